@@ -1,0 +1,44 @@
+// softmax_xent: loss = −log p[t], hit = (argmax = t), dlogits = (p − onehot(t)) / batch,   p = softmax(logits)
+// logits (B, C), t (B) -> score (B, 2) loss and hit, dlogits (B, C)
+// One invocation visits one sample. The largest logit is taken off first, so ±1e4 neither overflows nor loses the sum.
+// Rows past the end of a partial batch score and weigh nothing. Twin: src/kernels/softmax_xent.rs
+struct Now {
+    cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
+}
+struct Params { batch: u32, classes: u32, stride: u32, pad: u32, }
+@group(0) @binding(0) var<uniform> now: Now;
+@group(1) @binding(0) var<uniform> params: Params;
+@group(1) @binding(1) var<storage, read> logits: array<f32>;               // (B, C)
+@group(1) @binding(2) var<storage, read> t: array<u32>;                    // (B)
+@group(1) @binding(3) var<storage, read_write> score: array<vec4<f32>>;    // (B, 2)
+@group(1) @binding(4) var<storage, read_write> dlogits: array<f32>;        // (B, C)
+
+@compute @workgroup_size(64)
+fn softmax_xent(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                @builtin(local_invocation_index) lane: u32) {
+    let b = (group.x + group.y * groups.x) * 64u + lane;
+    if b >= params.batch { return; }
+    let base = b * params.stride;
+    if b >= now.rows {
+        score[b] = vec4<f32>(0.0);
+        for (var c = 0u; c < params.stride; c++) { dlogits[base + c] = 0.0; }
+        return;
+    }
+    var best = 0u;
+    var largest = logits[base];
+    for (var c = 1u; c < params.classes; c++) {
+        let v = logits[base + c];
+        if v > largest { largest = v; best = c; }
+    }
+    var sum = 0.0;
+    for (var c = 0u; c < params.classes; c++) { sum += exp(logits[base + c] - largest); }
+    let label = t[b];
+    let loss = log(sum) + (largest - logits[base + label]);
+    score[b] = vec4<f32>(loss, select(0.0, 1.0, best == label), 0.0, 0.0);
+    for (var c = 0u; c < params.stride; c++) {
+        let p = exp(logits[base + min(c, params.classes - 1u)] - largest) / sum;
+        let gradient = (p - select(0.0, 1.0, c == label)) / f32(now.batch);
+        dlogits[base + c] = select(0.0, gradient, c < params.classes);
+    }
+}

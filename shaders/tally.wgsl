@@ -1,0 +1,27 @@
+// tally: one row of the epoch's record: the sum of the losses and the number of hits of one micro-batch.
+// score (B, 2) -> tally (S, 2), row `slot`
+// One workgroup; each invocation adds every 64th sample, then the 64 sums are added pairwise: the order never changes.
+// Twin: src/kernels/tally.rs
+struct Now {
+    cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
+}
+struct Params { batch: u32, pad0: u32, pad1: u32, pad2: u32, }
+@group(0) @binding(0) var<uniform> now: Now;
+@group(1) @binding(0) var<uniform> params: Params;
+@group(1) @binding(1) var<storage, read> score: array<vec4<f32>>;          // (B, 2)
+@group(1) @binding(2) var<storage, read_write> record: array<vec4<f32>>;    // (S, 2)
+
+var<workgroup> sums: array<vec4<f32>, 64>;
+
+@compute @workgroup_size(64)
+fn tally(@builtin(local_invocation_index) lane: u32) {
+    var sum = vec4<f32>(0.0);
+    for (var b = lane; b < params.batch; b += 64u) { sum += score[b]; }
+    sums[lane] = sum;
+    for (var half = 32u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if lane < half { sums[lane] += sums[lane + half]; }
+    }
+    if lane == 0u { record[now.slot] = sums[0]; }
+}

@@ -1,0 +1,10 @@
+//! The GPU engine: adapters, one open device, and the plan as compute passes.
+
+mod adapters;
+mod device;
+mod engine;
+mod wait;
+
+pub use adapters::{ADVICE, Class, Found, Wanted, list, real_gpu, select};
+pub use device::Gpu;
+pub use engine::GpuEngine;

@@ -1,0 +1,167 @@
+//! Finding an adapter: what is there, what was asked for, and what to say when the two do not meet.
+
+use crate::error::Error;
+use crate::kernels::Form;
+use wgpu::{Backend, Backends, DeviceType};
+
+/// What the user asked for; each field also from the environment, as wgpu's own tools read it.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Part of the adapter's name, in any case; else `WGPU_ADAPTER_NAME`.
+    pub adapter: Option<String>,
+    /// Comma-separated backends (vulkan, metal, dx12, gl); else `WGPU_BACKEND`.
+    pub backend: Option<String>,
+}
+
+/// What kind of machine an adapter is, which decides the forms of the kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// A GPU, or something that says it is one.
+    Gpu,
+    /// A program that imitates one on the CPU (lavapipe, SwiftShader, WARP).
+    Software,
+}
+
+impl Class {
+    /// The form of the matrix products that suits this class.
+    pub fn form(self) -> Form {
+        match self {
+            Class::Gpu => Form::Tiled,
+            Class::Software => Form::Regs,
+        }
+    }
+}
+
+/// An adapter that is there.
+pub struct Found {
+    /// wgpu's handle.
+    pub adapter: wgpu::Adapter,
+    /// Its description.
+    pub info: wgpu::AdapterInfo,
+}
+
+impl Found {
+    /// GPU or software.
+    pub fn class(&self) -> Class {
+        let name = format!("{} {}", self.info.name, self.info.driver).to_lowercase();
+        let imitations = ["llvmpipe", "softpipe", "swiftshader", "basic render driver"];
+        match self.info.device_type {
+            DeviceType::Cpu => Class::Software,
+            _ if imitations.iter().any(|imitation| name.contains(imitation)) => Class::Software,
+            _ => Class::Gpu,
+        }
+    }
+
+    /// One line: name, backend, kind, driver.
+    pub fn line(&self) -> String {
+        let kind = match (self.class(), self.info.device_type) {
+            (Class::Software, _) => "software",
+            (_, DeviceType::DiscreteGpu) => "discrete GPU",
+            (_, DeviceType::IntegratedGpu) => "integrated GPU",
+            (_, DeviceType::VirtualGpu) => "virtual GPU",
+            _ => "GPU",
+        };
+        let driver = format!("{} {}", self.info.driver, self.info.driver_info);
+        format!("{} ({}, {kind}, {})", self.info.name, self.info.backend, driver.trim())
+    }
+
+    /// Real GPUs before software, discrete before integrated, newer interfaces before GL.
+    fn rank(&self) -> (bool, u8, bool) {
+        let kind = match self.info.device_type {
+            DeviceType::DiscreteGpu => 0,
+            DeviceType::IntegratedGpu => 1,
+            DeviceType::VirtualGpu => 2,
+            DeviceType::Other => 3,
+            DeviceType::Cpu => 4,
+        };
+        (self.class() == Class::Software, kind, self.info.backend == Backend::Gl)
+    }
+}
+
+impl Wanted {
+    fn adapter(&self) -> Option<String> {
+        self.adapter.clone().or_else(|| std::env::var("WGPU_ADAPTER_NAME").ok()).filter(|name| !name.is_empty())
+    }
+
+    fn backends(&self) -> Result<Backends, Error> {
+        let asked = self.backend.clone().or_else(|| std::env::var("WGPU_BACKEND").ok()).filter(|list| !list.is_empty());
+        let Some(asked) = asked else {
+            return Ok(Backends::PRIMARY | Backends::GL);
+        };
+        let mut backends = Backends::empty();
+        for word in asked.split(',').map(str::trim) {
+            // `from_comma_list` logs an unknown word and goes on with none; here it is an error.
+            match Backends::from_comma_list(word) {
+                one if one.is_empty() => {
+                    return Err(Error::NoAdapter {
+                        problem: format!("there is no backend named {word:?}"),
+                        next: "use vulkan, metal, dx12 or gl, or several with commas between".into(),
+                    });
+                }
+                one => backends |= one,
+            }
+        }
+        Ok(backends)
+    }
+}
+
+/// Every adapter of the wanted backends, best first.
+pub async fn list(wanted: &Wanted) -> Result<Vec<Found>, Error> {
+    let backends = wanted.backends()?;
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    descriptor.backends = backends;
+    let instance = wgpu::Instance::new(descriptor);
+    let adapters = instance.enumerate_adapters(backends).await;
+    let mut found: Vec<Found> =
+        adapters.into_iter().map(|adapter| Found { info: adapter.get_info(), adapter }).filter(usable).collect();
+    found.sort_by_key(Found::rank);
+    Ok(found)
+}
+
+/// Compute shaders with enough storage buffers: a GL driver may lack them.
+fn usable(found: &Found) -> bool {
+    let limits = found.adapter.limits();
+    let compute = wgpu::DownlevelFlags::COMPUTE_SHADERS;
+    found.adapter.get_downlevel_capabilities().flags.contains(compute) && limits.max_storage_buffers_per_shader_stage >= 6
+}
+
+/// The adapter to use: the one whose name matches, or the best there is.
+pub async fn select(wanted: &Wanted) -> Result<Found, Error> {
+    let mut found = list(wanted).await?;
+    let there = || match found.as_slice() {
+        [] => "no adapter was found".to_string(),
+        some => format!("found: {}", some.iter().map(Found::line).collect::<Vec<_>>().join("; ")),
+    };
+    let Some(name) = wanted.adapter() else {
+        return if found.is_empty() {
+            Err(Error::NoAdapter { problem: there(), next: ADVICE.into() })
+        } else {
+            Ok(found.swap_remove(0))
+        };
+    };
+    let matches = |one: &Found| one.line().to_lowercase().contains(&name.to_lowercase());
+    match found.iter().position(matches) {
+        Some(at) => Ok(found.swap_remove(at)),
+        None => Err(Error::NoAdapter {
+            problem: format!("no adapter's name contains {name:?}; {}", there()),
+            next: "give part of a name from the list, or see `gpu-mlp devices`".into(),
+        }),
+    }
+}
+
+/// A real GPU if there is one, and otherwise the reason why not.
+pub async fn real_gpu(wanted: &Wanted) -> Result<Result<Found, String>, Error> {
+    if wanted.adapter().is_some() {
+        return Ok(Ok(select(wanted).await?));
+    }
+    let mut found = list(wanted).await?;
+    Ok(match found.first() {
+        Some(best) if best.class() == Class::Gpu => Ok(found.swap_remove(0)),
+        Some(best) => Err(format!("the only adapter is software, {}", best.line())),
+        None => Err("no adapter was found".into()),
+    })
+}
+
+/// What to install where there is no adapter.
+pub const ADVICE: &str = "install a Vulkan driver (Debian and Ubuntu: apt-get install libvulkan1 mesa-vulkan-drivers; \
+NVIDIA: its driver package; in a container also NVIDIA_DRIVER_CAPABILITIES=all), or train with --engine cpu";

@@ -1,0 +1,250 @@
+//! The plan as compute passes. Everything is made before the first step; a step only encodes and submits.
+
+use super::device::{Built, Gpu, NOW_SLOT};
+use super::wait::Signal;
+use crate::engine::{Engine, Memory, Pending};
+use crate::error::Error;
+use crate::kernel::{Now, fold};
+use crate::plan::{Plan, Work};
+use crate::tensor::Id;
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use wgpu::{BufferDescriptor, BufferUsages};
+
+/// Entries of a plan run between two submissions at most; each has its own slot of step values.
+const SLOTS: usize = 256;
+/// Submissions the GPU may have before it when another is made.
+const IN_FLIGHT: usize = 2;
+/// How long one submission should keep the GPU busy: far below the two seconds after which Windows resets a device.
+const SUBMISSION: Duration = Duration::from_millis(50);
+
+/// Runs a plan on a GPU.
+pub struct GpuEngine {
+    gpu: Arc<Gpu>,
+    buffers: Vec<wgpu::Buffer>,
+    steps: Vec<Step>,
+    now_buffer: wgpu::Buffer,
+    now_group: wgpu::BindGroup,
+    memory: Memory,
+    flights: VecDeque<Signal<()>>,
+    /// Entries a submission; doubled or halved so that one takes about [`SUBMISSION`].
+    budget: usize,
+    /// Microseconds since `born` at which the GPU last finished a submission.
+    finished: Arc<AtomicU64>,
+    /// Microseconds the last finished submission took.
+    took: Arc<AtomicU64>,
+    born: Instant,
+}
+
+struct Step {
+    built: Arc<Built>,
+    group: wgpu::BindGroup,
+    grid: [u32; 2],
+}
+
+impl GpuEngine {
+    /// Allocates every tensor, compiles every pipeline, makes every bind group.
+    pub async fn new(gpu: &Arc<Gpu>, plan: &Plan, memory: Memory) -> Result<Self, Error> {
+        let device = &gpu.device;
+        let limits = device.limits();
+        let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        for tensor in &plan.tensors {
+            let needed = tensor.id.bytes() + 8 * memory.fence as u64;
+            if needed > limit {
+                let tensor = format!("{}{}", tensor.name, tensor.id.shape());
+                return Err(Error::TooLarge { tensor, needed, limit });
+            }
+        }
+        let invalid = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let no_memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let fence = 4 * memory.fence as u64;
+        let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
+        let make = |tensor: &crate::tensor::Tensor| {
+            let size = (tensor.id.bytes() + 2 * fence).max(16);
+            device.create_buffer(&BufferDescriptor {
+                label: Some(&tensor.name),
+                size,
+                usage,
+                mapped_at_creation: false,
+            })
+        };
+        let buffers: Vec<wgpu::Buffer> = plan.tensors.iter().map(make).collect();
+        // Uniform blocks of all steps in one buffer, aligned as any device may want it.
+        let blocks: Vec<Vec<u8>> = plan.steps.iter().map(|op| op.kernel().params()).collect();
+        let align = u64::from(limits.min_uniform_buffer_offset_alignment).max(16);
+        let slot = align.max(64);
+        let uniforms = device.create_buffer(&BufferDescriptor {
+            label: Some("params"),
+            size: (slot * blocks.len() as u64).max(16),
+            usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut steps = Vec::with_capacity(plan.steps.len());
+        for ((number, op), block) in (0..).zip(&plan.steps).zip(&blocks) {
+            let kernel = op.kernel();
+            let built = gpu.pipeline(kernel);
+            gpu.queue.write_buffer(&uniforms, number * slot, block);
+            let mut entries = vec![binding(0, &uniforms, number * slot, block.len() as u64)];
+            for (at, id) in (1..).zip(kernel.tensors()) {
+                // The guard words behind a tensor are bound with it, so that a careless shader can be seen.
+                entries.push(binding(at, &buffers[id.index], fence, (id.bytes() + fence).max(16)));
+            }
+            let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(kernel.shader().name),
+                layout: &built.layout,
+                entries: &entries,
+            });
+            steps.push(Step { built, group, grid: fold(kernel.groups(), memory.max_groups) });
+        }
+        let now_buffer = device.create_buffer(&BufferDescriptor {
+            label: Some("now"),
+            size: NOW_SLOT * SLOTS as u64,
+            usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let now_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("now"),
+            layout: &gpu.now_layout,
+            entries: &[binding(0, &now_buffer, 0, size_of::<Now>() as u64)],
+        });
+        if memory.fence > 0 {
+            for buffer in &buffers {
+                let words = vec![memory.fresh; (buffer.size() / 4) as usize];
+                gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&words));
+            }
+        }
+        let (no_memory, invalid) = (no_memory.pop(), invalid.pop());
+        if let Some(error) = no_memory.await.or(invalid.await) {
+            return Err(Error::DeviceLost { reason: format!("the plan was refused: {error}") });
+        }
+        Ok(GpuEngine {
+            gpu: gpu.clone(),
+            buffers,
+            steps,
+            now_buffer,
+            now_group,
+            memory,
+            flights: VecDeque::new(),
+            budget: 1,
+            finished: Arc::new(AtomicU64::new(0)),
+            took: Arc::new(AtomicU64::new(0)),
+            born: Instant::now(),
+        })
+    }
+
+    async fn submit(&mut self, work: &[Work]) -> Result<(), Error> {
+        while self.flights.len() > IN_FLIGHT {
+            if let Some(oldest) = self.flights.pop_front() {
+                oldest.await?;
+            }
+        }
+        self.gpu.check()?;
+        let mut slots = vec![0u8; NOW_SLOT as usize * work.len()];
+        for (slot, (_, now)) in slots.chunks_exact_mut(NOW_SLOT as usize).zip(work) {
+            slot[..size_of::<Now>()].copy_from_slice(bytemuck::bytes_of(now));
+        }
+        self.gpu.queue.write_buffer(&self.now_buffer, 0, &slots);
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for (slot, (range, _)) in work.iter().enumerate() {
+                pass.set_bind_group(0, &self.now_group, &[slot as u32 * NOW_SLOT as u32]);
+                for step in &self.steps[range.clone()] {
+                    pass.set_pipeline(&step.built.pipeline);
+                    pass.set_bind_group(1, &step.group, &[]);
+                    pass.dispatch_workgroups(step.grid[0], step.grid[1], 1);
+                }
+            }
+        }
+        let flight = Signal::new();
+        let (signal, finished, took, born) =
+            (flight.clone(), self.finished.clone(), self.took.clone(), self.born);
+        let submitted = born.elapsed().as_micros() as u64;
+        encoder.on_submitted_work_done(move || {
+            // The GPU may have begun only when the submission before was finished.
+            let end = born.elapsed().as_micros() as u64;
+            let begin = finished.swap(end, Ordering::Relaxed).max(submitted);
+            took.store(end.saturating_sub(begin), Ordering::Relaxed);
+            signal.set(Ok(()));
+        });
+        let index = self.gpu.queue.submit([encoder.finish()]);
+        self.gpu.poller.watch(index, &flight);
+        self.flights.push_back(flight);
+        let took = Duration::from_micros(self.took.swap(0, Ordering::Relaxed));
+        if took > 2 * SUBMISSION {
+            self.budget = (self.budget / 2).max(1);
+        } else if took > Duration::ZERO && took < SUBMISSION / 2 {
+            self.budget = (self.budget * 2).min(SLOTS);
+        }
+        Ok(())
+    }
+
+    /// Copies bytes of a buffer out, in the order of submission.
+    fn copy_out(&mut self, buffer: usize, first: u64, size: u64) -> Pending<'static, Vec<u32>> {
+        if let Err(error) = self.gpu.check() {
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        if size == 0 {
+            return Box::pin(std::future::ready(Ok(Vec::new())));
+        }
+        let staging = self.gpu.device.create_buffer(&BufferDescriptor {
+            label: Some("read"),
+            size,
+            usage: BufferUsages::COPY_DST | BufferUsages::MAP_READ,
+            mapped_at_creation: false,
+        });
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&self.buffers[buffer], first, &staging, 0, size);
+        let index = self.gpu.queue.submit([encoder.finish()]);
+        let signal = Signal::new();
+        let set = Signal::clone(&signal);
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            set.set(result.map_err(|error| Error::DeviceLost { reason: error.to_string() }));
+        });
+        self.gpu.poller.watch(index, &signal);
+        Box::pin(async move {
+            signal.await?;
+            let view = staging.get_mapped_range(..).map_err(|error| Error::DeviceLost { reason: error.to_string() })?;
+            Ok(bytemuck::pod_collect_to_vec(&view[..]))
+        })
+    }
+}
+
+fn binding(binding: u32, buffer: &wgpu::Buffer, offset: u64, size: u64) -> wgpu::BindGroupEntry<'_> {
+    let size = wgpu::BufferSize::new(size);
+    wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size }) }
+}
+
+impl Engine for GpuEngine {
+    fn write(&mut self, id: Id, first: usize, words: &[u32]) {
+        let offset = 4 * (self.memory.fence + first) as u64;
+        self.gpu.queue.write_buffer(&self.buffers[id.index], offset, bytemuck::cast_slice(words));
+    }
+
+    fn run<'a>(&'a mut self, work: &'a [Work]) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let mut rest = work;
+            while !rest.is_empty() {
+                let (head, tail) = rest.split_at(self.budget.min(rest.len()));
+                self.submit(head).await?;
+                rest = tail;
+            }
+            Ok(())
+        })
+    }
+
+    fn read(&mut self, id: Id, words: Range<usize>) -> Pending<'static, Vec<u32>> {
+        let first = 4 * (self.memory.fence + words.start) as u64;
+        self.copy_out(id.index, first, 4 * words.len() as u64)
+    }
+
+    fn fences(&mut self, id: Id) -> Pending<'static, Vec<u32>> {
+        let fence = 4 * self.memory.fence as u64;
+        let before = self.copy_out(id.index, 0, fence);
+        let after = self.copy_out(id.index, fence + id.bytes(), fence);
+        Box::pin(async move { Ok([before.await?, after.await?].concat()) })
+    }
+}

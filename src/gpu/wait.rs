@@ -1,0 +1,123 @@
+//! Waiting for the GPU without blocking the caller: one thread sleeps in the driver and wakes whoever asked.
+
+use crate::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+/// A value that another thread will set. Clones share it.
+pub(super) struct Signal<T>(Arc<Mutex<State<T>>>);
+
+struct State<T> {
+    value: Option<Result<T, Error>>,
+    /// Whether the value was ever set: it leaves when it is awaited.
+    set: bool,
+    waker: Option<Waker>,
+}
+
+impl<T> Clone for Signal<T> {
+    fn clone(&self) -> Self {
+        Signal(self.0.clone())
+    }
+}
+
+impl<T> Signal<T> {
+    pub fn new() -> Self {
+        Signal(Arc::new(Mutex::new(State { value: None, set: false, waker: None })))
+    }
+
+    /// Sets the value, unless it is set already, and wakes whoever waits.
+    pub fn set(&self, value: Result<T, Error>) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::mem::replace(&mut state.set, true) {
+            state.value = Some(value);
+        }
+        if let Some(waker) = state.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).set
+    }
+}
+
+impl<T> Future for Signal<T> {
+    type Output = Result<T, Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.value.take() {
+            Some(value) => Poll::Ready(value),
+            None => {
+                state.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// A submission that somebody awaits.
+struct Request {
+    index: wgpu::SubmissionIndex,
+    arrived: Box<dyn Fn() -> bool + Send>,
+    give_up: Box<dyn FnOnce(Error) + Send>,
+}
+
+/// The thread that sleeps in the driver. It ends when the device that owns it is dropped.
+pub(super) struct Poller {
+    requests: Sender<Request>,
+}
+
+/// How long a finished submission's callback may still be on its way: another thread may be about to call it.
+const GRACE: Duration = Duration::from_secs(10);
+
+impl Poller {
+    pub fn new(device: wgpu::Device, fault: Arc<Mutex<Option<String>>>) -> Self {
+        let (requests, inbox) = channel::<Request>();
+        std::thread::spawn(move || {
+            while let Ok(request) = inbox.recv() {
+                if let Err(reason) = wait(&device, &fault, &request) {
+                    (request.give_up)(Error::DeviceLost { reason });
+                }
+            }
+        });
+        Poller { requests }
+    }
+
+    /// Waits for a submission on behalf of `signal`, which its callback will set.
+    pub fn watch<T: Send + 'static>(&self, index: wgpu::SubmissionIndex, signal: &Signal<T>) {
+        let (asked, told) = (signal.clone(), signal.clone());
+        let arrived = Box::new(move || asked.is_set());
+        let give_up = Box::new(move |error| told.set(Err(error)));
+        // The thread ends only when this sender is dropped, so the request cannot be refused.
+        let _ = self.requests.send(Request { index, arrived, give_up });
+    }
+}
+
+fn wait(device: &wgpu::Device, fault: &Mutex<Option<String>>, request: &Request) -> Result<(), String> {
+    let mut finished: Option<Instant> = None;
+    while !(request.arrived)() {
+        if let Some(reason) = fault.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+            return Err(reason);
+        }
+        if let Some(since) = finished {
+            if since.elapsed() > GRACE {
+                return Err("it finished the work but never said so".into());
+            }
+            std::thread::sleep(Duration::from_micros(100));
+            continue;
+        }
+        // Short waits: a fault is then noticed even where the driver never wakes us for it.
+        let timeout = Some(Duration::from_secs(1));
+        match device.poll(wgpu::PollType::Wait { submission_index: Some(request.index.clone()), timeout }) {
+            Ok(_) => finished = Some(Instant::now()),
+            Err(wgpu::PollError::Timeout) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! What a kernel is: a shader, its twin, and the bound within which the two must agree.
+
+use crate::tensor::{Id, Kind};
+
+/// What a dispatch does with a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reads it.
+    Read,
+    /// Writes every word of it, padding included, and never reads it.
+    Write,
+    /// Reads it and writes all or part of it.
+    Update,
+}
+
+/// One storage binding of a shader, in the order of the bindings.
+#[derive(Clone, Copy, Debug)]
+pub struct Arg {
+    /// The variable's name in the shader.
+    pub name: &'static str,
+    /// What the shader does with it.
+    pub access: Access,
+}
+
+/// Shorthand for a binding that is only read.
+pub const fn read(name: &'static str) -> Arg {
+    Arg { name, access: Access::Read }
+}
+/// Shorthand for a binding that is wholly written.
+pub const fn write(name: &'static str) -> Arg {
+    Arg { name, access: Access::Write }
+}
+/// Shorthand for a binding that is read and written.
+pub const fn update(name: &'static str) -> Arg {
+    Arg { name, access: Access::Update }
+}
+
+/// A `.wgsl` file and everything Rust says about it; `tests/shaders.rs` compares the two.
+#[derive(Debug)]
+pub struct Shader {
+    /// Stem of the file, and name of its entry point.
+    pub name: &'static str,
+    /// Its text.
+    pub source: &'static str,
+    /// Group 1, bindings 1, 2, …
+    pub args: &'static [Arg],
+    /// Group 1, binding 0: fields of `Params` with their byte offsets; empty where a shader takes none.
+    pub params: &'static [(&'static str, usize)],
+    /// Pipeline constants with their defaults.
+    pub overrides: &'static [(&'static str, f64)],
+}
+
+/// Declares a uniform block once for Rust: the struct, and its fields with offsets for the comparison with WGSL.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! uniform {
+    ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$meta])*
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+        $vis struct $name { $($(#[$doc])* pub $field: $type,)* }
+        impl $name {
+            /// Fields with their byte offsets.
+            pub const FIELDS: &'static [(&'static str, usize)] =
+                &[$((stringify!($field), core::mem::offset_of!($name, $field)),)*];
+        }
+    };
+}
+
+uniform! {
+    /// What changes from one training step to the next: group 0, binding 0 of every shader that asks for it.
+    pub struct Now {
+        /// First entry of `order` that belongs to this micro-batch.
+        cursor: u32,
+        /// Real rows in this micro-batch; the rest of its tensors is padding and trains nothing.
+        rows: u32,
+        /// Rows of the whole batch, the divisor of the mean.
+        batch: u32,
+        /// Row of the whole batch at which this micro-batch starts.
+        first: u32,
+        /// Updates made before this one: the counter of the dropout generator.
+        step: u32,
+        /// Row of `tally` that this micro-batch writes.
+        slot: u32,
+        /// 1 if gradients are added to those of the micro-batches before, 0 if they replace them.
+        accumulate: u32,
+        /// Learning rate.
+        lr: f32,
+        /// Momentum, or β₁ of Adam.
+        momentum: f32,
+        /// 1 − β₁ᵗ of Adam.
+        bias1: f32,
+        /// 1 − β₂ᵗ of Adam.
+        bias2: f32,
+        /// Unused; keeps the block a multiple of 16 bytes.
+        pad: u32,
+    }
+}
+
+/// The tensors of one call, as words. Each is taken out once, under its name in the shader.
+pub struct Args<'a> {
+    slots: Vec<Slot<'a>>,
+}
+
+enum Slot<'a> {
+    Read(&'a [u32]),
+    Write(&'a mut [u32]),
+    Taken,
+}
+
+impl<'a> Args<'a> {
+    /// An empty call; tensors are pushed in the order of the shader's bindings.
+    pub fn new(capacity: usize) -> Self {
+        Args { slots: Vec::with_capacity(capacity) }
+    }
+    /// Adds a tensor that the call reads.
+    pub fn push_read(&mut self, words: &'a [u32]) {
+        self.slots.push(Slot::Read(words));
+    }
+    /// Adds a tensor that the call writes.
+    pub fn push_write(&mut self, words: &'a mut [u32]) {
+        self.slots.push(Slot::Write(words));
+    }
+    /// Takes the words of a tensor that is read.
+    ///
+    /// # Panics
+    /// If the tensor is written or was taken before: a mistake in a twin.
+    pub fn words(&mut self, index: usize) -> &'a [u32] {
+        match std::mem::replace(&mut self.slots[index], Slot::Taken) {
+            Slot::Read(words) => words,
+            _ => panic!("argument {index} is not there to be read"),
+        }
+    }
+    /// Takes the words of a tensor that is written.
+    ///
+    /// # Panics
+    /// If the tensor is only read or was taken before: a mistake in a twin.
+    pub fn words_mut(&mut self, index: usize) -> &'a mut [u32] {
+        match std::mem::replace(&mut self.slots[index], Slot::Taken) {
+            Slot::Write(words) => words,
+            _ => panic!("argument {index} is not there to be written"),
+        }
+    }
+    /// Takes the values of a tensor that is read; panics as [`Args::words`].
+    pub fn f32(&mut self, index: usize) -> &'a [f32] {
+        bytemuck::cast_slice(self.words(index))
+    }
+    /// Takes the values of a tensor that is written; panics as [`Args::words_mut`].
+    pub fn f32_mut(&mut self, index: usize) -> &'a mut [f32] {
+        bytemuck::cast_slice_mut(self.words_mut(index))
+    }
+}
+
+/// Arithmetic and traffic of one dispatch, as a textbook counts them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Work {
+    /// Floating-point operations; a multiply-add is two.
+    pub flops: u64,
+    /// Bytes of all its tensors, each counted once (an `Update` twice).
+    pub bytes: u64,
+}
+
+/// How far each value of each tensor may be from the truth: `None` where the bits must be equal.
+pub type Bounds = Vec<Option<Vec<f32>>>;
+
+/// The words of all tensors of a call, in binding order, before and after it ran on the CPU.
+pub struct Witness<'a> {
+    /// Words before the call.
+    pub before: &'a [Vec<u32>],
+    /// Words after the call.
+    pub after: &'a [Vec<u32>],
+}
+
+impl Witness<'_> {
+    /// Values of a tensor before the call.
+    pub fn f32(&self, index: usize) -> &[f32] {
+        bytemuck::cast_slice(&self.before[index])
+    }
+}
+
+/// A kernel: one dispatch on a GPU, one function on the CPU.
+pub trait Kernel {
+    /// The shader that does it.
+    fn shader(&self) -> &'static Shader;
+
+    /// Its tensors in the order of the shader's bindings.
+    fn tensors(&self) -> Vec<Id>;
+
+    /// Checks the shapes against each other and returns the bytes of `Params`.
+    ///
+    /// # Panics
+    /// With both shapes, if they do not fit: a mistake of the programmer, found when the plan is built.
+    fn params(&self) -> Vec<u8>;
+
+    /// Pipeline constants that differ from the shader's defaults.
+    fn overrides(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
+
+    /// Number of workgroups; the engine folds them into two dimensions with [`fold`].
+    fn groups(&self) -> u32;
+
+    /// The CPU twin.
+    fn twin(&self, now: &Now, args: Args<'_>);
+
+    /// The bound for each tensor. All bits equal unless a kernel says otherwise.
+    fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+        let _ = now;
+        vec![None; witness.before.len()]
+    }
+
+    /// Floating-point operations of one dispatch.
+    fn flops(&self) -> u64;
+
+    /// Arithmetic and traffic of one dispatch.
+    fn work(&self) -> Work {
+        let sized = self.tensors().into_iter().zip(self.shader().args);
+        let bytes = sized.map(|(id, arg)| id.bytes() * if arg.access == Access::Update { 2 } else { 1 }).sum();
+        Work { flops: self.flops(), bytes }
+    }
+}
+
+/// Checks that a tensor has the shape and kind a kernel needs.
+///
+/// # Panics
+/// With both shapes, if it has not.
+#[track_caller]
+pub fn expect(kernel: &str, name: &str, id: Id, kind: Kind, rows: usize, cols: usize, because: &str) {
+    assert!(
+        (id.kind, id.rows, id.cols) == (kind, rows, cols),
+        "{kernel}: {name} is {} {:?} but must be ({rows},{cols}) {kind:?}, as {because}",
+        id.shape(),
+        id.kind,
+    );
+}
+
+/// Most workgroups a dimension may have, on every WebGPU device.
+pub const MAX_GROUPS: u32 = 65_535;
+
+/// Workgroups of `size` invocations that cover `items`, at least one.
+///
+/// # Panics
+/// From 2³² workgroups on: no tensor of this crate is that large.
+pub fn groups(items: usize, size: usize) -> u32 {
+    u32::try_from(items.div_ceil(size)).expect("under 2^32 workgroups").max(1)
+}
+
+/// Folds a number of workgroups into two dimensions of at most `limit` each.
+/// The shader finds its group as `group.x + group.y * groups.x`; a few groups at the end may have nothing to do.
+pub fn fold(groups: u32, limit: u32) -> [u32; 2] {
+    let x = groups.min(limit);
+    [x, groups.div_ceil(x)]
+}

@@ -1,0 +1,91 @@
+//! Activation functions and their derivatives, one under the other.
+
+use super::EPSILON;
+use serde::{Deserialize, Serialize};
+
+/// What a layer does to its sums. The derivative is written in terms of the output, which is what backpropagation has.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// a = z.
+    Identity,
+    /// a = max(z, 0).
+    Relu,
+    /// a = z for z ≥ 0, else α·z, with the slope α ≥ 0.
+    LeakyRelu(f32),
+    /// a = 1 / (1 + e⁻ᶻ).
+    Sigmoid,
+    /// a = tanh z.
+    Tanh,
+}
+
+impl Activation {
+    /// The activation of z, in the same form as the shaders': e^−|z| cannot overflow.
+    #[inline]
+    pub fn apply(self, z: f32) -> f32 {
+        match self {
+            Activation::Identity => z,
+            Activation::Relu => if z < 0.0 { 0.0 } else { z },
+            Activation::LeakyRelu(alpha) => if z < 0.0 { alpha * z } else { z },
+            Activation::Sigmoid => {
+                let e = (-z.abs()).exp();
+                (if z < 0.0 { e } else { 1.0 }) / (1.0 + e)
+            }
+            Activation::Tanh => {
+                let e = (-2.0 * z.abs()).exp();
+                let t = (1.0 - e) / (1.0 + e);
+                if z < 0.0 { -t } else { t }
+            }
+        }
+    }
+
+    /// The derivative at z, from the output a.
+    #[inline]
+    pub fn slope(self, a: f32) -> f32 {
+        match self {
+            Activation::Identity => 1.0,
+            Activation::Relu => if a > 0.0 { 1.0 } else { 0.0 },
+            Activation::LeakyRelu(alpha) => if a > 0.0 { 1.0 } else { alpha },
+            Activation::Sigmoid => a * (1.0 - a),
+            Activation::Tanh => 1.0 - a * a,
+        }
+    }
+
+    /// Steepest slope anywhere: what an error in z can grow by.
+    pub(crate) fn lipschitz(self) -> f32 {
+        match self {
+            Activation::Sigmoid => 0.25,
+            Activation::LeakyRelu(alpha) => alpha.max(1.0),
+            _ => 1.0,
+        }
+    }
+
+    /// How far two evaluations at the same z may differ: `exp` may be off by 3 + 2|z| units in the last place and a
+    /// division by 2.5 (accuracy table of the WGSL specification); the rest is rounding.
+    pub(crate) fn evaluation_error(self, z: f32) -> f32 {
+        let units = match self {
+            Activation::Identity | Activation::Relu => 0.0,
+            Activation::LeakyRelu(alpha) => (alpha * z).abs(),
+            Activation::Sigmoid => {
+                let s = self.apply(z);
+                (5.0 + 2.0 * z.abs()) * s * (1.0 - s) + 6.0 * s
+            }
+            Activation::Tanh => {
+                let e = (-2.0 * z.abs()).exp();
+                (5.0 + 4.0 * z.abs()) * 2.0 * e / ((1.0 + e) * (1.0 + e)) + 6.0
+            }
+        };
+        units * EPSILON
+    }
+
+    /// Pipeline constants that make a shader compute this activation.
+    pub(crate) fn overrides(self) -> Vec<(&'static str, f64)> {
+        match self {
+            Activation::Identity => vec![],
+            Activation::Relu => vec![("ACT", 1.0)],
+            Activation::LeakyRelu(alpha) => vec![("ACT", 2.0), ("ALPHA", f64::from(alpha))],
+            Activation::Sigmoid => vec![("ACT", 3.0)],
+            Activation::Tanh => vec![("ACT", 4.0)],
+        }
+    }
+}

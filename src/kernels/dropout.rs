@@ -1,0 +1,103 @@
+//! mask\[b, c\] = 1 with probability keep: which units a step trains.
+
+use crate::court::Case;
+use crate::kernel::{Args, Kernel, Now, Shader, groups, write};
+use crate::rng::{keep_threshold, threefry};
+use crate::tensor::Id;
+use crate::uniform;
+
+/// Draws a dropout mask (Srivastava et al., JMLR 15, 2014). The bits are a function of (key, step, row, column), where
+/// the row counts from the start of the whole batch.
+#[derive(Clone, Debug)]
+pub struct Dropout {
+    /// Mask (B, C).
+    pub mask: Id,
+    /// Probability that a unit is kept.
+    pub keep: f32,
+    /// Key of this layer's stream.
+    pub key: [u32; 2],
+}
+
+uniform! {
+    /// Uniform block of the shader.
+    struct Params {
+        words: u32, cols: u32, stride: u32, threshold: u32,
+        key0: u32, key1: u32, pad0: u32, pad1: u32,
+    }
+}
+
+/// The shader.
+pub static SHADERS: &[Shader] = &[Shader {
+    name: "dropout",
+    source: include_str!("../../shaders/dropout.wgsl"),
+    args: &[write("mask")],
+    params: Params::FIELDS,
+    overrides: &[],
+}];
+
+impl Kernel for Dropout {
+    fn shader(&self) -> &'static Shader {
+        &SHADERS[0]
+    }
+
+    fn tensors(&self) -> Vec<Id> {
+        vec![self.mask]
+    }
+
+    fn params(&self) -> Vec<u8> {
+        let params = Params {
+            words: self.mask.words() as u32,
+            cols: self.mask.cols as u32,
+            stride: self.mask.stride() as u32,
+            threshold: keep_threshold(self.keep),
+            key0: self.key[0],
+            key1: self.key[1],
+            ..Params::default()
+        };
+        bytemuck::bytes_of(&params).to_vec()
+    }
+
+    fn groups(&self) -> u32 {
+        groups(self.mask.words(), 64)
+    }
+
+    fn twin(&self, now: &Now, mut args: Args<'_>) {
+        let threshold = keep_threshold(self.keep);
+        let pairs = self.mask.cols.div_ceil(2) as u32;
+        let lines = args.words_mut(0).chunks_exact_mut(self.mask.stride());
+        for (row, line) in (now.first..).zip(lines) {
+            for (at, word) in line.iter_mut().enumerate() {
+                // Sixteen counters at once: the loop has no branches, so the compiler can use wide registers.
+                let first = row.wrapping_mul(pairs).wrapping_add(16 * at as u32);
+                let mut bits = 0;
+                for pair in 0..16 {
+                    let [a, b] = threefry(self.key, [now.step, first.wrapping_add(pair)]);
+                    bits |= u32::from(a >> 8 < threshold) << (2 * pair);
+                    bits |= u32::from(b >> 8 < threshold) << (2 * pair + 1);
+                }
+                let inside = (self.mask.cols - 32 * at).min(32);
+                *word = bits & (u32::MAX >> (32 - inside));
+            }
+        }
+    }
+
+    fn flops(&self) -> u64 {
+        0
+    }
+}
+
+/// Widths around a word, several probabilities, a batch that starts in the middle of a larger one.
+pub fn cases() -> Vec<Case> {
+    let sizes = [(1, 1), (1, 31), (2, 32), (3, 33), (7, 10), (64, 63), (65, 64), (66, 65), (128, 512), (5, 784)];
+    let mut cases = Vec::new();
+    for (batch, cols) in sizes {
+        for (keep, step, first) in [(0.8, 0, 0), (0.5, 12_345, 64), (0.0, 1, 0), (1.0, 1, 0)] {
+            let mut case = Case::new(format!("keep {keep} ({batch},{cols}) step {step}"));
+            let mask = case.bits_output("mask", batch, cols);
+            (case.now.step, case.now.first) = (step, first);
+            case.push(Dropout { mask, keep, key: [0x1234_5678, 0x9abc_def0] });
+            cases.push(case);
+        }
+    }
+    cases
+}

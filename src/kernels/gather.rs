@@ -1,0 +1,146 @@
+//! x0\[b\] = normalise(pixels\[order\[cursor + b\]\]): the mini-batch, picked from the data set.
+
+use super::EPSILON;
+use crate::court::{Case, Fill};
+use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, write};
+use crate::tensor::{Id, Kind};
+use crate::uniform;
+
+/// Picks the samples of a micro-batch by `order`, turns bytes into values and applies the input's dropout.
+#[derive(Clone, Debug)]
+pub struct Gather {
+    /// Samples (N, I), bytes.
+    pub pixels: Id,
+    /// Their classes (N).
+    pub labels: Id,
+    /// Which sample comes when (M).
+    pub order: Id,
+    /// Dropout mask of the input (B, I); ignored, and of any shape, if `keep` is 1.
+    pub mask: Id,
+    /// Inputs of the net (B, I).
+    pub x0: Id,
+    /// Classes of the batch (B).
+    pub t: Id,
+    /// A byte p becomes p·scale + shift.
+    pub scale: f32,
+    /// See `scale`.
+    pub shift: f32,
+    /// Keep probability of the input.
+    pub keep: f32,
+}
+
+uniform! {
+    /// Uniform block of the shader.
+    struct Params {
+        batch: u32, inputs: u32, inputs4: u32, mask_stride: u32,
+        scale: f32, shift: f32, keep_scale: f32, pad: u32,
+    }
+}
+
+/// The shader.
+pub static SHADERS: &[Shader] = &[Shader {
+    name: "gather",
+    source: include_str!("../../shaders/gather.wgsl"),
+    args: &[read("pixels"), read("labels"), read("order"), read("mask"), write("x0"), write("t")],
+    params: Params::FIELDS,
+    overrides: &[("MASKED", 0.0)],
+}];
+
+impl Kernel for Gather {
+    fn shader(&self) -> &'static Shader {
+        &SHADERS[0]
+    }
+
+    fn tensors(&self) -> Vec<Id> {
+        vec![self.pixels, self.labels, self.order, self.mask, self.x0, self.t]
+    }
+
+    fn params(&self) -> Vec<u8> {
+        let Gather { pixels, labels, mask, x0, t, .. } = *self;
+        expect("gather", "labels", labels, Kind::U32, 1, pixels.rows, &format!("pixels is {}", pixels.shape()));
+        expect("gather", "x0", x0, Kind::F32, x0.rows, pixels.cols, &format!("pixels is {}", pixels.shape()));
+        expect("gather", "t", t, Kind::U32, 1, x0.rows, &format!("x0 is {}", x0.shape()));
+        if self.keep < 1.0 {
+            expect("gather", "mask", mask, Kind::Bits, x0.rows, x0.cols, &format!("x0 is {}", x0.shape()));
+        }
+        let params = Params {
+            batch: x0.rows as u32,
+            inputs: x0.cols as u32,
+            inputs4: x0.stride() as u32 / 4,
+            mask_stride: mask.stride() as u32,
+            scale: self.scale,
+            shift: self.shift,
+            keep_scale: 1.0 / self.keep,
+            pad: 0,
+        };
+        bytemuck::bytes_of(&params).to_vec()
+    }
+
+    fn overrides(&self) -> Vec<(&'static str, f64)> {
+        if self.keep < 1.0 { vec![("MASKED", 1.0)] } else { vec![] }
+    }
+
+    fn groups(&self) -> u32 {
+        groups(self.x0.words() / 4, 64)
+    }
+
+    fn twin(&self, now: &Now, mut args: Args<'_>) {
+        let [pixels, labels, order, mask] = [0, 1, 2, 3].map(|i| args.words(i));
+        let (x0, t) = (args.f32_mut(4), args.words_mut(5));
+        let pixels: &[u8] = bytemuck::cast_slice(pixels);
+        let row_bytes = 4 * self.pixels.stride();
+        let (scale, shift, keep_scale) = (self.scale, self.shift, 1.0 / self.keep);
+        for (b, (line, t)) in x0.chunks_exact_mut(self.x0.stride()).zip(t).enumerate() {
+            if b >= now.rows as usize {
+                line.fill(0.0);
+                *t = 0;
+                continue;
+            }
+            let sample = order[now.cursor as usize + b] as usize;
+            *t = labels[sample];
+            let (values, padding) = line.split_at_mut(self.x0.cols);
+            for (value, &byte) in values.iter_mut().zip(&pixels[sample * row_bytes..]) {
+                *value = f32::from(byte) * scale + shift;
+            }
+            if self.keep < 1.0 {
+                let bits = &mask[b * self.mask.stride()..];
+                for (i, value) in values.iter_mut().enumerate() {
+                    *value *= if bits[i / 32] >> (i % 32) & 1 == 1 { keep_scale } else { 0.0 };
+                }
+            }
+            padding.fill(0.0);
+        }
+    }
+
+    fn bounds(&self, _: &Now, _: &Witness<'_>) -> Bounds {
+        // Three roundings of values no larger than the brightest pixel; none where nothing is added or scaled.
+        let largest = (255.0 * self.scale.abs() + self.shift.abs()) / self.keep;
+        let error = if self.shift == 0.0 && self.keep == 1.0 { 0.0 } else { 3.0 * EPSILON * largest };
+        vec![None, None, None, None, Some(vec![error; self.x0.words()]), None]
+    }
+
+    fn flops(&self) -> u64 {
+        2 * (self.x0.rows * self.x0.cols) as u64
+    }
+}
+
+/// Item sizes around a word, whole and partial batches, with and without dropout and shift.
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (samples, inputs, batch, rows) in
+        [(1, 1, 1, 1), (5, 3, 4, 4), (9, 7, 8, 5), (40, 25, 33, 33), (100, 784, 64, 64), (70, 64, 64, 1), (11, 33, 7, 7)]
+    {
+        for (shift, keep) in [(0.0, 1.0), (0.0, 0.8), (-0.4242, 1.0), (-0.4242, 0.5)] {
+            let mut case = Case::new(format!("shift {shift} keep {keep} {samples}×{inputs} batch {rows} of {batch}"));
+            let pixels = case.bytes("pixels", samples, inputs);
+            let labels = case.u32("labels", samples, Fill::Below(10));
+            let order = case.u32("order", rows + 2, Fill::Below(samples as u32));
+            let mask = case.mask("mask", batch, inputs, keep);
+            let (x0, t) = (case.output("x0", batch, inputs), case.u32_output("t", batch));
+            (case.now.cursor, case.now.rows) = (2, rows as u32);
+            case.push(Gather { pixels, labels, order, mask, x0, t, scale: 1.0 / 255.0, shift, keep });
+            cases.push(case);
+        }
+    }
+    cases
+}

@@ -1,0 +1,120 @@
+//! dw = dyᵀ·x: a layer's weight gradient.
+
+use super::linear::SIZES;
+use super::{EPSILON, Form, Operand, product};
+use crate::court::{Case, Fill};
+use crate::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, read, update};
+use crate::tensor::{Id, Kind};
+use crate::uniform;
+
+/// The gradient of [`super::linear::Linear`] by its weights, summed over the batch. The mean over the batch is taken
+/// once, in the gradient of the loss, so nothing is divided here.
+#[derive(Clone, Debug)]
+pub struct LinearDw {
+    /// Error signal (B, O).
+    pub dy: Id,
+    /// Inputs of the layer (B, I).
+    pub x: Id,
+    /// Weight gradient (O, I): replaced, or added to if `Now::accumulate` is 1.
+    pub dw: Id,
+    /// Which shader.
+    pub form: Form,
+}
+
+uniform! {
+    /// Uniform block of the shaders.
+    struct Params { batch: u32, inputs4: u32, outputs: u32, outputs4: u32, }
+}
+
+const ARGS: &[Arg] = &[read("dy"), read("x"), update("dw")];
+
+const fn shader(name: &'static str, source: &'static str) -> Shader {
+    Shader { name, source, args: ARGS, params: Params::FIELDS, overrides: &[] }
+}
+
+/// One shader for each [`Form`], in its order.
+pub static SHADERS: &[Shader] = &[
+    shader("linear_dw", include_str!("../../shaders/linear_dw.wgsl")),
+    shader("linear_dw_tiled", include_str!("../../shaders/linear_dw_tiled.wgsl")),
+    shader("linear_dw_regs", include_str!("../../shaders/linear_dw_regs.wgsl")),
+];
+
+impl Kernel for LinearDw {
+    fn shader(&self) -> &'static Shader {
+        &SHADERS[self.form as usize]
+    }
+
+    fn tensors(&self) -> Vec<Id> {
+        vec![self.dy, self.x, self.dw]
+    }
+
+    fn params(&self) -> Vec<u8> {
+        let LinearDw { dy, x, dw, .. } = *self;
+        expect("linear_dw", "x", x, Kind::F32, dy.rows, x.cols, &format!("dy is {}", dy.shape()));
+        let because = format!("dy is {} and x is {}", dy.shape(), x.shape());
+        expect("linear_dw", "dw", dw, Kind::F32, dy.cols, x.cols, &because);
+        let params = Params {
+            batch: x.rows as u32,
+            inputs4: x.stride() as u32 / 4,
+            outputs: dy.cols as u32,
+            outputs4: dy.stride() as u32 / 4,
+        };
+        bytemuck::bytes_of(&params).to_vec()
+    }
+
+    fn groups(&self) -> u32 {
+        self.form.groups(self.dw.rows, self.dw.cols, 4)
+    }
+
+    fn twin(&self, now: &Now, mut args: Args<'_>) {
+        let (dy, x, dw) = (args.f32(0), args.f32(1), args.f32_mut(2));
+        let dy = Operand::transposed(dy, self.dy.stride());
+        let stride = self.dw.stride();
+        // The padding of x is zero, so a product over whole rows writes the padding of dw too.
+        product(self.x.rows, stride, dy, Operand::rows(x, self.x.stride()), now.accumulate == 1, dw, stride);
+    }
+
+    fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+        let [dy, x, old] = [0, 1, 2].map(|i| witness.f32(i));
+        let mut bound = vec![0.0; self.dw.words()];
+        for row in 0..self.dw.rows {
+            for col in 0..self.dw.cols {
+                let at = row * self.dw.stride() + col;
+                let term = |b| dy[b * self.dy.stride() + row] * x[b * self.x.stride() + col];
+                let before = if now.accumulate == 1 { old[at].abs() } else { 0.0 };
+                let magnitude = (0..self.x.rows).map(|b| term(b).abs()).sum::<f32>() + before;
+                bound[at] = (self.x.rows + 2) as f32 * EPSILON * magnitude + f32::MIN_POSITIVE;
+            }
+        }
+        vec![None, None, Some(bound)]
+    }
+
+    fn flops(&self) -> u64 {
+        2 * (self.dw.rows * self.dw.cols) as u64 * self.x.rows as u64
+    }
+}
+
+/// Every form at every size with exact integers, fresh and accumulating, then with real values.
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut case = |label: &str, form, (batch, inputs, outputs), accumulate, exact: bool| {
+        let mut case = Case::new(format!("{label} ({batch},{inputs},{outputs})"));
+        let (fine, coarse) = if exact { (Fill::Integers(4095), Fill::Integers(4)) } else { (Fill::Reals(1.0), Fill::Reals(1.0)) };
+        let dy = case.f32("dy", batch, outputs, coarse);
+        let x = case.f32("x", batch, inputs, fine);
+        // A gradient that is replaced must not be read: it starts as poison.
+        let dw = if accumulate { case.f32("dw", outputs, inputs, fine) } else { case.output("dw", outputs, inputs) };
+        case.now.accumulate = u32::from(accumulate);
+        case.push(LinearDw { dy, x, dw, form });
+        cases.push(if exact { case.exact() } else { case });
+    };
+    for form in Form::ALL {
+        for size in SIZES {
+            case("integers", form, size, false, true);
+        }
+        case("integers accumulated", form, (33, 36, 31), true, true);
+        case("reals", form, (64, 784, 128), false, false);
+        case("reals accumulated", form, (67, 35, 33), true, false);
+    }
+    cases
+}

@@ -1,0 +1,171 @@
+//! dx = (dy·w) ⊙ act'(x) ⊙ mask: the error signal δ, one layer down.
+
+use super::linear::SIZES;
+use super::{Activation, EPSILON, Form, Operand, product};
+use crate::court::{Case, Fill};
+use crate::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, read, write};
+use crate::tensor::{Id, Kind};
+use crate::uniform;
+
+/// The gradient of [`super::linear::Linear`] by its input, carried on through the activation and the dropout that made
+/// that input: the error signal of the layer below.
+#[derive(Clone, Debug)]
+pub struct LinearDx {
+    /// Error signal above (B, O).
+    pub dy: Id,
+    /// Weights (O, I).
+    pub w: Id,
+    /// Outputs of the layer below (B, I), after dropout.
+    pub x: Id,
+    /// Dropout mask of the layer below (B, I); ignored, and of any shape, if `keep` is 1.
+    pub mask: Id,
+    /// Error signal below (B, I).
+    pub dx: Id,
+    /// Activation of the layer below; `Identity` gives the plain input gradient.
+    pub act: Activation,
+    /// Keep probability of the layer below.
+    pub keep: f32,
+    /// Which shader.
+    pub form: Form,
+}
+
+uniform! {
+    /// Uniform block of the shaders.
+    struct Params {
+        batch: u32, inputs4: u32, outputs: u32, outputs4: u32,
+        mask_stride: u32, scale: f32, keep: f32, pad: u32,
+    }
+}
+
+const ARGS: &[Arg] = &[read("dy"), read("w"), read("x"), read("mask"), write("dx")];
+
+const fn shader(name: &'static str, source: &'static str) -> Shader {
+    Shader {
+        name,
+        source,
+        args: ARGS,
+        params: Params::FIELDS,
+        overrides: &[("ACT", 0.0), ("ALPHA", 0.01), ("MASKED", 0.0)],
+    }
+}
+
+/// One shader for each [`Form`], in its order.
+pub static SHADERS: &[Shader] = &[
+    shader("linear_dx", include_str!("../../shaders/linear_dx.wgsl")),
+    shader("linear_dx_tiled", include_str!("../../shaders/linear_dx_tiled.wgsl")),
+    shader("linear_dx_regs", include_str!("../../shaders/linear_dx_regs.wgsl")),
+];
+
+impl Kernel for LinearDx {
+    fn shader(&self) -> &'static Shader {
+        &SHADERS[self.form as usize]
+    }
+
+    fn tensors(&self) -> Vec<Id> {
+        vec![self.dy, self.w, self.x, self.mask, self.dx]
+    }
+
+    fn params(&self) -> Vec<u8> {
+        let LinearDx { dy, w, x, mask, dx, .. } = *self;
+        expect("linear_dx", "dy", dy, Kind::F32, x.rows, w.rows, &format!("x is {}, w is {}", x.shape(), w.shape()));
+        expect("linear_dx", "x", x, Kind::F32, x.rows, w.cols, &format!("w is {}", w.shape()));
+        expect("linear_dx", "dx", dx, Kind::F32, x.rows, x.cols, &format!("x is {}", x.shape()));
+        if self.keep < 1.0 {
+            expect("linear_dx", "mask", mask, Kind::Bits, x.rows, x.cols, &format!("x is {}", x.shape()));
+        }
+        let params = Params {
+            batch: x.rows as u32,
+            inputs4: x.stride() as u32 / 4,
+            outputs: w.rows as u32,
+            outputs4: dy.stride() as u32 / 4,
+            mask_stride: mask.stride() as u32,
+            scale: 1.0 / self.keep,
+            keep: self.keep,
+            pad: 0,
+        };
+        bytemuck::bytes_of(&params).to_vec()
+    }
+
+    fn overrides(&self) -> Vec<(&'static str, f64)> {
+        let mut overrides = self.act.overrides();
+        if self.keep < 1.0 {
+            overrides.push(("MASKED", 1.0));
+        }
+        overrides
+    }
+
+    fn groups(&self) -> u32 {
+        self.form.groups(self.dx.rows, self.dx.cols, 1)
+    }
+
+    fn twin(&self, _: &Now, mut args: Args<'_>) {
+        let [dy, w, x] = [0, 1, 2].map(|i| args.f32(i));
+        let (mask, dx) = (args.words(3), args.f32_mut(4));
+        let (stride, cols) = (self.dx.stride(), self.dx.cols);
+        let dy = Operand::rows(dy, self.dy.stride());
+        // The padding of w is zero, so a product over whole rows writes the padding of dx too.
+        product(self.w.rows, stride, dy, Operand::rows(w, self.w.stride()), false, dx, stride);
+        let scale = 1.0 / self.keep;
+        for (row, (line, x)) in dx.chunks_exact_mut(stride).zip(x.chunks_exact(stride)).enumerate() {
+            for (value, x) in line.iter_mut().zip(x) {
+                *value *= self.act.slope(x * self.keep);
+            }
+            if self.keep < 1.0 {
+                let bits = &mask[row * self.mask.stride()..];
+                for (col, value) in line[..cols].iter_mut().enumerate() {
+                    *value *= if bits[col / 32] >> (col % 32) & 1 == 1 { scale } else { 0.0 };
+                }
+            }
+        }
+    }
+
+    fn bounds(&self, _: &Now, witness: &Witness<'_>) -> Bounds {
+        let [dy, w, x] = [0, 1, 2].map(|i| witness.f32(i));
+        let mut bound = vec![0.0; self.dx.words()];
+        for row in 0..self.dx.rows {
+            for col in 0..self.dx.cols {
+                let at = row * self.dx.stride() + col;
+                let term = |o| dy[row * self.dy.stride() + o] * w[o * self.w.stride() + col];
+                let magnitude: f32 = (0..self.w.rows).map(|o| term(o).abs()).sum();
+                // The slope is a product of two rounded factors, at most 1 in size: four roundings in all.
+                let slope = self.act.slope(x[at] * self.keep).abs();
+                let error = ((self.w.rows + 2) as f32 * slope + 4.0 * self.act.lipschitz()) * EPSILON * magnitude;
+                bound[at] = error / self.keep + f32::MIN_POSITIVE;
+            }
+        }
+        vec![None, None, None, None, Some(bound)]
+    }
+
+    fn flops(&self) -> u64 {
+        2 * (self.dx.rows * self.dx.cols) as u64 * self.w.rows as u64
+    }
+}
+
+/// Every form at every size with exact integers, then every activation and dropout with real values.
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut case = |label: &str, form, (batch, inputs, outputs), act, keep: f32, exact: bool| {
+        let mut case = Case::new(format!("{label} ({batch},{inputs},{outputs})"));
+        let (fine, coarse) = if exact { (Fill::Integers(4095), Fill::Integers(4)) } else { (Fill::Reals(1.0), Fill::Reals(1.0)) };
+        let dy = case.f32("dy", batch, outputs, fine);
+        let w = case.f32("w", outputs, inputs, coarse);
+        // Outputs of sigmoid and tanh lie in (−1, 1), which Reals(1) draws.
+        let x = case.f32("x", batch, inputs, coarse);
+        let mask = case.mask("mask", batch, inputs, keep);
+        let dx = case.output("dx", batch, inputs);
+        case.push(LinearDx { dy, w, x, mask, dx, act, keep, form });
+        cases.push(if exact { case.exact() } else { case });
+    };
+    for form in Form::ALL {
+        for size in SIZES {
+            case("integers", form, size, Activation::Identity, 1.0, true);
+        }
+        case("integers ReLU keep 0.5", form, (33, 36, 31), Activation::Relu, 0.5, true);
+        case("integers leaky ReLU keep 0.25", form, (9, 130, 66), Activation::LeakyRelu(0.25), 0.25, true);
+        for act in [Activation::Relu, Activation::LeakyRelu(0.01), Activation::Sigmoid, Activation::Tanh] {
+            case(&format!("{act:?}"), form, (33, 34, 67), act, 1.0, false);
+            case(&format!("{act:?} keep 0.8"), form, (64, 128, 10), act, 0.8, false);
+        }
+    }
+    cases
+}

@@ -1,0 +1,80 @@
+//! The kernels, one a page: formula, host call, shapes, CPU twin, bound, cases.
+//!
+//! The one list below drives the pipelines, the shader test, the parity court and `gpu-mlp parity`. A new kernel is one
+//! page here, one file in `shaders/`, and one line in the list.
+
+mod activation;
+pub mod adam;
+pub mod dropout;
+pub mod gather;
+pub mod linear;
+pub mod linear_db;
+pub mod linear_dw;
+pub mod linear_dx;
+pub mod momentum;
+mod product;
+pub mod sgd;
+pub mod softmax_xent;
+pub mod tally;
+
+pub use activation::Activation;
+pub use product::{Form, Operand, product};
+
+use crate::court::Case;
+use crate::kernel::{Kernel, Shader};
+
+macro_rules! kernels {
+    ($($(#[$doc:meta])* $page:ident => $kernel:ident,)*) => {
+        /// One dispatch of a plan. The set is closed: a kernel without a twin does not compile.
+        #[derive(Clone, Debug)]
+        pub enum Op {
+            $($(#[$doc])* $kernel($page::$kernel),)*
+        }
+        impl Op {
+            /// The kernel behind it.
+            pub fn kernel(&self) -> &dyn Kernel {
+                match self { $(Op::$kernel(kernel) => kernel,)* }
+            }
+        }
+        $(impl From<$page::$kernel> for Op {
+            fn from(kernel: $page::$kernel) -> Op { Op::$kernel(kernel) }
+        })*
+        /// Every shader, in the order of a training step.
+        pub fn shaders() -> Vec<&'static Shader> {
+            [$($page::SHADERS,)*].into_iter().flatten().collect()
+        }
+        /// Every case of every kernel, for the court.
+        pub fn cases() -> Vec<Case> {
+            [$($page::cases(),)*].into_iter().flatten().collect()
+        }
+    };
+}
+
+kernels! {
+    /// Dropout masks.
+    dropout => Dropout,
+    /// Mini-batch from the data set.
+    gather => Gather,
+    /// Forward product, bias, activation, dropout.
+    linear => Linear,
+    /// Loss, hits and the gradient of the logits.
+    softmax_xent => SoftmaxXent,
+    /// The record of a micro-batch.
+    tally => Tally,
+    /// Error signal of the layer below.
+    linear_dx => LinearDx,
+    /// Weight gradient.
+    linear_dw => LinearDw,
+    /// Bias gradient.
+    linear_db => LinearDb,
+    /// Gradient descent.
+    sgd => Sgd,
+    /// Gradient descent with momentum.
+    momentum => Momentum,
+    /// Adam and AdamW.
+    adam => Adam,
+}
+
+/// Distance between neighbouring `f32` values near 1: two evaluations of the same sum of K terms, in any order, differ
+/// by at most K·ε times the sum of the terms' magnitudes.
+pub(crate) const EPSILON: f32 = f32::EPSILON;

@@ -1,0 +1,103 @@
+//! v ← μ·v + g, w ← w − lr·v: gradient descent with momentum, plain or Nesterov's.
+
+use super::EPSILON;
+use crate::court::{Case, Fill};
+use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
+use crate::tensor::{Id, Kind};
+use crate::uniform;
+
+/// One step with momentum in PyTorch's form: the learning rate multiplies the velocity, not the gradient, and the
+/// velocity is not damped. Nesterov's variant steps by g + μ·v (Sutskever et al., ICML 2013).
+#[derive(Clone, Debug)]
+pub struct Momentum {
+    /// Gradient (O, I) or (O).
+    pub dw: Id,
+    /// Weights or biases, of the same shape.
+    pub w: Id,
+    /// Velocity, of the same shape.
+    pub v: Id,
+    /// Strength of the penalty l2/2·‖w‖².
+    pub l2: f32,
+    /// Nesterov's variant.
+    pub nesterov: bool,
+}
+
+uniform! {
+    /// Uniform block of the shader.
+    struct Params { count4: u32, l2: f32, pad0: u32, pad1: u32, }
+}
+
+/// The shader.
+pub static SHADERS: &[Shader] = &[Shader {
+    name: "momentum",
+    source: include_str!("../../shaders/momentum.wgsl"),
+    args: &[read("dw"), update("w"), update("v")],
+    params: Params::FIELDS,
+    overrides: &[("NESTEROV", 0.0)],
+}];
+
+impl Kernel for Momentum {
+    fn shader(&self) -> &'static Shader {
+        &SHADERS[0]
+    }
+
+    fn tensors(&self) -> Vec<Id> {
+        vec![self.dw, self.w, self.v]
+    }
+
+    fn params(&self) -> Vec<u8> {
+        let because = format!("w is {}", self.w.shape());
+        expect("momentum", "dw", self.dw, Kind::F32, self.w.rows, self.w.cols, &because);
+        expect("momentum", "v", self.v, Kind::F32, self.w.rows, self.w.cols, &because);
+        let params = Params { count4: (self.w.words() / 4) as u32, l2: self.l2, ..Params::default() };
+        bytemuck::bytes_of(&params).to_vec()
+    }
+
+    fn overrides(&self) -> Vec<(&'static str, f64)> {
+        if self.nesterov { vec![("NESTEROV", 1.0)] } else { vec![] }
+    }
+
+    fn groups(&self) -> u32 {
+        groups(self.w.words() / 4, 64)
+    }
+
+    fn twin(&self, now: &Now, mut args: Args<'_>) {
+        let (dw, w, v) = (args.f32(0), args.f32_mut(1), args.f32_mut(2));
+        for ((w, v), dw) in w.iter_mut().zip(v).zip(dw) {
+            let g = dw + self.l2 * *w;
+            *v = now.momentum * *v + g;
+            *w -= now.lr * if self.nesterov { g + now.momentum * *v } else { *v };
+        }
+    }
+
+    fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+        let [dw, w, v] = [0, 1, 2].map(|i| witness.f32(i));
+        let (mut bound_w, mut bound_v) = (Vec::new(), Vec::new());
+        for ((dw, w), v) in dw.iter().zip(w).zip(v) {
+            let velocity = dw.abs() + self.l2 * w.abs() + now.momentum * v.abs();
+            bound_v.push(4.0 * EPSILON * velocity);
+            // Nesterov's step is at most twice a velocity of positive terms; six roundings lead to it.
+            bound_w.push(EPSILON * (12.0 * now.lr.abs() * velocity + w.abs()));
+        }
+        vec![None, Some(bound_w), Some(bound_v)]
+    }
+
+    fn flops(&self) -> u64 {
+        6 * (self.w.rows * self.w.cols) as u64
+    }
+}
+
+/// Both variants, with and without penalty.
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (rows, cols, l2) in [(1, 1, 0.0), (1, 10, 0.0), (7, 13, 0.01), (128, 784, 0.0), (65, 257, 1e-4)] {
+        for nesterov in [false, true] {
+            let mut case = Case::new(format!("({rows},{cols}) l2 {l2}{}", if nesterov { " Nesterov" } else { "" }));
+            let [dw, w, v] = ["dw", "w", "v"].map(|name| case.f32(name, rows, cols, Fill::Reals(1.0)));
+            (case.now.lr, case.now.momentum) = (0.05, 0.9);
+            case.push(Momentum { dw, w, v, l2, nesterov });
+            cases.push(case);
+        }
+    }
+    cases
+}

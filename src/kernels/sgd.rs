@@ -1,0 +1,93 @@
+//! w ← w − lr·(dw + l2·w): gradient descent.
+
+use super::EPSILON;
+use crate::court::{Case, Fill};
+use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
+use crate::tensor::{Id, Kind};
+use crate::uniform;
+
+/// One step down the gradient, with the gradient of the penalty l2/2·‖w‖².
+#[derive(Clone, Debug)]
+pub struct Sgd {
+    /// Gradient (O, I) or (O).
+    pub dw: Id,
+    /// Weights or biases, of the same shape.
+    pub w: Id,
+    /// Strength of the penalty.
+    pub l2: f32,
+}
+
+uniform! {
+    /// Uniform block of the shader.
+    struct Params { count4: u32, l2: f32, pad0: u32, pad1: u32, }
+}
+
+/// The shader.
+pub static SHADERS: &[Shader] = &[Shader {
+    name: "sgd",
+    source: include_str!("../../shaders/sgd.wgsl"),
+    args: &[read("dw"), update("w")],
+    params: Params::FIELDS,
+    overrides: &[],
+}];
+
+impl Kernel for Sgd {
+    fn shader(&self) -> &'static Shader {
+        &SHADERS[0]
+    }
+
+    fn tensors(&self) -> Vec<Id> {
+        vec![self.dw, self.w]
+    }
+
+    fn params(&self) -> Vec<u8> {
+        expect("sgd", "dw", self.dw, Kind::F32, self.w.rows, self.w.cols, &format!("w is {}", self.w.shape()));
+        let params = Params { count4: (self.w.words() / 4) as u32, l2: self.l2, ..Params::default() };
+        bytemuck::bytes_of(&params).to_vec()
+    }
+
+    fn groups(&self) -> u32 {
+        groups(self.w.words() / 4, 64)
+    }
+
+    fn twin(&self, now: &Now, mut args: Args<'_>) {
+        let (dw, w) = (args.f32(0), args.f32_mut(1));
+        for (w, dw) in w.iter_mut().zip(dw) {
+            *w -= now.lr * (dw + self.l2 * *w);
+        }
+    }
+
+    fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+        let pairs = witness.f32(0).iter().zip(witness.f32(1));
+        // Three roundings of the step, one of the sum; a device may fuse any of them away.
+        let bound = pairs.map(|(dw, w)| {
+            let step = now.lr.abs() * (dw.abs() + self.l2 * w.abs());
+            EPSILON * (3.0 * step + w.abs())
+        });
+        vec![None, Some(bound.collect())]
+    }
+
+    fn flops(&self) -> u64 {
+        4 * (self.w.rows * self.w.cols) as u64
+    }
+}
+
+/// Shapes of weights and biases; one with more workgroups than a dimension may have.
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (rows, cols, l2) in [(1, 1, 0.0), (1, 10, 0.0), (7, 13, 0.01), (128, 784, 0.0), (65, 257, 1e-4), (4100, 4100, 0.0)] {
+        let mut case = Case::new(format!("({rows},{cols}) l2 {l2}"));
+        let dw = case.f32("dw", rows, cols, Fill::Reals(1.0));
+        let w = case.f32("w", rows, cols, Fill::Reals(1.0));
+        case.now.lr = 0.1;
+        case.push(Sgd { dw, w, l2 });
+        cases.push(case);
+    }
+    let mut case = Case::new("integers (33,35)".into());
+    let dw = case.f32("dw", 33, 35, Fill::Integers(4095));
+    let w = case.f32("w", 33, 35, Fill::Integers(4095));
+    case.now.lr = 0.25;
+    case.push(Sgd { dw, w, l2: 0.5 });
+    cases.push(case.exact());
+    cases
+}

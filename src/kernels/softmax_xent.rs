@@ -1,0 +1,145 @@
+//! Softmax and cross-entropy in one visit: loss, hit, and dlogits = (p − onehot(t)) / batch.
+
+use super::EPSILON;
+use crate::court::{Case, Fill};
+use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, write};
+use crate::tensor::{Id, Kind};
+use crate::uniform;
+
+/// The head of the net. The label is compared with the class number, so the one-hot vector of the textbook never takes
+/// memory; the division by the batch makes every gradient below a mean.
+#[derive(Clone, Debug)]
+pub struct SoftmaxXent {
+    /// Logits (B, C).
+    pub logits: Id,
+    /// Classes (B).
+    pub t: Id,
+    /// Loss in nats, and 1 for a hit or 0 (B, 2).
+    pub score: Id,
+    /// Gradient of the mean loss by the logits (B, C).
+    pub dlogits: Id,
+}
+
+uniform! {
+    /// Uniform block of the shader.
+    struct Params { batch: u32, classes: u32, stride: u32, pad: u32, }
+}
+
+/// The shader.
+pub static SHADERS: &[Shader] = &[Shader {
+    name: "softmax_xent",
+    source: include_str!("../../shaders/softmax_xent.wgsl"),
+    args: &[read("logits"), read("t"), write("score"), write("dlogits")],
+    params: Params::FIELDS,
+    overrides: &[],
+}];
+
+impl Kernel for SoftmaxXent {
+    fn shader(&self) -> &'static Shader {
+        &SHADERS[0]
+    }
+
+    fn tensors(&self) -> Vec<Id> {
+        vec![self.logits, self.t, self.score, self.dlogits]
+    }
+
+    fn params(&self) -> Vec<u8> {
+        let SoftmaxXent { logits, t, score, dlogits } = *self;
+        let because = format!("logits is {}", logits.shape());
+        expect("softmax_xent", "t", t, Kind::U32, 1, logits.rows, &because);
+        expect("softmax_xent", "score", score, Kind::F32, logits.rows, 2, &because);
+        expect("softmax_xent", "dlogits", dlogits, Kind::F32, logits.rows, logits.cols, &because);
+        let params =
+            Params { batch: logits.rows as u32, classes: logits.cols as u32, stride: logits.stride() as u32, pad: 0 };
+        bytemuck::bytes_of(&params).to_vec()
+    }
+
+    fn groups(&self) -> u32 {
+        groups(self.logits.rows, 64)
+    }
+
+    fn twin(&self, now: &Now, mut args: Args<'_>) {
+        let (logits, t) = (args.f32(0), args.words(1));
+        let (score, dlogits) = (args.f32_mut(2), args.f32_mut(3));
+        let (stride, classes) = (self.logits.stride(), self.logits.cols);
+        let rows = logits.chunks_exact(stride).zip(t).zip(score.chunks_exact_mut(4)).zip(dlogits.chunks_exact_mut(stride));
+        for (b, (((line, &label), score), gradient)) in rows.enumerate() {
+            gradient.fill(0.0);
+            score.fill(0.0);
+            if b >= now.rows as usize {
+                continue;
+            }
+            let (logits, label) = (&line[..classes], label as usize);
+            let mut best = 0;
+            for (c, &value) in logits.iter().enumerate() {
+                if value > logits[best] {
+                    best = c;
+                }
+            }
+            // The largest logit is taken off first, so that no exponential overflows and their sum is at least 1.
+            let largest = logits[best];
+            for (p, value) in gradient.iter_mut().zip(logits) {
+                *p = (value - largest).exp();
+            }
+            let sum: f32 = gradient[..classes].iter().sum();
+            score[0] = sum.ln() + (largest - logits[label]);
+            score[1] = f32::from(best == label);
+            for (c, p) in gradient[..classes].iter_mut().enumerate() {
+                *p = (*p / sum - f32::from(c == label)) / now.batch as f32;
+            }
+        }
+    }
+
+    fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+        let (logits, t) = (witness.f32(0), &witness.before[1]);
+        let (stride, classes) = (self.logits.stride(), self.logits.cols);
+        let mut score = vec![0.0; self.score.words()];
+        let mut gradient = vec![0.0; self.dlogits.words()];
+        for b in 0..(now.rows as usize).min(self.logits.rows) {
+            let line = &logits[b * stride..][..classes];
+            let largest = line.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let share = |c: usize| (line[c] - largest).exp();
+            // Accuracy table of the WGSL specification: exp is off by 3 + 2|x| units in the last place, log by 3 or, near
+            // 1, by 2⁻²¹, a division by 2.5. One unit more for the twin, two for the rounding of the argument.
+            let units = |c: usize| 6.0 + 2.0 * (line[c] - largest).abs();
+            let sum: f32 = (0..classes).map(share).sum();
+            let sum_error = (0..classes).map(|c| share(c) * units(c)).sum::<f32>() / sum + classes as f32;
+            let far = largest - line[t[b] as usize];
+            let log_error = (4.0 * EPSILON * sum.ln()).max(2f32.powi(-21));
+            score[4 * b] = EPSILON * (sum_error + 2.0 * far + sum.ln()) + log_error;
+            for c in 0..classes {
+                let p = share(c) / sum;
+                let error = p * (units(c) + sum_error + 4.0) + 4.0;
+                gradient[b * stride + c] = error * EPSILON / now.batch as f32 + f32::MIN_POSITIVE;
+            }
+        }
+        vec![None, None, Some(score), Some(gradient)]
+    }
+
+    fn flops(&self) -> u64 {
+        8 * (self.logits.rows * self.logits.cols) as u64
+    }
+}
+
+/// Class numbers around a vec4, whole and partial batches, logits small, equal, and as large as ±1e4.
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (batch, rows, classes) in [(1, 1, 2), (7, 7, 10), (63, 63, 3), (64, 40, 10), (65, 65, 1), (130, 129, 257)] {
+        for (label, fill) in [
+            ("small", Fill::Reals(4.0)),
+            ("equal", Fill::Integers(0)),
+            ("±1e4", Fill::Reals(1e4)),
+            ("ties", Fill::Integers(1)),
+        ] {
+            let mut case = Case::new(format!("{label} logits ({rows} of {batch},{classes})"));
+            let logits = case.f32("logits", batch, classes, fill);
+            let t = case.u32("t", batch, Fill::Below(classes as u32));
+            let (score, dlogits) = (case.output("score", batch, 2), case.output("dlogits", batch, classes));
+            // The batch is larger than this micro-batch: the mean is over the whole.
+            (case.now.rows, case.now.batch) = (rows as u32, 3 * rows as u32);
+            case.push(SoftmaxXent { logits, t, score, dlogits });
+            cases.push(case);
+        }
+    }
+    cases
+}

@@ -1,0 +1,92 @@
+//! One row of the epoch's record: the sum of the losses and the number of hits of a micro-batch.
+
+use super::EPSILON;
+use crate::court::{Case, Fill};
+use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, read, update};
+use crate::tensor::{Id, Kind};
+use crate::uniform;
+
+/// Adds up the scores of a micro-batch. Every step has its own row, so the host can add the rows in double precision,
+/// draw a curve of them, or see in which step a loss ceased to be finite.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    /// Loss and hit of each sample (B, 2).
+    pub score: Id,
+    /// Their sums (S, 2), of which row `Now::slot` is written.
+    pub tally: Id,
+}
+
+uniform! {
+    /// Uniform block of the shader.
+    struct Params { batch: u32, pad0: u32, pad1: u32, pad2: u32, }
+}
+
+/// The shader.
+pub static SHADERS: &[Shader] = &[Shader {
+    name: "tally",
+    source: include_str!("../../shaders/tally.wgsl"),
+    args: &[read("score"), update("record")],
+    params: Params::FIELDS,
+    overrides: &[],
+}];
+
+impl Kernel for Tally {
+    fn shader(&self) -> &'static Shader {
+        &SHADERS[0]
+    }
+
+    fn tensors(&self) -> Vec<Id> {
+        vec![self.score, self.tally]
+    }
+
+    fn params(&self) -> Vec<u8> {
+        expect("tally", "score", self.score, Kind::F32, self.score.rows, 2, "a score is a loss and a hit");
+        expect("tally", "tally", self.tally, Kind::F32, self.tally.rows, 2, "a row is a sum of losses and one of hits");
+        bytemuck::bytes_of(&Params { batch: self.score.rows as u32, ..Params::default() }).to_vec()
+    }
+
+    fn groups(&self) -> u32 {
+        1
+    }
+
+    fn twin(&self, now: &Now, mut args: Args<'_>) {
+        let (score, record) = (args.f32(0), args.f32_mut(1));
+        let mut sums = [0.0; 4];
+        for line in score.chunks_exact(4) {
+            for (sum, value) in sums.iter_mut().zip(line) {
+                *sum += value;
+            }
+        }
+        record[4 * now.slot as usize..][..4].copy_from_slice(&sums);
+    }
+
+    fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+        let losses = witness.f32(0).chunks_exact(4).map(|line| line[0].abs());
+        let mut bound = vec![0.0; self.tally.words()];
+        // Hits are whole numbers below 2²⁴: exact in any order.
+        bound[4 * now.slot as usize] = (self.score.rows + 1) as f32 * EPSILON * losses.sum::<f32>();
+        vec![None, Some(bound)]
+    }
+
+    fn flops(&self) -> u64 {
+        2 * self.score.rows as u64
+    }
+}
+
+/// Batches around the workgroup's size, any slot, exact and real losses.
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (batch, slots, slot) in [(1, 1, 0), (7, 3, 2), (63, 5, 0), (64, 5, 1), (65, 5, 4), (131, 2, 1), (5000, 2, 0)] {
+        for exact in [true, false] {
+            let fill = if exact { Fill::Integers(2000) } else { Fill::Reals(3.0) };
+            let mut case = Case::new(format!("{} {batch} samples, slot {slot}", if exact { "integers" } else { "reals" }));
+            let score = case.f32("score", batch, 2, fill);
+            let tally = case.f32("tally", slots, 2, Fill::Reals(1.0));
+            case.now.slot = slot;
+            case.push(Tally { score, tally });
+            // Real numbers in place of hits do not add up exactly, so only whole ones are tried.
+            cases.push(if exact { case.exact() } else { case.hits(score) });
+        }
+    }
+    cases
+}
