@@ -1,15 +1,21 @@
 //! gpu-mlp: multilayer perceptrons trained on the GPU.
 
 pub mod audited;
+pub mod config;
 pub mod court;
 pub mod cpu;
+pub mod data;
 pub mod engine;
 mod error;
+pub mod feed;
 pub mod gpu;
 pub mod kernel;
 pub mod kernels;
+pub mod model;
+pub mod net;
 pub mod plan;
 pub mod rng;
 pub mod tensor;
+pub mod train;
 
 pub use error::Error;

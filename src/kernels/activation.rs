@@ -25,8 +25,20 @@ impl Activation {
     pub fn apply(self, z: f32) -> f32 {
         match self {
             Activation::Identity => z,
-            Activation::Relu => if z < 0.0 { 0.0 } else { z },
-            Activation::LeakyRelu(alpha) => if z < 0.0 { alpha * z } else { z },
+            Activation::Relu => {
+                if z < 0.0 {
+                    0.0
+                } else {
+                    z
+                }
+            }
+            Activation::LeakyRelu(alpha) => {
+                if z < 0.0 {
+                    alpha * z
+                } else {
+                    z
+                }
+            }
             Activation::Sigmoid => {
                 let e = (-z.abs()).exp();
                 (if z < 0.0 { e } else { 1.0 }) / (1.0 + e)
@@ -44,8 +56,20 @@ impl Activation {
     pub fn slope(self, a: f32) -> f32 {
         match self {
             Activation::Identity => 1.0,
-            Activation::Relu => if a > 0.0 { 1.0 } else { 0.0 },
-            Activation::LeakyRelu(alpha) => if a > 0.0 { 1.0 } else { alpha },
+            Activation::Relu => {
+                if a > 0.0 {
+                    1.0
+                } else {
+                    0.0
+                }
+            }
+            Activation::LeakyRelu(alpha) => {
+                if a > 0.0 {
+                    1.0
+                } else {
+                    alpha
+                }
+            }
             Activation::Sigmoid => a * (1.0 - a),
             Activation::Tanh => 1.0 - a * a,
         }

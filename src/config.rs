@@ -1,0 +1,296 @@
+//! What a run is made of. Every default of the program is written here, once.
+
+use crate::error::Error;
+use crate::kernels::Activation;
+use crate::model::Init;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// The settings of a training run; `config.toml` of a run folder holds all of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Widths of the hidden layers; empty for softmax regression.
+    pub hidden: Vec<usize>,
+    /// Activation of the hidden layers.
+    pub activation: ActivationName,
+    /// Slope of leaky ReLU for negative sums.
+    pub alpha: f32,
+    /// How first weights are drawn.
+    pub init: Init,
+    /// Samples an update.
+    pub batch_size: BatchSize,
+    /// Most samples of a batch on the device at a time; larger batches add up the gradients of several.
+    pub physical_batch: usize,
+    /// Passes over the training split.
+    pub epochs: usize,
+    /// How weights follow gradients.
+    pub optimizer: Optimizer,
+    /// Learning rate.
+    pub lr: f32,
+    /// Momentum μ of SGD and Nesterov; 0 is plain gradient descent.
+    pub momentum: f32,
+    /// Memory of Adam's first moment.
+    pub beta1: f32,
+    /// Memory of Adam's second moment.
+    pub beta2: f32,
+    /// Keeps Adam's divisor from zero.
+    pub epsilon: f32,
+    /// Strength of the penalty l2/2·‖w‖² on weights (not on biases); for AdamW the decay.
+    pub l2: f32,
+    /// Probability that dropout keeps a hidden unit.
+    pub keep_prob: f32,
+    /// Probability that dropout keeps an input.
+    pub input_keep_prob: f32,
+    /// What a byte becomes.
+    pub normalize: Normalize,
+    /// Seed of every random stream.
+    pub seed: u64,
+    /// How samples reach the device.
+    pub upload: Upload,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            hidden: vec![128],
+            activation: ActivationName::Relu,
+            alpha: 0.01,
+            init: Init::Auto,
+            batch_size: BatchSize::Samples(64),
+            physical_batch: 4096,
+            epochs: 5,
+            optimizer: Optimizer::Sgd,
+            lr: 0.1,
+            momentum: 0.0,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            l2: 0.0,
+            keep_prob: 1.0,
+            input_keep_prob: 1.0,
+            normalize: Normalize::Unit,
+            seed: 1,
+            upload: Upload::Auto,
+        }
+    }
+}
+
+/// Names of the activations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActivationName {
+    /// max(z, 0).
+    Relu,
+    /// max(z, αz).
+    LeakyRelu,
+    /// 1/(1+e⁻ᶻ).
+    Sigmoid,
+    /// tanh z.
+    Tanh,
+    /// z: a linear net.
+    Identity,
+}
+
+/// How weights follow gradients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Optimizer {
+    /// Gradient descent; with `momentum` above zero, with momentum.
+    Sgd,
+    /// Gradient descent with Nesterov's momentum.
+    Nesterov,
+    /// Adam, the penalty added to the gradient.
+    Adam,
+    /// Adam with decay apart from the gradient.
+    Adamw,
+}
+
+impl Optimizer {
+    /// The learning rate that is customary for it.
+    pub fn default_lr(self) -> f32 {
+        match self {
+            Optimizer::Sgd => Config::default().lr,
+            Optimizer::Nesterov => 0.05,
+            Optimizer::Adam | Optimizer::Adamw => 0.001,
+        }
+    }
+    /// The momentum that is customary for it.
+    pub fn default_momentum(self) -> f32 {
+        if self == Optimizer::Nesterov {
+            0.9
+        } else {
+            0.0
+        }
+    }
+}
+
+/// What a byte p of a sample becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Normalize {
+    /// p/255.
+    Unit,
+    /// (p − mean)/deviation, both over all bytes of the training split.
+    Standard,
+}
+
+/// How samples reach the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Upload {
+    /// Resident where the data set fits, else stream.
+    Auto,
+    /// The whole data set once, then its order each epoch.
+    Resident,
+    /// Shuffled mini-batches, window by window.
+    Stream,
+}
+
+/// Samples an update: a number, or the whole training split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchSize {
+    /// This many; 1 is stochastic gradient descent.
+    Samples(usize),
+    /// All: full-batch gradient descent.
+    Full,
+}
+
+impl BatchSize {
+    /// The number of samples, given the size of the training split.
+    pub fn samples(self, of: usize) -> usize {
+        match self {
+            BatchSize::Samples(samples) => samples,
+            BatchSize::Full => of,
+        }
+    }
+}
+
+impl fmt::Display for BatchSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BatchSize::Samples(samples) => samples.fmt(f),
+            BatchSize::Full => "full".fmt(f),
+        }
+    }
+}
+
+impl FromStr for BatchSize {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.parse()) {
+            ("full", _) => Ok(BatchSize::Full),
+            (_, Ok(samples)) if samples > 0 => Ok(BatchSize::Samples(samples)),
+            _ => Err("a batch is a number of samples from 1 on, or `full`".into()),
+        }
+    }
+}
+
+impl Serialize for BatchSize {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            BatchSize::Samples(samples) => serializer.serialize_u64(*samples as u64),
+            BatchSize::Full => serializer.serialize_str("full"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for BatchSize {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Either {
+            Number(u64),
+            Word(String),
+        }
+        let text = match Either::deserialize(deserializer)? {
+            Either::Number(number) => number.to_string(),
+            Either::Word(word) => word,
+        };
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Config {
+    /// The activation with its parameter.
+    pub fn activation(&self) -> Activation {
+        match self.activation {
+            ActivationName::Relu => Activation::Relu,
+            ActivationName::LeakyRelu => Activation::LeakyRelu(self.alpha),
+            ActivationName::Sigmoid => Activation::Sigmoid,
+            ActivationName::Tanh => Activation::Tanh,
+            ActivationName::Identity => Activation::Identity,
+        }
+    }
+
+    /// Checks the settings against each other and against the size of the training split.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] names the setting, its value and what it may be.
+    pub fn check(&self, samples: usize) -> Result<(), Error> {
+        let refuse = |what: String| Err(Error::Setting(what));
+        for (name, value) in [
+            ("keep-prob", self.keep_prob),
+            ("input-keep-prob", self.input_keep_prob),
+        ] {
+            if !(value > 0.0 && value <= 1.0) {
+                return refuse(format!(
+                    "{name} is {value} but is a probability, above 0 and at most 1"
+                ));
+            }
+        }
+        for (name, value) in [
+            ("momentum", self.momentum),
+            ("beta1", self.beta1),
+            ("beta2", self.beta2),
+        ] {
+            if !(0.0..1.0).contains(&value) {
+                return refuse(format!(
+                    "{name} is {value} but must be at least 0 and below 1"
+                ));
+            }
+        }
+        for (name, value) in [("lr", self.lr), ("epsilon", self.epsilon)] {
+            if !(value > 0.0 && value.is_finite()) {
+                return refuse(format!("{name} is {value} but must be above 0"));
+            }
+        }
+        for (name, value) in [("l2", self.l2), ("alpha", self.alpha)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return refuse(format!("{name} is {value} but must be at least 0"));
+            }
+        }
+        if let Some(width) = self
+            .hidden
+            .iter()
+            .find(|&&width| !(1..=1 << 20).contains(&width))
+        {
+            return refuse(format!(
+                "a hidden layer is {width} wide but must have 1 to 1048576 units"
+            ));
+        }
+        if self.hidden.len() > 1000 {
+            return refuse(format!(
+                "there are {} hidden layers but at most 1000 are possible",
+                self.hidden.len()
+            ));
+        }
+        if self.physical_batch == 0 {
+            return refuse("physical-batch is 0 but must be at least 1".into());
+        }
+        if matches!(self.optimizer, Optimizer::Adam | Optimizer::Adamw) && self.momentum != 0.0 {
+            return refuse(format!(
+                "momentum is {} but Adam has none: use beta1",
+                self.momentum
+            ));
+        }
+        if self.batch_size.samples(samples) > samples {
+            return refuse(format!(
+                "batch-size is {} but the training split has {samples} samples: use at most that, or `full`",
+                self.batch_size
+            ));
+        }
+        Ok(())
+    }
+}

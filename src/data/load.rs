@@ -1,0 +1,161 @@
+//! Reads the four files of a data set, each on a thread of its own, and checks that they belong
+//! together.
+
+use std::panic;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use super::idx::Idx;
+use super::{DataSet, Split, bad, combined_sha256};
+use crate::Error;
+
+/// Four files as read, in the order of [`ROLES`](super::folder::ROLES).
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// Their contents.
+    pub idx: [Idx; 4],
+    /// The SHA-256 of their raw form, in hex, as they lay on disk.
+    pub sha256: [String; 4],
+}
+
+/// Reads and hashes four files.
+///
+/// # Errors
+/// [`Error::Data`] of the first file, in the order of [`ROLES`](super::folder::ROLES), that cannot
+/// be read.
+pub fn read(paths: &[PathBuf; 4]) -> Result<Files, Error> {
+    // Four threads, not a pool: the training images are nine tenths of the work and must start at
+    // once.
+    let [a, b, c, d] = thread::scope(|scope| {
+        paths
+            .each_ref()
+            .map(|path| scope.spawn(move || Idx::read(path).map(|idx| (idx.raw_sha256(), idx))))
+            .map(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|cause| panic::resume_unwind(cause))
+            })
+    });
+    let (sha256, idx) = {
+        let ((a, i), (b, j), (c, k), (d, l)) = (a?, b?, c?, d?);
+        ([a, b, c, d], [i, j, k, l])
+    };
+    Ok(Files { idx, sha256 })
+}
+
+/// Exchanges rows and columns of every image of a set of images (N, R, C); anything else is left as
+/// it is.
+pub fn transpose(images: &mut Idx) {
+    let [_, rows, columns] = images.shape[..] else {
+        return;
+    };
+    let mut image = vec![0; rows * columns];
+    for stored in images.bytes.chunks_exact_mut(rows * columns) {
+        for (i, value) in stored.iter().enumerate() {
+            image[i % columns * rows + i / columns] = *value;
+        }
+        stored.copy_from_slice(&image);
+    }
+    images.shape.swap(1, 2);
+}
+
+/// Makes a data set of four files, which came from `paths`.
+///
+/// # Errors
+/// [`Error::Data`] if images are not of rank 2 or more or labels not of rank 1, if a split has not
+/// as many images as labels, if the images of the splits differ in shape, or if a test label is no
+/// class. The classes are those from 0 to the largest training label.
+pub fn assemble(
+    name: String,
+    origin: String,
+    paths: &[PathBuf; 4],
+    files: Files,
+) -> Result<DataSet, Error> {
+    let sha256 = combined_sha256(&files.sha256);
+    let [train_images, train_labels, test_images, test_labels] = files.idx;
+    let (train_item, train) = split(&paths[0], train_images, &paths[1], train_labels)?;
+    let (test_item, test) = split(&paths[2], test_images, &paths[3], test_labels)?;
+    if train_item != test_item {
+        let problem = format!(
+            "holds images of shape {test_item:?}, but those of {} have the shape {train_item:?}",
+            paths[0].display()
+        );
+        return Err(bad(&paths[2], problem, "take both files from one data set"));
+    }
+    let classes = train
+        .labels
+        .iter()
+        .max()
+        .map_or(0, |&label| usize::from(label) + 1);
+    let stray = test
+        .labels
+        .iter()
+        .position(|&label| usize::from(label) >= classes);
+    if let Some(sample) = stray {
+        let problem = format!(
+            "gives sample {sample} the label {}, but the labels of {} go from 0 to {}",
+            test.labels[sample],
+            paths[1].display(),
+            classes - 1
+        );
+        return Err(bad(
+            &paths[3],
+            problem,
+            "take both files from one data set, or correct this label",
+        ));
+    }
+    Ok(DataSet {
+        name,
+        item: train_item,
+        classes,
+        train,
+        test,
+        sha256,
+        origin,
+    })
+}
+
+/// One split, and the shape of its items.
+fn split(
+    images_path: &Path,
+    images: Idx,
+    labels_path: &Path,
+    labels: Idx,
+) -> Result<(Vec<usize>, Split), Error> {
+    let mixed_up = "check that images and labels have not exchanged their names";
+    let [count] = labels.shape[..] else {
+        let problem = format!(
+            "has the shape {:?}; labels have one dimension",
+            labels.shape
+        );
+        return Err(bad(labels_path, problem, mixed_up));
+    };
+    let [images_count, item @ ..] = &images.shape[..] else {
+        return Err(bad(images_path, "has no shape", mixed_up));
+    };
+    if item.is_empty() {
+        let problem = format!(
+            "has the shape {:?}; images have two dimensions or more",
+            images.shape
+        );
+        return Err(bad(images_path, problem, mixed_up));
+    }
+    if *images_count != count {
+        let problem = format!(
+            "holds {count} labels, but {} holds {images_count} images",
+            images_path.display()
+        );
+        return Err(bad(
+            labels_path,
+            problem,
+            "take both files from one data set",
+        ));
+    }
+    Ok((
+        item.to_vec(),
+        Split {
+            pixels: images.bytes,
+            labels: labels.bytes,
+        },
+    ))
+}

@@ -1,0 +1,244 @@
+//! MNIST: by which hashes it is known, where it is looked for, and how it gets there.
+//!
+//! Gzipped copies differ from mirror to mirror; the raw files inside do not. So the raw bytes are
+//! what is pinned, and they are hashed on every load, because a damaged copy trains without a
+//! complaint, only worse.
+//!
+//! Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
+
+use std::env;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy as _;
+
+use super::fetch::{Pinned, Tried, fetch};
+use super::{DataSet, Event, bad, folder, load};
+use crate::Error;
+
+/// The four files, in the order of [`folder::ROLES`].
+pub const FILES: [Pinned<'static>; 4] = [
+    Pinned {
+        name: "train-images-idx3-ubyte",
+        raw_bytes: 47_040_016,
+        raw_sha256: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    },
+    Pinned {
+        name: "train-labels-idx1-ubyte",
+        raw_bytes: 60_008,
+        raw_sha256: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    },
+    Pinned {
+        name: "t10k-images-idx3-ubyte",
+        raw_bytes: 7_840_016,
+        raw_sha256: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    },
+    Pinned {
+        name: "t10k-labels-idx1-ubyte",
+        raw_bytes: 10_008,
+        raw_sha256: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    },
+];
+
+/// Where to fetch from, in this order. Each serves `<name>.gz`; the hash decides, not the host.
+pub const MIRRORS: [&str; 2] = [
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+];
+
+/// Where data sets are looked for and kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// The user's folder of data sets, searched first, never written to.
+    pub data_dir: Option<PathBuf>,
+    /// This program's cache folder, searched next; downloads go to `datasets/mnist` in it.
+    pub cache: Option<PathBuf>,
+    /// Addresses to fetch from, each ended by a slash.
+    pub mirrors: Vec<String>,
+}
+
+impl Places {
+    /// `$GPU_MLP_DATA_DIR`, the cache folder of the platform (`$XDG_CACHE_HOME/gpu-mlp` or
+    /// `~/.cache/gpu-mlp`; on Windows the local application data), and [`MIRRORS`].
+    #[must_use]
+    pub fn from_env() -> Places {
+        let data_dir = env::var_os("GPU_MLP_DATA_DIR").filter(|dir| !dir.is_empty());
+        let home = etcetera::choose_base_strategy().ok();
+        Places {
+            data_dir: data_dir.map(PathBuf::from),
+            cache: home.map(|home| home.cache_dir().join("gpu-mlp")),
+            mirrors: MIRRORS.map(str::to_owned).to_vec(),
+        }
+    }
+
+    /// The folder that downloads of MNIST go to.
+    fn store(&self) -> Option<PathBuf> {
+        Some(self.cache.as_ref()?.join("datasets").join("mnist"))
+    }
+}
+
+/// MNIST is nowhere: not that it is damaged, only that it is not there and could not be fetched.
+#[derive(Clone, Debug, Default)]
+pub struct Absent {
+    /// Folders searched, each with what was amiss.
+    looked: Vec<Tried>,
+    /// Addresses asked, each with how it failed.
+    asked: Vec<Tried>,
+    /// Why no address was asked, if none was.
+    unasked: Option<&'static str>,
+    store: Option<PathBuf>,
+}
+
+impl Absent {
+    /// What happened, as the beginning of a sentence on one line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let list = |tried: &[Tried]| {
+            tried
+                .iter()
+                .map(Tried::brief)
+                .collect::<Vec<_>>()
+                .join("; ")
+        };
+        let asked = self
+            .unasked
+            .map_or_else(|| list(&self.asked), str::to_owned);
+        format!(
+            "MNIST was not found ({}) and not fetched ({asked})",
+            list(&self.looked)
+        )
+    }
+}
+
+impl From<Absent> for Error {
+    fn from(absent: Absent) -> Error {
+        let mut problem = "MNIST is not there and could not be fetched".to_owned();
+        for tried in absent.looked.iter().chain(&absent.asked) {
+            problem.push_str(&format!("\n  {tried}"));
+        }
+        if let Some(reason) = absent.unasked {
+            problem.push_str(&format!("\n  no mirror was asked: {reason}"));
+        }
+        let store = absent.store.unwrap_or_else(|| PathBuf::from("mnist"));
+        let mut next = "do one of these:\
+            \n  use the built-in digits, which need no file:  --data digits\
+            \n  name a folder that holds the four files:      --data DIR, or GPU_MLP_DATA_DIR=DIR\
+            \n  fetch them by hand, here or elsewhere:"
+            .to_owned();
+        for file in &FILES {
+            let (folder, name, mirror) = (store.display(), file.name, MIRRORS[1]);
+            next.push_str(&format!(
+                "\n    curl -fL --create-dirs -o '{folder}/{name}.gz' {mirror}{name}.gz"
+            ));
+        }
+        bad(&store, problem, next)
+    }
+}
+
+/// Which of four hashes, in the order of [`folder::ROLES`], are those of MNIST.
+#[must_use]
+pub fn matches(sha256: &[String; 4]) -> [bool; 4] {
+    std::array::from_fn(|i| sha256[i] == FILES[i].raw_sha256)
+}
+
+/// Finds MNIST, or fetches it into the cache, and loads it.
+///
+/// The inner result says whether it could be had.
+///
+/// # Errors
+/// [`Error::Data`] if files are found that bear its names but do not hold its bytes. They are never
+/// passed over for the next place or the next data set: whoever put them there should know.
+pub fn open(
+    places: &Places,
+    offline: bool,
+    watch: &mut dyn FnMut(Event),
+) -> Result<Result<DataSet, Absent>, Error> {
+    let store = places.store();
+    let mut absent = Absent {
+        store: store.clone(),
+        ..Absent::default()
+    };
+    for place in places.data_dir.iter().chain(&store) {
+        match folder::find_mnist(place) {
+            Ok(found) => match found.iter().find_map(|set| Some((set, set.complete()?))) {
+                Some((set, paths)) => return verified(&paths, &set.folder, "").map(Ok),
+                None if found.is_empty() => absent
+                    .looked
+                    .push(Tried::new(place.display(), "has no IDX files")),
+                None => absent
+                    .looked
+                    .push(Tried::new(place.display(), "has not all four files")),
+            },
+            Err(error) => absent
+                .looked
+                .push(Tried::new(place.display(), amiss(&error))),
+        }
+    }
+    absent.unasked = match &store {
+        _ if offline => Some("offline"),
+        _ if !cfg!(feature = "download") => {
+            Some("this program was built without the feature `download`")
+        }
+        None => Some("there is no cache folder to keep it in"),
+        Some(store) => match fetch_into(store, &places.mirrors, watch) {
+            Ok(paths) => return verified(&paths, store, ", fetched in this run").map(Ok),
+            Err(asked) => {
+                absent.asked = asked;
+                None
+            }
+        },
+    };
+    Ok(Err(absent))
+}
+
+/// What kept a folder from being listed.
+fn amiss(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such folder".to_owned(),
+        io::ErrorKind::NotADirectory => "not a folder".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Fetches what `store` has not; stops at the first file that no mirror gives, for the others would
+/// fare no better.
+fn fetch_into(
+    store: &Path,
+    mirrors: &[String],
+    watch: &mut dyn FnMut(Event),
+) -> Result<[PathBuf; 4], Vec<Tried>> {
+    let mut paths: [PathBuf; 4] = Default::default();
+    for (path, file) in paths.iter_mut().zip(&FILES) {
+        let there = [
+            store.join(file.name),
+            store.join(format!("{}.gz", file.name)),
+        ];
+        *path = match there.into_iter().find(|path| path.is_file()) {
+            Some(there) => there,
+            None => fetch(file, mirrors, store, watch)?,
+        };
+    }
+    Ok(paths)
+}
+
+/// Loads four files that must be MNIST.
+fn verified(paths: &[PathBuf; 4], folder: &Path, how: &str) -> Result<DataSet, Error> {
+    let files = load::read(paths)?;
+    for ((path, file), found) in paths.iter().zip(&FILES).zip(&files.sha256) {
+        if found != file.raw_sha256 {
+            let expected = file.raw_sha256;
+            let problem = format!(
+                "is not MNIST's {}: SHA-256 of the raw bytes is\n  {found}, expected\n  {expected}",
+                file.name
+            );
+            let next = "delete it if it is a damaged copy, and it will be fetched anew; \
+                        name its folder with `--data DIR` if it is another data set";
+            return Err(bad(path, problem, next));
+        }
+    }
+    let origin = format!(
+        "{}, MNIST by the SHA-256 of all four files{how}",
+        folder.display()
+    );
+    load::assemble("mnist".to_owned(), origin, paths, files)
+}

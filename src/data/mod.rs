@@ -1,0 +1,220 @@
+//! Data sets: MNIST, the built-in digits, or any folder of IDX files.
+//!
+//! Reading order: [`idx`] reads one file; [`folder`] finds four of them under the names that other
+//! projects gave them; [`load`] reads the four and checks that they belong together; [`mnist`]
+//! knows where MNIST may be and by which hashes it is known; [`fetch`] downloads a file; [`digits`]
+//! makes a set out of nothing.
+//!
+//! The rule of this module: what was asked for by name is what is given, byte for byte, or an error
+//! says why not. Only [`Choice::Auto`] may choose, and it says what it chose and why.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+use crate::Error;
+
+pub mod digits;
+pub mod fetch;
+pub mod folder;
+pub mod idx;
+pub mod load;
+pub mod mnist;
+mod suspect;
+
+pub use mnist::Places;
+
+/// The samples of one half of a data set, training or test: N samples of I values each.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Split {
+    /// Pixels (N, I), row-major, 0 (background) to 255.
+    pub pixels: Vec<u8>,
+    /// Labels (N): the class of each sample, from 0.
+    pub labels: Vec<u8>,
+}
+
+impl Split {
+    /// The number of samples, N.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are no samples; never so in a data set that was opened.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+}
+
+/// Sizes only: the values would fill megabytes of a log.
+impl fmt::Debug for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (samples, pixels) = (self.labels.len(), self.pixels.len());
+        write!(f, "Split {{ {samples} labels, {pixels} pixels }}")
+    }
+}
+
+/// A data set in memory, checked: both splits are nonempty, have as many items as labels, and every
+/// label is a class.
+#[derive(Clone, Debug)]
+pub struct DataSet {
+    /// "mnist" (byte for byte), "digits", or the name of the folder it came from.
+    pub name: String,
+    /// The shape of one sample, for example `[28, 28]`.
+    pub item: Vec<usize>,
+    /// The number of classes, C: the largest training label and one.
+    pub classes: usize,
+    /// What is learnt from.
+    pub train: Split,
+    /// What is never learnt from.
+    pub test: Split,
+    /// One SHA-256 in hex for the whole set, made of those of its four raw IDX files by
+    /// [`combined_sha256`].
+    pub sha256: String,
+    /// Where it came from, in words.
+    pub origin: String,
+}
+
+impl DataSet {
+    /// The number of values in one sample, I: the product of `item`.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        self.item.iter().product()
+    }
+}
+
+/// Which data set is wanted.
+///
+/// As text: `auto`, `mnist`, `digits`, or the path of a folder. A folder that has one of these
+/// names is written `./mnist`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// MNIST if it is found or can be fetched, otherwise the digits.
+    #[default]
+    Auto,
+    /// MNIST and nothing else.
+    Mnist,
+    /// The built-in generated digits.
+    Digits,
+    /// The four IDX files in or below this folder.
+    Dir(PathBuf),
+}
+
+impl FromStr for Choice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Choice, String> {
+        match text {
+            "" => Err("expected auto, mnist, digits or a folder".to_owned()),
+            "auto" => Ok(Choice::Auto),
+            "mnist" => Ok(Choice::Mnist),
+            "digits" => Ok(Choice::Digits),
+            path => Ok(Choice::Dir(PathBuf::from(path))),
+        }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Choice::Auto => f.write_str("auto"),
+            Choice::Mnist => f.write_str("mnist"),
+            Choice::Digits => f.write_str("digits"),
+            Choice::Dir(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// What to open, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Which data set.
+    pub choice: Choice,
+    /// Never open a socket.
+    pub offline: bool,
+    /// How many digits to generate, if digits they are.
+    pub digits: digits::Options,
+}
+
+/// What happens on the way, for a person to see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A sentence worth reading, such as why `auto` took the digits.
+    Note(String),
+    /// A download moved on.
+    Fetch {
+        /// The name of the file.
+        file: String,
+        /// Bytes received.
+        done: u64,
+        /// Bytes to come in all, if the server said so.
+        total: Option<u64>,
+    },
+}
+
+/// Opens the data set that was asked for, looking in the [`Places`] that the environment names.
+///
+/// # Errors
+/// [`Error::Data`] if it is missing, damaged, inconsistent, or not what its name promises.
+pub fn open(request: &Request, watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
+    open_in(&Places::from_env(), request, watch)
+}
+
+/// [`open`] with the places given, so that a test needs neither the environment nor a network.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_in(
+    places: &Places,
+    request: &Request,
+    watch: &mut dyn FnMut(Event),
+) -> Result<DataSet, Error> {
+    match &request.choice {
+        Choice::Digits => Ok(digits::generate(&request.digits)),
+        Choice::Dir(path) => folder::open(path, watch),
+        Choice::Mnist => Ok(mnist::open(places, request.offline, watch)??),
+        // The outer error is a damaged MNIST, which is for its owner to see; the inner one is its
+        // absence.
+        Choice::Auto => match mnist::open(places, request.offline, watch)? {
+            Ok(found) => Ok(found),
+            Err(absent) => {
+                let reason = absent.summary();
+                watch(Event::Note(format!(
+                    "{reason}, so the built-in digits are used; `--data mnist` insists on MNIST"
+                )));
+                let mut made = digits::generate(&request.digits);
+                made.origin = format!("{}; chosen because {reason}", made.origin);
+                Ok(made)
+            }
+        },
+    }
+}
+
+/// One hash for four files: the SHA-256 of their hashes in hex, each ended by a newline, in the
+/// order training images, training labels, test images, test labels.
+#[must_use]
+pub fn combined_sha256(hashes: &[String; 4]) -> String {
+    let mut combined = Sha256::new();
+    for hash in hashes {
+        combined.update(hash);
+        combined.update("\n");
+    }
+    hex(&combined.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// An error about the file or folder at `path`; together they read as one sentence.
+fn bad(path: &Path, problem: impl Into<String>, next: impl Into<String>) -> Error {
+    Error::Data {
+        path: path.to_owned(),
+        problem: problem.into(),
+        next: next.into(),
+    }
+}

@@ -1,0 +1,120 @@
+//! The net: its architecture and its weights. It knows no engine.
+
+use crate::kernels::Activation;
+use crate::rng::{Stream, host};
+use rand::RngExt;
+use rand_distr::StandardNormal;
+use serde::{Deserialize, Serialize};
+
+/// A multilayer perceptron: linear layers with an activation after each but the last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mlp {
+    /// Activation of the hidden layers.
+    pub activation: Activation,
+    /// The layers, first to last.
+    pub layers: Vec<Layer>,
+}
+
+/// One layer: y = x·wᵀ + b.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// Inputs I.
+    pub inputs: usize,
+    /// Outputs O.
+    pub outputs: usize,
+    /// Weights (O, I), row by row: PyTorch's layout.
+    pub weight: Vec<f32>,
+    /// Biases (O).
+    pub bias: Vec<f32>,
+}
+
+/// How the first weights are drawn; biases start at zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Init {
+    /// He for ReLU and leaky ReLU, Glorot for sigmoid and tanh, LeCun for identity.
+    #[default]
+    Auto,
+    /// N(0, 2/I) (He et al., ICCV 2015): keeps the signal's variance through ReLUs.
+    He,
+    /// N(0, 2/(I+O)) (Glorot and Bengio, AISTATS 2010): a compromise between forward and backward signal.
+    Glorot,
+    /// N(0, 1/I) (LeCun et al., "Efficient BackProp", 1998): keeps the variance of a linear signal.
+    Lecun,
+    /// N(0, 0.01²), whatever the width: shows why the others exist.
+    Normal,
+}
+
+impl Init {
+    fn standard_deviation(self, activation: Activation, inputs: usize, outputs: usize) -> f64 {
+        let (inputs, outputs) = (inputs as f64, outputs as f64);
+        match self {
+            Init::He => (2.0 / inputs).sqrt(),
+            Init::Glorot => (2.0 / (inputs + outputs)).sqrt(),
+            Init::Lecun => (1.0 / inputs).sqrt(),
+            Init::Normal => 0.01,
+            Init::Auto => match activation {
+                Activation::Relu | Activation::LeakyRelu(_) => Init::He,
+                Activation::Sigmoid | Activation::Tanh => Init::Glorot,
+                Activation::Identity => Init::Lecun,
+            }
+            .standard_deviation(activation, inputs as usize, outputs as usize),
+        }
+    }
+}
+
+impl Mlp {
+    /// A new net with the given widths, input first and classes last. Each layer draws from its own stream, so a layer's
+    /// first weights do not depend on the layers before it.
+    ///
+    /// # Panics
+    /// If there are fewer than two widths.
+    pub fn new(widths: &[usize], activation: Activation, init: Init, seed: u64) -> Self {
+        assert!(
+            widths.len() >= 2,
+            "a net has at least inputs and outputs, but widths is {widths:?}"
+        );
+        let layer = |(number, pair): (usize, &[usize])| {
+            let (inputs, outputs) = (pair[0], pair[1]);
+            let deviation = init.standard_deviation(activation, inputs, outputs);
+            let mut rng = host(seed, Stream::Init, number as u64);
+            let mut draw = || (deviation * rng.sample::<f64, _>(StandardNormal)) as f32;
+            let weight = (0..inputs * outputs).map(|_| draw()).collect();
+            Layer {
+                inputs,
+                outputs,
+                weight,
+                bias: vec![0.0; outputs],
+            }
+        };
+        Mlp {
+            activation,
+            layers: widths.windows(2).enumerate().map(layer).collect(),
+        }
+    }
+
+    /// Width of the input.
+    pub fn inputs(&self) -> usize {
+        self.layers.first().map_or(0, |layer| layer.inputs)
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.layers.last().map_or(0, |layer| layer.outputs)
+    }
+
+    /// All widths, input first and classes last.
+    pub fn widths(&self) -> Vec<usize> {
+        std::iter::once(self.inputs())
+            .chain(self.layers.iter().map(|layer| layer.outputs))
+            .collect()
+    }
+
+    /// Number of weights and biases.
+    pub fn parameters(&self) -> usize {
+        self.layers
+            .iter()
+            .map(|layer| layer.weight.len() + layer.bias.len())
+            .sum()
+    }
+}

@@ -1,0 +1,486 @@
+//! From a configuration to a plan: which tensors a net needs, and which kernels one training step runs over them.
+
+use crate::config::{Config, Optimizer};
+use crate::kernels::adam::Adam;
+use crate::kernels::dropout::Dropout;
+use crate::kernels::gather::Gather;
+use crate::kernels::linear::Linear;
+use crate::kernels::linear_db::LinearDb;
+use crate::kernels::linear_dw::LinearDw;
+use crate::kernels::linear_dx::LinearDx;
+use crate::kernels::momentum::Momentum;
+use crate::kernels::sgd::Sgd;
+use crate::kernels::softmax_xent::SoftmaxXent;
+use crate::kernels::tally::Tally;
+use crate::kernels::{Activation, Form};
+use crate::plan::Plan;
+use crate::rng::{Stream, device_key};
+use crate::tensor::{Id, Kind};
+use std::ops::Range;
+
+/// Most samples that an evaluation computes at a time.
+const EVAL_BATCH: usize = 1024;
+
+/// What a plan is built for: the data's sizes, the engine's taste and its room.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Inputs I of a sample.
+    pub inputs: usize,
+    /// Number of classes C.
+    pub classes: usize,
+    /// Samples of the training split.
+    pub train: usize,
+    /// Samples of the split that is evaluated.
+    pub test: usize,
+    /// Form of the matrix products.
+    pub form: Form,
+    /// Most bytes the engine can hold in one tensor.
+    pub limit: u64,
+}
+
+/// Where samples lie on the device, and how they are normalised.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    /// Samples (N, I), bytes: the whole split, or two windows of it.
+    pub pixels: Id,
+    /// Classes (N).
+    pub labels: Id,
+    /// Which row comes when.
+    pub order: Id,
+    /// Samples of the split.
+    pub samples: usize,
+    /// Samples a window holds; equal to `samples` where the split is resident.
+    pub window: usize,
+    /// A byte p becomes p·scale + shift.
+    pub scale: f32,
+    /// See `scale`.
+    pub shift: f32,
+}
+
+/// The tensors of a layer.
+#[derive(Clone, Debug)]
+pub struct LayerIds {
+    /// Weights (O, I).
+    pub w: Id,
+    /// Biases (O).
+    pub b: Id,
+    /// What the optimizer remembers between steps: zero at first.
+    pub state: Vec<Id>,
+}
+
+/// The part of a plan that trains.
+#[derive(Clone, Debug)]
+pub struct Training {
+    /// Training split.
+    pub source: Source,
+    /// Rows B of a micro-batch.
+    pub micro: usize,
+    /// Steps that turn a micro-batch into gradients.
+    pub gradients: Range<usize>,
+    /// Steps that turn gradients into weights; they follow directly on `gradients`.
+    pub update: Range<usize>,
+    /// Sum of losses and hits of each micro-batch of an epoch (S, 2).
+    pub tally: Id,
+}
+
+/// The part of a plan that evaluates.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// The split that is evaluated.
+    pub source: Source,
+    /// Rows of a micro-batch.
+    pub micro: usize,
+    /// Its steps.
+    pub steps: Range<usize>,
+    /// Logits (B, C) of the last micro-batch.
+    pub logits: Id,
+    /// Sum of losses and hits of each micro-batch (S, 2).
+    pub tally: Id,
+}
+
+/// A net laid out as a plan.
+#[derive(Clone, Debug)]
+pub struct Net {
+    /// Tensors and steps.
+    pub plan: Plan,
+    /// The layers, first to last.
+    pub layers: Vec<LayerIds>,
+    /// Present if the net was made for training.
+    pub training: Option<Training>,
+    /// Evaluation of the other split.
+    pub evaluation: Evaluation,
+}
+
+struct Builder<'a> {
+    plan: Plan,
+    /// Bound where a kernel has a mask and nothing is dropped.
+    none: Id,
+    config: &'a Config,
+    sizes: Sizes,
+    scale: f32,
+    shift: f32,
+}
+
+impl Net {
+    /// The plan of a training run with an evaluation.
+    pub fn for_training(config: &Config, sizes: Sizes, scale: f32, shift: f32) -> Net {
+        let mut build = Builder::new(config, sizes, scale, shift);
+        let layers = build.layers(true);
+        let training = build.training(&layers);
+        let evaluation = build.evaluation(&layers);
+        let layers = layers.into_iter().map(|(ids, _)| ids).collect();
+        Net {
+            plan: build.plan,
+            layers,
+            training: Some(training),
+            evaluation,
+        }
+    }
+
+    /// The plan of an evaluation alone; `sizes.train` is not used.
+    pub fn for_evaluation(config: &Config, sizes: Sizes, scale: f32, shift: f32) -> Net {
+        let mut build = Builder::new(config, sizes, scale, shift);
+        let layers = build.layers(false);
+        let evaluation = build.evaluation(&layers);
+        let layers = layers.into_iter().map(|(ids, _)| ids).collect();
+        Net {
+            plan: build.plan,
+            layers,
+            training: None,
+            evaluation,
+        }
+    }
+}
+
+impl<'a> Builder<'a> {
+    fn new(config: &'a Config, sizes: Sizes, scale: f32, shift: f32) -> Self {
+        let mut plan = Plan::default();
+        let none = plan.tensor("none", Kind::Bits, 1, 1);
+        Builder {
+            plan,
+            none,
+            config,
+            sizes,
+            scale,
+            shift,
+        }
+    }
+
+    /// Parameters of all layers; with gradients (dw, db) and optimizer state if they are to be trained.
+    fn layers(&mut self, train: bool) -> Vec<(LayerIds, Option<(Id, Id)>)> {
+        let widths = [
+            &[self.sizes.inputs],
+            self.config.hidden.as_slice(),
+            &[self.sizes.classes],
+        ]
+        .concat();
+        let state: &[&str] = match self.config.optimizer {
+            _ if !train => &[],
+            Optimizer::Adam | Optimizer::Adamw => &["m", "v"],
+            Optimizer::Sgd if self.config.momentum == 0.0 => &[],
+            Optimizer::Sgd | Optimizer::Nesterov => &["v"],
+        };
+        let pairs = widths.windows(2).zip(1..);
+        pairs
+            .map(|(pair, number)| {
+                let w = self.plan.f32(format!("w{number}"), pair[1], pair[0]);
+                let b = self.plan.f32(format!("b{number}"), 1, pair[1]);
+                let mut remember = |of: Id| -> Vec<Id> {
+                    let name = self.plan.name(of).to_string();
+                    state
+                        .iter()
+                        .map(|kind| self.plan.f32(format!("{kind}_{name}"), of.rows, of.cols))
+                        .collect()
+                };
+                let state = [remember(w), remember(b)].concat();
+                let gradients = train.then(|| (self.plan.grad(w), self.plan.grad(b)));
+                (LayerIds { w, b, state }, gradients)
+            })
+            .collect()
+    }
+
+    /// Tensors that hold a split, or two windows of it where it is too large or is to be streamed.
+    fn source(&mut self, prefix: &str, samples: usize, batch: usize, stream: bool) -> Source {
+        // Windows of whole batches; two of them, so that one is filled while the other is used.
+        let window = if stream {
+            batch * 8192usize.div_ceil(batch)
+        } else {
+            samples
+        };
+        let rows = if window < samples {
+            2 * window
+        } else {
+            samples
+        };
+        let (inputs, scale, shift) = (self.sizes.inputs, self.scale, self.shift);
+        Source {
+            pixels: self
+                .plan
+                .tensor(format!("{prefix}pixels"), Kind::U8, rows, inputs),
+            labels: self
+                .plan
+                .tensor(format!("{prefix}labels"), Kind::U32, 1, rows),
+            order: self
+                .plan
+                .tensor(format!("{prefix}order"), Kind::U32, 1, rows),
+            samples,
+            window: window.min(samples),
+            scale,
+            shift,
+        }
+    }
+
+    fn too_large(&self, samples: usize) -> bool {
+        let bytes = samples as u64 * 4 * self.sizes.inputs.div_ceil(4) as u64;
+        // The device finds a sample by a 32-bit word number.
+        bytes > self.sizes.limit || bytes / 4 > u64::from(u32::MAX)
+    }
+
+    /// A mask for a layer's output and the step that draws it, or nothing if all units are kept.
+    fn mask(&mut self, name: String, rows: usize, cols: usize, keep: f32, layer: u64) -> Id {
+        if keep == 1.0 {
+            return self.none;
+        }
+        let mask = self.plan.tensor(name, Kind::Bits, rows, cols);
+        let key = device_key(self.config.seed, Stream::Dropout, layer);
+        self.plan.push(Dropout { mask, keep, key });
+        mask
+    }
+
+    fn training(&mut self, layers: &[(LayerIds, Option<(Id, Id)>)]) -> Training {
+        let (config, form) = (self.config, self.sizes.form);
+        let batch = config.batch_size.samples(self.sizes.train);
+        let micro = batch.min(config.physical_batch);
+        let stream = config.upload == crate::config::Upload::Stream
+            || config.upload == crate::config::Upload::Auto && self.too_large(self.sizes.train);
+        let source = self.source("", self.sizes.train, batch, stream);
+        let start = self.plan.steps.len();
+
+        // Forward. All masks first: they depend on nothing.
+        let keep = |layer: usize| {
+            if layer == 0 {
+                config.input_keep_prob
+            } else {
+                config.keep_prob
+            }
+        };
+        let masks: Vec<Id> = (0..layers.len())
+            .map(|layer| {
+                self.mask(
+                    format!("mask{layer}"),
+                    micro,
+                    layers[layer].0.w.cols,
+                    keep(layer),
+                    layer as u64,
+                )
+            })
+            .collect();
+        let x0 = self.plan.f32("x0", micro, self.sizes.inputs);
+        let t = self.plan.tensor("t", Kind::U32, 1, micro);
+        let Source {
+            pixels,
+            labels,
+            order,
+            scale,
+            shift,
+            ..
+        } = source;
+        self.plan.push(Gather {
+            pixels,
+            labels,
+            order,
+            mask: masks[0],
+            x0,
+            t,
+            scale,
+            shift,
+            keep: keep(0),
+        });
+        let mut activations = vec![x0];
+        for (number, (ids, _)) in layers.iter().enumerate() {
+            let last = number + 1 == layers.len();
+            let name = if last {
+                "logits".to_string()
+            } else {
+                format!("h{}", number + 1)
+            };
+            let y = self.plan.f32(name, micro, ids.w.rows);
+            let (act, keep, mask) = match last {
+                true => (Activation::Identity, 1.0, self.none),
+                false => (config.activation(), keep(number + 1), masks[number + 1]),
+            };
+            self.plan.push(Linear {
+                x: activations[number],
+                w: ids.w,
+                b: ids.b,
+                mask,
+                y,
+                act,
+                keep,
+                form,
+            });
+            activations.push(y);
+        }
+        let logits = activations[layers.len()];
+        let score = self.plan.f32("score", micro, 2);
+        let dlogits = self.plan.grad(logits);
+        self.plan.push(SoftmaxXent {
+            logits,
+            t,
+            score,
+            dlogits,
+        });
+        let slots = self.sizes.train / batch * batch.div_ceil(micro)
+            + (self.sizes.train % batch).div_ceil(micro);
+        let tally = self.plan.f32("tally", slots, 2);
+        self.plan.push(Tally { score, tally });
+
+        // Backward: the error signal δ walks from the head to the first layer, leaving gradients on its way.
+        let mut delta = dlogits;
+        for (number, (ids, gradients)) in layers.iter().enumerate().rev() {
+            let x = activations[number];
+            let below = (number > 0).then(|| self.plan.grad(x));
+            if let Some(dx) = below {
+                let (act, keep, mask) = (config.activation(), keep(number), masks[number]);
+                self.plan.push(LinearDx {
+                    dy: delta,
+                    w: ids.w,
+                    x,
+                    mask,
+                    dx,
+                    act,
+                    keep,
+                    form,
+                });
+            }
+            if let Some((dw, db)) = *gradients {
+                self.plan.push(LinearDw {
+                    dy: delta,
+                    x,
+                    dw,
+                    form,
+                });
+                self.plan.push(LinearDb { dy: delta, db });
+            }
+            delta = below.unwrap_or(delta);
+        }
+        let update = self.plan.steps.len();
+        for (ids, gradients) in layers {
+            let Some((dw, db)) = *gradients else { continue };
+            let (of_w, of_b) = ids.state.split_at(ids.state.len() / 2);
+            // Biases are few and shift no slope: they are not penalised.
+            self.optimizer(ids.w, dw, of_w, config.l2);
+            self.optimizer(ids.b, db, of_b, 0.0);
+        }
+        let end = self.plan.steps.len();
+        Training {
+            source,
+            micro,
+            gradients: start..update,
+            update: update..end,
+            tally,
+        }
+    }
+
+    fn optimizer(&mut self, w: Id, dw: Id, state: &[Id], l2: f32) {
+        let Config {
+            optimizer,
+            beta2,
+            epsilon,
+            ..
+        } = *self.config;
+        match *state {
+            [v] => self.plan.push(Momentum {
+                dw,
+                w,
+                v,
+                l2,
+                nesterov: optimizer == Optimizer::Nesterov,
+            }),
+            [m, v] => {
+                let decoupled = optimizer == Optimizer::Adamw;
+                self.plan.push(Adam {
+                    dw,
+                    w,
+                    m,
+                    v,
+                    l2,
+                    beta2,
+                    epsilon,
+                    decoupled,
+                });
+            }
+            _ => self.plan.push(Sgd { dw, w, l2 }),
+        }
+    }
+
+    fn evaluation(&mut self, layers: &[(LayerIds, Option<(Id, Id)>)]) -> Evaluation {
+        let (samples, none, form) = (self.sizes.test, self.none, self.sizes.form);
+        let micro = samples.clamp(1, EVAL_BATCH);
+        let source = self.source("test_", samples, micro, self.too_large(samples));
+        let start = self.plan.steps.len();
+        let mut x = self.plan.f32("test_x0", micro, self.sizes.inputs);
+        let t = self.plan.tensor("test_t", Kind::U32, 1, micro);
+        let Source {
+            pixels,
+            labels,
+            order,
+            scale,
+            shift,
+            ..
+        } = source;
+        self.plan.push(Gather {
+            pixels,
+            labels,
+            order,
+            mask: none,
+            x0: x,
+            t,
+            scale,
+            shift,
+            keep: 1.0,
+        });
+        for (number, (ids, _)) in layers.iter().enumerate() {
+            let last = number + 1 == layers.len();
+            let name = if last {
+                "test_logits".to_string()
+            } else {
+                format!("test_h{}", number + 1)
+            };
+            let y = self.plan.f32(name, micro, ids.w.rows);
+            let act = if last {
+                Activation::Identity
+            } else {
+                self.config.activation()
+            };
+            self.plan.push(Linear {
+                x,
+                w: ids.w,
+                b: ids.b,
+                mask: none,
+                y,
+                act,
+                keep: 1.0,
+                form,
+            });
+            x = y;
+        }
+        let score = self.plan.f32("test_score", micro, 2);
+        let dlogits = self.plan.f32("test_dlogits", micro, self.sizes.classes);
+        self.plan.push(SoftmaxXent {
+            logits: x,
+            t,
+            score,
+            dlogits,
+        });
+        let tally = self.plan.f32("test_tally", samples.div_ceil(micro), 2);
+        self.plan.push(Tally { score, tally });
+        Evaluation {
+            source,
+            micro,
+            steps: start..self.plan.steps.len(),
+            logits: x,
+            tally,
+        }
+    }
+}
