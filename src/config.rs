@@ -27,8 +27,10 @@ pub struct Config {
     pub epochs: usize,
     /// How weights follow gradients.
     pub optimizer: Optimizer,
-    /// Learning rate.
+    /// Learning rate, at its highest.
     pub lr: f32,
+    /// How the learning rate changes over the run.
+    pub schedule: Schedule,
     /// Momentum μ of SGD and Nesterov; 0 is plain gradient descent.
     pub momentum: f32,
     /// Memory of Adam's first moment.
@@ -63,6 +65,7 @@ impl Default for Config {
             epochs: 5,
             optimizer: Optimizer::Sgd,
             lr: 0.1,
+            schedule: Schedule::Linear,
             momentum: 0.0,
             beta1: 0.9,
             beta2: 0.999,
@@ -70,7 +73,7 @@ impl Default for Config {
             l2: 0.0,
             keep_prob: 1.0,
             input_keep_prob: 1.0,
-            normalize: Normalize::Unit,
+            normalize: Normalize::Standard,
             seed: 1,
             upload: Upload::Auto,
         }
@@ -79,7 +82,8 @@ impl Default for Config {
 
 /// Names of the activations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum ActivationName {
     /// max(z, 0).
     Relu,
@@ -95,7 +99,8 @@ pub enum ActivationName {
 
 /// How weights follow gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Optimizer {
     /// Gradient descent; with `momentum` above zero, with momentum.
     Sgd,
@@ -126,9 +131,35 @@ impl Optimizer {
     }
 }
 
+/// How the learning rate changes over a run of T updates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Schedule {
+    /// Not at all.
+    Constant,
+    /// From `lr` in a straight line towards 0.
+    Linear,
+    /// From `lr` along half a cosine towards 0 (Loshchilov and Hutter, ICLR 2017).
+    Cosine,
+}
+
+impl Schedule {
+    /// Share of the learning rate that update `step` (from 0) of `total` uses.
+    pub fn factor(self, step: u64, total: u64) -> f64 {
+        let gone = step as f64 / total.max(1) as f64;
+        match self {
+            Schedule::Constant => 1.0,
+            Schedule::Linear => 1.0 - gone,
+            Schedule::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * gone).cos()),
+        }
+    }
+}
+
 /// What a byte p of a sample becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Normalize {
     /// p/255.
     Unit,
@@ -138,7 +169,8 @@ pub enum Normalize {
 
 /// How samples reach the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Upload {
     /// Resident where the data set fits, else stream.
     Auto,

@@ -1,1 +1,43 @@
-fn main() {}
+//! The `gpu-mlp` program: parse, run, exit code. The only place that prints an error.
+
+mod cli;
+
+use clap::Parser;
+use gpu_mlp::Error;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    cli::log();
+    match pollster::block_on(cli.run()) {
+        Ok(code) => code,
+        Err(error) => {
+            // Whoever read our output has seen enough; that is no error.
+            let closed = |cause: &(dyn std::error::Error + 'static)| {
+                cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+            };
+            if error.chain().any(closed) {
+                return ExitCode::SUCCESS;
+            }
+            eprintln!("error: {error:#}");
+            match error.downcast_ref::<Error>() {
+                Some(known) => {
+                    eprintln!("next: {}", known.next());
+                    ExitCode::from(exit_code(known))
+                }
+                None => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+/// 1 run-time failure, 2 usage, 4 no usable adapter, 5 bad or missing data, 6 diverged; 3 is for checks that fail.
+fn exit_code(error: &Error) -> u8 {
+    match error {
+        Error::Setting(_) => 2,
+        Error::NoAdapter { .. } => 4,
+        Error::Data { .. } | Error::Model { .. } => 5,
+        Error::Diverged { .. } => 6,
+        _ => 1,
+    }
+}

@@ -30,7 +30,8 @@ pub struct Layer {
 
 /// How the first weights are drawn; biases start at zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Init {
     /// He for ReLU and leaky ReLU, Glorot for sigmoid and tanh, LeCun for identity.
     #[default]

@@ -191,13 +191,16 @@ impl<'a> Trainer<'a> {
 
     /// Values of the step that trains `rows` samples.
     fn now(&self, rows: usize) -> Now {
-        let update = self.step as i32 + 1;
+        let update = i32::try_from(self.step + 1).unwrap_or(i32::MAX);
+        let batch = self.config.batch_size.samples(self.data.train.len());
+        let total = (self.config.epochs * self.data.train.len().div_ceil(batch)) as u64;
+        let factor = self.config.schedule.factor(self.step, total);
         let (beta1, beta2) = (f64::from(self.config.beta1), f64::from(self.config.beta2));
         let adam = matches!(self.config.optimizer, Optimizer::Adam | Optimizer::Adamw);
         Now {
             batch: rows as u32,
             step: self.step as u32,
-            lr: self.config.lr,
+            lr: (f64::from(self.config.lr) * factor) as f32,
             momentum: if adam {
                 self.config.beta1
             } else {

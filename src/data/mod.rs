@@ -59,7 +59,7 @@ impl fmt::Debug for Split {
 
 /// A data set in memory, checked: both splits are nonempty, have as many items as labels, and every
 /// label is a class.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataSet {
     /// "mnist" (byte for byte), "digits", or the name of the folder it came from.
     pub name: String,

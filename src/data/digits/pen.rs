@@ -33,7 +33,7 @@ impl Pen {
         Self {
             radius: 1.1 * NIB[usize::from(digit)] * factor(0.2 * normal(rng)),
             taper: 0.1 * normal(rng),
-            sharpness: 0.9 * factor(0.15 * normal(rng)),
+            sharpness: factor(0.15 * normal(rng)),
             ink: 0.95 + 0.15 * uniform(rng),
             roughness: 0.15 * uniform(rng),
         }

@@ -1,0 +1,153 @@
+//! `gpu-mlp train`
+
+use super::options::{DataOptions, EngineOptions, NetOptions, sizes};
+use super::progress::Bar;
+use clap::Args;
+use gpu_mlp::Error;
+use gpu_mlp::metrics::{Metrics, Record};
+use gpu_mlp::model::Mlp;
+use gpu_mlp::model_file::{self, Description};
+use gpu_mlp::net::Net;
+use gpu_mlp::train::{Trainer, normalization};
+use sha2::{Digest, Sha256};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  gpu-mlp train
+  gpu-mlp train --data digits --hidden 256 --activation tanh --epochs 3
+  gpu-mlp train --hidden 512,512 --keep-prob 0.8 --batch-size 128 --optimizer adam --lr 0.001 --epochs 8
+  gpu-mlp train --batch-size full --lr 0.5 --epochs 50      full-batch gradient descent")]
+pub struct Train {
+    #[command(flatten)]
+    net: NetOptions,
+    #[command(flatten)]
+    data: DataOptions,
+    #[command(flatten)]
+    engine: EngineOptions,
+    /// Run folder: model.safetensors, config.toml, metrics.jsonl [default: the next free runs/N]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    out: Option<PathBuf>,
+    /// Replace the run in the folder, if there is one
+    #[arg(long, help_heading = "Output")]
+    force: bool,
+}
+
+impl Train {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let start = Instant::now();
+        let config = self.net.config();
+        // What can be refused is refused before anything is read, fetched or written.
+        config.check(usize::MAX)?;
+        let machine = self.engine.machine().await?;
+        let data = self.data.open()?;
+        config.check(data.train.len())?;
+        let folder = self.folder()?;
+
+        let (scale, shift) = normalization(config.normalize, &data.train.pixels);
+        let net = Net::for_training(&config, sizes(&data, &machine), scale, shift);
+        let widths = [&[data.inputs()], config.hidden.as_slice(), &[data.classes]].concat();
+        let model = Mlp::new(&widths, config.activation(), config.init, config.seed);
+        eprintln!("net: {widths:?}, {} parameters, {} MB on the device", model.parameters(), net.plan.bytes() >> 20);
+
+        let mut metrics = Metrics::create(&folder)?;
+        let config_path = folder.join("config.toml");
+        model_file::write_whole(&config_path, toml::to_string(&config)?.as_bytes())?;
+        metrics.push(&Record::Run {
+            schema: 1,
+            version: env!("CARGO_PKG_VERSION"),
+            unix_time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            data: &data.name,
+            data_origin: &data.origin,
+            data_sha256: &data.sha256,
+            train_samples: data.train.len(),
+            test_samples: data.test.len(),
+            widths: &widths,
+            parameters: model.parameters(),
+            engine: machine.name(),
+            device: &machine.description(),
+            config: &config,
+        })?;
+        let description = Description {
+            widths,
+            activation: config.activation(),
+            scale,
+            shift,
+            item: data.item.clone(),
+            data: data.name.clone(),
+            data_sha256: data.sha256.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        };
+
+        let engine = machine.engine(&net.plan).await?;
+        let mut trainer = Trainer::new(config.clone(), &data, net, model, engine);
+        for number in 1..=config.epochs {
+            let bar = Bar::new(number, config.epochs, data.train.len());
+            let epoch = trainer.epoch(&mut |score| bar.show(score)).await;
+            bar.clear();
+            let epoch = epoch?;
+            let test = trainer.evaluate().await?;
+            let seconds = epoch.time.as_secs_f64();
+            let rate = epoch.train.samples as f64 / seconds;
+            metrics.push(&Record::Epoch {
+                epoch: number,
+                train_loss: epoch.train.loss(),
+                train_accuracy: epoch.train.accuracy(),
+                test_loss: test.loss(),
+                test_accuracy: test.accuracy(),
+                seconds,
+                images_per_second: rate,
+                data: &data.name,
+            })?;
+            writeln!(
+                std::io::stdout(),
+                "epoch {number}/{}  train loss {:.4} accuracy {:.2} %  test loss {:.4} accuracy {:.2} %  {seconds:.2} s  {rate:.0} images/s",
+                config.epochs,
+                epoch.train.loss(),
+                100.0 * epoch.train.accuracy(),
+                test.loss(),
+                100.0 * test.accuracy(),
+            )?;
+        }
+        let path = folder.join("model.safetensors");
+        let bytes = model_file::to_bytes(&path, &trainer.model().await?, &description)?;
+        model_file::write_whole(&path, &bytes)?;
+        let hash = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        metrics.push(&Record::End { seconds: start.elapsed().as_secs_f64(), model_sha256: &hash })?;
+        eprintln!("model: {} (sha256 {})", path.display(), &hash[..16]);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The run folder: the one asked for if it holds no run yet, else the next free number.
+    fn folder(&self) -> Result<PathBuf, Error> {
+        let Some(folder) = &self.out else {
+            return next_free(Path::new("runs"));
+        };
+        std::fs::create_dir_all(folder).map_err(Error::file(folder))?;
+        let taken = ["model.safetensors", "metrics.jsonl"].iter().any(|name| folder.join(name).exists());
+        if taken && !self.force {
+            return Err(Error::Setting(format!(
+                "{} already holds a run: give another --out, or --force to replace it",
+                folder.display()
+            )));
+        }
+        Ok(folder.clone())
+    }
+}
+
+/// Makes the first of runs/1, runs/2, … that is not there. Making it claims it, so two runs never share one.
+fn next_free(runs: &Path) -> Result<PathBuf, Error> {
+    std::fs::create_dir_all(runs).map_err(Error::file(runs))?;
+    for number in 1u64.. {
+        let folder = runs.join(number.to_string());
+        match std::fs::create_dir(&folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
+            result => return result.map_err(Error::file(&folder)).map(|()| folder),
+        }
+    }
+    unreachable!("there are more numbers than folders")
+}

@@ -1,0 +1,109 @@
+//! Which machine runs the plan: the CPU or an open GPU.
+
+use crate::cpu::CpuEngine;
+use crate::engine::{Engine, Memory};
+use crate::error::Error;
+use crate::gpu::{Gpu, GpuEngine, Wanted, real_gpu, select};
+use crate::kernels::Form;
+use crate::plan::Plan;
+use std::sync::Arc;
+
+/// What the user asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum EngineName {
+    /// A real GPU if there is one, else the CPU.
+    #[default]
+    Auto,
+    /// An adapter, be it a software one.
+    Gpu,
+    /// The CPU.
+    Cpu,
+}
+
+/// A machine that can run plans.
+#[derive(Clone)]
+pub enum Machine {
+    /// This process, on all its threads.
+    Cpu,
+    /// An open adapter.
+    Gpu(Arc<Gpu>),
+}
+
+impl Machine {
+    /// Chooses a machine, and says in a sentence which and why.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] if an adapter was asked for and none fits.
+    pub async fn choose(engine: EngineName, wanted: &Wanted) -> Result<(Machine, String), Error> {
+        let found = match engine {
+            EngineName::Cpu => Err("it was asked for".to_string()),
+            EngineName::Gpu => Ok(select(wanted).await?),
+            EngineName::Auto => real_gpu(wanted).await?.map_err(|why| {
+                format!("{why}, and the CPU engine is faster than that (--engine gpu takes it all the same)")
+            }),
+        };
+        Ok(match found {
+            Ok(found) => {
+                let gpu = Gpu::open(found).await?;
+                let sentence = format!("engine: gpu, {}", gpu.line());
+                (Machine::Gpu(gpu), sentence)
+            }
+            Err(why) => {
+                let threads = rayon::current_num_threads();
+                (Machine::Cpu, format!("engine: cpu, {threads} threads: {why}"))
+            }
+        })
+    }
+
+    /// `gpu` or `cpu`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Machine::Cpu => "cpu",
+            Machine::Gpu(_) => "gpu",
+        }
+    }
+
+    /// Adapter and driver, or the number of CPU threads.
+    pub fn description(&self) -> String {
+        match self {
+            Machine::Cpu => format!("{} threads", rayon::current_num_threads()),
+            Machine::Gpu(gpu) => gpu.line().to_string(),
+        }
+    }
+
+    /// The form of the matrix products that suits it.
+    pub fn form(&self) -> Form {
+        match self {
+            Machine::Cpu => Form::Plain,
+            Machine::Gpu(gpu) => gpu.class().form(),
+        }
+    }
+
+    /// Most bytes a tensor may have.
+    pub fn limit(&self) -> u64 {
+        match self {
+            Machine::Cpu => u64::MAX,
+            Machine::Gpu(gpu) => gpu.limits().max_storage_buffer_binding_size.min(gpu.limits().max_buffer_size),
+        }
+    }
+
+    /// An engine for a plan.
+    ///
+    /// # Errors
+    /// If the plan does not fit the adapter.
+    pub async fn engine(&self, plan: &Plan) -> Result<Box<dyn Engine>, Error> {
+        self.engine_with(plan, Memory::default()).await
+    }
+
+    /// An engine for a plan whose memory is prepared in a particular way, for the court.
+    ///
+    /// # Errors
+    /// If the plan does not fit the adapter.
+    pub async fn engine_with(&self, plan: &Plan, memory: Memory) -> Result<Box<dyn Engine>, Error> {
+        Ok(match self {
+            Machine::Cpu => Box::new(CpuEngine::new(plan, memory)),
+            Machine::Gpu(gpu) => Box::new(GpuEngine::new(gpu, plan, memory).await?),
+        })
+    }
+}
