@@ -8,8 +8,10 @@
 //! 6. At the edges? That is for the cases: sizes of one, primes, around a tile, more workgroups than a dimension holds.
 
 mod case;
+mod steps;
 
 pub use case::{Case, Fill};
+pub use steps::compare_steps;
 
 use crate::cpu::CpuEngine;
 use crate::engine::{Engine, Memory, NAN_POISON};
@@ -93,7 +95,8 @@ where
         fence: FENCE,
         max_groups: case.max_groups,
     };
-    let op = &case.plan.steps[0];
+    let plan = &case.plan;
+    let op = &plan.steps[0];
     let (kernel, ids) = (op.kernel(), op.kernel().tensors());
     let before = case.before(NAN_POISON);
     let mut cpu = CpuEngine::new(&case.plan, memory(NAN_POISON));
@@ -106,15 +109,7 @@ where
         },
     );
 
-    let mut verdict = Verdict {
-        kernel: kernel.shader().name,
-        case: case.name.clone(),
-        worst: 0.0,
-        error: 0.0,
-        bound: 0.0,
-        compared: 0,
-        fault: None,
-    };
+    let mut verdict = Verdict::new(kernel.shader().name, case.name.clone());
     let mut engine = factory(&case.plan, memory(NAN_POISON)).await?;
     let first = run(case, engine.as_mut(), NAN_POISON).await?;
     for (arg, &id) in ids.iter().enumerate() {
@@ -130,7 +125,7 @@ where
         if written && let Some(at) = first[arg].iter().position(|&word| word == NAN_POISON) {
             verdict.accuse(
                 Question::AllWritten,
-                format!("{} was left unwritten", place(case, id, at)),
+                format!("{} was left unwritten", place(plan, id, at)),
             );
         }
         let bound = if case.exact {
@@ -138,14 +133,14 @@ where
         } else {
             bounds[arg].as_deref()
         };
-        verdict.compare(case, id, &after[arg], &first[arg], bound);
+        verdict.compare(plan, id, &after[arg], &first[arg], bound);
     }
     let mut again = factory(&case.plan, memory(NAN_POISON)).await?;
     let second = run(case, again.as_mut(), NAN_POISON).await?;
-    verdict.same_bits(case, Question::AgainTheSame, &ids, &first, &second);
+    verdict.same_bits(plan, Question::AgainTheSame, &ids, &first, &second);
     let mut elsewhere = factory(&case.plan, memory(HUGE_POISON)).await?;
     let third = run(case, elsewhere.as_mut(), HUGE_POISON).await?;
-    verdict.same_bits(case, Question::NothingElseRead, &ids, &first, &third);
+    verdict.same_bits(plan, Question::NothingElseRead, &ids, &first, &third);
     Ok(verdict)
 }
 
@@ -164,26 +159,38 @@ async fn run(case: &Case, engine: &mut dyn Engine, fresh: u32) -> Result<Vec<Vec
 }
 
 /// A place in a tensor, as messages name it: `y(64,128)[3,17]`.
-fn place(case: &Case, id: Id, at: usize) -> String {
+fn place(plan: &Plan, id: Id, at: usize) -> String {
     let (row, col) = (at / id.stride(), at % id.stride());
     let padding = if id.kind == Kind::F32 && col >= id.cols {
         " (padding)"
     } else {
         ""
     };
-    format!("{}{}[{row},{col}]{padding}", case.plan.name(id), id.shape())
+    format!("{}{}[{row},{col}]{padding}", plan.name(id), id.shape())
 }
 
 impl Verdict {
+    fn new(kernel: &'static str, case: String) -> Self {
+        Verdict {
+            kernel,
+            case,
+            worst: 0.0,
+            error: 0.0,
+            bound: 0.0,
+            compared: 0,
+            fault: None,
+        }
+    }
+
     fn accuse(&mut self, question: Question, finding: String) {
         self.fault.get_or_insert(Fault { question, finding });
     }
 
-    fn compare(&mut self, case: &Case, id: Id, cpu: &[u32], gpu: &[u32], bound: Option<&[f32]>) {
+    fn compare(&mut self, plan: &Plan, id: Id, cpu: &[u32], gpu: &[u32], bound: Option<&[f32]>) {
         if cpu.is_empty() || cpu.len() != gpu.len() {
             let finding = format!(
                 "{} has {} words, expected {}",
-                case.plan.name(id),
+                plan.name(id),
                 gpu.len(),
                 cpu.len()
             );
@@ -215,14 +222,14 @@ impl Verdict {
             };
             return self.accuse(
                 Question::Right,
-                format!("{} is {values}", place(case, id, at)),
+                format!("{} is {values}", place(plan, id, at)),
             );
         }
     }
 
     fn same_bits(
         &mut self,
-        case: &Case,
+        plan: &Plan,
         question: Question,
         ids: &[Id],
         first: &[Vec<u32>],
@@ -232,7 +239,7 @@ impl Verdict {
             if let Some(at) = one.iter().zip(two).position(|(a, b)| a != b) {
                 let finding = format!(
                     "{} is {:#x}, then {:#x}",
-                    place(case, id, at),
+                    place(plan, id, at),
                     one[at],
                     two[at]
                 );

@@ -41,6 +41,14 @@ impl Feed {
         feed
     }
 
+    /// A feed that only tells cursors, for a split that is resident.
+    pub fn resident(source: Source) -> Self {
+        Feed {
+            source,
+            loaded: None,
+        }
+    }
+
     fn streams(&self) -> bool {
         self.source.window < self.source.samples
     }

@@ -1,6 +1,7 @@
 //! gpu-mlp: multilayer perceptrons trained on the GPU.
 
-pub mod audited;
+pub mod assess;
+mod audited;
 pub mod config;
 pub mod court;
 pub mod cpu;
@@ -18,6 +19,7 @@ pub mod model_file;
 pub mod net;
 pub mod plan;
 pub mod rng;
+pub mod steps;
 pub mod tensor;
 pub mod train;
 

@@ -1,15 +1,16 @@
 //! Training: epochs of steps over shuffled samples, on any engine.
 
-use crate::config::{Config, Normalize, Optimizer};
+use crate::config::{Config, Normalize};
 use crate::data::{DataSet, Split};
 use crate::engine::{Engine, Pending};
 use crate::error::Error;
 use crate::feed::Feed;
 use crate::kernel::Now;
 use crate::model::{Layer, Mlp};
-use crate::net::{Evaluation, LayerIds, Net, Training};
+use crate::net::{Evaluation, LayerIds, Net};
 use crate::plan::Work;
 use crate::rng::{Stream, host};
+use crate::steps::Steps;
 use crate::tensor::Id;
 use rand::seq::SliceRandom;
 use std::collections::VecDeque;
@@ -84,6 +85,29 @@ pub fn load_parameters(engine: &mut dyn Engine, layers: &[LayerIds], model: &Mlp
     }
 }
 
+/// Puts data, first weights and optimizer state on an engine, which must have been made for `net.plan`; returns the feeds
+/// of the training and the test split.
+///
+/// # Panics
+/// If the net was not made for training.
+pub fn prepare(engine: &mut dyn Engine, net: &Net, model: &Mlp, data: &DataSet) -> (Feed, Feed) {
+    let training = net.training.as_ref().expect("a net made for training");
+    let feed = Feed::new(training.source, &data.train, engine);
+    let test_feed = Feed::new(net.evaluation.source, &data.test, engine);
+    load_parameters(engine, &net.layers, model);
+    for &id in net.layers.iter().flat_map(|layer| &layer.state) {
+        engine.write(id, 0, &vec![0; id.words()]);
+    }
+    (feed, test_feed)
+}
+
+/// The order of the samples in an epoch (from 0): each once.
+pub fn shuffled(samples: usize, seed: u64, epoch: u64) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..samples as u32).collect();
+    order.shuffle(&mut host(seed, Stream::Shuffle, epoch));
+    order
+}
+
 /// A training run.
 pub struct Trainer<'a> {
     config: Config,
@@ -114,13 +138,7 @@ impl<'a> Trainer<'a> {
         model: Mlp,
         mut engine: Box<dyn Engine>,
     ) -> Self {
-        let training = net.training.as_ref().expect("a net made for training");
-        let feed = Feed::new(training.source, &data.train, engine.as_mut());
-        let test_feed = Feed::new(net.evaluation.source, &data.test, engine.as_mut());
-        load_parameters(engine.as_mut(), &net.layers, &model);
-        for &id in net.layers.iter().flat_map(|layer| &layer.state) {
-            engine.write(id, 0, &vec![0; id.words()]);
-        }
+        let (feed, test_feed) = prepare(engine.as_mut(), &net, &model, data);
         Trainer {
             config,
             data,
@@ -142,7 +160,12 @@ impl<'a> Trainer<'a> {
         let begin = Instant::now();
         let training = self.net.training.clone().expect("a net made for training");
         let samples = self.data.train.len();
-        let batch = self.config.batch_size.samples(samples);
+        let steps = Steps {
+            config: &self.config.clone(),
+            training: &training,
+            samples,
+        };
+        let batch = steps.batch();
         let mut order: Vec<u32> = (0..samples as u32).collect();
         order.shuffle(&mut host(
             self.config.seed,
@@ -159,14 +182,20 @@ impl<'a> Trainer<'a> {
             since: Instant::now(),
         };
         for first in (0..samples).step_by(batch) {
-            let rows = batch.min(samples - first);
             if self.feed.needs_load(first) {
                 // A window may be overwritten only when the steps that use it have been accepted.
                 self.send(&mut chunk, training.tally, &mut waiting).await?;
                 self.feed
                     .load(first, &self.data.train, &order, self.engine.as_mut());
             }
-            chunk.push(&training, self.now(rows), &self.feed, first, rows);
+            steps.push(
+                &self.feed,
+                self.step,
+                first,
+                &mut chunk.slots,
+                &mut chunk.work,
+            );
+            chunk.samples += batch.min(samples - first);
             self.step += 1;
             if chunk.work.len() >= pace.steps {
                 self.send(&mut chunk, training.tally, &mut waiting).await?;
@@ -187,29 +216,6 @@ impl<'a> Trainer<'a> {
             train: score,
             time: begin.elapsed(),
         })
-    }
-
-    /// Values of the step that trains `rows` samples.
-    fn now(&self, rows: usize) -> Now {
-        let update = i32::try_from(self.step + 1).unwrap_or(i32::MAX);
-        let batch = self.config.batch_size.samples(self.data.train.len());
-        let total = (self.config.epochs * self.data.train.len().div_ceil(batch)) as u64;
-        let factor = self.config.schedule.factor(self.step, total);
-        let (beta1, beta2) = (f64::from(self.config.beta1), f64::from(self.config.beta2));
-        let adam = matches!(self.config.optimizer, Optimizer::Adam | Optimizer::Adamw);
-        Now {
-            batch: rows as u32,
-            step: self.step as u32,
-            lr: (f64::from(self.config.lr) * factor) as f32,
-            momentum: if adam {
-                self.config.beta1
-            } else {
-                self.config.momentum
-            },
-            bias1: (1.0 - beta1.powi(update)) as f32,
-            bias2: (1.0 - beta2.powi(update)) as f32,
-            ..Now::default()
-        }
     }
 
     /// Hands a chunk to the engine and asks for its part of the record.
@@ -315,36 +321,6 @@ struct Chunk {
     slots: usize,
     /// Rows of the tally that have been asked for.
     sent: usize,
-}
-
-impl Chunk {
-    /// Adds the step that trains `rows` samples from position `first` of the epoch's order on, micro-batch by
-    /// micro-batch.
-    fn push(&mut self, training: &Training, now: Now, feed: &Feed, first: usize, rows: usize) {
-        self.samples += rows;
-        let whole = training.gradients.start..training.update.end;
-        for start in (0..rows).step_by(training.micro) {
-            let now = Now {
-                cursor: feed.cursor(first + start),
-                rows: training.micro.min(rows - start) as u32,
-                first: start as u32,
-                slot: self.slots as u32,
-                accumulate: u32::from(start > 0),
-                ..now
-            };
-            self.slots += 1;
-            let last = start + training.micro >= rows;
-            match (start, last) {
-                // Most batches fit: gradients and update in one go.
-                (0, true) => self.work.push((whole.clone(), now)),
-                (_, true) => {
-                    self.work.push((training.gradients.clone(), now));
-                    self.work.push((training.update.clone(), now));
-                }
-                _ => self.work.push((training.gradients.clone(), now)),
-            }
-        }
-    }
 }
 
 /// How many steps go into a chunk.

@@ -1,9 +1,160 @@
+//! `gpu-mlp parity`
+
+use super::options::EngineOptions;
 use clap::Args;
+use gpu_mlp::config::{ActivationName, BatchSize, Config, Optimizer};
+use gpu_mlp::court::{Verdict, compare_steps, judge};
+use gpu_mlp::cpu::CpuEngine;
+use gpu_mlp::data::digits;
+use gpu_mlp::engine::Memory;
+use gpu_mlp::kernels::{cases, shaders};
+use gpu_mlp::machine::Machine;
+use gpu_mlp::steps::Trial;
+use std::io::Write;
 use std::process::ExitCode;
+
 #[derive(Args)]
-pub struct Parity {}
+#[command(after_help = "\
+Each kernel is run on the adapter and on the CPU, over all its cases; then whole training steps, dispatch by dispatch.
+`error` is the largest difference relative to its bound, which follows from the arithmetic and is not chosen.
+
+Examples:
+  gpu-mlp parity
+  gpu-mlp parity --adapter llvmpipe --backend gl")]
+pub struct Parity {
+    #[command(flatten)]
+    engine: EngineOptions,
+}
+
 impl Parity {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        Ok(ExitCode::SUCCESS)
+        let machine = self.engine.adapter().await?;
+        let mut out = std::io::stdout();
+        writeln!(out, "{} against the CPU\n", machine.description())?;
+        writeln!(
+            out,
+            "{:<18} {:>5} {:>11}  {:>10} {:>10} {:>7}",
+            "kernel", "cases", "values", "error", "bound", "share"
+        )?;
+        let cases = cases();
+        let mut faults = Vec::new();
+        for shader in shaders() {
+            let mut verdicts = Vec::new();
+            for case in cases
+                .iter()
+                .filter(|case| case.plan.steps[0].kernel().shader().name == shader.name)
+            {
+                verdicts.push(
+                    judge(case, async |plan, memory| {
+                        machine.engine_with(plan, memory).await
+                    })
+                    .await?,
+                );
+            }
+            writeln!(out, "{}", line(shader.name, &verdicts))?;
+            faults.extend(
+                verdicts
+                    .into_iter()
+                    .filter(|verdict| verdict.fault.is_some()),
+            );
+        }
+        writeln!(out)?;
+        for (label, config) in steps() {
+            let verdicts = step(&machine, &config).await?;
+            writeln!(out, "{}", line(label, &verdicts))?;
+            faults.extend(
+                verdicts
+                    .into_iter()
+                    .filter(|verdict| verdict.fault.is_some()),
+            );
+        }
+        if faults.is_empty() {
+            writeln!(out, "\nevery value within its bound")?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        for verdict in &faults {
+            let fault = verdict
+                .fault
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            writeln!(out, "FAILED {} {}: {fault}", verdict.kernel, verdict.case)?;
+        }
+        Ok(ExitCode::from(3))
     }
+}
+
+/// Nets whose steps together use every kernel.
+fn steps() -> [(&'static str, Config); 3] {
+    let small = Config {
+        hidden: vec![65, 34],
+        batch_size: BatchSize::Samples(50),
+        ..Config::default()
+    };
+    [
+        (
+            "step: SGD, ReLU",
+            Config {
+                l2: 1e-4,
+                ..small.clone()
+            },
+        ),
+        (
+            "step: Nesterov",
+            Config {
+                optimizer: Optimizer::Nesterov,
+                momentum: 0.9,
+                activation: ActivationName::Tanh,
+                keep_prob: 0.8,
+                input_keep_prob: 0.9,
+                ..small.clone()
+            },
+        ),
+        (
+            "step: AdamW",
+            Config {
+                optimizer: Optimizer::Adamw,
+                l2: 0.01,
+                activation: ActivationName::Sigmoid,
+                ..small
+            },
+        ),
+    ]
+}
+
+/// The first steps of a small run on generated digits, the last of them with a partial batch.
+async fn step(machine: &Machine, config: &Config) -> anyhow::Result<Vec<Verdict>> {
+    let data = digits::generate(&digits::Options {
+        train: 120,
+        test: 10,
+        seed: 1,
+    });
+    let trial = Trial::new(config, &data, machine.form());
+    let mut cpu = CpuEngine::new(&trial.net.plan, Memory::default());
+    let mut other = machine.engine(&trial.net.plan).await?;
+    trial.start(config, &data, &mut cpu);
+    trial.start(config, &data, other.as_mut());
+    Ok(compare_steps(&trial.net.plan, &trial.work, &mut cpu, other.as_mut()).await?)
+}
+
+fn line(name: &str, verdicts: &[Verdict]) -> String {
+    let compared: usize = verdicts.iter().map(|verdict| verdict.compared).sum();
+    let worst = verdicts.iter().max_by(|a, b| a.worst.total_cmp(&b.worst));
+    let failed = verdicts
+        .iter()
+        .filter(|verdict| verdict.fault.is_some())
+        .count();
+    let share = match worst {
+        _ if failed > 0 => format!("{failed} FAILED"),
+        Some(worst) if worst.worst > 0.0 => {
+            format!(
+                "{:>10.2e} {:>10.2e} {:>6.1}%",
+                worst.error,
+                worst.bound,
+                100.0 * worst.worst
+            )
+        }
+        _ => format!("{:>10} {:>10} {:>7}", "0", "-", "equal"),
+    };
+    format!("{name:<18} {:>5} {compared:>11}  {share}", verdicts.len())
 }

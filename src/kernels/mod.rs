@@ -22,6 +22,7 @@ pub use product::{Form, Operand, product};
 
 use crate::court::Case;
 use crate::kernel::{Kernel, Shader};
+use std::collections::BTreeSet;
 
 macro_rules! kernels {
     ($($(#[$doc:meta])* $page:ident => $kernel:ident,)*) => {
@@ -45,7 +46,9 @@ macro_rules! kernels {
         }
         /// Every case of every kernel, for the court.
         pub fn cases() -> Vec<Case> {
-            [$($page::cases(),)*].into_iter().flatten().collect()
+            let mut cases: Vec<Case> = [$($page::cases(),)*].into_iter().flatten().collect();
+            cases.extend(folded(&cases));
+            cases
         }
     };
 }
@@ -73,6 +76,22 @@ kernels! {
     momentum => Momentum,
     /// Adam and AdamW.
     adam => Adam,
+}
+
+/// One more case for each shader, where a dimension of the grid holds three workgroups only: what a grid of more than
+/// 65,535 looks like, without the memory that would take.
+fn folded(cases: &[Case]) -> Vec<Case> {
+    let (mut seen, mut more) = (BTreeSet::new(), Vec::new());
+    for case in cases {
+        let kernel = case.plan.steps[0].kernel();
+        if kernel.groups() > 3 && seen.insert(kernel.shader().name) {
+            let mut case = case.clone();
+            case.name += " folded";
+            case.max_groups = 3;
+            more.push(case);
+        }
+    }
+    more
 }
 
 /// Distance between neighbouring `f32` values near 1: two evaluations of the same sum of K terms, in any order, differ

@@ -2,7 +2,7 @@
 
 use super::EPSILON;
 use crate::court::{Case, Fill};
-use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, read, update};
+use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, Work, expect, read, update};
 use crate::tensor::{Id, Kind};
 use crate::uniform;
 
@@ -86,6 +86,14 @@ impl Kernel for Tally {
         // Hits are whole numbers below 2²⁴: exact in any order.
         bound[4 * now.slot as usize] = (self.score.rows + 1) as f32 * EPSILON * losses.sum::<f32>();
         vec![None, Some(bound)]
+    }
+
+    fn work(&self) -> Work {
+        // Of the record only one row is touched.
+        Work {
+            flops: self.flops(),
+            bytes: self.score.bytes() + 16,
+        }
     }
 
     fn flops(&self) -> u64 {

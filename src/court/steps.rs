@@ -1,0 +1,63 @@
+//! A whole training step, dispatch by dispatch: both engines start each one from the same words, so the kernels' own
+//! bounds hold and the first difference has a name.
+
+use super::Verdict;
+use crate::cpu::CpuEngine;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::kernel::{Access, Witness};
+use crate::plan::{Plan, Work};
+
+/// Runs the work on the CPU engine; before each dispatch its tensors are copied to the other engine, after it they are
+/// compared. Returns a verdict for each dispatch, in order.
+///
+/// # Errors
+/// If the other engine does not answer; a wrong answer is a fault in its verdict.
+pub async fn compare_steps(
+    plan: &Plan,
+    work: &[Work],
+    cpu: &mut CpuEngine,
+    other: &mut dyn Engine,
+) -> Result<Vec<Verdict>, Error> {
+    let mut verdicts = Vec::new();
+    for (range, now) in work {
+        for step in range.clone() {
+            let kernel = plan.steps[step].kernel();
+            let (shader, ids) = (kernel.shader(), kernel.tensors());
+            let mut before = Vec::new();
+            for &id in &ids {
+                let words = cpu.read(id, 0..id.words()).await?;
+                other.write(id, 0, &words);
+                before.push(words);
+            }
+            let once = [(step..step + 1, *now)];
+            cpu.run_now(&once);
+            other.run(&once).await?;
+            let mut after = Vec::new();
+            for &id in &ids {
+                after.push(cpu.read(id, 0..id.words()).await?);
+            }
+            let bounds = kernel.bounds(
+                now,
+                &Witness {
+                    before: &before,
+                    after: &after,
+                },
+            );
+            let written: Vec<&str> = ids
+                .iter()
+                .zip(shader.args)
+                .filter(|(_, arg)| arg.access != Access::Read)
+                .map(|(&id, _)| plan.name(id))
+                .collect();
+            let mut verdict =
+                Verdict::new(shader.name, format!("step {step}: {}", written.join(" ")));
+            for (arg, &id) in ids.iter().enumerate() {
+                let found = other.read(id, 0..id.words()).await?;
+                verdict.compare(plan, id, &after[arg], &found, bounds[arg].as_deref());
+            }
+            verdicts.push(verdict);
+        }
+    }
+    Ok(verdicts)
+}

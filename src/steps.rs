@@ -1,0 +1,148 @@
+//! From a place in an epoch to work for the engine: batches, micro-batches, and the values of each step.
+
+use crate::config::{Config, Optimizer};
+use crate::data::DataSet;
+use crate::engine::Engine;
+use crate::feed::Feed;
+use crate::kernel::Now;
+use crate::kernels::Form;
+use crate::model::Mlp;
+use crate::net::{Net, Sizes, Training};
+use crate::plan::Work;
+use crate::train::{normalization, prepare, shuffled};
+
+/// The steps of an epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct Steps<'a> {
+    /// Settings of the run.
+    pub config: &'a Config,
+    /// The part of the plan that trains.
+    pub training: &'a Training,
+    /// Samples of the training split.
+    pub samples: usize,
+}
+
+impl Steps<'_> {
+    /// Samples of a whole batch.
+    pub fn batch(&self) -> usize {
+        self.config.batch_size.samples(self.samples)
+    }
+
+    /// Updates of an epoch; the last may be of a partial batch.
+    pub fn per_epoch(&self) -> u64 {
+        self.samples.div_ceil(self.batch()) as u64
+    }
+
+    /// Appends the work of update `step` (from 0, over the whole run), which trains the batch that starts at position
+    /// `first` of the epoch's order. Each micro-batch takes the next `slot` of the record.
+    pub fn push(
+        &self,
+        feed: &Feed,
+        step: u64,
+        first: usize,
+        slot: &mut usize,
+        work: &mut Vec<Work>,
+    ) {
+        let Training {
+            micro,
+            gradients,
+            update,
+            ..
+        } = self.training;
+        let rows = self.batch().min(self.samples - first);
+        let whole = self.values(step, rows);
+        for start in (0..rows).step_by(*micro) {
+            let now = Now {
+                cursor: feed.cursor(first + start),
+                rows: (*micro).min(rows - start) as u32,
+                first: start as u32,
+                slot: *slot as u32,
+                accumulate: u32::from(start > 0),
+                ..whole
+            };
+            *slot += 1;
+            let last = start + micro >= rows;
+            if start == 0 && last {
+                // Most batches fit: gradients and update in one go.
+                work.push((gradients.start..update.end, now));
+                continue;
+            }
+            work.push((gradients.clone(), now));
+            if last {
+                work.push((update.clone(), now));
+            }
+        }
+    }
+
+    /// What all micro-batches of an update share.
+    fn values(&self, step: u64, rows: usize) -> Now {
+        let config = self.config;
+        let factor = config
+            .schedule
+            .factor(step, config.epochs as u64 * self.per_epoch());
+        let adam = matches!(config.optimizer, Optimizer::Adam | Optimizer::Adamw);
+        // Past 2³¹ updates a power of β is zero in any case.
+        let update = i32::try_from(step + 1).unwrap_or(i32::MAX);
+        Now {
+            batch: rows as u32,
+            step: step as u32,
+            lr: (f64::from(config.lr) * factor) as f32,
+            momentum: if adam { config.beta1 } else { config.momentum },
+            bias1: (1.0 - f64::from(config.beta1).powi(update)) as f32,
+            bias2: (1.0 - f64::from(config.beta2).powi(update)) as f32,
+            ..Now::default()
+        }
+    }
+}
+
+/// The first epoch of a run, laid open for comparing engines.
+pub struct Trial {
+    /// The net.
+    pub net: Net,
+    /// Its first weights.
+    pub model: Mlp,
+    /// The work of the epoch.
+    pub work: Vec<Work>,
+}
+
+impl Trial {
+    /// Lays out the first epoch of a run whose data is resident.
+    pub fn new(config: &Config, data: &DataSet, form: Form) -> Trial {
+        let (scale, shift) = normalization(config.normalize, &data.train.pixels);
+        let (train, test) = (data.train.len(), data.test.len());
+        let sizes = Sizes {
+            inputs: data.inputs(),
+            classes: data.classes,
+            train,
+            test,
+            form,
+            limit: u64::MAX,
+        };
+        let net = Net::for_training(config, sizes, scale, shift);
+        let widths = [&[data.inputs()], config.hidden.as_slice(), &[data.classes]].concat();
+        let model = Mlp::new(&widths, config.activation(), config.init, config.seed);
+        let mut work = Vec::new();
+        if let Some(training) = &net.training {
+            let steps = Steps {
+                config,
+                training,
+                samples: train,
+            };
+            let (feed, mut slot) = (Feed::resident(training.source), 0);
+            for (step, first) in (0..train).step_by(steps.batch()).enumerate() {
+                steps.push(&feed, step as u64, first, &mut slot, &mut work);
+            }
+        }
+        Trial { net, model, work }
+    }
+
+    /// Puts everything on an engine that was made for `net.plan`.
+    pub fn start(&self, config: &Config, data: &DataSet, engine: &mut dyn Engine) {
+        let (mut feed, _) = prepare(engine, &self.net, &self.model, data);
+        feed.begin(&shuffled(data.train.len(), config.seed, 0), engine);
+        if let Some(training) = &self.net.training {
+            // The record is updated in part; what is not written must not be poison where tensors are compared.
+            engine.write(training.tally, 0, &vec![0; training.tally.words()]);
+        }
+    }
+}
