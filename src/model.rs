@@ -33,7 +33,7 @@ pub struct Layer {
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Init {
-    /// He for ReLU and leaky ReLU, Glorot for sigmoid and tanh, LeCun for identity.
+    /// By what follows a layer: He for ReLU and leaky ReLU, Glorot for sigmoid and tanh, LeCun for the last layer.
     #[default]
     Auto,
     /// N(0, 2/I) (He et al., ICCV 2015): keeps the signal's variance through ReLUs.
@@ -77,7 +77,12 @@ impl Mlp {
         );
         let layer = |(number, pair): (usize, &[usize])| {
             let (inputs, outputs) = (pair[0], pair[1]);
-            let deviation = init.standard_deviation(activation, inputs, outputs);
+            let after = if number + 2 == widths.len() {
+                Activation::Identity
+            } else {
+                activation
+            };
+            let deviation = init.standard_deviation(after, inputs, outputs);
             let mut rng = host(seed, Stream::Init, number as u64);
             let mut draw = || (deviation * rng.sample::<f64, _>(StandardNormal)) as f32;
             let weight = (0..inputs * outputs).map(|_| draw()).collect();

@@ -1,0 +1,31 @@
+//! The machines at hand: the CPU always, and every adapter there is.
+
+use gpu_mlp::gpu::{Gpu, Wanted, list};
+use gpu_mlp::machine::Machine;
+
+/// Every adapter of this machine, opened.
+///
+/// Without one the caller has nothing to do: that is said on stderr, and is a failure if GPU_MLP_REQUIRE_ADAPTER is set.
+pub fn adapters() -> Vec<Machine> {
+    let found = pollster::block_on(list(&Wanted::default())).expect("the adapters can be listed");
+    if found.is_empty() {
+        assert!(
+            std::env::var_os("GPU_MLP_REQUIRE_ADAPTER").is_none(),
+            "GPU_MLP_REQUIRE_ADAPTER is set, but there is no adapter"
+        );
+        eprintln!("NOT RUN: no wgpu adapter on this machine");
+    }
+    let open = |one| {
+        Machine::Gpu(pollster::block_on(Gpu::open(one)).expect("a listed adapter can be opened"))
+    };
+    found.into_iter().map(open).collect()
+}
+
+/// The CPU and every adapter.
+#[allow(
+    dead_code,
+    reason = "not every test file that shares this module wants the CPU too"
+)]
+pub fn machines() -> Vec<Machine> {
+    [vec![Machine::Cpu], adapters()].concat()
+}

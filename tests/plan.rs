@@ -1,0 +1,134 @@
+//! A whole training step, dispatch by dispatch, on every adapter against the CPU; and what a plan refuses.
+
+mod machines;
+
+use gpu_mlp::config::{ActivationName, BatchSize, Config, Optimizer};
+use gpu_mlp::court::compare_steps;
+use gpu_mlp::cpu::CpuEngine;
+use gpu_mlp::data::digits::{Options, generate};
+use gpu_mlp::engine::Memory;
+use gpu_mlp::kernels::linear_db::LinearDb;
+use gpu_mlp::kernels::sgd::Sgd;
+use gpu_mlp::kernels::{Form, shaders};
+use gpu_mlp::plan::Plan;
+use gpu_mlp::steps::Trial;
+use std::collections::BTreeSet;
+
+/// Runs that together use every kernel, with partial batches and batches of several micro-batches.
+fn configs() -> Vec<Config> {
+    let small = Config {
+        hidden: vec![65, 34],
+        batch_size: BatchSize::Samples(50),
+        ..Config::default()
+    };
+    vec![
+        Config {
+            l2: 1e-4,
+            ..small.clone()
+        },
+        Config {
+            physical_batch: 16,
+            momentum: 0.9,
+            ..small.clone()
+        },
+        Config {
+            optimizer: Optimizer::Nesterov,
+            momentum: 0.9,
+            activation: ActivationName::Tanh,
+            keep_prob: 0.8,
+            input_keep_prob: 0.9,
+            ..small.clone()
+        },
+        Config {
+            optimizer: Optimizer::Adam,
+            activation: ActivationName::LeakyRelu,
+            ..small.clone()
+        },
+        Config {
+            optimizer: Optimizer::Adamw,
+            l2: 0.01,
+            activation: ActivationName::Sigmoid,
+            hidden: vec![],
+            ..small
+        },
+    ]
+}
+
+#[test]
+fn each_dispatch_of_a_training_step_agrees_with_the_cpu_on_every_adapter() {
+    let data = generate(&Options {
+        train: 120,
+        test: 10,
+        seed: 1,
+    });
+    for machine in machines::adapters() {
+        let mut used = BTreeSet::new();
+        for form in Form::ALL {
+            for config in configs() {
+                let trial = Trial::new(&config, &data, form);
+                let mut cpu = CpuEngine::new(&trial.net.plan, Memory::default());
+                let mut gpu =
+                    pollster::block_on(machine.engine(&trial.net.plan)).expect("the plan fits");
+                trial.start(&config, &data, &mut cpu);
+                trial.start(&config, &data, gpu.as_mut());
+                let compared = compare_steps(&trial.net.plan, &trial.work, &mut cpu, gpu.as_mut());
+                let verdicts = pollster::block_on(compared).expect("the adapter answers");
+                assert!(
+                    verdicts.len() >= 3 * 8,
+                    "three updates of at least eight dispatches"
+                );
+                for verdict in verdicts {
+                    used.insert(verdict.kernel);
+                    let where_ = format!(
+                        "{} {form:?} {} {}",
+                        machine.description(),
+                        verdict.kernel,
+                        verdict.case
+                    );
+                    assert!(
+                        verdict.fault.is_none(),
+                        "{where_}: {}",
+                        verdict.fault.unwrap()
+                    );
+                }
+            }
+        }
+        assert_eq!(
+            used,
+            shaders().iter().map(|shader| shader.name).collect(),
+            "every kernel took part"
+        );
+    }
+}
+
+#[test]
+#[should_panic(expected = "linear_db: db is (7) F32 but must be (1,8) F32, as dy is (3,8)")]
+fn a_shape_that_does_not_fit_is_named_with_the_one_it_should_fit() {
+    let mut plan = Plan::default();
+    let (dy, db) = (plan.f32("dy", 3, 8), plan.f32("db", 1, 7));
+    plan.push(LinearDb { dy, db });
+}
+
+#[test]
+#[should_panic(expected = "sgd: w1 is written as `w` and used 2 times")]
+fn a_dispatch_may_not_read_and_write_one_tensor() {
+    let mut plan = Plan::default();
+    let w = plan.f32("w1", 3, 8);
+    plan.push(Sgd { dw: w, w, l2: 0.0 });
+}
+
+#[test]
+fn the_table_names_every_step_with_its_shapes() {
+    let data = generate(&Options {
+        train: 120,
+        test: 10,
+        seed: 1,
+    });
+    let net = Trial::new(&configs()[0], &data, Form::Tiled).net;
+    let table = net.plan.table(0..net.plan.steps.len());
+    assert_eq!(table.lines().count(), net.plan.steps.len() + 1);
+    assert!(
+        table.contains("x0(50,784) w1(65,784) b1(65) none(1) -> h1(50,65)"),
+        "{table}"
+    );
+}
