@@ -26,10 +26,7 @@ impl Assessment {
     /// The most probable class of a sample; of equals the first.
     pub fn prediction(&self, sample: usize) -> usize {
         let row = &self.probabilities[sample * self.classes..][..self.classes];
-        row.iter().enumerate().fold(
-            0,
-            |best, (class, p)| if *p > row[best] { class } else { best },
-        )
+        row.iter().enumerate().fold(0, |best, (class, p)| if *p > row[best] { class } else { best })
     }
 }
 
@@ -48,10 +45,7 @@ pub fn wilson(hits: u64, samples: u64) -> (f64, f64) {
     let centre = p + z * z / (2.0 * n);
     let half = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
     let scale = 1.0 + z * z / n;
-    (
-        ((centre - half) / scale).max(0.0),
-        ((centre + half) / scale).min(1.0),
-    )
+    (((centre - half) / scale).max(0.0), ((centre + half) / scale).min(1.0))
 }
 
 /// Scores a model on a split.
@@ -73,25 +67,14 @@ pub async fn assess(
             model.inputs()
         )));
     }
-    if let Some(sample) = split
-        .labels
-        .iter()
-        .position(|&label| usize::from(label) >= classes)
-    {
+    if let Some(sample) = split.labels.iter().position(|&label| usize::from(label) >= classes) {
         let label = split.labels[sample];
         return Err(Error::Setting(format!(
             "sample {sample} has label {label}, but the model knows {classes} classes"
         )));
     }
     let config = description.config();
-    let sizes = Sizes {
-        inputs,
-        classes,
-        train: 0,
-        test: split.len(),
-        form: machine.form(),
-        limit: machine.limit(),
-    };
+    let sizes = Sizes { inputs, classes, train: 0, test: split.len(), form: machine.form(), limit: machine.limit() };
     let net = Net::for_evaluation(&config, sizes, description.scale, description.shift);
     let mut engine = machine.engine(&net.plan).await?;
     load_parameters(engine.as_mut(), &net.layers, model);
@@ -102,20 +85,8 @@ pub async fn assess(
             probabilities.extend(softmax(row));
         }
     };
-    let score = evaluate(
-        engine.as_mut(),
-        &net.evaluation,
-        &mut feed,
-        split,
-        Some(&mut collect),
-    )
-    .await?;
-    let mut result = Assessment {
-        score,
-        probabilities,
-        classes,
-        confusion: vec![0; classes * classes],
-    };
+    let score = evaluate(engine.as_mut(), &net.evaluation, &mut feed, split, Some(&mut collect)).await?;
+    let mut result = Assessment { score, probabilities, classes, confusion: vec![0; classes * classes] };
     for (sample, &label) in split.labels.iter().enumerate() {
         let prediction = result.prediction(sample);
         result.confusion[usize::from(label) * classes + prediction] += 1;
@@ -131,10 +102,7 @@ mod tests {
     #[test]
     fn the_interval_of_98_in_100_is_the_textbook_one() {
         let (low, high) = wilson(98, 100);
-        assert!(
-            (low - 0.9300).abs() < 1e-4 && (high - 0.9945).abs() < 1e-4,
-            "{low} {high}"
-        );
+        assert!((low - 0.9300).abs() < 1e-4 && (high - 0.9945).abs() < 1e-4, "{low} {high}");
         assert_eq!(wilson(10, 10).1, 1.0);
         assert_eq!(wilson(0, 10).0, 0.0);
     }

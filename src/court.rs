@@ -90,24 +90,14 @@ pub async fn judge<F>(case: &Case, factory: F) -> Result<Verdict, Error>
 where
     F: AsyncFn(&Plan, Memory) -> Result<Box<dyn Engine>, Error>,
 {
-    let memory = |fresh| Memory {
-        fresh,
-        fence: FENCE,
-        max_groups: case.max_groups,
-    };
+    let memory = |fresh| Memory { fresh, fence: FENCE, max_groups: case.max_groups };
     let plan = &case.plan;
     let op = &plan.steps[0];
     let (kernel, ids) = (op.kernel(), op.kernel().tensors());
     let before = case.before(NAN_POISON);
     let mut cpu = CpuEngine::new(&case.plan, memory(NAN_POISON));
     let after = run(case, &mut cpu, NAN_POISON).await?;
-    let bounds = kernel.bounds(
-        &case.now,
-        &Witness {
-            before: &before,
-            after: &after,
-        },
-    );
+    let bounds = kernel.bounds(&case.now, &Witness { before: &before, after: &after });
 
     let mut verdict = Verdict::new(kernel.shader().name, case.name.clone());
     let mut engine = factory(&case.plan, memory(NAN_POISON)).await?;
@@ -123,16 +113,9 @@ where
         }
         let written = kernel.shader().args[arg].access != Access::Read;
         if written && let Some(at) = first[arg].iter().position(|&word| word == NAN_POISON) {
-            verdict.accuse(
-                Question::AllWritten,
-                format!("{} was left unwritten", place(plan, id, at)),
-            );
+            verdict.accuse(Question::AllWritten, format!("{} was left unwritten", place(plan, id, at)));
         }
-        let bound = if case.exact {
-            None
-        } else {
-            bounds[arg].as_deref()
-        };
+        let bound = if case.exact { None } else { bounds[arg].as_deref() };
         verdict.compare(plan, id, &after[arg], &first[arg], bound);
     }
     let mut again = factory(&case.plan, memory(NAN_POISON)).await?;
@@ -161,25 +144,13 @@ async fn run(case: &Case, engine: &mut dyn Engine, fresh: u32) -> Result<Vec<Vec
 /// A place in a tensor, as messages name it: `y(64,128)[3,17]`.
 fn place(plan: &Plan, id: Id, at: usize) -> String {
     let (row, col) = (at / id.stride(), at % id.stride());
-    let padding = if id.kind == Kind::F32 && col >= id.cols {
-        " (padding)"
-    } else {
-        ""
-    };
+    let padding = if id.kind == Kind::F32 && col >= id.cols { " (padding)" } else { "" };
     format!("{}{}[{row},{col}]{padding}", plan.name(id), id.shape())
 }
 
 impl Verdict {
     fn new(kernel: &'static str, case: String) -> Self {
-        Verdict {
-            kernel,
-            case,
-            worst: 0.0,
-            error: 0.0,
-            bound: 0.0,
-            compared: 0,
-            fault: None,
-        }
+        Verdict { kernel, case, worst: 0.0, error: 0.0, bound: 0.0, compared: 0, fault: None }
     }
 
     fn accuse(&mut self, question: Question, finding: String) {
@@ -188,12 +159,7 @@ impl Verdict {
 
     fn compare(&mut self, plan: &Plan, id: Id, cpu: &[u32], gpu: &[u32], bound: Option<&[f32]>) {
         if cpu.is_empty() || cpu.len() != gpu.len() {
-            let finding = format!(
-                "{} has {} words, expected {}",
-                plan.name(id),
-                gpu.len(),
-                cpu.len()
-            );
+            let finding = format!("{} has {} words, expected {}", plan.name(id), gpu.len(), cpu.len());
             return self.accuse(Question::Right, finding);
         }
         self.compared += cpu.len();
@@ -206,11 +172,7 @@ impl Verdict {
             let difference = (x - y).abs();
             // In the positive form, so that a NaN never passes. Where no bound is given −0 and 0 still count as equal.
             if id.kind == Kind::F32 && difference <= tolerance {
-                let share = if tolerance > 0.0 {
-                    difference / tolerance
-                } else {
-                    0.0
-                };
+                let share = if tolerance > 0.0 { difference / tolerance } else { 0.0 };
                 if share > self.worst {
                     (self.worst, self.error, self.bound) = (share, difference, tolerance);
                 }
@@ -220,29 +182,14 @@ impl Verdict {
                 Kind::F32 => format!("{y:e}, expected {x:e} ± {tolerance:e}"),
                 _ => format!("{b:#x}, expected {a:#x}"),
             };
-            return self.accuse(
-                Question::Right,
-                format!("{} is {values}", place(plan, id, at)),
-            );
+            return self.accuse(Question::Right, format!("{} is {values}", place(plan, id, at)));
         }
     }
 
-    fn same_bits(
-        &mut self,
-        plan: &Plan,
-        question: Question,
-        ids: &[Id],
-        first: &[Vec<u32>],
-        other: &[Vec<u32>],
-    ) {
+    fn same_bits(&mut self, plan: &Plan, question: Question, ids: &[Id], first: &[Vec<u32>], other: &[Vec<u32>]) {
         for (&id, (one, two)) in ids.iter().zip(first.iter().zip(other)) {
             if let Some(at) = one.iter().zip(two).position(|(a, b)| a != b) {
-                let finding = format!(
-                    "{} is {:#x}, then {:#x}",
-                    place(plan, id, at),
-                    one[at],
-                    two[at]
-                );
+                let finding = format!("{} is {:#x}, then {:#x}", place(plan, id, at), one[at], two[at]);
                 self.accuse(question, finding);
             }
         }

@@ -51,10 +51,7 @@ impl Machine {
             }
             Err(why) => {
                 let threads = rayon::current_num_threads();
-                (
-                    Machine::Cpu,
-                    format!("engine: cpu, {threads} threads: {why}"),
-                )
+                (Machine::Cpu, format!("engine: cpu, {threads} threads: {why}"))
             }
         })
     }
@@ -87,10 +84,7 @@ impl Machine {
     pub fn limit(&self) -> u64 {
         match self {
             Machine::Cpu => u64::MAX,
-            Machine::Gpu(gpu) => gpu
-                .limits()
-                .max_storage_buffer_binding_size
-                .min(gpu.limits().max_buffer_size),
+            Machine::Gpu(gpu) => gpu.limits().max_storage_buffer_binding_size.min(gpu.limits().max_buffer_size),
         }
     }
 

@@ -14,9 +14,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // Whoever read our output has seen enough; that is no error.
             let closed = |cause: &(dyn std::error::Error + 'static)| {
-                cause
-                    .downcast_ref::<std::io::Error>()
-                    .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+                cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
             };
             if error.chain().any(closed) {
                 return ExitCode::SUCCESS;

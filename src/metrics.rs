@@ -90,11 +90,8 @@ impl Metrics {
     /// # Errors
     /// [`Error::File`] if it cannot be written.
     pub fn push(&mut self, record: &Record<'_>) -> Result<(), Error> {
-        let mut line =
-            serde_json::to_string(record).map_err(|error| Error::file(&self.path)(error.into()))?;
+        let mut line = serde_json::to_string(record).map_err(|error| Error::file(&self.path)(error.into()))?;
         line.push('\n');
-        self.file
-            .write_all(line.as_bytes())
-            .map_err(Error::file(&self.path))
+        self.file.write_all(line.as_bytes()).map_err(Error::file(&self.path))
     }
 }

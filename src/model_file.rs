@@ -46,12 +46,7 @@ impl Description {
             Activation::Tanh => (Name::Tanh, 0.0),
         };
         let hidden = self.widths[1..self.widths.len() - 1].to_vec();
-        Config {
-            hidden,
-            activation,
-            alpha,
-            ..Config::default()
-        }
+        Config { hidden, activation, alpha, ..Config::default() }
     }
 }
 
@@ -60,26 +55,17 @@ impl Description {
 /// # Errors
 /// If the container refuses the tensors, which it does only for shapes that contradict their data.
 pub fn to_bytes(path: &Path, model: &Mlp, description: &Description) -> Result<Vec<u8>, Error> {
-    let broken = |problem: String| Error::Model {
-        path: path.into(),
-        problem,
-    };
+    let broken = |problem: String| Error::Model { path: path.into(), problem };
     let mut tensors = Vec::new();
     for (number, layer) in model.layers.iter().enumerate() {
-        let parts = [
-            ("weight", vec![layer.outputs, layer.inputs], &layer.weight),
-            ("bias", vec![layer.outputs], &layer.bias),
-        ];
+        let parts =
+            [("weight", vec![layer.outputs, layer.inputs], &layer.weight), ("bias", vec![layer.outputs], &layer.bias)];
         for (part, shape, values) in parts {
             let view = TensorView::new(Dtype::F32, shape, bytemuck::cast_slice(values));
-            tensors.push((
-                format!("layers.{number}.{part}"),
-                view.map_err(|error| broken(error.to_string()))?,
-            ));
+            tensors.push((format!("layers.{number}.{part}"), view.map_err(|error| broken(error.to_string()))?));
         }
     }
-    let description =
-        serde_json::to_string(description).map_err(|error| broken(error.to_string()))?;
+    let description = serde_json::to_string(description).map_err(|error| broken(error.to_string()))?;
     let metadata = HashMap::from([(KEY.to_string(), description)]);
     safetensors::serialize(tensors, Some(metadata)).map_err(|error| broken(error.to_string()))
 }
@@ -89,15 +75,11 @@ pub fn to_bytes(path: &Path, model: &Mlp, description: &Description) -> Result<V
 /// # Errors
 /// [`Error::File`] with what the operating system said; the old file is then still there.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::file(path))?;
     file.write_all(bytes).map_err(Error::file(path))?;
     file.as_file().sync_all().map_err(Error::file(path))?;
-    file.persist(path)
-        .map_err(|error| Error::file(path)(error.error))?;
+    file.persist(path).map_err(|error| Error::file(path)(error.error))?;
     // The name itself reaches the disk with its folder; not every system lets a folder be opened for that.
     if let Ok(folder) = std::fs::File::open(folder) {
         let _ = folder.sync_all();
@@ -112,82 +94,42 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// not finite.
 pub fn read(path: &Path) -> Result<(Mlp, Description), Error> {
     let bytes = std::fs::read(path).map_err(Error::file(path))?;
-    from_bytes(&bytes).map_err(|problem| Error::Model {
-        path: path.into(),
-        problem,
-    })
+    from_bytes(&bytes).map_err(|problem| Error::Model { path: path.into(), problem })
 }
 
 fn from_bytes(bytes: &[u8]) -> Result<(Mlp, Description), String> {
-    let not = |error: safetensors::SafeTensorError| {
-        format!("this is not a whole safetensors file ({error})")
-    };
+    let not = |error: safetensors::SafeTensorError| format!("this is not a whole safetensors file ({error})");
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(not)?;
-    let text = header
-        .metadata()
-        .as_ref()
-        .and_then(|metadata| metadata.get(KEY));
+    let text = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
     let text = text.ok_or("it has no gpu-mlp metadata: it was not written by this program")?;
-    let description: Description = serde_json::from_str(text)
-        .map_err(|error| format!("its metadata cannot be read ({error})"))?;
+    let description: Description =
+        serde_json::from_str(text).map_err(|error| format!("its metadata cannot be read ({error})"))?;
     let tensors = SafeTensors::deserialize(bytes).map_err(not)?;
     let widths = &description.widths;
     if widths.len() < 2 || widths.contains(&0) {
-        return Err(format!(
-            "its widths are {widths:?}, but a net has at least inputs and classes"
-        ));
+        return Err(format!("its widths are {widths:?}, but a net has at least inputs and classes"));
     }
-    if description
-        .item
-        .iter()
-        .try_fold(1usize, |product, &n| product.checked_mul(n))
-        != Some(widths[0])
-    {
-        return Err(format!(
-            "its items are {:?}, which is not {} inputs",
-            description.item, widths[0]
-        ));
+    if description.item.iter().try_fold(1usize, |product, &n| product.checked_mul(n)) != Some(widths[0]) {
+        return Err(format!("its items are {:?}, which is not {} inputs", description.item, widths[0]));
     }
     let mut layers = Vec::new();
     for (number, pair) in widths.windows(2).enumerate() {
         let part = |part: &str, shape: &[usize]| -> Result<Vec<f32>, String> {
             let name = format!("layers.{number}.{part}");
-            let view = tensors
-                .tensor(&name)
-                .map_err(|_| format!("{name} is missing"))?;
+            let view = tensors.tensor(&name).map_err(|_| format!("{name} is missing"))?;
             if view.dtype() != Dtype::F32 || view.shape() != shape {
-                return Err(format!(
-                    "{name} is {:?} {:?} but must be {shape:?} F32",
-                    view.shape(),
-                    view.dtype()
-                ));
+                return Err(format!("{name} is {:?} {:?} but must be {shape:?} F32", view.shape(), view.dtype()));
             }
             let words = view.data().chunks_exact(4);
-            let values: Vec<f32> = words
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect();
+            let values: Vec<f32> = words.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
             match values.iter().position(|value| !value.is_finite()) {
                 Some(at) => Err(format!("{name} holds {} at {at}", values[at])),
                 None => Ok(values),
             }
         };
         let (inputs, outputs) = (pair[0], pair[1]);
-        let (weight, bias) = (
-            part("weight", &[outputs, inputs])?,
-            part("bias", &[outputs])?,
-        );
-        layers.push(Layer {
-            inputs,
-            outputs,
-            weight,
-            bias,
-        });
+        let (weight, bias) = (part("weight", &[outputs, inputs])?, part("bias", &[outputs])?);
+        layers.push(Layer { inputs, outputs, weight, bias });
     }
-    Ok((
-        Mlp {
-            activation: description.activation,
-            layers,
-        },
-        description,
-    ))
+    Ok((Mlp { activation: description.activation, layers }, description))
 }

@@ -35,20 +35,8 @@ impl Steps<'_> {
 
     /// Appends the work of update `step` (from 0, over the whole run), which trains the batch that starts at position
     /// `first` of the epoch's order. Each micro-batch takes the next `slot` of the record.
-    pub fn push(
-        &self,
-        feed: &Feed,
-        step: u64,
-        first: usize,
-        slot: &mut usize,
-        work: &mut Vec<Work>,
-    ) {
-        let Training {
-            micro,
-            gradients,
-            update,
-            ..
-        } = self.training;
+    pub fn push(&self, feed: &Feed, step: u64, first: usize, slot: &mut usize, work: &mut Vec<Work>) {
+        let Training { micro, gradients, update, .. } = self.training;
         let rows = self.batch().min(self.samples - first);
         let whole = self.values(step, rows);
         for start in (0..rows).step_by(*micro) {
@@ -77,9 +65,7 @@ impl Steps<'_> {
     /// What all micro-batches of an update share.
     fn values(&self, step: u64, rows: usize) -> Now {
         let config = self.config;
-        let factor = config
-            .schedule
-            .factor(step, config.epochs as u64 * self.per_epoch());
+        let factor = config.schedule.factor(step, config.epochs as u64 * self.per_epoch());
         let adam = matches!(config.optimizer, Optimizer::Adam | Optimizer::Adamw);
         // Past 2³¹ updates a power of β is zero in any case.
         let update = i32::try_from(step + 1).unwrap_or(i32::MAX);
@@ -110,24 +96,13 @@ impl Trial {
     pub fn new(config: &Config, data: &DataSet, form: Form) -> Trial {
         let (scale, shift) = normalization(config.normalize, &data.train.pixels);
         let (train, test) = (data.train.len(), data.test.len());
-        let sizes = Sizes {
-            inputs: data.inputs(),
-            classes: data.classes,
-            train,
-            test,
-            form,
-            limit: u64::MAX,
-        };
+        let sizes = Sizes { inputs: data.inputs(), classes: data.classes, train, test, form, limit: u64::MAX };
         let net = Net::for_training(config, sizes, scale, shift);
         let widths = [&[data.inputs()], config.hidden.as_slice(), &[data.classes]].concat();
         let model = Mlp::new(&widths, config.activation(), config.init, config.seed);
         let mut work = Vec::new();
         if let Some(training) = &net.training {
-            let steps = Steps {
-                config,
-                training,
-                samples: train,
-            };
+            let steps = Steps { config, training, samples: train };
             let (feed, mut slot) = (Feed::resident(training.source), 0);
             for (step, first) in (0..train).step_by(steps.batch()).enumerate() {
                 steps.push(&feed, step as u64, first, &mut slot, &mut work);

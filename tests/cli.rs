@@ -10,11 +10,7 @@ use tempfile::TempDir;
 /// The program in an empty folder, without a data folder or a cache, on the CPU's side of every choice.
 fn gpu_mlp(folder: &Path) -> Command {
     let mut command = Command::cargo_bin("gpu-mlp").expect("the binary is built");
-    command
-        .current_dir(folder)
-        .env("HOME", folder)
-        .env_remove("XDG_CACHE_HOME")
-        .env_remove("GPU_MLP_DATA_DIR");
+    command.current_dir(folder).env("HOME", folder).env_remove("XDG_CACHE_HOME").env_remove("GPU_MLP_DATA_DIR");
     for name in ["WGPU_ADAPTER_NAME", "WGPU_BACKEND", "RUST_LOG"] {
         command.env_remove(name);
     }
@@ -24,17 +20,7 @@ fn gpu_mlp(folder: &Path) -> Command {
 /// A short training run on generated digits.
 fn short(folder: &Path) -> Command {
     let mut command = gpu_mlp(folder);
-    command.args([
-        "train",
-        "--engine",
-        "cpu",
-        "--data",
-        "digits",
-        "--digits-train",
-        "2000",
-        "--digits-test",
-        "500",
-    ]);
+    command.args(["train", "--engine", "cpu", "--data", "digits", "--digits-train", "2000", "--digits-test", "500"]);
     command.args(["--epochs", "2"]);
     command
 }
@@ -47,10 +33,7 @@ fn fails(command: &mut Command, code: i32, words: &[&str]) {
     for word in words {
         assert!(stderr.contains(word), "{word:?} is not in: {stderr}");
     }
-    assert!(
-        stderr.contains("next: ") || code == 2,
-        "no next step in: {stderr}"
-    );
+    assert!(stderr.contains("next: ") || code == 2, "no next step in: {stderr}");
     assert!(!stderr.contains("panicked"), "{stderr}");
 }
 
@@ -58,87 +41,35 @@ fn fails(command: &mut Command, code: i32, words: &[&str]) {
 fn train_writes_a_run_folder_that_eval_and_predict_read() {
     let folder = TempDir::new().unwrap();
     let output = short(folder.path()).output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let stdout = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(
-        stdout.lines().count(),
-        2,
-        "one line an epoch and nothing else: {stdout}"
-    );
+    assert_eq!(stdout.lines().count(), 2, "one line an epoch and nothing else: {stdout}");
     assert!(!stdout.contains('\u{1b}'), "no escape codes off a terminal");
 
     let run = folder.path().join("runs/1");
     let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
-    let records: Vec<serde_json::Value> = metrics
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let types: Vec<&str> = records
-        .iter()
-        .map(|record| record["type"].as_str().unwrap())
-        .collect();
+    let records: Vec<serde_json::Value> = metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let types: Vec<&str> = records.iter().map(|record| record["type"].as_str().unwrap()).collect();
     assert_eq!(types, ["run", "epoch", "epoch", "end"]);
     assert_eq!(records[0]["config"]["batch_size"], 64);
-    for field in [
-        "train_loss",
-        "train_accuracy",
-        "test_loss",
-        "test_accuracy",
-        "seconds",
-        "images_per_second",
-    ] {
+    for field in ["train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds", "images_per_second"] {
         assert!(records[2][field].as_f64().unwrap() > 0.0, "{field}");
     }
     assert_eq!(records[2]["epoch"], 2);
-    let config: toml::Table = std::fs::read_to_string(run.join("config.toml"))
-        .unwrap()
-        .parse()
-        .unwrap();
+    let config: toml::Table = std::fs::read_to_string(run.join("config.toml")).unwrap().parse().unwrap();
     assert_eq!(config["epochs"].as_integer(), Some(2));
 
     let model = run.join("model.safetensors");
-    let digits = [
-        "--engine",
-        "cpu",
-        "--data",
-        "digits",
-        "--digits-train",
-        "2000",
-        "--digits-test",
-        "500",
-    ];
-    let eval = gpu_mlp(folder.path())
-        .arg("eval")
-        .arg(&model)
-        .args(digits)
-        .output()
-        .unwrap();
+    let digits = ["--engine", "cpu", "--data", "digits", "--digits-train", "2000", "--digits-test", "500"];
+    let eval = gpu_mlp(folder.path()).arg("eval").arg(&model).args(digits).output().unwrap();
     let text = String::from_utf8(eval.stdout).unwrap();
     let accuracy = 100.0 * records[2]["test_accuracy"].as_f64().unwrap();
-    assert!(
-        text.starts_with(&format!("accuracy {accuracy:.2} %")),
-        "{text}, trained to {accuracy}"
-    );
-    assert!(
-        text.contains("95 % interval") && text.lines().count() == 15,
-        "{text}"
-    );
+    assert!(text.starts_with(&format!("accuracy {accuracy:.2} %")), "{text}, trained to {accuracy}");
+    assert!(text.contains("95 % interval") && text.lines().count() == 15, "{text}");
 
-    let predict = gpu_mlp(folder.path())
-        .arg("predict")
-        .arg(&model)
-        .args(["--index", "3,4"])
-        .args(digits)
-        .output();
+    let predict = gpu_mlp(folder.path()).arg("predict").arg(&model).args(["--index", "3,4"]).args(digits).output();
     let text = String::from_utf8(predict.unwrap().stdout).unwrap();
-    assert!(
-        text.contains("sample 3: ") && text.contains("sample 4: "),
-        "{text}"
-    );
+    assert!(text.contains("sample 3: ") && text.contains("sample 4: "), "{text}");
 }
 
 #[test]
@@ -147,68 +78,32 @@ fn equal_runs_write_equal_models_and_number_their_folders() {
     for _ in 0..2 {
         assert!(short(folder.path()).output().unwrap().status.success());
     }
-    let model =
-        |run: &str| std::fs::read(folder.path().join(run).join("model.safetensors")).unwrap();
+    let model = |run: &str| std::fs::read(folder.path().join(run).join("model.safetensors")).unwrap();
     assert!(model("runs/1") == model("runs/2"));
 }
 
 #[test]
 fn a_run_is_not_replaced_unless_asked() {
     let folder = TempDir::new().unwrap();
-    assert!(
-        short(folder.path())
-            .args(["--out", "mine"])
-            .output()
-            .unwrap()
-            .status
-            .success()
-    );
-    fails(
-        short(folder.path()).args(["--out", "mine"]),
-        2,
-        &["mine already holds a run", "--force"],
-    );
-    assert!(
-        short(folder.path())
-            .args(["--out", "mine", "--force"])
-            .output()
-            .unwrap()
-            .status
-            .success()
-    );
+    assert!(short(folder.path()).args(["--out", "mine"]).output().unwrap().status.success());
+    fails(short(folder.path()).args(["--out", "mine"]), 2, &["mine already holds a run", "--force"]);
+    assert!(short(folder.path()).args(["--out", "mine", "--force"]).output().unwrap().status.success());
 }
 
 #[test]
 fn auto_says_that_digits_stand_in_for_mnist_in_every_record() {
     let folder = TempDir::new().unwrap();
-    let args = [
-        "train",
-        "--engine",
-        "cpu",
-        "--offline",
-        "--epochs",
-        "1",
-        "--digits-train",
-        "500",
-        "--digits-test",
-        "50",
-    ];
+    let args =
+        ["train", "--engine", "cpu", "--offline", "--epochs", "1", "--digits-train", "500", "--digits-test", "50"];
     let output = gpu_mlp(folder.path()).args(args).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        output.status.success() && stderr.contains("note: ") && stderr.contains("digits"),
-        "{stderr}"
-    );
+    assert!(output.status.success() && stderr.contains("note: ") && stderr.contains("digits"), "{stderr}");
     let metrics = std::fs::read_to_string(folder.path().join("runs/1/metrics.jsonl")).unwrap();
     for line in metrics.lines().take(2) {
         let record: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(record["data"], "digits");
     }
-    fails(
-        gpu_mlp(folder.path()).args(["train", "--data", "mnist", "--offline"]),
-        5,
-        &["offline"],
-    );
+    fails(gpu_mlp(folder.path()).args(["train", "--data", "mnist", "--offline"]), 5, &["offline"]);
 }
 
 #[test]
@@ -217,23 +112,12 @@ fn offline_opens_no_connection_and_otherwise_one_is_tried() {
     let proxy = format!("http://{}", listener.local_addr().unwrap());
     let calls = Arc::new(AtomicUsize::new(0));
     let counter = calls.clone();
-    std::thread::spawn(move || {
-        listener
-            .incoming()
-            .for_each(|_| _ = counter.fetch_add(1, Ordering::SeqCst))
-    });
+    std::thread::spawn(move || listener.incoming().for_each(|_| _ = counter.fetch_add(1, Ordering::SeqCst)));
     let folder = TempDir::new().unwrap();
     let run = |offline: &[&str]| {
         let mut command = gpu_mlp(folder.path());
         command.args(["train", "--data", "mnist"]).args(offline);
-        for name in [
-            "ALL_PROXY",
-            "HTTPS_PROXY",
-            "HTTP_PROXY",
-            "all_proxy",
-            "https_proxy",
-            "http_proxy",
-        ] {
+        for name in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "https_proxy", "http_proxy"] {
             command.env(name, &proxy);
         }
         fails(&mut command, 5, &[]);
@@ -247,27 +131,18 @@ fn offline_opens_no_connection_and_otherwise_one_is_tried() {
 fn impossible_settings_are_refused_by_name_before_anything_is_written() {
     let folder = TempDir::new().unwrap();
     let cases: [(&[&str], &[&str]); 13] = [
-        (
-            &["--keep-prob", "0"],
-            &["keep-prob is 0", "above 0 and at most 1"],
-        ),
+        (&["--keep-prob", "0"], &["keep-prob is 0", "above 0 and at most 1"]),
         (&["--keep-prob", "NaN"], &["keep-prob is NaN"]),
         (&["--input-keep-prob", "1.5"], &["input-keep-prob is 1.5"]),
         (&["--lr", "0"], &["lr is 0"]),
         (&["--lr", "inf"], &["lr is inf"]),
         (&["--momentum", "1"], &["momentum is 1"]),
-        (
-            &["--optimizer", "adam", "--momentum", "0.9"],
-            &["Adam has none", "beta1"],
-        ),
+        (&["--optimizer", "adam", "--momentum", "0.9"], &["Adam has none", "beta1"]),
         (&["--l2=-1"], &["l2 is -1"]),
         (&["--hidden", "0"], &["hidden layer is 0 wide"]),
         (&["--hidden", "12,x"], &["\"x\" is not a width"]),
         (&["--batch-size", "0"], &["from 1 on, or `full`"]),
-        (
-            &["--batch-size", "2001"],
-            &["batch-size is 2001", "2000 samples"],
-        ),
+        (&["--batch-size", "2001"], &["batch-size is 2001", "2000 samples"]),
         (&["--physical-batch", "0"], &["physical-batch is 0"]),
     ];
     for (args, words) in cases {
@@ -279,29 +154,19 @@ fn impossible_settings_are_refused_by_name_before_anything_is_written() {
 #[test]
 fn bad_data_and_bad_models_are_exit_5_with_the_file_named() {
     let folder = TempDir::new().unwrap();
-    let (dir, model) = (
-        folder.path().join("set"),
-        folder.path().join("m.safetensors"),
-    );
+    let (dir, model) = (folder.path().join("set"), folder.path().join("m.safetensors"));
     fails(
         gpu_mlp(folder.path()).args(["train", "--engine", "cpu", "--data", "no-such-folder"]),
         5,
         &["no-such-folder"],
     );
     std::fs::create_dir(&dir).unwrap();
-    for name in [
-        "train-images-idx3-ubyte",
-        "train-labels-idx1-ubyte",
-        "t10k-images-idx3-ubyte",
-        "t10k-labels-idx1-ubyte",
-    ] {
+    for name in
+        ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"]
+    {
         std::fs::write(dir.join(name), b"<!DOCTYPE html><title>503</title>").unwrap();
     }
-    fails(
-        gpu_mlp(folder.path()).args(["train", "--engine", "cpu", "--data", "set"]),
-        5,
-        &["ubyte", "web page"],
-    );
+    fails(gpu_mlp(folder.path()).args(["train", "--engine", "cpu", "--data", "set"]), 5, &["ubyte", "web page"]);
     for bytes in [&b""[..], b"not a model", &[255; 100]] {
         std::fs::write(&model, bytes).unwrap();
         fails(
@@ -310,50 +175,22 @@ fn bad_data_and_bad_models_are_exit_5_with_the_file_named() {
             &["m.safetensors", "safetensors file"],
         );
     }
-    fails(
-        gpu_mlp(folder.path()).args(["eval", "missing.safetensors"]),
-        1,
-        &["missing.safetensors"],
-    );
+    fails(gpu_mlp(folder.path()).args(["eval", "missing.safetensors"]), 1, &["missing.safetensors"]);
 }
 
 #[test]
 fn an_adapter_that_is_not_there_is_exit_4_with_the_list_of_those_that_are() {
     let folder = TempDir::new().unwrap();
-    fails(
-        gpu_mlp(folder.path()).args(["train", "--engine", "gpu", "--adapter", "voodoo2"]),
-        4,
-        &["voodoo2", "found"],
-    );
-    fails(
-        gpu_mlp(folder.path()).args(["parity", "--backend", "glide"]),
-        4,
-        &["glide", "vulkan"],
-    );
-    fails(
-        gpu_mlp(folder.path())
-            .args(["parity"])
-            .env("WGPU_ADAPTER_NAME", "voodoo2"),
-        4,
-        &["voodoo2", "found"],
-    );
-    fails(
-        gpu_mlp(folder.path())
-            .args(["parity"])
-            .env("WGPU_BACKEND", "glide"),
-        4,
-        &["glide"],
-    );
+    fails(gpu_mlp(folder.path()).args(["train", "--engine", "gpu", "--adapter", "voodoo2"]), 4, &["voodoo2", "found"]);
+    fails(gpu_mlp(folder.path()).args(["parity", "--backend", "glide"]), 4, &["glide", "vulkan"]);
+    fails(gpu_mlp(folder.path()).args(["parity"]).env("WGPU_ADAPTER_NAME", "voodoo2"), 4, &["voodoo2", "found"]);
+    fails(gpu_mlp(folder.path()).args(["parity"]).env("WGPU_BACKEND", "glide"), 4, &["glide"]);
 }
 
 #[test]
 fn a_learning_rate_that_explodes_is_exit_6() {
     let folder = TempDir::new().unwrap();
-    fails(
-        short(folder.path()).args(["--lr", "1e20"]),
-        6,
-        &["epoch 1", "smaller --lr"],
-    );
+    fails(short(folder.path()).args(["--lr", "1e20"]), 6, &["epoch 1", "smaller --lr"]);
 }
 
 #[test]
@@ -364,17 +201,10 @@ fn a_closed_pipe_is_no_error() {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let mut child = std::process::Command::new(&program);
-        let output = child
-            .arg(command)
-            .stdout(writer)
-            .stderr(std::process::Stdio::piped())
-            .spawn();
+        let output = child.arg(command).stdout(writer).stderr(std::process::Stdio::piped()).spawn();
         let output = output.unwrap().wait_with_output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success() && !stderr.contains("next:"),
-            "{stderr}"
-        );
+        assert!(output.status.success() && !stderr.contains("next:"), "{stderr}");
     }
 }
 
@@ -382,15 +212,9 @@ fn a_closed_pipe_is_no_error() {
 fn every_command_has_help_with_examples() {
     let folder = TempDir::new().unwrap();
     for command in ["train", "eval", "predict", "parity", "devices", "plan"] {
-        let output = gpu_mlp(folder.path())
-            .args([command, "--help"])
-            .output()
-            .unwrap();
+        let output = gpu_mlp(folder.path()).args([command, "--help"]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        assert!(
-            output.status.success() && text.contains(&format!("gpu-mlp {command}")),
-            "{text}"
-        );
+        assert!(output.status.success() && text.contains(&format!("gpu-mlp {command}")), "{text}");
     }
     fails(gpu_mlp(folder.path()).arg("trian"), 2, &["train"]);
 }
@@ -400,15 +224,7 @@ fn devices_and_plan_say_what_there_is() {
     let folder = TempDir::new().unwrap();
     let devices = gpu_mlp(folder.path()).arg("devices").output().unwrap();
     assert!(String::from_utf8_lossy(&devices.stdout).contains("--engine auto takes the "));
-    let plan = gpu_mlp(folder.path())
-        .args(["plan", "--hidden", "512,512", "--keep-prob", "0.8"])
-        .output()
-        .unwrap();
+    let plan = gpu_mlp(folder.path()).args(["plan", "--hidden", "512,512", "--keep-prob", "0.8"]).output().unwrap();
     let text = String::from_utf8(plan.stdout).unwrap();
-    assert!(
-        text.contains("x0(64,784) w1(512,784)")
-            && text.contains("dropout")
-            && text.contains("memory: "),
-        "{text}"
-    );
+    assert!(text.contains("x0(64,784) w1(512,784)") && text.contains("dropout") && text.contains("memory: "), "{text}");
 }

@@ -20,10 +20,7 @@ fn images(split: &Split) -> std::slice::ChunksExact<'_, u8> {
 #[test]
 fn bytes_are_pinned() {
     let set = digits(20, 10, 1);
-    assert_eq!(
-        set.sha256,
-        "fa8227dfadd5764000c0073c556ffdc2ba18d41f09ec996304af4f7a7f16f30f"
-    );
+    assert_eq!(set.sha256, "fa8227dfadd5764000c0073c556ffdc2ba18d41f09ec996304af4f7a7f16f30f");
     assert_eq!(set, digits(20, 10, 1));
 }
 
@@ -50,32 +47,16 @@ fn seeds_differ_and_splits_share_no_image() {
     let parts = [&one.train, &one.test, &two.train, &two.test];
     let distinct: HashSet<&[u8]> = parts.into_iter().flat_map(images).collect();
     assert_eq!(distinct.len(), 8000);
-    let labels: HashSet<&[u8]> = parts
-        .into_iter()
-        .map(|part| part.labels.as_slice())
-        .collect();
-    assert_eq!(
-        labels.len(),
-        4,
-        "each split shuffles its labels in its own way"
-    );
+    let labels: HashSet<&[u8]> = parts.into_iter().map(|part| part.labels.as_slice()).collect();
+    assert_eq!(labels.len(), 4, "each split shuffles its labels in its own way");
 }
 
 #[test]
 fn every_ten_in_a_row_hold_each_digit_once() {
     let set = digits(300, 100, 3);
     assert_eq!((set.classes, set.item), (10, vec![SIDE, SIDE]));
-    for labels in set
-        .train
-        .labels
-        .chunks_exact(10)
-        .chain(set.test.labels.chunks_exact(10))
-    {
-        assert_eq!(
-            labels.iter().collect::<HashSet<_>>().len(),
-            10,
-            "{labels:?}"
-        );
+    for labels in set.train.labels.chunks_exact(10).chain(set.test.labels.chunks_exact(10)) {
+        assert_eq!(labels.iter().collect::<HashSet<_>>().len(), 10, "{labels:?}");
         assert!(labels.iter().all(|&label| label < 10), "{labels:?}");
     }
 }
@@ -85,15 +66,9 @@ fn geometry_is_that_of_mnist() {
     let set = digits(3000, 0, 4);
     for (index, image) in images(&set.train).enumerate() {
         let label = set.train.labels[index];
-        let inked: Vec<(usize, usize)> = (0..SIDE * SIDE)
-            .filter(|&i| image[i] > 0)
-            .map(|i| (i % SIDE, i / SIDE))
-            .collect();
-        assert!(
-            inked.len() > 20,
-            "{index}: a {label} of {} pixels",
-            inked.len()
-        );
+        let inked: Vec<(usize, usize)> =
+            (0..SIDE * SIDE).filter(|&i| image[i] > 0).map(|i| (i % SIDE, i / SIDE)).collect();
+        assert!(inked.len() > 20, "{index}: a {label} of {} pixels", inked.len());
         let mass: f64 = image.iter().map(|&ink| f64::from(ink)).sum();
         let mut extent = [0; 2];
         for (axis, extent) in extent.iter_mut().enumerate() {
@@ -101,24 +76,15 @@ fn geometry_is_that_of_mnist() {
             let low = inked.iter().map(at).min().unwrap();
             let high = inked.iter().map(at).max().unwrap();
             *extent = high + 1 - low;
-            let moment: f64 = inked
-                .iter()
-                .map(|p| f64::from(image[p.1 * SIDE + p.0]) * (at(p) as f64 + 0.5))
-                .sum();
+            let moment: f64 = inked.iter().map(|p| f64::from(image[p.1 * SIDE + p.0]) * (at(p) as f64 + 0.5)).sum();
             // Half a pixel for rounding; more only where the box met the border of the image.
             let off = (moment / mass - 14.0).abs();
             let at_border = low == 0 || high + 1 == SIDE;
-            assert!(
-                off <= 0.500_001 || at_border,
-                "{index}: a {label} off by {off} px"
-            );
+            assert!(off <= 0.500_001 || at_border, "{index}: a {label} off by {off} px");
             assert!(off <= 3.0, "{index}: a {label} off by {off} px");
         }
         let longest = extent[0].max(extent[1]);
-        assert!(
-            (18..=20).contains(&longest),
-            "{index}: a {label} of {extent:?}"
-        );
+        assert!((18..=20).contains(&longest), "{index}: a {label} of {extent:?}");
     }
 }
 
@@ -133,31 +99,20 @@ fn labels_belong_to_their_images() {
         }
     }
     let distance = |image: &[u8], mean: &[f64]| -> f64 {
-        image
-            .iter()
-            .zip(mean)
-            .map(|(&ink, mean)| (f64::from(ink) - mean).powi(2))
-            .sum()
+        image.iter().zip(mean).map(|(&ink, mean)| (f64::from(ink) - mean).powi(2)).sum()
     };
     let nearest = |image: &[u8]| {
-        (0..10)
-            .min_by(|&a, &b| distance(image, &means[a]).total_cmp(&distance(image, &means[b])))
-            .unwrap()
+        (0..10).min_by(|&a, &b| distance(image, &means[a]).total_cmp(&distance(image, &means[b]))).unwrap()
     };
-    let right = images(&set.test)
-        .zip(&set.test.labels)
-        .filter(|(image, label)| nearest(image) == usize::from(**label))
-        .count();
+    let right =
+        images(&set.test).zip(&set.test.labels).filter(|(image, label)| nearest(image) == usize::from(**label)).count();
     assert!((325..490).contains(&right), "{right} of 500 right");
 }
 
 #[test]
 fn thread_count_changes_nothing() {
     let with = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| digits(500, 100, 8))
     };
     let one = with(1);
@@ -173,8 +128,5 @@ fn empty_splits_are_fine() {
     let nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     assert_eq!(none.sha256, nothing);
     let test_only = digits(0, 10, u64::MAX);
-    assert_eq!(
-        (test_only.train.labels.len(), test_only.test.labels.len()),
-        (0, 10)
-    );
+    assert_eq!((test_only.train.labels.len(), test_only.test.labels.len()), (0, 10));
 }

@@ -17,11 +17,7 @@ use machines::machines;
 use pollster::block_on;
 
 /// Trains to the end and returns the weights, the epochs, and the score on the test split.
-fn train(
-    config: &Config,
-    data: &DataSet,
-    machine: &Machine,
-) -> Result<(Mlp, Vec<Epoch>, Score), Error> {
+fn train(config: &Config, data: &DataSet, machine: &Machine) -> Result<(Mlp, Vec<Epoch>, Score), Error> {
     let (scale, shift) = normalization(config.normalize, &data.train.pixels);
     let sizes = Sizes {
         inputs: data.inputs(),
@@ -46,33 +42,20 @@ fn train(
 }
 
 fn digits(train: usize, test: usize) -> DataSet {
-    generate(&Options {
-        train,
-        test,
-        seed: 1,
-    })
+    generate(&Options { train, test, seed: 1 })
 }
 
 fn mnist() -> Option<DataSet> {
     if std::env::var_os("GPU_MLP_DATA_DIR").is_none() {
-        eprintln!(
-            "NOT RUN: set GPU_MLP_DATA_DIR to a folder with MNIST to train on it; the digits stand in"
-        );
+        eprintln!("NOT RUN: set GPU_MLP_DATA_DIR to a folder with MNIST to train on it; the digits stand in");
         return None;
     }
-    let request = Request {
-        choice: Choice::Mnist,
-        offline: true,
-        ..Request::default()
-    };
+    let request = Request { choice: Choice::Mnist, offline: true, ..Request::default() };
     Some(data::open(&request, &mut |_| {}).expect("GPU_MLP_DATA_DIR holds MNIST"))
 }
 
 fn bits(model: &Mlp) -> Vec<u32> {
-    let values = model
-        .layers
-        .iter()
-        .flat_map(|layer| layer.weight.iter().chain(&layer.bias));
+    let values = model.layers.iter().flat_map(|layer| layer.weight.iter().chain(&layer.bias));
     values.map(|value| value.to_bits()).collect()
 }
 
@@ -80,20 +63,10 @@ fn bits(model: &Mlp) -> Vec<u32> {
 fn every_machine_learns_64_digits_by_heart() {
     let data = digits(64, 10);
     for machine in machines() {
-        let config = Config {
-            epochs: 60,
-            batch_size: BatchSize::Samples(16),
-            ..Config::default()
-        };
+        let config = Config { epochs: 60, batch_size: BatchSize::Samples(16), ..Config::default() };
         let (_, epochs, _) = train(&config, &data, &machine).unwrap();
         let last = epochs.last().unwrap().train;
-        assert_eq!(
-            (last.hits, last.samples),
-            (64, 64),
-            "{}: loss {}",
-            machine.description(),
-            last.loss()
-        );
+        assert_eq!((last.hits, last.samples), (64, 64), "{}: loss {}", machine.description(), last.loss());
     }
 }
 
@@ -108,26 +81,16 @@ fn default_settings_reach_97_percent_on_the_built_in_digits() {
 #[test]
 fn three_epochs_on_mnist_reach_97_percent_and_the_gpu_agrees() {
     let Some(data) = mnist() else { return };
-    let config = Config {
-        epochs: 3,
-        ..Config::default()
-    };
+    let config = Config { epochs: 3, ..Config::default() };
     let mut accuracies = Vec::new();
     for machine in machines() {
         let accuracy = train(&config, &data, &machine).unwrap().2.accuracy();
         eprintln!("{}: {accuracy}", machine.description());
-        assert!(
-            (0.97..1.0).contains(&accuracy),
-            "{}: accuracy {accuracy}",
-            machine.description()
-        );
+        assert!((0.97..1.0).contains(&accuracy), "{}: accuracy {accuracy}", machine.description());
         accuracies.push(accuracy);
     }
     for accuracy in &accuracies {
-        assert!(
-            (accuracy - accuracies[0]).abs() <= 0.003,
-            "the machines reach {accuracies:?}"
-        );
+        assert!((accuracy - accuracies[0]).abs() <= 0.003, "the machines reach {accuracies:?}");
     }
 }
 
@@ -160,38 +123,13 @@ fn the_same_seed_gives_the_same_bits_however_the_data_is_fed() {
         ..Config::default()
     };
     for machine in machines() {
-        let run = |upload| {
-            bits(
-                &train(
-                    &Config {
-                        upload,
-                        ..config.clone()
-                    },
-                    &data,
-                    &machine,
-                )
-                .unwrap()
-                .0,
-            )
-        };
+        let run = |upload| bits(&train(&Config { upload, ..config.clone() }, &data, &machine).unwrap().0);
         let resident = run(Upload::Resident);
-        assert!(
-            resident == run(Upload::Resident),
-            "{}: another run differs",
-            machine.description()
-        );
-        assert!(
-            resident == run(Upload::Stream),
-            "{}: streaming differs",
-            machine.description()
-        );
+        assert!(resident == run(Upload::Resident), "{}: another run differs", machine.description());
+        assert!(resident == run(Upload::Stream), "{}: streaming differs", machine.description());
     }
-    let other = Config {
-        seed: 2,
-        ..config.clone()
-    };
-    let [one, two] =
-        [&config, &other].map(|config| bits(&train(config, &data, &Machine::Cpu).unwrap().0));
+    let other = Config { seed: 2, ..config.clone() };
+    let [one, two] = [&config, &other].map(|config| bits(&train(config, &data, &Machine::Cpu).unwrap().0));
     assert!(one != two, "another seed must give other weights");
 }
 
@@ -199,18 +137,8 @@ fn the_same_seed_gives_the_same_bits_however_the_data_is_fed() {
 fn every_batch_size_trains_every_sample_once() {
     let data = digits(257, 30);
     for machine in machines() {
-        for batch_size in [1, 7, 64, 256, 257]
-            .map(BatchSize::Samples)
-            .into_iter()
-            .chain([BatchSize::Full])
-        {
-            let config = Config {
-                batch_size,
-                lr: 0.01,
-                epochs: 1,
-                physical_batch: 100,
-                ..Config::default()
-            };
+        for batch_size in [1, 7, 64, 256, 257].map(BatchSize::Samples).into_iter().chain([BatchSize::Full]) {
+            let config = Config { batch_size, lr: 0.01, epochs: 1, physical_batch: 100, ..Config::default() };
             let (_, epochs, score) = train(&config, &data, &machine).unwrap();
             assert_eq!(epochs[0].train.samples, 257);
             assert!(score.loss().is_finite() && score.samples == 30);
@@ -221,16 +149,8 @@ fn every_batch_size_trains_every_sample_once() {
 #[test]
 fn cutting_a_batch_into_micro_batches_changes_weights_by_rounding_only() {
     let data = digits(500, 10);
-    let whole = Config {
-        batch_size: BatchSize::Full,
-        keep_prob: 0.8,
-        epochs: 3,
-        ..Config::default()
-    };
-    let cut = Config {
-        physical_batch: 64,
-        ..whole.clone()
-    };
+    let whole = Config { batch_size: BatchSize::Full, keep_prob: 0.8, epochs: 3, ..Config::default() };
+    let cut = Config { physical_batch: 64, ..whole.clone() };
     let [one, two] = [whole, cut].map(|config| train(&config, &data, &Machine::Cpu).unwrap().0);
     for (a, b) in one.layers.iter().zip(&two.layers) {
         for (a, b) in a.weight.iter().zip(&b.weight) {
@@ -242,18 +162,11 @@ fn cutting_a_batch_into_micro_batches_changes_weights_by_rounding_only() {
 #[test]
 fn a_learning_rate_that_is_far_too_large_is_reported_and_not_trained_on() {
     let data = digits(1000, 10);
-    let config = Config {
-        lr: 1e20,
-        ..Config::default()
-    };
+    let config = Config { lr: 1e20, ..Config::default() };
     for machine in machines() {
         match train(&config, &data, &machine) {
             Err(Error::Diverged { epoch: 1, .. }) => {}
-            other => panic!(
-                "{}: {:?}",
-                machine.description(),
-                other.map(|(_, epochs, _)| epochs)
-            ),
+            other => panic!("{}: {:?}", machine.description(), other.map(|(_, epochs, _)| epochs)),
         }
     }
 }

@@ -32,11 +32,7 @@ fn a_model_comes_back_as_it_was_written_and_equal_models_are_equal_files() {
     assert_eq!(bytes, to_bytes(&path, &model, &description).unwrap());
     write_whole(&path, &bytes).unwrap();
     assert_eq!(read(&path).unwrap(), (model, description));
-    assert_eq!(
-        std::fs::read_dir(folder.path()).unwrap().count(),
-        1,
-        "no temporary file is left"
-    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
 }
 
 #[test]
@@ -80,8 +76,5 @@ fn weights_that_are_not_finite_are_refused_by_name() {
     model.layers[1].bias[2] = f32::NAN;
     std::fs::write(&path, to_bytes(&path, &model, &description).unwrap()).unwrap();
     let message = read(&path).unwrap_err().to_string();
-    assert!(
-        message.contains("layers.1.bias holds NaN at 2"),
-        "{message}"
-    );
+    assert!(message.contains("layers.1.bias holds NaN at 2"), "{message}");
 }

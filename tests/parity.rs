@@ -14,30 +14,15 @@ fn every_kernel_agrees_with_its_twin_on_every_adapter() {
         for case in &cases {
             let make = async |plan: &_, memory| machine.engine_with(plan, memory).await;
             let verdict = pollster::block_on(judge(case, make)).expect("the adapter answers");
-            assert!(
-                verdict.compared > 0,
-                "{} {}: nothing was compared",
-                verdict.kernel,
-                verdict.case
-            );
+            assert!(verdict.compared > 0, "{} {}: nothing was compared", verdict.kernel, verdict.case);
             tried.insert(verdict.kernel);
             if let Some(fault) = verdict.fault {
                 faults.push(format!("{} {}: {fault}", verdict.kernel, verdict.case));
             }
         }
-        eprintln!(
-            "{}: {} cases of {} kernels",
-            machine.description(),
-            cases.len(),
-            tried.len()
-        );
+        eprintln!("{}: {} cases of {} kernels", machine.description(), cases.len(), tried.len());
         let all: BTreeSet<_> = shaders().iter().map(|shader| shader.name).collect();
         assert_eq!(tried, all, "every shader has a case");
-        assert!(
-            faults.is_empty(),
-            "{}:\n{}",
-            machine.description(),
-            faults.join("\n")
-        );
+        assert!(faults.is_empty(), "{}:\n{}", machine.description(), faults.join("\n"));
     }
 }

@@ -16,21 +16,10 @@ use std::collections::BTreeSet;
 
 /// Runs that together use every kernel, with partial batches and batches of several micro-batches.
 fn configs() -> Vec<Config> {
-    let small = Config {
-        hidden: vec![65, 34],
-        batch_size: BatchSize::Samples(50),
-        ..Config::default()
-    };
+    let small = Config { hidden: vec![65, 34], batch_size: BatchSize::Samples(50), ..Config::default() };
     vec![
-        Config {
-            l2: 1e-4,
-            ..small.clone()
-        },
-        Config {
-            physical_batch: 16,
-            momentum: 0.9,
-            ..small.clone()
-        },
+        Config { l2: 1e-4, ..small.clone() },
+        Config { physical_batch: 16, momentum: 0.9, ..small.clone() },
         Config {
             optimizer: Optimizer::Nesterov,
             momentum: 0.9,
@@ -39,65 +28,34 @@ fn configs() -> Vec<Config> {
             input_keep_prob: 0.9,
             ..small.clone()
         },
-        Config {
-            optimizer: Optimizer::Adam,
-            activation: ActivationName::LeakyRelu,
-            ..small.clone()
-        },
-        Config {
-            optimizer: Optimizer::Adamw,
-            l2: 0.01,
-            activation: ActivationName::Sigmoid,
-            hidden: vec![],
-            ..small
-        },
+        Config { optimizer: Optimizer::Adam, activation: ActivationName::LeakyRelu, ..small.clone() },
+        Config { optimizer: Optimizer::Adamw, l2: 0.01, activation: ActivationName::Sigmoid, hidden: vec![], ..small },
     ]
 }
 
 #[test]
 fn each_dispatch_of_a_training_step_agrees_with_the_cpu_on_every_adapter() {
-    let data = generate(&Options {
-        train: 120,
-        test: 10,
-        seed: 1,
-    });
+    let data = generate(&Options { train: 120, test: 10, seed: 1 });
     for machine in machines::adapters() {
         let mut used = BTreeSet::new();
         for form in Form::ALL {
             for config in configs() {
                 let trial = Trial::new(&config, &data, form);
                 let mut cpu = CpuEngine::new(&trial.net.plan, Memory::default());
-                let mut gpu =
-                    pollster::block_on(machine.engine(&trial.net.plan)).expect("the plan fits");
+                let mut gpu = pollster::block_on(machine.engine(&trial.net.plan)).expect("the plan fits");
                 trial.start(&config, &data, &mut cpu);
                 trial.start(&config, &data, gpu.as_mut());
                 let compared = compare_steps(&trial.net.plan, &trial.work, &mut cpu, gpu.as_mut());
                 let verdicts = pollster::block_on(compared).expect("the adapter answers");
-                assert!(
-                    verdicts.len() >= 3 * 8,
-                    "three updates of at least eight dispatches"
-                );
+                assert!(verdicts.len() >= 3 * 8, "three updates of at least eight dispatches");
                 for verdict in verdicts {
                     used.insert(verdict.kernel);
-                    let where_ = format!(
-                        "{} {form:?} {} {}",
-                        machine.description(),
-                        verdict.kernel,
-                        verdict.case
-                    );
-                    assert!(
-                        verdict.fault.is_none(),
-                        "{where_}: {}",
-                        verdict.fault.unwrap()
-                    );
+                    let where_ = format!("{} {form:?} {} {}", machine.description(), verdict.kernel, verdict.case);
+                    assert!(verdict.fault.is_none(), "{where_}: {}", verdict.fault.unwrap());
                 }
             }
         }
-        assert_eq!(
-            used,
-            shaders().iter().map(|shader| shader.name).collect(),
-            "every kernel took part"
-        );
+        assert_eq!(used, shaders().iter().map(|shader| shader.name).collect(), "every kernel took part");
     }
 }
 
@@ -119,16 +77,9 @@ fn a_dispatch_may_not_read_and_write_one_tensor() {
 
 #[test]
 fn the_table_names_every_step_with_its_shapes() {
-    let data = generate(&Options {
-        train: 120,
-        test: 10,
-        seed: 1,
-    });
+    let data = generate(&Options { train: 120, test: 10, seed: 1 });
     let net = Trial::new(&configs()[0], &data, Form::Tiled).net;
     let table = net.plan.table(0..net.plan.steps.len());
     assert_eq!(table.lines().count(), net.plan.steps.len() + 1);
-    assert!(
-        table.contains("x0(50,784) w1(65,784) b1(65) none(1) -> h1(50,65)"),
-        "{table}"
-    );
+    assert!(table.contains("x0(50,784) w1(65,784) b1(65) none(1) -> h1(50,65)"), "{table}");
 }

@@ -42,14 +42,9 @@ fn describe(one: &Found) -> String {
         ("subgroups", wgpu::Features::SUBGROUP),
         ("timestamps", wgpu::Features::TIMESTAMP_QUERY),
         ("pipeline cache", wgpu::Features::PIPELINE_CACHE),
-        (
-            "cooperative matrices",
-            wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
-        ),
+        ("cooperative matrices", wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX),
     ];
-    let has = |(name, feature): &(&'static str, wgpu::Features)| {
-        features.contains(*feature).then_some(*name)
-    };
+    let has = |(name, feature): &(&'static str, wgpu::Features)| features.contains(*feature).then_some(*name);
     let features: Vec<&str> = interesting.iter().filter_map(has).collect();
     format!(
         "{}\n  binds {} MiB of {} MiB buffers, {} storage buffers a shader, {} KiB workgroup memory, {} invocations\n  features: {}\n",
@@ -59,10 +54,6 @@ fn describe(one: &Found) -> String {
         limits.max_storage_buffers_per_shader_stage,
         limits.max_compute_workgroup_storage_size >> 10,
         limits.max_compute_invocations_per_workgroup,
-        if features.is_empty() {
-            "none of those that matter here".into()
-        } else {
-            features.join(", ")
-        },
+        if features.is_empty() { "none of those that matter here".into() } else { features.join(", ") },
     )
 }

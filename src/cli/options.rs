@@ -31,10 +31,7 @@ pub struct EngineOptions {
 
 impl EngineOptions {
     pub fn wanted(&self) -> Wanted {
-        Wanted {
-            adapter: self.adapter.clone(),
-            backend: self.backend.clone(),
-        }
+        Wanted { adapter: self.adapter.clone(), backend: self.backend.clone() }
     }
 
     /// Opens the machine and says on stderr which it is and why.
@@ -76,20 +73,10 @@ impl DataOptions {
     /// Opens the data set; notes and the progress of a download go to stderr.
     pub fn open(&self) -> Result<DataSet, Error> {
         if self.digits_train == 0 || self.digits_test == 0 {
-            return Err(Error::Setting(
-                "digits-train and digits-test must be at least 1".into(),
-            ));
+            return Err(Error::Setting("digits-train and digits-test must be at least 1".into()));
         }
-        let digits = data::digits::Options {
-            train: self.digits_train,
-            test: self.digits_test,
-            seed: self.digits_seed,
-        };
-        let request = Request {
-            choice: self.data.clone(),
-            offline: self.offline,
-            digits,
-        };
+        let digits = data::digits::Options { train: self.digits_train, test: self.digits_test, seed: self.digits_seed };
+        let request = Request { choice: self.data.clone(), offline: self.offline, digits };
         let mut bar: Option<(String, ProgressBar)> = None;
         let data = data::open(&request, &mut |event| match event {
             Event::Note(note) => eprintln!("note: {note}"),
@@ -119,8 +106,7 @@ impl DataOptions {
 
 fn download_bar(file: &str) -> ProgressBar {
     let bar = ProgressBar::no_length().with_message(file.to_string());
-    let style =
-        ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}");
+    let style = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}");
     style.into_iter().for_each(|style| bar.set_style(style));
     bar
 }
@@ -195,16 +181,8 @@ pub struct NetOptions {
 type Widths = Vec<usize>;
 
 fn widths(text: &str) -> Result<Widths, String> {
-    let width = |word: &str| {
-        word.trim()
-            .parse()
-            .map_err(|_| format!("{word:?} is not a width; try 128 or 512,512"))
-    };
-    if text == "none" {
-        Ok(Vec::new())
-    } else {
-        text.split(',').map(width).collect()
-    }
+    let width = |word: &str| word.trim().parse().map_err(|_| format!("{word:?} is not a width; try 128 or 512,512"));
+    if text == "none" { Ok(Vec::new()) } else { text.split(',').map(width).collect() }
 }
 
 impl NetOptions {

@@ -40,44 +40,24 @@ impl Parity {
         let mut faults = Vec::new();
         for shader in shaders() {
             let mut verdicts = Vec::new();
-            for case in cases
-                .iter()
-                .filter(|case| case.plan.steps[0].kernel().shader().name == shader.name)
-            {
-                verdicts.push(
-                    judge(case, async |plan, memory| {
-                        machine.engine_with(plan, memory).await
-                    })
-                    .await?,
-                );
+            for case in cases.iter().filter(|case| case.plan.steps[0].kernel().shader().name == shader.name) {
+                verdicts.push(judge(case, async |plan, memory| machine.engine_with(plan, memory).await).await?);
             }
             writeln!(out, "{}", line(shader.name, &verdicts))?;
-            faults.extend(
-                verdicts
-                    .into_iter()
-                    .filter(|verdict| verdict.fault.is_some()),
-            );
+            faults.extend(verdicts.into_iter().filter(|verdict| verdict.fault.is_some()));
         }
         writeln!(out)?;
         for (label, config) in steps() {
             let verdicts = step(&machine, &config).await?;
             writeln!(out, "{}", line(label, &verdicts))?;
-            faults.extend(
-                verdicts
-                    .into_iter()
-                    .filter(|verdict| verdict.fault.is_some()),
-            );
+            faults.extend(verdicts.into_iter().filter(|verdict| verdict.fault.is_some()));
         }
         if faults.is_empty() {
             writeln!(out, "\nevery value within its bound")?;
             return Ok(ExitCode::SUCCESS);
         }
         for verdict in &faults {
-            let fault = verdict
-                .fault
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default();
+            let fault = verdict.fault.as_ref().map(ToString::to_string).unwrap_or_default();
             writeln!(out, "FAILED {} {}: {fault}", verdict.kernel, verdict.case)?;
         }
         Ok(ExitCode::from(3))
@@ -86,19 +66,9 @@ impl Parity {
 
 /// Nets whose steps together use every kernel.
 fn steps() -> [(&'static str, Config); 3] {
-    let small = Config {
-        hidden: vec![65, 34],
-        batch_size: BatchSize::Samples(50),
-        ..Config::default()
-    };
+    let small = Config { hidden: vec![65, 34], batch_size: BatchSize::Samples(50), ..Config::default() };
     [
-        (
-            "step: SGD, ReLU",
-            Config {
-                l2: 1e-4,
-                ..small.clone()
-            },
-        ),
+        ("step: SGD, ReLU", Config { l2: 1e-4, ..small.clone() }),
         (
             "step: Nesterov",
             Config {
@@ -110,25 +80,13 @@ fn steps() -> [(&'static str, Config); 3] {
                 ..small.clone()
             },
         ),
-        (
-            "step: AdamW",
-            Config {
-                optimizer: Optimizer::Adamw,
-                l2: 0.01,
-                activation: ActivationName::Sigmoid,
-                ..small
-            },
-        ),
+        ("step: AdamW", Config { optimizer: Optimizer::Adamw, l2: 0.01, activation: ActivationName::Sigmoid, ..small }),
     ]
 }
 
 /// The first steps of a small run on generated digits, the last of them with a partial batch.
 async fn step(machine: &Machine, config: &Config) -> anyhow::Result<Vec<Verdict>> {
-    let data = digits::generate(&digits::Options {
-        train: 120,
-        test: 10,
-        seed: 1,
-    });
+    let data = digits::generate(&digits::Options { train: 120, test: 10, seed: 1 });
     let trial = Trial::new(config, &data, machine.form());
     let mut cpu = CpuEngine::new(&trial.net.plan, Memory::default());
     let mut other = machine.engine(&trial.net.plan).await?;
@@ -140,19 +98,11 @@ async fn step(machine: &Machine, config: &Config) -> anyhow::Result<Vec<Verdict>
 fn line(name: &str, verdicts: &[Verdict]) -> String {
     let compared: usize = verdicts.iter().map(|verdict| verdict.compared).sum();
     let worst = verdicts.iter().max_by(|a, b| a.worst.total_cmp(&b.worst));
-    let failed = verdicts
-        .iter()
-        .filter(|verdict| verdict.fault.is_some())
-        .count();
+    let failed = verdicts.iter().filter(|verdict| verdict.fault.is_some()).count();
     let share = match worst {
         _ if failed > 0 => format!("{failed} FAILED"),
         Some(worst) if worst.worst > 0.0 => {
-            format!(
-                "{:>10.2e} {:>10.2e} {:>6.1}%",
-                worst.error,
-                worst.bound,
-                100.0 * worst.worst
-            )
+            format!("{:>10.2e} {:>10.2e} {:>6.1}%", worst.error, worst.bound, 100.0 * worst.worst)
         }
         _ => format!("{:>10} {:>10} {:>7}", "0", "-", "equal"),
     };

@@ -45,16 +45,9 @@ impl PlanCommand {
         let config = self.net.config();
         config.check(self.samples)?;
         let range = 1..=1usize << 31;
-        for (name, value) in [
-            ("inputs", self.inputs),
-            ("classes", self.classes),
-            ("test-samples", self.test_samples),
-        ] {
+        for (name, value) in [("inputs", self.inputs), ("classes", self.classes), ("test-samples", self.test_samples)] {
             if !range.contains(&value) {
-                return Err(gpu_mlp::Error::Setting(format!(
-                    "{name} is {value} but must be 1 to 2147483648"
-                ))
-                .into());
+                return Err(gpu_mlp::Error::Setting(format!("{name} is {value} but must be 1 to 2147483648")).into());
             }
         }
         let form = match self.form {
@@ -63,48 +56,23 @@ impl PlanCommand {
             FormName::Regs => Form::Regs,
         };
         let (train, test) = (self.samples, self.test_samples);
-        let sizes = Sizes {
-            inputs: self.inputs,
-            classes: self.classes,
-            train,
-            test,
-            form,
-            limit: u64::MAX,
-        };
+        let sizes = Sizes { inputs: self.inputs, classes: self.classes, train, test, form, limit: u64::MAX };
         let net = Net::for_training(&config, sizes, 1.0 / 255.0, 0.0);
         let mut out = std::io::stdout();
         if let Some(training) = &net.training {
             let steps = training.gradients.start..training.update.end;
             writeln!(out, "a training step of {} samples:", training.micro)?;
             out.write_all(net.plan.table(steps.clone()).as_bytes())?;
-            let flops: u64 = net.plan.steps[steps]
-                .iter()
-                .map(|op| op.kernel().flops())
-                .sum();
+            let flops: u64 = net.plan.steps[steps].iter().map(|op| op.kernel().flops()).sum();
             writeln!(out, "together {:.3} MFLOP\n", flops as f64 / 1e6)?;
         }
-        writeln!(
-            out,
-            "an evaluation step of {} samples:",
-            net.evaluation.micro
-        )?;
+        writeln!(out, "an evaluation step of {} samples:", net.evaluation.micro)?;
         out.write_all(net.plan.table(net.evaluation.steps.clone()).as_bytes())?;
-        writeln!(
-            out,
-            "\nmemory: {:.2} MB in {} tensors",
-            net.plan.bytes() as f64 / 1e6,
-            net.plan.tensors.len()
-        )?;
+        writeln!(out, "\nmemory: {:.2} MB in {} tensors", net.plan.bytes() as f64 / 1e6, net.plan.tensors.len())?;
         let mut largest: Vec<&Tensor> = net.plan.tensors.iter().collect();
         largest.sort_by_key(|tensor| std::cmp::Reverse(tensor.id.bytes()));
         for tensor in largest.into_iter().take(8) {
-            writeln!(
-                out,
-                "{:>12.3} MB  {}{}",
-                tensor.id.bytes() as f64 / 1e6,
-                tensor.name,
-                tensor.id.shape()
-            )?;
+            writeln!(out, "{:>12.3} MB  {}{}", tensor.id.bytes() as f64 / 1e6, tensor.name, tensor.id.shape())?;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -53,47 +53,27 @@ impl Predict {
         };
         if let Some(index) = self.index.iter().find(|&&index| index >= split.len()) {
             let samples = split.len();
-            return Err(Error::Setting(format!(
-                "index is {index}, but the split has {samples} samples"
-            ))
-            .into());
+            return Err(Error::Setting(format!("index is {index}, but the split has {samples} samples")).into());
         }
         let inputs = data.inputs();
-        let pick = |index: &usize| {
-            (
-                &split.pixels[index * inputs..][..inputs],
-                split.labels[*index],
-            )
-        };
+        let pick = |index: &usize| (&split.pixels[index * inputs..][..inputs], split.labels[*index]);
         let (pixels, labels): (Vec<&[u8]>, Vec<u8>) = self.index.iter().map(pick).unzip();
-        let chosen = Split {
-            pixels: pixels.concat(),
-            labels,
-        };
+        let chosen = Split { pixels: pixels.concat(), labels };
         let result = assess(&machine, &model, &description, &chosen, &data.item).await?;
         let mut out = std::io::stdout();
         for (sample, index) in self.index.iter().enumerate() {
             if !self.no_show
                 && let [rows, cols] = *data.item
             {
-                out.write_all(
-                    draw(&chosen.pixels[sample * inputs..][..inputs], rows, cols).as_bytes(),
-                )?;
+                out.write_all(draw(&chosen.pixels[sample * inputs..][..inputs], rows, cols).as_bytes())?;
             }
             let row = &result.probabilities[sample * result.classes..][..result.classes];
             let mut ranking: Vec<usize> = (0..result.classes).collect();
             ranking.sort_by(|&a, &b| row[b].total_cmp(&row[a]));
-            let best = ranking
-                .iter()
-                .take(self.top_k)
-                .map(|&class| format!("{class} {:.2} %", 100.0 * row[class]));
+            let best = ranking.iter().take(self.top_k).map(|&class| format!("{class} {:.2} %", 100.0 * row[class]));
             let best = best.collect::<Vec<_>>().join(", ");
             let label = chosen.labels[sample];
-            let verdict = if result.prediction(sample) == usize::from(label) {
-                "right"
-            } else {
-                "wrong"
-            };
+            let verdict = if result.prediction(sample) == usize::from(label) { "right" } else { "wrong" };
             writeln!(out, "sample {index}: {best}; label {label}, {verdict}")?;
         }
         Ok(ExitCode::SUCCESS)
@@ -107,11 +87,7 @@ fn draw(pixels: &[u8], rows: usize, cols: usize) -> String {
     for row in (0..rows).step_by(2) {
         let mut line = String::new();
         for col in 0..cols {
-            let below = if row + 1 < rows {
-                pixels[(row + 1) * cols + col]
-            } else {
-                0
-            };
+            let below = if row + 1 < rows { pixels[(row + 1) * cols + col] } else { 0 };
             let mean = (usize::from(pixels[row * cols + col]) + usize::from(below)) / 2;
             line.push(SHADES[(mean * SHADES.len()) / 256]);
         }

@@ -21,11 +21,7 @@ impl Bar {
 
     pub fn show(&self, score: &Score) {
         self.0.set_position(score.samples);
-        self.0.set_message(format!(
-            "loss {:.4} accuracy {:.2} %",
-            score.loss(),
-            100.0 * score.accuracy()
-        ));
+        self.0.set_message(format!("loss {:.4} accuracy {:.2} %", score.loss(), 100.0 * score.accuracy()));
     }
 
     pub fn clear(self) {

@@ -52,11 +52,7 @@ impl Train {
         let net = Net::for_training(&config, sizes(&data, &machine), scale, shift);
         let widths = [&[data.inputs()], config.hidden.as_slice(), &[data.classes]].concat();
         let model = Mlp::new(&widths, config.activation(), config.init, config.seed);
-        eprintln!(
-            "net: {widths:?}, {} parameters, {} MB on the device",
-            model.parameters(),
-            net.plan.bytes() >> 20
-        );
+        eprintln!("net: {widths:?}, {} parameters, {} MB on the device", model.parameters(), net.plan.bytes() >> 20);
 
         let mut metrics = Metrics::create(&folder)?;
         let config_path = folder.join("config.toml");
@@ -64,9 +60,7 @@ impl Train {
         metrics.push(&Record::Run {
             schema: 1,
             version: env!("CARGO_PKG_VERSION"),
-            unix_time: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_secs()),
+            unix_time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             data: &data.name,
             data_origin: &data.origin,
             data_sha256: &data.sha256,
@@ -122,14 +116,8 @@ impl Train {
         let path = folder.join("model.safetensors");
         let bytes = model_file::to_bytes(&path, &trainer.model().await?, &description)?;
         model_file::write_whole(&path, &bytes)?;
-        let hash = Sha256::digest(&bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>();
-        metrics.push(&Record::End {
-            seconds: start.elapsed().as_secs_f64(),
-            model_sha256: &hash,
-        })?;
+        let hash = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        metrics.push(&Record::End { seconds: start.elapsed().as_secs_f64(), model_sha256: &hash })?;
         eprintln!("model: {} (sha256 {})", path.display(), &hash[..16]);
         Ok(ExitCode::SUCCESS)
     }
@@ -140,9 +128,7 @@ impl Train {
             return next_free(Path::new("runs"));
         };
         std::fs::create_dir_all(folder).map_err(Error::file(folder))?;
-        let taken = ["model.safetensors", "metrics.jsonl"]
-            .iter()
-            .any(|name| folder.join(name).exists());
+        let taken = ["model.safetensors", "metrics.jsonl"].iter().any(|name| folder.join(name).exists());
         if taken && !self.force {
             return Err(Error::Setting(format!(
                 "{} already holds a run: give another --out, or --force to replace it",

@@ -37,21 +37,14 @@ pub async fn compare_steps(
             for &id in &ids {
                 after.push(cpu.read(id, 0..id.words()).await?);
             }
-            let bounds = kernel.bounds(
-                now,
-                &Witness {
-                    before: &before,
-                    after: &after,
-                },
-            );
+            let bounds = kernel.bounds(now, &Witness { before: &before, after: &after });
             let written: Vec<&str> = ids
                 .iter()
                 .zip(shader.args)
                 .filter(|(_, arg)| arg.access != Access::Read)
                 .map(|(&id, _)| plan.name(id))
                 .collect();
-            let mut verdict =
-                Verdict::new(shader.name, format!("step {step}: {}", written.join(" ")));
+            let mut verdict = Verdict::new(shader.name, format!("step {step}: {}", written.join(" ")));
             for (arg, &id) in ids.iter().enumerate() {
                 let found = other.read(id, 0..id.words()).await?;
                 verdict.compare(plan, id, &after[arg], &found, bounds[arg].as_deref());

@@ -15,17 +15,12 @@ pub fn adapters() -> Vec<Machine> {
         );
         eprintln!("NOT RUN: no wgpu adapter on this machine");
     }
-    let open = |one| {
-        Machine::Gpu(pollster::block_on(Gpu::open(one)).expect("a listed adapter can be opened"))
-    };
+    let open = |one| Machine::Gpu(pollster::block_on(Gpu::open(one)).expect("a listed adapter can be opened"));
     found.into_iter().map(open).collect()
 }
 
 /// The CPU and every adapter.
-#[allow(
-    dead_code,
-    reason = "not every test file that shares this module wants the CPU too"
-)]
+#[allow(dead_code, reason = "not every test file that shares this module wants the CPU too")]
 pub fn machines() -> Vec<Machine> {
     [vec![Machine::Cpu], adapters()].concat()
 }
