@@ -253,6 +253,11 @@ impl Config {
         }
     }
 
+    /// Widths of the net, input first and classes last.
+    pub fn widths(&self, inputs: usize, classes: usize) -> Vec<usize> {
+        [&[inputs], self.hidden.as_slice(), &[classes]].concat()
+    }
+
     /// Checks the settings against each other and against the size of the training split.
     ///
     /// # Errors

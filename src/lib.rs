@@ -1,4 +1,54 @@
-//! gpu-mlp: multilayer perceptrons trained on the GPU.
+//! Multilayer perceptrons trained with WGSL compute shaders, every shader proved against a CPU twin.
+//!
+//! # The tour: follow one digit
+//!
+//! On disk a digit is 784 bytes in an IDX file. [`data`] finds the file, checks its hash and reads it; where there is no
+//! MNIST, [`data::digits`] draws digits of its own.
+//!
+//! [`config`] says what a run is made of, and [`model`] draws the first weights. [`net`] lays both out as a
+//! [`plan`]: named [`tensor`]s and a list of dispatches. A dispatch is a [`kernel`], of which [`kernels`] has one a page:
+//! formula, shapes, CPU twin, error bound, cases.
+//!
+//! With its siblings the digit crosses the bus once, as bytes ([`feed`]). Each epoch [`train`] shuffles, and [`steps`] cuts
+//! the order into batches. In a step [`kernels::gather`] makes the digit a row of `x0 (B, 784)`; [`kernels::linear`] makes
+//! it `h1 (B, H)` and then `logits (B, C)`; [`kernels::softmax_xent`] asks how wrong that was and leaves `dlogits`.
+//! [`kernels::linear_dx`] carries this error signal δ down, [`kernels::linear_dw`] and [`kernels::linear_db`] turn it into
+//! gradients, and [`kernels::sgd`] (or [`kernels::momentum`], or [`kernels::adam`]) into a small change of the weights. At
+//! the epoch's end a record of losses and hits ([`kernels::tally`]) goes home.
+//!
+//! An [`engine`] does what the plan says: [`cpu`] as a loop over the twins, [`gpu`] as compute passes; [`machine`] chooses.
+//! [`court`] compares the two. [`assess`] says how good the result is, [`model_file`] and [`metrics`] write it down.
+//!
+//! # Train on your own arrays
+//!
+//! ```
+//! use gpu_mlp::config::Config;
+//! use gpu_mlp::data::{DataSet, Split};
+//! use gpu_mlp::machine::{EngineName, Machine};
+//! use gpu_mlp::train::Trainer;
+//!
+//! # fn main() -> Result<(), gpu_mlp::Error> {
+//! // Points of a plane, two bytes each; the class says on which side of the diagonal they lie.
+//! let points: Vec<u8> = (0..2000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+//! let labels = points.chunks(2).map(|xy| u8::from(xy[0] > xy[1])).collect::<Vec<u8>>();
+//! let (train, test) = (Split { pixels: points.clone(), labels: labels.clone() }, Split { pixels: points, labels });
+//! let data = DataSet::from_splits("diagonal", vec![2], train, test)?;
+//!
+//! let config = Config { hidden: vec![16], epochs: 20, ..Config::default() };
+//! let accuracy = pollster::block_on(async {
+//!     let (machine, which) = Machine::choose(EngineName::Auto, &Default::default()).await?;
+//!     println!("{which}");
+//!     let mut trainer = Trainer::open(&config, &data, &machine).await?;
+//!     for _ in 0..config.epochs {
+//!         let epoch = trainer.epoch(&mut |_| {}).await?;
+//!         println!("epoch {}: loss {:.3}", epoch.number, epoch.train.loss());
+//!     }
+//!     Ok::<_, gpu_mlp::Error>(trainer.evaluate().await?.accuracy())
+//! })?;
+//! assert!(accuracy > 0.95, "{accuracy}");
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod assess;
 mod audited;

@@ -1,6 +1,7 @@
 //! From a configuration to a plan: which tensors a net needs, and which kernels one training step runs over them.
 
 use crate::config::{Config, Optimizer};
+use crate::data::DataSet;
 use crate::kernels::adam::Adam;
 use crate::kernels::dropout::Dropout;
 use crate::kernels::gather::Gather;
@@ -36,6 +37,14 @@ pub struct Sizes {
     pub form: Form,
     /// Most bytes the engine can hold in one tensor.
     pub limit: u64,
+}
+
+impl Sizes {
+    /// Sizes of a data set.
+    pub fn of(data: &DataSet, form: Form, limit: u64) -> Sizes {
+        let (train, test) = (data.train.len(), data.test.len());
+        Sizes { inputs: data.inputs(), classes: data.classes, train, test, form, limit }
+    }
 }
 
 /// Where samples lie on the device, and how they are normalised.
@@ -151,7 +160,7 @@ impl<'a> Builder<'a> {
 
     /// Parameters of all layers; with gradients (dw, db) and optimizer state if they are to be trained.
     fn layers(&mut self, train: bool) -> Vec<(LayerIds, Option<(Id, Id)>)> {
-        let widths = [&[self.sizes.inputs], self.config.hidden.as_slice(), &[self.sizes.classes]].concat();
+        let widths = self.config.widths(self.sizes.inputs, self.sizes.classes);
         let state: &[&str] = match self.config.optimizer {
             _ if !train => &[],
             Optimizer::Adam | Optimizer::Adamw => &["m", "v"],

@@ -95,11 +95,10 @@ impl Trial {
     /// Lays out the first epoch of a run whose data is resident.
     pub fn new(config: &Config, data: &DataSet, form: Form) -> Trial {
         let (scale, shift) = normalization(config.normalize, &data.train.pixels);
-        let (train, test) = (data.train.len(), data.test.len());
-        let sizes = Sizes { inputs: data.inputs(), classes: data.classes, train, test, form, limit: u64::MAX };
-        let net = Net::for_training(config, sizes, scale, shift);
-        let widths = [&[data.inputs()], config.hidden.as_slice(), &[data.classes]].concat();
-        let model = Mlp::new(&widths, config.activation(), config.init, config.seed);
+        let train = data.train.len();
+        let net = Net::for_training(config, Sizes::of(data, form, u64::MAX), scale, shift);
+        let model =
+            Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
         let mut work = Vec::new();
         if let Some(training) = &net.training {
             let steps = Steps { config, training, samples: train };

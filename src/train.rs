@@ -6,8 +6,9 @@ use crate::engine::{Engine, Pending};
 use crate::error::Error;
 use crate::feed::Feed;
 use crate::kernel::Now;
+use crate::machine::Machine;
 use crate::model::{Layer, Mlp};
-use crate::net::{Evaluation, LayerIds, Net};
+use crate::net::{Evaluation, LayerIds, Net, Sizes};
 use crate::plan::Work;
 use crate::rng::{Stream, host};
 use crate::steps::Steps;
@@ -123,6 +124,25 @@ pub struct Trainer<'a> {
 const CHUNK: Duration = Duration::from_millis(100);
 
 impl<'a> Trainer<'a> {
+    /// Lays out a run on a machine: plan, first weights, memory, data.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the settings cannot be used with this data, [`Error::TooLarge`] if the plan does not fit.
+    pub async fn open(config: &Config, data: &'a DataSet, machine: &Machine) -> Result<Self, Error> {
+        config.check(data.train.len())?;
+        let (scale, shift) = normalization(config.normalize, &data.train.pixels);
+        let net = Net::for_training(config, Sizes::of(data, machine.form(), machine.limit()), scale, shift);
+        let model =
+            Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
+        let engine = machine.engine(&net.plan).await?;
+        Ok(Self::new(config.clone(), data, net, model, engine))
+    }
+
+    /// The plan that is trained.
+    pub fn net(&self) -> &Net {
+        &self.net
+    }
+
     /// Puts data, first weights and optimizer state on the engine, which must have been made for `net.plan`.
     ///
     /// # Panics

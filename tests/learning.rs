@@ -11,28 +11,14 @@ use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::data::{self, Choice, DataSet, Request};
 use gpu_mlp::machine::Machine;
 use gpu_mlp::model::Mlp;
-use gpu_mlp::net::{Net, Sizes};
-use gpu_mlp::train::{Epoch, Score, Trainer, normalization};
+use gpu_mlp::train::{Epoch, Score, Trainer};
 use machines::machines;
 use pollster::block_on;
 
 /// Trains to the end and returns the weights, the epochs, and the score on the test split.
 fn train(config: &Config, data: &DataSet, machine: &Machine) -> Result<(Mlp, Vec<Epoch>, Score), Error> {
-    let (scale, shift) = normalization(config.normalize, &data.train.pixels);
-    let sizes = Sizes {
-        inputs: data.inputs(),
-        classes: data.classes,
-        train: data.train.len(),
-        test: data.test.len(),
-        form: machine.form(),
-        limit: machine.limit(),
-    };
-    let net = Net::for_training(config, sizes, scale, shift);
-    let widths = [&[data.inputs()], config.hidden.as_slice(), &[data.classes]].concat();
-    let model = Mlp::new(&widths, config.activation(), config.init, config.seed);
     block_on(async {
-        let engine = machine.engine(&net.plan).await?;
-        let mut trainer = Trainer::new(config.clone(), data, net, model, engine);
+        let mut trainer = Trainer::open(config, data, machine).await?;
         let mut epochs = Vec::new();
         for _ in 0..config.epochs {
             epochs.push(trainer.epoch(&mut |_| {}).await?);

@@ -7,7 +7,6 @@ use gpu_mlp::data::{self, Choice, DataSet, Event, Request};
 use gpu_mlp::gpu::Wanted;
 use gpu_mlp::machine::{EngineName, Machine};
 use gpu_mlp::model::Init;
-use gpu_mlp::net::Sizes;
 use indicatif::{ProgressBar, ProgressStyle};
 
 fn defaults() -> Config {
@@ -209,17 +208,5 @@ impl NetOptions {
             seed: self.seed,
             upload: self.upload,
         }
-    }
-}
-
-/// Sizes of a data set as a machine sees them.
-pub fn sizes(data: &DataSet, machine: &Machine) -> Sizes {
-    Sizes {
-        inputs: data.inputs(),
-        classes: data.classes,
-        train: data.train.len(),
-        test: data.test.len(),
-        form: machine.form(),
-        limit: machine.limit(),
     }
 }

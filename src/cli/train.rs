@@ -1,14 +1,12 @@
 //! `gpu-mlp train`
 
-use super::options::{DataOptions, EngineOptions, NetOptions, sizes};
+use super::options::{DataOptions, EngineOptions, NetOptions};
 use super::progress::Bar;
 use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::metrics::{Metrics, Record};
-use gpu_mlp::model::Mlp;
 use gpu_mlp::model_file::{self, Description};
-use gpu_mlp::net::Net;
-use gpu_mlp::train::{Trainer, normalization};
+use gpu_mlp::train::Trainer;
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -46,14 +44,13 @@ impl Train {
         let machine = self.engine.machine().await?;
         let data = self.data.open()?;
         config.check(data.train.len())?;
+
+        let mut trainer = Trainer::open(&config, &data, &machine).await?;
+        let (model, plan) = (trainer.model().await?, &trainer.net().plan);
+        let (widths, parameters) = (model.widths(), model.parameters());
+        eprintln!("net: {widths:?}, {parameters} parameters, {} MB on the device", plan.bytes() >> 20);
+
         let folder = self.folder()?;
-
-        let (scale, shift) = normalization(config.normalize, &data.train.pixels);
-        let net = Net::for_training(&config, sizes(&data, &machine), scale, shift);
-        let widths = [&[data.inputs()], config.hidden.as_slice(), &[data.classes]].concat();
-        let model = Mlp::new(&widths, config.activation(), config.init, config.seed);
-        eprintln!("net: {widths:?}, {} parameters, {} MB on the device", model.parameters(), net.plan.bytes() >> 20);
-
         let mut metrics = Metrics::create(&folder)?;
         let config_path = folder.join("config.toml");
         model_file::write_whole(&config_path, toml::to_string(&config)?.as_bytes())?;
@@ -67,11 +64,12 @@ impl Train {
             train_samples: data.train.len(),
             test_samples: data.test.len(),
             widths: &widths,
-            parameters: model.parameters(),
+            parameters,
             engine: machine.name(),
             device: &machine.description(),
             config: &config,
         })?;
+        let gpu_mlp::net::Source { scale, shift, .. } = trainer.net().evaluation.source;
         let description = Description {
             widths,
             activation: config.activation(),
@@ -83,8 +81,6 @@ impl Train {
             version: env!("CARGO_PKG_VERSION").into(),
         };
 
-        let engine = machine.engine(&net.plan).await?;
-        let mut trainer = Trainer::new(config.clone(), &data, net, model, engine);
         for number in 1..=config.epochs {
             let bar = Bar::new(number, config.epochs, data.train.len());
             let epoch = trainer.epoch(&mut |score| bar.show(score)).await;

@@ -84,6 +84,29 @@ impl DataSet {
     pub fn inputs(&self) -> usize {
         self.item.iter().product()
     }
+
+    /// A data set from arrays in memory, with samples of shape `item`. Its hash is that of the four IDX files that it would
+    /// make.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if a split is empty, if a split has not `item` pixels for each label, or if a test label is no class.
+    pub fn from_splits(name: &str, item: Vec<usize>, train: Split, test: Split) -> Result<DataSet, Error> {
+        let paths = ["train pixels", "train labels", "test pixels", "test labels"].map(PathBuf::from);
+        let inputs = item.iter().product::<usize>();
+        let mut parts = Vec::new();
+        for (half, split) in [train, test].into_iter().enumerate() {
+            let (pixels, samples) = (split.pixels.len(), split.labels.len());
+            if samples == 0 || inputs == 0 || pixels != samples * inputs {
+                let problem = format!("{pixels} values for {samples} labels, but a sample has the shape {item:?}");
+                return Err(bad(&paths[2 * half], problem, "give at least one label, and a whole sample for each"));
+            }
+            parts.push(idx::Idx { shape: [&[samples], item.as_slice()].concat(), bytes: split.pixels });
+            parts.push(idx::Idx { shape: vec![samples], bytes: split.labels });
+        }
+        let sha256 = [0, 1, 2, 3].map(|part: usize| parts[part].raw_sha256());
+        let idx = parts.try_into().map_err(|_| bad(&paths[0], "two splits make four parts", "report this"))?;
+        load::assemble(name.to_owned(), "arrays in memory".to_owned(), &paths, load::Files { idx, sha256 })
+    }
 }
 
 /// Which data set is wanted.
