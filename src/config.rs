@@ -290,6 +290,9 @@ impl Config {
         if self.hidden.len() > 1000 {
             return refuse(format!("there are {} hidden layers but at most 1000 are possible", self.hidden.len()));
         }
+        if self.epochs == 0 {
+            return refuse("epochs is 0 but must be at least 1".into());
+        }
         if self.physical_batch == 0 {
             return refuse("physical-batch is 0 but must be at least 1".into());
         }
