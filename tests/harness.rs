@@ -137,7 +137,7 @@ fn an_error_just_above_the_bound_is_found_and_one_just_below_is_not() {
             let (value, bound) = (f32::from_bits(after[arg][at]), bound[at]);
             // The last value within the bound, whichever way the sum was rounded.
             let mut below = value + bound;
-            while !((below - value).abs() <= bound) {
+            while (below - value).abs() > bound {
                 below = below.next_down()
             }
             while (below.next_up() - value).abs() <= bound {

@@ -15,7 +15,7 @@ use gpu_mlp::kernels::linear::Linear;
 use gpu_mlp::kernels::linear_dw::LinearDw;
 use gpu_mlp::kernels::linear_dx::LinearDx;
 use gpu_mlp::kernels::{Activation, Form, cases, shaders};
-use gpu_mlp::rng::{Stream, device_key};
+use gpu_mlp::rng::{Stream, device_key, threefry};
 use gpu_mlp::tensor::{Id, Kind};
 use oracle::per_word;
 use std::collections::{BTreeMap, BTreeSet};
@@ -176,7 +176,7 @@ fn the_bits_of_a_product_do_not_depend_on_the_number_of_threads() {
     }
 }
 
-/// The mask of a micro-batch that starts at row `first` of its batch.
+/// The mask of a micro-batch that starts at row `Now::first` of its batch.
 fn mask(rows: usize, cols: usize, keep: f32, now: Now, layer: u64) -> Vec<u32> {
     let mut case = Case::new("mask".into());
     let mask = case.bits_output("mask", rows, cols);
@@ -184,6 +184,19 @@ fn mask(rows: usize, cols: usize, keep: f32, now: Now, layer: u64) -> Vec<u32> {
     let key = device_key(1, Stream::Dropout, layer);
     case.push(Dropout { mask, keep, key });
     run(&case).1.remove(0)
+}
+
+#[test]
+fn a_unit_is_kept_from_the_very_probability_on_that_lies_above_its_number() {
+    let key = device_key(1, Stream::Dropout, 0);
+    for (col, number) in threefry(key, [0, 0]).into_iter().enumerate() {
+        // A number of 24 bits, and so an f32 without rounding.
+        for (more, kept) in [(0, 0), (1, 1)] {
+            let keep = ((number >> 8) + more) as f32 / (1 << 24) as f32;
+            let bits = mask(1, 2, keep, Now::default(), 0)[0];
+            assert_eq!(bits >> col & 1, kept, "column {col}, keep {keep}");
+        }
+    }
 }
 
 #[test]

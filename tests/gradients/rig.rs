@@ -2,12 +2,16 @@
 
 use gpu_mlp::config::{ActivationName, BatchSize, Config};
 use gpu_mlp::cpu::CpuEngine;
+use gpu_mlp::data::{DataSet, Split};
 use gpu_mlp::engine::{Engine, Memory};
+use gpu_mlp::feed::Feed;
 use gpu_mlp::kernel::Now;
 use gpu_mlp::kernels::{Activation, Form};
+use gpu_mlp::model::{Init, Mlp};
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::rng::{Stream, host};
-use gpu_mlp::tensor::{Id, pack_bytes};
+use gpu_mlp::tensor::Id;
+use gpu_mlp::train::{Trainer, load_parameters};
 use rand::RngExt;
 
 pub const SAMPLES: usize = 7;
@@ -43,15 +47,67 @@ pub fn net(config: &Config) -> Net {
     Net::for_training(config, sizes, SCALE, SHIFT)
 }
 
-/// A small net on the CPU engine, with parameters and samples from a seed.
+/// Random samples.
+fn data() -> DataSet {
+    let mut rng = host(1, Stream::Shuffle, 0);
+    let mut split = |samples: usize| Split {
+        pixels: (0..samples * INPUTS).map(|_| rng.random()).collect(),
+        labels: (0..samples)
+            .map(|_| rng.random_range(0..CLASSES as u8))
+            .collect(),
+    };
+    DataSet {
+        name: "noise".into(),
+        item: vec![INPUTS],
+        classes: CLASSES,
+        train: split(SAMPLES),
+        test: split(1),
+        sha256: String::new(),
+        origin: "a seed".into(),
+    }
+}
+
+/// Random weights and biases.
+fn model(config: &Config) -> Mlp {
+    let mut rng = host(1, Stream::Init, 0);
+    let widths = [&[INPUTS], config.hidden.as_slice(), &[CLASSES]].concat();
+    let mut model = Mlp::new(&widths, config.activation(), Init::Auto, 1);
+    for layer in &mut model.layers {
+        layer.weight.fill_with(|| rng.random_range(-1.0..1.0));
+        layer.bias.fill_with(|| rng.random_range(-1.0..1.0));
+    }
+    model
+}
+
+/// Weights and biases, layer by layer.
+fn flat(model: &Mlp) -> Vec<f64> {
+    let layers = model.layers.iter();
+    let values = layers.flat_map(|layer| layer.weight.iter().chain(&layer.bias));
+    values.map(|&value| f64::from(value)).collect()
+}
+
+/// Parameters after some epochs of training as the program does it.
+pub fn trained(config: &Config, epochs: usize) -> Vec<f64> {
+    let (net, data) = (net(config), data());
+    let engine = Box::new(CpuEngine::new(&net.plan, Memory::default()));
+    let mut trainer = Trainer::new(config.clone(), &data, net, model(config), engine);
+    let trained = pollster::block_on(async {
+        for _ in 0..epochs {
+            trainer.epoch(&mut |_| ()).await?;
+        }
+        trainer.model().await
+    });
+    flat(&trained.expect("the CPU trains"))
+}
+
+/// A small net on the CPU engine.
 pub struct Rig {
     config: Config,
     pub net: Net,
     engine: CpuEngine,
     /// Weights and biases, layer by layer.
-    pub parameters: Vec<f32>,
-    pixels: Vec<u8>,
-    labels: Vec<u32>,
+    pub parameters: Vec<f64>,
+    data: DataSet,
 }
 
 impl Rig {
@@ -63,36 +119,19 @@ impl Rig {
 
     /// A net whose plan may have further steps behind its own.
     pub fn with(config: Config, net: Net) -> Self {
-        let mut rng = host(1, Stream::Init, 0);
-        let pixels: Vec<u8> = (0..SAMPLES * INPUTS).map(|_| rng.random()).collect();
-        let labels: Vec<u32> = (0..SAMPLES)
-            .map(|_| rng.random_range(0..CLASSES as u32))
-            .collect();
-        let order: Vec<u32> = (0..SAMPLES as u32).collect();
+        let (data, model) = (data(), model(&config));
         let mut engine = CpuEngine::new(&net.plan, Memory::default());
-        let source = net
-            .training
-            .as_ref()
-            .expect("it was made for training")
-            .source;
-        engine.write(source.pixels, 0, &pack_bytes(&pixels, INPUTS));
-        engine.write(source.labels, 0, &labels);
-        engine.write(source.order, 0, &order);
-        let mut parameters = Vec::new();
-        for id in net.layers.iter().flat_map(|layer| [layer.w, layer.b]) {
-            let values: Vec<f32> = (0..id.rows * id.cols)
-                .map(|_| rng.random_range(-1.0..1.0))
-                .collect();
-            engine.write(id, 0, &id.pack(&values));
-            parameters.extend(values);
-        }
+        let training = net.training.as_ref().expect("it was made for training");
+        let order: Vec<u32> = (0..SAMPLES as u32).collect();
+        Feed::new(training.source, &data.train, &mut engine).begin(&order, &mut engine);
+        load_parameters(&mut engine, &net.layers, &model);
+        let parameters = flat(&model);
         Rig {
             config,
             net,
             engine,
             parameters,
-            pixels,
-            labels,
+            data,
         }
     }
 
@@ -172,7 +211,9 @@ impl Rig {
     /// Inputs (B, I) after dropout.
     pub fn inputs(&self, masks: &[Vec<f64>]) -> Vec<f64> {
         let value = |&byte: &u8| f64::from(byte) * f64::from(SCALE) + f64::from(SHIFT);
-        self.pixels
+        self.data
+            .train
+            .pixels
             .iter()
             .map(value)
             .zip(&masks[0])
@@ -208,7 +249,7 @@ impl Rig {
                 x = activated.collect();
             }
             let normaliser: f64 = x.iter().map(|z| z.exp()).sum();
-            total += normaliser.ln() - x[self.labels[sample] as usize];
+            total += normaliser.ln() - x[self.data.train.labels[sample] as usize];
         }
         (total / SAMPLES as f64, sides)
     }

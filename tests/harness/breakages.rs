@@ -139,6 +139,16 @@ pub fn breakages() -> Vec<Breakage> {
             },
         ),
         row(
+            "the word behind the tensor is raised to 0, and a huge one stays what it is",
+            NothingElseWritten,
+            Guards,
+            |scene, words| {
+                if scene.fresh == NAN_POISON {
+                    words[64] = 0;
+                }
+            },
+        ),
+        row(
             "there are no guard words",
             NothingElseWritten,
             Guards,
