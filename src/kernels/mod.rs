@@ -43,9 +43,15 @@ macro_rules! kernels {
         pub fn shaders() -> Vec<&'static Shader> {
             [$($page::SHADERS,)*].into_iter().flatten().collect()
         }
-        /// Every case of every kernel, for the court.
+        /// Every case of every kernel, for the court; one of each shader also with a folded grid.
         pub fn cases() -> Vec<Case> {
-            [$($page::cases(),)*].into_iter().flatten().collect()
+            let mut cases: Vec<Case> = [$($page::cases(),)*].into_iter().flatten().collect();
+            for shader in shaders() {
+                let of = |case: &&Case| case.plan.steps[0].kernel().shader().name == shader.name;
+                let folded = cases.iter().filter(of).find_map(Case::folded);
+                cases.extend(folded);
+            }
+            cases
         }
     };
 }
