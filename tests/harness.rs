@@ -38,6 +38,19 @@ fn the_unbroken_engine_passes_every_case() {
 }
 
 #[test]
+fn every_shader_of_several_groups_is_also_tried_with_a_folded_grid() {
+    let mut folded = BTreeSet::from(["tally"]);
+    for case in cases() {
+        let kernel = case.plan.steps[0].kernel();
+        if kernel.groups() > case.max_groups {
+            folded.insert(kernel.shader().name);
+        }
+    }
+    let all: BTreeSet<&str> = shaders().iter().map(|shader| shader.name).collect();
+    assert_eq!(folded, all);
+}
+
+#[test]
 fn every_breakage_is_found_by_the_question_that_asks_for_it() {
     let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for case in small_cases() {
