@@ -6,19 +6,8 @@ use crate::kernels::Operand;
 ///
 /// # Panics
 /// If an operand is too short for its shape: a mistake in a twin.
-#[expect(
-    unsafe_code,
-    reason = "matrixmultiply takes pointers; the asserts below bound every access"
-)]
-pub fn sgemm(
-    k: usize,
-    n: usize,
-    a: Operand<'_>,
-    b: Operand<'_>,
-    accumulate: bool,
-    c: &mut [f32],
-    stride: usize,
-) {
+#[expect(unsafe_code, reason = "matrixmultiply takes pointers; the asserts below bound every access")]
+pub fn sgemm(k: usize, n: usize, a: Operand<'_>, b: Operand<'_>, accumulate: bool, c: &mut [f32], stride: usize) {
     let m = c.len() / stride.max(1);
     if m == 0 || n == 0 {
         return;
@@ -29,19 +18,9 @@ pub fn sgemm(
         }
         return;
     }
-    assert!(
-        n <= stride && c.len() == m * stride,
-        "sgemm: c is {} values in rows of {stride}",
-        c.len()
-    );
-    assert!(
-        (m - 1) * a.row + (k - 1) * a.col < a.values.len(),
-        "sgemm: a is too short for {m}×{k}"
-    );
-    assert!(
-        (k - 1) * b.row + (n - 1) * b.col < b.values.len(),
-        "sgemm: b is too short for {k}×{n}"
-    );
+    assert!(n <= stride && c.len() == m * stride, "sgemm: c is {} values in rows of {stride}", c.len());
+    assert!((m - 1) * a.row + (k - 1) * a.col < a.values.len(), "sgemm: a is too short for {m}×{k}");
+    assert!((k - 1) * b.row + (n - 1) * b.col < b.values.len(), "sgemm: b is too short for {k}×{n}");
     let [ra, ca, rb, cb, rc] = [a.row, a.col, b.row, b.col, stride].map(usize::cast_signed);
     let beta = if accumulate { 1.0 } else { 0.0 };
     // SAFETY: sgemm reads a[i·ra + p·ca] and b[p·rb + j·cb] and accesses c[i·rc + j] for i < m, p < k, j < n; the

@@ -118,11 +118,7 @@ impl Optimizer {
     }
     /// The momentum that is customary for it.
     pub fn default_momentum(self) -> f32 {
-        if self == Optimizer::Nesterov {
-            0.9
-        } else {
-            0.0
-        }
+        if self == Optimizer::Nesterov { 0.9 } else { 0.0 }
     }
 }
 
@@ -230,25 +226,14 @@ impl Config {
     /// [`Error::Setting`] names the setting, its value and what it may be.
     pub fn check(&self, samples: usize) -> Result<(), Error> {
         let refuse = |what: String| Err(Error::Setting(what));
-        for (name, value) in [
-            ("keep-prob", self.keep_prob),
-            ("input-keep-prob", self.input_keep_prob),
-        ] {
+        for (name, value) in [("keep-prob", self.keep_prob), ("input-keep-prob", self.input_keep_prob)] {
             if !(value > 0.0 && value <= 1.0) {
-                return refuse(format!(
-                    "{name} is {value} but is a probability, above 0 and at most 1"
-                ));
+                return refuse(format!("{name} is {value} but is a probability, above 0 and at most 1"));
             }
         }
-        for (name, value) in [
-            ("momentum", self.momentum),
-            ("beta1", self.beta1),
-            ("beta2", self.beta2),
-        ] {
+        for (name, value) in [("momentum", self.momentum), ("beta1", self.beta1), ("beta2", self.beta2)] {
             if !(0.0..1.0).contains(&value) {
-                return refuse(format!(
-                    "{name} is {value} but must be at least 0 and below 1"
-                ));
+                return refuse(format!("{name} is {value} but must be at least 0 and below 1"));
             }
         }
         for (name, value) in [("lr", self.lr), ("epsilon", self.epsilon)] {
@@ -261,29 +246,17 @@ impl Config {
                 return refuse(format!("{name} is {value} but must be at least 0"));
             }
         }
-        if let Some(width) = self
-            .hidden
-            .iter()
-            .find(|&&width| !(1..=1 << 20).contains(&width))
-        {
-            return refuse(format!(
-                "a hidden layer is {width} wide but must have 1 to 1048576 units"
-            ));
+        if let Some(width) = self.hidden.iter().find(|&&width| !(1..=1 << 20).contains(&width)) {
+            return refuse(format!("a hidden layer is {width} wide but must have 1 to 1048576 units"));
         }
         if self.hidden.len() > 1000 {
-            return refuse(format!(
-                "there are {} hidden layers but at most 1000 are possible",
-                self.hidden.len()
-            ));
+            return refuse(format!("there are {} hidden layers but at most 1000 are possible", self.hidden.len()));
         }
         if self.physical_batch == 0 {
             return refuse("physical-batch is 0 but must be at least 1".into());
         }
         if matches!(self.optimizer, Optimizer::Adam | Optimizer::Adamw) && self.momentum != 0.0 {
-            return refuse(format!(
-                "momentum is {} but Adam has none: use beta1",
-                self.momentum
-            ));
+            return refuse(format!("momentum is {} but Adam has none: use beta1", self.momentum));
         }
         if self.batch_size.samples(samples) > samples {
             return refuse(format!(

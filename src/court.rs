@@ -89,23 +89,13 @@ pub async fn judge<F>(case: &Case, factory: F) -> Result<Verdict, Error>
 where
     F: AsyncFn(&Plan, Memory) -> Result<Box<dyn Engine>, Error>,
 {
-    let memory = |fresh| Memory {
-        fresh,
-        fence: FENCE,
-        max_groups: case.max_groups,
-    };
+    let memory = |fresh| Memory { fresh, fence: FENCE, max_groups: case.max_groups };
     let op = &case.plan.steps[0];
     let (kernel, ids) = (op.kernel(), op.kernel().tensors());
     let before = case.before(NAN_POISON);
     let mut cpu = CpuEngine::new(&case.plan, memory(NAN_POISON));
     let after = run(case, &mut cpu, NAN_POISON).await?;
-    let bounds = kernel.bounds(
-        &case.now,
-        &Witness {
-            before: &before,
-            after: &after,
-        },
-    );
+    let bounds = kernel.bounds(&case.now, &Witness { before: &before, after: &after });
 
     let mut verdict = Verdict {
         kernel: kernel.shader().name,
@@ -118,31 +108,20 @@ where
     };
     let mut engine = factory(&case.plan, memory(NAN_POISON)).await?;
     let first = run(case, engine.as_mut(), NAN_POISON).await?;
-    verdict
-        .guards(case, &ids, engine.as_mut(), NAN_POISON)
-        .await?;
+    verdict.guards(case, &ids, engine.as_mut(), NAN_POISON).await?;
     for (arg, &id) in ids.iter().enumerate() {
         let written = kernel.shader().args[arg].access != Access::Read;
         if written && let Some(at) = first[arg].iter().position(|&word| word == NAN_POISON) {
-            verdict.accuse(
-                Question::AllWritten,
-                format!("{} was left unwritten", place(case, id, at)),
-            );
+            verdict.accuse(Question::AllWritten, format!("{} was left unwritten", place(case, id, at)));
         }
-        let bound = if case.exact {
-            None
-        } else {
-            bounds[arg].as_deref()
-        };
+        let bound = if case.exact { None } else { bounds[arg].as_deref() };
         verdict.compare(case, id, &after[arg], &first[arg], bound);
     }
     let second = run(case, engine.as_mut(), NAN_POISON).await?;
     verdict.same_bits(case, Question::AgainTheSame, &ids, &first, &second);
     let mut elsewhere = factory(&case.plan, memory(HUGE_POISON)).await?;
     let third = run(case, elsewhere.as_mut(), HUGE_POISON).await?;
-    verdict
-        .guards(case, &ids, elsewhere.as_mut(), HUGE_POISON)
-        .await?;
+    verdict.guards(case, &ids, elsewhere.as_mut(), HUGE_POISON).await?;
     verdict.same_bits(case, Question::NothingElseRead, &ids, &first, &third);
     Ok(verdict)
 }
@@ -164,11 +143,7 @@ async fn run(case: &Case, engine: &mut dyn Engine, fresh: u32) -> Result<Vec<Vec
 /// A place in a tensor, as messages name it: `y(64,128)[3,17]`.
 fn place(case: &Case, id: Id, at: usize) -> String {
     let (row, col) = (at / id.stride(), at % id.stride());
-    let padding = if id.kind == Kind::F32 && col >= id.cols {
-        " (padding)"
-    } else {
-        ""
-    };
+    let padding = if id.kind == Kind::F32 && col >= id.cols { " (padding)" } else { "" };
     format!("{}{}[{row},{col}]{padding}", case.plan.name(id), id.shape())
 }
 
@@ -178,13 +153,7 @@ impl Verdict {
     }
 
     /// Looks at the words on either side of every tensor: both sides must be there and hold `fresh`.
-    async fn guards(
-        &mut self,
-        case: &Case,
-        ids: &[Id],
-        engine: &mut dyn Engine,
-        fresh: u32,
-    ) -> Result<(), Error> {
+    async fn guards(&mut self, case: &Case, ids: &[Id], engine: &mut dyn Engine, fresh: u32) -> Result<(), Error> {
         for &id in ids {
             let (words, name) = (engine.fences(id).await?, case.plan.name(id));
             if words.len() != 2 * FENCE {
@@ -201,12 +170,7 @@ impl Verdict {
 
     fn compare(&mut self, case: &Case, id: Id, cpu: &[u32], gpu: &[u32], bound: Option<&[f32]>) {
         if cpu.is_empty() || cpu.len() != gpu.len() {
-            let finding = format!(
-                "{} has {} words, expected {}",
-                case.plan.name(id),
-                gpu.len(),
-                cpu.len()
-            );
+            let finding = format!("{} has {} words, expected {}", case.plan.name(id), gpu.len(), cpu.len());
             return self.accuse(Question::Right, finding);
         }
         self.compared += cpu.len();
@@ -221,11 +185,7 @@ impl Verdict {
             let difference = (x - y).abs();
             // In the positive form, so that a NaN never passes. Where no bound is given −0 and 0 still count as equal.
             if id.kind == Kind::F32 && difference <= tolerance {
-                let share = if tolerance > 0.0 {
-                    difference / tolerance
-                } else {
-                    0.0
-                };
+                let share = if tolerance > 0.0 { difference / tolerance } else { 0.0 };
                 if share > self.worst {
                     (self.worst, self.error, self.bound) = (share, difference, tolerance);
                 }
@@ -235,38 +195,18 @@ impl Verdict {
                 Kind::F32 => format!("{y:e}, expected {x:e} ± {tolerance:e}"),
                 _ => format!("{b:#x}, expected {a:#x}"),
             };
-            return self.accuse(
-                Question::Right,
-                format!("{} is {values}", place(case, id, at)),
-            );
+            return self.accuse(Question::Right, format!("{} is {values}", place(case, id, at)));
         }
     }
 
-    fn same_bits(
-        &mut self,
-        case: &Case,
-        question: Question,
-        ids: &[Id],
-        first: &[Vec<u32>],
-        other: &[Vec<u32>],
-    ) {
+    fn same_bits(&mut self, case: &Case, question: Question, ids: &[Id], first: &[Vec<u32>], other: &[Vec<u32>]) {
         for (&id, (one, two)) in ids.iter().zip(first.iter().zip(other)) {
             if one.len() != two.len() {
-                let finding = format!(
-                    "{} has {} words, then {}",
-                    case.plan.name(id),
-                    one.len(),
-                    two.len()
-                );
+                let finding = format!("{} has {} words, then {}", case.plan.name(id), one.len(), two.len());
                 self.accuse(question, finding);
             }
             if let Some(at) = one.iter().zip(two).position(|(a, b)| a != b) {
-                let finding = format!(
-                    "{} is {:#x}, then {:#x}",
-                    place(case, id, at),
-                    one[at],
-                    two[at]
-                );
+                let finding = format!("{} is {:#x}, then {:#x}", place(case, id, at), one[at], two[at]);
                 self.accuse(question, finding);
             }
         }

@@ -16,16 +16,8 @@ pub struct CpuEngine {
 impl CpuEngine {
     /// Allocates every tensor of the plan.
     pub fn new(plan: &Plan, memory: Memory) -> Self {
-        let tensors = plan
-            .tensors
-            .iter()
-            .map(|tensor| vec![memory.fresh; tensor.id.words()])
-            .collect();
-        CpuEngine {
-            plan: plan.clone(),
-            tensors,
-            fence: vec![memory.fresh; 2 * memory.fence],
-        }
+        let tensors = plan.tensors.iter().map(|tensor| vec![memory.fresh; tensor.id.words()]).collect();
+        CpuEngine { plan: plan.clone(), tensors, fence: vec![memory.fresh; 2 * memory.fence] }
     }
 
     /// Runs parts of the plan, one after another.
@@ -69,9 +61,7 @@ impl Engine for CpuEngine {
     }
 
     fn read(&mut self, id: Id, words: Range<usize>) -> Pending<'static, Vec<u32>> {
-        Box::pin(std::future::ready(Ok(
-            self.tensors[id.index][words].to_vec()
-        )))
+        Box::pin(std::future::ready(Ok(self.tensors[id.index][words].to_vec())))
     }
 
     fn fences(&mut self, _: Id) -> Pending<'static, Vec<u32>> {

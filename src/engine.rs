@@ -42,10 +42,6 @@ pub const NAN_POISON: u32 = 0x7FC0_DEAD;
 
 impl Default for Memory {
     fn default() -> Self {
-        Memory {
-            fresh: NAN_POISON,
-            fence: 0,
-            max_groups: crate::kernel::MAX_GROUPS,
-        }
+        Memory { fresh: NAN_POISON, fence: 0, max_groups: crate::kernel::MAX_GROUPS }
     }
 }

@@ -78,16 +78,12 @@ impl Error {
     pub fn next(&self) -> &str {
         match self {
             Error::Data { next, .. } | Error::NoAdapter { next, .. } => next,
-            Error::DeviceLost { .. } => {
-                "run `gpu-mlp parity` to test the adapter, or train with --engine cpu"
-            }
+            Error::DeviceLost { .. } => "run `gpu-mlp parity` to test the adapter, or train with --engine cpu",
             Error::TooLarge { .. } => {
                 "use a smaller --batch-size or --physical-batch, --upload stream, or --engine cpu"
             }
             Error::Setting(_) => "see `gpu-mlp train --help`",
-            Error::Model { .. } => {
-                "train a model with `gpu-mlp train --out DIR` and give DIR/model.safetensors"
-            }
+            Error::Model { .. } => "train a model with `gpu-mlp train --out DIR` and give DIR/model.safetensors",
             Error::Diverged { .. } => "use a smaller --lr",
             Error::File { .. } => "check that the folder exists, is writable, and has space",
         }

@@ -16,10 +16,7 @@ pub struct Feed {
 impl Feed {
     /// Prepares the tensors of `source`: all samples where they are resident, else the order within the windows.
     pub fn new(source: Source, split: &Split, engine: &mut dyn Engine) -> Self {
-        let feed = Feed {
-            source,
-            loaded: None,
-        };
+        let feed = Feed { source, loaded: None };
         if feed.streams() {
             let rows: Vec<u32> = (0..source.order.cols as u32).collect();
             engine.write(source.order, 0, &rows);
@@ -29,11 +26,7 @@ impl Feed {
             for first in (0..source.samples).step_by(PART) {
                 let last = (first + PART).min(source.samples);
                 let bytes = &split.pixels[first * source.pixels.cols..last * source.pixels.cols];
-                engine.write(
-                    source.pixels,
-                    first * source.pixels.stride(),
-                    &pack_bytes(bytes, source.pixels.cols),
-                );
+                engine.write(source.pixels, first * source.pixels.stride(), &pack_bytes(bytes, source.pixels.cols));
             }
             let labels: Vec<u32> = split.labels.iter().map(|&label| u32::from(label)).collect();
             engine.write(source.labels, 0, &labels);
@@ -61,13 +54,7 @@ impl Feed {
     /// Uploads the window that holds this position. The engine takes writes and work in order, so the half of the tensor
     /// that it overwrites is no longer in use by then.
     pub fn load(&mut self, position: usize, split: &Split, order: &[u32], engine: &mut dyn Engine) {
-        let Source {
-            pixels,
-            labels,
-            window,
-            samples,
-            ..
-        } = self.source;
+        let Source { pixels, labels, window, samples, .. } = self.source;
         let number = position / window;
         let rows = &order[number * window..((number + 1) * window).min(samples)];
         let half = number % 2 * window;
@@ -77,10 +64,7 @@ impl Feed {
             bytes.extend_from_slice(&split.pixels[row as usize * inputs..][..inputs]);
         }
         engine.write(pixels, half * pixels.stride(), &pack_bytes(&bytes, inputs));
-        let classes: Vec<u32> = rows
-            .iter()
-            .map(|&row| u32::from(split.labels[row as usize]))
-            .collect();
+        let classes: Vec<u32> = rows.iter().map(|&row| u32::from(split.labels[row as usize])).collect();
         engine.write(labels, half, &classes);
         self.loaded = Some(number);
     }
@@ -88,11 +72,7 @@ impl Feed {
     /// Where a position of the order lies in the `order` tensor.
     pub fn cursor(&self, position: usize) -> u32 {
         let Source { window, .. } = self.source;
-        let cursor = if self.streams() {
-            position / window % 2 * window + position % window
-        } else {
-            position
-        };
+        let cursor = if self.streams() { position / window % 2 * window + position % window } else { position };
         cursor as u32
     }
 }

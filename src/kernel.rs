@@ -24,24 +24,15 @@ pub struct Arg {
 
 /// Shorthand for a binding that is only read.
 pub const fn read(name: &'static str) -> Arg {
-    Arg {
-        name,
-        access: Access::Read,
-    }
+    Arg { name, access: Access::Read }
 }
 /// Shorthand for a binding that is wholly written.
 pub const fn write(name: &'static str) -> Arg {
-    Arg {
-        name,
-        access: Access::Write,
-    }
+    Arg { name, access: Access::Write }
 }
 /// Shorthand for a binding that is read and written.
 pub const fn update(name: &'static str) -> Arg {
-    Arg {
-        name,
-        access: Access::Update,
-    }
+    Arg { name, access: Access::Update }
 }
 
 /// A `.wgsl` file and everything Rust says about it; `tests/shaders.rs` compares the two.
@@ -123,9 +114,7 @@ enum Slot<'a> {
 impl<'a> Args<'a> {
     /// An empty call; tensors are pushed in the order of the shader's bindings.
     pub fn new(capacity: usize) -> Self {
-        Args {
-            slots: Vec::with_capacity(capacity),
-        }
+        Args { slots: Vec::with_capacity(capacity) }
     }
     /// Adds a tensor that the call reads.
     pub fn push_read(&mut self, words: &'a [u32]) {
@@ -229,13 +218,8 @@ pub trait Kernel {
     /// Arithmetic and traffic of one dispatch.
     fn work(&self) -> Work {
         let sized = self.tensors().into_iter().zip(self.shader().args);
-        let bytes = sized
-            .map(|(id, arg)| id.bytes() * if arg.access == Access::Update { 2 } else { 1 })
-            .sum();
-        Work {
-            flops: self.flops(),
-            bytes,
-        }
+        let bytes = sized.map(|(id, arg)| id.bytes() * if arg.access == Access::Update { 2 } else { 1 }).sum();
+        Work { flops: self.flops(), bytes }
     }
 }
 
@@ -244,15 +228,7 @@ pub trait Kernel {
 /// # Panics
 /// With both shapes, if it has not.
 #[track_caller]
-pub fn expect(
-    kernel: &str,
-    name: &str,
-    id: Id,
-    kind: Kind,
-    rows: usize,
-    cols: usize,
-    because: &str,
-) {
+pub fn expect(kernel: &str, name: &str, id: Id, kind: Kind, rows: usize, cols: usize, because: &str) {
     assert!(
         (id.kind, id.rows, id.cols) == (kind, rows, cols),
         "{kernel}: {name} is {} {:?} but must be ({rows},{cols}) {kind:?}, as {because}",
@@ -269,9 +245,7 @@ pub const MAX_GROUPS: u32 = 65_535;
 /// # Panics
 /// From 2³² workgroups on: no tensor of this crate is that large.
 pub fn groups(items: usize, size: usize) -> u32 {
-    u32::try_from(items.div_ceil(size))
-        .expect("under 2^32 workgroups")
-        .max(1)
+    u32::try_from(items.div_ceil(size)).expect("under 2^32 workgroups").max(1)
 }
 
 /// Folds a number of workgroups into two dimensions of at most `limit` each.

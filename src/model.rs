@@ -70,27 +70,16 @@ impl Mlp {
     /// # Panics
     /// If there are fewer than two widths.
     pub fn new(widths: &[usize], activation: Activation, init: Init, seed: u64) -> Self {
-        assert!(
-            widths.len() >= 2,
-            "a net has at least inputs and outputs, but widths is {widths:?}"
-        );
+        assert!(widths.len() >= 2, "a net has at least inputs and outputs, but widths is {widths:?}");
         let layer = |(number, pair): (usize, &[usize])| {
             let (inputs, outputs) = (pair[0], pair[1]);
             let deviation = init.standard_deviation(activation, inputs, outputs);
             let mut rng = host(seed, Stream::Init, number as u64);
             let mut draw = || (deviation * rng.sample::<f64, _>(StandardNormal)) as f32;
             let weight = (0..inputs * outputs).map(|_| draw()).collect();
-            Layer {
-                inputs,
-                outputs,
-                weight,
-                bias: vec![0.0; outputs],
-            }
+            Layer { inputs, outputs, weight, bias: vec![0.0; outputs] }
         };
-        Mlp {
-            activation,
-            layers: widths.windows(2).enumerate().map(layer).collect(),
-        }
+        Mlp { activation, layers: widths.windows(2).enumerate().map(layer).collect() }
     }
 
     /// Width of the input.
@@ -105,16 +94,11 @@ impl Mlp {
 
     /// All widths, input first and classes last.
     pub fn widths(&self) -> Vec<usize> {
-        std::iter::once(self.inputs())
-            .chain(self.layers.iter().map(|layer| layer.outputs))
-            .collect()
+        std::iter::once(self.inputs()).chain(self.layers.iter().map(|layer| layer.outputs)).collect()
     }
 
     /// Number of weights and biases.
     pub fn parameters(&self) -> usize {
-        self.layers
-            .iter()
-            .map(|layer| layer.weight.len() + layer.bias.len())
-            .sum()
+        self.layers.iter().map(|layer| layer.weight.len() + layer.bias.len()).sum()
     }
 }

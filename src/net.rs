@@ -129,12 +129,7 @@ impl Net {
         let training = build.training(&layers);
         let evaluation = build.evaluation(&layers);
         let layers = layers.into_iter().map(|(ids, _)| ids).collect();
-        Net {
-            plan: build.plan,
-            layers,
-            training: Some(training),
-            evaluation,
-        }
+        Net { plan: build.plan, layers, training: Some(training), evaluation }
     }
 
     /// The plan of an evaluation alone; `sizes.train` is not used.
@@ -143,12 +138,7 @@ impl Net {
         let layers = build.layers(false);
         let evaluation = build.evaluation(&layers);
         let layers = layers.into_iter().map(|(ids, _)| ids).collect();
-        Net {
-            plan: build.plan,
-            layers,
-            training: None,
-            evaluation,
-        }
+        Net { plan: build.plan, layers, training: None, evaluation }
     }
 }
 
@@ -156,24 +146,12 @@ impl<'a> Builder<'a> {
     fn new(config: &'a Config, sizes: Sizes, scale: f32, shift: f32) -> Self {
         let mut plan = Plan::default();
         let none = plan.tensor("none", Kind::Bits, 1, 1);
-        Builder {
-            plan,
-            none,
-            config,
-            sizes,
-            scale,
-            shift,
-        }
+        Builder { plan, none, config, sizes, scale, shift }
     }
 
     /// Parameters of all layers; with gradients (dw, db) and optimizer state if they are to be trained.
     fn layers(&mut self, train: bool) -> Vec<(LayerIds, Option<(Id, Id)>)> {
-        let widths = [
-            &[self.sizes.inputs],
-            self.config.hidden.as_slice(),
-            &[self.sizes.classes],
-        ]
-        .concat();
+        let widths = [&[self.sizes.inputs], self.config.hidden.as_slice(), &[self.sizes.classes]].concat();
         let state: &[&str] = match self.config.optimizer {
             _ if !train => &[],
             Optimizer::Adam | Optimizer::Adamw => &["m", "v"],
@@ -187,10 +165,7 @@ impl<'a> Builder<'a> {
                 let b = self.plan.f32(format!("b{number}"), 1, pair[1]);
                 let mut remember = |of: Id| -> Vec<Id> {
                     let name = self.plan.name(of).to_string();
-                    state
-                        .iter()
-                        .map(|kind| self.plan.f32(format!("{kind}_{name}"), of.rows, of.cols))
-                        .collect()
+                    state.iter().map(|kind| self.plan.f32(format!("{kind}_{name}"), of.rows, of.cols)).collect()
                 };
                 let state = [remember(w), remember(b)].concat();
                 let gradients = train.then(|| (self.plan.grad(w), self.plan.grad(b)));
@@ -202,27 +177,13 @@ impl<'a> Builder<'a> {
     /// Tensors that hold a split, or two windows of it where it is too large or is to be streamed.
     fn source(&mut self, prefix: &str, samples: usize, batch: usize, stream: bool) -> Source {
         // Windows of whole batches; two of them, so that one is filled while the other is used.
-        let window = if stream {
-            batch * 8192usize.div_ceil(batch)
-        } else {
-            samples
-        };
-        let rows = if window < samples {
-            2 * window
-        } else {
-            samples
-        };
+        let window = if stream { batch * 8192usize.div_ceil(batch) } else { samples };
+        let rows = if window < samples { 2 * window } else { samples };
         let (inputs, scale, shift) = (self.sizes.inputs, self.scale, self.shift);
         Source {
-            pixels: self
-                .plan
-                .tensor(format!("{prefix}pixels"), Kind::U8, rows, inputs),
-            labels: self
-                .plan
-                .tensor(format!("{prefix}labels"), Kind::U32, 1, rows),
-            order: self
-                .plan
-                .tensor(format!("{prefix}order"), Kind::U32, 1, rows),
+            pixels: self.plan.tensor(format!("{prefix}pixels"), Kind::U8, rows, inputs),
+            labels: self.plan.tensor(format!("{prefix}labels"), Kind::U32, 1, rows),
+            order: self.plan.tensor(format!("{prefix}order"), Kind::U32, 1, rows),
             samples,
             window: window.min(samples),
             scale,
@@ -258,80 +219,32 @@ impl<'a> Builder<'a> {
 
         // Forward. All masks first: they depend on nothing.
         let keep = |layer: usize| {
-            if layer == 0 {
-                config.input_keep_prob
-            } else {
-                config.keep_prob
-            }
+            if layer == 0 { config.input_keep_prob } else { config.keep_prob }
         };
         let masks: Vec<Id> = (0..layers.len())
-            .map(|layer| {
-                self.mask(
-                    format!("mask{layer}"),
-                    micro,
-                    layers[layer].0.w.cols,
-                    keep(layer),
-                    layer as u64,
-                )
-            })
+            .map(|layer| self.mask(format!("mask{layer}"), micro, layers[layer].0.w.cols, keep(layer), layer as u64))
             .collect();
         let x0 = self.plan.f32("x0", micro, self.sizes.inputs);
         let t = self.plan.tensor("t", Kind::U32, 1, micro);
-        let Source {
-            pixels,
-            labels,
-            order,
-            scale,
-            shift,
-            ..
-        } = source;
-        self.plan.push(Gather {
-            pixels,
-            labels,
-            order,
-            mask: masks[0],
-            x0,
-            t,
-            scale,
-            shift,
-            keep: keep(0),
-        });
+        let Source { pixels, labels, order, scale, shift, .. } = source;
+        self.plan.push(Gather { pixels, labels, order, mask: masks[0], x0, t, scale, shift, keep: keep(0) });
         let mut activations = vec![x0];
         for (number, (ids, _)) in layers.iter().enumerate() {
             let last = number + 1 == layers.len();
-            let name = if last {
-                "logits".to_string()
-            } else {
-                format!("h{}", number + 1)
-            };
+            let name = if last { "logits".to_string() } else { format!("h{}", number + 1) };
             let y = self.plan.f32(name, micro, ids.w.rows);
             let (act, keep, mask) = match last {
                 true => (Activation::Identity, 1.0, self.none),
                 false => (config.activation(), keep(number + 1), masks[number + 1]),
             };
-            self.plan.push(Linear {
-                x: activations[number],
-                w: ids.w,
-                b: ids.b,
-                mask,
-                y,
-                act,
-                keep,
-                form,
-            });
+            self.plan.push(Linear { x: activations[number], w: ids.w, b: ids.b, mask, y, act, keep, form });
             activations.push(y);
         }
         let logits = activations[layers.len()];
         let score = self.plan.f32("score", micro, 2);
         let dlogits = self.plan.grad(logits);
-        self.plan.push(SoftmaxXent {
-            logits,
-            t,
-            score,
-            dlogits,
-        });
-        let slots = self.sizes.train / batch * batch.div_ceil(micro)
-            + (self.sizes.train % batch).div_ceil(micro);
+        self.plan.push(SoftmaxXent { logits, t, score, dlogits });
+        let slots = self.sizes.train / batch * batch.div_ceil(micro) + (self.sizes.train % batch).div_ceil(micro);
         let tally = self.plan.f32("tally", slots, 2);
         self.plan.push(Tally { score, tally });
 
@@ -342,24 +255,10 @@ impl<'a> Builder<'a> {
             let below = (number > 0).then(|| self.plan.grad(x));
             if let Some(dx) = below {
                 let (act, keep, mask) = (config.activation(), keep(number), masks[number]);
-                self.plan.push(LinearDx {
-                    dy: delta,
-                    w: ids.w,
-                    x,
-                    mask,
-                    dx,
-                    act,
-                    keep,
-                    form,
-                });
+                self.plan.push(LinearDx { dy: delta, w: ids.w, x, mask, dx, act, keep, form });
             }
             if let Some((dw, db)) = *gradients {
-                self.plan.push(LinearDw {
-                    dy: delta,
-                    x,
-                    dw,
-                    form,
-                });
+                self.plan.push(LinearDw { dy: delta, x, dw, form });
                 self.plan.push(LinearDb { dy: delta, db });
             }
             delta = below.unwrap_or(delta);
@@ -373,42 +272,16 @@ impl<'a> Builder<'a> {
             self.optimizer(ids.b, db, of_b, 0.0);
         }
         let end = self.plan.steps.len();
-        Training {
-            source,
-            micro,
-            gradients: start..update,
-            update: update..end,
-            tally,
-        }
+        Training { source, micro, gradients: start..update, update: update..end, tally }
     }
 
     fn optimizer(&mut self, w: Id, dw: Id, state: &[Id], l2: f32) {
-        let Config {
-            optimizer,
-            beta2,
-            epsilon,
-            ..
-        } = *self.config;
+        let Config { optimizer, beta2, epsilon, .. } = *self.config;
         match *state {
-            [v] => self.plan.push(Momentum {
-                dw,
-                w,
-                v,
-                l2,
-                nesterov: optimizer == Optimizer::Nesterov,
-            }),
+            [v] => self.plan.push(Momentum { dw, w, v, l2, nesterov: optimizer == Optimizer::Nesterov }),
             [m, v] => {
                 let decoupled = optimizer == Optimizer::Adamw;
-                self.plan.push(Adam {
-                    dw,
-                    w,
-                    m,
-                    v,
-                    l2,
-                    beta2,
-                    epsilon,
-                    decoupled,
-                });
+                self.plan.push(Adam { dw, w, m, v, l2, beta2, epsilon, decoupled });
             }
             _ => self.plan.push(Sgd { dw, w, l2 }),
         }
@@ -421,66 +294,21 @@ impl<'a> Builder<'a> {
         let start = self.plan.steps.len();
         let mut x = self.plan.f32("test_x0", micro, self.sizes.inputs);
         let t = self.plan.tensor("test_t", Kind::U32, 1, micro);
-        let Source {
-            pixels,
-            labels,
-            order,
-            scale,
-            shift,
-            ..
-        } = source;
-        self.plan.push(Gather {
-            pixels,
-            labels,
-            order,
-            mask: none,
-            x0: x,
-            t,
-            scale,
-            shift,
-            keep: 1.0,
-        });
+        let Source { pixels, labels, order, scale, shift, .. } = source;
+        self.plan.push(Gather { pixels, labels, order, mask: none, x0: x, t, scale, shift, keep: 1.0 });
         for (number, (ids, _)) in layers.iter().enumerate() {
             let last = number + 1 == layers.len();
-            let name = if last {
-                "test_logits".to_string()
-            } else {
-                format!("test_h{}", number + 1)
-            };
+            let name = if last { "test_logits".to_string() } else { format!("test_h{}", number + 1) };
             let y = self.plan.f32(name, micro, ids.w.rows);
-            let act = if last {
-                Activation::Identity
-            } else {
-                self.config.activation()
-            };
-            self.plan.push(Linear {
-                x,
-                w: ids.w,
-                b: ids.b,
-                mask: none,
-                y,
-                act,
-                keep: 1.0,
-                form,
-            });
+            let act = if last { Activation::Identity } else { self.config.activation() };
+            self.plan.push(Linear { x, w: ids.w, b: ids.b, mask: none, y, act, keep: 1.0, form });
             x = y;
         }
         let score = self.plan.f32("test_score", micro, 2);
         let dlogits = self.plan.f32("test_dlogits", micro, self.sizes.classes);
-        self.plan.push(SoftmaxXent {
-            logits: x,
-            t,
-            score,
-            dlogits,
-        });
+        self.plan.push(SoftmaxXent { logits: x, t, score, dlogits });
         let tally = self.plan.f32("test_tally", samples.div_ceil(micro), 2);
         self.plan.push(Tally { score, tally });
-        Evaluation {
-            source,
-            micro,
-            steps: start..self.plan.steps.len(),
-            logits: x,
-            tally,
-        }
+        Evaluation { source, micro, steps: start..self.plan.steps.len(), logits: x, tally }
     }
 }

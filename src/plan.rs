@@ -20,16 +20,8 @@ pub struct Plan {
 impl Plan {
     /// Adds a tensor. A vector `(n)` is one row of n columns.
     pub fn tensor(&mut self, name: impl Into<String>, kind: Kind, rows: usize, cols: usize) -> Id {
-        let id = Id {
-            index: self.tensors.len(),
-            rows,
-            cols,
-            kind,
-        };
-        self.tensors.push(Tensor {
-            name: name.into(),
-            id,
-        });
+        let id = Id { index: self.tensors.len(), rows, cols, kind };
+        self.tensors.push(Tensor { name: name.into(), id });
         id
     }
 
@@ -53,19 +45,10 @@ impl Plan {
         let op = op.into();
         op.kernel().params();
         let (shader, ids) = (op.kernel().shader(), op.kernel().tensors());
-        for (written, arg) in ids
-            .iter()
-            .zip(shader.args)
-            .filter(|(_, arg)| arg.access != Access::Read)
-        {
+        for (written, arg) in ids.iter().zip(shader.args).filter(|(_, arg)| arg.access != Access::Read) {
             let uses = ids.iter().filter(|id| id.index == written.index).count();
             let name = &self.tensors[written.index].name;
-            assert!(
-                uses == 1,
-                "{}: {name} is written as `{}` and used {uses} times",
-                shader.name,
-                arg.name
-            );
+            assert!(uses == 1, "{}: {name} is written as `{}` and used {uses} times", shader.name, arg.name);
         }
         self.steps.push(op);
     }
@@ -82,28 +65,16 @@ impl Plan {
 
     /// The steps of a range as a table: number, kernel, tensors with their shapes, workgroups, arithmetic, traffic.
     pub fn table(&self, range: Range<usize>) -> String {
-        let mut text = format!(
-            "{:>4}  {:<16} {:>8} {:>9} {:>9}  tensors\n",
-            "step", "kernel", "groups", "MFLOP", "kB"
-        );
+        let mut text = format!("{:>4}  {:<16} {:>8} {:>9} {:>9}  tensors\n", "step", "kernel", "groups", "MFLOP", "kB");
         for (number, op) in self.steps[range.clone()].iter().enumerate() {
             let kernel = op.kernel();
             let shader = kernel.shader();
             let show = |access: fn(Access) -> bool| {
-                let used = shader
-                    .args
-                    .iter()
-                    .zip(kernel.tensors())
-                    .filter(|(arg, _)| access(arg.access));
-                used.map(|(_, id)| format!("{}{}", self.name(id), id.shape()))
-                    .collect::<Vec<_>>()
-                    .join(" ")
+                let used = shader.args.iter().zip(kernel.tensors()).filter(|(arg, _)| access(arg.access));
+                used.map(|(_, id)| format!("{}{}", self.name(id), id.shape())).collect::<Vec<_>>().join(" ")
             };
             let work = kernel.work();
-            let (reads, writes) = (
-                show(|access| access == Access::Read),
-                show(|access| access != Access::Read),
-            );
+            let (reads, writes) = (show(|access| access == Access::Read), show(|access| access != Access::Read));
             text += &format!(
                 "{:>4}  {:<16} {:>8} {:>9.3} {:>9.1}  {reads} -> {writes}\n",
                 range.start + number,

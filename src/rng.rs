@@ -55,10 +55,7 @@ fn digest(seed: u64, stream: Stream, number: u64) -> [u8; 32] {
 pub fn threefry(key: [u32; 2], counter: [u32; 2]) -> [u32; 2] {
     const ROTATIONS: [u32; 8] = [13, 15, 26, 6, 17, 29, 16, 24];
     let keys = [key[0], key[1], 0x1BD1_1BDA ^ key[0] ^ key[1]];
-    let [mut a, mut b] = [
-        counter[0].wrapping_add(keys[0]),
-        counter[1].wrapping_add(keys[1]),
-    ];
+    let [mut a, mut b] = [counter[0].wrapping_add(keys[0]), counter[1].wrapping_add(keys[1])];
     for round in 0..20 {
         a = a.wrapping_add(b);
         b = b.rotate_left(ROTATIONS[round % 8]) ^ a;
@@ -66,9 +63,7 @@ pub fn threefry(key: [u32; 2], counter: [u32; 2]) -> [u32; 2] {
             // After every fourth round the key is mixed in again, shifted by one word, with the injection's number.
             let injection = round / 4 + 1;
             a = a.wrapping_add(keys[injection % 3]);
-            b = b
-                .wrapping_add(keys[(injection + 1) % 3])
-                .wrapping_add(injection as u32);
+            b = b.wrapping_add(keys[(injection + 1) % 3]).wrapping_add(injection as u32);
         }
     }
     [a, b]

@@ -65,12 +65,7 @@ impl Id {
     /// # Panics
     /// If the number of values is not rows × cols: a mistake of the caller, never of the user.
     pub fn pack(self, values: &[f32]) -> Vec<u32> {
-        assert_eq!(
-            values.len(),
-            self.rows * self.cols,
-            "pack: tensor is {}",
-            self.shape()
-        );
+        assert_eq!(values.len(), self.rows * self.cols, "pack: tensor is {}", self.shape());
         let mut words = vec![0; self.words()];
         for (row, line) in values.chunks_exact(self.cols.max(1)).enumerate() {
             for (col, value) in line.iter().enumerate() {
@@ -101,10 +96,7 @@ pub struct Tensor {
 /// Packs rows of bytes four to a word, each row starting on a word.
 pub fn pack_bytes(rows: &[u8], cols: usize) -> Vec<u32> {
     if cols.is_multiple_of(4) {
-        return rows
-            .chunks_exact(4)
-            .map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]]))
-            .collect();
+        return rows.chunks_exact(4).map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect();
     }
     let mut words = Vec::with_capacity(rows.len() / cols.max(1) * cols.div_ceil(4));
     for row in rows.chunks_exact(cols.max(1)) {

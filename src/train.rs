@@ -66,11 +66,7 @@ pub fn normalization(normalize: Normalize, pixels: &[u8]) -> (f32, f32) {
             let squares: u64 = pixels.iter().map(|&p| u64::from(p) * u64::from(p)).sum();
             let mean = sum as f64 / pixels.len().max(1) as f64;
             let variance = squares as f64 / pixels.len().max(1) as f64 - mean * mean;
-            let scale = if variance > 0.0 {
-                1.0 / variance.sqrt()
-            } else {
-                1.0 / 255.0
-            };
+            let scale = if variance > 0.0 { 1.0 / variance.sqrt() } else { 1.0 / 255.0 };
             (scale as f32, (-mean * scale) as f32)
         }
     }
@@ -107,13 +103,7 @@ impl<'a> Trainer<'a> {
     ///
     /// # Panics
     /// If the net was not made for training.
-    pub fn new(
-        config: Config,
-        data: &'a DataSet,
-        net: Net,
-        model: Mlp,
-        mut engine: Box<dyn Engine>,
-    ) -> Self {
+    pub fn new(config: Config, data: &'a DataSet, net: Net, model: Mlp, mut engine: Box<dyn Engine>) -> Self {
         let training = net.training.as_ref().expect("a net made for training");
         let feed = Feed::new(training.source, &data.train, engine.as_mut());
         let test_feed = Feed::new(net.evaluation.source, &data.test, engine.as_mut());
@@ -121,17 +111,7 @@ impl<'a> Trainer<'a> {
         for &id in net.layers.iter().flat_map(|layer| &layer.state) {
             engine.write(id, 0, &vec![0; id.words()]);
         }
-        Trainer {
-            config,
-            data,
-            net,
-            engine,
-            feed,
-            test_feed,
-            model,
-            step: 0,
-            epoch: 0,
-        }
+        Trainer { config, data, net, engine, feed, test_feed, model, step: 0, epoch: 0 }
     }
 
     /// Trains one epoch: every sample once, in an order drawn for this epoch. `watch` hears of the score so far.
@@ -144,27 +124,19 @@ impl<'a> Trainer<'a> {
         let samples = self.data.train.len();
         let batch = self.config.batch_size.samples(samples);
         let mut order: Vec<u32> = (0..samples as u32).collect();
-        order.shuffle(&mut host(
-            self.config.seed,
-            Stream::Shuffle,
-            self.epoch as u64,
-        ));
+        order.shuffle(&mut host(self.config.seed, Stream::Shuffle, self.epoch as u64));
         self.feed.begin(&order, self.engine.as_mut());
 
         let mut score = Score::default();
         let mut chunk = Chunk::default();
         let mut waiting = VecDeque::new();
-        let mut pace = Pace {
-            steps: 8,
-            since: Instant::now(),
-        };
+        let mut pace = Pace { steps: 8, since: Instant::now() };
         for first in (0..samples).step_by(batch) {
             let rows = batch.min(samples - first);
             if self.feed.needs_load(first) {
                 // A window may be overwritten only when the steps that use it have been accepted.
                 self.send(&mut chunk, training.tally, &mut waiting).await?;
-                self.feed
-                    .load(first, &self.data.train, &order, self.engine.as_mut());
+                self.feed.load(first, &self.data.train, &order, self.engine.as_mut());
             }
             chunk.push(&training, self.now(rows), &self.feed, first, rows);
             self.step += 1;
@@ -182,11 +154,7 @@ impl<'a> Trainer<'a> {
             self.settle(&mut waiting, &mut score, watch).await?;
         }
         self.epoch += 1;
-        Ok(Epoch {
-            number: self.epoch,
-            train: score,
-            time: begin.elapsed(),
-        })
+        Ok(Epoch { number: self.epoch, train: score, time: begin.elapsed() })
     }
 
     /// Values of the step that trains `rows` samples.
@@ -198,11 +166,7 @@ impl<'a> Trainer<'a> {
             batch: rows as u32,
             step: self.step as u32,
             lr: self.config.lr,
-            momentum: if adam {
-                self.config.beta1
-            } else {
-                self.config.momentum
-            },
+            momentum: if adam { self.config.beta1 } else { self.config.momentum },
             bias1: (1.0 - beta1.powi(update)) as f32,
             bias2: (1.0 - beta2.powi(update)) as f32,
             ..Now::default()
@@ -210,25 +174,14 @@ impl<'a> Trainer<'a> {
     }
 
     /// Hands a chunk to the engine and asks for its part of the record.
-    async fn send(
-        &mut self,
-        chunk: &mut Chunk,
-        tally: Id,
-        waiting: &mut VecDeque<Record>,
-    ) -> Result<(), Error> {
+    async fn send(&mut self, chunk: &mut Chunk, tally: Id, waiting: &mut VecDeque<Record>) -> Result<(), Error> {
         if chunk.work.is_empty() {
             return Ok(());
         }
         self.engine.run(&chunk.work).await?;
         let stride = tally.stride();
-        let rows = self
-            .engine
-            .read(tally, chunk.sent * stride..chunk.slots * stride);
-        waiting.push_back(Record {
-            rows,
-            samples: chunk.samples,
-            last_step: self.step,
-        });
+        let rows = self.engine.read(tally, chunk.sent * stride..chunk.slots * stride);
+        waiting.push_back(Record { rows, samples: chunk.samples, last_step: self.step });
         (chunk.sent, chunk.samples) = (chunk.slots, 0);
         chunk.work.clear();
         Ok(())
@@ -244,11 +197,7 @@ impl<'a> Trainer<'a> {
         if let Some(record) = waiting.pop_front() {
             score.add(&record.rows.await?, record.samples);
             if !score.loss_sum.is_finite() {
-                return Err(Error::Diverged {
-                    loss: score.loss(),
-                    epoch: self.epoch + 1,
-                    step: record.last_step,
-                });
+                return Err(Error::Diverged { loss: score.loss(), epoch: self.epoch + 1, step: record.last_step });
             }
             watch(score);
         }
@@ -260,14 +209,7 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// If the device fails.
     pub async fn evaluate(&mut self) -> Result<Score, Error> {
-        evaluate(
-            self.engine.as_mut(),
-            &self.net.evaluation,
-            &mut self.test_feed,
-            &self.data.test,
-            None,
-        )
-        .await
+        evaluate(self.engine.as_mut(), &self.net.evaluation, &mut self.test_feed, &self.data.test, None).await
     }
 
     /// The model with the weights as they are.
@@ -277,22 +219,11 @@ impl<'a> Trainer<'a> {
     pub async fn model(&mut self) -> Result<Mlp, Error> {
         let mut layers = Vec::new();
         for (ids, shape) in self.net.layers.clone().into_iter().zip(&self.model.layers) {
-            let weight = ids
-                .w
-                .unpack(&self.engine.read(ids.w, 0..ids.w.words()).await?);
-            let bias = ids
-                .b
-                .unpack(&self.engine.read(ids.b, 0..ids.b.words()).await?);
-            layers.push(Layer {
-                weight,
-                bias,
-                ..shape.clone()
-            });
+            let weight = ids.w.unpack(&self.engine.read(ids.w, 0..ids.w.words()).await?);
+            let bias = ids.b.unpack(&self.engine.read(ids.b, 0..ids.b.words()).await?);
+            layers.push(Layer { weight, bias, ..shape.clone() });
         }
-        Ok(Mlp {
-            activation: self.model.activation,
-            layers,
-        })
+        Ok(Mlp { activation: self.model.activation, layers })
     }
 }
 
@@ -393,15 +324,10 @@ pub async fn evaluate(
         engine.run(&[(evaluation.steps.clone(), now)]).await?;
         if let Some(each) = &mut each {
             let logits = evaluation.logits;
-            each(
-                first,
-                &logits.unpack(&engine.read(logits, 0..rows * logits.stride()).await?),
-            );
+            each(first, &logits.unpack(&engine.read(logits, 0..rows * logits.stride()).await?));
         }
     }
-    let rows = engine
-        .read(evaluation.tally, 0..evaluation.tally.words())
-        .await?;
+    let rows = engine.read(evaluation.tally, 0..evaluation.tally.words()).await?;
     let mut score = Score::default();
     score.add(&rows, split.len());
     Ok(score)

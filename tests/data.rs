@@ -25,12 +25,7 @@ fn both(bytes: &[u8], words: &[&str]) {
 #[test]
 fn a_good_file_is_read_raw_and_gzipped_whatever_its_name() {
     let dir = tempfile::tempdir().expect("temporary folder");
-    for idx in [
-        labels(&[3, 1, 2]),
-        images(&[2, 3, 4]),
-        images(&[2, 3, 4, 3]),
-        images(&[7, 1]),
-    ] {
+    for idx in [labels(&[3, 1, 2]), images(&[2, 3, 4]), images(&[2, 3, 4, 3]), images(&[7, 1])] {
         let (bytes, zipped) = (good(&idx), gzip(&good(&idx)));
         // Two gzip members one after the other are one file, by RFC 1952.
         let halves = [gzip(&bytes[..5]), gzip(&bytes[5..])].concat();
@@ -51,14 +46,8 @@ fn the_hash_is_that_of_the_raw_file() {
 
 #[test]
 fn truncated() {
-    both(
-        &raw(IMAGES, &[2, 3, 4], &[0; 23]),
-        &["truncated", "[2, 3, 4] = 24 values", "23 follow"],
-    );
-    both(
-        &raw(IMAGES, &[2, 3], &[]),
-        &["truncated", "inside its header"],
-    );
+    both(&raw(IMAGES, &[2, 3, 4], &[0; 23]), &["truncated", "[2, 3, 4] = 24 values", "23 follow"]);
+    both(&raw(IMAGES, &[2, 3], &[]), &["truncated", "inside its header"]);
     both(&[0, 0, 8], &["truncated", "inside its header"]);
 }
 
@@ -82,44 +71,23 @@ fn a_torn_gzip_file_is_truncated_and_a_changed_one_damaged() {
 
 #[test]
 fn trailing_bytes() {
-    both(
-        &raw(IMAGES, &[2, 3, 4], &[0; 25]),
-        &["trailing bytes", "[2, 3, 4] = 24 values"],
-    );
+    both(&raw(IMAGES, &[2, 3, 4], &[0; 25]), &["trailing bytes", "[2, 3, 4] = 24 values"]);
 }
 
 #[test]
 fn wrong_magic_and_wrong_type() {
-    both(
-        &raw([1, 0, 8, 3], &[1, 1, 1], &[0]),
-        &["not IDX", "[01, 00, 08, 03]"],
-    );
+    both(&raw([1, 0, 8, 3], &[1, 1, 1], &[0]), &["not IDX", "[01, 00, 08, 03]"]);
     both(&raw([0, 0, 8, 0], &[], &[0]), &["no dimensions"]);
-    both(
-        &raw([0, 0, 0x0d, 1], &[1], &[0; 4]),
-        &["32-bit floats", "0x0d", "unsigned bytes"],
-    );
-    both(
-        &raw([0, 0, 0x0c, 2], &[1, 1], &[0; 4]),
-        &["32-bit integers", "0x0c"],
-    );
-    both(
-        &raw([0, 0, 0x77, 1], &[1], &[0; 4]),
-        &["unknown type", "0x77"],
-    );
+    both(&raw([0, 0, 0x0d, 1], &[1], &[0; 4]), &["32-bit floats", "0x0d", "unsigned bytes"]);
+    both(&raw([0, 0, 0x0c, 2], &[1, 1], &[0; 4]), &["32-bit integers", "0x0c"]);
+    both(&raw([0, 0, 0x77, 1], &[1], &[0; 4]), &["unknown type", "0x77"]);
 }
 
 #[test]
 fn zero_and_impossible_dimensions() {
     both(&raw(IMAGES, &[2, 0, 4], &[]), &["[2, 0, 4]", "no values"]);
-    both(
-        &raw(IMAGES, &[u32::MAX; 3], &[0; 9]),
-        &["more than any file holds"],
-    );
-    both(
-        &raw([0, 0, 8, 255], &[2; 255], &[0; 9]),
-        &["more than any file holds"],
-    );
+    both(&raw(IMAGES, &[u32::MAX; 3], &[0; 9]), &["more than any file holds"]);
+    both(&raw([0, 0, 8, 255], &[2; 255], &[0; 9]), &["more than any file holds"]);
 }
 
 #[test]
@@ -129,17 +97,9 @@ fn a_header_that_declares_petabytes_sets_no_memory_aside() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let path = put(&dir.path().join("huge"), &bytes);
     assert_says(Idx::read(&path), &path, &["truncated", "100 follow"]);
-    assert_says(
-        Idx::parse(&path, &gzip(&bytes)[..]),
-        &path,
-        &["truncated", "100 follow"],
-    );
+    assert_says(Idx::parse(&path, &gzip(&bytes)[..]), &path, &["truncated", "100 follow"]);
     let path = put(&dir.path().join("huge.gz"), &gzip(&bytes));
-    assert_says(
-        Idx::read(&path),
-        &path,
-        &["declares", "bytes of gzip can hold"],
-    );
+    assert_says(Idx::read(&path), &path, &["declares", "bytes of gzip can hold"]);
 }
 
 #[test]
@@ -157,43 +117,22 @@ fn a_gzip_bomb_is_not_inflated() {
     let bomb = gzip(&bomb);
     let mut eaten = 0;
     let path = Path::new("bomb.gz");
-    assert_says(
-        Idx::parse(path, Counted(&bomb, &mut eaten)),
-        path,
-        &["trailing bytes"],
-    );
-    assert!(
-        eaten * 4 < bomb.len(),
-        "{eaten} of {} bytes were read",
-        bomb.len()
-    );
+    assert_says(Idx::parse(path, Counted(&bomb, &mut eaten)), path, &["trailing bytes"]);
+    assert!(eaten * 4 < bomb.len(), "{eaten} of {} bytes were read", bomb.len());
 }
 
 #[test]
 fn something_else_under_the_name_of_a_data_file() {
-    both(
-        b"<!DOCTYPE html><html><body>503 Service Unavailable",
-        &["web page"],
-    );
+    both(b"<!DOCTYPE html><html><body>503 Service Unavailable", &["web page"]);
     both(b"\n  <html>", &["web page"]);
-    both(
-        b"\xef\xbb\xbf<?xml version=\"1.0\"?><Error/>",
-        &["web page"],
-    );
+    both(b"\xef\xbb\xbf<?xml version=\"1.0\"?><Error/>", &["web page"]);
     both(br#"{"error": "quota exceeded"}"#, &["JSON"]);
     both(b"Too many requests\n", &["text"]);
-    both(
-        b"version https://git-lfs.github.com/spec/v1\noid",
-        &["Git LFS"],
-    );
+    both(b"version https://git-lfs.github.com/spec/v1\noid", &["Git LFS"]);
     both(b"PK\x03\x04....", &["zip archive"]);
     both(b"", &["is empty"]);
     let twice = gzip(&gzip(&good(&images(&[2, 3, 4]))));
-    assert_says(
-        Idx::parse(Path::new("x.gz"), &twice[..]),
-        Path::new("x.gz"),
-        &["gzipped twice"],
-    );
+    assert_says(Idx::parse(Path::new("x.gz"), &twice[..]), Path::new("x.gz"), &["gzipped twice"]);
 }
 
 #[test]
@@ -207,10 +146,7 @@ fn no_file_and_no_file_but_a_folder() {
 #[test]
 fn writing_refuses_a_shape_that_is_not_that_of_the_bytes() {
     for (shape, bytes) in [(vec![2, 3], 5), (vec![], 1), (vec![1; 256], 1)] {
-        let idx = Idx {
-            shape,
-            bytes: vec![0; bytes],
-        };
+        let idx = Idx { shape, bytes: vec![0; bytes] };
         let error = idx.write(&mut Vec::new()).expect_err("a bad shape");
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     }
@@ -230,11 +166,7 @@ fn replaced(role: usize, idx: Idx, words: &[&str]) {
 fn files_that_do_not_belong_together() {
     replaced(1, labels(&[0; 5]), &["5 labels", NAMES[0], "6 images"]);
     replaced(3, labels(&[0; 4]), &["4 labels", NAMES[2], "3 images"]);
-    replaced(
-        3,
-        labels(&[0, 1, 3]),
-        &["sample 2", "label 3", NAMES[1], "0 to 2"],
-    );
+    replaced(3, labels(&[0, 1, 3]), &["sample 2", "label 3", NAMES[1], "0 to 2"]);
     replaced(2, images(&[3, 4, 3]), &["[4, 3]", NAMES[0], "[3, 4]"]);
     replaced(0, images(&[6]), &["[6]", "two dimensions"]);
     replaced(1, images(&[6, 1]), &["[6, 1]", "one dimension"]);
@@ -255,18 +187,10 @@ fn missing_folders_and_files() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let absent = dir.path().join("absent");
     assert_says(open_dir(&absent), &absent, &["does not exist"]);
-    assert_says(
-        open_dir(dir.path()),
-        dir.path(),
-        &["no IDX files", "MNIST/raw"],
-    );
+    assert_says(open_dir(dir.path()), dir.path(), &["no IDX files", "MNIST/raw"]);
     put_set(dir.path(), NAMES, &small());
     let file = dir.path().join(NAMES[0]);
     assert_says(open_dir(&file), &file, &["not a folder"]);
     std::fs::remove_file(dir.path().join(NAMES[3])).expect("it is there");
-    assert_says(
-        open_dir(dir.path()),
-        dir.path(),
-        &["lacks the test labels", NAMES[0]],
-    );
+    assert_says(open_dir(dir.path()), dir.path(), &["lacks the test labels", NAMES[0]]);
 }

@@ -19,11 +19,7 @@ fn sample() -> (Vec<u8>, String) {
 }
 
 fn pinned(sha256: &str) -> Pinned<'_> {
-    Pinned {
-        name: "train-images-idx3-ubyte",
-        raw_bytes: 78_416,
-        raw_sha256: sha256,
-    }
+    Pinned { name: "train-images-idx3-ubyte", raw_bytes: 78_416, raw_sha256: sha256 }
 }
 
 fn html() -> Reply {
@@ -38,13 +34,8 @@ fn refused(reply: Reply, attempts: usize) -> String {
     let (_, sha256) = sample();
     let result = fetch(&pinned(&sha256), &server.mirrors(), dir.path(), &mut |_| {});
     let failed = result.expect_err("a bad answer");
-    let [Tried { place, reason }] = &failed[..] else {
-        panic!("one address: {failed:?}")
-    };
-    assert_eq!(
-        place,
-        &format!("{}train-images-idx3-ubyte.gz", server.address)
-    );
+    let [Tried { place, reason }] = &failed[..] else { panic!("one address: {failed:?}") };
+    assert_eq!(place, &format!("{}train-images-idx3-ubyte.gz", server.address));
     assert_eq!(server.count(), attempts, "{reason}");
     assert_eq!(files(dir.path()), [""; 0], "nothing may stay behind");
     reason.clone()
@@ -52,9 +43,7 @@ fn refused(reply: Reply, attempts: usize) -> String {
 
 fn files(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("temporary folder").flatten();
-    entries
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect()
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
 #[track_caller]
@@ -74,14 +63,9 @@ fn the_second_mirror_helps_when_the_first_does_not() {
     let mirrors = [first.address.clone(), second.address.clone()];
     let folder = dir.path().join("made/on/the/way");
     let mut events = Vec::new();
-    let path = fetch(&pinned(&sha256), &mirrors, &folder, &mut |event| {
-        events.push(event)
-    });
+    let path = fetch(&pinned(&sha256), &mirrors, &folder, &mut |event| events.push(event));
     assert_eq!(path, Ok(folder.join("train-images-idx3-ubyte.gz")));
-    assert_eq!(
-        fs::read(folder.join("train-images-idx3-ubyte.gz")).expect("it is there"),
-        body
-    );
+    assert_eq!(fs::read(folder.join("train-images-idx3-ubyte.gz")).expect("it is there"), body);
     assert_eq!(files(&folder).len(), 1);
     assert_eq!((first.count(), second.count()), (2, 1));
     let request = second.requests.lock().expect("no test panics in here")[0].to_lowercase();
@@ -89,14 +73,7 @@ fn the_second_mirror_helps_when_the_first_does_not() {
     assert_contains(&request, "user-agent: gpu-mlp/");
     let length = body.len() as u64;
     let file = "train-images-idx3-ubyte.gz".to_owned();
-    assert_eq!(
-        events.last(),
-        Some(&Event::Fetch {
-            file,
-            done: length,
-            total: Some(length)
-        })
-    );
+    assert_eq!(events.last(), Some(&Event::Fetch { file, done: length, total: Some(length) }));
 }
 
 #[test]
@@ -105,10 +82,7 @@ fn a_second_attempt_helps_when_the_first_broke_off() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let (body, sha256) = sample();
         let half = body[..body.len() / 2].to_vec();
-        let server = Server::start(vec![
-            Reply::Short(half, body.len()),
-            Reply::Whole(200, body),
-        ]);
+        let server = Server::start(vec![Reply::Short(half, body.len()), Reply::Whole(200, body)]);
         let path = fetch(&pinned(&sha256), &server.mirrors(), dir.path(), &mut |_| {});
         assert!(path.is_ok(), "{path:?}");
         assert_eq!(server.count(), 2);
@@ -124,19 +98,10 @@ fn bad_answers_are_told_apart_and_leave_nothing() {
         assert_contains(&refused(Reply::Whole(404, page), 1), "status 404");
         assert_contains(&refused(html(), 2), "web page");
         let half = body[..body.len() / 2].to_vec();
-        assert_contains(
-            &refused(Reply::Short(half.clone(), body.len()), 2),
-            "broke off after",
-        );
+        assert_contains(&refused(Reply::Short(half.clone(), body.len()), 2), "broke off after");
         assert_contains(&refused(Reply::Unmeasured(half), 2), "truncated");
-        assert_contains(
-            &refused(Reply::Short(vec![0; 10], 1 << 40), 1),
-            "longer than",
-        );
-        assert_contains(
-            &refused(Reply::Unmeasured(vec![0; 4 << 20]), 1),
-            "longer than",
-        );
+        assert_contains(&refused(Reply::Short(vec![0; 10], 1 << 40), 1), "longer than");
+        assert_contains(&refused(Reply::Unmeasured(vec![0; 4 << 20]), 1), "longer than");
         // A small file that would fill a lot of memory.
         let reason = refused(Reply::Whole(200, gzip(&good(&images(&[1000, 28, 28])))), 2);
         assert_contains(&reason, "more than the 78416 expected");
@@ -193,21 +158,13 @@ fn a_failed_fetch_falls_back_for_auto_only_and_offline_asks_nobody() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let server = Server::start(vec![html()]);
     let mirrors = server.mirrors();
-    let places = Places {
-        cache: Some(dir.path().into()),
-        mirrors,
-        ..Places::default()
-    };
+    let places = Places { cache: Some(dir.path().into()), mirrors, ..Places::default() };
     for choice in ["auto", "mnist"] {
         let _ = open(&places, choice, true);
     }
     assert_eq!(server.count(), 0, "offline");
 
-    let reason = if cfg!(feature = "download") {
-        "web page"
-    } else {
-        "without the feature"
-    };
+    let reason = if cfg!(feature = "download") { "web page" } else { "without the feature" };
     let (set, notes) = open(&places, "auto", false);
     assert_eq!(set.expect("digits").name, "digits");
     assert!(notes.len() == 1 && notes[0].contains(reason), "{notes:?}");

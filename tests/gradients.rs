@@ -17,11 +17,7 @@ const ACTIVATIONS: [ActivationName; 5] = [
 ];
 
 /// The slope of a loss by every value: (f(v + h) − f(v − h)) / 2h, or `None` where a sum crosses the kink of its ReLU.
-fn slopes(
-    values: &[f64],
-    kinks: bool,
-    loss: impl Fn(&[f64]) -> (f64, Vec<bool>),
-) -> Vec<Option<f64>> {
+fn slopes(values: &[f64], kinks: bool, loss: impl Fn(&[f64]) -> (f64, Vec<bool>)) -> Vec<Option<f64>> {
     const H: f64 = 1e-4;
     let moved = |at: usize, by: f64| {
         let mut values = values.to_vec();
@@ -40,12 +36,7 @@ const TOLERANCE: f64 = 40.0 * f32::EPSILON as f64;
 
 /// The first value that is too far from the truth, where that is known.
 fn fault(found: &[f64], truth: &[Option<f64>]) -> Option<String> {
-    let pairs = || {
-        found
-            .iter()
-            .zip(truth)
-            .filter_map(|(found, truth)| Some((*found, (*truth)?)))
-    };
+    let pairs = || found.iter().zip(truth).filter_map(|(found, truth)| Some((*found, (*truth)?)));
     let largest = pairs().map(|(_, truth)| truth.abs()).fold(0.0, f64::max);
     if found.len() != truth.len() || largest < 1e-3 || pairs().count() * 10 < truth.len() * 9 {
         return Some(format!("too little is known: {truth:?}"));
@@ -54,9 +45,7 @@ fn fault(found: &[f64], truth: &[Option<f64>]) -> Option<String> {
     let close = |found: f64, truth: f64| (found - truth).abs() <= TOLERANCE * largest;
     let at = pairs().position(|(found, truth)| !close(found, truth))?;
     let (found, truth) = pairs().nth(at)?;
-    Some(format!(
-        "value {at} is {found:e}, in truth {truth:e}; the largest is {largest:e}"
-    ))
+    Some(format!("value {at} is {found:e}, in truth {truth:e}; the largest is {largest:e}"))
 }
 
 /// All of them known.
@@ -66,18 +55,13 @@ fn known(values: Vec<f64>) -> Vec<Option<f64>> {
 
 /// Whether the loss has points without a slope.
 fn has_kinks(config: &Config) -> bool {
-    matches!(
-        config.activation,
-        ActivationName::Relu | ActivationName::LeakyRelu
-    )
+    matches!(config.activation, ActivationName::Relu | ActivationName::LeakyRelu)
 }
 
 /// Every activation, with up to two hidden layers, with and without dropout.
 fn configs() -> impl Iterator<Item = Config> {
     let hidden: [&[usize]; 3] = [&[], &[5], &[5, 4]];
-    let nets = hidden
-        .into_iter()
-        .flat_map(|hidden| [(hidden, false), (hidden, true)]);
+    let nets = hidden.into_iter().flat_map(|hidden| [(hidden, false), (hidden, true)]);
     nets.flat_map(|(hidden, dropout)| ACTIVATIONS.map(|act| config(act, hidden, dropout)))
 }
 
@@ -109,10 +93,7 @@ fn the_loss_of_the_engine_is_the_loss_in_double_precision() {
         let masks = rig.masks();
         let (loss, _) = rig.loss(&masks, &rig.inputs(&masks), &rig.parameters);
         let found = rig.values("tally")[0] / SAMPLES as f64;
-        assert!(
-            (found - loss).abs() <= TOLERANCE * loss,
-            "{found}, in truth {loss}: {config:?}"
-        );
+        assert!((found - loss).abs() <= TOLERANCE * loss, "{found}, in truth {loss}: {config:?}");
     }
 }
 
@@ -122,26 +103,11 @@ fn the_gradient_by_the_inputs_is_the_slope_of_the_loss() {
         let mut net = net(&config);
         let find = |name: &str| net.plan.tensors.iter().find(|tensor| tensor.name == name);
         let id = |name: &str| find(name).map(|tensor| tensor.id);
-        let dy = id("dh1")
-            .or(id("dlogits"))
-            .expect("the plan has an error signal");
-        let (w, x, mask) = (
-            net.layers[0].w,
-            id("x0").expect("x0"),
-            id("none").expect("none"),
-        );
+        let dy = id("dh1").or(id("dlogits")).expect("the plan has an error signal");
+        let (w, x, mask) = (net.layers[0].w, id("x0").expect("x0"), id("none").expect("none"));
         let (act, keep, form) = (Activation::Identity, 1.0, Default::default());
         let dx = net.plan.grad(x);
-        net.plan.push(LinearDx {
-            dy,
-            w,
-            x,
-            mask,
-            dx,
-            act,
-            keep,
-            form,
-        });
+        net.plan.push(LinearDx { dy, w, x, mask, dx, act, keep, form });
         let mut rig = Rig::with(config.clone(), net);
         rig.run(0, SAMPLES, SAMPLES);
         let masks = rig.masks();
@@ -176,18 +142,12 @@ fn the_padding_of_a_partial_batch_contributes_nothing() {
         let mut used = Rig::new(config.clone());
         used.run(0, SAMPLES, SAMPLES);
         let mut fresh = Rig::new(config.clone());
-        let mut small = Rig::new(Config {
-            physical_batch: 4,
-            ..config.clone()
-        });
+        let mut small = Rig::new(Config { physical_batch: 4, ..config.clone() });
         let gradients = [&mut used, &mut fresh, &mut small].map(|rig| {
             rig.run(0, 4, 4);
             rig.gradient()
         });
-        assert!(
-            gradients[0] == gradients[1] && gradients[0] == gradients[2],
-            "{config:?}"
-        );
+        assert!(gradients[0] == gradients[1] && gradients[0] == gradients[2], "{config:?}");
         assert!(gradients[0].iter().any(|&value| value != 0.0));
     }
 }
@@ -202,16 +162,8 @@ fn a_step_of_training_moves_every_parameter_against_its_slope() {
         let loss = |parameters: &[f64]| rig.loss(&masks, &inputs, parameters);
         let slopes = slopes(&rig.parameters, has_kinks(&config), loss);
         let after = trained(&config, 1);
-        let moved = rig
-            .parameters
-            .iter()
-            .zip(after)
-            .map(|(before, after)| before - after);
-        assert_eq!(
-            fault(&moved.collect::<Vec<_>>(), &slopes),
-            None,
-            "{config:?}"
-        );
+        let moved = rig.parameters.iter().zip(after).map(|(before, after)| before - after);
+        assert_eq!(fault(&moved.collect::<Vec<_>>(), &slopes), None, "{config:?}");
     }
 }
 
@@ -221,23 +173,11 @@ fn micro_batches_train_like_the_whole_batch() {
         for batch_size in [BatchSize::Full, BatchSize::Samples(5)] {
             let with = |physical_batch, lr| {
                 let config = config.clone();
-                trained(
-                    &Config {
-                        batch_size,
-                        physical_batch,
-                        lr,
-                        ..config
-                    },
-                    2,
-                )
+                trained(&Config { batch_size, physical_batch, lr, ..config }, 2)
             };
             let whole = known(with(SAMPLES, 0.1));
             for micro in [1, 3, 4] {
-                assert_eq!(
-                    fault(&with(micro, 0.1), &whole),
-                    None,
-                    "{micro}: {config:?}"
-                );
+                assert_eq!(fault(&with(micro, 0.1), &whole), None, "{micro}: {config:?}");
             }
             let other = fault(&with(SAMPLES, 0.2), &whole);
             assert!(other.is_some(), "nothing was learnt: {config:?}");

@@ -18,17 +18,14 @@ use std::rc::Rc;
 
 /// Cases that are tried with every breakage: all but the large ones.
 fn small_cases() -> impl Iterator<Item = Case> {
-    cases()
-        .into_iter()
-        .filter(|case| case.plan.bytes() < 1 << 15)
+    cases().into_iter().filter(|case| case.plan.bytes() < 1 << 15)
 }
 
 #[test]
 fn the_unbroken_engine_passes_every_case() {
     let mut tried = BTreeSet::new();
     for case in cases() {
-        let make =
-            async |plan: &_, memory| Ok(Box::new(CpuEngine::new(plan, memory)) as Box<dyn Engine>);
+        let make = async |plan: &_, memory| Ok(Box::new(CpuEngine::new(plan, memory)) as Box<dyn Engine>);
         let verdict = pollster::block_on(judge(&case, make)).expect("the CPU answers");
         assert_eq!(verdict.fault, None, "{} {}", verdict.kernel, verdict.case);
         assert!(verdict.compared > 0 && verdict.worst == 0.0);
@@ -55,26 +52,17 @@ fn every_breakage_is_found_by_the_question_that_asks_for_it() {
     let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for case in small_cases() {
         for (name, question, place, change) in breakages() {
-            let targets = used(&case, |access| {
-                (access == Access::Read) == (place == Place::Input)
-            });
+            let targets = used(&case, |access| (access == Access::Read) == (place == Place::Input));
             for (_, target) in targets {
                 let Some(verdict) = verdict(&case, place, target, &change) else {
                     continue;
                 };
                 let what = format!("{} {}: {name}", verdict.kernel, verdict.case);
-                let Some(Fault {
-                    question: asked,
-                    finding,
-                }) = &verdict.fault
-                else {
+                let Some(Fault { question: asked, finding }) = &verdict.fault else {
                     panic!("{what}, and nothing was found");
                 };
                 assert_eq!(*asked, question, "{what}: {finding}");
-                assert!(
-                    finding.contains(case.plan.name(target)),
-                    "{what}: {finding}"
-                );
+                assert!(finding.contains(case.plan.name(target)), "{what}: {finding}");
                 found.entry(name).or_default().insert(verdict.kernel);
             }
         }
@@ -89,8 +77,7 @@ fn every_breakage_is_found_by_the_question_that_asks_for_it() {
 fn what_the_run_before_left_is_found_where_it_is_added_to() {
     let mut tried = BTreeSet::new();
     for case in small_cases() {
-        let updates =
-            ["sgd", "momentum", "adam"].contains(&case.plan.steps[0].kernel().shader().name);
+        let updates = ["sgd", "momentum", "adam"].contains(&case.plan.steps[0].kernel().shader().name);
         if !updates && case.now.accumulate == 0 {
             continue;
         }
@@ -101,16 +88,9 @@ fn what_the_run_before_left_is_found_where_it_is_added_to() {
             }
         });
         for (_, target) in used(&case, |access| access == Access::Update) {
-            let verdict =
-                verdict(&case, Place::Upload, target, &change).expect("it is written to twice");
+            let verdict = verdict(&case, Place::Upload, target, &change).expect("it is written to twice");
             let question = verdict.fault.map(|fault| fault.question);
-            assert_eq!(
-                question,
-                Some(Question::AgainTheSame),
-                "{} {}",
-                verdict.kernel,
-                case.name
-            );
+            assert_eq!(question, Some(Question::AgainTheSame), "{} {}", verdict.kernel, case.name);
             tried.insert(verdict.kernel);
         }
     }
@@ -124,23 +104,11 @@ fn an_error_just_above_the_bound_is_found_and_one_just_below_is_not() {
         let kernel = case.plan.steps[0].kernel();
         let (before, ids) = (case.before(NAN_POISON), kernel.tensors());
         let mut engine = CpuEngine::new(&case.plan, Memory::default());
-        ids.iter()
-            .zip(&before)
-            .for_each(|(&id, words)| engine.write(id, 0, words));
+        ids.iter().zip(&before).for_each(|(&id, words)| engine.write(id, 0, words));
         engine.run_now(&[(0..1, case.now)]);
         let read = |&id: &Id| pollster::block_on(engine.read(id, 0..id.words()));
-        let after: Vec<Vec<u32>> = ids
-            .iter()
-            .map(read)
-            .map(|words| words.expect("the CPU answers"))
-            .collect();
-        let bounds = kernel.bounds(
-            &case.now,
-            &Witness {
-                before: &before,
-                after: &after,
-            },
-        );
+        let after: Vec<Vec<u32>> = ids.iter().map(read).map(|words| words.expect("the CPU answers")).collect();
+        let bounds = kernel.bounds(&case.now, &Witness { before: &before, after: &after });
         for (arg, id) in used(&case, |access| access != Access::Read) {
             let Some(bound) = &bounds[arg] else { continue };
             let at = (0..bound.len())
@@ -157,17 +125,11 @@ fn an_error_just_above_the_bound_is_found_and_one_just_below_is_not() {
                 below = below.next_up()
             }
             let with = |value: f32| {
-                let change: Change =
-                    Rc::new(move |_: &Scene, words: &mut Vec<u32>| words[at] = value.to_bits());
+                let change: Change = Rc::new(move |_: &Scene, words: &mut Vec<u32>| words[at] = value.to_bits());
                 verdict(&case, Place::Output, id, &change)
             };
             let above = with(below.next_up()).and_then(|verdict| verdict.fault);
-            assert_eq!(
-                above.map(|fault| fault.question),
-                Some(Question::Right),
-                "{}",
-                case.name
-            );
+            assert_eq!(above.map(|fault| fault.question), Some(Question::Right), "{}", case.name);
             if let Some(verdict) = with(below) {
                 assert_eq!(verdict.fault, None, "{} {}", verdict.kernel, case.name);
                 tried.insert((kernel.shader().name, arg));

@@ -20,33 +20,21 @@ fn every_kernel_agrees_with_its_twin_on_every_adapter() {
         return;
     }
     for adapter in found {
-        let gpu = pollster::block_on(Gpu::open(adapter))
-            .expect("an adapter that is listed can be opened");
+        let gpu = pollster::block_on(Gpu::open(adapter)).expect("an adapter that is listed can be opened");
         let (mut tried, mut faults) = (BTreeSet::new(), Vec::new());
         let cases = cases();
         assert!(!cases.is_empty());
         for case in &cases {
-            let make = async |plan: &_, memory| {
-                Ok(Box::new(GpuEngine::new(&gpu, plan, memory).await?) as Box<dyn Engine>)
-            };
+            let make =
+                async |plan: &_, memory| Ok(Box::new(GpuEngine::new(&gpu, plan, memory).await?) as Box<dyn Engine>);
             let verdict = pollster::block_on(judge(case, make)).expect("the adapter answers");
-            assert!(
-                verdict.compared > 0,
-                "{} {}: nothing was compared",
-                verdict.kernel,
-                verdict.case
-            );
+            assert!(verdict.compared > 0, "{} {}: nothing was compared", verdict.kernel, verdict.case);
             tried.insert(verdict.kernel);
             if let Some(fault) = verdict.fault {
                 faults.push(format!("{} {}: {fault}", verdict.kernel, verdict.case));
             }
         }
-        eprintln!(
-            "{}: {} cases of {} kernels",
-            gpu.line(),
-            cases.len(),
-            tried.len()
-        );
+        eprintln!("{}: {} cases of {} kernels", gpu.line(), cases.len(), tried.len());
         let all: BTreeSet<_> = shaders().iter().map(|shader| shader.name).collect();
         assert_eq!(tried, all, "every shader has a case");
         assert!(faults.is_empty(), "{}:\n{}", gpu.line(), faults.join("\n"));

@@ -28,10 +28,8 @@ fn files(folder: &str, extension: &str) -> BTreeMap<String, String> {
 #[test]
 fn every_file_is_a_shader_of_the_list_and_every_shader_of_the_list_is_a_file() {
     let files = files("shaders", "wgsl");
-    let listed: BTreeMap<String, String> = shaders()
-        .iter()
-        .map(|shader| (shader.name.to_string(), shader.source.to_string()))
-        .collect();
+    let listed: BTreeMap<String, String> =
+        shaders().iter().map(|shader| (shader.name.to_string(), shader.source.to_string())).collect();
     assert_eq!(listed.len(), shaders().len(), "a name is listed twice");
     let names = |map: &BTreeMap<String, String>| map.keys().cloned().collect::<BTreeSet<_>>();
     assert_eq!(names(&files), names(&listed));
@@ -46,10 +44,8 @@ fn every_page_with_shaders_is_in_the_list() {
     let mut included = BTreeSet::new();
     let pages = files("src/kernels", "rs");
     for (page, text) in pages.iter().filter(|(_, text)| text.contains("SHADERS: ")) {
-        let names = text
-            .split("include_str!(")
-            .skip(1)
-            .filter_map(|rest| rest.split_once("/shaders/")?.1.split_once(".wgsl"));
+        let names =
+            text.split("include_str!(").skip(1).filter_map(|rest| rest.split_once("/shaders/")?.1.split_once(".wgsl"));
         let before = included.len();
         included.extend(names.map(|(name, _)| name));
         assert!(included.len() > before, "{page} includes no shader");
@@ -97,10 +93,7 @@ linear    | params.batch *           | arrayLength(&x) *          | feature
 
 #[test]
 fn every_check_is_seen_to_fail() {
-    let changes = CHANGES
-        .lines()
-        .skip(1)
-        .map(|line| line.split('|').map(str::trim).collect());
+    let changes = CHANGES.lines().skip(1).map(|line| line.split('|').map(str::trim).collect());
     for change in changes {
         let change: Vec<&str> = change;
         let [name, from, to, topic] = change[..] else {

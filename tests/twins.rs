@@ -30,11 +30,7 @@ fn run(case: &Case) -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
     }
     engine.run_now(&[(0..1, case.now)]);
     let read = |&id: &Id| pollster::block_on(engine.read(id, 0..id.words()));
-    let after = ids
-        .iter()
-        .map(read)
-        .map(|words| words.expect("the CPU answers"))
-        .collect();
+    let after = ids.iter().map(read).map(|words| words.expect("the CPU answers")).collect();
     (before, after)
 }
 
@@ -52,20 +48,13 @@ fn every_twin_agrees_with_the_oracle_in_every_case() {
         *worst = worst.max(share);
     }
     eprintln!("largest share of a bound: {worst:.3?}");
-    assert_eq!(
-        worst.len(),
-        shaders().len(),
-        "every shader's twin has a case"
-    );
+    assert_eq!(worst.len(), shaders().len(), "every shader's twin has a case");
 }
 
 #[test]
 fn the_comparison_is_seen_to_fail() {
     let mut tried = 0;
-    for case in cases()
-        .into_iter()
-        .filter(|case| case.plan.bytes() < 1 << 16)
-    {
+    for case in cases().into_iter().filter(|case| case.plan.bytes() < 1 << 16) {
         let (before, after) = run(&case);
         let op = &case.plan.steps[0];
         let (kernel, ids) = (op.kernel(), op.kernel().tensors());
@@ -103,52 +92,19 @@ fn products(batch: usize, inputs: usize, outputs: usize) -> Vec<Case> {
     let (act, keep, form) = (Activation::Identity, 1.0, Form::Plain);
     let reals = Fill::Reals(1.0);
     let forward = case("linear", &|case| {
-        let (x, w) = (
-            case.f32("x", batch, inputs, reals),
-            case.f32("w", outputs, inputs, reals),
-        );
-        let (b, mask) = (
-            case.f32("b", 1, outputs, reals),
-            case.mask("mask", 1, 1, 1.0),
-        );
+        let (x, w) = (case.f32("x", batch, inputs, reals), case.f32("w", outputs, inputs, reals));
+        let (b, mask) = (case.f32("b", 1, outputs, reals), case.mask("mask", 1, 1, 1.0));
         let y = case.output("y", batch, outputs);
-        case.push(Linear {
-            x,
-            w,
-            b,
-            mask,
-            y,
-            act,
-            keep,
-            form,
-        });
+        case.push(Linear { x, w, b, mask, y, act, keep, form });
     });
     let dx = case("linear_dx", &|case| {
-        let (dy, w) = (
-            case.f32("dy", batch, outputs, reals),
-            case.f32("w", outputs, inputs, reals),
-        );
-        let (x, mask) = (
-            case.f32("x", batch, inputs, reals),
-            case.mask("mask", 1, 1, 1.0),
-        );
+        let (dy, w) = (case.f32("dy", batch, outputs, reals), case.f32("w", outputs, inputs, reals));
+        let (x, mask) = (case.f32("x", batch, inputs, reals), case.mask("mask", 1, 1, 1.0));
         let dx = case.output("dx", batch, inputs);
-        case.push(LinearDx {
-            dy,
-            w,
-            x,
-            mask,
-            dx,
-            act,
-            keep,
-            form,
-        });
+        case.push(LinearDx { dy, w, x, mask, dx, act, keep, form });
     });
     let dw = case("linear_dw", &|case| {
-        let (dy, x) = (
-            case.f32("dy", batch, outputs, reals),
-            case.f32("x", batch, inputs, reals),
-        );
+        let (dy, x) = (case.f32("dy", batch, outputs, reals), case.f32("x", batch, inputs, reals));
         let dw = case.f32("dw", outputs, inputs, reals);
         case.now.accumulate = 1;
         case.push(LinearDw { dy, x, dw, form });
@@ -166,11 +122,7 @@ fn the_bits_of_a_product_do_not_depend_on_the_number_of_threads() {
             };
             let alone = on(1);
             for threads in 2..=8 {
-                assert!(
-                    on(threads) == alone,
-                    "{}: {threads} threads give other bits",
-                    case.name
-                );
+                assert!(on(threads) == alone, "{}: {threads} threads give other bits", case.name);
             }
         }
     }
@@ -202,27 +154,12 @@ fn a_unit_is_kept_from_the_very_probability_on_that_lies_above_its_number() {
 #[test]
 fn the_mask_of_a_micro_batch_is_a_part_of_the_mask_of_its_batch() {
     for cols in [1, 31, 33, 784] {
-        let now = Now {
-            step: 7,
-            ..Now::default()
-        };
+        let now = Now { step: 7, ..Now::default() };
         let whole = mask(130, cols, 0.8, now, 0);
         let stride = whole.len() / 130;
         for (first, rows) in [(0, 64), (1, 1), (64, 64), (128, 2)] {
-            let part = mask(
-                rows,
-                cols,
-                0.8,
-                Now {
-                    first: first as u32,
-                    ..now
-                },
-                0,
-            );
-            assert!(
-                part == whole[first * stride..][..rows * stride],
-                "{rows} rows from {first} of {cols} columns"
-            );
+            let part = mask(rows, cols, 0.8, Now { first: first as u32, ..now }, 0);
+            assert!(part == whole[first * stride..][..rows * stride], "{rows} rows from {first} of {cols} columns");
         }
     }
 }
@@ -236,35 +173,14 @@ fn masks_keep_their_share_and_are_independent_of_each_other() {
     let near = |found: f64, p: f64| (found - p).abs() <= 5.0 * (p * (1.0 - p) / values).sqrt();
     for keep in [0.5, 0.8, 0.999] {
         let p = f64::from(keep);
-        let draw = |step, layer| {
-            mask(
-                rows,
-                cols,
-                keep,
-                Now {
-                    step,
-                    ..Now::default()
-                },
-                layer,
-            )
-        };
+        let draw = |step, layer| mask(rows, cols, keep, Now { step, ..Now::default() }, layer);
         let one = draw(0, 0);
         let ones: u32 = one.iter().map(|word| word.count_ones()).sum();
-        assert!(
-            near(share(ones), p),
-            "{} of the units are kept, not {keep}",
-            share(ones)
-        );
+        assert!(near(share(ones), p), "{} of the units are kept, not {keep}", share(ones));
         for (step, layer) in [(1, 0), (0, 1), (u32::MAX, 0)] {
-            let both = one
-                .iter()
-                .zip(draw(step, layer))
-                .map(|(a, b)| (a & b).count_ones());
+            let both = one.iter().zip(draw(step, layer)).map(|(a, b)| (a & b).count_ones());
             let both = share(both.sum());
-            assert!(
-                near(both, p * p),
-                "{both} are kept in both of two draws, not {keep}²"
-            );
+            assert!(near(both, p * p), "{both} are kept in both of two draws, not {keep}²");
         }
     }
 }

@@ -41,37 +41,16 @@ pub struct Case {
 impl Case {
     /// A case without tensors; `now` describes a first, whole batch of one step.
     pub fn new(name: String) -> Self {
-        let now = Now {
-            rows: u32::MAX,
-            batch: 1,
-            lr: 0.1,
-            ..Now::default()
-        };
-        Case {
-            name,
-            plan: Plan::default(),
-            now,
-            exact: false,
-            max_groups: MAX_GROUPS,
-            data: Vec::new(),
-        }
+        let now = Now { rows: u32::MAX, batch: 1, lr: 0.1, ..Now::default() };
+        Case { name, plan: Plan::default(), now, exact: false, max_groups: MAX_GROUPS, data: Vec::new() }
     }
 
     fn rng(&self) -> ChaCha8Rng {
-        let seed = self.name.bytes().fold(0u64, |hash, byte| {
-            hash.wrapping_mul(0x100_0000_01b3) ^ u64::from(byte)
-        });
+        let seed = self.name.bytes().fold(0u64, |hash, byte| hash.wrapping_mul(0x100_0000_01b3) ^ u64::from(byte));
         host(seed, Stream::Init, self.data.len() as u64)
     }
 
-    fn add(
-        &mut self,
-        name: &str,
-        kind: Kind,
-        rows: usize,
-        cols: usize,
-        words: Option<Vec<u32>>,
-    ) -> Id {
+    fn add(&mut self, name: &str, kind: Kind, rows: usize, cols: usize, words: Option<Vec<u32>>) -> Id {
         self.data.push(words);
         self.plan.tensor(name, kind, rows, cols)
     }
@@ -94,11 +73,7 @@ impl Case {
     /// A vector of whole numbers.
     pub fn u32(&mut self, name: &str, cols: usize, fill: Fill) -> Id {
         let mut rng = self.rng();
-        let below = if let Fill::Below(n) = fill {
-            n
-        } else {
-            u32::MAX
-        };
+        let below = if let Fill::Below(n) = fill { n } else { u32::MAX };
         let words = (0..cols).map(|_| rng.random_range(0..below)).collect();
         self.add(name, Kind::U32, 1, cols, Some(words))
     }
@@ -116,9 +91,7 @@ impl Case {
             return self.add(name, Kind::Bits, 1, 1, Some(vec![0]));
         }
         let mut rng = self.rng();
-        let words = (0..rows * cols.div_ceil(32))
-            .map(|_| rng.next_u32())
-            .collect();
+        let words = (0..rows * cols.div_ceil(32)).map(|_| rng.next_u32()).collect();
         self.add(name, Kind::Bits, rows, cols, Some(words))
     }
 
@@ -139,12 +112,7 @@ impl Case {
 
     /// Makes every second column of a tensor a hit or miss, 1 or 0.
     pub fn hits(mut self, score: Id) -> Self {
-        for word in self.data[score.index]
-            .iter_mut()
-            .flatten()
-            .skip(1)
-            .step_by(4)
-        {
+        for word in self.data[score.index].iter_mut().flatten().skip(1).step_by(4) {
             *word = f32::from(f32::from_bits(*word) > 0.0).to_bits();
         }
         self
@@ -166,25 +134,12 @@ impl Case {
     pub fn folded(&self) -> Option<Case> {
         let groups = self.plan.steps[0].kernel().groups();
         let limit = (2..groups).find(|limit| !groups.is_multiple_of(*limit))?;
-        Some(Case {
-            name: format!("{} in rows of {limit} groups", self.name),
-            max_groups: limit,
-            ..self.clone()
-        })
+        Some(Case { name: format!("{} in rows of {limit} groups", self.name), max_groups: limit, ..self.clone() })
     }
 
     /// Words of the dispatch's tensors before it runs, in binding order; outputs hold `fresh`.
     pub fn before(&self, fresh: u32) -> Vec<Vec<u32>> {
-        let words = |id: Id| {
-            self.data[id.index]
-                .clone()
-                .unwrap_or_else(|| vec![fresh; id.words()])
-        };
-        self.plan.steps[0]
-            .kernel()
-            .tensors()
-            .into_iter()
-            .map(words)
-            .collect()
+        let words = |id: Id| self.data[id.index].clone().unwrap_or_else(|| vec![fresh; id.words()]);
+        self.plan.steps[0].kernel().tensors().into_iter().map(words).collect()
     }
 }

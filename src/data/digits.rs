@@ -45,11 +45,7 @@ pub struct Options {
 impl Default for Options {
     /// The sizes of MNIST.
     fn default() -> Self {
-        Self {
-            train: 60_000,
-            test: 10_000,
-            seed: 1,
-        }
+        Self { train: 60_000, test: 10_000, seed: 1 }
     }
 }
 
@@ -85,11 +81,7 @@ pub fn generate(options: &Options) -> DataSet {
         classes: CLASSES,
         train,
         test,
-        sha256: hash
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
+        sha256: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
         origin: format!("generated from strokes, seed {}", options.seed),
     }
 }
@@ -99,15 +91,12 @@ fn draw(families: &[Vec<Family>], seed: u64, split: u64, len: usize) -> Split {
     let mut pixels = vec![0; len.saturating_mul(PIXELS)];
     let mut labels = vec![0; len];
     let images = pixels.par_chunks_exact_mut(PIXELS);
-    images
-        .zip(&mut labels)
-        .enumerate()
-        .for_each(|(index, (image, label))| {
-            *label = label_of(seed, split, index);
-            let mut rng = stream(seed, split, Purpose::Image, index);
-            let strokes = hand::write(&families[usize::from(*label)], &mut rng);
-            pen::draw(*label, &strokes, &mut rng, image);
-        });
+    images.zip(&mut labels).enumerate().for_each(|(index, (image, label))| {
+        *label = label_of(seed, split, index);
+        let mut rng = stream(seed, split, Purpose::Image, index);
+        let strokes = hand::write(&families[usize::from(*label)], &mut rng);
+        pen::draw(*label, &strokes, &mut rng, image);
+    });
     Split { pixels, labels }
 }
 

@@ -43,18 +43,12 @@ pub struct Tried {
 
 impl Tried {
     pub(super) fn new(place: impl fmt::Display, reason: impl fmt::Display) -> Tried {
-        Tried {
-            place: place.to_string(),
-            reason: reason.to_string(),
-        }
+        Tried { place: place.to_string(), reason: reason.to_string() }
     }
 
     /// With the host in place of an address.
     pub(super) fn brief(&self) -> String {
-        let host = self
-            .place
-            .split_once("://")
-            .and_then(|(_, rest)| rest.split('/').next());
+        let host = self.place.split_once("://").and_then(|(_, rest)| rest.split('/').next());
         format!("{}: {}", host.unwrap_or(&self.place), self.reason)
     }
 }
@@ -73,17 +67,11 @@ struct Refusal {
 
 impl Refusal {
     fn again(reason: impl fmt::Display) -> Refusal {
-        Refusal {
-            reason: reason.to_string(),
-            again: true,
-        }
+        Refusal { reason: reason.to_string(), again: true }
     }
 
     fn for_good(reason: impl fmt::Display) -> Refusal {
-        Refusal {
-            reason: reason.to_string(),
-            again: false,
-        }
+        Refusal { reason: reason.to_string(), again: false }
     }
 }
 
@@ -116,37 +104,19 @@ pub fn fetch(
     Err(failed)
 }
 
-fn fetch_once(
-    file: &Pinned<'_>,
-    url: &str,
-    folder: &Path,
-    watch: &mut dyn FnMut(Event),
-) -> Result<PathBuf, Refusal> {
+fn fetch_once(file: &Pinned<'_>, url: &str, folder: &Path, watch: &mut dyn FnMut(Event)) -> Result<PathBuf, Refusal> {
     let cap = file.raw_bytes + SLACK;
-    let too_long = || {
-        Refusal::for_good(format!(
-            "is longer than {cap} bytes, so it cannot be {}",
-            file.name
-        ))
-    };
+    let too_long = || Refusal::for_good(format!("is longer than {cap} bytes, so it cannot be {}", file.name));
     let (total, mut body) = get(url)?;
     if total.is_some_and(|total| total > cap) {
         return Err(too_long());
     }
-    let here =
-        |error| Refusal::for_good(format!("cannot be stored in {}: {error}", folder.display()));
-    let mut part = tempfile::Builder::new()
-        .prefix(".part-")
-        .tempfile_in(folder)
-        .map_err(here)?;
+    let here = |error| Refusal::for_good(format!("cannot be stored in {}: {error}", folder.display()));
+    let mut part = tempfile::Builder::new().prefix(".part-").tempfile_in(folder).map_err(here)?;
     let mut buffer = vec![0; 1 << 16];
     let mut done = 0;
     loop {
-        watch(Event::Fetch {
-            file: format!("{}.gz", file.name),
-            done,
-            total,
-        });
+        watch(Event::Fetch { file: format!("{}.gz", file.name), done, total });
         let broken = |error| Refusal::again(format!("broke off after {done} bytes: {error}"));
         let count = body.read(&mut buffer).map_err(broken)?;
         if count == 0 {
@@ -173,15 +143,12 @@ fn fetch_once(
 fn verify(file: &Pinned<'_>, path: &Path) -> Result<(), Refusal> {
     let raw = File::open(path).map_err(Refusal::for_good)?;
     // Under its own name in messages, not that of the temporary file.
-    let idx =
-        Idx::parse_at_most(file.raw_bytes, Path::new(file.name), raw).map_err(Refusal::again)?;
+    let idx = Idx::parse_at_most(file.raw_bytes, Path::new(file.name), raw).map_err(Refusal::again)?;
     let (found, expected) = (idx.raw_sha256(), file.raw_sha256);
     if found == expected {
         return Ok(());
     }
-    Err(Refusal::for_good(format!(
-        "gave other bytes: SHA-256 of the raw file is {found}, expected {expected}"
-    )))
+    Err(Refusal::for_good(format!("gave other bytes: SHA-256 of the raw file is {found}, expected {expected}")))
 }
 
 /// The length of the body, if the server says, and the body.
@@ -204,18 +171,9 @@ fn get(url: &str) -> Result<(Option<u64>, impl Read + use<>), Refusal> {
     }
     let response = Agent::new_with_config(config.build()).get(url).call();
     let response = response.map_err(|error| match error {
-        Error::StatusCode(status @ (429 | 500..)) => {
-            Refusal::again(format!("answered with status {status}"))
-        }
+        Error::StatusCode(status @ (429 | 500..)) => Refusal::again(format!("answered with status {status}")),
         Error::StatusCode(status) => Refusal::for_good(format!("answered with status {status}")),
-        Error::Io(io)
-            if matches!(
-                io.kind(),
-                ConnectionReset | ConnectionAborted | UnexpectedEof
-            ) =>
-        {
-            Refusal::again(io)
-        }
+        Error::Io(io) if matches!(io.kind(), ConnectionReset | ConnectionAborted | UnexpectedEof) => Refusal::again(io),
         // No such host, no route, no answer: to wait again would only take as long again.
         Error::Io(io) => Refusal::for_good(io),
         _ => Refusal::for_good(error),
@@ -226,7 +184,5 @@ fn get(url: &str) -> Result<(Option<u64>, impl Read + use<>), Refusal> {
 
 #[cfg(not(feature = "download"))]
 fn get(_url: &str) -> Result<(Option<u64>, std::io::Empty), Refusal> {
-    Err(Refusal::for_good(
-        "cannot be asked: this program was built without the feature `download`",
-    ))
+    Err(Refusal::for_good("cannot be asked: this program was built without the feature `download`"))
 }

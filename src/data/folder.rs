@@ -18,12 +18,7 @@ use super::{DataSet, Event, bad, load, mnist};
 use crate::Error;
 
 /// What the four files are, in the order used everywhere in [`data`](super).
-pub const ROLES: [&str; 4] = [
-    "training images",
-    "training labels",
-    "test images",
-    "test labels",
-];
+pub const ROLES: [&str; 4] = ["training images", "training labels", "test images", "test labels"];
 
 /// Folders to look in, relative to the one given. The folders of one layout are taken together.
 const LAYOUTS: [&[&str]; 9] = [
@@ -63,10 +58,7 @@ impl Found {
 
     /// The roles that no file fills, in words.
     fn missing(&self) -> String {
-        let absent = ROLES
-            .iter()
-            .zip(&self.files)
-            .filter(|(_, file)| file.is_none());
+        let absent = ROLES.iter().zip(&self.files).filter(|(_, file)| file.is_none());
         absent.map(|(role, _)| *role).collect::<Vec<_>>().join(", ")
     }
 
@@ -143,20 +135,16 @@ fn list(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
 /// Takes `emnist-letters-train-images-idx3-ubyte.gz` apart into what it begins with and a place in
 /// [`ROLES`].
 fn parse_name(name: &str) -> Option<(&str, usize)> {
-    let stem = name
-        .strip_suffix(".gz")
-        .unwrap_or(name)
-        .strip_suffix("-ubyte")?;
+    let stem = name.strip_suffix(".gz").unwrap_or(name).strip_suffix("-ubyte")?;
     let stem = stem.trim_end_matches(|c: char| c.is_ascii_digit());
-    let stem = stem
-        .strip_suffix("-idx")
-        .or_else(|| stem.strip_suffix(".idx"))?;
-    let endings = ["train-images", "train-labels", "t10k-images", "t10k-labels"]
-        .into_iter()
-        .chain(["train-images", "train-labels", "test-images", "test-labels"]);
-    let mut fits = endings
-        .enumerate()
-        .filter_map(|(i, end)| Some((stem.strip_suffix(end)?, i % 4)));
+    let stem = stem.strip_suffix("-idx").or_else(|| stem.strip_suffix(".idx"))?;
+    let endings = ["train-images", "train-labels", "t10k-images", "t10k-labels"].into_iter().chain([
+        "train-images",
+        "train-labels",
+        "test-images",
+        "test-labels",
+    ]);
+    let mut fits = endings.enumerate().filter_map(|(i, end)| Some((stem.strip_suffix(end)?, i % 4)));
     fits.find(|(prefix, _)| prefix.is_empty() || prefix.ends_with('-'))
 }
 
@@ -168,85 +156,41 @@ fn parse_name(name: &str) -> Option<(&str, usize)> {
 /// loaded.
 pub fn open(folder: &Path, watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
     let found = find(folder).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => bad(
-            folder,
-            "does not exist",
-            "check the path, or use `--data mnist`",
-        ),
-        io::ErrorKind::NotADirectory => bad(
-            folder,
-            "is a file, not a folder",
-            "name the folder that holds the four IDX files",
-        ),
-        _ => bad(
-            folder,
-            format!("cannot be listed: {error}"),
-            "check that you may read it",
-        ),
+        io::ErrorKind::NotFound => bad(folder, "does not exist", "check the path, or use `--data mnist`"),
+        io::ErrorKind::NotADirectory => {
+            bad(folder, "is a file, not a folder", "name the folder that holds the four IDX files")
+        }
+        _ => bad(folder, format!("cannot be listed: {error}"), "check that you may read it"),
     })?;
-    let whole: Vec<_> = found
-        .iter()
-        .filter_map(|set| Some((set, set.complete()?)))
-        .collect();
+    let whole: Vec<_> = found.iter().filter_map(|set| Some((set, set.complete()?))).collect();
     match &whole[..] {
         [(set, paths)] => open_set(set, paths, watch),
         [] => Err(nothing_whole(folder, &found)),
         several => {
             let names = several.iter().map(|(set, _)| {
-                let files = if set.prefix.is_empty() {
-                    ""
-                } else {
-                    &format!("{}*", set.prefix)
-                };
+                let files = if set.prefix.is_empty() { "" } else { &format!("{}*", set.prefix) };
                 format!("\n  {}", set.folder.join(files).display())
             });
             let problem = format!("holds several data sets:{}", names.collect::<String>());
-            Err(bad(
-                folder,
-                problem,
-                "name a folder that holds only the files of one",
-            ))
+            Err(bad(folder, problem, "name a folder that holds only the files of one"))
         }
     }
 }
 
 fn nothing_whole(folder: &Path, found: &[Found]) -> Error {
-    let Some(most) = found
-        .iter()
-        .max_by_key(|set| set.files.iter().flatten().count())
-    else {
+    let Some(most) = found.iter().max_by_key(|set| set.files.iter().flatten().count()) else {
         let looked = LAYOUTS.concat().join(" ");
-        let problem = format!(
-            "holds no IDX files, nor do these folders in it: {}",
-            looked.trim()
-        );
+        let problem = format!("holds no IDX files, nor do these folders in it: {}", looked.trim());
         let files = mnist::FILES.map(|file| file.name).join(", ");
         let next = format!("name the folder that holds {files}, gzipped or not");
         return bad(folder, problem, next);
     };
-    let there: Vec<_> = most
-        .files
-        .iter()
-        .flatten()
-        .map(|path| path.display().to_string())
-        .collect();
-    let problem = format!(
-        "lacks the {} that belong to {}",
-        most.missing(),
-        there.join(", ")
-    );
-    bad(
-        &most.folder,
-        problem,
-        "put the missing files beside them, with names of the same form",
-    )
+    let there: Vec<_> = most.files.iter().flatten().map(|path| path.display().to_string()).collect();
+    let problem = format!("lacks the {} that belong to {}", most.missing(), there.join(", "));
+    bad(&most.folder, problem, "put the missing files beside them, with names of the same form")
 }
 
-fn open_set(
-    set: &Found,
-    paths: &[PathBuf; 4],
-    watch: &mut dyn FnMut(Event),
-) -> Result<DataSet, Error> {
+fn open_set(set: &Found, paths: &[PathBuf; 4], watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
     let mut files = load::read(paths)?;
     let known = mnist::matches(&files.sha256);
     let mut origin = set.folder.display().to_string();
@@ -259,10 +203,7 @@ fn open_set(
     if known.contains(&true) && known.contains(&false) {
         let others = paths.iter().zip(known).filter(|(_, known)| !known);
         let others: Vec<_> = others.map(|(path, _)| path.display().to_string()).collect();
-        let note = format!(
-            "partly MNIST, but these files are not MNIST's: {}",
-            others.join(", ")
-        );
+        let note = format!("partly MNIST, but these files are not MNIST's: {}", others.join(", "));
         watch(Event::Note(format!("{}: {note}", set.folder.display())));
         origin = format!("{origin}, {note}");
     }
@@ -280,18 +221,9 @@ fn own_name(set: &Found) -> String {
     if set.is_emnist() {
         return set.prefix.trim_end_matches('-').to_owned();
     }
-    let absolute = set
-        .folder
-        .canonicalize()
-        .unwrap_or_else(|_| set.folder.clone());
-    let names = absolute
-        .components()
-        .rev()
-        .map(|part| part.as_os_str().to_string_lossy());
-    let name = names
-        .into_iter()
-        .find(|name| name != "raw")
-        .unwrap_or("folder".into());
+    let absolute = set.folder.canonicalize().unwrap_or_else(|_| set.folder.clone());
+    let names = absolute.components().rev().map(|part| part.as_os_str().to_string_lossy());
+    let name = names.into_iter().find(|name| name != "raw").unwrap_or("folder".into());
     match name.to_lowercase().as_str() {
         "mnist" | "digits" => format!("{name}-like"),
         _ => name.into_owned(),

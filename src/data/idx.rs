@@ -137,20 +137,10 @@ impl Idx {
 }
 
 /// Removes the gzip layer, if there is one.
-fn unpack(
-    path: &Path,
-    length: Option<u64>,
-    most: u64,
-    mut reader: impl Read,
-) -> Result<Idx, Error> {
+fn unpack(path: &Path, length: Option<u64>, most: u64, mut reader: impl Read) -> Result<Idx, Error> {
     let head = peek(path, &mut reader)?;
     let gzipped = head.starts_with(&[0x1f, 0x8b]);
-    let source = Source {
-        path,
-        length,
-        gzipped,
-        most,
-    };
+    let source = Source { path, length, gzipped, most };
     let whole = Cursor::new(head.clone()).chain(reader);
     if !gzipped {
         return parse(source, &head, whole);
@@ -194,20 +184,12 @@ impl Header {
         fill(&mut magic)?;
         let [0, 0, kind, rank] = magic else {
             let problem = format!("is not IDX: it begins with {magic:02x?}, not with [00, 00, 08");
-            return Err(bad(
-                path,
-                problem + ", ..]",
-                "check that this is the file you mean",
-            ));
+            return Err(bad(path, problem + ", ..]", "check that this is the file you mean"));
         };
         if kind != UNSIGNED_BYTE {
             let name = type_name(kind);
             let problem = format!("holds {name} (type {kind:#04x}), not unsigned bytes (0x08)");
-            return Err(bad(
-                path,
-                problem,
-                "convert the values to bytes from 0 to 255",
-            ));
+            return Err(bad(path, problem, "convert the values to bytes from 0 to 255"));
         }
         if rank == 0 {
             return Err(bad(path, "declares no dimensions", AGAIN));
@@ -216,10 +198,7 @@ impl Header {
         fill(&mut dimensions)?;
         let dimensions = dimensions.as_chunks().0.iter();
         let shape: Vec<u32> = dimensions.map(|&d| u32::from_be_bytes(d)).collect();
-        match shape
-            .iter()
-            .try_fold(1_u64, |n, &d| n.checked_mul(d.into()))
-        {
+        match shape.iter().try_fold(1_u64, |n, &d| n.checked_mul(d.into())) {
             Some(values @ 1..) => Ok(Header { shape, values }),
             Some(0) => {
                 let problem = format!("declares the shape {shape:?}, which holds no values");
@@ -258,11 +237,7 @@ impl Header {
     fn read_values(&self, source: Source<'_>, raw: impl Read) -> Result<Vec<u8>, Error> {
         let too_large = || {
             let problem = format!("holds {self}, more than fit in memory");
-            bad(
-                source.path,
-                problem,
-                "use a machine with more memory, or a smaller data set",
-            )
+            bad(source.path, problem, "use a machine with more memory, or a smaller data set")
         };
         let length = source.length.unwrap_or(1 << 16);
         let likely = self.values.min(length.saturating_mul(LIKELY_EXPANSION));
@@ -271,10 +246,7 @@ impl Header {
         bytes.try_reserve_exact(likely).map_err(|_| too_large())?;
         // One byte more than declared: it must not come, and to ask for it makes gzip check its
         // sum.
-        match raw
-            .take(self.values.saturating_add(1))
-            .read_to_end(&mut bytes)
-        {
+        match raw.take(self.values.saturating_add(1)).read_to_end(&mut bytes) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::OutOfMemory => return Err(too_large()),
             Err(error) => {

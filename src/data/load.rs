@@ -30,11 +30,7 @@ pub fn read(paths: &[PathBuf; 4]) -> Result<Files, Error> {
         paths
             .each_ref()
             .map(|path| scope.spawn(move || Idx::read(path).map(|idx| (idx.raw_sha256(), idx))))
-            .map(|thread| {
-                thread
-                    .join()
-                    .unwrap_or_else(|cause| panic::resume_unwind(cause))
-            })
+            .map(|thread| thread.join().unwrap_or_else(|cause| panic::resume_unwind(cause)))
     });
     let (sha256, idx) = {
         let ((a, i), (b, j), (c, k), (d, l)) = (a?, b?, c?, d?);
@@ -65,12 +61,7 @@ pub fn transpose(images: &mut Idx) {
 /// [`Error::Data`] if images are not of rank 2 or more or labels not of rank 1, if a split has not
 /// as many images as labels, if the images of the splits differ in shape, or if a test label is no
 /// class. The classes are those from 0 to the largest training label.
-pub fn assemble(
-    name: String,
-    origin: String,
-    paths: &[PathBuf; 4],
-    files: Files,
-) -> Result<DataSet, Error> {
+pub fn assemble(name: String, origin: String, paths: &[PathBuf; 4], files: Files) -> Result<DataSet, Error> {
     let sha256 = combined_sha256(&files.sha256);
     let [train_images, train_labels, test_images, test_labels] = files.idx;
     let (train_item, train) = split(&paths[0], train_images, &paths[1], train_labels)?;
@@ -82,15 +73,8 @@ pub fn assemble(
         );
         return Err(bad(&paths[2], problem, "take both files from one data set"));
     }
-    let classes = train
-        .labels
-        .iter()
-        .max()
-        .map_or(0, |&label| usize::from(label) + 1);
-    let stray = test
-        .labels
-        .iter()
-        .position(|&label| usize::from(label) >= classes);
+    let classes = train.labels.iter().max().map_or(0, |&label| usize::from(label) + 1);
+    let stray = test.labels.iter().position(|&label| usize::from(label) >= classes);
     if let Some(sample) = stray {
         let problem = format!(
             "gives sample {sample} the label {}, but the labels of {} go from 0 to {}",
@@ -98,64 +82,28 @@ pub fn assemble(
             paths[1].display(),
             classes - 1
         );
-        return Err(bad(
-            &paths[3],
-            problem,
-            "take both files from one data set, or correct this label",
-        ));
+        return Err(bad(&paths[3], problem, "take both files from one data set, or correct this label"));
     }
-    Ok(DataSet {
-        name,
-        item: train_item,
-        classes,
-        train,
-        test,
-        sha256,
-        origin,
-    })
+    Ok(DataSet { name, item: train_item, classes, train, test, sha256, origin })
 }
 
 /// One split, and the shape of its items.
-fn split(
-    images_path: &Path,
-    images: Idx,
-    labels_path: &Path,
-    labels: Idx,
-) -> Result<(Vec<usize>, Split), Error> {
+fn split(images_path: &Path, images: Idx, labels_path: &Path, labels: Idx) -> Result<(Vec<usize>, Split), Error> {
     let mixed_up = "check that images and labels have not exchanged their names";
     let [count] = labels.shape[..] else {
-        let problem = format!(
-            "has the shape {:?}; labels have one dimension",
-            labels.shape
-        );
+        let problem = format!("has the shape {:?}; labels have one dimension", labels.shape);
         return Err(bad(labels_path, problem, mixed_up));
     };
     let [images_count, item @ ..] = &images.shape[..] else {
         return Err(bad(images_path, "has no shape", mixed_up));
     };
     if item.is_empty() {
-        let problem = format!(
-            "has the shape {:?}; images have two dimensions or more",
-            images.shape
-        );
+        let problem = format!("has the shape {:?}; images have two dimensions or more", images.shape);
         return Err(bad(images_path, problem, mixed_up));
     }
     if *images_count != count {
-        let problem = format!(
-            "holds {count} labels, but {} holds {images_count} images",
-            images_path.display()
-        );
-        return Err(bad(
-            labels_path,
-            problem,
-            "take both files from one data set",
-        ));
+        let problem = format!("holds {count} labels, but {} holds {images_count} images", images_path.display());
+        return Err(bad(labels_path, problem, "take both files from one data set"));
     }
-    Ok((
-        item.to_vec(),
-        Split {
-            pixels: images.bytes,
-            labels: labels.bytes,
-        },
-    ))
+    Ok((item.to_vec(), Split { pixels: images.bytes, labels: labels.bytes }))
 }

@@ -41,10 +41,8 @@ pub const FILES: [Pinned<'static>; 4] = [
 ];
 
 /// Where to fetch from, in this order. Each serves `<name>.gz`; the hash decides, not the host.
-pub const MIRRORS: [&str; 2] = [
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-];
+pub const MIRRORS: [&str; 2] =
+    ["https://storage.googleapis.com/cvdf-datasets/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/"];
 
 /// Where data sets are looked for and kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,20 +91,9 @@ impl Absent {
     /// What happened, as the beginning of a sentence on one line.
     #[must_use]
     pub fn summary(&self) -> String {
-        let list = |tried: &[Tried]| {
-            tried
-                .iter()
-                .map(Tried::brief)
-                .collect::<Vec<_>>()
-                .join("; ")
-        };
-        let asked = self
-            .unasked
-            .map_or_else(|| list(&self.asked), str::to_owned);
-        format!(
-            "MNIST was not found ({}) and not fetched ({asked})",
-            list(&self.looked)
-        )
+        let list = |tried: &[Tried]| tried.iter().map(Tried::brief).collect::<Vec<_>>().join("; ");
+        let asked = self.unasked.map_or_else(|| list(&self.asked), str::to_owned);
+        format!("MNIST was not found ({}) and not fetched ({asked})", list(&self.looked))
     }
 }
 
@@ -127,9 +114,7 @@ impl From<Absent> for Error {
             .to_owned();
         for file in &FILES {
             let (folder, name, mirror) = (store.display(), file.name, MIRRORS[1]);
-            next.push_str(&format!(
-                "\n    curl -fL --create-dirs -o '{folder}/{name}.gz' {mirror}{name}.gz"
-            ));
+            next.push_str(&format!("\n    curl -fL --create-dirs -o '{folder}/{name}.gz' {mirror}{name}.gz"));
         }
         bad(&store, problem, next)
     }
@@ -148,37 +133,22 @@ pub fn matches(sha256: &[String; 4]) -> [bool; 4] {
 /// # Errors
 /// [`Error::Data`] if files are found that bear its names but do not hold its bytes. They are never
 /// passed over for the next place or the next data set: whoever put them there should know.
-pub fn open(
-    places: &Places,
-    offline: bool,
-    watch: &mut dyn FnMut(Event),
-) -> Result<Result<DataSet, Absent>, Error> {
+pub fn open(places: &Places, offline: bool, watch: &mut dyn FnMut(Event)) -> Result<Result<DataSet, Absent>, Error> {
     let store = places.store();
-    let mut absent = Absent {
-        store: store.clone(),
-        ..Absent::default()
-    };
+    let mut absent = Absent { store: store.clone(), ..Absent::default() };
     for place in places.data_dir.iter().chain(&store) {
         match folder::find_mnist(place) {
             Ok(found) => match found.iter().find_map(|set| Some((set, set.complete()?))) {
                 Some((set, paths)) => return verified(&paths, &set.folder, "").map(Ok),
-                None if found.is_empty() => absent
-                    .looked
-                    .push(Tried::new(place.display(), "has no IDX files")),
-                None => absent
-                    .looked
-                    .push(Tried::new(place.display(), "has not all four files")),
+                None if found.is_empty() => absent.looked.push(Tried::new(place.display(), "has no IDX files")),
+                None => absent.looked.push(Tried::new(place.display(), "has not all four files")),
             },
-            Err(error) => absent
-                .looked
-                .push(Tried::new(place.display(), amiss(&error))),
+            Err(error) => absent.looked.push(Tried::new(place.display(), amiss(&error))),
         }
     }
     absent.unasked = match &store {
         _ if offline => Some("offline"),
-        _ if !cfg!(feature = "download") => {
-            Some("this program was built without the feature `download`")
-        }
+        _ if !cfg!(feature = "download") => Some("this program was built without the feature `download`"),
         None => Some("there is no cache folder to keep it in"),
         Some(store) => match fetch_into(store, &places.mirrors, watch) {
             Ok(paths) => return verified(&paths, store, ", fetched in this run").map(Ok),
@@ -202,17 +172,10 @@ fn amiss(error: &io::Error) -> String {
 
 /// Fetches what `store` has not; stops at the first file that no mirror gives, for the others would
 /// fare no better.
-fn fetch_into(
-    store: &Path,
-    mirrors: &[String],
-    watch: &mut dyn FnMut(Event),
-) -> Result<[PathBuf; 4], Vec<Tried>> {
+fn fetch_into(store: &Path, mirrors: &[String], watch: &mut dyn FnMut(Event)) -> Result<[PathBuf; 4], Vec<Tried>> {
     let mut paths: [PathBuf; 4] = Default::default();
     for (path, file) in paths.iter_mut().zip(&FILES) {
-        let there = [
-            store.join(file.name),
-            store.join(format!("{}.gz", file.name)),
-        ];
+        let there = [store.join(file.name), store.join(format!("{}.gz", file.name))];
         *path = match there.into_iter().find(|path| path.is_file()) {
             Some(there) => there,
             None => fetch(file, mirrors, store, watch)?,
@@ -227,18 +190,13 @@ fn verified(paths: &[PathBuf; 4], folder: &Path, how: &str) -> Result<DataSet, E
     for ((path, file), found) in paths.iter().zip(&FILES).zip(&files.sha256) {
         if found != file.raw_sha256 {
             let expected = file.raw_sha256;
-            let problem = format!(
-                "is not MNIST's {}: SHA-256 of the raw bytes is\n  {found}, expected\n  {expected}",
-                file.name
-            );
+            let problem =
+                format!("is not MNIST's {}: SHA-256 of the raw bytes is\n  {found}, expected\n  {expected}", file.name);
             let next = "delete it if it is a damaged copy, and it will be fetched anew; \
                         name its folder with `--data DIR` if it is another data set";
             return Err(bad(path, problem, next));
         }
     }
-    let origin = format!(
-        "{}, MNIST by the SHA-256 of all four files{how}",
-        folder.display()
-    );
+    let origin = format!("{}, MNIST by the SHA-256 of all four files{how}", folder.display());
     load::assemble("mnist".to_owned(), origin, paths, files)
 }

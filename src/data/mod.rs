@@ -168,11 +168,7 @@ pub fn open(request: &Request, watch: &mut dyn FnMut(Event)) -> Result<DataSet, 
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_in(
-    places: &Places,
-    request: &Request,
-    watch: &mut dyn FnMut(Event),
-) -> Result<DataSet, Error> {
+pub fn open_in(places: &Places, request: &Request, watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
     match &request.choice {
         Choice::Digits => Ok(digits::generate(&request.digits)),
         Choice::Dir(path) => folder::open(path, watch),
@@ -212,9 +208,5 @@ fn hex(bytes: &[u8]) -> String {
 
 /// An error about the file or folder at `path`; together they read as one sentence.
 fn bad(path: &Path, problem: impl Into<String>, next: impl Into<String>) -> Error {
-    Error::Data {
-        path: path.to_owned(),
-        problem: problem.into(),
-        next: next.into(),
-    }
+    Error::Data { path: path.to_owned(), problem: problem.into(), next: next.into() }
 }

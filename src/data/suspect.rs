@@ -24,28 +24,16 @@ pub(super) fn broken(path: &Path, error: &io::Error, position: &str) -> Error {
 
 /// What else a file often is that was saved under the name of a data file, and what to do then.
 pub(super) fn foreign(head: &[u8]) -> Option<(&'static str, &'static str)> {
-    const ANSWERED: &str =
-        "read what a server answered instead of the file, then delete this and fetch it again";
-    let text = head
-        .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(head)
-        .trim_ascii_start();
-    let is_text = head
-        .iter()
-        .all(|&b| b.is_ascii_graphic() || b.is_ascii_whitespace());
+    const ANSWERED: &str = "read what a server answered instead of the file, then delete this and fetch it again";
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    let is_text = head.iter().all(|&b| b.is_ascii_graphic() || b.is_ascii_whitespace());
     Some(match text.first()? {
-        b'<' => (
-            "looks like a web page (HTML or XML), not IDX data",
-            ANSWERED,
-        ),
+        b'<' => ("looks like a web page (HTML or XML), not IDX data", ANSWERED),
         b'{' | b'[' => ("looks like JSON, not IDX data", ANSWERED),
-        _ if head.starts_with(b"version https://git-lfs") => (
-            "is a Git LFS pointer, not the data",
-            "run `git lfs pull` where it came from",
-        ),
-        _ if head.starts_with(b"PK\x03\x04") => {
-            ("is a zip archive, not IDX data", "unzip it first")
+        _ if head.starts_with(b"version https://git-lfs") => {
+            ("is a Git LFS pointer, not the data", "run `git lfs pull` where it came from")
         }
+        _ if head.starts_with(b"PK\x03\x04") => ("is a zip archive, not IDX data", "unzip it first"),
         _ if head.starts_with(&[0x1f, 0x8b]) => ("is gzipped twice", "gunzip it once"),
         _ if is_text => ("looks like text, not IDX data", ANSWERED),
         _ => return None,

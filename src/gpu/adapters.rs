@@ -62,12 +62,7 @@ impl Found {
             _ => "GPU",
         };
         let driver = format!("{} {}", self.info.driver, self.info.driver_info);
-        format!(
-            "{} ({}, {kind}, {})",
-            self.info.name,
-            self.info.backend,
-            driver.trim()
-        )
+        format!("{} ({}, {kind}, {})", self.info.name, self.info.backend, driver.trim())
     }
 
     /// Real GPUs before software, discrete before integrated, newer interfaces before GL.
@@ -79,28 +74,17 @@ impl Found {
             DeviceType::Other => 3,
             DeviceType::Cpu => 4,
         };
-        (
-            self.class() == Class::Software,
-            kind,
-            self.info.backend == Backend::Gl,
-        )
+        (self.class() == Class::Software, kind, self.info.backend == Backend::Gl)
     }
 }
 
 impl Wanted {
     fn adapter(&self) -> Option<String> {
-        self.adapter
-            .clone()
-            .or_else(|| std::env::var("WGPU_ADAPTER_NAME").ok())
-            .filter(|name| !name.is_empty())
+        self.adapter.clone().or_else(|| std::env::var("WGPU_ADAPTER_NAME").ok()).filter(|name| !name.is_empty())
     }
 
     fn backends(&self) -> Result<Backends, Error> {
-        let asked = self
-            .backend
-            .clone()
-            .or_else(|| std::env::var("WGPU_BACKEND").ok())
-            .filter(|list| !list.is_empty());
+        let asked = self.backend.clone().or_else(|| std::env::var("WGPU_BACKEND").ok()).filter(|list| !list.is_empty());
         let Some(asked) = asked else {
             return Ok(Backends::PRIMARY | Backends::GL);
         };
@@ -111,8 +95,7 @@ impl Wanted {
                 one if one.is_empty() => {
                     return Err(Error::NoAdapter {
                         problem: format!("there is no backend named {word:?}"),
-                        next: "use vulkan, metal, dx12 or gl, or several with commas between"
-                            .into(),
+                        next: "use vulkan, metal, dx12 or gl, or several with commas between".into(),
                     });
                 }
                 one => backends |= one,
@@ -129,14 +112,8 @@ pub async fn list(wanted: &Wanted) -> Result<Vec<Found>, Error> {
     descriptor.backends = backends;
     let instance = wgpu::Instance::new(descriptor);
     let adapters = instance.enumerate_adapters(backends).await;
-    let mut found: Vec<Found> = adapters
-        .into_iter()
-        .map(|adapter| Found {
-            info: adapter.get_info(),
-            adapter,
-        })
-        .filter(usable)
-        .collect();
+    let mut found: Vec<Found> =
+        adapters.into_iter().map(|adapter| Found { info: adapter.get_info(), adapter }).filter(usable).collect();
     found.sort_by_key(Found::rank);
     Ok(found)
 }
@@ -145,11 +122,7 @@ pub async fn list(wanted: &Wanted) -> Result<Vec<Found>, Error> {
 fn usable(found: &Found) -> bool {
     let limits = found.adapter.limits();
     let compute = wgpu::DownlevelFlags::COMPUTE_SHADERS;
-    found
-        .adapter
-        .get_downlevel_capabilities()
-        .flags
-        .contains(compute)
+    found.adapter.get_downlevel_capabilities().flags.contains(compute)
         && limits.max_storage_buffers_per_shader_stage >= 6
 }
 
@@ -158,17 +131,11 @@ pub async fn select(wanted: &Wanted) -> Result<Found, Error> {
     let mut found = list(wanted).await?;
     let there = || match found.as_slice() {
         [] => "no adapter was found".to_string(),
-        some => format!(
-            "found: {}",
-            some.iter().map(Found::line).collect::<Vec<_>>().join("; ")
-        ),
+        some => format!("found: {}", some.iter().map(Found::line).collect::<Vec<_>>().join("; ")),
     };
     let Some(name) = wanted.adapter() else {
         return if found.is_empty() {
-            Err(Error::NoAdapter {
-                problem: there(),
-                next: ADVICE.into(),
-            })
+            Err(Error::NoAdapter { problem: there(), next: ADVICE.into() })
         } else {
             Ok(found.swap_remove(0))
         };

@@ -6,10 +6,7 @@ use crate::error::Error;
 use crate::kernel::{Access, Kernel, Shader};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use wgpu::{
-    BindGroupLayout, BindGroupLayoutEntry, BindingType, BufferBindingType, ComputePipeline,
-    ShaderStages,
-};
+use wgpu::{BindGroupLayout, BindGroupLayoutEntry, BindingType, BufferBindingType, ComputePipeline, ShaderStages};
 
 /// Bytes from one step's values to the next in their uniform buffer: the coarsest alignment WebGPU allows.
 pub(super) const NOW_SLOT: u64 = 256;
@@ -44,22 +41,15 @@ impl Gpu {
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
         };
-        let (device, queue) = found
-            .adapter
-            .request_device(&descriptor)
-            .await
-            .map_err(|error| Error::NoAdapter {
-                problem: format!("{line} could not be opened: {error}"),
-                next: "choose another with --adapter, see `gpu-mlp devices`".into(),
-            })?;
+        let (device, queue) = found.adapter.request_device(&descriptor).await.map_err(|error| Error::NoAdapter {
+            problem: format!("{line} could not be opened: {error}"),
+            next: "choose another with --adapter, see `gpu-mlp devices`".into(),
+        })?;
         let fault = Arc::new(Mutex::new(None));
         let note = |fault: &Arc<Mutex<Option<String>>>| {
             let fault = fault.clone();
             move |reason: String| {
-                fault
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .get_or_insert(reason);
+                fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
             }
         };
         let (on_lost, on_error) = (note(&fault), note(&fault));
@@ -68,26 +58,14 @@ impl Gpu {
             wgpu::DeviceLostReason::Destroyed => {}
             reason => on_lost(format!("{reason:?}: {message}")),
         });
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            on_error(error.to_string())
-        }));
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| on_error(error.to_string())));
         let now_layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label: Some("now"),
             entries: &[entry(0, BufferBindingType::Uniform, true)],
         });
         let poller = Poller::new(device.clone(), fault.clone());
         let pipelines = Mutex::new(HashMap::new());
-        Ok(Arc::new(Gpu {
-            device,
-            queue,
-            poller,
-            now_layout,
-            info: found.info,
-            class,
-            line,
-            fault,
-            pipelines,
-        }))
+        Ok(Arc::new(Gpu { device, queue, poller, now_layout, info: found.info, class, line, fault, pipelines }))
     }
 
     /// The adapter's description.
@@ -110,12 +88,7 @@ impl Gpu {
 
     /// The first fault the device reported, as an error.
     pub(super) fn check(&self) -> Result<(), Error> {
-        match self
-            .fault
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-        {
+        match self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             Some(reason) => Err(Error::DeviceLost { reason }),
             None => Ok(()),
         }
@@ -126,59 +99,40 @@ impl Gpu {
         let shader = kernel.shader();
         let overrides = kernel.overrides();
         let key = format!("{} {overrides:?}", shader.name);
-        let mut pipelines = self
-            .pipelines
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        pipelines
-            .entry(key)
-            .or_insert_with(|| Arc::new(self.build(shader, &overrides)))
-            .clone()
+        let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        pipelines.entry(key).or_insert_with(|| Arc::new(self.build(shader, &overrides))).clone()
     }
 
     fn build(&self, shader: &Shader, overrides: &[(&str, f64)]) -> Built {
-        let module = self
-            .device
-            .create_shader_module(wgpu::ShaderModuleDescriptor {
-                label: Some(shader.name),
-                source: wgpu::ShaderSource::Wgsl(shader.source.into()),
-            });
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(shader.name),
+            source: wgpu::ShaderSource::Wgsl(shader.source.into()),
+        });
         let mut entries = vec![entry(0, BufferBindingType::Uniform, false)];
         for (binding, arg) in (1..).zip(shader.args) {
             let read_only = arg.access == Access::Read;
-            entries.push(entry(
-                binding,
-                BufferBindingType::Storage { read_only },
-                false,
-            ));
+            entries.push(entry(binding, BufferBindingType::Storage { read_only }, false));
         }
         let layout = self
             .device
-            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-                label: Some(shader.name),
-                entries: &entries,
-            });
-        let pipeline_layout = self
-            .device
-            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                label: Some(shader.name),
-                bind_group_layouts: &[Some(&self.now_layout), Some(&layout)],
-                immediate_size: 0,
-            });
-        let pipeline = self
-            .device
-            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(shader.name),
-                layout: Some(&pipeline_layout),
-                module: &module,
-                entry_point: Some(shader.name),
-                compilation_options: wgpu::PipelineCompilationOptions {
-                    constants: overrides,
-                    // Every kernel writes its workgroup memory before it reads it; the court's poisons would show if not.
-                    zero_initialize_workgroup_memory: false,
-                },
-                cache: None,
-            });
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(shader.name), entries: &entries });
+        let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(shader.name),
+            bind_group_layouts: &[Some(&self.now_layout), Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(shader.name),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some(shader.name),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: overrides,
+                // Every kernel writes its workgroup memory before it reads it; the court's poisons would show if not.
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: None,
+        });
         Built { pipeline, layout }
     }
 }
@@ -187,11 +141,7 @@ fn entry(binding: u32, ty: BufferBindingType, has_dynamic_offset: bool) -> BindG
     BindGroupLayoutEntry {
         binding,
         visibility: ShaderStages::COMPUTE,
-        ty: BindingType::Buffer {
-            ty,
-            has_dynamic_offset,
-            min_binding_size: None,
-        },
+        ty: BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
         count: None,
     }
 }

@@ -50,18 +50,12 @@ impl GpuEngine {
     pub async fn new(gpu: &Arc<Gpu>, plan: &Plan, memory: Memory) -> Result<Self, Error> {
         let device = &gpu.device;
         let limits = device.limits();
-        let limit = limits
-            .max_storage_buffer_binding_size
-            .min(limits.max_buffer_size);
+        let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         for tensor in &plan.tensors {
             let needed = tensor.id.bytes() + 8 * memory.fence as u64;
             if needed > limit {
                 let tensor = format!("{}{}", tensor.name, tensor.id.shape());
-                return Err(Error::TooLarge {
-                    tensor,
-                    needed,
-                    limit,
-                });
+                return Err(Error::TooLarge { tensor, needed, limit });
             }
         }
         let invalid = device.push_error_scope(wgpu::ErrorFilter::Validation);
@@ -96,23 +90,14 @@ impl GpuEngine {
             let mut entries = vec![binding(0, &uniforms, number * slot, block.len() as u64)];
             for (at, id) in (1..).zip(kernel.tensors()) {
                 // The guard words behind a tensor are bound with it, so that a careless shader can be seen.
-                entries.push(binding(
-                    at,
-                    &buffers[id.index],
-                    fence,
-                    (id.bytes() + fence).max(16),
-                ));
+                entries.push(binding(at, &buffers[id.index], fence, (id.bytes() + fence).max(16)));
             }
             let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some(kernel.shader().name),
                 layout: &built.layout,
                 entries: &entries,
             });
-            steps.push(Step {
-                built,
-                group,
-                grid: fold(kernel.groups(), memory.max_groups),
-            });
+            steps.push(Step { built, group, grid: fold(kernel.groups(), memory.max_groups) });
         }
         let now_buffer = device.create_buffer(&BufferDescriptor {
             label: Some("now"),
@@ -128,15 +113,12 @@ impl GpuEngine {
         if memory.fence > 0 {
             for buffer in &buffers {
                 let words = vec![memory.fresh; (buffer.size() / 4) as usize];
-                gpu.queue
-                    .write_buffer(buffer, 0, bytemuck::cast_slice(&words));
+                gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&words));
             }
         }
         let (no_memory, invalid) = (no_memory.pop(), invalid.pop());
         if let Some(error) = no_memory.await.or(invalid.await) {
-            return Err(Error::DeviceLost {
-                reason: format!("the plan was refused: {error}"),
-            });
+            return Err(Error::DeviceLost { reason: format!("the plan was refused: {error}") });
         }
         Ok(GpuEngine {
             gpu: gpu.clone(),
@@ -178,12 +160,7 @@ impl GpuEngine {
             }
         }
         let flight = Signal::new();
-        let (signal, finished, took, born) = (
-            flight.clone(),
-            self.finished.clone(),
-            self.took.clone(),
-            self.born,
-        );
+        let (signal, finished, took, born) = (flight.clone(), self.finished.clone(), self.took.clone(), self.born);
         let submitted = born.elapsed().as_micros() as u64;
         encoder.on_submitted_work_done(move || {
             // The GPU may have begun only when the submission before was finished.
@@ -224,46 +201,29 @@ impl GpuEngine {
         let signal = Signal::new();
         let set = Signal::clone(&signal);
         staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            set.set(result.map_err(|error| Error::DeviceLost {
-                reason: error.to_string(),
-            }));
+            set.set(result.map_err(|error| Error::DeviceLost { reason: error.to_string() }));
         });
         self.gpu.poller.watch(index, &signal);
         Box::pin(async move {
             signal.await?;
-            let view = staging
-                .get_mapped_range(..)
-                .map_err(|error| Error::DeviceLost {
-                    reason: error.to_string(),
-                })?;
+            let view = staging.get_mapped_range(..).map_err(|error| Error::DeviceLost { reason: error.to_string() })?;
             Ok(bytemuck::pod_collect_to_vec(&view[..]))
         })
     }
 }
 
-fn binding(
-    binding: u32,
-    buffer: &wgpu::Buffer,
-    offset: u64,
-    size: u64,
-) -> wgpu::BindGroupEntry<'_> {
+fn binding(binding: u32, buffer: &wgpu::Buffer, offset: u64, size: u64) -> wgpu::BindGroupEntry<'_> {
     let size = wgpu::BufferSize::new(size);
     wgpu::BindGroupEntry {
         binding,
-        resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-            buffer,
-            offset,
-            size,
-        }),
+        resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size }),
     }
 }
 
 impl Engine for GpuEngine {
     fn write(&mut self, id: Id, first: usize, words: &[u32]) {
         let offset = 4 * (self.memory.fence + first) as u64;
-        self.gpu
-            .queue
-            .write_buffer(&self.buffers[id.index], offset, bytemuck::cast_slice(words));
+        self.gpu.queue.write_buffer(&self.buffers[id.index], offset, bytemuck::cast_slice(words));
     }
 
     fn run<'a>(&'a mut self, work: &'a [Work]) -> Pending<'a, ()> {

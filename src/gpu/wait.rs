@@ -26,11 +26,7 @@ impl<T> Clone for Signal<T> {
 
 impl<T> Signal<T> {
     pub fn new() -> Self {
-        Signal(Arc::new(Mutex::new(State {
-            value: None,
-            set: false,
-            waker: None,
-        })))
+        Signal(Arc::new(Mutex::new(State { value: None, set: false, waker: None })))
     }
 
     /// Sets the value, unless it is set already, and wakes whoever waits.
@@ -98,19 +94,11 @@ impl Poller {
         let arrived = Box::new(move || asked.is_set());
         let give_up = Box::new(move |error| told.set(Err(error)));
         // The thread ends only when this sender is dropped, so the request cannot be refused.
-        let _ = self.requests.send(Request {
-            index,
-            arrived,
-            give_up,
-        });
+        let _ = self.requests.send(Request { index, arrived, give_up });
     }
 }
 
-fn wait(
-    device: &wgpu::Device,
-    fault: &Mutex<Option<String>>,
-    request: &Request,
-) -> Result<(), String> {
+fn wait(device: &wgpu::Device, fault: &Mutex<Option<String>>, request: &Request) -> Result<(), String> {
     let mut finished: Option<Instant> = None;
     while !(request.arrived)() {
         if let Some(reason) = fault.lock().unwrap_or_else(PoisonError::into_inner).clone() {
@@ -125,10 +113,7 @@ fn wait(
         }
         // Short waits: a fault is then noticed even where the driver never wakes us for it.
         let timeout = Some(Duration::from_secs(1));
-        match device.poll(wgpu::PollType::Wait {
-            submission_index: Some(request.index.clone()),
-            timeout,
-        }) {
+        match device.poll(wgpu::PollType::Wait { submission_index: Some(request.index.clone()), timeout }) {
             Ok(_) => finished = Some(Instant::now()),
             Err(wgpu::PollError::Timeout) => {}
             Err(error) => return Err(error.to_string()),

@@ -54,32 +54,15 @@ impl Kernel for Adam {
     fn params(&self) -> Vec<u8> {
         let because = format!("w is {}", self.w.shape());
         for (name, id) in [("dw", self.dw), ("m", self.m), ("v", self.v)] {
-            expect(
-                "adam",
-                name,
-                id,
-                Kind::F32,
-                self.w.rows,
-                self.w.cols,
-                &because,
-            );
+            expect("adam", name, id, Kind::F32, self.w.rows, self.w.cols, &because);
         }
         let count4 = (self.w.words() / 4) as u32;
-        let params = Params {
-            count4,
-            l2: self.l2,
-            beta2: self.beta2,
-            epsilon: self.epsilon,
-        };
+        let params = Params { count4, l2: self.l2, beta2: self.beta2, epsilon: self.epsilon };
         bytemuck::bytes_of(&params).to_vec()
     }
 
     fn overrides(&self) -> Vec<(&'static str, f64)> {
-        if self.decoupled {
-            vec![("DECOUPLED", 1.0)]
-        } else {
-            vec![]
-        }
+        if self.decoupled { vec![("DECOUPLED", 1.0)] } else { vec![] }
     }
 
     fn groups(&self) -> u32 {
@@ -95,12 +78,7 @@ impl Kernel for Adam {
             *m = now.momentum * *m + (1.0 - now.momentum) * g;
             *v = self.beta2 * *v + (1.0 - self.beta2) * g * g;
             let update = (*m / now.bias1) / ((*v / now.bias2).sqrt() + self.epsilon);
-            *w -= now.lr
-                * if self.decoupled {
-                    update + decay
-                } else {
-                    update
-                };
+            *w -= now.lr * if self.decoupled { update + decay } else { update };
         }
     }
 
@@ -121,8 +99,7 @@ impl Kernel for Adam {
             let sqrt_error = (v_error / now.bias2) / divisor;
             let update = m1 / now.bias1 / divisor;
             let update_error = update * (20.0 * EPSILON + sqrt_error / divisor);
-            bounds[0]
-                .push(now.lr.abs() * (update_error + 3.0 * EPSILON * decay) + EPSILON * w[i].abs());
+            bounds[0].push(now.lr.abs() * (update_error + 3.0 * EPSILON * decay) + EPSILON * w[i].abs());
             bounds[1].push(4.0 * EPSILON * m1 + f32::MIN_POSITIVE);
             bounds[2].push(v_error);
         }
@@ -138,31 +115,17 @@ impl Kernel for Adam {
 /// Adam and AdamW, early and late in a run, with and without penalty.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (rows, cols, l2, step) in [
-        (1, 1, 0.0, 1),
-        (1, 10, 0.0, 2),
-        (7, 13, 0.01, 1),
-        (128, 784, 0.0, 1000),
-        (65, 257, 1e-4, 7),
-    ] {
+    for (rows, cols, l2, step) in
+        [(1, 1, 0.0, 1), (1, 10, 0.0, 2), (7, 13, 0.01, 1), (128, 784, 0.0, 1000), (65, 257, 1e-4, 7)]
+    {
         for decoupled in [false, true] {
             let name = if decoupled { "AdamW" } else { "Adam" };
             let mut case = Case::new(format!("{name} ({rows},{cols}) l2 {l2} update {step}"));
-            let [dw, w, m] =
-                ["dw", "w", "m"].map(|name| case.f32(name, rows, cols, Fill::Reals(1.0)));
+            let [dw, w, m] = ["dw", "w", "m"].map(|name| case.f32(name, rows, cols, Fill::Reals(1.0)));
             let v = case.f32("v", rows, cols, Fill::Positive(1.0));
             (case.now.lr, case.now.momentum) = (0.001, 0.9);
             (case.now.bias1, case.now.bias2) = (1.0 - 0.9f32.powi(step), 1.0 - 0.999f32.powi(step));
-            case.push(Adam {
-                dw,
-                w,
-                m,
-                v,
-                l2,
-                beta2: 0.999,
-                epsilon: 1e-8,
-                decoupled,
-            });
+            case.push(Adam { dw, w, m, v, l2, beta2: 0.999, epsilon: 1e-8, decoupled });
             cases.push(case);
         }
     }

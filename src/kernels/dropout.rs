@@ -88,29 +88,14 @@ impl Kernel for Dropout {
 
 /// Widths around a word, several probabilities, a batch that starts in the middle of a larger one.
 pub fn cases() -> Vec<Case> {
-    let sizes = [
-        (1, 1),
-        (1, 31),
-        (2, 32),
-        (3, 33),
-        (7, 10),
-        (64, 63),
-        (65, 64),
-        (66, 65),
-        (128, 512),
-        (5, 784),
-    ];
+    let sizes = [(1, 1), (1, 31), (2, 32), (3, 33), (7, 10), (64, 63), (65, 64), (66, 65), (128, 512), (5, 784)];
     let mut cases = Vec::new();
     for (batch, cols) in sizes {
         for (keep, step, first) in [(0.8, 0, 0), (0.5, 12_345, 64), (0.0, 1, 0), (1.0, 1, 0)] {
             let mut case = Case::new(format!("keep {keep} ({batch},{cols}) step {step}"));
             let mask = case.bits_output("mask", batch, cols);
             (case.now.step, case.now.first) = (step, first);
-            case.push(Dropout {
-                mask,
-                keep,
-                key: [0x1234_5678, 0x9abc_def0],
-            });
+            case.push(Dropout { mask, keep, key: [0x1234_5678, 0x9abc_def0] });
             cases.push(case);
         }
     }

@@ -41,14 +41,7 @@ uniform! {
 pub static SHADERS: &[Shader] = &[Shader {
     name: "gather",
     source: include_str!("../../shaders/gather.wgsl"),
-    args: &[
-        read("pixels"),
-        read("labels"),
-        read("order"),
-        read("mask"),
-        write("x0"),
-        write("t"),
-    ],
+    args: &[read("pixels"), read("labels"), read("order"), read("mask"), write("x0"), write("t")],
     params: Params::FIELDS,
     overrides: &[("MASKED", 0.0)],
 }];
@@ -59,62 +52,16 @@ impl Kernel for Gather {
     }
 
     fn tensors(&self) -> Vec<Id> {
-        vec![
-            self.pixels,
-            self.labels,
-            self.order,
-            self.mask,
-            self.x0,
-            self.t,
-        ]
+        vec![self.pixels, self.labels, self.order, self.mask, self.x0, self.t]
     }
 
     fn params(&self) -> Vec<u8> {
-        let Gather {
-            pixels,
-            labels,
-            mask,
-            x0,
-            t,
-            ..
-        } = *self;
-        expect(
-            "gather",
-            "labels",
-            labels,
-            Kind::U32,
-            1,
-            pixels.rows,
-            &format!("pixels is {}", pixels.shape()),
-        );
-        expect(
-            "gather",
-            "x0",
-            x0,
-            Kind::F32,
-            x0.rows,
-            pixels.cols,
-            &format!("pixels is {}", pixels.shape()),
-        );
-        expect(
-            "gather",
-            "t",
-            t,
-            Kind::U32,
-            1,
-            x0.rows,
-            &format!("x0 is {}", x0.shape()),
-        );
+        let Gather { pixels, labels, mask, x0, t, .. } = *self;
+        expect("gather", "labels", labels, Kind::U32, 1, pixels.rows, &format!("pixels is {}", pixels.shape()));
+        expect("gather", "x0", x0, Kind::F32, x0.rows, pixels.cols, &format!("pixels is {}", pixels.shape()));
+        expect("gather", "t", t, Kind::U32, 1, x0.rows, &format!("x0 is {}", x0.shape()));
         if self.keep < 1.0 {
-            expect(
-                "gather",
-                "mask",
-                mask,
-                Kind::Bits,
-                x0.rows,
-                x0.cols,
-                &format!("x0 is {}", x0.shape()),
-            );
+            expect("gather", "mask", mask, Kind::Bits, x0.rows, x0.cols, &format!("x0 is {}", x0.shape()));
         }
         let params = Params {
             batch: x0.rows as u32,
@@ -130,11 +77,7 @@ impl Kernel for Gather {
     }
 
     fn overrides(&self) -> Vec<(&'static str, f64)> {
-        if self.keep < 1.0 {
-            vec![("MASKED", 1.0)]
-        } else {
-            vec![]
-        }
+        if self.keep < 1.0 { vec![("MASKED", 1.0)] } else { vec![] }
     }
 
     fn groups(&self) -> u32 {
@@ -162,11 +105,7 @@ impl Kernel for Gather {
             if self.keep < 1.0 {
                 let bits = &mask[b * self.mask.stride()..];
                 for (i, value) in values.iter_mut().enumerate() {
-                    *value *= if bits[i / 32] >> (i % 32) & 1 == 1 {
-                        keep_scale
-                    } else {
-                        0.0
-                    };
+                    *value *= if bits[i / 32] >> (i % 32) & 1 == 1 { keep_scale } else { 0.0 };
                 }
             }
             padding.fill(0.0);
@@ -176,19 +115,8 @@ impl Kernel for Gather {
     fn bounds(&self, _: &Now, _: &Witness<'_>) -> Bounds {
         // Three roundings of values no larger than the brightest pixel; none where nothing is added or scaled.
         let largest = (255.0 * self.scale.abs() + self.shift.abs()) / self.keep;
-        let error = if self.shift == 0.0 && self.keep == 1.0 {
-            0.0
-        } else {
-            3.0 * EPSILON * largest
-        };
-        vec![
-            None,
-            None,
-            None,
-            None,
-            Some(vec![error; self.x0.words()]),
-            None,
-        ]
+        let error = if self.shift == 0.0 && self.keep == 1.0 { 0.0 } else { 3.0 * EPSILON * largest };
+        vec![None, None, None, None, Some(vec![error; self.x0.words()]), None]
     }
 
     fn flops(&self) -> u64 {
@@ -209,29 +137,14 @@ pub fn cases() -> Vec<Case> {
         (11, 33, 7, 7),
     ] {
         for (shift, keep) in [(0.0, 1.0), (0.0, 0.8), (-0.4242, 1.0), (-0.4242, 0.5)] {
-            let mut case = Case::new(format!(
-                "shift {shift} keep {keep} {samples}×{inputs} batch {rows} of {batch}"
-            ));
+            let mut case = Case::new(format!("shift {shift} keep {keep} {samples}×{inputs} batch {rows} of {batch}"));
             let pixels = case.bytes("pixels", samples, inputs);
             let labels = case.u32("labels", samples, Fill::Below(10));
             let order = case.u32("order", rows + 2, Fill::Below(samples as u32));
             let mask = case.mask("mask", batch, inputs, keep);
-            let (x0, t) = (
-                case.output("x0", batch, inputs),
-                case.u32_output("t", batch),
-            );
+            let (x0, t) = (case.output("x0", batch, inputs), case.u32_output("t", batch));
             (case.now.cursor, case.now.rows) = (2, rows as u32);
-            case.push(Gather {
-                pixels,
-                labels,
-                order,
-                mask,
-                x0,
-                t,
-                scale: 1.0 / 255.0,
-                shift,
-                keep,
-            });
+            case.push(Gather { pixels, labels, order, mask, x0, t, scale: 1.0 / 255.0, shift, keep });
             cases.push(case);
         }
     }

@@ -50,14 +50,8 @@ const fn shader(name: &'static str, source: &'static str) -> Shader {
 /// One shader for each [`Form`], in its order.
 pub static SHADERS: &[Shader] = &[
     shader("linear", include_str!("../../shaders/linear.wgsl")),
-    shader(
-        "linear_tiled",
-        include_str!("../../shaders/linear_tiled.wgsl"),
-    ),
-    shader(
-        "linear_regs",
-        include_str!("../../shaders/linear_regs.wgsl"),
-    ),
+    shader("linear_tiled", include_str!("../../shaders/linear_tiled.wgsl")),
+    shader("linear_regs", include_str!("../../shaders/linear_regs.wgsl")),
 ];
 
 impl Kernel for Linear {
@@ -70,46 +64,12 @@ impl Kernel for Linear {
     }
 
     fn params(&self) -> Vec<u8> {
-        let Linear {
-            x, w, b, mask, y, ..
-        } = *self;
-        expect(
-            "linear",
-            "w",
-            w,
-            Kind::F32,
-            w.rows,
-            x.cols,
-            &format!("x is {}", x.shape()),
-        );
-        expect(
-            "linear",
-            "b",
-            b,
-            Kind::F32,
-            1,
-            w.rows,
-            &format!("w is {}", w.shape()),
-        );
-        expect(
-            "linear",
-            "y",
-            y,
-            Kind::F32,
-            x.rows,
-            w.rows,
-            &format!("x is {} and w is {}", x.shape(), w.shape()),
-        );
+        let Linear { x, w, b, mask, y, .. } = *self;
+        expect("linear", "w", w, Kind::F32, w.rows, x.cols, &format!("x is {}", x.shape()));
+        expect("linear", "b", b, Kind::F32, 1, w.rows, &format!("w is {}", w.shape()));
+        expect("linear", "y", y, Kind::F32, x.rows, w.rows, &format!("x is {} and w is {}", x.shape(), w.shape()));
         if self.keep < 1.0 {
-            expect(
-                "linear",
-                "mask",
-                mask,
-                Kind::Bits,
-                y.rows,
-                y.cols,
-                &format!("y is {}", y.shape()),
-            );
+            expect("linear", "mask", mask, Kind::Bits, y.rows, y.cols, &format!("y is {}", y.shape()));
         }
         let params = Params {
             batch: x.rows as u32,
@@ -139,15 +99,7 @@ impl Kernel for Linear {
         let [x, w, b] = [0, 1, 2].map(|i| args.f32(i));
         let (mask, y) = (args.words(3), args.f32_mut(4));
         let x = Operand::rows(x, self.x.stride());
-        product(
-            self.x.cols,
-            self.y.cols,
-            x,
-            Operand::transposed(w, self.w.stride()),
-            false,
-            y,
-            self.y.stride(),
-        );
+        product(self.x.cols, self.y.cols, x, Operand::transposed(w, self.w.stride()), false, y, self.y.stride());
         let scale = 1.0 / self.keep;
         for (row, line) in y.chunks_exact_mut(self.y.stride()).enumerate() {
             let (values, padding) = line.split_at_mut(self.y.cols);
@@ -157,11 +109,7 @@ impl Kernel for Linear {
             if self.keep < 1.0 {
                 let bits = &mask[row * self.mask.stride()..];
                 for (col, value) in values.iter_mut().enumerate() {
-                    *value *= if bits[col / 32] >> (col % 32) & 1 == 1 {
-                        scale
-                    } else {
-                        0.0
-                    };
+                    *value *= if bits[col / 32] >> (col % 32) & 1 == 1 { scale } else { 0.0 };
                 }
             }
             padding.fill(0.0);
@@ -175,16 +123,14 @@ impl Kernel for Linear {
             for col in 0..self.y.cols {
                 let (mut sum, mut magnitude) = (f64::from(b[col]), f64::from(b[col].abs()));
                 for i in 0..self.x.cols {
-                    let term = f64::from(x[row * self.x.stride() + i])
-                        * f64::from(w[col * self.w.stride() + i]);
+                    let term = f64::from(x[row * self.x.stride() + i]) * f64::from(w[col * self.w.stride() + i]);
                     sum += term;
                     magnitude += term.abs();
                 }
                 let product = (self.x.cols + 2) as f32 * EPSILON * magnitude as f32;
                 let act = self.act.lipschitz() * product + self.act.evaluation_error(sum as f32);
                 let rounding = EPSILON * self.act.apply(sum as f32).abs();
-                bound[row * self.y.stride() + col] =
-                    (act + rounding) / self.keep + f32::MIN_POSITIVE;
+                bound[row * self.y.stride() + col] = (act + rounding) / self.keep + f32::MIN_POSITIVE;
             }
         }
         vec![None, None, None, None, Some(bound)]
@@ -214,26 +160,14 @@ pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let mut case = |label: &str, form, (batch, inputs, outputs), act, keep: f32, exact: bool| {
         let mut case = Case::new(format!("{label} ({batch},{inputs},{outputs})"));
-        let (fine, coarse) = if exact {
-            (Fill::Integers(4095), Fill::Integers(4))
-        } else {
-            (Fill::Reals(1.0), Fill::Reals(1.0))
-        };
+        let (fine, coarse) =
+            if exact { (Fill::Integers(4095), Fill::Integers(4)) } else { (Fill::Reals(1.0), Fill::Reals(1.0)) };
         let x = case.f32("x", batch, inputs, fine);
         let w = case.f32("w", outputs, inputs, coarse);
         let b = case.f32("b", 1, outputs, coarse);
         let mask = case.mask("mask", batch, outputs, keep);
         let y = case.output("y", batch, outputs);
-        case.push(Linear {
-            x,
-            w,
-            b,
-            mask,
-            y,
-            act,
-            keep,
-            form,
-        });
+        case.push(Linear { x, w, b, mask, y, act, keep, form });
         cases.push(if exact { case.exact() } else { case });
     };
     for form in Form::ALL {
@@ -241,37 +175,11 @@ pub fn cases() -> Vec<Case> {
             case("integers", form, size, Activation::Identity, 1.0, true);
         }
         // Slopes and scales that are powers of two keep integers exact.
-        case(
-            "integers ReLU keep 0.5",
-            form,
-            (33, 36, 31),
-            Activation::Relu,
-            0.5,
-            true,
-        );
-        case(
-            "integers leaky ReLU keep 0.25",
-            form,
-            (9, 130, 66),
-            Activation::LeakyRelu(0.25),
-            0.25,
-            true,
-        );
-        for act in [
-            Activation::Relu,
-            Activation::LeakyRelu(0.01),
-            Activation::Sigmoid,
-            Activation::Tanh,
-        ] {
+        case("integers ReLU keep 0.5", form, (33, 36, 31), Activation::Relu, 0.5, true);
+        case("integers leaky ReLU keep 0.25", form, (9, 130, 66), Activation::LeakyRelu(0.25), 0.25, true);
+        for act in [Activation::Relu, Activation::LeakyRelu(0.01), Activation::Sigmoid, Activation::Tanh] {
             case(&format!("{act:?}"), form, (33, 67, 34), act, 1.0, false);
-            case(
-                &format!("{act:?} keep 0.8"),
-                form,
-                (64, 784, 128),
-                act,
-                0.8,
-                false,
-            );
+            case(&format!("{act:?} keep 0.8"), form, (64, 784, 128), act, 0.8, false);
         }
     }
     // Sums so large that a careless exp would overflow.
@@ -281,16 +189,7 @@ pub fn cases() -> Vec<Case> {
         let w = case.f32("w", 7, 6, Fill::Reals(100.0));
         let b = case.f32("b", 1, 7, Fill::Reals(1.0));
         let (mask, y) = (case.mask("mask", 5, 7, 1.0), case.output("y", 5, 7));
-        case.push(Op::from(Linear {
-            x,
-            w,
-            b,
-            mask,
-            y,
-            act,
-            keep: 1.0,
-            form: Form::Plain,
-        }));
+        case.push(Op::from(Linear { x, w, b, mask, y, act, keep: 1.0, form: Form::Plain }));
         cases.push(case);
     }
     cases

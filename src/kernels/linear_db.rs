@@ -40,20 +40,8 @@ impl Kernel for LinearDb {
 
     fn params(&self) -> Vec<u8> {
         let LinearDb { dy, db } = *self;
-        expect(
-            "linear_db",
-            "db",
-            db,
-            Kind::F32,
-            1,
-            dy.cols,
-            &format!("dy is {}", dy.shape()),
-        );
-        let params = Params {
-            batch: dy.rows as u32,
-            outputs4: dy.stride() as u32 / 4,
-            ..Params::default()
-        };
+        expect("linear_db", "db", db, Kind::F32, 1, dy.cols, &format!("dy is {}", dy.shape()));
+        let params = Params { batch: dy.rows as u32, outputs4: dy.stride() as u32 / 4, ..Params::default() };
         bytemuck::bytes_of(&params).to_vec()
     }
 
@@ -77,21 +65,12 @@ impl Kernel for LinearDb {
         let (dy, old) = (witness.f32(0), witness.f32(1));
         let mut magnitude = vec![0.0; self.db.words()];
         if now.accumulate == 1 {
-            magnitude
-                .iter_mut()
-                .zip(old)
-                .for_each(|(sum, old): (&mut f32, _)| *sum = old.abs());
+            magnitude.iter_mut().zip(old).for_each(|(sum, old): (&mut f32, _)| *sum = old.abs());
         }
         for row in dy.chunks_exact(self.dy.stride()) {
-            magnitude
-                .iter_mut()
-                .zip(row)
-                .for_each(|(sum, value)| *sum += value.abs());
+            magnitude.iter_mut().zip(row).for_each(|(sum, value)| *sum += value.abs());
         }
-        let bound = magnitude
-            .iter()
-            .map(|m| (self.dy.rows + 1) as f32 * EPSILON * m)
-            .collect();
+        let bound = magnitude.iter().map(|m| (self.dy.rows + 1) as f32 * EPSILON * m).collect();
         vec![None, Some(bound)]
     }
 
@@ -103,31 +82,15 @@ impl Kernel for LinearDb {
 /// Exact integers at awkward sizes, fresh and accumulating, and real values.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (batch, outputs) in [
-        (1, 1),
-        (7, 10),
-        (63, 255),
-        (64, 256),
-        (65, 257),
-        (131, 515),
-        (1000, 10),
-    ] {
+    for (batch, outputs) in [(1, 1), (7, 10), (63, 255), (64, 256), (65, 257), (131, 515), (1000, 10)] {
         for accumulate in [false, true] {
             for exact in [true, false] {
                 let label = if exact { "integers" } else { "reals" };
                 let more = if accumulate { " accumulated" } else { "" };
-                let fill = if exact {
-                    Fill::Integers(4095)
-                } else {
-                    Fill::Reals(1.0)
-                };
+                let fill = if exact { Fill::Integers(4095) } else { Fill::Reals(1.0) };
                 let mut case = Case::new(format!("{label}{more} ({batch},{outputs})"));
                 let dy = case.f32("dy", batch, outputs, fill);
-                let db = if accumulate {
-                    case.f32("db", 1, outputs, fill)
-                } else {
-                    case.output("db", 1, outputs)
-                };
+                let db = if accumulate { case.f32("db", 1, outputs, fill) } else { case.output("db", 1, outputs) };
                 case.now.accumulate = u32::from(accumulate);
                 case.push(LinearDb { dy, db });
                 cases.push(if exact { case.exact() } else { case });

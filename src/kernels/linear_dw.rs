@@ -29,26 +29,14 @@ uniform! {
 const ARGS: &[Arg] = &[read("dy"), read("x"), update("dw")];
 
 const fn shader(name: &'static str, source: &'static str) -> Shader {
-    Shader {
-        name,
-        source,
-        args: ARGS,
-        params: Params::FIELDS,
-        overrides: &[],
-    }
+    Shader { name, source, args: ARGS, params: Params::FIELDS, overrides: &[] }
 }
 
 /// One shader for each [`Form`], in its order.
 pub static SHADERS: &[Shader] = &[
     shader("linear_dw", include_str!("../../shaders/linear_dw.wgsl")),
-    shader(
-        "linear_dw_tiled",
-        include_str!("../../shaders/linear_dw_tiled.wgsl"),
-    ),
-    shader(
-        "linear_dw_regs",
-        include_str!("../../shaders/linear_dw_regs.wgsl"),
-    ),
+    shader("linear_dw_tiled", include_str!("../../shaders/linear_dw_tiled.wgsl")),
+    shader("linear_dw_regs", include_str!("../../shaders/linear_dw_regs.wgsl")),
 ];
 
 impl Kernel for LinearDw {
@@ -62,15 +50,7 @@ impl Kernel for LinearDw {
 
     fn params(&self) -> Vec<u8> {
         let LinearDw { dy, x, dw, .. } = *self;
-        expect(
-            "linear_dw",
-            "x",
-            x,
-            Kind::F32,
-            dy.rows,
-            x.cols,
-            &format!("dy is {}", dy.shape()),
-        );
+        expect("linear_dw", "x", x, Kind::F32, dy.rows, x.cols, &format!("dy is {}", dy.shape()));
         let because = format!("dy is {} and x is {}", dy.shape(), x.shape());
         expect("linear_dw", "dw", dw, Kind::F32, dy.cols, x.cols, &because);
         let params = Params {
@@ -91,15 +71,7 @@ impl Kernel for LinearDw {
         let dy = Operand::transposed(dy, self.dy.stride());
         let stride = self.dw.stride();
         // The padding of x is zero, so a product over whole rows writes the padding of dw too.
-        product(
-            self.x.rows,
-            stride,
-            dy,
-            Operand::rows(x, self.x.stride()),
-            now.accumulate == 1,
-            dw,
-            stride,
-        );
+        product(self.x.rows, stride, dy, Operand::rows(x, self.x.stride()), now.accumulate == 1, dw, stride);
     }
 
     fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
@@ -109,11 +81,7 @@ impl Kernel for LinearDw {
             for col in 0..self.dw.cols {
                 let at = row * self.dw.stride() + col;
                 let term = |b| dy[b * self.dy.stride() + row] * x[b * self.x.stride() + col];
-                let before = if now.accumulate == 1 {
-                    old[at].abs()
-                } else {
-                    0.0
-                };
+                let before = if now.accumulate == 1 { old[at].abs() } else { 0.0 };
                 let magnitude = (0..self.x.rows).map(|b| term(b).abs()).sum::<f32>() + before;
                 bound[at] = (self.x.rows + 2) as f32 * EPSILON * magnitude + f32::MIN_POSITIVE;
             }
@@ -131,19 +99,12 @@ pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let mut case = |label: &str, form, (batch, inputs, outputs), accumulate, exact: bool| {
         let mut case = Case::new(format!("{label} ({batch},{inputs},{outputs})"));
-        let (fine, coarse) = if exact {
-            (Fill::Integers(4095), Fill::Integers(4))
-        } else {
-            (Fill::Reals(1.0), Fill::Reals(1.0))
-        };
+        let (fine, coarse) =
+            if exact { (Fill::Integers(4095), Fill::Integers(4)) } else { (Fill::Reals(1.0), Fill::Reals(1.0)) };
         let dy = case.f32("dy", batch, outputs, coarse);
         let x = case.f32("x", batch, inputs, fine);
         // A gradient that is replaced must not be read: it starts as poison.
-        let dw = if accumulate {
-            case.f32("dw", outputs, inputs, fine)
-        } else {
-            case.output("dw", outputs, inputs)
-        };
+        let dw = if accumulate { case.f32("dw", outputs, inputs, fine) } else { case.output("dw", outputs, inputs) };
         case.now.accumulate = u32::from(accumulate);
         case.push(LinearDw { dy, x, dw, form });
         cases.push(if exact { case.exact() } else { case });

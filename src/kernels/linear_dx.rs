@@ -52,14 +52,8 @@ const fn shader(name: &'static str, source: &'static str) -> Shader {
 /// One shader for each [`Form`], in its order.
 pub static SHADERS: &[Shader] = &[
     shader("linear_dx", include_str!("../../shaders/linear_dx.wgsl")),
-    shader(
-        "linear_dx_tiled",
-        include_str!("../../shaders/linear_dx_tiled.wgsl"),
-    ),
-    shader(
-        "linear_dx_regs",
-        include_str!("../../shaders/linear_dx_regs.wgsl"),
-    ),
+    shader("linear_dx_tiled", include_str!("../../shaders/linear_dx_tiled.wgsl")),
+    shader("linear_dx_regs", include_str!("../../shaders/linear_dx_regs.wgsl")),
 ];
 
 impl Kernel for LinearDx {
@@ -72,46 +66,12 @@ impl Kernel for LinearDx {
     }
 
     fn params(&self) -> Vec<u8> {
-        let LinearDx {
-            dy, w, x, mask, dx, ..
-        } = *self;
-        expect(
-            "linear_dx",
-            "dy",
-            dy,
-            Kind::F32,
-            x.rows,
-            w.rows,
-            &format!("x is {}, w is {}", x.shape(), w.shape()),
-        );
-        expect(
-            "linear_dx",
-            "x",
-            x,
-            Kind::F32,
-            x.rows,
-            w.cols,
-            &format!("w is {}", w.shape()),
-        );
-        expect(
-            "linear_dx",
-            "dx",
-            dx,
-            Kind::F32,
-            x.rows,
-            x.cols,
-            &format!("x is {}", x.shape()),
-        );
+        let LinearDx { dy, w, x, mask, dx, .. } = *self;
+        expect("linear_dx", "dy", dy, Kind::F32, x.rows, w.rows, &format!("x is {}, w is {}", x.shape(), w.shape()));
+        expect("linear_dx", "x", x, Kind::F32, x.rows, w.cols, &format!("w is {}", w.shape()));
+        expect("linear_dx", "dx", dx, Kind::F32, x.rows, x.cols, &format!("x is {}", x.shape()));
         if self.keep < 1.0 {
-            expect(
-                "linear_dx",
-                "mask",
-                mask,
-                Kind::Bits,
-                x.rows,
-                x.cols,
-                &format!("x is {}", x.shape()),
-            );
+            expect("linear_dx", "mask", mask, Kind::Bits, x.rows, x.cols, &format!("x is {}", x.shape()));
         }
         let params = Params {
             batch: x.rows as u32,
@@ -144,32 +104,16 @@ impl Kernel for LinearDx {
         let (stride, cols) = (self.dx.stride(), self.dx.cols);
         let dy = Operand::rows(dy, self.dy.stride());
         // The padding of w is zero, so a product over whole rows writes the padding of dx too.
-        product(
-            self.w.rows,
-            stride,
-            dy,
-            Operand::rows(w, self.w.stride()),
-            false,
-            dx,
-            stride,
-        );
+        product(self.w.rows, stride, dy, Operand::rows(w, self.w.stride()), false, dx, stride);
         let scale = 1.0 / self.keep;
-        for (row, (line, x)) in dx
-            .chunks_exact_mut(stride)
-            .zip(x.chunks_exact(stride))
-            .enumerate()
-        {
+        for (row, (line, x)) in dx.chunks_exact_mut(stride).zip(x.chunks_exact(stride)).enumerate() {
             for (value, x) in line.iter_mut().zip(x) {
                 *value *= self.act.slope(x * self.keep);
             }
             if self.keep < 1.0 {
                 let bits = &mask[row * self.mask.stride()..];
                 for (col, value) in line[..cols].iter_mut().enumerate() {
-                    *value *= if bits[col / 32] >> (col % 32) & 1 == 1 {
-                        scale
-                    } else {
-                        0.0
-                    };
+                    *value *= if bits[col / 32] >> (col % 32) & 1 == 1 { scale } else { 0.0 };
                 }
             }
         }
@@ -185,9 +129,7 @@ impl Kernel for LinearDx {
                 let magnitude: f32 = (0..self.w.rows).map(|o| term(o).abs()).sum();
                 // The slope is a product of two rounded factors, at most 1 in size: four roundings in all.
                 let slope = self.act.slope(x[at] * self.keep).abs();
-                let error = ((self.w.rows + 2) as f32 * slope + 4.0 * self.act.lipschitz())
-                    * EPSILON
-                    * magnitude;
+                let error = ((self.w.rows + 2) as f32 * slope + 4.0 * self.act.lipschitz()) * EPSILON * magnitude;
                 bound[at] = error / self.keep + f32::MIN_POSITIVE;
             }
         }
@@ -204,64 +146,26 @@ pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let mut case = |label: &str, form, (batch, inputs, outputs), act, keep: f32, exact: bool| {
         let mut case = Case::new(format!("{label} ({batch},{inputs},{outputs})"));
-        let (fine, coarse) = if exact {
-            (Fill::Integers(4095), Fill::Integers(4))
-        } else {
-            (Fill::Reals(1.0), Fill::Reals(1.0))
-        };
+        let (fine, coarse) =
+            if exact { (Fill::Integers(4095), Fill::Integers(4)) } else { (Fill::Reals(1.0), Fill::Reals(1.0)) };
         let dy = case.f32("dy", batch, outputs, fine);
         let w = case.f32("w", outputs, inputs, coarse);
         // Outputs of sigmoid and tanh lie in (−1, 1), which Reals(1) draws.
         let x = case.f32("x", batch, inputs, coarse);
         let mask = case.mask("mask", batch, inputs, keep);
         let dx = case.output("dx", batch, inputs);
-        case.push(LinearDx {
-            dy,
-            w,
-            x,
-            mask,
-            dx,
-            act,
-            keep,
-            form,
-        });
+        case.push(LinearDx { dy, w, x, mask, dx, act, keep, form });
         cases.push(if exact { case.exact() } else { case });
     };
     for form in Form::ALL {
         for size in SIZES {
             case("integers", form, size, Activation::Identity, 1.0, true);
         }
-        case(
-            "integers ReLU keep 0.5",
-            form,
-            (33, 36, 31),
-            Activation::Relu,
-            0.5,
-            true,
-        );
-        case(
-            "integers leaky ReLU keep 0.25",
-            form,
-            (9, 130, 66),
-            Activation::LeakyRelu(0.25),
-            0.25,
-            true,
-        );
-        for act in [
-            Activation::Relu,
-            Activation::LeakyRelu(0.01),
-            Activation::Sigmoid,
-            Activation::Tanh,
-        ] {
+        case("integers ReLU keep 0.5", form, (33, 36, 31), Activation::Relu, 0.5, true);
+        case("integers leaky ReLU keep 0.25", form, (9, 130, 66), Activation::LeakyRelu(0.25), 0.25, true);
+        for act in [Activation::Relu, Activation::LeakyRelu(0.01), Activation::Sigmoid, Activation::Tanh] {
             case(&format!("{act:?}"), form, (33, 34, 67), act, 1.0, false);
-            case(
-                &format!("{act:?} keep 0.8"),
-                form,
-                (64, 128, 10),
-                act,
-                0.8,
-                false,
-            );
+            case(&format!("{act:?} keep 0.8"), form, (64, 128, 10), act, 0.8, false);
         }
     }
     cases

@@ -47,38 +47,14 @@ impl Kernel for Momentum {
 
     fn params(&self) -> Vec<u8> {
         let because = format!("w is {}", self.w.shape());
-        expect(
-            "momentum",
-            "dw",
-            self.dw,
-            Kind::F32,
-            self.w.rows,
-            self.w.cols,
-            &because,
-        );
-        expect(
-            "momentum",
-            "v",
-            self.v,
-            Kind::F32,
-            self.w.rows,
-            self.w.cols,
-            &because,
-        );
-        let params = Params {
-            count4: (self.w.words() / 4) as u32,
-            l2: self.l2,
-            ..Params::default()
-        };
+        expect("momentum", "dw", self.dw, Kind::F32, self.w.rows, self.w.cols, &because);
+        expect("momentum", "v", self.v, Kind::F32, self.w.rows, self.w.cols, &because);
+        let params = Params { count4: (self.w.words() / 4) as u32, l2: self.l2, ..Params::default() };
         bytemuck::bytes_of(&params).to_vec()
     }
 
     fn overrides(&self) -> Vec<(&'static str, f64)> {
-        if self.nesterov {
-            vec![("NESTEROV", 1.0)]
-        } else {
-            vec![]
-        }
+        if self.nesterov { vec![("NESTEROV", 1.0)] } else { vec![] }
     }
 
     fn groups(&self) -> u32 {
@@ -90,12 +66,7 @@ impl Kernel for Momentum {
         for ((w, v), dw) in w.iter_mut().zip(v).zip(dw) {
             let g = dw + self.l2 * *w;
             *v = now.momentum * *v + g;
-            *w -= now.lr
-                * if self.nesterov {
-                    g + now.momentum * *v
-                } else {
-                    *v
-                };
+            *w -= now.lr * if self.nesterov { g + now.momentum * *v } else { *v };
         }
     }
 
@@ -119,28 +90,12 @@ impl Kernel for Momentum {
 /// Both variants, with and without penalty.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (rows, cols, l2) in [
-        (1, 1, 0.0),
-        (1, 10, 0.0),
-        (7, 13, 0.01),
-        (128, 784, 0.0),
-        (65, 257, 1e-4),
-    ] {
+    for (rows, cols, l2) in [(1, 1, 0.0), (1, 10, 0.0), (7, 13, 0.01), (128, 784, 0.0), (65, 257, 1e-4)] {
         for nesterov in [false, true] {
-            let mut case = Case::new(format!(
-                "({rows},{cols}) l2 {l2}{}",
-                if nesterov { " Nesterov" } else { "" }
-            ));
-            let [dw, w, v] =
-                ["dw", "w", "v"].map(|name| case.f32(name, rows, cols, Fill::Reals(1.0)));
+            let mut case = Case::new(format!("({rows},{cols}) l2 {l2}{}", if nesterov { " Nesterov" } else { "" }));
+            let [dw, w, v] = ["dw", "w", "v"].map(|name| case.f32(name, rows, cols, Fill::Reals(1.0)));
             (case.now.lr, case.now.momentum) = (0.05, 0.9);
-            case.push(Momentum {
-                dw,
-                w,
-                v,
-                l2,
-                nesterov,
-            });
+            case.push(Momentum { dw, w, v, l2, nesterov });
             cases.push(case);
         }
     }

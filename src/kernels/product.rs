@@ -45,19 +45,11 @@ pub struct Operand<'a> {
 impl<'a> Operand<'a> {
     /// A matrix stored row by row, `stride` apart.
     pub fn rows(values: &'a [f32], stride: usize) -> Self {
-        Operand {
-            values,
-            row: stride,
-            col: 1,
-        }
+        Operand { values, row: stride, col: 1 }
     }
     /// The transpose of a matrix stored row by row, `stride` apart.
     pub fn transposed(values: &'a [f32], stride: usize) -> Self {
-        Operand {
-            values,
-            row: 1,
-            col: stride,
-        }
+        Operand { values, row: 1, col: stride }
     }
 }
 
@@ -68,33 +60,16 @@ const PARALLEL_FROM: usize = 1 << 18;
 ///
 /// The threads share the rows of c; a sum over K is never cut, so the bits do not depend on their number
 /// (`tests/twins.rs` checks it).
-pub fn product(
-    k: usize,
-    n: usize,
-    a: Operand<'_>,
-    b: Operand<'_>,
-    accumulate: bool,
-    c: &mut [f32],
-    stride: usize,
-) {
+pub fn product(k: usize, n: usize, a: Operand<'_>, b: Operand<'_>, accumulate: bool, c: &mut [f32], stride: usize) {
     let m = c.len() / stride.max(1);
-    let threads = if m * k * n < PARALLEL_FROM {
-        1
-    } else {
-        rayon::current_num_threads()
-    };
+    let threads = if m * k * n < PARALLEL_FROM { 1 } else { rayon::current_num_threads() };
     // Multiples of 16 rows: whole tiles of the kernel, so that no thread repeats another's remainder.
     let block = m.div_ceil(threads).next_multiple_of(16);
     if block >= m {
         return crate::audited::sgemm(k, n, a, b, accumulate, c, stride);
     }
-    c.par_chunks_mut(block * stride)
-        .enumerate()
-        .for_each(|(i, c)| {
-            let rows = Operand {
-                values: &a.values[i * block * a.row..],
-                ..a
-            };
-            crate::audited::sgemm(k, n, rows, b, accumulate, c, stride);
-        });
+    c.par_chunks_mut(block * stride).enumerate().for_each(|(i, c)| {
+        let rows = Operand { values: &a.values[i * block * a.row..], ..a };
+        crate::audited::sgemm(k, n, rows, b, accumulate, c, stride);
+    });
 }

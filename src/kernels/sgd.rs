@@ -41,20 +41,8 @@ impl Kernel for Sgd {
     }
 
     fn params(&self) -> Vec<u8> {
-        expect(
-            "sgd",
-            "dw",
-            self.dw,
-            Kind::F32,
-            self.w.rows,
-            self.w.cols,
-            &format!("w is {}", self.w.shape()),
-        );
-        let params = Params {
-            count4: (self.w.words() / 4) as u32,
-            l2: self.l2,
-            ..Params::default()
-        };
+        expect("sgd", "dw", self.dw, Kind::F32, self.w.rows, self.w.cols, &format!("w is {}", self.w.shape()));
+        let params = Params { count4: (self.w.words() / 4) as u32, l2: self.l2, ..Params::default() };
         bytemuck::bytes_of(&params).to_vec()
     }
 
@@ -87,14 +75,9 @@ impl Kernel for Sgd {
 /// Shapes of weights and biases; one with more workgroups than a dimension may have.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (rows, cols, l2) in [
-        (1, 1, 0.0),
-        (1, 10, 0.0),
-        (7, 13, 0.01),
-        (128, 784, 0.0),
-        (65, 257, 1e-4),
-        (4100, 4100, 0.0),
-    ] {
+    for (rows, cols, l2) in
+        [(1, 1, 0.0), (1, 10, 0.0), (7, 13, 0.01), (128, 784, 0.0), (65, 257, 1e-4), (4100, 4100, 0.0)]
+    {
         let mut case = Case::new(format!("({rows},{cols}) l2 {l2}"));
         let dw = case.f32("dw", rows, cols, Fill::Reals(1.0));
         let w = case.f32("w", rows, cols, Fill::Reals(1.0));

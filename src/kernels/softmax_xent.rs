@@ -44,38 +44,13 @@ impl Kernel for SoftmaxXent {
     }
 
     fn params(&self) -> Vec<u8> {
-        let SoftmaxXent {
-            logits,
-            t,
-            score,
-            dlogits,
-        } = *self;
+        let SoftmaxXent { logits, t, score, dlogits } = *self;
         let because = format!("logits is {}", logits.shape());
         expect("softmax_xent", "t", t, Kind::U32, 1, logits.rows, &because);
-        expect(
-            "softmax_xent",
-            "score",
-            score,
-            Kind::F32,
-            logits.rows,
-            2,
-            &because,
-        );
-        expect(
-            "softmax_xent",
-            "dlogits",
-            dlogits,
-            Kind::F32,
-            logits.rows,
-            logits.cols,
-            &because,
-        );
-        let params = Params {
-            batch: logits.rows as u32,
-            classes: logits.cols as u32,
-            stride: logits.stride() as u32,
-            pad: 0,
-        };
+        expect("softmax_xent", "score", score, Kind::F32, logits.rows, 2, &because);
+        expect("softmax_xent", "dlogits", dlogits, Kind::F32, logits.rows, logits.cols, &because);
+        let params =
+            Params { batch: logits.rows as u32, classes: logits.cols as u32, stride: logits.stride() as u32, pad: 0 };
         bytemuck::bytes_of(&params).to_vec()
     }
 
@@ -87,11 +62,8 @@ impl Kernel for SoftmaxXent {
         let (logits, t) = (args.f32(0), args.words(1));
         let (score, dlogits) = (args.f32_mut(2), args.f32_mut(3));
         let (stride, classes) = (self.logits.stride(), self.logits.cols);
-        let rows = logits
-            .chunks_exact(stride)
-            .zip(t)
-            .zip(score.chunks_exact_mut(4))
-            .zip(dlogits.chunks_exact_mut(stride));
+        let rows =
+            logits.chunks_exact(stride).zip(t).zip(score.chunks_exact_mut(4)).zip(dlogits.chunks_exact_mut(stride));
         for (b, (((line, &label), score), gradient)) in rows.enumerate() {
             gradient.fill(0.0);
             score.fill(0.0);
@@ -132,8 +104,7 @@ impl Kernel for SoftmaxXent {
             // 1, by 2⁻²¹, a division by 2.5. One unit more for the twin, two for the rounding of the argument.
             let units = |c: usize| 6.0 + 2.0 * (line[c] - largest).abs();
             let sum: f32 = (0..classes).map(share).sum();
-            let sum_error =
-                (0..classes).map(|c| share(c) * units(c)).sum::<f32>() / sum + classes as f32;
+            let sum_error = (0..classes).map(|c| share(c) * units(c)).sum::<f32>() / sum + classes as f32;
             let far = largest - line[t[b] as usize];
             let log_error = (4.0 * EPSILON * sum.ln()).max(2f32.powi(-21));
             score[4 * b] = EPSILON * (sum_error + 2.0 * far + sum.ln()) + log_error;
@@ -154,14 +125,7 @@ impl Kernel for SoftmaxXent {
 /// Class numbers around a vec4, whole and partial batches, logits small, equal, and as large as ±1e4.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (batch, rows, classes) in [
-        (1, 1, 2),
-        (7, 7, 10),
-        (63, 63, 3),
-        (64, 40, 10),
-        (65, 65, 1),
-        (130, 129, 257),
-    ] {
+    for (batch, rows, classes) in [(1, 1, 2), (7, 7, 10), (63, 63, 3), (64, 40, 10), (65, 65, 1), (130, 129, 257)] {
         for (label, fill) in [
             ("small", Fill::Reals(4.0)),
             ("equal", Fill::Integers(0)),
@@ -171,18 +135,10 @@ pub fn cases() -> Vec<Case> {
             let mut case = Case::new(format!("{label} logits ({rows} of {batch},{classes})"));
             let logits = case.f32("logits", batch, classes, fill);
             let t = case.u32("t", batch, Fill::Below(classes as u32));
-            let (score, dlogits) = (
-                case.output("score", batch, 2),
-                case.output("dlogits", batch, classes),
-            );
+            let (score, dlogits) = (case.output("score", batch, 2), case.output("dlogits", batch, classes));
             // The batch is larger than this micro-batch: the mean is over the whole.
             (case.now.rows, case.now.batch) = (rows as u32, 3 * rows as u32);
-            case.push(SoftmaxXent {
-                logits,
-                t,
-                score,
-                dlogits,
-            });
+            case.push(SoftmaxXent { logits, t, score, dlogits });
             cases.push(case);
         }
     }

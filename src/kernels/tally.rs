@@ -40,29 +40,9 @@ impl Kernel for Tally {
     }
 
     fn params(&self) -> Vec<u8> {
-        expect(
-            "tally",
-            "score",
-            self.score,
-            Kind::F32,
-            self.score.rows,
-            2,
-            "a score is a loss and a hit",
-        );
-        expect(
-            "tally",
-            "tally",
-            self.tally,
-            Kind::F32,
-            self.tally.rows,
-            2,
-            "a row is a sum of losses and one of hits",
-        );
-        bytemuck::bytes_of(&Params {
-            batch: self.score.rows as u32,
-            ..Params::default()
-        })
-        .to_vec()
+        expect("tally", "score", self.score, Kind::F32, self.score.rows, 2, "a score is a loss and a hit");
+        expect("tally", "tally", self.tally, Kind::F32, self.tally.rows, 2, "a row is a sum of losses and one of hits");
+        bytemuck::bytes_of(&Params { batch: self.score.rows as u32, ..Params::default() }).to_vec()
     }
 
     fn groups(&self) -> u32 {
@@ -96,35 +76,17 @@ impl Kernel for Tally {
 /// Batches around the workgroup's size, any slot, exact and real losses.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (batch, slots, slot) in [
-        (1, 1, 0),
-        (7, 3, 2),
-        (63, 5, 0),
-        (64, 5, 1),
-        (65, 5, 4),
-        (131, 2, 1),
-        (5000, 2, 0),
-    ] {
+    for (batch, slots, slot) in [(1, 1, 0), (7, 3, 2), (63, 5, 0), (64, 5, 1), (65, 5, 4), (131, 2, 1), (5000, 2, 0)] {
         for exact in [true, false] {
-            let fill = if exact {
-                Fill::Integers(2000)
-            } else {
-                Fill::Reals(3.0)
-            };
-            let mut case = Case::new(format!(
-                "{} {batch} samples, slot {slot}",
-                if exact { "integers" } else { "reals" }
-            ));
+            let fill = if exact { Fill::Integers(2000) } else { Fill::Reals(3.0) };
+            let mut case =
+                Case::new(format!("{} {batch} samples, slot {slot}", if exact { "integers" } else { "reals" }));
             let score = case.f32("score", batch, 2, fill);
             let tally = case.f32("tally", slots, 2, Fill::Reals(1.0));
             case.now.slot = slot;
             case.push(Tally { score, tally });
             // Real numbers in place of hits do not add up exactly, so only whole ones are tried.
-            cases.push(if exact {
-                case.exact()
-            } else {
-                case.hits(score)
-            });
+            cases.push(if exact { case.exact() } else { case.hits(score) });
         }
     }
     cases

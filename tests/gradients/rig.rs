@@ -36,14 +36,7 @@ pub fn config(activation: ActivationName, hidden: &[usize], dropout: bool) -> Co
 
 /// The net of a configuration.
 pub fn net(config: &Config) -> Net {
-    let sizes = Sizes {
-        inputs: INPUTS,
-        classes: CLASSES,
-        train: SAMPLES,
-        test: 1,
-        form: Form::Plain,
-        limit: 1 << 20,
-    };
+    let sizes = Sizes { inputs: INPUTS, classes: CLASSES, train: SAMPLES, test: 1, form: Form::Plain, limit: 1 << 20 };
     Net::for_training(config, sizes, SCALE, SHIFT)
 }
 
@@ -52,9 +45,7 @@ fn data() -> DataSet {
     let mut rng = host(1, Stream::Shuffle, 0);
     let mut split = |samples: usize| Split {
         pixels: (0..samples * INPUTS).map(|_| rng.random()).collect(),
-        labels: (0..samples)
-            .map(|_| rng.random_range(0..CLASSES as u8))
-            .collect(),
+        labels: (0..samples).map(|_| rng.random_range(0..CLASSES as u8)).collect(),
     };
     DataSet {
         name: "noise".into(),
@@ -126,22 +117,11 @@ impl Rig {
         Feed::new(training.source, &data.train, &mut engine).begin(&order, &mut engine);
         load_parameters(&mut engine, &net.layers, &model);
         let parameters = flat(&model);
-        Rig {
-            config,
-            net,
-            engine,
-            parameters,
-            data,
-        }
+        Rig { config, net, engine, parameters, data }
     }
 
     fn find(&self, name: &str) -> Option<Id> {
-        let tensor = self
-            .net
-            .plan
-            .tensors
-            .iter()
-            .find(|tensor| tensor.name == name);
+        let tensor = self.net.plan.tensors.iter().find(|tensor| tensor.name == name);
         tensor.map(|tensor| tensor.id)
     }
 
@@ -151,9 +131,7 @@ impl Rig {
 
     /// The values of a tensor, by its name.
     pub fn values(&mut self, name: &str) -> Vec<f64> {
-        let id = self
-            .find(name)
-            .unwrap_or_else(|| panic!("the plan has no {name}"));
+        let id = self.find(name).unwrap_or_else(|| panic!("the plan has no {name}"));
         let values = id.unpack(&self.words(id));
         values.into_iter().map(f64::from).collect()
     }
@@ -169,13 +147,7 @@ impl Rig {
             ..Now::default()
         };
         // The steps of the optimizer are left out, and those pushed after the net's own are run too.
-        let own = self
-            .net
-            .training
-            .as_ref()
-            .expect("made for training")
-            .gradients
-            .clone();
+        let own = self.net.training.as_ref().expect("made for training").gradients.clone();
         let more = self.net.evaluation.steps.end..self.net.plan.steps.len();
         self.engine.run_now(&[(own, now), (more, now)]);
     }
@@ -194,14 +166,9 @@ impl Rig {
             let Some(id) = self.find(&format!("mask{layer}")) else {
                 return vec![1.0; SAMPLES * width];
             };
-            let keep = if layer == 0 {
-                self.config.input_keep_prob
-            } else {
-                self.config.keep_prob
-            };
+            let keep = if layer == 0 { self.config.input_keep_prob } else { self.config.keep_prob };
             let words = self.words(id);
-            let bit =
-                |row: usize, col: usize| words[row * id.stride() + col / 32] >> (col % 32) & 1;
+            let bit = |row: usize, col: usize| words[row * id.stride() + col / 32] >> (col % 32) & 1;
             let factor = |at: usize| f64::from(bit(at / width, at % width)) / f64::from(keep);
             (0..SAMPLES * width).map(factor).collect()
         };
@@ -211,14 +178,7 @@ impl Rig {
     /// Inputs (B, I) after dropout.
     pub fn inputs(&self, masks: &[Vec<f64>]) -> Vec<f64> {
         let value = |&byte: &u8| f64::from(byte) * f64::from(SCALE) + f64::from(SHIFT);
-        self.data
-            .train
-            .pixels
-            .iter()
-            .map(value)
-            .zip(&masks[0])
-            .map(|(value, factor)| value * factor)
-            .collect()
+        self.data.train.pixels.iter().map(value).zip(&masks[0]).map(|(value, factor)| value * factor).collect()
     }
 
     /// Mean loss of all samples, and on which side of zero each hidden sum lies.
@@ -231,21 +191,14 @@ impl Rig {
                 let (b, after) = after.split_at(layer.w.rows);
                 rest = after;
                 let dot = |w: &[f64]| w.iter().zip(&x).map(|(w, x)| w * x).sum::<f64>();
-                let z: Vec<f64> = w
-                    .chunks_exact(x.len())
-                    .zip(b)
-                    .map(|(w, b)| dot(w) + b)
-                    .collect();
+                let z: Vec<f64> = w.chunks_exact(x.len()).zip(b).map(|(w, b)| dot(w) + b).collect();
                 let Some(mask) = masks.get(number + 1) else {
                     x = z;
                     break;
                 };
                 sides.extend(z.iter().map(|&z| z > 0.0));
                 let factors = &mask[sample * z.len()..];
-                let activated = z
-                    .iter()
-                    .zip(factors)
-                    .map(|(&z, factor)| self.act(z) * factor);
+                let activated = z.iter().zip(factors).map(|(&z, factor)| self.act(z) * factor);
                 x = activated.collect();
             }
             let normaliser: f64 = x.iter().map(|z| z.exp()).sum();

@@ -71,15 +71,7 @@ impl Broken {
         }
         let (fresh, runs, before) = (self.fresh, self.runs, self.before.clone());
         let sound = words.clone();
-        (self.change)(
-            &Scene {
-                id,
-                fresh,
-                runs,
-                before,
-            },
-            &mut words,
-        );
+        (self.change)(&Scene { id, fresh, runs, before }, &mut words);
         self.changed.set(self.changed.get() || words != sound);
         words
     }
@@ -149,12 +141,7 @@ pub fn verdict(case: &Case, place: Place, target: Id, change: &Change) -> Option
 /// The tensors that the kernel of a case uses in a certain way, with their bindings.
 pub fn used(case: &Case, how: impl Fn(Access) -> bool) -> Vec<(usize, Id)> {
     let kernel = case.plan.steps[0].kernel();
-    let args = kernel
-        .shader()
-        .args
-        .iter()
-        .zip(kernel.tensors())
-        .enumerate();
+    let args = kernel.shader().args.iter().zip(kernel.tensors()).enumerate();
     let used = args.filter(|(_, (arg, _))| how(arg.access));
     used.map(|(at, (_, id))| (at, id)).collect()
 }

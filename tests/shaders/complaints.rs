@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use wgpu::naga::valid::{Capabilities, ValidationFlags, Validator};
 use wgpu::naga::{
-    AddressSpace, Expression, GlobalVariable, Literal, Module, Scalar, ShaderStage, StorageAccess,
-    TypeInner, front::wgsl,
+    AddressSpace, Expression, GlobalVariable, Literal, Module, Scalar, ShaderStage, StorageAccess, TypeInner,
+    front::wgsl,
 };
 
 /// A file of the repository.
@@ -46,22 +46,13 @@ fn house_rules(shader: &Shader, source: &str, found: &mut Vec<String>) {
     }
     let head = source.lines().take_while(|line| line.starts_with("//"));
     let head: Vec<&str> = head.collect();
-    let twin = head
-        .last()
-        .and_then(|line| line.split_once("Twin: ")?.1.into());
+    let twin = head.last().and_then(|line| line.split_once("Twin: ")?.1.into());
     let page = twin.and_then(|twin: &str| fs::read_to_string(path(twin)).ok());
     if !page.is_some_and(|page| page.contains(&format!("shaders/{}.wgsl\"", shader.name))) {
-        found.push(format!(
-            "twin: {twin:?} is no page that includes the shader"
-        ));
+        found.push(format!("twin: {twin:?} is no page that includes the shader"));
     }
-    let code = source
-        .lines()
-        .map(|line| line.split_once("//").map_or(line, |(code, _)| code));
-    if code
-        .into_iter()
-        .any(|line| line.contains("arrayLength") || line.contains("atomic"))
-    {
+    let code = source.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code));
+    if code.into_iter().any(|line| line.contains("arrayLength") || line.contains("atomic")) {
         found.push("feature: arrayLength or an atomic is used".into());
     }
 }
@@ -86,22 +77,16 @@ fn entry_and_limits(shader: &Shader, module: &Module, found: &mut Vec<String>) {
     if memory > limits.max_compute_workgroup_storage_size {
         found.push(format!("limits: {memory} bytes of workgroup memory"));
     }
-    let storage = spaces()
-        .filter(|global| matches!(global.space, AddressSpace::Storage { .. }))
-        .count();
+    let storage = spaces().filter(|global| matches!(global.space, AddressSpace::Storage { .. })).count();
     if storage > limits.max_storage_buffers_per_shader_stage as usize {
         found.push(format!("limits: {storage} storage bindings"));
     }
 }
 
 fn bindings(shader: &Shader, module: &Module, found: &mut Vec<String>) {
-    let bound = module
-        .global_variables
-        .iter()
-        .filter_map(|(_, global)| Some((global.binding?, global)));
-    let mut bound: BTreeMap<(u32, u32), &GlobalVariable> = bound
-        .map(|(at, global)| ((at.group, at.binding), global))
-        .collect();
+    let bound = module.global_variables.iter().filter_map(|(_, global)| Some((global.binding?, global)));
+    let mut bound: BTreeMap<(u32, u32), &GlobalVariable> =
+        bound.map(|(at, global)| ((at.group, at.binding), global)).collect();
     if let Some(now) = bound.remove(&(0, 0)) {
         uniform("now", Now::FIELDS, size_of::<Now>(), now, module, found);
     }

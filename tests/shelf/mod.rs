@@ -14,12 +14,8 @@ use gpu_mlp::data::idx::Idx;
 use gpu_mlp::data::{DataSet, Event, Places, Request, open_in};
 
 /// The names of the original.
-pub const NAMES: [&str; 4] = [
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-];
+pub const NAMES: [&str; 4] =
+    ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
 
 /// The names on the mirrors.
 pub const GZIPPED: [&str; 4] = [
@@ -47,27 +43,16 @@ pub fn good(idx: &Idx) -> Vec<u8> {
 /// Images whose values tell their position, so that an exchanged pair is noticed.
 pub fn images(shape: &[usize]) -> Idx {
     let values = 0..shape.iter().product::<usize>();
-    Idx {
-        shape: shape.to_vec(),
-        bytes: values.map(|i| (i % 251) as u8).collect(),
-    }
+    Idx { shape: shape.to_vec(), bytes: values.map(|i| (i % 251) as u8).collect() }
 }
 
 pub fn labels(labels: &[u8]) -> Idx {
-    Idx {
-        shape: vec![labels.len()],
-        bytes: labels.to_vec(),
-    }
+    Idx { shape: vec![labels.len()], bytes: labels.to_vec() }
 }
 
 /// Six training and three test images of 3 × 4, three classes.
 pub fn small() -> [Idx; 4] {
-    [
-        images(&[6, 3, 4]),
-        labels(&[0, 1, 2, 0, 1, 2]),
-        images(&[3, 3, 4]),
-        labels(&[2, 1, 0]),
-    ]
+    [images(&[6, 3, 4]), labels(&[0, 1, 2, 0, 1, 2]), images(&[3, 3, 4]), labels(&[2, 1, 0])]
 }
 
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -87,11 +72,7 @@ pub fn put(path: &Path, bytes: &[u8]) -> PathBuf {
 pub fn put_set(folder: &Path, names: [&str; 4], set: &[Idx; 4]) {
     for (name, idx) in names.iter().zip(set) {
         let bytes = good(idx);
-        let bytes = if name.ends_with(".gz") {
-            gzip(&bytes)
-        } else {
-            bytes
-        };
+        let bytes = if name.ends_with(".gz") { gzip(&bytes) } else { bytes };
         put(&folder.join(name), &bytes);
     }
 }
@@ -99,11 +80,7 @@ pub fn put_set(folder: &Path, names: [&str; 4], set: &[Idx; 4]) {
 /// Opens `choice` with nothing but `places`; also gives the notes on the way.
 pub fn open(places: &Places, choice: &str, offline: bool) -> (Result<DataSet, Error>, Vec<String>) {
     let choice = choice.parse().expect("a choice");
-    let request = Request {
-        choice,
-        offline,
-        ..Request::default()
-    };
+    let request = Request { choice, offline, ..Request::default() };
     let mut notes = Vec::new();
     let set = open_in(places, &request, &mut |event| {
         if let Event::Note(note) = event {
@@ -121,14 +98,9 @@ pub fn open_dir(folder: &Path) -> Result<DataSet, Error> {
 /// Checks that an error names the path, says all of `words`, and has a next step.
 #[track_caller]
 pub fn assert_says<T>(result: Result<T, Error>, path: &Path, words: &[&str]) {
-    let Err(error) = result else {
-        panic!("no error about {}", path.display())
-    };
+    let Err(error) = result else { panic!("no error about {}", path.display()) };
     let message = error.to_string();
-    assert!(
-        message.starts_with(&path.display().to_string()),
-        "{message}\nnames not {path:?}"
-    );
+    assert!(message.starts_with(&path.display().to_string()), "{message}\nnames not {path:?}");
     for word in words {
         assert!(message.contains(word), "{message}\nsays not {word:?}");
     }
@@ -139,10 +111,7 @@ pub fn assert_says<T>(result: Result<T, Error>, path: &Path, words: &[&str]) {
 pub fn next(error: &Error) -> &str {
     match error {
         Error::Data { next, .. } => next,
-        #[allow(
-            unreachable_patterns,
-            reason = "other modules have errors of their own"
-        )]
+        #[allow(unreachable_patterns, reason = "other modules have errors of their own")]
         other => panic!("not about data: {other}"),
     }
 }

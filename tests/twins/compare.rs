@@ -16,11 +16,7 @@ pub fn compare(case: &Case, before: &[Vec<u32>], after: &[Vec<u32>]) -> Result<f
         return Err("a bound is no number".into());
     }
     let pair = |(&id, words)| Matrix(id, words);
-    let inputs: Vec<_> = ids
-        .iter()
-        .zip(before.iter().map(Vec::as_slice))
-        .map(pair)
-        .collect();
+    let inputs: Vec<_> = ids.iter().zip(before.iter().map(Vec::as_slice)).map(pair).collect();
     let mut formulas = oracle(op, &case.now, &inputs);
     let mut worst = 0.0f64;
     for (arg, &id) in ids.iter().enumerate() {
@@ -33,9 +29,7 @@ pub fn compare(case: &Case, before: &[Vec<u32>], after: &[Vec<u32>]) -> Result<f
         let (_, formula) = formulas.remove(at);
         let bound = bounds[arg].as_ref().filter(|_| !case.exact);
         // Padding lies behind the last column, and is zero.
-        for (row, col) in
-            (0..id.rows).flat_map(|row| (0..id.stride() * per_word(id)).map(move |col| (row, col)))
-        {
+        for (row, col) in (0..id.rows).flat_map(|row| (0..id.stride() * per_word(id)).map(move |col| (row, col))) {
             let inside = col < id.cols;
             let truth = if inside { formula(row, col) } else { 0.0 };
             let found = Matrix(id, &after[arg]).at(row, col);
@@ -53,9 +47,7 @@ pub fn compare(case: &Case, before: &[Vec<u32>], after: &[Vec<u32>]) -> Result<f
                 continue;
             }
             let place = format!("{}{}[{row},{col}]", case.plan.name(id), id.shape());
-            return Err(format!(
-                "{place} is {found:e}, in truth {truth:e} ± {bound:e}"
-            ));
+            return Err(format!("{place} is {found:e}, in truth {truth:e} ± {bound:e}"));
         }
     }
     Ok(worst)

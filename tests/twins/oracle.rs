@@ -62,11 +62,7 @@ fn slope(act: Activation, a: f64) -> f64 {
 /// What dropout multiplies a value by.
 fn kept(mask: Matrix<'_>, keep: f32, row: usize, col: usize) -> f64 {
     let dropped_or_kept = |keep| mask.at(row, col) / f64::from(keep);
-    if keep < 1.0 {
-        dropped_or_kept(keep)
-    } else {
-        1.0
-    }
+    if keep < 1.0 { dropped_or_kept(keep) } else { 1.0 }
 }
 
 /// Zero in rows past the end of a partial batch.
@@ -89,9 +85,7 @@ pub fn oracle<'a>(op: &'a Op, now: &'a Now, m: &'a [Matrix<'a>]) -> Vec<(usize, 
             let pair = move |b, c| (now.first as usize + b) * k.mask.cols.div_ceil(2) + c / 2;
             let word = move |b, c| threefry(k.key, [now.step, pair(b, c) as u32])[c % 2] >> 8;
             let limit = f64::from(k.keep) * f64::from(1 << 24);
-            vec![gives(0, move |b, c| {
-                f64::from(f64::from(word(b, c)) < limit)
-            })]
+            vec![gives(0, move |b, c| f64::from(f64::from(word(b, c)) < limit))]
         }
         Op::Gather(k) => {
             let sample = move |b: usize| m[2].at(0, now.cursor as usize + b) as usize;
@@ -120,18 +114,13 @@ pub fn oracle<'a>(op: &'a Op, now: &'a Now, m: &'a [Matrix<'a>]) -> Vec<(usize, 
             let d = move |b, c| p(b, c, top(b)) - f64::from(c == t(b));
             vec![
                 gives(2, move |b, c| only_if(real(b), || score(b, c, top(b)))),
-                gives(3, move |b, c| {
-                    only_if(real(b), || d(b, c) / f64::from(now.batch))
-                }),
+                gives(3, move |b, c| only_if(real(b), || d(b, c) / f64::from(now.batch))),
             ]
         }
         Op::Tally(k) => {
             let this = move |slot| slot == now.slot as usize;
             let total = move |c| sum(k.score.rows, |b| m[0].at(b, c));
-            vec![gives(
-                1,
-                move |s, c| if this(s) { total(c) } else { m[1].at(s, c) },
-            )]
+            vec![gives(1, move |s, c| if this(s) { total(c) } else { m[1].at(s, c) })]
         }
         Op::LinearDx(k) => {
             let product = move |b, i| sum(k.w.rows, |o| m[0].at(b, o) * m[1].at(o, i));
@@ -156,29 +145,18 @@ pub fn oracle<'a>(op: &'a Op, now: &'a Now, m: &'a [Matrix<'a>]) -> Vec<(usize, 
             let v = move |r, c| mu * m[2].at(r, c) + g(r, c);
             let ahead = move |r, c| g(r, c) + mu * v(r, c);
             let step = move |r, c| if k.nesterov { ahead(r, c) } else { v(r, c) };
-            vec![
-                gives(1, move |r, c| m[1].at(r, c) - lr * step(r, c)),
-                gives(2, v),
-            ]
+            vec![gives(1, move |r, c| m[1].at(r, c) - lr * step(r, c)), gives(2, v)]
         }
         Op::Adam(k) => {
             let (beta2, epsilon) = (f64::from(k.beta2), f64::from(k.epsilon));
             let (bias1, bias2) = (f64::from(now.bias1), f64::from(now.bias2));
-            let (penalty, decay) = if k.decoupled {
-                (0.0, k.l2)
-            } else {
-                (k.l2, 0.0)
-            };
+            let (penalty, decay) = if k.decoupled { (0.0, k.l2) } else { (k.l2, 0.0) };
             let g = move |r, c| m[0].at(r, c) + f64::from(penalty) * m[1].at(r, c);
             let m1 = move |r, c| mu * m[2].at(r, c) + (1.0 - mu) * g(r, c);
             let v1 = move |r, c| beta2 * m[3].at(r, c) + (1.0 - beta2) * g(r, c).powi(2);
             let scaled = move |r, c| m1(r, c) / bias1 / ((v1(r, c) / bias2).sqrt() + epsilon);
             let step = move |r, c| scaled(r, c) + f64::from(decay) * m[1].at(r, c);
-            vec![
-                gives(1, move |r, c| m[1].at(r, c) - lr * step(r, c)),
-                gives(2, m1),
-                gives(3, v1),
-            ]
+            vec![gives(1, move |r, c| m[1].at(r, c) - lr * step(r, c)), gives(2, m1), gives(3, v1)]
         }
     }
 }

@@ -21,9 +21,7 @@ pub(super) fn write(families: &[Family], rng: &mut ChaCha8Rng) -> Vec<Vec<Point>
     form.iter()
         .map(|stroke| {
             let mut stroke = careless(stroke, carelessness, rng);
-            stroke
-                .iter_mut()
-                .for_each(|knot| knot.at = shape.apply(knot.at));
+            stroke.iter_mut().for_each(|knot| knot.at = shape.apply(knot.at));
             curve(&stroke)
         })
         .collect()
@@ -51,30 +49,20 @@ fn mixture(family: &Family, rng: &mut ChaCha8Rng) -> Form {
         at: [0, 1].map(|axis| a.at[axis] + t * (b.at[axis] - a.at[axis])),
         corner: a.corner,
     };
-    a.iter()
-        .zip(b)
-        .map(|(a, b)| a.iter().zip(b).map(mix).collect())
-        .collect()
+    a.iter().zip(b).map(|(a, b)| a.iter().zip(b).map(mix).collect()).collect()
 }
 
 /// The stroke with every control point misplaced by about `sigma`.
 fn careless(stroke: &[Knot], sigma: f32, rng: &mut ChaCha8Rng) -> Vec<Knot> {
-    let errors: Vec<Point> = (0..stroke.len() + 2)
-        .map(|_| [sigma * normal(rng), sigma * normal(rng)])
-        .collect();
+    let errors: Vec<Point> = (0..stroke.len() + 2).map(|_| [sigma * normal(rng), sigma * normal(rng)]).collect();
     let last = stroke.len() - 1;
     let misplace = |(i, knot): (usize, &Knot)| {
         // Strokes begin and end more carelessly than they run.
         let scale = if i == 0 || i == last { 1.4 } else { 0.8 };
         // A hand errs smoothly: a point shares half of its neighbours' errors. `scale` allows for
         // the growth of the sum, a factor of sqrt(1.5).
-        let error = |axis: usize| {
-            scale * (errors[i + 1][axis] + 0.5 * (errors[i][axis] + errors[i + 2][axis]))
-        };
-        Knot {
-            at: [knot.at[0] + error(0), knot.at[1] + error(1)],
-            corner: knot.corner,
-        }
+        let error = |axis: usize| scale * (errors[i + 1][axis] + 0.5 * (errors[i][axis] + errors[i + 2][axis]));
+        Knot { at: [knot.at[0] + error(0), knot.at[1] + error(1)], corner: knot.corner }
     };
     stroke.iter().enumerate().map(misplace).collect()
 }
@@ -98,13 +86,7 @@ impl Shape {
         // The rational circle: with t = tan(angle / 2) there is no need for sin and cos.
         let t = 0.08 * normal(rng);
         let norm = 1.0 + t * t;
-        Self {
-            warp,
-            width,
-            slant,
-            cos: (1.0 - t * t) / norm,
-            sin: 2.0 * t / norm,
-        }
+        Self { warp, width, slant, cos: (1.0 - t * t) / norm, sin: 2.0 * t / norm }
     }
 
     fn apply(&self, [x, y]: Point) -> Point {
@@ -128,16 +110,8 @@ fn curve(knots: &[Knot]) -> Vec<Point> {
         let (b, c) = (knots[i - 1].at, knots[i].at);
         // Past an end or a corner there is no neighbour to bend towards: the curve runs straight.
         let beyond = |from: Point, to: Point| [0, 1].map(|axis| 2.0 * to[axis] - from[axis]);
-        let a = if i == 1 || knots[i - 1].corner {
-            beyond(c, b)
-        } else {
-            knots[i - 2].at
-        };
-        let d = if i + 1 == knots.len() || knots[i].corner {
-            beyond(b, c)
-        } else {
-            knots[i + 1].at
-        };
+        let a = if i == 1 || knots[i - 1].corner { beyond(c, b) } else { knots[i - 2].at };
+        let d = if i + 1 == knots.len() || knots[i].corner { beyond(b, c) } else { knots[i + 1].at };
         for piece in 1..=PIECES {
             let t = f32::from(piece) / f32::from(PIECES);
             points.push([0, 1].map(|axis| spline([a, b, c, d].map(|point| point[axis]), t)));

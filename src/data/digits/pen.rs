@@ -67,13 +67,8 @@ fn fit(strokes: &[Vec<Point>], radius: f32) -> Vec<Vec<Point>> {
     }
     let side = BOX as f32;
     let scale = (side - 2.0 * radius) / (high[0] - low[0]).max(high[1] - low[1]);
-    let to_box = |point: &Point| {
-        [0, 1].map(|axis| (point[axis] - 0.5 * (low[axis] + high[axis])) * scale + 0.5 * side)
-    };
-    strokes
-        .iter()
-        .map(|stroke| stroke.iter().map(to_box).collect())
-        .collect()
+    let to_box = |point: &Point| [0, 1].map(|axis| (point[axis] - 0.5 * (low[axis] + high[axis])) * scale + 0.5 * side);
+    strokes.iter().map(|stroke| stroke.iter().map(to_box).collect()).collect()
 }
 
 /// How deep the middle of each pixel of the box lies in the ink, in pixels; negative outside.
@@ -85,11 +80,7 @@ fn depth(strokes: &[Vec<Point>], pen: &Pen, rng: &mut ChaCha8Rng) -> [f32; BOX *
             let along = i as f32 / pieces as f32 - 0.5;
             // Pressure changes from piece to piece.
             let pressure = 1.0 + pen.taper * along + 0.2 * normal(rng);
-            stamp(
-                [piece[0], piece[1]],
-                pen.radius * pressure.max(0.3),
-                &mut depth,
-            );
+            stamp([piece[0], piece[1]], pen.radius * pressure.max(0.3), &mut depth);
         }
     }
     depth

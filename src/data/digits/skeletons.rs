@@ -36,44 +36,29 @@ pub(super) struct Knot {
 pub(super) fn all() -> [Vec<Family>; super::CLASSES] {
     let mut digits: [Vec<Family>; super::CLASSES] = Default::default();
     let mut digit = 0;
-    for line in SKELETONS
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-    {
+    for line in SKELETONS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if line.contains(',') {
-            let family = digits[digit]
-                .last_mut()
-                .expect("a family begins before its forms");
+            let family = digits[digit].last_mut().expect("a family begins before its forms");
             family.forms.push(form(line));
         } else {
             let (number, weight) = line.split_once(' ').expect("a digit and its weight");
             digit = number.parse().expect("a digit");
             let weight = weight.parse().expect("a weight");
-            digits[digit].push(Family {
-                weight,
-                forms: Vec::new(),
-            });
+            digits[digit].push(Family { weight, forms: Vec::new() });
         }
     }
     digits
 }
 
 fn form(line: &str) -> Form {
-    line.split(';')
-        .map(|stroke| stroke.split_whitespace().map(knot).collect())
-        .collect()
+    line.split(';').map(|stroke| stroke.split_whitespace().map(knot).collect()).collect()
 }
 
 fn knot(word: &str) -> Knot {
-    let (point, corner) = word
-        .strip_suffix('^')
-        .map_or((word, false), |point| (point, true));
+    let (point, corner) = word.strip_suffix('^').map_or((word, false), |point| (point, true));
     let (x, y) = point.split_once(',').expect("a point is x,y");
     let hundredths = |number: &str| f32::from(number.parse::<i16>().expect("hundredths")) / 100.0;
-    Knot {
-        at: [hundredths(x), hundredths(y)],
-        corner,
-    }
+    Knot { at: [hundredths(x), hundredths(y)], corner }
 }
 
 #[cfg(test)]
@@ -84,19 +69,14 @@ mod tests {
     #[test]
     fn forms_of_a_family_have_one_structure() {
         let structure = |form: &Form| -> Vec<Vec<bool>> {
-            form.iter()
-                .map(|stroke| stroke.iter().map(|knot| knot.corner).collect())
-                .collect()
+            form.iter().map(|stroke| stroke.iter().map(|knot| knot.corner).collect()).collect()
         };
         for (digit, families) in all().iter().enumerate() {
             assert!(!families.is_empty(), "digit {digit}");
             for (number, family) in families.iter().enumerate() {
                 assert!(family.weight > 0, "digit {digit}, family {number}");
                 let first = structure(&family.forms[0]);
-                assert!(
-                    first.iter().all(|stroke| stroke.len() >= 2),
-                    "digit {digit}: a dot"
-                );
+                assert!(first.iter().all(|stroke| stroke.len() >= 2), "digit {digit}: a dot");
                 for form in &family.forms {
                     assert_eq!(structure(form), first, "digit {digit}, family {number}");
                 }
