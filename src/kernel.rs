@@ -44,13 +44,16 @@ pub struct Shader {
     pub source: &'static str,
     /// Group 1, bindings 1, 2, …
     pub args: &'static [Arg],
-    /// Group 1, binding 0: fields of `Params` with their byte offsets; empty where a shader takes none.
-    pub params: &'static [(&'static str, usize)],
+    /// Group 1, binding 0: fields of `Params`; empty where a shader takes none.
+    pub params: &'static [Field],
     /// Pipeline constants with their defaults.
     pub overrides: &'static [(&'static str, f64)],
 }
 
-/// Declares a uniform block once for Rust: the struct, and its fields with offsets for the comparison with WGSL.
+/// A field of a uniform block: its name, its type in the spelling that Rust and WGSL share, its byte offset.
+pub type Field = (&'static str, &'static str, usize);
+
+/// Declares a uniform block once for Rust: the struct, and its fields for the comparison with WGSL.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! uniform {
@@ -60,9 +63,9 @@ macro_rules! uniform {
         #[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
         $vis struct $name { $($(#[$doc])* pub $field: $type,)* }
         impl $name {
-            /// Fields with their byte offsets.
-            pub const FIELDS: &'static [(&'static str, usize)] =
-                &[$((stringify!($field), core::mem::offset_of!($name, $field)),)*];
+            /// Its fields, in order.
+            pub const FIELDS: &'static [$crate::kernel::Field] =
+                &[$((stringify!($field), stringify!($type), core::mem::offset_of!($name, $field)),)*];
         }
     };
 }

@@ -129,6 +129,14 @@ impl Case {
         self.plan.push(op);
     }
 
+    /// The same case with its workgroups folded into several rows, the last of them not full; `None` where there are too
+    /// few. Large grids are folded so on a device, and groups past the end must do nothing.
+    pub fn folded(&self) -> Option<Case> {
+        let groups = self.plan.steps[0].kernel().groups();
+        let limit = (2..groups).find(|limit| !groups.is_multiple_of(*limit))?;
+        Some(Case { name: format!("{} in rows of {limit} groups", self.name), max_groups: limit, ..self.clone() })
+    }
+
     /// Words of the dispatch's tensors before it runs, in binding order; outputs hold `fresh`.
     pub fn before(&self, fresh: u32) -> Vec<Vec<u32>> {
         let words = |id: Id| self.data[id.index].clone().unwrap_or_else(|| vec![fresh; id.words()]);

@@ -99,5 +99,12 @@ pub fn cases() -> Vec<Case> {
             cases.push(case);
         }
     }
+    // The first word drawn is exactly at the threshold: not below it, so not kept.
+    let key = [7, 9];
+    let keep = (threefry(key, [0, 0])[0] >> 8) as f32 / (1 << 24) as f32;
+    let mut case = Case::new("at the threshold (3,40)".into());
+    let mask = case.bits_output("mask", 3, 40);
+    case.push(Dropout { mask, keep, key });
+    cases.push(case);
     cases
 }

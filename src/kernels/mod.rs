@@ -22,7 +22,6 @@ pub use product::{Form, Operand, product};
 
 use crate::court::Case;
 use crate::kernel::{Kernel, Shader};
-use std::collections::BTreeSet;
 
 macro_rules! kernels {
     ($($(#[$doc:meta])* $page:ident => $kernel:ident,)*) => {
@@ -44,10 +43,14 @@ macro_rules! kernels {
         pub fn shaders() -> Vec<&'static Shader> {
             [$($page::SHADERS,)*].into_iter().flatten().collect()
         }
-        /// Every case of every kernel, for the court.
+        /// Every case of every kernel, for the court; one of each shader also with a folded grid.
         pub fn cases() -> Vec<Case> {
             let mut cases: Vec<Case> = [$($page::cases(),)*].into_iter().flatten().collect();
-            cases.extend(folded(&cases));
+            for shader in shaders() {
+                let of = |case: &&Case| case.plan.steps[0].kernel().shader().name == shader.name;
+                let folded = cases.iter().filter(of).find_map(Case::folded);
+                cases.extend(folded);
+            }
             cases
         }
     };
@@ -76,22 +79,6 @@ kernels! {
     momentum => Momentum,
     /// Adam and AdamW.
     adam => Adam,
-}
-
-/// One more case for each shader, where a dimension of the grid holds three workgroups only: what a grid of more than
-/// 65,535 looks like, without the memory that would take.
-fn folded(cases: &[Case]) -> Vec<Case> {
-    let (mut seen, mut more) = (BTreeSet::new(), Vec::new());
-    for case in cases {
-        let kernel = case.plan.steps[0].kernel();
-        if kernel.groups() > 3 && seen.insert(kernel.shader().name) {
-            let mut case = case.clone();
-            case.name += " folded";
-            case.max_groups = 3;
-            more.push(case);
-        }
-    }
-    more
 }
 
 /// Distance between neighbouring `f32` values near 1: two evaluations of the same sum of K terms, in any order, differ

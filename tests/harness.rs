@@ -1,0 +1,179 @@
+//! The court is seen to fail: engines that are broken on purpose, each found by the right question. And it acquits.
+
+#[path = "harness/breakages.rs"]
+mod breakages;
+#[path = "harness/broken.rs"]
+mod broken;
+
+use breakages::breakages;
+use broken::{Change, Place, Scene, used, verdict};
+use gpu_mlp::court::{Case, Fault, Question, judge};
+use gpu_mlp::cpu::CpuEngine;
+use gpu_mlp::engine::{Engine, Memory, NAN_POISON};
+use gpu_mlp::kernel::{Access, Witness};
+use gpu_mlp::kernels::{cases, shaders};
+use gpu_mlp::tensor::{Id, Kind};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// Cases that are tried with every breakage: all but the large ones.
+fn small_cases() -> impl Iterator<Item = Case> {
+    cases().into_iter().filter(|case| case.plan.bytes() < 1 << 15)
+}
+
+#[test]
+fn the_unbroken_engine_passes_every_case() {
+    let mut tried = BTreeSet::new();
+    for case in cases() {
+        let make = async |plan: &_, memory| Ok(Box::new(CpuEngine::new(plan, memory)) as Box<dyn Engine>);
+        let verdict = pollster::block_on(judge(&case, make)).expect("the CPU answers");
+        assert_eq!(verdict.fault, None, "{} {}", verdict.kernel, verdict.case);
+        assert!(verdict.compared > 0 && verdict.worst == 0.0);
+        tried.insert(verdict.kernel);
+    }
+    assert_eq!(tried.len(), shaders().len(), "every shader has a case");
+}
+
+#[test]
+fn every_shader_of_several_groups_is_also_tried_with_a_folded_grid() {
+    let mut folded = BTreeSet::from(["tally"]);
+    for case in cases() {
+        let kernel = case.plan.steps[0].kernel();
+        if kernel.groups() > case.max_groups {
+            folded.insert(kernel.shader().name);
+        }
+    }
+    let all: BTreeSet<&str> = shaders().iter().map(|shader| shader.name).collect();
+    assert_eq!(folded, all);
+}
+
+#[test]
+fn every_breakage_is_found_by_the_question_that_asks_for_it() {
+    let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for case in small_cases() {
+        for (name, question, place, change) in breakages() {
+            let targets = used(&case, |access| (access == Access::Read) == (place == Place::Input));
+            for (_, target) in targets {
+                let Some(verdict) = verdict(&case, place, target, &change) else {
+                    continue;
+                };
+                let what = format!("{} {}: {name}", verdict.kernel, verdict.case);
+                let Some(Fault { question: asked, finding }) = &verdict.fault else {
+                    panic!("{what}, and nothing was found");
+                };
+                assert_eq!(*asked, question, "{what}: {finding}");
+                assert!(finding.contains(case.plan.name(target)), "{what}: {finding}");
+                found.entry(name).or_default().insert(verdict.kernel);
+            }
+        }
+    }
+    for (name, _, _, _) in breakages() {
+        let kernels = found.get(name).map_or(0, BTreeSet::len);
+        assert!(kernels >= 2, "{name}: tried on {kernels} kernels");
+    }
+}
+
+#[test]
+fn what_the_run_before_left_is_found_where_it_is_added_to() {
+    let mut tried = BTreeSet::new();
+    for case in small_cases() {
+        let updates = ["sgd", "momentum", "adam"].contains(&case.plan.steps[0].kernel().shader().name);
+        if !updates && case.now.accumulate == 0 {
+            continue;
+        }
+        // From the second run on, this engine works on what it has instead of what it is given.
+        let change: Change = Rc::new(|scene: &Scene, words: &mut Vec<u32>| {
+            if scene.runs > 0 {
+                words.clear();
+            }
+        });
+        for (_, target) in used(&case, |access| access == Access::Update) {
+            let verdict = verdict(&case, Place::Upload, target, &change).expect("it is written to twice");
+            let question = verdict.fault.map(|fault| fault.question);
+            assert_eq!(question, Some(Question::AgainTheSame), "{} {}", verdict.kernel, case.name);
+            tried.insert(verdict.kernel);
+        }
+    }
+    assert_eq!(tried.len(), 7, "{tried:?}");
+}
+
+#[test]
+fn an_error_just_above_the_bound_is_found_and_one_just_below_is_not() {
+    let mut tried = BTreeSet::new();
+    for case in small_cases().filter(|case| !case.exact) {
+        let kernel = case.plan.steps[0].kernel();
+        let (before, ids) = (case.before(NAN_POISON), kernel.tensors());
+        let mut engine = CpuEngine::new(&case.plan, Memory::default());
+        ids.iter().zip(&before).for_each(|(&id, words)| engine.write(id, 0, words));
+        engine.run_now(&[(0..1, case.now)]);
+        let read = |&id: &Id| pollster::block_on(engine.read(id, 0..id.words()));
+        let after: Vec<Vec<u32>> = ids.iter().map(read).map(|words| words.expect("the CPU answers")).collect();
+        let bounds = kernel.bounds(&case.now, &Witness { before: &before, after: &after });
+        for (arg, id) in used(&case, |access| access != Access::Read) {
+            let Some(bound) = &bounds[arg] else { continue };
+            let at = (0..bound.len())
+                .filter(|at| at % id.stride() < id.cols)
+                .max_by(|&a, &b| bound[a].total_cmp(&bound[b]))
+                .expect("words");
+            let (value, bound) = (f32::from_bits(after[arg][at]), bound[at]);
+            // The last value within the bound, whichever way the sum was rounded.
+            let mut below = value + bound;
+            while (below - value).abs() > bound {
+                below = below.next_down()
+            }
+            while (below.next_up() - value).abs() <= bound {
+                below = below.next_up()
+            }
+            let with = |value: f32| {
+                let change: Change = Rc::new(move |_: &Scene, words: &mut Vec<u32>| words[at] = value.to_bits());
+                verdict(&case, Place::Output, id, &change)
+            };
+            let above = with(below.next_up()).and_then(|verdict| verdict.fault);
+            assert_eq!(above.map(|fault| fault.question), Some(Question::Right), "{}", case.name);
+            if let Some(verdict) = with(below) {
+                assert_eq!(verdict.fault, None, "{} {}", verdict.kernel, case.name);
+                tried.insert((kernel.shader().name, arg));
+            }
+        }
+    }
+    // Masks are bits: they have no bound.
+    let kernels: BTreeSet<&str> = tried.iter().map(|(kernel, _)| *kernel).collect();
+    assert_eq!(kernels.len(), shaders().len() - 1, "{tried:?}");
+}
+
+/// A value rounded to so many significant binary digits, ties to even: the fraction of another number format.
+fn rounded(word: u32, digits: u32) -> u32 {
+    let dropped = 24 - digits;
+    let half = (1 << (dropped - 1)) - 1 + (word >> dropped & 1);
+    (word + half) & (u32::MAX << dropped)
+}
+
+#[test]
+fn integers_show_that_operands_were_rounded_to_fewer_digits() {
+    assert_eq!(f32::from_bits(rounded(2049f32.to_bits(), 11)), 2048.0);
+    assert_eq!(f32::from_bits(rounded(2051f32.to_bits(), 11)), 2052.0);
+    assert_eq!(f32::from_bits(rounded(2050f32.to_bits(), 11)), 2050.0);
+    // The significant digits of half precision and of TF32, then those of bfloat16.
+    for digits in [11, 8] {
+        let mut tried = BTreeSet::new();
+        for case in small_cases().filter(|case| case.exact) {
+            let change: Change = Rc::new(move |scene: &Scene, words: &mut Vec<u32>| {
+                if scene.id.kind == Kind::F32 {
+                    let round = |word: &mut u32| *word = rounded(*word, digits);
+                    words.iter_mut().for_each(round);
+                }
+            });
+            let (_, target) = used(&case, |access| access != Access::Read)[0];
+            let Some(verdict) = verdict(&case, Place::Operands, target, &change) else {
+                continue;
+            };
+            let question = verdict.fault.map(|fault| fault.question);
+            let what = format!("{digits} digits in {} {}", verdict.kernel, case.name);
+            assert_eq!(question, Some(Question::Right), "{what}");
+            tried.insert(verdict.kernel);
+        }
+        let names = shaders().into_iter().map(|shader| shader.name);
+        let products: BTreeSet<&str> = names.filter(|name| name.starts_with("linear")).collect();
+        assert!(tried.is_superset(&products), "only {tried:?} were tried");
+    }
+}

@@ -1,0 +1,147 @@
+//! An engine that is right but for one thing.
+
+use gpu_mlp::court::{Case, Verdict, judge};
+use gpu_mlp::cpu::CpuEngine;
+use gpu_mlp::engine::{Engine, Memory, Pending};
+use gpu_mlp::kernel::Access;
+use gpu_mlp::plan::Work;
+use gpu_mlp::tensor::{Id, Kind};
+use std::cell::Cell;
+use std::ops::Range;
+use std::rc::Rc;
+
+/// What a breakage knows of the words it is about to change.
+pub struct Scene {
+    /// The tensor they belong to.
+    pub id: Id,
+    /// What memory held before it was written.
+    pub fresh: u32,
+    /// Runs of this engine so far.
+    pub runs: usize,
+    /// The words that were last put into the tensor.
+    pub before: Vec<u32>,
+}
+
+impl Scene {
+    /// The word of the last value.
+    pub fn last(&self) -> usize {
+        let per_word = if self.id.kind == Kind::Bits { 32 } else { 1 };
+        self.id.words() - self.id.stride() + (self.id.cols - 1) / per_word
+    }
+}
+
+/// Which words are changed.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Place {
+    /// Those the court puts into any tensor.
+    Upload,
+    /// Those the kernel computes with; what the court reads afterwards is sound.
+    Operands,
+    /// Those it reads from a tensor that the kernel reads.
+    Input,
+    /// Those it reads from a tensor that the kernel writes.
+    Output,
+    /// The guard words of such a tensor.
+    Guards,
+}
+
+/// Changes words, or leaves them as they are.
+pub type Change = Rc<dyn Fn(&Scene, &mut Vec<u32>)>;
+
+/// The CPU engine, but for one thing.
+struct Broken {
+    inner: CpuEngine,
+    place: Place,
+    target: Id,
+    /// Tensors that the kernel only reads.
+    operands: Vec<Id>,
+    change: Change,
+    fresh: u32,
+    runs: usize,
+    before: Vec<u32>,
+    /// Whether anything was changed at all.
+    changed: Rc<Cell<bool>>,
+}
+
+impl Broken {
+    fn break_words(&self, place: Place, id: Id, mut words: Vec<u32>) -> Vec<u32> {
+        let of_any = matches!(place, Place::Upload | Place::Operands);
+        if place != self.place || !(of_any || id == self.target) {
+            return words;
+        }
+        let (fresh, runs, before) = (self.fresh, self.runs, self.before.clone());
+        let sound = words.clone();
+        (self.change)(&Scene { id, fresh, runs, before }, &mut words);
+        self.changed.set(self.changed.get() || words != sound);
+        words
+    }
+}
+
+impl Engine for Broken {
+    fn write(&mut self, id: Id, first: usize, words: &[u32]) {
+        if id == self.target {
+            self.before = words.to_vec();
+        }
+        let words = self.break_words(Place::Upload, id, words.to_vec());
+        self.inner.write(id, first, &words);
+    }
+    fn run<'a>(&'a mut self, work: &'a [Work]) -> Pending<'a, ()> {
+        self.runs += 1;
+        let mut sound = Vec::new();
+        for id in self.operands.clone() {
+            let words = pollster::block_on(self.inner.read(id, 0..id.words()));
+            let words = words.expect("the CPU answers");
+            let broken = self.break_words(Place::Operands, id, words.clone());
+            self.inner.write(id, 0, &broken);
+            sound.push((id, words));
+        }
+        self.inner.run_now(work);
+        for (id, words) in sound {
+            self.inner.write(id, 0, &words);
+        }
+        Box::pin(std::future::ready(Ok(())))
+    }
+    fn read(&mut self, id: Id, words: Range<usize>) -> Pending<'static, Vec<u32>> {
+        let sound = pollster::block_on(self.inner.read(id, words));
+        let broken = sound.map(|words| {
+            let words = self.break_words(Place::Input, id, words);
+            self.break_words(Place::Output, id, words)
+        });
+        Box::pin(std::future::ready(broken))
+    }
+    fn fences(&mut self, id: Id) -> Pending<'static, Vec<u32>> {
+        let sound = pollster::block_on(self.inner.fences(id));
+        let broken = sound.map(|words| self.break_words(Place::Guards, id, words));
+        Box::pin(std::future::ready(broken))
+    }
+}
+
+/// The verdict on an engine with this breakage; `None` if the case leaves nothing to break.
+pub fn verdict(case: &Case, place: Place, target: Id, change: &Change) -> Option<Verdict> {
+    let changed = Rc::new(Cell::new(false));
+    let operands = used(case, |access| access == Access::Read);
+    let operands: Vec<Id> = operands.into_iter().map(|(_, id)| id).collect();
+    let make = async |plan: &_, memory: Memory| {
+        Ok(Box::new(Broken {
+            inner: CpuEngine::new(plan, memory),
+            place,
+            target,
+            operands: operands.clone(),
+            change: change.clone(),
+            fresh: memory.fresh,
+            runs: 0,
+            before: Vec::new(),
+            changed: changed.clone(),
+        }) as Box<dyn Engine>)
+    };
+    let verdict = pollster::block_on(judge(case, make)).expect("the CPU answers");
+    changed.get().then_some(verdict)
+}
+
+/// The tensors that the kernel of a case uses in a certain way, with their bindings.
+pub fn used(case: &Case, how: impl Fn(Access) -> bool) -> Vec<(usize, Id)> {
+    let kernel = case.plan.steps[0].kernel();
+    let args = kernel.shader().args.iter().zip(kernel.tensors()).enumerate();
+    let used = args.filter(|(_, (arg, _))| how(arg.access));
+    used.map(|(at, (_, id))| (at, id)).collect()
+}

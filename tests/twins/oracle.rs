@@ -1,0 +1,162 @@
+//! The oracle: every kernel as formulas in double precision on plain matrices. No padding, no blocks, no threads.
+
+use gpu_mlp::kernel::Now;
+use gpu_mlp::kernels::{Activation, Op};
+use gpu_mlp::rng::threefry;
+use gpu_mlp::tensor::{Id, Kind};
+
+/// Values that share a word of a tensor.
+pub fn per_word(id: Id) -> usize {
+    match id.kind {
+        Kind::F32 | Kind::U32 => 1,
+        Kind::U8 => 4,
+        Kind::Bits => 32,
+    }
+}
+
+/// A tensor as the textbook sees it: a number for each row and column.
+#[derive(Clone, Copy)]
+pub struct Matrix<'a>(pub Id, pub &'a [u32]);
+
+impl Matrix<'_> {
+    /// The number in a row and column.
+    pub fn at(self, row: usize, col: usize) -> f64 {
+        let Matrix(id, words) = self;
+        let word = words[row * id.stride() + col / per_word(id)];
+        match id.kind {
+            Kind::F32 => f64::from(f32::from_bits(word)),
+            Kind::U32 => f64::from(word),
+            Kind::U8 => f64::from(word.to_le_bytes()[col % 4]),
+            Kind::Bits => f64::from(word >> (col % 32) & 1),
+        }
+    }
+}
+
+/// What a value must be, by row and column.
+pub type Formula<'a> = Box<dyn Fn(usize, usize) -> f64 + 'a>;
+
+fn sum(n: usize, term: impl Fn(usize) -> f64) -> f64 {
+    (0..n).map(term).sum()
+}
+
+fn act(act: Activation, z: f64) -> f64 {
+    match act {
+        Activation::Identity => z,
+        Activation::Relu => z.max(0.0),
+        Activation::LeakyRelu(alpha) => z.max(0.0) + f64::from(alpha) * z.min(0.0),
+        Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
+        Activation::Tanh => z.tanh(),
+    }
+}
+
+fn slope(act: Activation, a: f64) -> f64 {
+    match act {
+        Activation::Identity => 1.0,
+        Activation::Relu => f64::from(a > 0.0),
+        Activation::LeakyRelu(alpha) => [f64::from(alpha), 1.0][usize::from(a > 0.0)],
+        Activation::Sigmoid => a * (1.0 - a),
+        Activation::Tanh => 1.0 - a * a,
+    }
+}
+
+/// What dropout multiplies a value by.
+fn kept(mask: Matrix<'_>, keep: f32, row: usize, col: usize) -> f64 {
+    let dropped_or_kept = |keep| mask.at(row, col) / f64::from(keep);
+    if keep < 1.0 { dropped_or_kept(keep) } else { 1.0 }
+}
+
+/// Zero in rows past the end of a partial batch.
+fn only_if(real: bool, value: impl FnOnce() -> f64) -> f64 {
+    if real { value() } else { 0.0 }
+}
+
+/// The formula of the tensor at a binding.
+fn gives<'a>(arg: usize, formula: impl Fn(usize, usize) -> f64 + 'a) -> (usize, Formula<'a>) {
+    (arg, Box::new(formula))
+}
+
+/// For each tensor that a kernel writes, by its binding, the formula of its values; m holds the tensors before the call.
+pub fn oracle<'a>(op: &'a Op, now: &'a Now, m: &'a [Matrix<'a>]) -> Vec<(usize, Formula<'a>)> {
+    let (lr, mu) = (f64::from(now.lr), f64::from(now.momentum));
+    let real = move |b: usize| b < now.rows as usize;
+    let old = move |arg: usize, r, c| only_if(now.accumulate == 1, || m[arg].at(r, c));
+    match op {
+        Op::Dropout(k) => {
+            let pair = move |b, c| (now.first as usize + b) * k.mask.cols.div_ceil(2) + c / 2;
+            let word = move |b, c| threefry(k.key, [now.step, pair(b, c) as u32])[c % 2] >> 8;
+            let limit = f64::from(k.keep) * f64::from(1 << 24);
+            vec![gives(0, move |b, c| f64::from(f64::from(word(b, c)) < limit))]
+        }
+        Op::Gather(k) => {
+            let sample = move |b: usize| m[2].at(0, now.cursor as usize + b) as usize;
+            let x = move |b, i| m[0].at(sample(b), i) * f64::from(k.scale) + f64::from(k.shift);
+            let x0 = move |b, i| x(b, i) * kept(m[3], k.keep, b, i);
+            vec![
+                gives(4, move |b, i| only_if(real(b), || x0(b, i))),
+                gives(5, move |_, b| only_if(real(b), || m[1].at(0, sample(b)))),
+            ]
+        }
+        Op::Linear(k) => {
+            let product = move |b, o| sum(k.x.cols, |i| m[0].at(b, i) * m[1].at(o, i));
+            let a = move |b, o| act(k.act, product(b, o) + m[2].at(0, o));
+            vec![gives(4, move |b, o| a(b, o) * kept(m[3], k.keep, b, o))]
+        }
+        Op::SoftmaxXent(k) => {
+            let (logits, t) = (m[0], move |b| m[1].at(0, b) as usize);
+            let classes = move || 0..k.logits.cols;
+            let top = move |b| classes().map(|c| logits.at(b, c)).fold(f64::MIN, f64::max);
+            let total = move |b, top: f64| sum(k.logits.cols, |c| (logits.at(b, c) - top).exp());
+            let p = move |b, c, top: f64| (logits.at(b, c) - top).exp() / total(b, top);
+            let loss = move |b, top| top - logits.at(b, t(b)) + total(b, top).ln();
+            let best = move |b, top| classes().find(|&c| logits.at(b, c) == top);
+            let hit = move |b, top| f64::from(best(b, top) == Some(t(b)));
+            let score = move |b, c, top| if c == 0 { loss(b, top) } else { hit(b, top) };
+            let d = move |b, c| p(b, c, top(b)) - f64::from(c == t(b));
+            vec![
+                gives(2, move |b, c| only_if(real(b), || score(b, c, top(b)))),
+                gives(3, move |b, c| only_if(real(b), || d(b, c) / f64::from(now.batch))),
+            ]
+        }
+        Op::Tally(k) => {
+            let this = move |slot| slot == now.slot as usize;
+            let total = move |c| sum(k.score.rows, |b| m[0].at(b, c));
+            vec![gives(1, move |s, c| if this(s) { total(c) } else { m[1].at(s, c) })]
+        }
+        Op::LinearDx(k) => {
+            let product = move |b, i| sum(k.w.rows, |o| m[0].at(b, o) * m[1].at(o, i));
+            let a = move |b, i| m[2].at(b, i) * f64::from(k.keep);
+            let dz = move |b, i| product(b, i) * slope(k.act, a(b, i));
+            vec![gives(4, move |b, i| dz(b, i) * kept(m[3], k.keep, b, i))]
+        }
+        Op::LinearDw(k) => {
+            let product = move |o, i| sum(k.x.rows, |b| m[0].at(b, o) * m[1].at(b, i));
+            vec![gives(2, move |o, i| product(o, i) + old(2, o, i))]
+        }
+        Op::LinearDb(k) => {
+            let column = move |o| sum(k.dy.rows, |b| m[0].at(b, o));
+            vec![gives(1, move |_, o| column(o) + old(1, 0, o))]
+        }
+        Op::Sgd(k) => {
+            let g = move |r, c| m[0].at(r, c) + f64::from(k.l2) * m[1].at(r, c);
+            vec![gives(1, move |r, c| m[1].at(r, c) - lr * g(r, c))]
+        }
+        Op::Momentum(k) => {
+            let g = move |r, c| m[0].at(r, c) + f64::from(k.l2) * m[1].at(r, c);
+            let v = move |r, c| mu * m[2].at(r, c) + g(r, c);
+            let ahead = move |r, c| g(r, c) + mu * v(r, c);
+            let step = move |r, c| if k.nesterov { ahead(r, c) } else { v(r, c) };
+            vec![gives(1, move |r, c| m[1].at(r, c) - lr * step(r, c)), gives(2, v)]
+        }
+        Op::Adam(k) => {
+            let (beta2, epsilon) = (f64::from(k.beta2), f64::from(k.epsilon));
+            let (bias1, bias2) = (f64::from(now.bias1), f64::from(now.bias2));
+            let (penalty, decay) = if k.decoupled { (0.0, k.l2) } else { (k.l2, 0.0) };
+            let g = move |r, c| m[0].at(r, c) + f64::from(penalty) * m[1].at(r, c);
+            let m1 = move |r, c| mu * m[2].at(r, c) + (1.0 - mu) * g(r, c);
+            let v1 = move |r, c| beta2 * m[3].at(r, c) + (1.0 - beta2) * g(r, c).powi(2);
+            let scaled = move |r, c| m1(r, c) / bias1 / ((v1(r, c) / bias2).sqrt() + epsilon);
+            let step = move |r, c| scaled(r, c) + f64::from(decay) * m[1].at(r, c);
+            vec![gives(1, move |r, c| m[1].at(r, c) - lr * step(r, c)), gives(2, m1), gives(3, v1)]
+        }
+    }
+}
