@@ -4,8 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-cargo build --quiet
-if ! target/debug/gpu-mlp devices 2>/dev/null | grep -q ' binds '; then
+if ! cargo run --quiet --bin gpu-mlp -- devices 2>/dev/null | grep -q ' binds '; then
     echo 'no wgpu adapter here: installing a software one' >&2
     root=''
     [ "$(id -u)" = 0 ] || root=sudo
