@@ -33,7 +33,7 @@ fn digits(train: usize, test: usize) -> DataSet {
 
 fn mnist() -> Option<DataSet> {
     if std::env::var_os("GPU_MLP_DATA_DIR").is_none() {
-        eprintln!("NOT RUN: set GPU_MLP_DATA_DIR to a folder with MNIST to train on it; the digits stand in");
+        machines::not_run("set GPU_MLP_DATA_DIR to a folder with MNIST to train on it; the digits stand in");
         return None;
     }
     let request = Request { choice: Choice::Mnist, offline: true, ..Request::default() };
