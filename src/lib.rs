@@ -52,6 +52,7 @@
 
 pub mod assess;
 mod audited;
+pub mod cache;
 pub mod config;
 pub mod court;
 pub mod cpu;

@@ -134,7 +134,9 @@ impl<'a> Trainer<'a> {
         let net = Net::for_training(config, Sizes::of(data, machine.form(), machine.limit()), scale, shift);
         let model =
             Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
+        tracing::debug!(steps = net.plan.steps.len(), "plan and first weights made");
         let engine = machine.engine(&net.plan).await?;
+        tracing::debug!("engine made");
         Ok(Self::new(config.clone(), data, net, model, engine))
     }
 
@@ -219,6 +221,9 @@ impl<'a> Trainer<'a> {
     ) -> Result<(), Error> {
         if let Some(record) = waiting.pop_front() {
             score.add(&record.rows.await?, record.samples);
+            if self.epoch == 0 && score.samples == record.samples as u64 {
+                tracing::debug!(samples = score.samples, "first steps trained");
+            }
             if !score.loss_sum.is_finite() {
                 return Err(Error::Diverged { loss: score.loss(), epoch: self.epoch + 1, step: record.last_step });
             }

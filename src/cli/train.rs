@@ -42,7 +42,9 @@ impl Train {
         // What can be refused is refused before anything is read, fetched or written.
         config.check(usize::MAX)?;
         let machine = self.engine.machine().await?;
+        tracing::debug!("machine open");
         let data = self.data.open()?;
+        tracing::debug!("data open");
         config.check(data.train.len())?;
 
         let mut trainer = Trainer::open(&config, &data, &machine).await?;
