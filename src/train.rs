@@ -5,6 +5,7 @@ use crate::data::{DataSet, Split};
 use crate::engine::{Engine, Pending};
 use crate::error::Error;
 use crate::feed::Feed;
+use crate::forms::Forms;
 use crate::kernel::Now;
 use crate::machine::Machine;
 use crate::model::{Layer, Mlp};
@@ -131,7 +132,8 @@ impl<'a> Trainer<'a> {
     pub async fn open(config: &Config, data: &'a DataSet, machine: &Machine) -> Result<Self, Error> {
         config.check(data.train.len())?;
         let (scale, shift) = normalization(config.normalize, &data.train.pixels);
-        let net = Net::for_training(config, Sizes::of(data, machine.form(), machine.limit()), scale, shift);
+        let forms = Forms { default: machine.form(), chosen: config.forms.clone() };
+        let net = Net::for_training(config, Sizes::of(data, forms, machine.limit()), scale, shift);
         let model =
             Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
         tracing::debug!(steps = net.plan.steps.len(), "plan and first weights made");
