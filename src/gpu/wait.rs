@@ -66,7 +66,15 @@ impl<T> Future for Signal<T> {
 struct Request {
     index: wgpu::SubmissionIndex,
     arrived: Box<dyn Fn() -> bool + Send>,
-    give_up: Box<dyn FnOnce(Error) + Send>,
+    give_up: Box<dyn Fn(&str) + Send>,
+}
+
+/// Nobody waits for ever: whatever becomes of the thread, the requests it leaves are answered. One that has its value
+/// keeps it.
+impl Drop for Request {
+    fn drop(&mut self) {
+        (self.give_up)("the thread that waits for it has ended");
+    }
 }
 
 /// The thread that sleeps in the driver. It ends when the device that owns it is dropped, which waits for it: the thread
@@ -89,7 +97,7 @@ impl Poller {
         let thread = std::thread::spawn(move || {
             while let Ok(request) = inbox.recv() {
                 if let Err(reason) = wait(&device, &fault, &closed, &request) {
-                    (request.give_up)(Error::DeviceLost { reason });
+                    (request.give_up)(&reason);
                 }
             }
         });
@@ -100,10 +108,11 @@ impl Poller {
     pub fn watch<T: Send + 'static>(&self, index: wgpu::SubmissionIndex, signal: &Signal<T>) {
         let (asked, told) = (signal.clone(), signal.clone());
         let arrived = Box::new(move || asked.is_set());
-        let give_up = Box::new(move |error| told.set(Err(error)));
-        // The thread ends only when this sender is dropped, so the request cannot be refused.
+        let give_up = Box::new(move |reason: &str| told.set(Err(Error::DeviceLost { reason: reason.into() })));
+        let request = Request { index, arrived, give_up };
         if let Some(requests) = &self.requests {
-            let _ = requests.send(Request { index, arrived, give_up });
+            // A request that is refused is dropped, and so answered.
+            let _ = requests.send(request);
         }
     }
 }
@@ -138,8 +147,9 @@ fn wait(
             std::thread::sleep(Duration::from_micros(100));
             continue;
         }
-        // Short waits: a fault is then noticed even where the driver never wakes us for it.
-        let timeout = Some(Duration::from_secs(1));
+        // Without a limit: in wgpu up to 30.0.1 a wait that runs out while another thread submits can panic
+        // (gfx-rs/wgpu#9958). A driver wakes whoever waits for a device that it loses.
+        let timeout = None;
         match device.poll(wgpu::PollType::Wait { submission_index: Some(request.index.clone()), timeout }) {
             Ok(_) => finished = Some(Instant::now()),
             Err(wgpu::PollError::Timeout) => {}
