@@ -16,8 +16,8 @@
 //! gradients, and [`kernels::sgd`] (or [`kernels::momentum`], or [`kernels::adam`]) into a small change of the weights. At
 //! the epoch's end a record of losses and hits ([`kernels::tally`]) goes home.
 //!
-//! An [`engine`] does what the plan says: [`cpu`] as a loop over the twins, [`gpu`] as compute passes; [`machine`] chooses.
-//! [`court`] compares the two. [`assess`] says how good the result is, [`model_file`] and [`metrics`] write it down.
+//! An [`engine`] does what the plan says: [`cpu`] as a loop over the twins, [`gpu`] as compute passes; [`machine`] chooses,
+//! and [`tune`] finds the fastest form of each product. [`court`] compares the two. [`assess`] says how good the result is, [`model_file`] and [`metrics`] write it down.
 //!
 //! # Train on your own arrays
 //!

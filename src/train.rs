@@ -64,9 +64,12 @@ pub fn normalization(normalize: Normalize, pixels: &[u8]) -> (f32, f32) {
     match normalize {
         Normalize::Unit => (1.0 / 255.0, 0.0),
         Normalize::Standard => {
-            // Exact integer sums: the same on every machine.
-            let sum: u64 = pixels.iter().map(|&p| u64::from(p)).sum();
-            let squares: u64 = pixels.iter().map(|&p| u64::from(p) * u64::from(p)).sum();
+            // Exact integer sums: the same on every machine. Those of a part fit 32 bits, which halves the work.
+            let (mut sum, mut squares) = (0, 0);
+            for part in pixels.chunks(1 << 15) {
+                sum += u64::from(part.iter().map(|&p| u32::from(p)).sum::<u32>());
+                squares += u64::from(part.iter().map(|&p| u32::from(p) * u32::from(p)).sum::<u32>());
+            }
             let mean = sum as f64 / pixels.len().max(1) as f64;
             let variance = squares as f64 / pixels.len().max(1) as f64 - mean * mean;
             let scale = if variance > 0.0 { 1.0 / variance.sqrt() } else { 1.0 / 255.0 };

@@ -73,6 +73,29 @@ fn train_writes_a_run_folder_that_eval_and_predict_read() {
 }
 
 #[test]
+fn the_forms_that_were_chosen_are_in_every_record_of_the_run() {
+    let folder = TempDir::new().unwrap();
+    let mut command = gpu_mlp(folder.path());
+    command.args(["train", "--engine", "gpu", "--tune", "force", "--data", "digits", "--digits-train", "200"]);
+    let output = command.args(["--digits-test", "50", "--epochs", "1"]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(4) && std::env::var_os("GPU_MLP_REQUIRE_ADAPTER").is_none() {
+        eprintln!("NOT RUN: no wgpu adapter on this machine");
+        return;
+    }
+    assert!(output.status.success() && stderr.contains("forms: "), "{stderr}");
+    let run = folder.path().join("runs/1");
+    let config: toml::Table = std::fs::read_to_string(run.join("config.toml")).unwrap().parse().unwrap();
+    let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
+    for product in ["linear 64x784x128", "linear 64x128x10", "linear_dx 64x128x10", "linear_dw 64x784x128"] {
+        let form = config["forms"][product].as_str().unwrap();
+        assert!(["plain", "tiled", "regs"].contains(&form), "{product}: {form}");
+        assert_eq!(record["config"]["forms"][product], form);
+    }
+}
+
+#[test]
 fn equal_runs_write_equal_models_and_number_their_folders() {
     let folder = TempDir::new().unwrap();
     for _ in 0..2 {

@@ -26,8 +26,9 @@ pub struct Eval {
 impl Eval {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let (model, description) = model_file::read(&self.model)?;
+        let ahead = self.data.ahead();
         let machine = self.engine.machine().await?;
-        let data = self.data.open()?;
+        let data = self.data.open(ahead)?;
         if data.sha256 != description.data_sha256 {
             eprintln!("note: the model was trained on {}, and this is {}", description.data, data.name);
         }

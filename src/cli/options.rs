@@ -91,27 +91,34 @@ pub struct DataOptions {
 }
 
 impl DataOptions {
-    /// Opens the data set; notes and the progress of a download go to stderr.
-    pub fn open(&self) -> Result<DataSet, Error> {
-        if self.digits_train == 0 || self.digits_test == 0 {
-            return Err(Error::Setting("digits-train and digits-test must be at least 1".into()));
-        }
+    fn request(&self) -> Request {
         let digits = data::digits::Options { train: self.digits_train, test: self.digits_test, seed: self.digits_seed };
-        let request = Request { choice: self.data.clone(), offline: self.offline, digits };
-        let mut bar: Option<(String, ProgressBar)> = None;
-        let data = data::open(&request, &mut |event| match event {
-            Event::Note(note) => eprintln!("note: {note}"),
-            Event::Fetch { file, done, total } => {
-                if bar.as_ref().is_none_or(|(name, _)| *name != file) {
-                    bar = Some((file.clone(), download_bar(&file)));
-                }
-                if let Some((_, bar)) = &bar {
-                    total.iter().for_each(|&total| bar.set_length(total));
-                    bar.set_position(done);
-                }
-            }
-            _ => {}
-        })?;
+        Request { choice: self.data.clone(), offline: self.offline, digits }
+    }
+
+    /// Begins to read the data set, so that adapters can be looked for meanwhile. Only MNIST that is there already, or
+    /// what was asked for by name: nothing is fetched or made in place of another before all settings are accepted.
+    pub fn ahead(&self) -> Ahead {
+        let mut request = Request { offline: true, ..self.request() };
+        if request.choice == Choice::Auto {
+            request.choice = Choice::Mnist;
+        }
+        let possible = self.digits_train > 0 && self.digits_test > 0;
+        Ahead(std::thread::spawn(move || {
+            let mut notes = Vec::new();
+            // An error is met again by whoever opens the data set in earnest, and told there.
+            let data = possible.then(|| data::open(&request, &mut |event| notes.push(event)).ok()).flatten();
+            data.filter(|_| notes.is_empty())
+        }))
+    }
+
+    /// Opens the data set; notes and the progress of a download go to stderr.
+    pub fn open(&self, ahead: Ahead) -> Result<DataSet, Error> {
+        // A panic of the thread would be one of the reader, which then panics here as well.
+        let data = match ahead.0.join().ok().flatten() {
+            Some(data) => data,
+            None => self.read()?,
+        };
         eprintln!(
             "data: {}, {} + {} samples of {:?}, {} classes: {}",
             data.name,
@@ -123,7 +130,31 @@ impl DataOptions {
         );
         Ok(data)
     }
+
+    fn read(&self) -> Result<DataSet, Error> {
+        if self.digits_train == 0 || self.digits_test == 0 {
+            return Err(Error::Setting("digits-train and digits-test must be at least 1".into()));
+        }
+        let request = self.request();
+        let mut bar: Option<(String, ProgressBar)> = None;
+        data::open(&request, &mut |event| match event {
+            Event::Note(note) => eprintln!("note: {note}"),
+            Event::Fetch { file, done, total } => {
+                if bar.as_ref().is_none_or(|(name, _)| *name != file) {
+                    bar = Some((file.clone(), download_bar(&file)));
+                }
+                if let Some((_, bar)) = &bar {
+                    total.iter().for_each(|&total| bar.set_length(total));
+                    bar.set_position(done);
+                }
+            }
+            _ => {}
+        })
+    }
 }
+
+/// A data set that is being read on a thread of its own.
+pub struct Ahead(std::thread::JoinHandle<Option<DataSet>>);
 
 fn download_bar(file: &str) -> ProgressBar {
     let bar = ProgressBar::no_length().with_message(file.to_string());

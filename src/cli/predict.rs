@@ -45,8 +45,9 @@ enum Which {
 impl Predict {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let (model, description) = model_file::read(&self.model)?;
+        let ahead = self.data.ahead();
         let machine = self.engine.machine().await?;
-        let data = self.data.open()?;
+        let data = self.data.open(ahead)?;
         let split = match self.split {
             Which::Train => &data.train,
             Which::Test => &data.test,

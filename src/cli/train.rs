@@ -43,9 +43,10 @@ impl Train {
         let mut config = self.net.config();
         // What can be refused is refused before anything is read, fetched or written.
         config.check(usize::MAX)?;
+        let ahead = self.data.ahead();
         let machine = self.engine.machine().await?;
         tracing::debug!("machine open");
-        let data = self.data.open()?;
+        let data = self.data.open(ahead)?;
         tracing::debug!("data open");
         config.check(data.train.len())?;
         self.tune.choose(&mut config, &data, &machine).await?;

@@ -107,7 +107,27 @@ impl Wanted {
 
 /// Every adapter of the wanted backends, best first.
 pub async fn list(wanted: &Wanted) -> Result<Vec<Found>, Error> {
+    Ok(look(wanted.backends()?).await)
+}
+
+/// The adapters that may be the best: all, or where a real GPU that `fits` has a newer interface, those without GL's.
+/// GL is loaded only if need be, since that takes time, and some of its libraries write to stderr.
+async fn best(wanted: &Wanted, fits: impl Fn(&Found) -> bool) -> Result<Vec<Found>, Error> {
     let backends = wanted.backends()?;
+    let mut found = look(backends - Backends::GL).await;
+    found.retain(&fits);
+    if found.first().is_none_or(|best| best.class() == Class::Software) && backends.contains(Backends::GL) {
+        found.extend(look(Backends::GL).await.into_iter().filter(&fits));
+        found.sort_by_key(Found::rank);
+    }
+    Ok(found)
+}
+
+/// The adapters of some backends, best first.
+async fn look(backends: Backends) -> Vec<Found> {
+    if backends.is_empty() {
+        return Vec::new();
+    }
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     descriptor.backends = backends;
     let instance = wgpu::Instance::new(descriptor);
@@ -115,7 +135,7 @@ pub async fn list(wanted: &Wanted) -> Result<Vec<Found>, Error> {
     let mut found: Vec<Found> =
         adapters.into_iter().map(|adapter| Found { info: adapter.get_info(), adapter }).filter(usable).collect();
     found.sort_by_key(Found::rank);
-    Ok(found)
+    found
 }
 
 /// Compute shaders with enough storage buffers: a GL driver may lack them.
@@ -128,26 +148,25 @@ fn usable(found: &Found) -> bool {
 
 /// The adapter to use: the one whose name matches, or the best there is.
 pub async fn select(wanted: &Wanted) -> Result<Found, Error> {
-    let mut found = list(wanted).await?;
-    let there = || match found.as_slice() {
+    let name = wanted.adapter();
+    let matches = |one: &Found| match &name {
+        Some(name) => one.line().to_lowercase().contains(&name.to_lowercase()),
+        None => true,
+    };
+    if let Some(best) = best(wanted, matches).await?.into_iter().next() {
+        return Ok(best);
+    }
+    let Some(name) = name else {
+        return Err(Error::NoAdapter { problem: "no adapter was found".into(), next: ADVICE.into() });
+    };
+    let there = match list(wanted).await?.as_slice() {
         [] => "no adapter was found".to_string(),
         some => format!("found: {}", some.iter().map(Found::line).collect::<Vec<_>>().join("; ")),
     };
-    let Some(name) = wanted.adapter() else {
-        return if found.is_empty() {
-            Err(Error::NoAdapter { problem: there(), next: ADVICE.into() })
-        } else {
-            Ok(found.swap_remove(0))
-        };
-    };
-    let matches = |one: &Found| one.line().to_lowercase().contains(&name.to_lowercase());
-    match found.iter().position(matches) {
-        Some(at) => Ok(found.swap_remove(at)),
-        None => Err(Error::NoAdapter {
-            problem: format!("no adapter's name contains {name:?}; {}", there()),
-            next: "give part of a name from the list, or see `gpu-mlp devices`".into(),
-        }),
-    }
+    Err(Error::NoAdapter {
+        problem: format!("no adapter's name contains {name:?}; {there}"),
+        next: "give part of a name from the list, or see `gpu-mlp devices`".into(),
+    })
 }
 
 /// A real GPU if there is one, and otherwise the reason why not.
@@ -155,9 +174,8 @@ pub async fn real_gpu(wanted: &Wanted) -> Result<Result<Found, String>, Error> {
     if wanted.adapter().is_some() {
         return Ok(Ok(select(wanted).await?));
     }
-    let mut found = list(wanted).await?;
-    Ok(match found.first() {
-        Some(best) if best.class() == Class::Gpu => Ok(found.swap_remove(0)),
+    Ok(match best(wanted, |_| true).await?.into_iter().next() {
+        Some(best) if best.class() == Class::Gpu => Ok(best),
         Some(best) => Err(format!("the only adapter is software, {}", best.line())),
         None => Err("no adapter was found".into()),
     })
