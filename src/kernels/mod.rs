@@ -18,7 +18,7 @@ pub mod softmax_xent;
 pub mod tally;
 
 pub use activation::Activation;
-pub use product::{Form, Operand, product};
+pub use product::{Form, Operand, Product};
 
 use crate::court::Case;
 use crate::kernel::{Kernel, Shader};
