@@ -51,6 +51,8 @@ pub struct Config {
     pub seed: u64,
     /// How samples reach the device.
     pub upload: Upload,
+    /// Which kernels a step is made of.
+    pub plan: PlanKind,
 }
 
 impl Default for Config {
@@ -77,6 +79,7 @@ impl Default for Config {
             normalize: Normalize::Standard,
             seed: 1,
             upload: Upload::Auto,
+            plan: PlanKind::Fused,
         }
     }
 }
@@ -175,6 +178,17 @@ pub enum Upload {
     Resident,
     /// Shuffled mini-batches, window by window.
     Stream,
+}
+
+/// Which kernels a step is made of. Both kinds train alike, to rounding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum PlanKind {
+    /// Gradients are used where they are made and never take memory. Batches of several micro-batches take the plain kind.
+    Fused,
+    /// One kernel for each formula of the textbook.
+    Plain,
 }
 
 /// Samples an update: a number, or the whole training split.
