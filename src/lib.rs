@@ -13,8 +13,8 @@
 //! the order into batches. In a step [`kernels::gather`] makes the digit a row of `x0 (B, 784)`; [`kernels::linear`] makes
 //! it `h1 (B, H)` and then `logits (B, C)`; [`kernels::softmax_xent`] asks how wrong that was and leaves `dlogits`.
 //! [`kernels::linear_dx`] carries this error signal δ down, [`kernels::linear_dw`] and [`kernels::linear_db`] turn it into
-//! gradients, and [`kernels::sgd`] (or [`kernels::momentum`], or [`kernels::adam`]) into a small change of the weights. At
-//! the epoch's end a record of losses and hits ([`kernels::tally`]) goes home.
+//! gradients, and [`kernels::sgd`] (or [`kernels::momentum`], or [`kernels::adam`]) into a small change of the weights; by
+//! default [`kernels::update`] does the last three in one visit. At the epoch's end a record of losses and hits ([`kernels::tally`]) goes home.
 //!
 //! An [`engine`] does what the plan says: [`cpu`] as a loop over the twins, [`gpu`] as compute passes; [`machine`] chooses.
 //! [`court`] compares the two. [`assess`] says how good the result is, [`model_file`] and [`metrics`] write it down.
