@@ -83,19 +83,22 @@ impl Kernel for Dropout {
     }
 }
 
-/// Draws a row of bits from counter `first` on, sixteen counters and so 32 bits at a time.
+/// Draws a row of bits from counter `first` on, 32 counters and so 64 bits at a time: enough lanes to fill the widest
+/// registers twice, because one round must wait for the one before.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn draw(line: &mut [u32], key: [u32; 2], step: u32, first: u32, threshold: u32) {
-    for (at, word) in (0..).zip(line) {
-        let counters = std::array::from_fn(|pair| first.wrapping_add(16 * at + pair as u32));
-        let [a, b] = threefry_lanes(key, [[step; 16], counters]);
-        // Each lane sets its two bits, then all are joined: no branch, no lane waits for another.
-        let mut bits = [0; 16];
-        for lane in 0..16 {
+    for (at, words) in (0..).zip(line.chunks_mut(2)) {
+        let counters = std::array::from_fn(|pair| first.wrapping_add(32 * at + pair as u32));
+        let [a, b] = threefry_lanes(key, [[step; 32], counters]);
+        // Each lane sets its two bits, then the lanes of a word are joined: no branch, no lane waits for another.
+        let mut bits = [0; 32];
+        for lane in 0..32 {
             let (even, odd) = (u32::from(a[lane] >> 8 < threshold), u32::from(b[lane] >> 8 < threshold));
-            bits[lane] = (even | odd << 1) << (2 * lane);
+            bits[lane] = (even | odd << 1) << (2 * (lane % 16));
         }
-        *word = bits.iter().fold(0, |word, bits| word | bits);
+        for (word, bits) in words.iter_mut().zip(bits.as_chunks::<16>().0) {
+            *word = bits.iter().fold(0, |word, bits| word | bits);
+        }
     }
 }
 

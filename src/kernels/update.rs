@@ -221,6 +221,11 @@ impl Kernel for Update {
                 Product { alpha: -now.lr, beta: 1.0 - now.lr * l2, ..product }.run([w], |_, _, _| {});
                 sgd::descend(b, db, now.lr, 0.0);
             }
+            (Rule::Momentum { nesterov: false }, [v, v_b, ..]) if l2 == 0.0 => {
+                // Straight into the velocity: v ← μ·v + dyᵀ·x.
+                Product { beta: now.momentum, ..product }.run([v, w], |_, _, [v, w]| sgd::descend(w, v, now.lr, 0.0));
+                momentum::descend(b, v_b, db, now, 0.0, false);
+            }
             (Rule::Momentum { nesterov }, [v, v_b, ..]) => {
                 product.run([g, w, v], |_, _, [g, w, v]| momentum::descend(w, v, g, now, l2, nesterov));
                 momentum::descend(b, v_b, db, now, 0.0, nesterov);
