@@ -1,6 +1,7 @@
 //! The only `unsafe` of the crate, each call behind checks that make it sound.
 
 use crate::kernels::{Operand, Product};
+use sha2::{Digest, Sha256};
 use std::ops::Range;
 
 /// Values that several threads may write to, each in places of its own.
@@ -99,4 +100,25 @@ fn sgemm(shape: Product<'_>, rows: Range<usize>, cols: Range<usize>, c: Shared) 
             1,
         );
     }
+}
+
+/// Bytes of a SHA-256.
+const SEAL: usize = 32;
+
+/// A driver's record of compiled pipelines, made anew or from what [`sealed`] gave in an earlier run. A file that is
+/// damaged, or of another device or version, counts for nothing; says also whether the file was whole.
+#[expect(unsafe_code, reason = "a driver may trust the bytes it is given; the seal says that they are its own")]
+pub fn pipeline_cache(device: &wgpu::Device, file: Option<&[u8]>) -> (wgpu::PipelineCache, bool) {
+    let whole = |file: &&[u8]| file.len() > SEAL && Sha256::digest(&file[SEAL..])[..] == file[..SEAL];
+    let data = file.filter(whole).map(|file| &file[SEAL..]);
+    let descriptor = wgpu::PipelineCacheDescriptor { label: Some("pipelines"), data, fallback: true };
+    // SAFETY: the data must come from `PipelineCache::get_data`. Only `sealed` puts this seal on bytes, and it takes them
+    // from there; wgpu itself refuses those of another device, driver or version of wgpu, and falls back to an empty cache.
+    (unsafe { device.create_pipeline_cache(&descriptor) }, data.is_some())
+}
+
+/// The bytes of a driver's record behind their hash, or `None` where the backend keeps no record.
+pub fn sealed(cache: &wgpu::PipelineCache) -> Option<Vec<u8>> {
+    let data = cache.get_data()?;
+    Some([&Sha256::digest(&data)[..], &data].concat())
 }

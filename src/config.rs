@@ -1,6 +1,7 @@
 //! What a run is made of. Every default of the program is written here, once.
 
 use crate::error::Error;
+use crate::forms::Chosen;
 use crate::kernels::Activation;
 use crate::model::Init;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,10 @@ pub struct Config {
     pub upload: Upload,
     /// Which kernels a step is made of.
     pub plan: PlanKind,
+    /// Forms of matrix products on a GPU, as [`crate::tune`] chose them; where there is none, the form that suits the
+    /// adapter. Forms differ in the order of their sums, so the same bits need the same forms.
+    #[serde(skip_serializing_if = "Chosen::is_empty")]
+    pub forms: Chosen,
 }
 
 impl Default for Config {
@@ -80,6 +85,7 @@ impl Default for Config {
             seed: 1,
             upload: Upload::Auto,
             plan: PlanKind::Fused,
+            forms: Chosen::new(),
         }
     }
 }

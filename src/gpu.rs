@@ -3,6 +3,7 @@
 mod adapters;
 mod device;
 mod engine;
+mod pipelines;
 mod wait;
 
 pub use adapters::{ADVICE, Class, Found, Wanted, list, real_gpu, select};

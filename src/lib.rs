@@ -52,6 +52,7 @@
 
 pub mod assess;
 mod audited;
+pub mod cache;
 pub mod config;
 pub mod court;
 pub mod cpu;
@@ -59,6 +60,7 @@ pub mod data;
 pub mod engine;
 mod error;
 pub mod feed;
+pub mod forms;
 pub mod gpu;
 pub mod kernel;
 pub mod kernels;
@@ -72,5 +74,6 @@ pub mod rng;
 pub mod steps;
 pub mod tensor;
 pub mod train;
+pub mod tune;
 
 pub use error::Error;

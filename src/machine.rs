@@ -36,6 +36,7 @@ impl Machine {
     /// # Errors
     /// [`Error::NoAdapter`] if an adapter was asked for and none fits.
     pub async fn choose(engine: EngineName, wanted: &Wanted) -> Result<(Machine, String), Error> {
+        tracing::debug!("looking for adapters");
         let found = match engine {
             EngineName::Cpu => Err("it was asked for".to_string()),
             EngineName::Gpu => Ok(select(wanted).await?),
@@ -43,9 +44,10 @@ impl Machine {
                 format!("{why}, and the CPU engine is faster than that (--engine gpu takes it all the same)")
             }),
         };
+        tracing::debug!("adapters looked at");
         Ok(match found {
             Ok(found) => {
-                let gpu = Gpu::open(found).await?;
+                let gpu = Gpu::open(found, crate::cache::folder().as_deref()).await?;
                 let sentence = format!("engine: gpu, {}", gpu.line());
                 (Machine::Gpu(gpu), sentence)
             }

@@ -2,6 +2,8 @@
 
 use crate::config::{Config, Optimizer, PlanKind};
 use crate::data::DataSet;
+use crate::forms::{Forms, Product};
+use crate::kernels::Activation;
 use crate::kernels::adam::Adam;
 use crate::kernels::dropout::Dropout;
 use crate::kernels::gather::Gather;
@@ -14,7 +16,6 @@ use crate::kernels::sgd::Sgd;
 use crate::kernels::softmax_xent::SoftmaxXent;
 use crate::kernels::tally::Tally;
 use crate::kernels::update::{Rule, Update};
-use crate::kernels::{Activation, Form};
 use crate::plan::Plan;
 use crate::rng::{Stream, device_key};
 use crate::tensor::{Id, Kind};
@@ -24,7 +25,7 @@ use std::ops::Range;
 const EVAL_BATCH: usize = 1024;
 
 /// What a plan is built for: the data's sizes, the engine's taste and its room.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Sizes {
     /// Inputs I of a sample.
     pub inputs: usize,
@@ -34,17 +35,17 @@ pub struct Sizes {
     pub train: usize,
     /// Samples of the split that is evaluated.
     pub test: usize,
-    /// Form of the matrix products.
-    pub form: Form,
+    /// Forms of the matrix products.
+    pub forms: Forms,
     /// Most bytes the engine can hold in one tensor.
     pub limit: u64,
 }
 
 impl Sizes {
     /// Sizes of a data set.
-    pub fn of(data: &DataSet, form: Form, limit: u64) -> Sizes {
+    pub fn of(data: &DataSet, forms: impl Into<Forms>, limit: u64) -> Sizes {
         let (train, test) = (data.train.len(), data.test.len());
-        Sizes { inputs: data.inputs(), classes: data.classes, train, test, form, limit }
+        Sizes { inputs: data.inputs(), classes: data.classes, train, test, forms: forms.into(), limit }
     }
 }
 
@@ -226,7 +227,7 @@ impl<'a> Builder<'a> {
     }
 
     fn training(&mut self, layers: &[(LayerIds, Option<(Id, Id)>)]) -> Training {
-        let (config, form) = (self.config, self.sizes.form);
+        let config = self.config;
         let batch = config.batch_size.samples(self.sizes.train);
         let micro = batch.min(config.physical_batch);
         let stream = config.upload == crate::config::Upload::Stream
@@ -254,7 +255,9 @@ impl<'a> Builder<'a> {
                 true => (Activation::Identity, 1.0, self.none),
                 false => (config.activation(), keep(number + 1), masks[number + 1]),
             };
-            self.plan.push(Linear { x: activations[number], w: ids.w, b: ids.b, mask, y, act, keep, form });
+            let x = activations[number];
+            let form = self.sizes.forms.of(Product::linear(x, ids.w));
+            self.plan.push(Linear { x, w: ids.w, b: ids.b, mask, y, act, keep, form });
             activations.push(y);
         }
         let logits = activations[layers.len()];
@@ -272,10 +275,12 @@ impl<'a> Builder<'a> {
             if number > 0 {
                 let dx = self.plan.grad(x);
                 let (act, keep, mask) = (config.activation(), keep(number), masks[number]);
+                let form = self.sizes.forms.of(Product::linear_dx(dy, ids.w));
                 self.plan.push(LinearDx { dy, w: ids.w, x, mask, dx, act, keep, form });
                 deltas[number - 1] = dx;
             }
             if let Some((dw, db)) = *gradients {
+                let form = self.sizes.forms.of(Product::linear_dw(dy, x));
                 self.plan.push(LinearDw { dy, x, dw, form });
                 self.plan.push(LinearDb { dy, db });
             }
@@ -291,6 +296,7 @@ impl<'a> Builder<'a> {
                 continue;
             }
             let (dy, x, rule, l2) = (deltas[number], activations[number], self.rule(), config.l2);
+            let form = self.sizes.forms.of(Product::linear_dw(dy, x));
             self.plan.push(Update { dy, x, w: ids.w, b: ids.b, state: ids.state.clone(), l2, rule, form });
         }
         let end = self.plan.steps.len();
@@ -319,7 +325,7 @@ impl<'a> Builder<'a> {
     }
 
     fn evaluation(&mut self, layers: &[(LayerIds, Option<(Id, Id)>)]) -> Evaluation {
-        let (samples, none, form) = (self.sizes.test, self.none, self.sizes.form);
+        let (samples, none) = (self.sizes.test, self.none);
         let micro = samples.clamp(1, EVAL_BATCH);
         let source = self.source("test_", samples, micro, self.too_large(samples));
         let start = self.plan.steps.len();
@@ -332,6 +338,7 @@ impl<'a> Builder<'a> {
             let name = if last { "test_logits".to_string() } else { format!("test_h{}", number + 1) };
             let y = self.plan.f32(name, micro, ids.w.rows);
             let act = if last { Activation::Identity } else { self.config.activation() };
+            let form = self.sizes.forms.of(Product::linear(x, ids.w));
             self.plan.push(Linear { x, w: ids.w, b: ids.b, mask: none, y, act, keep: 1.0, form });
             x = y;
         }

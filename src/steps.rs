@@ -4,8 +4,8 @@ use crate::config::{Config, Optimizer};
 use crate::data::DataSet;
 use crate::engine::Engine;
 use crate::feed::Feed;
+use crate::forms::Forms;
 use crate::kernel::Now;
-use crate::kernels::Form;
 use crate::model::Mlp;
 use crate::net::{Net, Sizes, Training};
 use crate::plan::Work;
@@ -93,10 +93,10 @@ pub struct Trial {
 
 impl Trial {
     /// Lays out the first epoch of a run whose data is resident.
-    pub fn new(config: &Config, data: &DataSet, form: Form) -> Trial {
+    pub fn new(config: &Config, data: &DataSet, forms: impl Into<Forms>) -> Trial {
         let (scale, shift) = normalization(config.normalize, &data.train.pixels);
         let train = data.train.len();
-        let net = Net::for_training(config, Sizes::of(data, form, u64::MAX), scale, shift);
+        let net = Net::for_training(config, Sizes::of(data, forms, u64::MAX), scale, shift);
         let model =
             Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
         let mut work = Vec::new();

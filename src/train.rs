@@ -5,6 +5,7 @@ use crate::data::{DataSet, Split};
 use crate::engine::{Engine, Pending};
 use crate::error::Error;
 use crate::feed::Feed;
+use crate::forms::Forms;
 use crate::kernel::Now;
 use crate::machine::Machine;
 use crate::model::{Layer, Mlp};
@@ -131,10 +132,13 @@ impl<'a> Trainer<'a> {
     pub async fn open(config: &Config, data: &'a DataSet, machine: &Machine) -> Result<Self, Error> {
         config.check(data.train.len())?;
         let (scale, shift) = normalization(config.normalize, &data.train.pixels);
-        let net = Net::for_training(config, Sizes::of(data, machine.form(), machine.limit()), scale, shift);
+        let forms = Forms { default: machine.form(), chosen: config.forms.clone() };
+        let net = Net::for_training(config, Sizes::of(data, forms, machine.limit()), scale, shift);
         let model =
             Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
+        tracing::debug!(steps = net.plan.steps.len(), "plan and first weights made");
         let engine = machine.engine(&net.plan).await?;
+        tracing::debug!("engine made");
         Ok(Self::new(config.clone(), data, net, model, engine))
     }
 
@@ -219,6 +223,9 @@ impl<'a> Trainer<'a> {
     ) -> Result<(), Error> {
         if let Some(record) = waiting.pop_front() {
             score.add(&record.rows.await?, record.samples);
+            if self.epoch == 0 && score.samples == record.samples as u64 {
+                tracing::debug!(samples = score.samples, "first steps trained");
+            }
             if !score.loss_sum.is_finite() {
                 return Err(Error::Diverged { loss: score.loss(), epoch: self.epoch + 1, step: record.last_step });
             }

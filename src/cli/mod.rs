@@ -59,10 +59,11 @@ impl Cli {
     }
 }
 
-/// Warnings of the libraries go to stderr; `RUST_LOG` asks for more.
+/// Warnings of the libraries go to stderr; `RUST_LOG` asks for more: `gpu_mlp=debug` says what start-up is doing, with
+/// the seconds since the program began.
 pub fn log() {
-    use tracing_subscriber::EnvFilter;
+    use tracing_subscriber::{EnvFilter, fmt::time::uptime};
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new("warn,wgpu_core=error,wgpu_hal=error,naga=error"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_timer(uptime()).with_env_filter(filter).with_writer(std::io::stderr).init();
 }

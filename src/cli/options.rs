@@ -7,6 +7,7 @@ use gpu_mlp::data::{self, Choice, DataSet, Event, Request};
 use gpu_mlp::gpu::Wanted;
 use gpu_mlp::machine::{EngineName, Machine};
 use gpu_mlp::model::Init;
+use gpu_mlp::tune::{self, Tune};
 use indicatif::{ProgressBar, ProgressStyle};
 
 fn defaults() -> Config {
@@ -43,6 +44,27 @@ impl EngineOptions {
     /// As `machine`, but an adapter in any case.
     pub async fn adapter(&self) -> Result<Machine, Error> {
         Ok(Machine::choose(EngineName::Gpu, &self.wanted()).await?.0)
+    }
+}
+
+/// Which of its forms a matrix product takes.
+#[derive(Args)]
+#[command(next_help_heading = "Engine")]
+pub struct TuneOptions {
+    /// Try the forms of each matrix product on the GPU, for about half a second, and remember the best; they differ in
+    /// rounding, and config.toml says which were taken
+    #[arg(long, value_enum, default_value_t = Tune::default())]
+    tune: Tune,
+}
+
+impl TuneOptions {
+    /// Puts the forms to be used into the configuration, and says on stderr what was chosen.
+    pub async fn choose(&self, config: &mut Config, data: &DataSet, machine: &Machine) -> Result<(), Error> {
+        let tuning = tune::tune(config, data, machine, self.tune, gpu_mlp::cache::folder().as_deref()).await?;
+        tuning.note.iter().for_each(|note| eprintln!("note: {note}"));
+        tuning.line().iter().for_each(|line| eprintln!("{line}"));
+        config.forms = tuning.forms;
+        Ok(())
     }
 }
 
@@ -211,6 +233,7 @@ impl NetOptions {
             seed: self.seed,
             upload: self.upload,
             plan: self.plan,
+            forms: Default::default(),
         }
     }
 }

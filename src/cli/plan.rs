@@ -56,7 +56,8 @@ impl PlanCommand {
             FormName::Regs => Form::Regs,
         };
         let (train, test) = (self.samples, self.test_samples);
-        let sizes = Sizes { inputs: self.inputs, classes: self.classes, train, test, form, limit: u64::MAX };
+        let sizes =
+            Sizes { inputs: self.inputs, classes: self.classes, train, test, forms: form.into(), limit: u64::MAX };
         let net = Net::for_training(&config, sizes, 1.0 / 255.0, 0.0);
         let mut out = std::io::stdout();
         if let Some(training) = &net.training {

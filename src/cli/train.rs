@@ -1,6 +1,6 @@
 //! `gpu-mlp train`
 
-use super::options::{DataOptions, EngineOptions, NetOptions};
+use super::options::{DataOptions, EngineOptions, NetOptions, TuneOptions};
 use super::progress::Bar;
 use clap::Args;
 use gpu_mlp::Error;
@@ -27,6 +27,8 @@ pub struct Train {
     data: DataOptions,
     #[command(flatten)]
     engine: EngineOptions,
+    #[command(flatten)]
+    tune: TuneOptions,
     /// Run folder: model.safetensors, config.toml, metrics.jsonl [default: the next free runs/N]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
@@ -38,12 +40,15 @@ pub struct Train {
 impl Train {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
-        let config = self.net.config();
+        let mut config = self.net.config();
         // What can be refused is refused before anything is read, fetched or written.
         config.check(usize::MAX)?;
         let machine = self.engine.machine().await?;
+        tracing::debug!("machine open");
         let data = self.data.open()?;
+        tracing::debug!("data open");
         config.check(data.train.len())?;
+        self.tune.choose(&mut config, &data, &machine).await?;
 
         let mut trainer = Trainer::open(&config, &data, &machine).await?;
         let (model, plan) = (trainer.model().await?, &trainer.net().plan);

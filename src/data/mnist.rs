@@ -10,8 +10,6 @@ use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use etcetera::BaseStrategy as _;
-
 use super::fetch::{Pinned, Tried, fetch};
 use super::{DataSet, Event, bad, folder, load};
 use crate::Error;
@@ -61,10 +59,9 @@ impl Places {
     #[must_use]
     pub fn from_env() -> Places {
         let data_dir = env::var_os("GPU_MLP_DATA_DIR").filter(|dir| !dir.is_empty());
-        let home = etcetera::choose_base_strategy().ok();
         Places {
             data_dir: data_dir.map(PathBuf::from),
-            cache: home.map(|home| home.cache_dir().join("gpu-mlp")),
+            cache: crate::cache::folder(),
             mirrors: MIRRORS.map(str::to_owned).to_vec(),
         }
     }

@@ -1,12 +1,12 @@
 //! One open device: queue, pipelines made once, and the faults it reports.
 
 use super::adapters::{Class, Found};
+use super::pipelines::{FEATURE, Pipelines, entry};
 use super::wait::Poller;
 use crate::error::Error;
-use crate::kernel::{Access, Kernel, Shader};
-use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use wgpu::{BindGroupLayout, BindGroupLayoutEntry, BindingType, BufferBindingType, ComputePipeline, ShaderStages};
+use wgpu::{BindGroupLayout, BufferBindingType};
 
 /// Bytes from one step's values to the next in their uniform buffer: the coarsest alignment WebGPU allows.
 pub(super) const NOW_SLOT: u64 = 256;
@@ -21,21 +21,17 @@ pub struct Gpu {
     class: Class,
     line: String,
     fault: Arc<Mutex<Option<String>>>,
-    pipelines: Mutex<HashMap<String, Arc<Built>>>,
-}
-
-/// A pipeline and the layout of its group 1.
-pub(super) struct Built {
-    pub pipeline: ComputePipeline,
-    pub layout: BindGroupLayout,
+    pub(super) pipelines: Pipelines,
 }
 
 impl Gpu {
-    /// Opens an adapter with all the limits it has.
-    pub async fn open(found: Found) -> Result<Arc<Gpu>, Error> {
+    /// Opens an adapter with all the limits it has. With a `cache` folder, compiled pipelines are kept there from one run
+    /// to the next where the backend can (Vulkan; the drivers of the others keep their own).
+    pub async fn open(found: Found, cache: Option<&Path>) -> Result<Arc<Gpu>, Error> {
         let (line, class) = (found.line(), found.class());
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("gpu-mlp"),
+            required_features: found.adapter.features() & FEATURE,
             // The defaults would bind no more than 128 MiB on a device that can bind gigabytes.
             required_limits: found.adapter.limits(),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
@@ -64,7 +60,7 @@ impl Gpu {
             entries: &[entry(0, BufferBindingType::Uniform, true)],
         });
         let poller = Poller::new(device.clone(), fault.clone());
-        let pipelines = Mutex::new(HashMap::new());
+        let pipelines = Pipelines::open(&device, &found.info, cache);
         Ok(Arc::new(Gpu { device, queue, poller, now_layout, info: found.info, class, line, fault, pipelines }))
     }
 
@@ -92,56 +88,5 @@ impl Gpu {
             Some(reason) => Err(Error::DeviceLost { reason }),
             None => Ok(()),
         }
-    }
-
-    /// The pipeline of a kernel, compiled the first time it is asked for.
-    pub(super) fn pipeline(&self, kernel: &dyn Kernel) -> Arc<Built> {
-        let shader = kernel.shader();
-        let overrides = kernel.overrides();
-        let key = format!("{} {overrides:?}", shader.name);
-        let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        pipelines.entry(key).or_insert_with(|| Arc::new(self.build(shader, &overrides))).clone()
-    }
-
-    fn build(&self, shader: &Shader, overrides: &[(&str, f64)]) -> Built {
-        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(shader.name),
-            source: wgpu::ShaderSource::Wgsl(shader.source.into()),
-        });
-        let mut entries = vec![entry(0, BufferBindingType::Uniform, false)];
-        for (binding, arg) in (1..).zip(shader.args) {
-            let read_only = arg.access == Access::Read;
-            entries.push(entry(binding, BufferBindingType::Storage { read_only }, false));
-        }
-        let layout = self
-            .device
-            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(shader.name), entries: &entries });
-        let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some(shader.name),
-            bind_group_layouts: &[Some(&self.now_layout), Some(&layout)],
-            immediate_size: 0,
-        });
-        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(shader.name),
-            layout: Some(&pipeline_layout),
-            module: &module,
-            entry_point: Some(shader.name),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants: overrides,
-                // Every kernel writes its workgroup memory before it reads it; the court's poisons would show if not.
-                zero_initialize_workgroup_memory: false,
-            },
-            cache: None,
-        });
-        Built { pipeline, layout }
-    }
-}
-
-fn entry(binding: u32, ty: BufferBindingType, has_dynamic_offset: bool) -> BindGroupLayoutEntry {
-    BindGroupLayoutEntry {
-        binding,
-        visibility: ShaderStages::COMPUTE,
-        ty: BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
-        count: None,
     }
 }

@@ -1,6 +1,7 @@
 //! The plan as compute passes. Everything is made before the first step; a step only encodes and submits.
 
-use super::device::{Built, Gpu, NOW_SLOT};
+use super::device::{Gpu, NOW_SLOT};
+use super::pipelines::Built;
 use super::wait::Signal;
 use crate::engine::{Engine, Memory, Pending};
 use crate::error::Error;
@@ -58,6 +59,7 @@ impl GpuEngine {
                 return Err(Error::TooLarge { tensor, needed, limit });
             }
         }
+        let pipelines = gpu.pipelines(&plan.steps).await?;
         let invalid = device.push_error_scope(wgpu::ErrorFilter::Validation);
         let no_memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let fence = 4 * memory.fence as u64;
@@ -83,9 +85,8 @@ impl GpuEngine {
             mapped_at_creation: false,
         });
         let mut steps = Vec::with_capacity(plan.steps.len());
-        for ((number, op), block) in (0..).zip(&plan.steps).zip(&blocks) {
+        for (((number, op), block), built) in (0..).zip(&plan.steps).zip(&blocks).zip(pipelines) {
             let kernel = op.kernel();
-            let built = gpu.pipeline(kernel);
             gpu.queue.write_buffer(&uniforms, number * slot, block);
             let mut entries = vec![binding(0, &uniforms, number * slot, block.len() as u64)];
             for (at, id) in (1..).zip(kernel.tensors()) {

@@ -3,9 +3,11 @@
 use crate::error::Error;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// A value that another thread will set. Clones share it.
@@ -64,12 +66,24 @@ impl<T> Future for Signal<T> {
 struct Request {
     index: wgpu::SubmissionIndex,
     arrived: Box<dyn Fn() -> bool + Send>,
-    give_up: Box<dyn FnOnce(Error) + Send>,
+    give_up: Box<dyn Fn(&str) + Send>,
 }
 
-/// The thread that sleeps in the driver. It ends when the device that owns it is dropped.
+/// Nobody waits for ever: whatever becomes of the thread, the requests it leaves are answered. One that has its value
+/// keeps it.
+impl Drop for Request {
+    fn drop(&mut self) {
+        (self.give_up)("the thread that waits for it has ended");
+    }
+}
+
+/// The thread that sleeps in the driver. It ends when the device that owns it is dropped, which waits for it: the thread
+/// holds the device too, and a driver that is taken down while the program exits around it may crash.
 pub(super) struct Poller {
-    requests: Sender<Request>,
+    /// Present until the drop.
+    requests: Option<Sender<Request>>,
+    thread: Option<JoinHandle<()>>,
+    closing: Arc<AtomicBool>,
 }
 
 /// How long a finished submission's callback may still be on its way: another thread may be about to call it.
@@ -78,29 +92,51 @@ const GRACE: Duration = Duration::from_secs(10);
 impl Poller {
     pub fn new(device: wgpu::Device, fault: Arc<Mutex<Option<String>>>) -> Self {
         let (requests, inbox) = channel::<Request>();
-        std::thread::spawn(move || {
+        let closing = Arc::new(AtomicBool::new(false));
+        let closed = closing.clone();
+        let thread = std::thread::spawn(move || {
             while let Ok(request) = inbox.recv() {
-                if let Err(reason) = wait(&device, &fault, &request) {
-                    (request.give_up)(Error::DeviceLost { reason });
+                if let Err(reason) = wait(&device, &fault, &closed, &request) {
+                    (request.give_up)(&reason);
                 }
             }
         });
-        Poller { requests }
+        Poller { requests: Some(requests), thread: Some(thread), closing }
     }
 
     /// Waits for a submission on behalf of `signal`, which its callback will set.
     pub fn watch<T: Send + 'static>(&self, index: wgpu::SubmissionIndex, signal: &Signal<T>) {
         let (asked, told) = (signal.clone(), signal.clone());
         let arrived = Box::new(move || asked.is_set());
-        let give_up = Box::new(move |error| told.set(Err(error)));
-        // The thread ends only when this sender is dropped, so the request cannot be refused.
-        let _ = self.requests.send(Request { index, arrived, give_up });
+        let give_up = Box::new(move |reason: &str| told.set(Err(Error::DeviceLost { reason: reason.into() })));
+        let request = Request { index, arrived, give_up };
+        if let Some(requests) = &self.requests {
+            // A request that is refused is dropped, and so answered.
+            let _ = requests.send(request);
+        }
     }
 }
 
-fn wait(device: &wgpu::Device, fault: &Mutex<Option<String>>, request: &Request) -> Result<(), String> {
+impl Drop for Poller {
+    fn drop(&mut self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.requests = None;
+        // A panic of that thread has been printed; there is nobody left to hand it to.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn wait(
+    device: &wgpu::Device,
+    fault: &Mutex<Option<String>>,
+    closing: &AtomicBool,
+    request: &Request,
+) -> Result<(), String> {
     let mut finished: Option<Instant> = None;
     while !(request.arrived)() {
+        if closing.load(Ordering::Relaxed) {
+            return Err("it was closed while work was under way".into());
+        }
         if let Some(reason) = fault.lock().unwrap_or_else(PoisonError::into_inner).clone() {
             return Err(reason);
         }
@@ -111,8 +147,9 @@ fn wait(device: &wgpu::Device, fault: &Mutex<Option<String>>, request: &Request)
             std::thread::sleep(Duration::from_micros(100));
             continue;
         }
-        // Short waits: a fault is then noticed even where the driver never wakes us for it.
-        let timeout = Some(Duration::from_secs(1));
+        // Without a limit: in wgpu up to 30.0.1 a wait that runs out while another thread submits can panic
+        // (gfx-rs/wgpu#9958). A driver wakes whoever waits for a device that it loses.
+        let timeout = None;
         match device.poll(wgpu::PollType::Wait { submission_index: Some(request.index.clone()), timeout }) {
             Ok(_) => finished = Some(Instant::now()),
             Err(wgpu::PollError::Timeout) => {}

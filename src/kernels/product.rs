@@ -20,6 +20,15 @@ impl Form {
     /// Every form, for tests and benchmarks.
     pub const ALL: [Form; 3] = [Form::Plain, Form::Tiled, Form::Regs];
 
+    /// As it is written in files and shown to people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Form::Plain => "plain",
+            Form::Tiled => "tiled",
+            Form::Regs => "regs",
+        }
+    }
+
     /// Workgroups for an output of `rows` × `cols` values when the plain form makes `plain_rows` × 4 an invocation.
     pub(crate) fn groups(self, rows: usize, cols: usize, plain_rows: usize) -> u32 {
         let across = |width: usize| cols.div_ceil(width);

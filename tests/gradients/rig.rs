@@ -38,7 +38,8 @@ pub fn config(activation: ActivationName, hidden: &[usize], dropout: bool) -> Co
 
 /// The net of a configuration.
 pub fn net(config: &Config) -> Net {
-    let sizes = Sizes { inputs: INPUTS, classes: CLASSES, train: SAMPLES, test: 1, form: Form::Plain, limit: 1 << 20 };
+    let sizes =
+        Sizes { inputs: INPUTS, classes: CLASSES, train: SAMPLES, test: 1, forms: Form::Plain.into(), limit: 1 << 20 };
     Net::for_training(config, sizes, SCALE, SHIFT)
 }
 

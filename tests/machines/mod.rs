@@ -15,7 +15,7 @@ pub fn adapters() -> Vec<Machine> {
         );
         not_run("no wgpu adapter on this machine");
     }
-    let open = |one| Machine::Gpu(pollster::block_on(Gpu::open(one)).expect("a listed adapter can be opened"));
+    let open = |one| Machine::Gpu(pollster::block_on(Gpu::open(one, None)).expect("a listed adapter can be opened"));
     found.into_iter().map(open).collect()
 }
 

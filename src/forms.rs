@@ -1,0 +1,87 @@
+//! Which form each matrix product of a plan takes. Forms differ in the order of their sums, so the choice decides bits:
+//! it is data, written down with the run.
+
+use crate::kernels::{Form, Op};
+use crate::tensor::Id;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A matrix product: its kernel and its sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Product {
+    /// Name of the kernel, whatever the form.
+    pub kernel: &'static str,
+    /// Rows B.
+    pub batch: usize,
+    /// Inputs I of the layer.
+    pub inputs: usize,
+    /// Outputs O of the layer.
+    pub outputs: usize,
+}
+
+impl Product {
+    /// y (B, O) of x (B, I) and w (O, I).
+    pub fn linear(x: Id, w: Id) -> Product {
+        Product { kernel: "linear", batch: x.rows, inputs: w.cols, outputs: w.rows }
+    }
+
+    /// dx (B, I) of dy (B, O) and w (O, I).
+    pub fn linear_dx(dy: Id, w: Id) -> Product {
+        Product { kernel: "linear_dx", batch: dy.rows, inputs: w.cols, outputs: w.rows }
+    }
+
+    /// dw (O, I) of dy (B, O) and x (B, I).
+    pub fn linear_dw(dy: Id, x: Id) -> Product {
+        Product { kernel: "linear_dw", batch: dy.rows, inputs: x.cols, outputs: dy.cols }
+    }
+
+    /// The product that a dispatch computes, if it has forms.
+    pub fn of(op: &Op) -> Option<Product> {
+        match op {
+            Op::Linear(kernel) => Some(Product::linear(kernel.x, kernel.w)),
+            Op::LinearDx(kernel) => Some(Product::linear_dx(kernel.dy, kernel.w)),
+            Op::LinearDw(kernel) => Some(Product::linear_dw(kernel.dy, kernel.x)),
+            // The same product; what is done with the gradient afterwards costs every form the same.
+            Op::Update(kernel) => Some(Product::linear_dw(kernel.dy, kernel.x)),
+            _ => None,
+        }
+    }
+
+    /// Multiply-adds.
+    pub fn multiply_adds(&self) -> u64 {
+        self.batch as u64 * self.inputs as u64 * self.outputs as u64
+    }
+}
+
+/// As it is written down: `linear 64x784x128`, kernel and B×I×O.
+impl fmt::Display for Product {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}x{}x{}", self.kernel, self.batch, self.inputs, self.outputs)
+    }
+}
+
+/// Forms by product, the products as they are written.
+pub type Chosen = BTreeMap<String, Form>;
+
+/// A form for every product.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Forms {
+    /// For products that nothing was chosen for.
+    pub default: Form,
+    /// Choices.
+    pub chosen: Chosen,
+}
+
+impl Forms {
+    /// The form of a product.
+    pub fn of(&self, product: Product) -> Form {
+        self.chosen.get(&product.to_string()).copied().unwrap_or(self.default)
+    }
+}
+
+/// One form for all.
+impl From<Form> for Forms {
+    fn from(default: Form) -> Forms {
+        Forms { default, chosen: Chosen::new() }
+    }
+}

@@ -1,0 +1,123 @@
+//! Choosing the form of each matrix product by trying: a moment of timing on the open device, kept on disk.
+
+mod store;
+mod trial;
+
+use crate::config::Config;
+use crate::data::DataSet;
+use crate::error::Error;
+use crate::forms::{Chosen, Product};
+use crate::gpu::Class;
+use crate::kernels::{Form, Op};
+use crate::machine::Machine;
+use crate::net::{Net, Sizes};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use store::Store;
+
+/// Whether to try.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Tune {
+    /// Never: the form that suits the class of the adapter.
+    Off,
+    /// On GPUs, for products that were not tried before. On software adapters only what is remembered is taken: there one
+    /// form is the best for all products (lavapipe, the nets of the benchmarks: 1.2 to 6 times the next).
+    #[default]
+    Auto,
+    /// On any adapter, and all products anew.
+    Force,
+}
+
+/// What was chosen, and how.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tuning {
+    /// To be put into [`Config::forms`]; empty if nothing was to be chosen.
+    pub forms: Chosen,
+    /// Products that were tried in this run; the others were known, or there was no time.
+    pub tried: usize,
+    /// Time it took, files included.
+    pub took: Duration,
+    /// Something the user should know.
+    pub note: Option<String>,
+}
+
+/// All trials together end about here, whatever the adapter: what has not been tried by then keeps the default.
+pub const BUDGET: Duration = Duration::from_millis(500);
+
+/// Chooses forms for a training run. `cache` is the folder that remembers; the same memory gives the same choice.
+///
+/// # Errors
+/// If the device fails. A file that cannot be read or written is a note.
+pub async fn tune(
+    config: &Config,
+    data: &DataSet,
+    machine: &Machine,
+    mode: Tune,
+    cache: Option<&Path>,
+) -> Result<Tuning, Error> {
+    let begin = Instant::now();
+    let Machine::Gpu(gpu) = machine else { return Ok(Tuning::default()) };
+    if mode == Tune::Off {
+        return Ok(Tuning::default());
+    }
+    let net = Net::for_training(config, Sizes::of(data, machine.form(), machine.limit()), 1.0, 0.0);
+    let wanted: BTreeMap<Product, &Op> = net.plan.steps.iter().filter_map(|op| Some((Product::of(op)?, op))).collect();
+    let mut store = cache.map(|folder| Store::open(folder, gpu.line()));
+    let mut known = store.as_mut().map(|store| std::mem::take(&mut store.forms)).unwrap_or_default();
+    let mut note = store.as_mut().and_then(|store| store.note.take());
+
+    let mut tuning = Tuning::default();
+    let mut fresh = Chosen::new();
+    for (product, op) in &wanted {
+        let name = product.to_string();
+        if mode == Tune::Auto
+            && let Some(&form) = known.get(&name)
+        {
+            tuning.forms.insert(name, form);
+            continue;
+        }
+        if mode == Tune::Auto && gpu.class() == Class::Software {
+            continue;
+        }
+        let left = BUDGET.saturating_sub(begin.elapsed());
+        // What was not tried is written down all the same, so that the record of the run is whole; but not remembered.
+        let form = match left {
+            Duration::ZERO => machine.form(),
+            left => {
+                let form = trial::fastest(machine, op, *product, left / 2).await?;
+                tuning.tried += 1;
+                fresh.insert(name.clone(), form);
+                form
+            }
+        };
+        tuning.forms.insert(name, form);
+    }
+    if let Some(store) = &mut store
+        && !fresh.is_empty()
+    {
+        known.extend(fresh);
+        store.forms = known;
+        if let Err(error) = store.save() {
+            note.get_or_insert(format!("the choice of forms was not kept: {error}"));
+        }
+    }
+    tuning.note = note;
+    tuning.took = begin.elapsed();
+    Ok(tuning)
+}
+
+impl Tuning {
+    /// One line for people, or nothing if nothing was tried or remembered.
+    pub fn line(&self) -> Option<String> {
+        let count = |form| self.forms.values().filter(|&&other| other == form).count();
+        let forms = Form::ALL.into_iter().filter(|&form| count(form) > 0);
+        let forms: Vec<String> = forms.map(|form| format!("{} {}", count(form), form.name())).collect();
+        let how = match self.tried {
+            0 => "known from earlier runs".to_string(),
+            tried => format!("{tried} products tried in {:.2} s", self.took.as_secs_f64()),
+        };
+        (!self.forms.is_empty()).then(|| format!("forms: {}; {how}", forms.join(", ")))
+    }
+}
