@@ -313,7 +313,8 @@ impl Update {
                 };
                 vec![each(&w_error), each(&m_error), each(&v_error)]
             }
-            _ => vec![each(&|i| EPSILON * (4.0 * lr * full(i) + 2.0 * w[i].abs()) + lr * g_error[i])],
+            // The twin's w is rounded three times: 1 − lr·l2, its product with w, and the sum.
+            _ => vec![each(&|i| EPSILON * (4.0 * lr * full(i) + 3.0 * w[i].abs()) + lr * g_error[i])],
         }
     }
 }
