@@ -17,7 +17,8 @@
 //! the epoch's end a record of losses and hits ([`kernels::tally`]) goes home.
 //!
 //! An [`engine`] does what the plan says: [`cpu`] as a loop over the twins, [`gpu`] as compute passes; [`machine`] chooses.
-//! [`court`] compares the two. [`assess`] says how good the result is, [`model_file`] and [`metrics`] write it down.
+//! [`court`] compares the two. [`assess`] says how good the result is, [`model_file`] and [`metrics`] write it down;
+//! [`bench`] says how fast it came about.
 //!
 //! # Train on your own arrays
 //!
@@ -52,6 +53,7 @@
 
 pub mod assess;
 mod audited;
+pub mod bench;
 pub mod config;
 pub mod court;
 pub mod cpu;
