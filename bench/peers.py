@@ -78,19 +78,19 @@ def main():
 
     rows = []
     for config in args.config:
-        ours = [program, "bench", "--config", config, "--data", "mnist", "--offline", "--run-only", "--json", *bench_args]
+        ours = [program, "bench", "--config", config, "--data", "mnist", "--offline", "--run-only", "--json"] + bench_args
         commands = {"gpu-mlp": (ours, Path.cwd())}
         commands.update({label: (text.format(c=config).split(), folder) for label, text in there.items()})
         rates, accuracy, note, device = {label: [] for label in commands}, {}, {}, ""
         for _ in range(args.rounds):
-            for label, (command, where) in commands.items():
-                record, problem = last_json(command, where, env, args.limit)
+            for label, (command, cwd) in commands.items():
+                record, problem = last_json(command, cwd, env, args.limit)
                 if problem:
                     note[label] = problem
                     continue
                 if args.out:
                     with args.out.open("a") as out:
-                        out.write(json.dumps({"label": label, "config": config, **record}) + "\n")
+                        out.write(json.dumps({"label": label, "preset": config, **record}) + "\n")
                 if label == "gpu-mlp":
                     run, device = record["run"], record["device"]
                     # All samples together, as the peers count.
@@ -108,11 +108,13 @@ def main():
             if found:
                 middle = statistics.median(found)
                 spread = f"{min(found):,.0f} .. {max(found):,.0f}"
-                rows.append((config, label, f"{middle:,.0f}", spread, f"{own / middle:.2f}", f"{accuracy[label]:.4f}", note.get(label, "")))
+                numbers = [f"{middle:,.0f}", spread, f"{own / middle:.2f}", f"{accuracy[label]:.4f}"]
+                rows.append((config, label, *numbers, note.get(label, "")))
             else:
                 rows.append((config, label, "-", "-", "-", "-", note.get(label, "")))
         if device:
-            print(f"{config}: gpu-mlp on {device['class']}: {device['adapter']} {device['driver']}, host {device['processor']}, {threads} threads")
+            where = " ".join(filter(None, [device["adapter"], device["backend"], device["driver"]]))
+            print(f"{config}: gpu-mlp on {device['class']}, {where}; host {device['processor']}, {threads} threads")
 
     print("\nimages a second, median of the rounds; ratio: gpu-mlp over the other\n")
     print("| config | trainer | images/s | extremes | ratio | test accuracy | |\n|---|---|---:|---:|---:|---:|---|")

@@ -43,8 +43,8 @@ pub struct Report {
     pub train_samples: usize,
     /// The peers' configuration, if it is one of them.
     pub preset: Option<preset::Preset>,
-    /// All settings; `epochs` are those to be timed.
-    pub config: Config,
+    /// All settings, where one net is measured; `epochs` are those to be timed.
+    pub config: Option<Config>,
     /// What is inside the clock of a run and of a dispatch.
     pub clock: [&'static str; 2],
     /// The device's best rates.
@@ -63,7 +63,7 @@ pub struct Report {
 
 impl Report {
     /// A report without measurements.
-    pub fn new(device: device::Device, data: &DataSet, preset: Option<preset::Preset>, config: &Config) -> Report {
+    pub fn new(device: device::Device, data: &DataSet, config: Option<&Config>) -> Report {
         Report {
             schema: 1,
             version: env!("CARGO_PKG_VERSION"),
@@ -73,8 +73,8 @@ impl Report {
             data: data.name.clone(),
             data_sha256: data.sha256.clone(),
             train_samples: data.train.len(),
-            preset,
-            config: config.clone(),
+            preset: None,
+            config: config.cloned(),
             clock: [training::IN_THE_CLOCK, clock::IN_THE_CLOCK],
             roof: None,
             run: None,

@@ -18,7 +18,7 @@
 //!
 //! An [`engine`] does what the plan says: [`cpu`] as a loop over the twins, [`gpu`] as compute passes; [`machine`] chooses.
 //! [`court`] compares the two. [`assess`] says how good the result is, [`model_file`] and [`metrics`] write it down;
-//! [`bench`] says how fast it came about.
+//! [`mod@bench`] says how fast it came about.
 //!
 //! # Train on your own arrays
 //!

@@ -14,6 +14,9 @@ pub const IN_THE_CLOCK: &str =
 /// Most entries a sample.
 const MOST_ENTRIES: usize = 8192;
 
+/// Work that alone takes this many times the budget is timed once.
+const SLOW: u32 = 4;
+
 /// How much time a measurement may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
@@ -58,8 +61,9 @@ pub async fn time(engine: &mut dyn Engine, work: &Work, written: Id, effort: &Ef
     let mut entries = vec![work.clone()];
     // Once more than the first time, which may still compile or touch memory for the first time.
     sample(engine, &entries, written, &mut total).await?;
+    let mut took;
     loop {
-        let took = sample(engine, &entries, written, &mut total).await?;
+        took = sample(engine, &entries, written, &mut total).await?;
         if 2 * took >= effort.sample || entries.len() >= MOST_ENTRIES {
             break;
         }
@@ -69,6 +73,11 @@ pub async fn time(engine: &mut dyn Engine, work: &Work, written: Id, effort: &Ef
     }
     let begin = Instant::now();
     let mut seconds = Vec::new();
+    if took > SLOW * effort.budget {
+        // Minutes of repetition would teach little about what takes seconds.
+        seconds.push(took.as_secs_f64());
+        return Ok(Timing { seconds: Spread::of(seconds), repetitions: 1, total });
+    }
     while seconds.len() < effort.least.max(1) || seconds.len() < effort.most && begin.elapsed() < effort.budget {
         let took = sample(engine, &entries, written, &mut total).await?;
         seconds.push(took.as_secs_f64() / entries.len() as f64);

@@ -133,8 +133,9 @@ async fn square(machine: &Machine, way: Product, side: usize, effort: &Effort) -
 
     let element = |of: usize, row: usize, col: usize| value(seeds[of], (row * side + col) % 65_521);
     let mut fault = None;
-    for place in 0..16 {
-        let (row, col) = (place * 7919 % side, place * 104_729 % side);
+    // Enough places that an error in one of sixteen of a tile's elements is hardly missed.
+    for place in 0..64u32 {
+        let [row, col] = [0, 64].map(|seed| ((place + seed + 1).wrapping_mul(0x9E37_79B9) >> 8) as usize % side);
         let terms = (0..side).map(|k| match way {
             Product::Forward(_) => element(0, row, k) * element(1, col, k),
             Product::Gradient(_) => element(0, k, row) * element(1, k, col),

@@ -77,7 +77,9 @@ impl Bench {
             eprintln!("note: this is a debug build; measure with `cargo run --release`");
         }
         let data = self.data.open()?;
-        let mut report = Report::new(device, &data, self.net.preset, config);
+        let several = self.growth || self.kernels && !self.net.given;
+        let mut report = Report::new(device, &data, Some(config).filter(|_| !several));
+        report.preset = self.net.preset;
         let mut out = std::io::stdout();
         if !self.json {
             out.write_all(table::head(&report).as_bytes())?;

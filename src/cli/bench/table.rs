@@ -5,25 +5,19 @@ use gpu_mlp::bench::dispatch::Dispatch;
 use gpu_mlp::bench::growth::Point;
 use gpu_mlp::bench::roof::Roof;
 use gpu_mlp::bench::spread::Spread;
+use gpu_mlp::config::Config;
 use std::fmt::Write as _;
 
 /// What is measured on what.
 pub fn head(report: &Report) -> String {
-    let Report { config, preset, data, train_samples, .. } = report;
+    let Report { device, preset, data, train_samples, profile, version, .. } = report;
     let name = preset.map_or(String::new(), |preset| format!("{preset:?}: "));
-    format!(
-        "{}\n{name}hidden {:?}, {:?}, batch {}, keep {}, {:?} lr {} momentum {}; {data}, {train_samples} samples; {} build of {}\n",
-        report.device.heading(),
-        config.hidden,
-        config.activation,
-        config.batch_size,
-        config.keep_prob,
-        config.optimizer,
-        config.lr,
-        config.momentum,
-        report.profile,
-        report.version,
-    )
+    let net = report.config.as_ref().map_or("several nets".into(), |config| {
+        let Config { hidden, activation, batch_size, keep_prob, optimizer, lr, momentum, .. } = config;
+        let optimizer = format!("{optimizer:?} lr {lr} momentum {momentum}");
+        format!("{name}hidden {hidden:?}, {activation:?}, batch {batch_size}, keep {keep_prob}, {optimizer}")
+    });
+    format!("{}\n{net}; {data}, {train_samples} samples; {profile} build of {version}\n", device.heading())
 }
 
 /// The best rates of the device.
