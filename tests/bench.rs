@@ -206,6 +206,18 @@ fn thirty_steps_are_timed_even_where_there_is_no_time() {
 }
 
 #[test]
+fn a_falling_rate_lasts_over_every_step_that_is_timed() {
+    // Five steps an epoch: thirty timed steps are more epochs than were asked for, and a rate below zero would unlearn.
+    let args = ["--engine", "cpu", "--schedule", "linear", "--digits-train", "320", "--epochs", "1", "--run-only"];
+    let mut command = Command::cargo_bin("gpu-mlp").expect("the binary is built");
+    let (stdout, _) = ends(command.args(["bench", "--data", "digits", "--digits-test", "300", "--json"]).args(args), 0);
+    let run = json(&stdout)["run"].clone();
+    assert_eq!((run["steps"].as_u64(), run["seconds"]["samples"].as_array().unwrap().len()), (Some(5), 6));
+    let loss: Vec<f64> = run["loss"].as_array().unwrap().iter().filter_map(Value::as_f64).collect();
+    assert!(loss.windows(2).all(|pair| pair[1] < pair[0]), "{loss:?}");
+}
+
+#[test]
 fn net_options_are_put_over_a_configuration() {
     let args = ["--engine", "cpu", "--config", "K", "--hidden", "40", "--epochs", "1", "--run-only", "--json"];
     let config = json(&ends(&mut bench(&args), 0).0)["config"].clone();

@@ -92,16 +92,16 @@ pub fn product_flops(widths: &[usize]) -> u64 {
 pub async fn train(machine: &Machine, config: &Config, data: &DataSet, demand: &Demand) -> Result<Run, Error> {
     config.check(data.train.len())?;
     let (epochs, samples) = (config.epochs, data.train.len());
-    // The warm-up is an epoch like any other, and a falling learning rate must last over all of them.
-    let config = &Config { epochs: epochs + 1, ..config.clone() };
+    // A falling learning rate must last over all that is trained: two epochs of warm-up, and as many as are timed at most.
+    let lasting = |steps: usize| Config { epochs: 2 + epochs.max(TIMED.div_ceil(steps)), ..config.clone() };
     let batch = config.batch_size.samples(samples);
     let epoch_steps = samples.div_ceil(batch);
     let (head, body);
 
     head = cut(data, batch.saturating_mul(WARM_UP));
     let begin = Instant::now();
-    let mut trainer = Trainer::open(config, &head, machine).await?;
     let mut steps = head.train.len().div_ceil(batch);
+    let mut trainer = Trainer::open(&lasting(steps), &head, machine).await?;
     let mut history = vec![trainer.epoch(&mut |_| {}).await?];
     let (mut fastest, mut warm_up_steps) = (history[0].time, steps);
     // A first epoch may pay for what is made only once; where it was short another tells more.
@@ -114,9 +114,9 @@ pub async fn train(machine: &Machine, config: &Config, data: &DataSet, demand: &
     let wanted = (wanted as usize).clamp(WARM_UP, epoch_steps.max(WARM_UP));
     if wanted > steps {
         body = cut(data, batch.saturating_mul(wanted));
-        trainer = Trainer::open(config, &body, machine).await?;
-        history = vec![trainer.epoch(&mut |_| {}).await?];
         steps = body.train.len().div_ceil(batch);
+        trainer = Trainer::open(&lasting(steps), &body, machine).await?;
+        history = vec![trainer.epoch(&mut |_| {}).await?];
         warm_up_steps += steps;
     }
 
