@@ -1,45 +1,101 @@
 //! The only `unsafe` of the crate, each call behind checks that make it sound.
 
-use crate::kernels::Operand;
+use crate::kernels::{Operand, Product};
 use sha2::{Digest, Sha256};
+use std::ops::Range;
 
-/// c = a·b or c += a·b through `matrixmultiply`; shapes as in [`crate::kernels::product`].
+/// Values that several threads may write to, each in places of its own.
+#[derive(Clone, Copy)]
+struct Shared {
+    values: *mut f32,
+    len: usize,
+}
+
+// SAFETY: a `Shared` is made from a `&mut [f32]` that outlives all use of it, and `part` hands out disjoint places only.
+#[expect(unsafe_code, reason = "see above")]
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+#[expect(unsafe_code, reason = "see above")]
+unsafe impl Sync for Shared {}
+
+/// c = α·a·b + β·c, cut into `parts` along its longer side; then `finish(row, first column, [c, …])` for each row of each
+/// part, on the thread that made it, while it is in that thread's cache. The other outputs have the shape of c. Padding
+/// belongs to the last part of a row.
 ///
 /// # Panics
-/// If an operand is too short for its shape: a mistake in a twin.
-#[expect(unsafe_code, reason = "matrixmultiply takes pointers; the asserts below bound every access")]
-pub fn sgemm(k: usize, n: usize, a: Operand<'_>, b: Operand<'_>, accumulate: bool, c: &mut [f32], stride: usize) {
-    let m = c.len() / stride.max(1);
-    if m == 0 || n == 0 {
-        return;
-    }
-    if k == 0 {
-        if !accumulate {
-            c.fill(0.0);
+/// If an operand or an output is too short for its shape: a mistake in a twin.
+pub fn product<const N: usize>(
+    shape: Product<'_>,
+    outputs: [&mut [f32]; N],
+    parts: usize,
+    finish: impl Fn(usize, usize, [&mut [f32]; N]) + Sync,
+) {
+    let Product { m, n, stride, .. } = shape;
+    assert!(n <= stride && outputs.iter().all(|out| out.len() == m * stride), "product: outputs are not {m}×{stride}");
+    let shared = outputs.map(|out| Shared { values: out.as_mut_ptr(), len: out.len() });
+    let columns = shape.columns;
+    let (side, unit) = if columns { (n, 32) } else { (m, 16) };
+    // Whole tiles of the product's kernel: no thread repeats another's remainder.
+    let step = side.div_ceil(parts.max(1)).next_multiple_of(unit);
+    let part = |number: usize| {
+        let range = (number * step).min(side)..((number + 1) * step).min(side);
+        let (rows, cols) = if columns { (0..m, range) } else { (range, 0..n) };
+        sgemm(shape, rows.clone(), cols.clone(), shared[0]);
+        let end = if cols.end == n { stride } else { cols.end };
+        for row in rows {
+            // SAFETY: parts have disjoint rows or columns, and `row · stride + end ≤ m · stride`, the length of each
+            // output by the assertion above.
+            #[expect(unsafe_code, reason = "rows of one output, split by columns, cannot be borrowed apart otherwise")]
+            let lines = shared.map(|out| unsafe {
+                debug_assert!(row * stride + end <= out.len);
+                std::slice::from_raw_parts_mut(out.values.add(row * stride + cols.start), end - cols.start)
+            });
+            finish(row, cols.start, lines);
         }
+    };
+    fan(0..side.div_ceil(step).max(1), &part);
+}
+
+/// Calls `part` for each number, in parallel where there are several.
+fn fan(numbers: Range<usize>, part: &(impl Fn(usize) + Sync)) {
+    match numbers.len() {
+        0 => {}
+        1 => part(numbers.start),
+        len => {
+            let middle = numbers.start + len / 2;
+            rayon::join(|| fan(numbers.start..middle, part), || fan(middle..numbers.end, part));
+        }
+    }
+}
+
+/// The product of some rows of a and some columns of b, into c.
+#[expect(unsafe_code, reason = "matrixmultiply takes pointers; the assertions bound every access")]
+fn sgemm(shape: Product<'_>, rows: Range<usize>, cols: Range<usize>, c: Shared) {
+    let Product { k, a, b, alpha, beta, stride, .. } = shape;
+    if rows.is_empty() || cols.is_empty() || k == 0 {
         return;
     }
-    assert!(n <= stride && c.len() == m * stride, "sgemm: c is {} values in rows of {stride}", c.len());
-    assert!((m - 1) * a.row + (k - 1) * a.col < a.values.len(), "sgemm: a is too short for {m}×{k}");
-    assert!((k - 1) * b.row + (n - 1) * b.col < b.values.len(), "sgemm: b is too short for {k}×{n}");
+    let last = |operand: Operand<'_>, rows: usize, cols: usize| (rows - 1) * operand.row + (cols - 1) * operand.col;
+    assert!(last(a, rows.end, k) < a.values.len(), "product: a is too short for {}×{k}", rows.end);
+    assert!(last(b, k, cols.end) < b.values.len(), "product: b is too short for {k}×{}", cols.end);
+    assert!((rows.end - 1) * stride + cols.end <= c.len, "product: c is too short for {}×{}", rows.end, cols.end);
     let [ra, ca, rb, cb, rc] = [a.row, a.col, b.row, b.col, stride].map(usize::cast_signed);
-    let beta = if accumulate { 1.0 } else { 0.0 };
-    // SAFETY: sgemm reads a[i·ra + p·ca] and b[p·rb + j·cb] and accesses c[i·rc + j] for i < m, p < k, j < n; the
-    // asserts bound the largest index of each, and c is borrowed mutably, so nothing aliases it.
+    // SAFETY: sgemm reads a[i·ra + p·ca] and b[p·rb + j·cb] and accesses c[i·rc + j] for i in rows, p < k, j in cols; the
+    // assertions bound the largest index of each. No other thread has these rows and columns of c.
     unsafe {
         matrixmultiply::sgemm(
-            m,
+            rows.len(),
             k,
-            n,
-            1.0,
-            a.values.as_ptr(),
+            cols.len(),
+            alpha,
+            a.values.as_ptr().add(rows.start * a.row),
             ra,
             ca,
-            b.values.as_ptr(),
+            b.values.as_ptr().add(cols.start * b.col),
             rb,
             cb,
             beta,
-            c.as_mut_ptr(),
+            c.values.add(rows.start * stride + cols.start),
             rc,
             1,
         );

@@ -52,6 +52,8 @@ pub struct Config {
     pub seed: u64,
     /// How samples reach the device.
     pub upload: Upload,
+    /// Which kernels a step is made of.
+    pub plan: PlanKind,
     /// Forms of matrix products on a GPU, as [`crate::tune`] chose them; where there is none, the form that suits the
     /// adapter. Forms differ in the order of their sums, so the same bits need the same forms.
     #[serde(skip_serializing_if = "Chosen::is_empty")]
@@ -82,6 +84,7 @@ impl Default for Config {
             normalize: Normalize::Standard,
             seed: 1,
             upload: Upload::Auto,
+            plan: PlanKind::Fused,
             forms: Chosen::new(),
         }
     }
@@ -181,6 +184,17 @@ pub enum Upload {
     Resident,
     /// Shuffled mini-batches, window by window.
     Stream,
+}
+
+/// Which kernels a step is made of. Both kinds train alike, to rounding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum PlanKind {
+    /// Gradients are used where they are made and never take memory. Batches of several micro-batches take the plain kind.
+    Fused,
+    /// One kernel for each formula of the textbook.
+    Plain,
 }
 
 /// Samples an update: a number, or the whole training split.

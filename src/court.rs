@@ -12,7 +12,7 @@ mod case;
 mod steps;
 
 pub use case::{Case, Fill};
-pub use steps::compare_steps;
+pub use steps::{compare_step, compare_steps};
 
 use crate::cpu::CpuEngine;
 use crate::engine::{Engine, Memory, NAN_POISON};

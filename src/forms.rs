@@ -41,6 +41,8 @@ impl Product {
             Op::Linear(kernel) => Some(Product::linear(kernel.x, kernel.w)),
             Op::LinearDx(kernel) => Some(Product::linear_dx(kernel.dy, kernel.w)),
             Op::LinearDw(kernel) => Some(Product::linear_dw(kernel.dy, kernel.x)),
+            // The same product; what is done with the gradient afterwards costs every form the same.
+            Op::Update(kernel) => Some(Product::linear_dw(kernel.dy, kernel.x)),
             _ => None,
         }
     }

@@ -100,29 +100,34 @@ uniform! {
     }
 }
 
-/// The tensors of one call, as words. Each is taken out once, under its name in the shader.
+/// Most storage bindings of a shader: what every WebGPU device has.
+pub const MAX_ARGS: usize = 8;
+
+/// The tensors of one call, as words, in the order of the shader's bindings. Each is taken out once.
+#[derive(Default)]
 pub struct Args<'a> {
-    slots: Vec<Slot<'a>>,
+    slots: [Slot<'a>; MAX_ARGS],
+    len: usize,
 }
 
+#[derive(Default)]
 enum Slot<'a> {
     Read(&'a [u32]),
     Write(&'a mut [u32]),
+    #[default]
     Taken,
 }
 
 impl<'a> Args<'a> {
-    /// An empty call; tensors are pushed in the order of the shader's bindings.
-    pub fn new(capacity: usize) -> Self {
-        Args { slots: Vec::with_capacity(capacity) }
-    }
-    /// Adds a tensor that the call reads.
+    /// Adds a tensor that the call reads; panics if there are too many, which a plan refuses.
     pub fn push_read(&mut self, words: &'a [u32]) {
-        self.slots.push(Slot::Read(words));
+        self.slots[self.len] = Slot::Read(words);
+        self.len += 1;
     }
-    /// Adds a tensor that the call writes.
+    /// Adds a tensor that the call writes; panics if there are too many, which a plan refuses.
     pub fn push_write(&mut self, words: &'a mut [u32]) {
-        self.slots.push(Slot::Write(words));
+        self.slots[self.len] = Slot::Write(words);
+        self.len += 1;
     }
     /// Takes the words of a tensor that is read.
     ///

@@ -13,11 +13,13 @@
 //! the order into batches. In a step [`kernels::gather`] makes the digit a row of `x0 (B, 784)`; [`kernels::linear`] makes
 //! it `h1 (B, H)` and then `logits (B, C)`; [`kernels::softmax_xent`] asks how wrong that was and leaves `dlogits`.
 //! [`kernels::linear_dx`] carries this error signal δ down, [`kernels::linear_dw`] and [`kernels::linear_db`] turn it into
-//! gradients, and [`kernels::sgd`] (or [`kernels::momentum`], or [`kernels::adam`]) into a small change of the weights. At
-//! the epoch's end a record of losses and hits ([`kernels::tally`]) goes home.
+//! gradients, and [`kernels::sgd`] (or [`kernels::momentum`], or [`kernels::adam`]) into a small change of the weights; by
+//! default [`kernels::update`] does the last three in one visit. At the epoch's end a record of losses and hits
+//! ([`kernels::tally`]) goes home.
 //!
 //! An [`engine`] does what the plan says: [`cpu`] as a loop over the twins, [`gpu`] as compute passes; [`machine`] chooses,
-//! and [`tune`] finds the fastest form of each product. [`court`] compares the two. [`assess`] says how good the result is, [`model_file`] and [`metrics`] write it down.
+//! and [`tune`] finds the fastest form of each product. [`court`] compares the two. [`assess`] says how good the result
+//! is, [`model_file`] and [`metrics`] write it down; [`mod@bench`] says how fast it came about.
 //!
 //! # Train on your own arrays
 //!
@@ -52,6 +54,7 @@
 
 pub mod assess;
 mod audited;
+pub mod bench;
 pub mod cache;
 pub mod config;
 pub mod court;

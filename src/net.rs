@@ -1,6 +1,6 @@
 //! From a configuration to a plan: which tensors a net needs, and which kernels one training step runs over them.
 
-use crate::config::{Config, Optimizer};
+use crate::config::{Config, Optimizer, PlanKind};
 use crate::data::DataSet;
 use crate::forms::{Forms, Product};
 use crate::kernels::Activation;
@@ -15,6 +15,7 @@ use crate::kernels::momentum::Momentum;
 use crate::kernels::sgd::Sgd;
 use crate::kernels::softmax_xent::SoftmaxXent;
 use crate::kernels::tally::Tally;
+use crate::kernels::update::{Rule, Update};
 use crate::plan::Plan;
 use crate::rng::{Stream, device_key};
 use crate::tensor::{Id, Kind};
@@ -159,14 +160,21 @@ impl<'a> Builder<'a> {
         Builder { plan, none, config, sizes, scale, shift }
     }
 
-    /// Parameters of all layers; with gradients (dw, db) and optimizer state if they are to be trained.
+    /// Whether gradients are used where they are made, which they can be only if a batch is computed in one go.
+    fn fused(&self) -> bool {
+        let batch = self.config.batch_size.samples(self.sizes.train);
+        self.config.plan == PlanKind::Fused && batch <= self.config.physical_batch
+    }
+
+    /// Parameters of all layers; with optimizer state, and unless fused with gradients (dw, db), if they are to be trained.
     fn layers(&mut self, train: bool) -> Vec<(LayerIds, Option<(Id, Id)>)> {
+        let fused = self.fused();
         let widths = self.config.widths(self.sizes.inputs, self.sizes.classes);
-        let state: &[&str] = match self.config.optimizer {
+        let state: &[&str] = match self.rule() {
             _ if !train => &[],
-            Optimizer::Adam | Optimizer::Adamw => &["m", "v"],
-            Optimizer::Sgd if self.config.momentum == 0.0 => &[],
-            Optimizer::Sgd | Optimizer::Nesterov => &["v"],
+            Rule::Sgd => &[],
+            Rule::Momentum { .. } => &["v"],
+            Rule::Adam { .. } => &["m", "v"],
         };
         let pairs = widths.windows(2).zip(1..);
         pairs
@@ -178,7 +186,7 @@ impl<'a> Builder<'a> {
                     state.iter().map(|kind| self.plan.f32(format!("{kind}_{name}"), of.rows, of.cols)).collect()
                 };
                 let state = [remember(w), remember(b)].concat();
-                let gradients = train.then(|| (self.plan.grad(w), self.plan.grad(b)));
+                let gradients = (train && !fused).then(|| (self.plan.grad(w), self.plan.grad(b)));
                 (LayerIds { w, b, state }, gradients)
             })
             .collect()
@@ -261,40 +269,55 @@ impl<'a> Builder<'a> {
         self.plan.push(Tally { score, tally });
 
         // Backward: the error signal δ walks from the head to the first layer, leaving gradients on its way.
-        let mut delta = dlogits;
+        let mut deltas = vec![dlogits; layers.len()];
         for (number, (ids, gradients)) in layers.iter().enumerate().rev() {
-            let x = activations[number];
-            let below = (number > 0).then(|| self.plan.grad(x));
-            if let Some(dx) = below {
+            let (dy, x) = (deltas[number], activations[number]);
+            if number > 0 {
+                let dx = self.plan.grad(x);
                 let (act, keep, mask) = (config.activation(), keep(number), masks[number]);
-                let form = self.sizes.forms.of(Product::linear_dx(delta, ids.w));
-                self.plan.push(LinearDx { dy: delta, w: ids.w, x, mask, dx, act, keep, form });
+                let form = self.sizes.forms.of(Product::linear_dx(dy, ids.w));
+                self.plan.push(LinearDx { dy, w: ids.w, x, mask, dx, act, keep, form });
+                deltas[number - 1] = dx;
             }
             if let Some((dw, db)) = *gradients {
-                let form = self.sizes.forms.of(Product::linear_dw(delta, x));
-                self.plan.push(LinearDw { dy: delta, x, dw, form });
-                self.plan.push(LinearDb { dy: delta, db });
+                let form = self.sizes.forms.of(Product::linear_dw(dy, x));
+                self.plan.push(LinearDw { dy, x, dw, form });
+                self.plan.push(LinearDb { dy, db });
             }
-            delta = below.unwrap_or(delta);
         }
+        // Every error signal has been made from the old weights by now, so all layers may change side by side.
         let update = self.plan.steps.len();
-        for (ids, gradients) in layers {
-            let Some((dw, db)) = *gradients else { continue };
-            let (of_w, of_b) = ids.state.split_at(ids.state.len() / 2);
+        for (number, (ids, gradients)) in layers.iter().enumerate() {
             // Biases are few and shift no slope: they are not penalised.
-            self.optimizer(ids.w, dw, of_w, config.l2);
-            self.optimizer(ids.b, db, of_b, 0.0);
+            if let Some((dw, db)) = *gradients {
+                let (of_w, of_b) = ids.state.split_at(ids.state.len() / 2);
+                self.optimizer(ids.w, dw, of_w, config.l2);
+                self.optimizer(ids.b, db, of_b, 0.0);
+                continue;
+            }
+            let (dy, x, rule, l2) = (deltas[number], activations[number], self.rule(), config.l2);
+            let form = self.sizes.forms.of(Product::linear_dw(dy, x));
+            self.plan.push(Update { dy, x, w: ids.w, b: ids.b, state: ids.state.clone(), l2, rule, form });
         }
         let end = self.plan.steps.len();
         Training { source, micro, gradients: start..update, update: update..end, tally }
     }
 
+    fn rule(&self) -> Rule {
+        let Config { optimizer, momentum, beta2, epsilon, .. } = *self.config;
+        match optimizer {
+            Optimizer::Sgd if momentum == 0.0 => Rule::Sgd,
+            Optimizer::Sgd | Optimizer::Nesterov => Rule::Momentum { nesterov: optimizer == Optimizer::Nesterov },
+            Optimizer::Adam | Optimizer::Adamw => {
+                Rule::Adam { beta2, epsilon, decoupled: optimizer == Optimizer::Adamw }
+            }
+        }
+    }
+
     fn optimizer(&mut self, w: Id, dw: Id, state: &[Id], l2: f32) {
-        let Config { optimizer, beta2, epsilon, .. } = *self.config;
-        match *state {
-            [v] => self.plan.push(Momentum { dw, w, v, l2, nesterov: optimizer == Optimizer::Nesterov }),
-            [m, v] => {
-                let decoupled = optimizer == Optimizer::Adamw;
+        match (self.rule(), state) {
+            (Rule::Momentum { nesterov }, &[v]) => self.plan.push(Momentum { dw, w, v, l2, nesterov }),
+            (Rule::Adam { beta2, epsilon, decoupled }, &[m, v]) => {
                 self.plan.push(Adam { dw, w, m, v, l2, beta2, epsilon, decoupled });
             }
             _ => self.plan.push(Sgd { dw, w, l2 }),

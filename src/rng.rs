@@ -51,19 +51,32 @@ fn digest(seed: u64, stream: Stream, number: u64) -> [u8; 32] {
 /// Threefry-2x32 with 20 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): two words
 /// that look random for each counter. Additions, rotations and exclusive ors only, so every device agrees to the bit.
 /// `shaders/dropout.wgsl` has the same function.
-#[inline]
 pub fn threefry(key: [u32; 2], counter: [u32; 2]) -> [u32; 2] {
+    let [[a], [b]] = threefry_lanes(key, [[counter[0]], [counter[1]]]);
+    [a, b]
+}
+
+/// [`threefry`] of N counters at once, for registers that hold N words.
+#[inline(always)]
+pub fn threefry_lanes<const N: usize>(key: [u32; 2], counters: [[u32; N]; 2]) -> [[u32; N]; 2] {
     const ROTATIONS: [u32; 8] = [13, 15, 26, 6, 17, 29, 16, 24];
     let keys = [key[0], key[1], 0x1BD1_1BDA ^ key[0] ^ key[1]];
-    let [mut a, mut b] = [counter[0].wrapping_add(keys[0]), counter[1].wrapping_add(keys[1])];
-    for round in 0..20 {
-        a = a.wrapping_add(b);
-        b = b.rotate_left(ROTATIONS[round % 8]) ^ a;
-        if round % 4 == 3 {
-            // After every fourth round the key is mixed in again, shifted by one word, with the injection's number.
-            let injection = round / 4 + 1;
-            a = a.wrapping_add(keys[injection % 3]);
-            b = b.wrapping_add(keys[(injection + 1) % 3]).wrapping_add(injection as u32);
+    let [mut a, mut b] = counters;
+    for lane in 0..N {
+        a[lane] = a[lane].wrapping_add(keys[0]);
+        b[lane] = b[lane].wrapping_add(keys[1]);
+    }
+    for (injection, group) in (1..=5usize).zip([0, 4, 0, 4, 0]) {
+        for rotation in &ROTATIONS[group..group + 4] {
+            for lane in 0..N {
+                a[lane] = a[lane].wrapping_add(b[lane]);
+                b[lane] = b[lane].rotate_left(*rotation) ^ a[lane];
+            }
+        }
+        // After every fourth round the key is mixed in again, shifted by one word, with the injection's number.
+        for lane in 0..N {
+            a[lane] = a[lane].wrapping_add(keys[injection % 3]);
+            b[lane] = b[lane].wrapping_add(keys[(injection + 1) % 3]).wrapping_add(injection as u32);
         }
     }
     [a, b]

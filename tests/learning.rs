@@ -6,7 +6,7 @@
 mod machines;
 
 use gpu_mlp::Error;
-use gpu_mlp::config::{BatchSize, Config, Optimizer, Upload};
+use gpu_mlp::config::{BatchSize, Config, Optimizer, PlanKind, Upload};
 use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::data::{self, Choice, DataSet, Request};
 use gpu_mlp::machine::Machine;
@@ -153,6 +153,24 @@ fn a_learning_rate_that_is_far_too_large_is_reported_and_not_trained_on() {
         match train(&config, &data, &machine) {
             Err(Error::Diverged { epoch: 1, .. }) => {}
             other => panic!("{}: {:?}", machine.description(), other.map(|(_, epochs, _)| epochs)),
+        }
+    }
+}
+
+#[test]
+fn the_fused_plan_trains_as_the_plain_one_does_but_for_rounding() {
+    let data = digits(500, 10);
+    for optimizer in [Optimizer::Sgd, Optimizer::Nesterov, Optimizer::Adam, Optimizer::Adamw] {
+        let (lr, momentum) = (0.1 * optimizer.default_lr(), optimizer.default_momentum());
+        let plain = Config { optimizer, lr, momentum, l2: 0.01, keep_prob: 0.8, epochs: 2, ..Config::default() };
+        let plain = Config { plan: PlanKind::Plain, ..plain };
+        for machine in machines() {
+            let fused = Config { plan: PlanKind::Fused, ..plain.clone() };
+            let [one, two] = [&plain, &fused].map(|config| train(config, &data, &machine).unwrap().0);
+            for (a, b) in one.layers.iter().zip(&two.layers) {
+                let apart = a.weight.iter().zip(&b.weight).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(apart <= 1e-4, "{optimizer:?} on {}: weights are {apart} apart", machine.description());
+            }
         }
     }
 }

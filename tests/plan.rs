@@ -2,7 +2,7 @@
 
 mod machines;
 
-use gpu_mlp::config::{ActivationName, BatchSize, Config, Optimizer};
+use gpu_mlp::config::{ActivationName, BatchSize, Config, Optimizer, PlanKind};
 use gpu_mlp::court::compare_steps;
 use gpu_mlp::cpu::CpuEngine;
 use gpu_mlp::data::digits::{Options, generate};
@@ -16,7 +16,8 @@ use std::collections::BTreeSet;
 
 /// Runs that together use every kernel, with partial batches and batches of several micro-batches.
 fn configs() -> Vec<Config> {
-    let small = Config { hidden: vec![65, 34], batch_size: BatchSize::Samples(50), ..Config::default() };
+    let small =
+        Config { hidden: vec![65, 34], batch_size: BatchSize::Samples(50), plan: PlanKind::Plain, ..Config::default() };
     vec![
         Config { l2: 1e-4, ..small.clone() },
         Config { physical_batch: 16, momentum: 0.9, ..small.clone() },
@@ -36,10 +37,11 @@ fn configs() -> Vec<Config> {
 #[test]
 fn each_dispatch_of_a_training_step_agrees_with_the_cpu_on_every_adapter() {
     let data = generate(&Options { train: 120, test: 10, seed: 1 });
+    let fused = || configs().into_iter().map(|config| Config { plan: PlanKind::Fused, ..config });
     for machine in machines::adapters() {
         let mut used = BTreeSet::new();
         for form in Form::ALL {
-            for config in configs() {
+            for config in configs().into_iter().chain(fused()) {
                 let trial = Trial::new(&config, &data, form);
                 let mut cpu = CpuEngine::new(&trial.net.plan, Memory::default());
                 let mut gpu = pollster::block_on(machine.engine(&trial.net.plan)).expect("the plan fits");
@@ -47,7 +49,7 @@ fn each_dispatch_of_a_training_step_agrees_with_the_cpu_on_every_adapter() {
                 trial.start(&config, &data, gpu.as_mut());
                 let compared = compare_steps(&trial.net.plan, &trial.work, &mut cpu, gpu.as_mut());
                 let verdicts = pollster::block_on(compared).expect("the adapter answers");
-                assert!(verdicts.len() >= 3 * 8, "three updates of at least eight dispatches");
+                assert!(verdicts.len() >= 3 * 5, "three updates of at least five dispatches");
                 for verdict in verdicts {
                     used.insert(verdict.kernel);
                     let where_ = format!("{} {form:?} {} {}", machine.description(), verdict.kernel, verdict.case);

@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+mod bench;
 mod devices;
 mod eval;
 mod options;
@@ -26,6 +27,7 @@ Examples:
   gpu-mlp train --hidden 512,512 --keep-prob 0.8 --optimizer adam --epochs 8
   gpu-mlp eval runs/1/model.safetensors           accuracy, loss, confusion matrix
   gpu-mlp parity                                  does this machine's GPU compute what the CPU computes?
+  gpu-mlp bench --config S                        how fast, and how near to the machine's limit?
 
 Exit codes: 0 ok, 1 failure, 2 usage, 3 a check failed, 4 no usable adapter, 5 bad or missing data, 6 diverged.";
 
@@ -39,6 +41,8 @@ enum Command {
     Predict(predict::Predict),
     /// Compare every kernel and a whole training step with the CPU on this machine's adapter.
     Parity(parity::Parity),
+    /// Time training runs, dispatches and kernels, and check their answers.
+    Bench(bench::Bench),
     /// List adapters, their limits, and what `--engine auto` would take.
     Devices(devices::Devices),
     /// Print the training step as a table, and the memory it needs.
@@ -53,6 +57,7 @@ impl Cli {
             Command::Eval(command) => command.run().await,
             Command::Predict(command) => command.run().await,
             Command::Parity(command) => command.run().await,
+            Command::Bench(command) => command.run().await,
             Command::Devices(command) => command.run().await,
             Command::Plan(command) => command.run().await,
         }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use gpu_mlp::Error;
-use gpu_mlp::config::{ActivationName, BatchSize, Config, Normalize, Optimizer, Schedule, Upload};
+use gpu_mlp::config::{ActivationName, BatchSize, Config, Normalize, Optimizer, PlanKind, Schedule, Upload};
 use gpu_mlp::data::{self, Choice, DataSet, Event, Request};
 use gpu_mlp::gpu::Wanted;
 use gpu_mlp::machine::{EngineName, Machine};
@@ -227,6 +227,9 @@ pub struct NetOptions {
     /// The data set on the device once, or mini-batches streamed to it
     #[arg(long, value_enum, default_value_t = defaults().upload)]
     upload: Upload,
+    /// Which kernels a step is made of: `plain` has one for each formula of the textbook, `fused` is faster
+    #[arg(long, value_enum, default_value_t = defaults().plan)]
+    plan: PlanKind,
 }
 
 /// A list under a name of its own, because clap takes a bare `Vec` for a repeated option.
@@ -260,6 +263,7 @@ impl NetOptions {
             normalize: self.normalize,
             seed: self.seed,
             upload: self.upload,
+            plan: self.plan,
             forms: Default::default(),
         }
     }

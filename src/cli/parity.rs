@@ -2,7 +2,7 @@
 
 use super::options::EngineOptions;
 use clap::Args;
-use gpu_mlp::config::{ActivationName, BatchSize, Config, Optimizer};
+use gpu_mlp::config::{ActivationName, BatchSize, Config, Optimizer, PlanKind};
 use gpu_mlp::court::{Verdict, compare_steps, judge};
 use gpu_mlp::cpu::CpuEngine;
 use gpu_mlp::data::digits;
@@ -33,7 +33,7 @@ impl Parity {
         writeln!(out, "{} against the CPU\n", machine.description())?;
         writeln!(
             out,
-            "{:<18} {:>5} {:>11}  {:>10} {:>10} {:>7}",
+            "{:<22} {:>5} {:>11}  {:>10} {:>10} {:>7}",
             "kernel", "cases", "values", "error", "bound", "share"
         )?;
         let cases = cases();
@@ -47,7 +47,10 @@ impl Parity {
             faults.extend(verdicts.into_iter().filter(|verdict| verdict.fault.is_some()));
         }
         writeln!(out)?;
-        for (label, config) in steps() {
+        let fused = |(label, config): (&'static str, Config)| {
+            [(label, Config { plan: PlanKind::Plain, ..config.clone() }), ("  the same, fused", config)]
+        };
+        for (label, config) in steps().into_iter().flat_map(fused) {
             let verdicts = step(&machine, &config).await?;
             writeln!(out, "{}", line(label, &verdicts))?;
             faults.extend(verdicts.into_iter().filter(|verdict| verdict.fault.is_some()));
@@ -106,5 +109,5 @@ fn line(name: &str, verdicts: &[Verdict]) -> String {
         }
         _ => format!("{:>10} {:>10} {:>7}", "0", "-", "equal"),
     };
-    format!("{name:<18} {:>5} {compared:>11}  {share}", verdicts.len())
+    format!("{name:<22} {:>5} {compared:>11}  {share}", verdicts.len())
 }

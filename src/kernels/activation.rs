@@ -1,6 +1,7 @@
 //! Activation functions and their derivatives, one under the other.
 
 use super::EPSILON;
+use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
 /// What a layer does to its sums. The derivative is written in terms of the output, which is what backpropagation has.
@@ -21,7 +22,7 @@ pub enum Activation {
 
 impl Activation {
     /// The activation of z, in the same form as the shaders': e^−|z| cannot overflow.
-    #[inline]
+    #[inline(always)]
     pub fn apply(self, z: f32) -> f32 {
         match self {
             Activation::Identity => z,
@@ -52,7 +53,7 @@ impl Activation {
     }
 
     /// The derivative at z, from the output a.
-    #[inline]
+    #[inline(always)]
     pub fn slope(self, a: f32) -> f32 {
         match self {
             Activation::Identity => 1.0,
@@ -111,5 +112,31 @@ impl Activation {
             Activation::Sigmoid => vec![("ACT", 3.0)],
             Activation::Tanh => vec![("ACT", 4.0)],
         }
+    }
+}
+
+/// z ← act(z + bias), for part of a row. The choice of function is made once, so that each loop is a straight one.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub(super) fn activate(values: &mut [f32], biases: &[f32], act: Activation) {
+    let pairs = values.iter_mut().zip(biases);
+    match act {
+        Activation::Identity => pairs.for_each(|(z, bias)| *z = Activation::Identity.apply(*z + bias)),
+        Activation::Relu => pairs.for_each(|(z, bias)| *z = Activation::Relu.apply(*z + bias)),
+        Activation::LeakyRelu(_) => pairs.for_each(|(z, bias)| *z = act.apply(*z + bias)),
+        Activation::Sigmoid => pairs.for_each(|(z, bias)| *z = Activation::Sigmoid.apply(*z + bias)),
+        Activation::Tanh => pairs.for_each(|(z, bias)| *z = Activation::Tanh.apply(*z + bias)),
+    }
+}
+
+/// d ← d·act'(x·keep), for part of a row.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub(super) fn slope(values: &mut [f32], x: &[f32], act: Activation, keep: f32) {
+    let pairs = values.iter_mut().zip(x);
+    match act {
+        Activation::Identity => {}
+        Activation::Relu => pairs.for_each(|(d, x)| *d *= Activation::Relu.slope(x * keep)),
+        Activation::LeakyRelu(_) => pairs.for_each(|(d, x)| *d *= act.slope(x * keep)),
+        Activation::Sigmoid => pairs.for_each(|(d, x)| *d *= Activation::Sigmoid.slope(x * keep)),
+        Activation::Tanh => pairs.for_each(|(d, x)| *d *= Activation::Tanh.slope(x * keep)),
     }
 }

@@ -5,6 +5,7 @@ use crate::court::{Case, Fill};
 use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
 use crate::tensor::{Id, Kind};
 use crate::uniform;
+use multiversion::multiversion;
 
 /// Adam (Kingma and Ba, ICLR 2015), the penalty added to the gradient; or AdamW (Loshchilov and Hutter, ICLR 2019),
 /// where the weights decay apart from it. β₁ is `Now::momentum`.
@@ -72,14 +73,7 @@ impl Kernel for Adam {
     fn twin(&self, now: &Now, mut args: Args<'_>) {
         let dw = args.f32(0);
         let [w, m, v] = [1, 2, 3].map(|i| args.f32_mut(i));
-        for (((w, m), v), dw) in w.iter_mut().zip(m).zip(v).zip(dw) {
-            let decay = self.l2 * *w;
-            let g = if self.decoupled { *dw } else { dw + decay };
-            *m = now.momentum * *m + (1.0 - now.momentum) * g;
-            *v = self.beta2 * *v + (1.0 - self.beta2) * g * g;
-            let update = (*m / now.bias1) / ((*v / now.bias2).sqrt() + self.epsilon);
-            *w -= now.lr * if self.decoupled { update + decay } else { update };
-        }
+        descend(self, w, m, v, dw, now);
     }
 
     fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
@@ -109,6 +103,20 @@ impl Kernel for Adam {
 
     fn flops(&self) -> u64 {
         14 * (self.w.rows * self.w.cols) as u64
+    }
+}
+
+/// The loop, for the widest registers there are.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub(super) fn descend(adam: &Adam, w: &mut [f32], m: &mut [f32], v: &mut [f32], dw: &[f32], now: &Now) {
+    let Adam { l2, beta2, epsilon, decoupled, .. } = *adam;
+    for (((w, m), v), dw) in w.iter_mut().zip(m).zip(v).zip(dw) {
+        let decay = l2 * *w;
+        let g = if decoupled { *dw } else { dw + decay };
+        *m = now.momentum * *m + (1.0 - now.momentum) * g;
+        *v = beta2 * *v + (1.0 - beta2) * g * g;
+        let update = (*m / now.bias1) / ((*v / now.bias2).sqrt() + epsilon);
+        *w -= now.lr * if decoupled { update + decay } else { update };
     }
 }
 

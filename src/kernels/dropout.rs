@@ -2,9 +2,11 @@
 
 use crate::court::Case;
 use crate::kernel::{Args, Kernel, Now, Shader, groups, write};
-use crate::rng::{keep_threshold, threefry};
+use crate::rng::{keep_threshold, threefry, threefry_lanes};
 use crate::tensor::Id;
 use crate::uniform;
+use multiversion::multiversion;
+use rayon::prelude::*;
 
 /// Draws a dropout mask (Srivastava et al., JMLR 15, 2014). The bits are a function of (key, step, row, column), where
 /// the row counts from the start of the whole batch.
@@ -64,25 +66,39 @@ impl Kernel for Dropout {
     fn twin(&self, now: &Now, mut args: Args<'_>) {
         let threshold = keep_threshold(self.keep);
         let pairs = self.mask.cols.div_ceil(2) as u32;
-        let lines = args.words_mut(0).chunks_exact_mut(self.mask.stride());
-        for (row, line) in (now.first..).zip(lines) {
-            for (at, word) in line.iter_mut().enumerate() {
-                // Sixteen counters at once: the loop has no branches, so the compiler can use wide registers.
-                let first = row.wrapping_mul(pairs).wrapping_add(16 * at as u32);
-                let mut bits = 0;
-                for pair in 0..16 {
-                    let [a, b] = threefry(self.key, [now.step, first.wrapping_add(pair)]);
-                    bits |= u32::from(a >> 8 < threshold) << (2 * pair);
-                    bits |= u32::from(b >> 8 < threshold) << (2 * pair + 1);
-                }
-                let inside = (self.mask.cols - 32 * at).min(32);
-                *word = bits & (u32::MAX >> (32 - inside));
+        let stride = self.mask.stride();
+        // Whole rows to a thread: sixteen rows of 512 units are some 30 µs of work.
+        let rows = args.words_mut(0).par_chunks_mut(stride).with_min_len(1 + 8192 / self.mask.cols);
+        rows.enumerate().for_each(|(row, line)| {
+            let row = now.first.wrapping_add(row as u32);
+            draw(line, self.key, now.step, row.wrapping_mul(pairs), threshold);
+            if let Some(last) = line.last_mut() {
+                *last &= u32::MAX >> (32 * stride - self.mask.cols);
             }
-        }
+        });
     }
 
     fn flops(&self) -> u64 {
         0
+    }
+}
+
+/// Draws a row of bits from counter `first` on, 32 counters and so 64 bits at a time: enough lanes to fill the widest
+/// registers twice, because one round must wait for the one before.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn draw(line: &mut [u32], key: [u32; 2], step: u32, first: u32, threshold: u32) {
+    for (at, words) in (0..).zip(line.chunks_mut(2)) {
+        let counters = std::array::from_fn(|pair| first.wrapping_add(32 * at + pair as u32));
+        let [a, b] = threefry_lanes(key, [[step; 32], counters]);
+        // Each lane sets its two bits, then the lanes of a word are joined: no branch, no lane waits for another.
+        let mut bits = [0; 32];
+        for lane in 0..32 {
+            let (even, odd) = (u32::from(a[lane] >> 8 < threshold), u32::from(b[lane] >> 8 < threshold));
+            bits[lane] = (even | odd << 1) << (2 * (lane % 16));
+        }
+        for (word, bits) in words.iter_mut().zip(bits.as_chunks::<16>().0) {
+            *word = bits.iter().fold(0, |word, bits| word | bits);
+        }
     }
 }
 

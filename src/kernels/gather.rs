@@ -1,10 +1,12 @@
 //! x0\[b\] = normalise(pixels\[order\[cursor + b\]\]): the mini-batch, picked from the data set.
 
 use super::EPSILON;
+use super::product::drop_out;
 use crate::court::{Case, Fill};
 use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, Work, expect, groups, read, write};
 use crate::tensor::{Id, Kind};
 use crate::uniform;
+use multiversion::multiversion;
 
 /// Picks the samples of a micro-batch by `order`, turns bytes into values and applies the input's dropout.
 #[derive(Clone, Debug)]
@@ -99,14 +101,9 @@ impl Kernel for Gather {
             let sample = order[now.cursor as usize + b] as usize;
             *t = labels[sample];
             let (values, padding) = line.split_at_mut(self.x0.cols);
-            for (value, &byte) in values.iter_mut().zip(&pixels[sample * row_bytes..]) {
-                *value = f32::from(byte) * scale + shift;
-            }
+            normalise(values, &pixels[sample * row_bytes..], scale, shift);
             if self.keep < 1.0 {
-                let bits = &mask[b * self.mask.stride()..];
-                for (i, value) in values.iter_mut().enumerate() {
-                    *value *= if bits[i / 32] >> (i % 32) & 1 == 1 { keep_scale } else { 0.0 };
-                }
+                drop_out(values, &mask[b * self.mask.stride()..], 0, keep_scale);
             }
             padding.fill(0.0);
         }
@@ -128,6 +125,14 @@ impl Kernel for Gather {
 
     fn flops(&self) -> u64 {
         2 * (self.x0.rows * self.x0.cols) as u64
+    }
+}
+
+/// Bytes to values.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn normalise(values: &mut [f32], bytes: &[u8], scale: f32, shift: f32) {
+    for (value, &byte) in values.iter_mut().zip(bytes) {
+        *value = f32::from(byte) * scale + shift;
     }
 }
 

@@ -1,6 +1,8 @@
 //! y = act(x·wᵀ + b) ⊙ mask: a layer's forward step.
 
-use super::{Activation, EPSILON, Form, Op, Operand, product};
+use super::activation::activate;
+use super::product::drop_out;
+use super::{Activation, EPSILON, Form, Op, Operand, Product};
 use crate::court::{Case, Fill};
 use crate::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, read, write};
 use crate::tensor::{Id, Kind};
@@ -98,22 +100,26 @@ impl Kernel for Linear {
     fn twin(&self, _: &Now, mut args: Args<'_>) {
         let [x, w, b] = [0, 1, 2].map(|i| args.f32(i));
         let (mask, y) = (args.words(3), args.f32_mut(4));
-        let x = Operand::rows(x, self.x.stride());
-        product(self.x.cols, self.y.cols, x, Operand::transposed(w, self.w.stride()), false, y, self.y.stride());
-        let scale = 1.0 / self.keep;
-        for (row, line) in y.chunks_exact_mut(self.y.stride()).enumerate() {
-            let (values, padding) = line.split_at_mut(self.y.cols);
-            for (value, bias) in values.iter_mut().zip(b) {
-                *value = self.act.apply(*value + bias);
-            }
+        let (stride, outputs, scale) = (self.y.stride(), self.y.cols, 1.0 / self.keep);
+        let product = Product {
+            m: self.y.rows,
+            k: self.x.cols,
+            n: outputs,
+            a: Operand::rows(x, self.x.stride()),
+            b: Operand::transposed(w, self.w.stride()),
+            alpha: 1.0,
+            beta: 0.0,
+            stride,
+            columns: true,
+        };
+        product.run([y], |row, first, [line]| {
+            let (values, padding) = line.split_at_mut(line.len().min(outputs - first));
+            activate(values, &b[first..], self.act);
             if self.keep < 1.0 {
-                let bits = &mask[row * self.mask.stride()..];
-                for (col, value) in values.iter_mut().enumerate() {
-                    *value *= if bits[col / 32] >> (col % 32) & 1 == 1 { scale } else { 0.0 };
-                }
+                drop_out(values, &mask[row * self.mask.stride()..], first, scale);
             }
             padding.fill(0.0);
-        }
+        });
     }
 
     fn bounds(&self, _: &Now, witness: &Witness<'_>) -> Bounds {

@@ -5,6 +5,7 @@ use crate::court::{Case, Fill};
 use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
 use crate::tensor::{Id, Kind};
 use crate::uniform;
+use multiversion::multiversion;
 
 /// The gradient of [`super::linear::Linear`] by its biases, summed over the batch in order.
 #[derive(Clone, Debug)]
@@ -54,11 +55,7 @@ impl Kernel for LinearDb {
         if now.accumulate == 0 {
             db.fill(0.0);
         }
-        for row in dy.chunks_exact(self.dy.stride()) {
-            for (sum, value) in db.iter_mut().zip(row) {
-                *sum += value;
-            }
-        }
+        add_rows(db, dy);
     }
 
     fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
@@ -76,6 +73,16 @@ impl Kernel for LinearDb {
 
     fn flops(&self) -> u64 {
         (self.dy.rows * self.dy.cols) as u64
+    }
+}
+
+/// Adds every row of dy to db, in order.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub(super) fn add_rows(db: &mut [f32], dy: &[f32]) {
+    for row in dy.chunks_exact(db.len()) {
+        for (sum, value) in db.iter_mut().zip(row) {
+            *sum += value;
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! dw = dyᵀ·x: a layer's weight gradient.
 
 use super::linear::SIZES;
-use super::{EPSILON, Form, Operand, product};
+use super::{EPSILON, Form, Operand, Product};
 use crate::court::{Case, Fill};
 use crate::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, read, update};
 use crate::tensor::{Id, Kind};
@@ -68,10 +68,20 @@ impl Kernel for LinearDw {
 
     fn twin(&self, now: &Now, mut args: Args<'_>) {
         let (dy, x, dw) = (args.f32(0), args.f32(1), args.f32_mut(2));
-        let dy = Operand::transposed(dy, self.dy.stride());
         let stride = self.dw.stride();
-        // The padding of x is zero, so a product over whole rows writes the padding of dw too.
-        product(self.x.rows, stride, dy, Operand::rows(x, self.x.stride()), now.accumulate == 1, dw, stride);
+        let product = Product {
+            m: self.dw.rows,
+            k: self.x.rows,
+            // The padding of x is zero, so a product over whole rows writes the padding of dw too.
+            n: stride,
+            a: Operand::transposed(dy, self.dy.stride()),
+            b: Operand::rows(x, self.x.stride()),
+            alpha: 1.0,
+            beta: now.accumulate as f32,
+            stride,
+            columns: false,
+        };
+        product.run([dw], |_, _, _| {});
     }
 
     fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {

@@ -1,7 +1,9 @@
 //! dx = (dy·w) ⊙ act'(x) ⊙ mask: the error signal δ, one layer down.
 
+use super::activation::slope;
 use super::linear::SIZES;
-use super::{Activation, EPSILON, Form, Operand, product};
+use super::product::drop_out;
+use super::{Activation, EPSILON, Form, Operand, Product};
 use crate::court::{Case, Fill};
 use crate::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, read, write};
 use crate::tensor::{Id, Kind};
@@ -101,22 +103,26 @@ impl Kernel for LinearDx {
     fn twin(&self, _: &Now, mut args: Args<'_>) {
         let [dy, w, x] = [0, 1, 2].map(|i| args.f32(i));
         let (mask, dx) = (args.words(3), args.f32_mut(4));
-        let (stride, cols) = (self.dx.stride(), self.dx.cols);
-        let dy = Operand::rows(dy, self.dy.stride());
-        // The padding of w is zero, so a product over whole rows writes the padding of dx too.
-        product(self.w.rows, stride, dy, Operand::rows(w, self.w.stride()), false, dx, stride);
-        let scale = 1.0 / self.keep;
-        for (row, (line, x)) in dx.chunks_exact_mut(stride).zip(x.chunks_exact(stride)).enumerate() {
-            for (value, x) in line.iter_mut().zip(x) {
-                *value *= self.act.slope(x * self.keep);
-            }
+        let (stride, cols, scale) = (self.dx.stride(), self.dx.cols, 1.0 / self.keep);
+        let product = Product {
+            m: self.dx.rows,
+            k: self.w.rows,
+            n: cols,
+            a: Operand::rows(dy, self.dy.stride()),
+            b: Operand::rows(w, self.w.stride()),
+            alpha: 1.0,
+            beta: 0.0,
+            stride,
+            columns: true,
+        };
+        product.run([dx], |row, first, [line]| {
+            let (values, padding) = line.split_at_mut(line.len().min(cols - first));
+            slope(values, &x[row * stride + first..], self.act, self.keep);
             if self.keep < 1.0 {
-                let bits = &mask[row * self.mask.stride()..];
-                for (col, value) in line[..cols].iter_mut().enumerate() {
-                    *value *= if bits[col / 32] >> (col % 32) & 1 == 1 { scale } else { 0.0 };
-                }
+                drop_out(values, &mask[row * self.mask.stride()..], first, scale);
             }
-        }
+            padding.fill(0.0);
+        });
     }
 
     fn bounds(&self, _: &Now, witness: &Witness<'_>) -> Bounds {

@@ -16,9 +16,10 @@ mod product;
 pub mod sgd;
 pub mod softmax_xent;
 pub mod tally;
+pub mod update;
 
 pub use activation::Activation;
-pub use product::{Form, Operand, product};
+pub use product::{Form, Operand, Product};
 
 use crate::court::Case;
 use crate::kernel::{Kernel, Shader};
@@ -79,6 +80,8 @@ kernels! {
     momentum => Momentum,
     /// Adam and AdamW.
     adam => Adam,
+    /// Gradients and optimizer in one.
+    update => Update,
 }
 
 /// Distance between neighbouring `f32` values near 1: two evaluations of the same sum of K terms, in any order, differ

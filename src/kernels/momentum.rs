@@ -5,6 +5,7 @@ use crate::court::{Case, Fill};
 use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
 use crate::tensor::{Id, Kind};
 use crate::uniform;
+use multiversion::multiversion;
 
 /// One step with momentum in PyTorch's form: the learning rate multiplies the velocity, not the gradient, and the
 /// velocity is not damped. Nesterov's variant steps by g + μ·v (Sutskever et al., ICML 2013).
@@ -63,11 +64,7 @@ impl Kernel for Momentum {
 
     fn twin(&self, now: &Now, mut args: Args<'_>) {
         let (dw, w, v) = (args.f32(0), args.f32_mut(1), args.f32_mut(2));
-        for ((w, v), dw) in w.iter_mut().zip(v).zip(dw) {
-            let g = dw + self.l2 * *w;
-            *v = now.momentum * *v + g;
-            *w -= now.lr * if self.nesterov { g + now.momentum * *v } else { *v };
-        }
+        descend(w, v, dw, now, self.l2, self.nesterov);
     }
 
     fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
@@ -84,6 +81,16 @@ impl Kernel for Momentum {
 
     fn flops(&self) -> u64 {
         6 * (self.w.rows * self.w.cols) as u64
+    }
+}
+
+/// The loop, for the widest registers there are.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub(super) fn descend(w: &mut [f32], v: &mut [f32], dw: &[f32], now: &Now, l2: f32, nesterov: bool) {
+    for ((w, v), dw) in w.iter_mut().zip(v).zip(dw) {
+        let g = dw + l2 * *w;
+        *v = now.momentum * *v + g;
+        *w -= now.lr * if nesterov { g + now.momentum * *v } else { *v };
     }
 }
 

@@ -1,6 +1,6 @@
-//! Matrix products on the CPU: one call of a well-kept crate, cut into row blocks for the threads.
+//! Matrix products on the CPU: calls of a well-kept crate, cut into parts for the threads.
 
-use rayon::prelude::*;
+use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
 /// Which of a product's shaders to run. All give the same result; they differ in what kind of adapter they suit.
@@ -62,23 +62,61 @@ impl<'a> Operand<'a> {
     }
 }
 
-/// Below this many multiply-adds a second thread costs more than it saves.
-const PARALLEL_FROM: usize = 1 << 18;
+/// A product to be computed: c = α·a·b + β·c with a (M, K), b (K, N), c (M, N) stored row by row.
+#[derive(Clone, Copy)]
+pub struct Product<'a> {
+    /// Rows of c.
+    pub m: usize,
+    /// Terms of each sum.
+    pub k: usize,
+    /// Columns of c.
+    pub n: usize,
+    /// Left factor.
+    pub a: Operand<'a>,
+    /// Right factor.
+    pub b: Operand<'a>,
+    /// Weight of the product.
+    pub alpha: f32,
+    /// Weight of what c holds; 0 if it is not to be read.
+    pub beta: f32,
+    /// Distance from one row of c to the next.
+    pub stride: usize,
+    /// Whether threads share the columns of c rather than its rows. A layer's threads share its outputs, forward (columns
+    /// of y) as backward (rows of dw): each then keeps its rows of w in its own cache.
+    pub columns: bool,
+}
 
-/// c = a·b, or c += a·b if `accumulate`; a (M, K), b (K, N), c (M, N) stored row by row, `stride` apart.
-///
-/// The threads share the rows of c; a sum over K is never cut, so the bits do not depend on their number
-/// (`tests/twins.rs` checks it).
-pub fn product(k: usize, n: usize, a: Operand<'_>, b: Operand<'_>, accumulate: bool, c: &mut [f32], stride: usize) {
-    let m = c.len() / stride.max(1);
-    let threads = if m * k * n < PARALLEL_FROM { 1 } else { rayon::current_num_threads() };
-    // Multiples of 16 rows: whole tiles of the kernel, so that no thread repeats another's remainder.
-    let block = m.div_ceil(threads).next_multiple_of(16);
-    if block >= m {
-        return crate::audited::sgemm(k, n, a, b, accumulate, c, stride);
+/// Below this many multiply-adds a second thread costs more than it saves.
+const PARALLEL_FROM: usize = 1 << 19;
+
+impl Product<'_> {
+    /// Computes it. `finish(row, first column, parts of the row of each output)` is called for every part of every row once
+    /// that part is done; the first output is c, the others have its shape.
+    ///
+    /// The threads share the rows or the columns of c; a sum over K is never cut, so the bits do not depend on their number
+    /// (`tests/twins.rs` checks it).
+    pub fn run<const N: usize>(self, outputs: [&mut [f32]; N], finish: impl Fn(usize, usize, [&mut [f32]; N]) + Sync) {
+        let parts = if self.m * self.k * self.n < PARALLEL_FROM { 1 } else { rayon::current_num_threads() };
+        crate::audited::product(self, outputs, parts, finish);
     }
-    c.par_chunks_mut(block * stride).enumerate().for_each(|(i, c)| {
-        let rows = Operand { values: &a.values[i * block * a.row..], ..a };
-        crate::audited::sgemm(k, n, rows, b, accumulate, c, stride);
-    });
+}
+
+/// Dropout of part of a row, from column `first` on: values whose bit is set are multiplied by `scale`, the others are 0.
+///
+/// # Panics
+/// If `first` is not a multiple of 32, the width of a word of bits; parts of a product start at such columns.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub(super) fn drop_out(values: &mut [f32], bits: &[u32], first: usize, scale: f32) {
+    assert!(first.is_multiple_of(32), "a part of a row starts at column {first}");
+    let (whole, rest) = values.as_chunks_mut::<32>();
+    let last = bits.get(first / 32 + whole.len());
+    for (values, &word) in whole.iter_mut().zip(&bits[first / 32..]) {
+        // Without a branch, so that the compiler can use wide registers.
+        for (bit, value) in values.iter_mut().enumerate() {
+            *value *= (word >> bit & 1) as f32 * scale;
+        }
+    }
+    for (bit, value) in rest.iter_mut().enumerate() {
+        *value *= last.map_or(0.0, |word| (word >> bit & 1) as f32 * scale);
+    }
 }

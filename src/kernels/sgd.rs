@@ -5,6 +5,7 @@ use crate::court::{Case, Fill};
 use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
 use crate::tensor::{Id, Kind};
 use crate::uniform;
+use multiversion::multiversion;
 
 /// One step down the gradient, with the gradient of the penalty l2/2·‖w‖².
 #[derive(Clone, Debug)]
@@ -52,9 +53,7 @@ impl Kernel for Sgd {
 
     fn twin(&self, now: &Now, mut args: Args<'_>) {
         let (dw, w) = (args.f32(0), args.f32_mut(1));
-        for (w, dw) in w.iter_mut().zip(dw) {
-            *w -= now.lr * (dw + self.l2 * *w);
-        }
+        descend(w, dw, now.lr, self.l2);
     }
 
     fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
@@ -69,6 +68,14 @@ impl Kernel for Sgd {
 
     fn flops(&self) -> u64 {
         4 * (self.w.rows * self.w.cols) as u64
+    }
+}
+
+/// The loop, for the widest registers there are.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub(super) fn descend(w: &mut [f32], dw: &[f32], lr: f32, l2: f32) {
+    for (w, dw) in w.iter_mut().zip(dw) {
+        *w -= lr * (dw + l2 * *w);
     }
 }
 

@@ -25,6 +25,8 @@ const SHIFT: f32 = -1.0;
 pub fn config(activation: ActivationName, hidden: &[usize], dropout: bool) -> Config {
     let (keep_prob, input_keep_prob) = if dropout { (0.7, 0.8) } else { (1.0, 1.0) };
     Config {
+        // Gradients are to be read, so they must take memory.
+        plan: gpu_mlp::config::PlanKind::Plain,
         hidden: hidden.to_vec(),
         activation,
         keep_prob,

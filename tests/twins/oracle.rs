@@ -1,6 +1,7 @@
 //! The oracle: every kernel as formulas in double precision on plain matrices. No padding, no blocks, no threads.
 
 use gpu_mlp::kernel::Now;
+use gpu_mlp::kernels::update::Rule;
 use gpu_mlp::kernels::{Activation, Op};
 use gpu_mlp::rng::threefry;
 use gpu_mlp::tensor::{Id, Kind};
@@ -77,7 +78,6 @@ fn gives<'a>(arg: usize, formula: impl Fn(usize, usize) -> f64 + 'a) -> (usize, 
 
 /// For each tensor that a kernel writes, by its binding, the formula of its values; m holds the tensors before the call.
 pub fn oracle<'a>(op: &'a Op, now: &'a Now, m: &'a [Matrix<'a>]) -> Vec<(usize, Formula<'a>)> {
-    let (lr, mu) = (f64::from(now.lr), f64::from(now.momentum));
     let real = move |b: usize| b < now.rows as usize;
     let old = move |arg: usize, r, c| only_if(now.accumulate == 1, || m[arg].at(r, c));
     match op {
@@ -136,27 +136,58 @@ pub fn oracle<'a>(op: &'a Op, now: &'a Now, m: &'a [Matrix<'a>]) -> Vec<(usize, 
             let column = move |o| sum(k.dy.rows, |b| m[0].at(b, o));
             vec![gives(1, move |_, o| column(o) + old(1, 0, o))]
         }
-        Op::Sgd(k) => {
-            let g = move |r, c| m[0].at(r, c) + f64::from(k.l2) * m[1].at(r, c);
-            vec![gives(1, move |r, c| m[1].at(r, c) - lr * g(r, c))]
-        }
+        Op::Sgd(k) => bind(1, descent(Rule::Sgd, k.l2, now, move |r, c| m[0].at(r, c), m[1], &m[2..])),
         Op::Momentum(k) => {
-            let g = move |r, c| m[0].at(r, c) + f64::from(k.l2) * m[1].at(r, c);
-            let v = move |r, c| mu * m[2].at(r, c) + g(r, c);
-            let ahead = move |r, c| g(r, c) + mu * v(r, c);
-            let step = move |r, c| if k.nesterov { ahead(r, c) } else { v(r, c) };
-            vec![gives(1, move |r, c| m[1].at(r, c) - lr * step(r, c)), gives(2, v)]
+            let rule = Rule::Momentum { nesterov: k.nesterov };
+            bind(1, descent(rule, k.l2, now, move |r, c| m[0].at(r, c), m[1], &m[2..]))
         }
         Op::Adam(k) => {
-            let (beta2, epsilon) = (f64::from(k.beta2), f64::from(k.epsilon));
+            let rule = Rule::Adam { beta2: k.beta2, epsilon: k.epsilon, decoupled: k.decoupled };
+            bind(1, descent(rule, k.l2, now, move |r, c| m[0].at(r, c), m[1], &m[2..]))
+        }
+        Op::Update(k) => {
+            let states = k.state.len() / 2;
+            let dw = move |o, i| sum(k.x.rows, |b| m[0].at(b, o) * m[1].at(b, i));
+            let db = move |_, o| sum(k.x.rows, |b| m[0].at(b, o));
+            let mut w = descent(k.rule, k.l2, now, dw, m[2], &m[4..4 + states]);
+            let mut b = descent(k.rule, 0.0, now, db, m[3], &m[4 + states..]);
+            let (first, second) = ((2, w.remove(0)), (3, b.remove(0)));
+            [vec![first, second], bind(4, w), bind(4 + states, b)].into_iter().flatten().collect()
+        }
+    }
+}
+
+fn bind<'a>(first: usize, formulas: Vec<Formula<'a>>) -> Vec<(usize, Formula<'a>)> {
+    (first..).zip(formulas).collect()
+}
+
+/// The new parameter, and the new state behind it, given the gradient of the loss.
+fn descent<'a>(
+    rule: Rule,
+    l2: f32,
+    now: &'a Now,
+    gradient: impl Fn(usize, usize) -> f64 + Copy + 'a,
+    w: Matrix<'a>,
+    state: &'a [Matrix<'a>],
+) -> Vec<Formula<'a>> {
+    let (lr, mu, l2) = (f64::from(now.lr), f64::from(now.momentum), f64::from(l2));
+    let penalised = move |r, c| gradient(r, c) + l2 * w.at(r, c);
+    match rule {
+        Rule::Sgd => vec![Box::new(move |r, c| w.at(r, c) - lr * penalised(r, c))],
+        Rule::Momentum { nesterov } => {
+            let v = move |r, c| mu * state[0].at(r, c) + penalised(r, c);
+            let step = move |r, c| if nesterov { penalised(r, c) + mu * v(r, c) } else { v(r, c) };
+            vec![Box::new(move |r, c| w.at(r, c) - lr * step(r, c)), Box::new(v)]
+        }
+        Rule::Adam { beta2, epsilon, decoupled } => {
+            let (beta2, epsilon) = (f64::from(beta2), f64::from(epsilon));
             let (bias1, bias2) = (f64::from(now.bias1), f64::from(now.bias2));
-            let (penalty, decay) = if k.decoupled { (0.0, k.l2) } else { (k.l2, 0.0) };
-            let g = move |r, c| m[0].at(r, c) + f64::from(penalty) * m[1].at(r, c);
-            let m1 = move |r, c| mu * m[2].at(r, c) + (1.0 - mu) * g(r, c);
-            let v1 = move |r, c| beta2 * m[3].at(r, c) + (1.0 - beta2) * g(r, c).powi(2);
-            let scaled = move |r, c| m1(r, c) / bias1 / ((v1(r, c) / bias2).sqrt() + epsilon);
-            let step = move |r, c| scaled(r, c) + f64::from(decay) * m[1].at(r, c);
-            vec![gives(1, move |r, c| m[1].at(r, c) - lr * step(r, c)), gives(2, m1), gives(3, v1)]
+            let g = move |r, c| if decoupled { gradient(r, c) } else { penalised(r, c) };
+            let decay = move |r, c| if decoupled { l2 * w.at(r, c) } else { 0.0 };
+            let m1 = move |r, c| mu * state[0].at(r, c) + (1.0 - mu) * g(r, c);
+            let v1 = move |r, c| beta2 * state[1].at(r, c) + (1.0 - beta2) * g(r, c).powi(2);
+            let step = move |r, c| m1(r, c) / bias1 / ((v1(r, c) / bias2).sqrt() + epsilon) + decay(r, c);
+            vec![Box::new(move |r, c| w.at(r, c) - lr * step(r, c)), Box::new(m1), Box::new(v1)]
         }
     }
 }

@@ -1,0 +1,200 @@
+//! The dispatches of a training step, each alone: how long it takes, how much of the roof it reaches, and whether it is right.
+
+use super::clock::{Effort, Timing, time};
+use super::cut;
+use super::spread::Spread;
+use crate::config::{Config, Upload};
+use crate::court::compare_step;
+use crate::cpu::CpuEngine;
+use crate::data::DataSet;
+use crate::engine::{Engine, Memory};
+use crate::error::Error;
+use crate::kernel::{Access, Now};
+use crate::kernels::Form;
+use crate::machine::Machine;
+use crate::plan::{Plan, Work};
+use crate::steps::Trial;
+use crate::tensor::{Id, Kind};
+use serde::Serialize;
+use std::collections::HashSet;
+use std::ops::Range;
+
+/// A dispatch and its times.
+#[derive(Clone, Debug, Serialize)]
+pub struct Dispatch {
+    /// Its number in the plan.
+    pub number: usize,
+    /// Name of the shader; on the CPU engine, of the twin's shader.
+    pub kernel: &'static str,
+    /// Its tensors with their shapes.
+    pub tensors: String,
+    /// Workgroups.
+    pub groups: u32,
+    /// Floating-point operations, a multiply-add counted as two.
+    pub flops: u64,
+    /// Bytes of its tensors, each counted once, or twice if it is read and written.
+    pub bytes: u64,
+    /// How often a sample repeats it.
+    pub repetitions: usize,
+    /// Seconds of one.
+    pub seconds: Spread,
+    /// What is wrong with its answer, if it was compared with its twin and differs.
+    pub fault: Option<String>,
+}
+
+/// The dispatches of a training step, and the step as a whole.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// Each alone, over and over. Together they may take longer than the step, in which independent ones overlap.
+    pub dispatches: Vec<Dispatch>,
+    /// Seconds of the whole step, timed in the same way.
+    pub seconds: Spread,
+}
+
+impl Dispatch {
+    fn new(plan: &Plan, number: usize, timing: Timing, fault: Option<String>) -> Dispatch {
+        let kernel = plan.steps[number].kernel();
+        let work = kernel.work();
+        let tensors = kernel.tensors().into_iter().map(|id| format!("{}{}", plan.name(id), id.shape()));
+        Dispatch {
+            number,
+            kernel: kernel.shader().name,
+            tensors: tensors.collect::<Vec<_>>().join(" "),
+            groups: kernel.groups(),
+            flops: work.flops,
+            bytes: work.bytes,
+            repetitions: timing.repetitions,
+            seconds: timing.seconds,
+            fault,
+        }
+    }
+}
+
+/// A step of a run, laid out on a machine.
+struct Bed {
+    trial: Trial,
+    engine: Box<dyn Engine>,
+    steps: Range<usize>,
+    now: Now,
+}
+
+impl Bed {
+    /// The first step of the first epoch, its data resident.
+    async fn new(machine: &Machine, config: &Config, data: &DataSet, form: Form) -> Result<(Self, Config), Error> {
+        let config = Config { upload: Upload::Resident, ..config.clone() };
+        let trial = Trial::new(&config, data, form);
+        let mut engine = machine.engine(&trial.net.plan).await?;
+        trial.start(&config, data, engine.as_mut());
+        let steps = trial.net.training.as_ref().map_or(0..0, |training| training.gradients.start..training.update.end);
+        let now = trial.work.first().map(|(_, now)| *now).unwrap_or_default();
+        Ok((Bed { trial, engine, steps, now }, config))
+    }
+
+    async fn time(&mut self, steps: Range<usize>, now: Now, effort: &Effort) -> Result<Timing, Error> {
+        let written = written(&self.trial.net.plan, steps.end - 1);
+        time(self.engine.as_mut(), &(steps, now), written, effort).await
+    }
+}
+
+/// A tensor that the step writes.
+fn written(plan: &Plan, step: usize) -> Id {
+    let kernel = plan.steps[step].kernel();
+    let (ids, args) = (kernel.tensors(), kernel.shader().args);
+    let of_args = ids.iter().zip(args).find(|(_, arg)| arg.access != Access::Read);
+    of_args.map_or(ids[0], |(&id, _)| id)
+}
+
+/// As much of the data set as one tensor of the machine can hold.
+fn resident<'a>(machine: &Machine, data: &'a DataSet) -> std::borrow::Cow<'a, DataSet> {
+    let row = 4 * data.inputs().div_ceil(4).max(1) as u64;
+    cut(data, usize::try_from(machine.limit() / row).unwrap_or(usize::MAX).max(1))
+}
+
+/// Times each dispatch of a training step alone, with the data of the first batch, and then the whole step.
+///
+/// # Errors
+/// [`Error::TooLarge`] if the step does not fit, [`Error::Setting`] if the settings cannot be used, or if the device fails.
+pub async fn step(machine: &Machine, config: &Config, data: &DataSet, effort: &Effort) -> Result<Step, Error> {
+    let data = resident(machine, data);
+    config.check(data.train.len())?;
+    let (mut bed, _) = Bed::new(machine, config, &data, machine.form()).await?;
+    let (steps, now) = (bed.steps.clone(), bed.now);
+    // The whole step first: it leaves data for each of its parts.
+    let seconds = bed.time(steps.clone(), now, effort).await?.seconds;
+    let mut dispatches = Vec::new();
+    for number in steps {
+        let timing = bed.time(number..number + 1, now, effort).await?;
+        dispatches.push(Dispatch::new(&bed.trial.net.plan, number, timing, None));
+    }
+    Ok(Step { dispatches, seconds })
+}
+
+/// Times every kernel that the training steps of some nets use, in every form, each at each of its shapes. Before it is
+/// timed its answer is compared with the twin's. `each` hears of every kernel as it is done.
+///
+/// # Errors
+/// As [`step`]; a wrong answer is a `fault`.
+pub async fn kernels(
+    machine: &Machine,
+    configs: &[Config],
+    data: &DataSet,
+    effort: &Effort,
+    each: &mut dyn FnMut(&Dispatch),
+) -> Result<Vec<Dispatch>, Error> {
+    let data = resident(machine, data);
+    // On the CPU all forms are one twin.
+    let forms: &[Form] = if matches!(machine, Machine::Cpu) { &[Form::Plain] } else { &Form::ALL };
+    let (mut seen, mut all) = (HashSet::new(), Vec::new());
+    for config in configs {
+        config.check(data.train.len())?;
+        for &form in forms {
+            let (mut bed, config) = Bed::new(machine, config, &data, form).await?;
+            let mut cpu = CpuEngine::new(&bed.trial.net.plan, Memory::default());
+            bed.trial.start(&config, &data, &mut cpu);
+            // Powers of two, so that updates of whole numbers are exact too.
+            let now = Now { lr: 0.125, momentum: 0.5, ..bed.now };
+            for number in bed.steps.clone() {
+                let plan = &bed.trial.net.plan;
+                whole_numbers(plan, number, &mut cpu);
+                if !seen.insert(key(plan, number)) {
+                    // Even so, what it writes may be what a later one reads.
+                    let once: [Work; 1] = [(number..number + 1, now)];
+                    cpu.run_now(&once);
+                    bed.engine.run(&once).await?;
+                    continue;
+                }
+                let verdict = compare_step(plan, number, &now, &mut cpu, bed.engine.as_mut()).await?;
+                let fault = verdict.fault.map(|fault| format!("{}: {fault}", verdict.kernel));
+                let timing = bed.time(number..number + 1, now, effort).await?;
+                let done = Dispatch::new(&bed.trial.net.plan, number, timing, fault);
+                each(&done);
+                all.push(done);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Two dispatches with the same key differ in nothing that takes time.
+fn key(plan: &Plan, number: usize) -> String {
+    let kernel = plan.steps[number].kernel();
+    let shapes: Vec<_> = kernel.tensors().into_iter().map(|id| (id.kind, id.rows, id.cols)).collect();
+    format!("{} {shapes:?} {:?}", kernel.shader().name, kernel.overrides())
+}
+
+/// Fills the values that a dispatch reads with whole numbers so small that its sums are exact in any order: then right means
+/// equal bits, and no bound need be computed. What it updates is positive, as a second moment must be.
+fn whole_numbers(plan: &Plan, number: usize, engine: &mut CpuEngine) {
+    let kernel = plan.steps[number].kernel();
+    for (id, arg) in kernel.tensors().into_iter().zip(kernel.shader().args) {
+        if id.kind != Kind::F32 || arg.access == Access::Write {
+            continue;
+        }
+        let draw = |at: usize| {
+            let random = (at + id.index).wrapping_mul(0x9E37_79B9) >> 16 & 7;
+            if arg.access == Access::Update { 1.0 + random as f32 } else { random as f32 - 3.0 }
+        };
+        let values: Vec<f32> = (0..id.rows * id.cols).map(draw).collect();
+        engine.write(id, 0, &id.pack(&values));
+    }
+}

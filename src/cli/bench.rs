@@ -1,0 +1,181 @@
+//! `gpu-mlp bench`
+
+mod choice;
+mod table;
+
+use super::options::{DataOptions, EngineOptions};
+use choice::NetChoice;
+use clap::Args;
+use gpu_mlp::Error;
+use gpu_mlp::bench::clock::Effort;
+use gpu_mlp::bench::device::{Device, Kind};
+use gpu_mlp::bench::preset::Preset;
+use gpu_mlp::bench::training::Demand;
+use gpu_mlp::bench::{Report, dispatch, growth, roof, training};
+use gpu_mlp::config::{Config, Optimizer};
+use gpu_mlp::data::DataSet;
+use gpu_mlp::machine::Machine;
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+#[derive(Args)]
+#[command(after_help = "\
+One epoch of warm-up, then --epochs timed ones (5 if nothing else is said); where that would take longer than --max-time, \
+parts of epochs, but at least 10 steps of warm-up and 30 timed. A run that does not learn, or a kernel that is not right, \
+is exit code 3. Net options given beside --config are put over the configuration.
+
+Examples:
+  gpu-mlp bench                                 the default net, the roof of the device, the dispatches of a step
+  gpu-mlp bench --config K                      784-512-512-10 with dropout and momentum, as peers train it
+  gpu-mlp bench --config W --engine cpu --json >> bench.jsonl
+  gpu-mlp bench --kernels                       every kernel in every form at the shapes of S, K and W
+  gpu-mlp bench --kernels --config S
+  gpu-mlp bench --growth                        time against batch size, width, depth, samples, as Markdown")]
+pub struct Bench {
+    #[command(flatten)]
+    net: NetChoice,
+    #[command(flatten)]
+    data: DataOptions,
+    #[command(flatten)]
+    engine: EngineOptions,
+    /// About how many seconds a training run may take
+    #[arg(long, default_value_t = 120.0, value_name = "SECONDS", help_heading = "Measurement")]
+    max_time: f64,
+    /// Test accuracy (0 to 1) that a run must reach [default: on MNIST what suits --config, else better than guessing]
+    #[arg(long, value_name = "SHARE", help_heading = "Measurement")]
+    floor: Option<f64>,
+    /// Measure the training run alone, without the roof and the dispatches
+    #[arg(long, help_heading = "Measurement")]
+    run_only: bool,
+    /// Measure single kernels instead: those of the net that is given, or of S, K and W, each compared with its twin first
+    #[arg(long, conflicts_with_all = ["run_only", "growth"], help_heading = "Measurement")]
+    kernels: bool,
+    /// Measure how time grows with each size instead; --max-time is for each of about 26 runs
+    #[arg(long, conflicts_with_all = ["run_only", "config", "NetOptions", "floor"], help_heading = "Measurement")]
+    growth: bool,
+    /// Print one JSON object with every sample instead of the table
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+}
+
+impl Bench {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let max_time = Duration::try_from_secs_f64(self.max_time)
+            .map_err(|error| Error::Setting(format!("max-time is {}: {error}", self.max_time)))?;
+        if let Some(floor) = self.floor.filter(|floor| !(0.0..=1.0).contains(floor)) {
+            return Err(Error::Setting(format!("floor is {floor} but is a share, 0 to 1")).into());
+        }
+        let config = &self.net.config;
+        config.check(usize::MAX)?;
+        let ahead = self.data.ahead();
+        let machine = self.engine.machine().await?;
+        let device = Device::of(&machine);
+        if device.class == Kind::Software {
+            eprintln!("note: this adapter is software; its times say nothing about a GPU");
+        }
+        if cfg!(debug_assertions) {
+            eprintln!("note: this is a debug build; measure with `cargo run --release`");
+        }
+        let data = self.data.open(ahead)?;
+        let several = self.growth || self.kernels && !self.net.given;
+        let mut report = Report::new(device, &data, Some(config).filter(|_| !several));
+        report.preset = self.net.preset;
+        let mut out = std::io::stdout();
+        if !self.json {
+            out.write_all(table::head(&report).as_bytes())?;
+        }
+        if self.growth {
+            self.grow(&machine, &data, max_time, &mut report).await?;
+        } else {
+            if !self.run_only {
+                report.roof = Some(roof::roof(&machine).await?);
+            }
+            if self.kernels {
+                self.say(&table::roof(&report))?;
+                self.every_kernel(&machine, &data, &mut report).await?;
+            } else {
+                self.train(&machine, &data, max_time, &mut report).await?;
+            }
+        }
+        if self.json {
+            writeln!(out, "{}", serde_json::to_string(&report)?)?;
+        }
+        let faults = report.faults();
+        for fault in &faults {
+            eprintln!("FAILED: {fault}");
+        }
+        Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(3) })
+    }
+
+    /// Prints a part of the table, where one is wanted.
+    fn say(&self, text: &str) -> std::io::Result<()> {
+        if self.json { Ok(()) } else { std::io::stdout().write_all(text.as_bytes()) }
+    }
+
+    async fn train(
+        &self,
+        machine: &Machine,
+        data: &DataSet,
+        max_time: Duration,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        let config = &self.net.config;
+        // What a preset must reach is known only of the data its peers learn, and of its own settings.
+        let known = self.net.preset.filter(|preset| {
+            data.name == "mnist" && config.epochs > 1 && *config == Config { epochs: config.epochs, ..preset.config() }
+        });
+        let demand = Demand { max_time, floor: self.floor, whole_floor: known.map(Preset::floor) };
+        let run = training::train(machine, config, data, &demand).await?;
+        // Once more at the end: the machine may have been busier at the beginning.
+        if let Some(before) = report.roof.take() {
+            report.roof = Some(before.or(roof::roof(machine).await?));
+        }
+        self.say(&table::roof(report))?;
+        report.share_of_roof = report.roof.as_ref().map(|roof| run.gflop_per_second.median / roof.product.best);
+        report.run = Some(run);
+        self.say(&table::run(report))?;
+        if !self.run_only {
+            report.step = Some(dispatch::step(machine, config, data, &Effort::USUAL).await?);
+            self.say(&table::step(report))?;
+        }
+        Ok(())
+    }
+
+    async fn every_kernel(&self, machine: &Machine, data: &DataSet, report: &mut Report) -> anyhow::Result<()> {
+        let configs = if self.net.given {
+            vec![self.net.config.clone()]
+        } else {
+            let adam = Config { optimizer: Optimizer::Adam, lr: 0.001, momentum: 0.0, ..Preset::K.config() };
+            Preset::ALL.map(Preset::config).into_iter().chain([adam]).collect()
+        };
+        let roof = report.roof.clone();
+        self.say(&table::dispatch_head())?;
+        let mut broken = Ok(());
+        let mut each = |done: &dispatch::Dispatch| {
+            let line = table::dispatch(done, roof.as_ref(), None);
+            broken = std::mem::replace(&mut broken, Ok(())).and_then(|()| self.say(&line));
+        };
+        report.kernels = dispatch::kernels(machine, &configs, data, &Effort::USUAL, &mut each).await?;
+        broken?;
+        self.say(&format!("{}\nin the clock: {}\n", table::LEGEND, report.clock[1]))?;
+        Ok(())
+    }
+
+    async fn grow(
+        &self,
+        machine: &Machine,
+        data: &DataSet,
+        max_time: Duration,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        self.say(&table::growth_head())?;
+        for variant in growth::variants(data.train.len()) {
+            let point = growth::measure(machine, &variant, data, max_time).await?;
+            self.say(&table::growth(&point))?;
+            report.growth.push(point);
+        }
+        self.say(&table::growth_floor(&report.growth))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,175 @@
+//! A report for people.
+
+use gpu_mlp::bench::Report;
+use gpu_mlp::bench::dispatch::Dispatch;
+use gpu_mlp::bench::growth::Point;
+use gpu_mlp::bench::roof::Roof;
+use gpu_mlp::bench::spread::Spread;
+use gpu_mlp::config::Config;
+use std::fmt::Write as _;
+
+/// What is measured on what.
+pub fn head(report: &Report) -> String {
+    let Report { device, preset, data, train_samples, profile, version, .. } = report;
+    let name = preset.map_or(String::new(), |preset| format!("{preset:?}: "));
+    let net = report.config.as_ref().map_or("several nets".into(), |config| {
+        let Config { hidden, activation, batch_size, keep_prob, optimizer, lr, momentum, .. } = config;
+        let optimizer = format!("{optimizer:?} lr {lr} momentum {momentum}");
+        format!("{name}hidden {hidden:?}, {activation:?}, batch {batch_size}, keep {keep_prob}, {optimizer}")
+    });
+    format!("{}\n{net}; {data}, {train_samples} samples; {profile} build of {version}\n", device.heading())
+}
+
+/// The best rates of the device.
+pub fn roof(report: &Report) -> String {
+    let Some(Roof { product, copy }) = &report.roof else { return String::new() };
+    format!(
+        "\nroof: products {} GFLOP/s ({}), traffic {} GB/s ({})\n",
+        short(product.best),
+        product.how,
+        short(copy.best),
+        copy.how
+    )
+}
+
+/// The training run.
+pub fn run(report: &Report) -> String {
+    let Some(run) = &report.run else { return String::new() };
+    let unit = match run.whole_epochs {
+        true => format!("an epoch of {} images in {} steps", run.images, run.steps),
+        false => format!("{} of the {} steps of an epoch, {} images", run.steps, run.epoch_steps, run.images),
+    };
+    let mut text =
+        format!("\nrun: {} samples, each {unit}; {} steps of warm-up\n", run.seconds.samples.len(), run.warm_up_steps);
+    let _ = writeln!(text, "{:<14} {:>10} {:>24} {:>24}", "", "median", "quartiles", "extremes");
+    for (name, spread) in [
+        ("seconds", &run.seconds),
+        ("images/s", &run.images_per_second),
+        ("steps/s", &run.steps_per_second),
+        ("GFLOP/s", &run.gflop_per_second),
+    ] {
+        let Spread { median, q1, q3, min, max, .. } = spread;
+        let pair = |a: &f64, b: &f64| format!("{} .. {}", short(*a), short(*b));
+        let _ = writeln!(text, "{name:<14} {:>10} {:>24} {:>24}", short(*median), pair(q1, q3), pair(min, max));
+    }
+    if let Some(share) = report.share_of_roof {
+        let _ = writeln!(text, "products at {:.1} % of the roof, all else included in the time", 100.0 * share);
+    }
+    let (first, last) = (run.loss.first().copied().unwrap_or(f64::NAN), run.loss.last().copied().unwrap_or(f64::NAN));
+    let accuracy = 100.0 * run.test_accuracy;
+    let verdict = run.fault.as_ref().map_or("ok".to_string(), |fault| format!("FAILED: {fault}"));
+    let _ = writeln!(
+        text,
+        "loss {first:.4} .. {last:.4}, test accuracy {accuracy:.2} %, demanded: {}: {verdict}",
+        run.demand
+    );
+    let _ = writeln!(
+        text,
+        "{} parameters, {:.1} MB on the device\nin the clock: {}",
+        run.parameters,
+        run.device_bytes as f64 / 1e6,
+        report.clock[0]
+    );
+    text
+}
+
+/// The dispatches of a training step.
+pub fn step(report: &Report) -> String {
+    let Some(step) = &report.step else { return String::new() };
+    let sum: f64 = step.dispatches.iter().map(|dispatch| dispatch.seconds.median).sum();
+    let mut text = dispatch_head();
+    for one in &step.dispatches {
+        text += &dispatch(one, report.roof.as_ref(), Some(sum));
+    }
+    let _ = writeln!(
+        text,
+        "{} µs together; the whole step takes {} µs when it is repeated in the same way\n{LEGEND}\nin the clock: {}",
+        short(1e6 * sum),
+        short(1e6 * step.seconds.median),
+        report.clock[1]
+    );
+    text
+}
+
+/// What the columns of [`dispatch`] mean.
+pub const LEGEND: &str = "±: half the distance of the quartiles; roof: the larger of two shares, of the best product and of \
+the best traffic, and above 100 % where tensors stay in caches";
+
+/// Names of the columns of [`dispatch`].
+pub fn dispatch_head() -> String {
+    format!(
+        "\n{:>4}  {:<18} {:>7} {:>10} {:>8} {:>8} {:>6} {:>6} {:>6}  tensors\n",
+        "step", "kernel", "groups", "µs", "±", "GFLOP/s", "GB/s", "roof", "share"
+    )
+}
+
+/// A dispatch: its median, half the distance of its quartiles, rates, share of the nearer roof, share of the step.
+pub fn dispatch(one: &Dispatch, roof: Option<&Roof>, sum: Option<f64>) -> String {
+    let Spread { median, q1, q3, .. } = one.seconds;
+    let (gflops, gigabytes) = (one.flops as f64 / median / 1e9, one.bytes as f64 / median / 1e9);
+    let percent = |share: f64| format!("{:.0}%", 100.0 * share);
+    let near = roof.map(|roof| percent((gflops / roof.product.best).max(gigabytes / roof.copy.best)));
+    let mut line = format!(
+        "{:>4}  {:<18} {:>7} {:>10} {:>8} {:>8} {:>6} {:>6} {:>6}  {}\n",
+        one.number,
+        one.kernel,
+        one.groups,
+        short(1e6 * median),
+        short(1e6 * (q3 - q1) / 2.0),
+        short(gflops),
+        short(gigabytes),
+        near.unwrap_or_default(),
+        sum.map(|sum| percent(median / sum)).unwrap_or_default(),
+        one.tensors,
+    );
+    if let Some(fault) = &one.fault {
+        let _ = writeln!(line, "      FAILED: {fault}");
+    }
+    line
+}
+
+/// The first lines of a Markdown table of [`growth`].
+pub fn growth_head() -> String {
+    "\nLike S; batches of 256 where width, depth or samples grow. Median time; * from parts of epochs.\n\n\
+     | size | value | steps | epoch s | quartiles | µs a step | images/s | GFLOP/s | MB |\n\
+     |---|---:|---:|---:|---:|---:|---:|---:|---:|\n"
+        .into()
+}
+
+/// A row of the table.
+pub fn growth(point: &Point) -> String {
+    let Spread { median, q1, q3, .. } = point.epoch_seconds;
+    format!(
+        "| {} | {} | {} | {}{} | {} .. {} | {} | {} | {} | {:.1} |\n",
+        point.axis,
+        point.value,
+        point.steps,
+        short(median),
+        if point.whole_epochs { "" } else { " *" },
+        short(q1),
+        short(q3),
+        short(point.step_microseconds),
+        short(point.images_per_second),
+        short(point.gflop_per_second),
+        point.device_bytes as f64 / 1e6,
+    )
+}
+
+/// The time below which no step was seen.
+pub fn growth_floor(points: &[Point]) -> String {
+    match points.iter().min_by(|a, b| a.step_microseconds.total_cmp(&b.step_microseconds)) {
+        Some(least) => format!(
+            "\nThe shortest step, {} µs ({} {}), bounds from above what a step costs before it computes anything.\n",
+            short(least.step_microseconds),
+            least.axis,
+            least.value
+        ),
+        None => String::new(),
+    }
+}
+
+/// Four significant digits.
+fn short(value: f64) -> String {
+    let digits = if value > 0.0 { 3 - value.log10().floor() as i32 } else { 0 };
+    format!("{value:.*}", digits.clamp(0, 6) as usize)
+}
