@@ -66,8 +66,5 @@ fn update_sgd_regs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
     finish(row + 5u, col4, l5); finish(row + 5u, col4 + 1u, r5);
     finish(row + 6u, col4, l6); finish(row + 6u, col4 + 1u, r6);
     finish(row + 7u, col4, l7); finish(row + 7u, col4 + 1u, r7);
-    if col4 == 0u {
-        finish_bias(row4, bias_a);
-        finish_bias(row4 + 1u, bias_b);
-    }
+    if col4 == 0u { finish_bias(row4, bias_a); finish_bias(row4 + 1u, bias_b); }
 }

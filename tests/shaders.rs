@@ -161,3 +161,22 @@ fn what_stands_in_several_files_is_the_same_text_in_each() {
     texts.push(("linear_regs", &changed));
     assert_eq!(copies("linear", "fn act(", &texts).0, ["linear_regs"]);
 }
+
+/// The lines of an entry point's body, those about biases left out.
+fn tiles(source: &str) -> Vec<&str> {
+    let body = source.lines().skip_while(|line| !line.contains("let tiles_across"));
+    body.filter(|line| !line.contains("bias")).collect()
+}
+
+#[test]
+fn fused_updates_compute_their_gradient_as_linear_dw_does() {
+    let shaders = shaders();
+    let source = |name: &str| shaders.iter().find(|shader| shader.name == name).expect(name).source;
+    for form in ["tiled", "regs"] {
+        let plain = tiles(source(&format!("linear_dw_{form}")));
+        assert!(plain.len() > 20, "linear_dw_{form} has a body");
+        for rule in ["sgd", "momentum", "adam"] {
+            assert_eq!(tiles(source(&format!("update_{rule}_{form}"))), plain, "update_{rule}_{form}");
+        }
+    }
+}
