@@ -18,7 +18,7 @@ unsafe impl Send for Shared {}
 #[expect(unsafe_code, reason = "see above")]
 unsafe impl Sync for Shared {}
 
-/// c = α·a·b + β·c, cut into `parts` along its longer side; then `finish(row, first column, [c, …])` for each row of each
+/// c = α·a·b + β·c, cut into `parts` along its columns or rows as `shape` says; then `finish(row, first column, [c, …])` for each row of each
 /// part, on the thread that made it, while it is in that thread's cache. The other outputs have the shape of c. Padding
 /// belongs to the last part of a row.
 ///

@@ -56,7 +56,7 @@ pub enum Error {
     /// The loss is no longer a finite number.
     #[error("the loss became {loss} in epoch {epoch}, step {step}")]
     Diverged {
-        /// Mean loss of the step.
+        /// Sum of the losses of the micro-batch.
         loss: f64,
         /// Epoch, from 1.
         epoch: usize,

@@ -133,6 +133,11 @@ struct Builder<'a> {
 }
 
 impl Net {
+    /// Number of weights and biases.
+    pub fn parameters(&self) -> usize {
+        self.layers.iter().map(|layer| layer.w.rows * layer.w.cols + layer.b.cols).sum()
+    }
+
     /// The plan of a training run with an evaluation.
     pub fn for_training(config: &Config, sizes: Sizes, scale: f32, shift: f32) -> Net {
         let mut build = Builder::new(config, sizes, scale, shift);

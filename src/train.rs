@@ -117,7 +117,6 @@ pub struct Trainer<'a> {
     engine: Box<dyn Engine>,
     feed: Feed,
     test_feed: Feed,
-    model: Mlp,
     /// Updates made.
     step: u64,
     /// Epochs trained.
@@ -142,7 +141,7 @@ impl<'a> Trainer<'a> {
         tracing::debug!(steps = net.plan.steps.len(), "plan and first weights made");
         let engine = machine.engine(&net.plan).await?;
         tracing::debug!("engine made");
-        Ok(Self::new(config.clone(), data, net, model, engine))
+        Ok(Self::new(config.clone(), data, net, &model, engine))
     }
 
     /// The plan that is trained.
@@ -154,9 +153,9 @@ impl<'a> Trainer<'a> {
     ///
     /// # Panics
     /// If the net was not made for training.
-    pub fn new(config: Config, data: &'a DataSet, net: Net, model: Mlp, mut engine: Box<dyn Engine>) -> Self {
-        let (feed, test_feed) = prepare(engine.as_mut(), &net, &model, data);
-        Trainer { config, data, net, engine, feed, test_feed, model, step: 0, epoch: 0 }
+    pub fn new(config: Config, data: &'a DataSet, net: Net, model: &Mlp, mut engine: Box<dyn Engine>) -> Self {
+        let (feed, test_feed) = prepare(engine.as_mut(), &net, model, data);
+        Trainer { config, data, net, engine, feed, test_feed, step: 0, epoch: 0 }
     }
 
     /// Trains one epoch: every sample once, in an order drawn for this epoch. `watch` hears of the score so far.
@@ -174,7 +173,8 @@ impl<'a> Trainer<'a> {
         self.feed.begin(&order, self.engine.as_mut());
 
         let mut score = Score::default();
-        let mut chunk = Chunk::default();
+        let mut chunk = Chunk { first_step: self.step, ..Chunk::default() };
+        let rows_an_update = batch.div_ceil(training.micro);
         let mut waiting = VecDeque::new();
         let mut pace = Pace { steps: 8, since: Instant::now() };
         for first in (0..samples).step_by(batch) {
@@ -190,14 +190,14 @@ impl<'a> Trainer<'a> {
                 self.send(&mut chunk, training.tally, &mut waiting).await?;
                 // One record is read while the next chunk runs, so that the engine never waits for the host.
                 while waiting.len() > 1 {
-                    self.settle(&mut waiting, &mut score, watch).await?;
+                    self.settle(&mut waiting, &mut score, rows_an_update, watch).await?;
                 }
                 pace.adapt();
             }
         }
         self.send(&mut chunk, training.tally, &mut waiting).await?;
         while !waiting.is_empty() {
-            self.settle(&mut waiting, &mut score, watch).await?;
+            self.settle(&mut waiting, &mut score, rows_an_update, watch).await?;
         }
         self.epoch += 1;
         Ok(Epoch { number: self.epoch, train: score, time: begin.elapsed() })
@@ -211,8 +211,8 @@ impl<'a> Trainer<'a> {
         self.engine.run(&chunk.work).await?;
         let stride = tally.stride();
         let rows = self.engine.read(tally, chunk.sent * stride..chunk.slots * stride);
-        waiting.push_back(Record { rows, samples: chunk.samples, last_step: self.step });
-        (chunk.sent, chunk.samples) = (chunk.slots, 0);
+        waiting.push_back(Record { rows, samples: chunk.samples, first_step: chunk.first_step });
+        (chunk.sent, chunk.samples, chunk.first_step) = (chunk.slots, 0, self.step);
         chunk.work.clear();
         Ok(())
     }
@@ -222,15 +222,19 @@ impl<'a> Trainer<'a> {
         &mut self,
         waiting: &mut VecDeque<Record>,
         score: &mut Score,
+        rows_an_update: usize,
         watch: &mut dyn FnMut(&Score),
     ) -> Result<(), Error> {
         if let Some(record) = waiting.pop_front() {
-            score.add(&record.rows.await?, record.samples);
+            let rows = record.rows.await?;
+            score.add(&rows, record.samples);
             if self.epoch == 0 && score.samples == record.samples as u64 {
                 tracing::debug!(samples = score.samples, "first steps trained");
             }
-            if !score.loss_sum.is_finite() {
-                return Err(Error::Diverged { loss: score.loss(), epoch: self.epoch + 1, step: record.last_step });
+            let losses = rows.chunks_exact(4).map(|row| f32::from_bits(row[0]));
+            if let Some((row, loss)) = losses.enumerate().find(|(_, loss)| !loss.is_finite()) {
+                let step = record.first_step + (row / rows_an_update) as u64 + 1;
+                return Err(Error::Diverged { loss: f64::from(loss), epoch: self.epoch + 1, step });
             }
             watch(score);
         }
@@ -251,12 +255,12 @@ impl<'a> Trainer<'a> {
     /// If the device fails.
     pub async fn model(&mut self) -> Result<Mlp, Error> {
         let mut layers = Vec::new();
-        for (ids, shape) in self.net.layers.clone().into_iter().zip(&self.model.layers) {
+        for ids in self.net.layers.clone() {
             let weight = ids.w.unpack(&self.engine.read(ids.w, 0..ids.w.words()).await?);
             let bias = ids.b.unpack(&self.engine.read(ids.b, 0..ids.b.words()).await?);
-            layers.push(Layer { weight, bias, ..shape.clone() });
+            layers.push(Layer { inputs: ids.w.cols, outputs: ids.w.rows, weight, bias });
         }
-        Ok(Mlp { activation: self.model.activation, layers })
+        Ok(Mlp { activation: self.config.activation(), layers })
     }
 }
 
@@ -264,7 +268,8 @@ impl<'a> Trainer<'a> {
 struct Record {
     rows: Pending<'static, Vec<u32>>,
     samples: usize,
-    last_step: u64,
+    /// Updates made before its first row.
+    first_step: u64,
 }
 
 /// Steps that are handed to the engine together.
@@ -276,6 +281,8 @@ struct Chunk {
     slots: usize,
     /// Rows of the tally that have been asked for.
     sent: usize,
+    /// Updates made before its first step.
+    first_step: u64,
 }
 
 /// How many steps go into a chunk.

@@ -43,6 +43,7 @@ impl Train {
         let mut config = self.net.config();
         // What can be refused is refused before anything is read, fetched or written.
         config.check(usize::MAX)?;
+        self.refuse_a_taken_folder()?;
         let ahead = self.data.ahead();
         let machine = self.engine.machine().await?;
         tracing::debug!("machine open");
@@ -52,9 +53,8 @@ impl Train {
         self.tune.choose(&mut config, &data, &machine).await?;
 
         let mut trainer = Trainer::open(&config, &data, &machine).await?;
-        let (model, plan) = (trainer.model().await?, &trainer.net().plan);
-        let (widths, parameters) = (model.widths(), model.parameters());
-        eprintln!("net: {widths:?}, {parameters} parameters, {} MB on the device", plan.bytes() >> 20);
+        let (widths, parameters) = (config.widths(data.inputs(), data.classes), trainer.net().parameters());
+        eprintln!("net: {widths:?}, {parameters} parameters, {} MB on the device", trainer.net().plan.bytes() >> 20);
 
         let folder = self.folder()?;
         let mut metrics = Metrics::create(&folder)?;
@@ -124,19 +124,24 @@ impl Train {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The run folder: the one asked for if it holds no run yet, else the next free number.
-    fn folder(&self) -> Result<PathBuf, Error> {
-        let Some(folder) = &self.out else {
-            return next_free(Path::new("runs"));
-        };
-        std::fs::create_dir_all(folder).map_err(Error::file(folder))?;
-        let taken = ["model.safetensors", "metrics.jsonl"].iter().any(|name| folder.join(name).exists());
-        if taken && !self.force {
+    /// Refuses a folder that holds a run, unless it is to be replaced.
+    fn refuse_a_taken_folder(&self) -> Result<(), Error> {
+        let Some(folder) = self.out.as_ref().filter(|_| !self.force) else { return Ok(()) };
+        if ["model.safetensors", "metrics.jsonl"].iter().any(|name| folder.join(name).exists()) {
             return Err(Error::Setting(format!(
                 "{} already holds a run: give another --out, or --force to replace it",
                 folder.display()
             )));
         }
+        Ok(())
+    }
+
+    /// The run folder: the one asked for, else the next free number.
+    fn folder(&self) -> Result<PathBuf, Error> {
+        let Some(folder) = &self.out else {
+            return next_free(Path::new("runs"));
+        };
+        std::fs::create_dir_all(folder).map_err(Error::file(folder))?;
         Ok(folder.clone())
     }
 }

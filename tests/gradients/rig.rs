@@ -84,7 +84,7 @@ fn flat(model: &Mlp) -> Vec<f64> {
 pub fn trained(config: &Config, epochs: usize) -> Vec<f64> {
     let (net, data) = (net(config), data());
     let engine = Box::new(CpuEngine::new(&net.plan, Memory::default()));
-    let mut trainer = Trainer::new(config.clone(), &data, net, model(config), engine);
+    let mut trainer = Trainer::new(config.clone(), &data, net, &model(config), engine);
     let trained = pollster::block_on(async {
         for _ in 0..epochs {
             trainer.epoch(&mut |_| ()).await?;
