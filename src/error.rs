@@ -53,6 +53,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A run cannot be gone on with: its checkpoints are damaged, or there are none.
+    #[error("{}: {problem}", path.display())]
+    Checkpoint {
+        /// The run folder, or the folder of its checkpoints.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The loss is no longer a finite number.
     #[error("the loss became {loss} in epoch {epoch}, step {step}")]
     Diverged {
@@ -84,6 +92,7 @@ impl Error {
             }
             Error::Setting(_) => "see `gpu-mlp train --help`",
             Error::Model { .. } => "train a model with `gpu-mlp train --out DIR` and give DIR/model.safetensors",
+            Error::Checkpoint { .. } => "train anew, into another folder or with --force",
             Error::Diverged { .. } => "use a smaller --lr",
             Error::File { .. } => "check that the folder exists, is writable, and has space",
         }

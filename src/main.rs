@@ -36,7 +36,7 @@ fn exit_code(error: &Error) -> u8 {
     match error {
         Error::Setting(_) => 2,
         Error::NoAdapter { .. } => 4,
-        Error::Data { .. } | Error::Model { .. } => 5,
+        Error::Data { .. } | Error::Model { .. } | Error::Checkpoint { .. } => 5,
         Error::Diverged { .. } => 6,
         _ => 1,
     }

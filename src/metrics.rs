@@ -1,11 +1,11 @@
 //! The record of a run: `metrics.jsonl`, one JSON object a line, appended as things happen.
 
 use crate::config::Config;
+use crate::disk::Disk;
 use crate::error::Error;
 use serde::Serialize;
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A line of the record; its field `type` names the variant.
 #[derive(Clone, Debug, Serialize)]
@@ -68,10 +68,14 @@ pub enum Record<'a> {
     },
 }
 
+/// Name of the record in a run folder.
+pub const FILE: &str = "metrics.jsonl";
+
 /// An open `metrics.jsonl`.
 pub struct Metrics {
-    file: File,
+    disk: Arc<dyn Disk>,
     path: PathBuf,
+    bytes: u64,
 }
 
 impl Metrics {
@@ -79,19 +83,48 @@ impl Metrics {
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be made.
-    pub fn create(folder: &Path) -> Result<Self, Error> {
-        let path = folder.join("metrics.jsonl");
-        let file = File::create(&path).map_err(Error::file(&path))?;
-        Ok(Metrics { file, path })
+    pub fn create(disk: Arc<dyn Disk>, folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(FILE);
+        disk.write(&path, b"").map_err(Error::file(&path))?;
+        Ok(Metrics { disk, path, bytes: 0 })
     }
 
-    /// Appends a line, whole, in one write.
+    /// Goes on with a record after its first `bytes` bytes. What follows, records of steps that will be made again and
+    /// perhaps half a line, is cut off.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be read or cut, [`Error::Checkpoint`] if it is shorter.
+    pub fn resume(disk: Arc<dyn Disk>, folder: &Path, bytes: u64) -> Result<Self, Error> {
+        let path = folder.join(FILE);
+        let found = disk.read(&path).map_err(Error::file(&path))?.len() as u64;
+        if found < bytes {
+            let problem = format!("it has {found} bytes, but had {bytes} when the checkpoint was made");
+            return Err(Error::Checkpoint { path, problem });
+        }
+        if found > bytes {
+            disk.cut(&path, bytes).map_err(Error::file(&path))?;
+        }
+        Ok(Metrics { disk, path, bytes })
+    }
+
+    /// Length of the record so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Appends a line, whole, in one write. If that fails, the line is not part of the record: its beginning is cut off
+    /// again, or else by whoever resumes.
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be written.
     pub fn push(&mut self, record: &Record<'_>) -> Result<(), Error> {
         let mut line = serde_json::to_string(record).map_err(|error| Error::file(&self.path)(error.into()))?;
         line.push('\n');
-        self.file.write_all(line.as_bytes()).map_err(Error::file(&self.path))
+        if let Err(error) = self.disk.append(&self.path, line.as_bytes()) {
+            let _ = self.disk.cut(&self.path, self.bytes);
+            return Err(Error::file(&self.path)(error));
+        }
+        self.bytes += line.len() as u64;
+        Ok(())
     }
 }

@@ -7,7 +7,6 @@ use crate::model::{Layer, Mlp};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::Path;
 
 /// What the file says beside the weights: one JSON object under the metadata key `gpu_mlp`.
@@ -68,23 +67,6 @@ pub fn to_bytes(path: &Path, model: &Mlp, description: &Description) -> Result<V
     let description = serde_json::to_string(description).map_err(|error| broken(error.to_string()))?;
     let metadata = HashMap::from([(KEY.to_string(), description)]);
     safetensors::serialize(tensors, Some(metadata)).map_err(|error| broken(error.to_string()))
-}
-
-/// Writes bytes so that the file is either the old one or whole: beside it, to disk, then renamed into place.
-///
-/// # Errors
-/// [`Error::File`] with what the operating system said; the old file is then still there.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::file(path))?;
-    file.write_all(bytes).map_err(Error::file(path))?;
-    file.as_file().sync_all().map_err(Error::file(path))?;
-    file.persist(path).map_err(|error| Error::file(path)(error.error))?;
-    // The name itself reaches the disk with its folder; not every system lets a folder be opened for that.
-    if let Ok(folder) = std::fs::File::open(folder) {
-        let _ = folder.sync_all();
-    }
-    Ok(())
 }
 
 /// Reads a model file.

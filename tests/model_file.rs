@@ -1,8 +1,9 @@
 //! Model files: what PyTorch expects is there, a round trip is exact, and nothing hostile is believed.
 
+use gpu_mlp::disk::{Os, write_whole};
 use gpu_mlp::kernels::Activation;
 use gpu_mlp::model::{Init, Mlp};
-use gpu_mlp::model_file::{Description, read, to_bytes, write_whole};
+use gpu_mlp::model_file::{Description, read, to_bytes};
 use safetensors::SafeTensors;
 use std::path::Path;
 use tempfile::TempDir;
@@ -30,7 +31,7 @@ fn a_model_comes_back_as_it_was_written_and_equal_models_are_equal_files() {
     let (model, description) = sample();
     let bytes = to_bytes(&path, &model, &description).unwrap();
     assert_eq!(bytes, to_bytes(&path, &model, &description).unwrap());
-    write_whole(&path, &bytes).unwrap();
+    write_whole(&Os, &path, &bytes).unwrap();
     assert_eq!(read(&path).unwrap(), (model, description));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
 }

@@ -4,6 +4,7 @@ use super::options::{DataOptions, EngineOptions, NetOptions, TuneOptions};
 use super::progress::Bar;
 use clap::Args;
 use gpu_mlp::Error;
+use gpu_mlp::disk::{Os, write_whole};
 use gpu_mlp::metrics::{Metrics, Record};
 use gpu_mlp::model_file::{self, Description};
 use gpu_mlp::train::Trainer;
@@ -11,6 +12,7 @@ use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 #[derive(Args)]
@@ -57,9 +59,9 @@ impl Train {
         eprintln!("net: {widths:?}, {parameters} parameters, {} MB on the device", trainer.net().plan.bytes() >> 20);
 
         let folder = self.folder()?;
-        let mut metrics = Metrics::create(&folder)?;
+        let mut metrics = Metrics::create(Arc::new(Os), &folder)?;
         let config_path = folder.join("config.toml");
-        model_file::write_whole(&config_path, toml::to_string(&config)?.as_bytes())?;
+        write_whole(&Os, &config_path, toml::to_string(&config)?.as_bytes())?;
         metrics.push(&Record::Run {
             schema: 1,
             version: env!("CARGO_PKG_VERSION"),
@@ -117,7 +119,7 @@ impl Train {
         }
         let path = folder.join("model.safetensors");
         let bytes = model_file::to_bytes(&path, &trainer.model().await?, &description)?;
-        model_file::write_whole(&path, &bytes)?;
+        write_whole(&Os, &path, &bytes)?;
         let hash = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         metrics.push(&Record::End { seconds: start.elapsed().as_secs_f64(), model_sha256: &hash })?;
         eprintln!("model: {} (sha256 {})", path.display(), &hash[..16]);

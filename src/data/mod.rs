@@ -225,6 +225,11 @@ pub fn combined_sha256(hashes: &[String; 4]) -> String {
     hex(&combined.finalize())
 }
 
+/// SHA-256 in hex.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
