@@ -1,4 +1,5 @@
-// softmax_xent: loss = −log p[t], hit = (argmax = t), dlogits = (p − onehot(t)) / batch,   p = softmax(logits)
+// softmax_xent: loss = −Σ y·log p, hit = (argmax = t), dlogits = (p − y) / batch,   p = softmax(logits)
+// y is onehot(t), or with label smoothing ε: (1 − ε)·onehot(t) + ε/C.
 // logits (B, C), t (B) -> score (B, 2) loss and hit, dlogits (B, C)
 // One invocation visits one sample. The largest logit is taken off first, so ±1e4 neither overflows nor loses the sum.
 // Rows past the end of a partial batch score and weigh nothing. Twin: src/kernels/softmax_xent.rs
@@ -6,7 +7,7 @@ struct Now {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
     lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
 }
-struct Params { batch: u32, classes: u32, stride: u32, pad: u32, }
+struct Params { batch: u32, classes: u32, stride: u32, smoothing: f32, }
 @group(0) @binding(0) var<uniform> now: Now;
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> logits: array<f32>;               // (B, C)
@@ -34,11 +35,19 @@ fn softmax_xent(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     var sum = 0.0;
     for (var c = 0u; c < params.classes; c++) { sum += exp(logits[base + c] - largest); }
     let label = t[b];
-    let loss = log(sum) + (largest - logits[base + label]);
+    let even = params.smoothing / f32(params.classes);
+    var far = (1.0 - params.smoothing) * (largest - logits[base + label]);
+    if params.smoothing > 0.0 {
+        var all = 0.0;
+        for (var c = 0u; c < params.classes; c++) { all += largest - logits[base + c]; }
+        far += even * all;
+    }
+    let loss = log(sum) + far;
     score[b] = vec4<f32>(loss, select(0.0, 1.0, best == label), 0.0, 0.0);
     for (var c = 0u; c < params.stride; c++) {
         let p = exp(logits[base + min(c, params.classes - 1u)] - largest) / sum;
-        let gradient = (p - select(0.0, 1.0, c == label)) / f32(now.batch);
+        let wanted = even + select(0.0, 1.0 - params.smoothing, c == label);
+        let gradient = (p - wanted) / f32(now.batch);
         dlogits[base + c] = select(0.0, gradient, c < params.classes);
     }
 }

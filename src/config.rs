@@ -42,6 +42,8 @@ pub struct Config {
     pub epsilon: f32,
     /// Strength of the penalty l2/2·‖w‖² on weights (not on biases); for AdamW the decay.
     pub l2: f32,
+    /// Label smoothing ε of the loss in training; the test split is always scored with labels as they are.
+    pub label_smoothing: f32,
     /// Probability that dropout keeps a hidden unit.
     pub keep_prob: f32,
     /// Probability that dropout keeps an input.
@@ -79,6 +81,7 @@ impl Default for Config {
             beta2: 0.999,
             epsilon: 1e-8,
             l2: 0.0,
+            label_smoothing: 0.0,
             keep_prob: 1.0,
             input_keep_prob: 1.0,
             normalize: Normalize::Standard,
@@ -289,7 +292,12 @@ impl Config {
                 return refuse(format!("{name} is {value} but is a probability, above 0 and at most 1"));
             }
         }
-        for (name, value) in [("momentum", self.momentum), ("beta1", self.beta1), ("beta2", self.beta2)] {
+        for (name, value) in [
+            ("momentum", self.momentum),
+            ("beta1", self.beta1),
+            ("beta2", self.beta2),
+            ("label-smoothing", self.label_smoothing),
+        ] {
             if !(0.0..1.0).contains(&value) {
                 return refuse(format!("{name} is {value} but must be at least 0 and below 1"));
             }

@@ -268,7 +268,7 @@ impl<'a> Builder<'a> {
         let logits = activations[layers.len()];
         let score = self.plan.f32("score", micro, 2);
         let dlogits = self.plan.grad(logits);
-        self.plan.push(SoftmaxXent { logits, t, score, dlogits });
+        self.plan.push(SoftmaxXent { logits, t, score, dlogits, smoothing: config.label_smoothing });
         let slots = self.sizes.train / batch * batch.div_ceil(micro) + (self.sizes.train % batch).div_ceil(micro);
         let tally = self.plan.f32("tally", slots, 2);
         self.plan.push(Tally { score, tally });
@@ -349,7 +349,8 @@ impl<'a> Builder<'a> {
         }
         let score = self.plan.f32("test_score", micro, 2);
         let dlogits = self.plan.f32("test_dlogits", micro, self.sizes.classes);
-        self.plan.push(SoftmaxXent { logits: x, t, score, dlogits });
+        // An evaluation asks how likely the true class is: its labels are never smoothed.
+        self.plan.push(SoftmaxXent { logits: x, t, score, dlogits, smoothing: 0.0 });
         let tally = self.plan.f32("test_tally", samples.div_ceil(micro), 2);
         self.plan.push(Tally { score, tally });
         Evaluation { source, micro, steps: start..self.plan.steps.len(), logits: x, tally }

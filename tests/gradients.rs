@@ -58,11 +58,14 @@ fn has_kinks(config: &Config) -> bool {
     matches!(config.activation, ActivationName::Relu | ActivationName::LeakyRelu)
 }
 
-/// Every activation, with up to two hidden layers, with and without dropout.
+/// Every activation, with up to two hidden layers, with and without dropout; labels smoothed where there is dropout.
 fn configs() -> impl Iterator<Item = Config> {
     let hidden: [&[usize]; 3] = [&[], &[5], &[5, 4]];
     let nets = hidden.into_iter().flat_map(|hidden| [(hidden, false), (hidden, true)]);
-    nets.flat_map(|(hidden, dropout)| ACTIVATIONS.map(|act| config(act, hidden, dropout)))
+    let smoothed = |config: Config, share| Config { label_smoothing: share, ..config };
+    nets.flat_map(move |(hidden, dropout)| {
+        ACTIVATIONS.map(|act| smoothed(config(act, hidden, dropout), if dropout { 0.1 } else { 0.0 }))
+    })
 }
 
 #[test]

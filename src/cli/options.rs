@@ -212,6 +212,9 @@ pub struct NetOptions {
     /// Strength of the penalty l2/2·|w|² on weights; for adamw the decay
     #[arg(long, default_value_t = defaults().l2)]
     l2: f32,
+    /// Label smoothing: the share of the true class that is spread evenly over all classes
+    #[arg(long, default_value_t = defaults().label_smoothing, value_name = "SHARE")]
+    label_smoothing: f32,
     /// Probability that dropout keeps a hidden unit; 1 keeps all
     #[arg(long, default_value_t = defaults().keep_prob, value_name = "P")]
     keep_prob: f32,
@@ -258,6 +261,7 @@ impl NetOptions {
             beta2: self.beta2,
             epsilon: self.epsilon,
             l2: self.l2,
+            label_smoothing: self.label_smoothing,
             keep_prob: self.keep_prob,
             input_keep_prob: self.input_keep_prob,
             normalize: self.normalize,

@@ -1,4 +1,4 @@
-//! Softmax and cross-entropy in one visit: loss, hit, and dlogits = (p − onehot(t)) / batch.
+//! Softmax and cross-entropy in one visit: loss, hit, and dlogits = (p − y) / batch, where y is onehot(t), smoothed or not.
 
 use super::EPSILON;
 use crate::court::{Case, Fill};
@@ -18,11 +18,14 @@ pub struct SoftmaxXent {
     pub score: Id,
     /// Gradient of the mean loss by the logits (B, C).
     pub dlogits: Id,
+    /// Label smoothing ε (Szegedy et al., CVPR 2016): the class sought has probability 1 − ε + ε/C, every other ε/C. The
+    /// loss is the cross-entropy with that, as `torch.nn.CrossEntropyLoss(label_smoothing=ε)` has it.
+    pub smoothing: f32,
 }
 
 uniform! {
     /// Uniform block of the shader.
-    struct Params { batch: u32, classes: u32, stride: u32, pad: u32, }
+    struct Params { batch: u32, classes: u32, stride: u32, smoothing: f32, }
 }
 
 /// The shader.
@@ -44,13 +47,13 @@ impl Kernel for SoftmaxXent {
     }
 
     fn params(&self) -> Vec<u8> {
-        let SoftmaxXent { logits, t, score, dlogits } = *self;
+        let SoftmaxXent { logits, t, score, dlogits, smoothing } = *self;
         let because = format!("logits is {}", logits.shape());
         expect("softmax_xent", "t", t, Kind::U32, 1, logits.rows, &because);
         expect("softmax_xent", "score", score, Kind::F32, logits.rows, 2, &because);
         expect("softmax_xent", "dlogits", dlogits, Kind::F32, logits.rows, logits.cols, &because);
-        let params =
-            Params { batch: logits.rows as u32, classes: logits.cols as u32, stride: logits.stride() as u32, pad: 0 };
+        let (batch, classes, stride) = (logits.rows as u32, logits.cols as u32, logits.stride() as u32);
+        let params = Params { batch, classes, stride, smoothing };
         bytemuck::bytes_of(&params).to_vec()
     }
 
@@ -70,24 +73,8 @@ impl Kernel for SoftmaxXent {
             if b >= now.rows as usize {
                 continue;
             }
-            let (logits, label) = (&line[..classes], label as usize);
-            let mut best = 0;
-            for (c, &value) in logits.iter().enumerate() {
-                if value > logits[best] {
-                    best = c;
-                }
-            }
-            // The largest logit is taken off first, so that no exponential overflows and their sum is at least 1.
-            let largest = logits[best];
-            for (p, value) in gradient.iter_mut().zip(logits) {
-                *p = (value - largest).exp();
-            }
-            let sum: f32 = gradient[..classes].iter().sum();
-            score[0] = sum.ln() + (largest - logits[label]);
-            score[1] = f32::from(best == label);
-            for (c, p) in gradient[..classes].iter_mut().enumerate() {
-                *p = (*p / sum - f32::from(c == label)) / now.batch as f32;
-            }
+            gradient[..classes].copy_from_slice(&line[..classes]);
+            [score[0], score[1]] = softmax(&mut gradient[..classes], label as usize, now.batch, self.smoothing);
         }
     }
 
@@ -97,22 +84,9 @@ impl Kernel for SoftmaxXent {
         let mut score = vec![0.0; self.score.words()];
         let mut gradient = vec![0.0; self.dlogits.words()];
         for b in 0..(now.rows as usize).min(self.logits.rows) {
-            let line = &logits[b * stride..][..classes];
-            let largest = line.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let share = |c: usize| (line[c] - largest).exp();
-            // Accuracy table of the WGSL specification: exp is off by 3 + 2|x| units in the last place, log by 3 or, near
-            // 1, by 2⁻²¹, a division by 2.5. One unit more for the twin, two for the rounding of the argument.
-            let units = |c: usize| 6.0 + 2.0 * (line[c] - largest).abs();
-            let sum: f32 = (0..classes).map(share).sum();
-            let sum_error = (0..classes).map(|c| share(c) * units(c)).sum::<f32>() / sum + classes as f32;
-            let far = largest - line[t[b] as usize];
-            let log_error = (4.0 * EPSILON * sum.ln()).max(2f32.powi(-21));
-            score[4 * b] = EPSILON * (sum_error + 2.0 * far + sum.ln()) + log_error;
-            for c in 0..classes {
-                let p = share(c) / sum;
-                let error = p * (units(c) + sum_error + 4.0) + 4.0;
-                gradient[b * stride + c] = error * EPSILON / now.batch as f32 + f32::MIN_POSITIVE;
-            }
+            let row = b * stride..b * stride + classes;
+            let (line, label) = (&logits[row.clone()], t[b] as usize);
+            score[4 * b] = row_bound(line, label, now.batch, self.smoothing, 0.0, &mut gradient[row]);
         }
         vec![None, None, Some(score), Some(gradient)]
     }
@@ -122,23 +96,79 @@ impl Kernel for SoftmaxXent {
     }
 }
 
-/// Class numbers around a vec4, whole and partial batches, logits small, equal, and as large as ±1e4.
+/// Turns the logits of a sample into their gradient; returns its loss, and 1 for a hit or 0.
+pub(super) fn softmax(row: &mut [f32], label: usize, batch: u32, smoothing: f32) -> [f32; 2] {
+    let mut best = 0;
+    for (c, &value) in row.iter().enumerate() {
+        if value > row[best] {
+            best = c;
+        }
+    }
+    // The largest logit is taken off first, so that no exponential overflows and their sum is at least 1.
+    let (largest, even) = (row[best], smoothing / row.len() as f32);
+    let mut far = (1.0 - smoothing) * (largest - row[label]);
+    if smoothing > 0.0 {
+        far += even * row.iter().map(|z| largest - z).sum::<f32>();
+    }
+    row.iter_mut().for_each(|z| *z = (*z - largest).exp());
+    let sum: f32 = row.iter().sum();
+    for (c, p) in row.iter_mut().enumerate() {
+        let wanted = even + if c == label { 1.0 - smoothing } else { 0.0 };
+        *p = (*p / sum - wanted) / batch as f32;
+    }
+    [sum.ln() + far, f32::from(best == label)]
+}
+
+/// Bounds of a sample's gradient, and of its loss, where each logit may itself be off by `slack`.
+pub(super) fn row_bound(
+    logits: &[f32],
+    label: usize,
+    batch: u32,
+    smoothing: f32,
+    slack: f32,
+    gradient: &mut [f32],
+) -> f32 {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let share = |c: usize| (logits[c] - largest).exp();
+    // Accuracy table of the WGSL specification: exp is off by 3 + 2|x| units in the last place, log by 3 or, near
+    // 1, by 2⁻²¹, a division by 2.5. One unit more for the twin, two for the rounding of the argument.
+    let units = |c: usize| 6.0 + 2.0 * (logits[c] - largest).abs();
+    let classes = logits.len();
+    let sum: f32 = (0..classes).map(share).sum();
+    let sum_error = (0..classes).map(|c| share(c) * units(c)).sum::<f32>() / sum + classes as f32;
+    for (c, bound) in gradient.iter_mut().enumerate() {
+        let p = share(c) / sum;
+        // Logits that are off by s change the odds between two classes by at most e²ˢ, and no probability by more than 1.
+        let carried = (p * (2.0 * slack).exp_m1()).min(1.0);
+        let error = (p * (units(c) + sum_error + 4.0) + 4.0 + 4.0 * smoothing) * EPSILON + carried;
+        *bound = error / batch as f32 + f32::MIN_POSITIVE;
+    }
+    let far = largest - logits[label];
+    let even = smoothing / classes as f32 * logits.iter().map(|z| largest - z).sum::<f32>();
+    let log_error = (4.0 * EPSILON * sum.ln()).max(2f32.powi(-21));
+    EPSILON * (sum_error + 2.0 * far + (classes + 6) as f32 * even + sum.ln()) + log_error + 2.0 * slack
+}
+
+/// Class numbers around a vec4, whole and partial batches, logits small, equal, and as large as ±1e4, labels smoothed and
+/// not.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (batch, rows, classes) in [(1, 1, 2), (7, 7, 10), (63, 63, 3), (64, 40, 10), (65, 65, 1), (130, 129, 257)] {
-        for (label, fill) in [
-            ("small", Fill::Reals(4.0)),
-            ("equal", Fill::Integers(0)),
-            ("±1e4", Fill::Reals(1e4)),
-            ("ties", Fill::Integers(1)),
+        for (label, fill, smoothing) in [
+            ("small", Fill::Reals(4.0), 0.0),
+            ("small", Fill::Reals(4.0), 0.1),
+            ("equal", Fill::Integers(0), 0.0),
+            ("±1e4", Fill::Reals(1e4), 0.0),
+            ("±1e4", Fill::Reals(1e4), 0.3),
+            ("ties", Fill::Integers(1), 0.0),
         ] {
-            let mut case = Case::new(format!("{label} logits ({rows} of {batch},{classes})"));
+            let mut case = Case::new(format!("{label} logits ({rows} of {batch},{classes}) smoothing {smoothing}"));
             let logits = case.f32("logits", batch, classes, fill);
             let t = case.u32("t", batch, Fill::Below(classes as u32));
             let (score, dlogits) = (case.output("score", batch, 2), case.output("dlogits", batch, classes));
             // The batch is larger than this micro-batch: the mean is over the whole.
             (case.now.rows, case.now.batch) = (rows as u32, 3 * rows as u32);
-            case.push(SoftmaxXent { logits, t, score, dlogits });
+            case.push(SoftmaxXent { logits, t, score, dlogits, smoothing });
             cases.push(case);
         }
     }

@@ -205,7 +205,9 @@ impl Rig {
                 x = activated.collect();
             }
             let normaliser: f64 = x.iter().map(|z| z.exp()).sum();
-            total += normaliser.ln() - x[self.data.train.labels[sample] as usize];
+            let (label, smoothing) = (self.data.train.labels[sample] as usize, f64::from(self.config.label_smoothing));
+            let wanted = (1.0 - smoothing) * x[label] + smoothing * x.iter().sum::<f64>() / CLASSES as f64;
+            total += normaliser.ln() - wanted;
         }
         (total / SAMPLES as f64, sides)
     }

@@ -107,11 +107,15 @@ pub fn oracle<'a>(op: &'a Op, now: &'a Now, m: &'a [Matrix<'a>]) -> Vec<(usize, 
             let top = move |b| classes().map(|c| logits.at(b, c)).fold(f64::MIN, f64::max);
             let total = move |b, top: f64| sum(k.logits.cols, |c| (logits.at(b, c) - top).exp());
             let p = move |b, c, top: f64| (logits.at(b, c) - top).exp() / total(b, top);
-            let loss = move |b, top| top - logits.at(b, t(b)) + total(b, top).ln();
+            // The cross-entropy of p with the smoothed labels y.
+            let even = f64::from(k.smoothing) / k.logits.cols as f64;
+            let y = move |b, c| even + (1.0 - f64::from(k.smoothing)) * f64::from(c == t(b));
+            let far = move |b, top: f64| sum(k.logits.cols, |c| y(b, c) * (top - logits.at(b, c)));
+            let loss = move |b, top| far(b, top) + total(b, top).ln();
             let best = move |b, top| classes().find(|&c| logits.at(b, c) == top);
             let hit = move |b, top| f64::from(best(b, top) == Some(t(b)));
             let score = move |b, c, top| if c == 0 { loss(b, top) } else { hit(b, top) };
-            let d = move |b, c| p(b, c, top(b)) - f64::from(c == t(b));
+            let d = move |b, c| p(b, c, top(b)) - y(b, c);
             vec![
                 gives(2, move |b, c| only_if(real(b), || score(b, c, top(b)))),
                 gives(3, move |b, c| only_if(real(b), || d(b, c) / f64::from(now.batch))),
