@@ -9,13 +9,13 @@
 //! [`plan`]: named [`tensor`]s and a list of dispatches. A dispatch is a [`kernel`], of which [`kernels`] has one a page:
 //! formula, shapes, CPU twin, error bound, cases.
 //!
-//! With its siblings the digit crosses the bus once, as bytes ([`feed`]). Each epoch [`train`] shuffles, and [`steps`] cuts
-//! the order into batches. In a step [`kernels::gather`] makes the digit a row of `x0 (B, 784)`; [`kernels::linear`] makes
-//! it `h1 (B, H)` and then `logits (B, C)`; [`kernels::softmax_xent`] asks how wrong that was and leaves `dlogits`.
-//! [`kernels::linear_dx`] carries this error signal δ down, [`kernels::linear_dw`] and [`kernels::linear_db`] turn it into
-//! gradients, and [`kernels::sgd`] (or [`kernels::momentum`], or [`kernels::adam`]) into a small change of the weights; by
-//! default [`kernels::update`] does the last three in one visit. At the epoch's end a record of losses and hits
-//! ([`kernels::tally`]) goes home.
+//! With its siblings the digit crosses the bus once, as bytes ([`feed`]). A [`session`] is a run of epochs and what is asked
+//! after each; [`train`] shuffles and trains them, and [`steps`] cuts the order into batches. In a step
+//! [`kernels::gather`] makes the digit a row of `x0 (B, 784)`; [`kernels::linear`] makes it `h1 (B, H)` and then
+//! `logits (B, C)`; [`kernels::softmax_xent`] asks how wrong that was and leaves `dlogits`. [`kernels::linear_dx`] carries
+//! this error signal δ down, [`kernels::linear_dw`] and [`kernels::linear_db`] turn it into gradients, and [`kernels::sgd`]
+//! (or [`kernels::momentum`], or [`kernels::adam`]) into a small change of the weights; by default [`kernels::update`] does
+//! the last three in one visit. A record of losses and hits ([`kernels::tally`]) goes home.
 //!
 //! An [`engine`] does what the plan says: [`cpu`] as a loop over the twins, [`gpu`] as compute passes; [`machine`] chooses,
 //! and [`tune`] finds the fastest form of each product. [`court`] compares the two. [`assess`] says how good the result
@@ -27,7 +27,7 @@
 //! use gpu_mlp::config::Config;
 //! use gpu_mlp::data::{DataSet, Split};
 //! use gpu_mlp::machine::{EngineName, Machine};
-//! use gpu_mlp::train::Trainer;
+//! use gpu_mlp::session::{Limits, Report, Session, Wish};
 //!
 //! # fn main() -> Result<(), gpu_mlp::Error> {
 //! // Points of a plane, two bytes each; the class says on which side of the diagonal they lie.
@@ -40,12 +40,15 @@
 //! let accuracy = pollster::block_on(async {
 //!     let (machine, which) = Machine::choose(EngineName::Auto, &Default::default()).await?;
 //!     println!("{which}");
-//!     let mut trainer = Trainer::open(&config, &data, &machine).await?;
-//!     for _ in 0..config.epochs {
-//!         let epoch = trainer.epoch(&mut |_| {}).await?;
-//!         println!("epoch {}: loss {:.3}", epoch.number, epoch.train.loss());
-//!     }
-//!     Ok::<_, gpu_mlp::Error>(trainer.evaluate().await?.accuracy())
+//!     let mut session = Session::open(&config, &data, &machine, Limits::default()).await?;
+//!     let mut accuracy = 0.0;
+//!     let mut each_epoch = |epoch: &Report| {
+//!         accuracy = epoch.test.map_or(0.0, |test| test.accuracy());
+//!         println!("epoch {}: loss {:.3}, accuracy {accuracy:.3}", epoch.epoch, epoch.train.loss());
+//!         Wish::Continue
+//!     };
+//!     session.run(&mut each_epoch).await?;
+//!     Ok::<_, gpu_mlp::Error>(accuracy)
 //! })?;
 //! assert!(accuracy > 0.95, "{accuracy}");
 //! # Ok(())
@@ -76,6 +79,7 @@ pub mod model_file;
 pub mod net;
 pub mod plan;
 pub mod rng;
+pub mod session;
 pub mod steps;
 pub mod tensor;
 pub mod train;

@@ -3,9 +3,13 @@
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::error::Error;
+use crate::session::{Reason, Report};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Version of the layout below. Readers tolerate fields and types that they do not know, and a torn last line.
+pub const SCHEMA: u32 = 2;
 
 /// A line of the record; its field `type` names the variant.
 #[derive(Clone, Debug, Serialize)]
@@ -13,7 +17,7 @@ use std::sync::Arc;
 pub enum Record<'a> {
     /// The first line: what is trained on what, where.
     Run {
-        /// Version of this layout.
+        /// [`SCHEMA`].
         schema: u32,
         /// Version of the program.
         version: &'a str,
@@ -25,9 +29,11 @@ pub enum Record<'a> {
         data_origin: &'a str,
         /// Its hash.
         data_sha256: &'a str,
-        /// Samples of the two splits.
+        /// Samples that are learned from.
         train_samples: usize,
-        /// See `train_samples`.
+        /// Samples of the validation split; 0 without one.
+        validation_samples: usize,
+        /// Samples of the test split.
         test_samples: usize,
         /// Widths of the net.
         widths: &'a [usize],
@@ -40,18 +46,26 @@ pub enum Record<'a> {
         /// All settings.
         config: &'a Config,
     },
-    /// An epoch.
+    /// An epoch, or the part of one that was trained before a limit ended the run.
     Epoch {
         /// Its number, from 1.
         epoch: usize,
+        /// Updates made in the run so far.
+        step: u64,
         /// Mean cross-entropy in nats, each batch scored before it was learned from.
         train_loss: f64,
         /// Share of hits, likewise.
         train_accuracy: f64,
-        /// Mean cross-entropy of the test split after the epoch.
-        test_loss: f64,
-        /// Share of hits on the test split after the epoch.
-        test_accuracy: f64,
+        /// Mean cross-entropy of the test split after the epoch, where it was measured.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        test_loss: Option<f64>,
+        /// Share of hits on the test split after the epoch, where it was measured.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        test_accuracy: Option<f64>,
+        /// Learning rate of its last update.
+        lr: f32,
+        /// Momentum of its last update; for Adam β₁.
+        momentum: f32,
         /// Seconds of training alone.
         seconds: f64,
         /// Training samples a second.
@@ -59,17 +73,39 @@ pub enum Record<'a> {
         /// Name of the data set.
         data: &'a str,
     },
-    /// The last line of a run that came to its end.
+    /// The last line of a run that was not cut off from outside.
     End {
         /// Seconds from the start of the program, everything included.
         seconds: f64,
-        /// Hash of the model file.
-        model_sha256: &'a str,
+        /// Hash of the model file, if one was written.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        model_sha256: Option<&'a str>,
+        /// Why the run ended.
+        reason: Reason,
     },
 }
 
 /// Name of the record in a run folder.
 pub const FILE: &str = "metrics.jsonl";
+
+impl<'a> Record<'a> {
+    /// The record of an epoch on a data set of this name.
+    pub fn epoch(report: &Report, data: &'a str) -> Self {
+        Record::Epoch {
+            epoch: report.epoch,
+            step: report.step,
+            train_loss: report.train.loss(),
+            train_accuracy: report.train.accuracy(),
+            test_loss: report.test.map(|score| score.loss()),
+            test_accuracy: report.test.map(|score| score.accuracy()),
+            lr: report.lr,
+            momentum: report.momentum,
+            seconds: report.seconds,
+            images_per_second: report.images_per_second,
+            data,
+        }
+    }
+}
 
 /// An open `metrics.jsonl`.
 pub struct Metrics {

@@ -138,6 +138,11 @@ impl Net {
         self.layers.iter().map(|layer| layer.w.rows * layer.w.cols + layer.b.cols).sum()
     }
 
+    /// The tensors that outlast a step: weights, biases, what the optimizer remembers; layer by layer.
+    pub fn lasting(&self) -> Vec<Id> {
+        self.layers.iter().flat_map(|layer| [layer.w, layer.b].into_iter().chain(layer.state.clone())).collect()
+    }
+
     /// The plan of a training run with an evaluation.
     pub fn for_training(config: &Config, sizes: Sizes, scale: f32, shift: f32) -> Net {
         let mut build = Builder::new(config, sizes, scale, shift);

@@ -20,6 +20,8 @@ pub struct Steps<'a> {
     pub training: &'a Training,
     /// Samples of the training split.
     pub samples: usize,
+    /// Multiplies the learning rates of the schedule.
+    pub lr_factor: f64,
 }
 
 impl Steps<'_> {
@@ -62,18 +64,25 @@ impl Steps<'_> {
         }
     }
 
+    /// Learning rate and momentum (for Adam β₁) of update `step`.
+    pub fn rates(&self, step: u64) -> (f32, f32) {
+        let config = self.config;
+        let factor = config.schedule.factor(step, config.epochs as u64 * self.per_epoch()) * self.lr_factor;
+        let adam = matches!(config.optimizer, Optimizer::Adam | Optimizer::Adamw);
+        ((f64::from(config.lr) * factor) as f32, if adam { config.beta1 } else { config.momentum })
+    }
+
     /// What all micro-batches of an update share.
     fn values(&self, step: u64, rows: usize) -> Now {
         let config = self.config;
-        let factor = config.schedule.factor(step, config.epochs as u64 * self.per_epoch());
-        let adam = matches!(config.optimizer, Optimizer::Adam | Optimizer::Adamw);
+        let (lr, momentum) = self.rates(step);
         // Past 2³¹ updates a power of β is zero in any case.
         let update = i32::try_from(step + 1).unwrap_or(i32::MAX);
         Now {
             batch: rows as u32,
             step: step as u32,
-            lr: (f64::from(config.lr) * factor) as f32,
-            momentum: if adam { config.beta1 } else { config.momentum },
+            lr,
+            momentum,
             bias1: (1.0 - f64::from(config.beta1).powi(update)) as f32,
             bias2: (1.0 - f64::from(config.beta2).powi(update)) as f32,
             ..Now::default()
@@ -101,7 +110,7 @@ impl Trial {
             Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
         let mut work = Vec::new();
         if let Some(training) = &net.training {
-            let steps = Steps { config, training, samples: train };
+            let steps = Steps { config, training, samples: train, lr_factor: 1.0 };
             let (feed, mut slot) = (Feed::resident(training.source), 0);
             for (step, first) in (0..train).step_by(steps.batch()).enumerate() {
                 steps.push(&feed, step as u64, first, &mut slot, &mut work);

@@ -1,5 +1,6 @@
 //! The progress of an epoch: a bar on a terminal, nothing elsewhere.
 
+use gpu_mlp::session::Progress;
 use gpu_mlp::train::Score;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -7,8 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub struct Bar(ProgressBar);
 
 impl Bar {
-    pub fn new(epoch: usize, epochs: usize, samples: usize) -> Self {
-        let bar = ProgressBar::new(samples as u64).with_prefix(format!("epoch {epoch}/{epochs}"));
+    pub fn new(at: &Progress) -> Self {
+        let bar = ProgressBar::new(at.samples).with_prefix(format!("epoch {}/{}", at.epoch, at.epochs));
         let style = ProgressStyle::with_template("{prefix} {bar:30} {msg} {per_sec} ETA {eta}");
         if let Ok(style) = style {
             let rate = |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {

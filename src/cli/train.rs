@@ -1,13 +1,15 @@
 //! `gpu-mlp train`
 
-use super::options::{DataOptions, EngineOptions, NetOptions, TuneOptions};
+use super::options::{DataOptions, EngineOptions, TuneOptions};
 use super::progress::Bar;
+use super::settings::NetOptions;
 use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::disk::{Os, write_whole};
-use gpu_mlp::metrics::{Metrics, Record};
+use gpu_mlp::metrics::{Metrics, Record, SCHEMA};
 use gpu_mlp::model_file::{self, Description};
-use gpu_mlp::train::Trainer;
+use gpu_mlp::session::{Limits, Observer, Progress, Reason, Report, Session, Wish};
+use gpu_mlp::train::Score;
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -42,7 +44,7 @@ pub struct Train {
 impl Train {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
-        let mut config = self.net.config();
+        let mut config = self.net.config()?;
         // What can be refused is refused before anything is read, fetched or written.
         config.check(usize::MAX)?;
         self.refuse_a_taken_folder()?;
@@ -54,22 +56,25 @@ impl Train {
         config.check(data.train.len())?;
         self.tune.choose(&mut config, &data, &machine).await?;
 
-        let mut trainer = Trainer::open(&config, &data, &machine).await?;
-        let (widths, parameters) = (config.widths(data.inputs(), data.classes), trainer.net().parameters());
-        eprintln!("net: {widths:?}, {parameters} parameters, {} MB on the device", trainer.net().plan.bytes() >> 20);
+        let mut session = Session::open(&config, &data, &machine, Limits::default()).await?;
+        let net = session.trainer().net();
+        let (widths, parameters) = (config.widths(data.inputs(), data.classes), net.parameters());
+        eprintln!("net: {widths:?}, {parameters} parameters, {} MB on the device", net.plan.bytes() >> 20);
+        let gpu_mlp::net::Source { scale, shift, .. } = net.evaluation.source;
 
         let folder = self.folder()?;
         let mut metrics = Metrics::create(Arc::new(Os), &folder)?;
         let config_path = folder.join("config.toml");
         write_whole(&Os, &config_path, toml::to_string(&config)?.as_bytes())?;
         metrics.push(&Record::Run {
-            schema: 1,
+            schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION"),
             unix_time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             data: &data.name,
             data_origin: &data.origin,
             data_sha256: &data.sha256,
             train_samples: data.train.len(),
+            validation_samples: 0,
             test_samples: data.test.len(),
             widths: &widths,
             parameters,
@@ -77,7 +82,6 @@ impl Train {
             device: &machine.description(),
             config: &config,
         })?;
-        let gpu_mlp::net::Source { scale, shift, .. } = trainer.net().evaluation.source;
         let description = Description {
             widths,
             activation: config.activation(),
@@ -89,39 +93,22 @@ impl Train {
             version: env!("CARGO_PKG_VERSION").into(),
         };
 
-        for number in 1..=config.epochs {
-            let bar = Bar::new(number, config.epochs, data.train.len());
-            let epoch = trainer.epoch(&mut |score| bar.show(score)).await;
-            bar.clear();
-            let epoch = epoch?;
-            let test = trainer.evaluate().await?;
-            let seconds = epoch.time.as_secs_f64();
-            let rate = epoch.train.samples as f64 / seconds;
-            metrics.push(&Record::Epoch {
-                epoch: number,
-                train_loss: epoch.train.loss(),
-                train_accuracy: epoch.train.accuracy(),
-                test_loss: test.loss(),
-                test_accuracy: test.accuracy(),
-                seconds,
-                images_per_second: rate,
-                data: &data.name,
-            })?;
-            writeln!(
-                std::io::stdout(),
-                "epoch {number}/{}  train loss {:.4} accuracy {:.2} %  test loss {:.4} accuracy {:.2} %  {seconds:.2} s  {rate:.0} images/s",
-                config.epochs,
-                epoch.train.loss(),
-                100.0 * epoch.train.accuracy(),
-                test.loss(),
-                100.0 * test.accuracy(),
-            )?;
+        let mut recorder = Recorder { bar: None, metrics, data: &data.name, epochs: config.epochs, output: Ok(()) };
+        let outcome = session.run(&mut recorder).await;
+        let Recorder { mut metrics, output, .. } = recorder;
+        output?;
+        let mut end = |reason, model_sha256: Option<&str>| {
+            metrics.push(&Record::End { seconds: start.elapsed().as_secs_f64(), model_sha256, reason })
+        };
+        if let Err(Error::Diverged { .. }) = outcome {
+            end(Reason::Diverged, None)?;
         }
+        let reason = outcome?;
         let path = folder.join("model.safetensors");
-        let bytes = model_file::to_bytes(&path, &trainer.model().await?, &description)?;
+        let bytes = model_file::to_bytes(&path, &session.model().await?, &description)?;
         write_whole(&Os, &path, &bytes)?;
         let hash = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        metrics.push(&Record::End { seconds: start.elapsed().as_secs_f64(), model_sha256: &hash })?;
+        end(reason, Some(&hash))?;
         eprintln!("model: {} (sha256 {})", path.display(), &hash[..16]);
         Ok(ExitCode::SUCCESS)
     }
@@ -159,4 +146,38 @@ fn next_free(runs: &Path) -> Result<PathBuf, Error> {
         }
     }
     unreachable!("there are more numbers than folders")
+}
+
+/// Writes down what happens in a run: a bar on stderr, a line an epoch on stdout, `metrics.jsonl`.
+struct Recorder<'a> {
+    bar: Option<Bar>,
+    metrics: Metrics,
+    data: &'a str,
+    epochs: usize,
+    /// Whether stdout still takes what is written.
+    output: std::io::Result<()>,
+}
+
+impl Observer for Recorder<'_> {
+    fn progress(&mut self, progress: &Progress) -> Wish {
+        self.bar.get_or_insert_with(|| Bar::new(progress)).show(&progress.score);
+        Wish::Continue
+    }
+
+    fn epoch(&mut self, report: &Report) -> Result<Wish, Error> {
+        self.bar.take().into_iter().for_each(Bar::clear);
+        self.metrics.push(&Record::epoch(report, self.data))?;
+        self.output = writeln!(std::io::stdout(), "{}", line(report, self.epochs));
+        Ok(if self.output.is_ok() { Wish::Continue } else { Wish::Stop(Reason::Interrupted) })
+    }
+}
+
+/// An epoch in a line.
+fn line(report: &Report, epochs: usize) -> String {
+    let score =
+        |name, score: &Score| format!("{name} loss {:.4} accuracy {:.2} %  ", score.loss(), 100.0 * score.accuracy());
+    let part = if report.whole { String::new() } else { format!(" to update {}", report.step) };
+    let test = report.test.map_or_else(String::new, |test| score("test", &test));
+    let (epoch, seconds, rate) = (report.epoch, report.seconds, report.images_per_second);
+    format!("epoch {epoch}/{epochs}{part}  {}{test}{seconds:.2} s  {rate:.0} images/s", score("train", &report.train))
 }

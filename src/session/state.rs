@@ -1,0 +1,27 @@
+//! What a run remembers between steps, beside the tensors.
+
+use crate::train::{Score, Values};
+use serde::{Deserialize, Serialize};
+
+/// Where a run is, and everything that decides how it goes on. With the tensors of the same moment, the settings and the
+/// data it is the whole run: one that is resumed from them continues to the bit.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Updates made.
+    pub step: u64,
+    /// Score of the epoch so far; empty between epochs.
+    pub score: Score,
+    /// Seconds trained in this epoch so far.
+    pub epoch_seconds: f64,
+    /// Seconds trained in all.
+    pub seconds: f64,
+}
+
+/// A run at a settled moment: all work done, all of it looked at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// Where the run is.
+    pub state: State,
+    /// Weights, biases, and what the optimizer remembers.
+    pub tensors: Vec<Values>,
+}

@@ -1,0 +1,57 @@
+//! How work is cut for the engine: steps that are handed over together, and records on their way back.
+
+use crate::engine::Pending;
+use crate::plan::Work;
+use std::time::{Duration, Instant};
+
+/// About how long a chunk takes, and so how often anybody hears of an epoch's progress.
+const CHUNK: Duration = Duration::from_millis(100);
+
+/// Part of the record on its way from the engine.
+pub(super) struct Record {
+    pub rows: Pending<'static, Vec<u32>>,
+    pub samples: usize,
+    /// Updates made before its first row.
+    pub first_step: u64,
+}
+
+/// Steps that are handed to the engine together.
+#[derive(Default)]
+pub(super) struct Chunk {
+    pub work: Vec<Work>,
+    pub samples: usize,
+    /// Rows of the tally that steps of this epoch have been given.
+    pub slots: usize,
+    /// Rows of the tally that have been asked for.
+    pub sent: usize,
+    /// Updates made before its first step.
+    pub first_step: u64,
+}
+
+/// How many steps go into a chunk.
+pub(super) struct Pace {
+    pub steps: usize,
+    since: Instant,
+}
+
+impl Pace {
+    pub fn new() -> Self {
+        Pace { steps: 8, since: Instant::now() }
+    }
+
+    /// Starts the clock of a chunk.
+    pub fn start(&mut self) {
+        self.since = Instant::now();
+    }
+
+    /// Adapts the next chunk to how long the last one took.
+    pub fn adapt(&mut self) {
+        let took = self.since.elapsed();
+        self.start();
+        if took < CHUNK / 2 {
+            self.steps *= 2;
+        } else if took > 2 * CHUNK {
+            self.steps = (self.steps / 2).max(1);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Scoring a split with the weights as they are.
+
+use super::Score;
+use crate::data::Split;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::feed::Feed;
+use crate::kernel::Now;
+use crate::net::Evaluation;
+
+/// Told the logits (rows × C) of a micro-batch, and the position of its first sample.
+pub type OnLogits<'a> = &'a mut dyn FnMut(usize, &[f32]);
+
+/// Scores a split; the logits are read only if somebody wants them.
+///
+/// # Errors
+/// If the device fails.
+pub async fn evaluate(
+    engine: &mut dyn Engine,
+    evaluation: &Evaluation,
+    feed: &mut Feed,
+    split: &Split,
+    mut each: Option<OnLogits<'_>>,
+) -> Result<Score, Error> {
+    let order: Vec<u32> = (0..split.len() as u32).collect();
+    feed.begin(&order, engine);
+    for (slot, first) in (0..split.len()).step_by(evaluation.micro).enumerate() {
+        let rows = evaluation.micro.min(split.len() - first);
+        if feed.needs_load(first) {
+            feed.load(first, split, &order, engine);
+        }
+        let now = Now {
+            cursor: feed.cursor(first),
+            rows: rows as u32,
+            batch: rows as u32,
+            slot: slot as u32,
+            ..Now::default()
+        };
+        engine.run(&[(evaluation.steps.clone(), now)]).await?;
+        if let Some(each) = &mut each {
+            let logits = evaluation.logits;
+            each(first, &logits.unpack(&engine.read(logits, 0..rows * logits.stride()).await?));
+        }
+    }
+    let rows = engine.read(evaluation.tally, 0..evaluation.tally.words()).await?;
+    let mut score = Score::default();
+    score.add(&rows, split.len());
+    Ok(score)
+}

@@ -1,0 +1,60 @@
+//! What a run begins with: normalisation, first weights on the engine, the order of an epoch.
+
+use crate::config::Normalize;
+use crate::data::DataSet;
+use crate::engine::Engine;
+use crate::feed::Feed;
+use crate::model::Mlp;
+use crate::net::{LayerIds, Net};
+use crate::rng::{Stream, host};
+use rand::seq::SliceRandom;
+
+/// Bytes of a sample to values: x = byte·scale + shift.
+pub fn normalization(normalize: Normalize, pixels: &[u8]) -> (f32, f32) {
+    match normalize {
+        Normalize::Unit => (1.0 / 255.0, 0.0),
+        Normalize::Standard => {
+            // Exact integer sums: the same on every machine. Those of a part fit 32 bits, which halves the work.
+            let (mut sum, mut squares) = (0, 0);
+            for part in pixels.chunks(1 << 15) {
+                sum += u64::from(part.iter().map(|&p| u32::from(p)).sum::<u32>());
+                squares += u64::from(part.iter().map(|&p| u32::from(p) * u32::from(p)).sum::<u32>());
+            }
+            let mean = sum as f64 / pixels.len().max(1) as f64;
+            let variance = squares as f64 / pixels.len().max(1) as f64 - mean * mean;
+            let scale = if variance > 0.0 { 1.0 / variance.sqrt() } else { 1.0 / 255.0 };
+            (scale as f32, (-mean * scale) as f32)
+        }
+    }
+}
+
+/// Puts a model's parameters into the tensors of a net.
+pub fn load_parameters(engine: &mut dyn Engine, layers: &[LayerIds], model: &Mlp) {
+    for (ids, layer) in layers.iter().zip(&model.layers) {
+        engine.write(ids.w, 0, &ids.w.pack(&layer.weight));
+        engine.write(ids.b, 0, &ids.b.pack(&layer.bias));
+    }
+}
+
+/// Puts data, first weights and optimizer state on an engine, which must have been made for `net.plan`; returns the feeds
+/// of the training and the test split.
+///
+/// # Panics
+/// If the net was not made for training.
+pub fn prepare(engine: &mut dyn Engine, net: &Net, model: &Mlp, data: &DataSet) -> (Feed, Feed) {
+    let training = net.training.as_ref().expect("a net made for training");
+    let feed = Feed::new(training.source, &data.train, engine);
+    let test_feed = Feed::new(net.evaluation.source, &data.test, engine);
+    load_parameters(engine, &net.layers, model);
+    for &id in net.layers.iter().flat_map(|layer| &layer.state) {
+        engine.write(id, 0, &vec![0; id.words()]);
+    }
+    (feed, test_feed)
+}
+
+/// The order of the samples in an epoch (from 0): each once.
+pub fn shuffled(samples: usize, seed: u64, epoch: u64) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..samples as u32).collect();
+    order.shuffle(&mut host(seed, Stream::Shuffle, epoch));
+    order
+}
