@@ -1,12 +1,17 @@
 //! What a run is made of. Every default of the program is written here, once.
 
+mod batch;
+mod over;
+mod schedule;
+
 use crate::error::Error;
 use crate::forms::Chosen;
 use crate::kernels::Activation;
 use crate::model::Init;
+pub use batch::BatchSize;
+pub use over::Settings;
+pub use schedule::Schedule;
 use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
 
 /// The settings of a training run; `config.toml` of a run folder holds all of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -140,31 +145,6 @@ impl Optimizer {
     }
 }
 
-/// How the learning rate changes over a run of T updates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-pub enum Schedule {
-    /// Not at all.
-    Constant,
-    /// From `lr` in a straight line towards 0.
-    Linear,
-    /// From `lr` along half a cosine towards 0 (Loshchilov and Hutter, ICLR 2017).
-    Cosine,
-}
-
-impl Schedule {
-    /// Share of the learning rate that update `step` (from 0) of `total` uses.
-    pub fn factor(self, step: u64, total: u64) -> f64 {
-        let gone = step as f64 / total.max(1) as f64;
-        match self {
-            Schedule::Constant => 1.0,
-            Schedule::Linear => 1.0 - gone,
-            Schedule::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * gone).cos()),
-        }
-    }
-}
-
 /// What a byte p of a sample becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -198,70 +178,6 @@ pub enum PlanKind {
     Fused,
     /// One kernel for each formula of the textbook.
     Plain,
-}
-
-/// Samples an update: a number, or the whole training split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BatchSize {
-    /// This many; 1 is stochastic gradient descent.
-    Samples(usize),
-    /// All: full-batch gradient descent.
-    Full,
-}
-
-impl BatchSize {
-    /// The number of samples, given the size of the training split.
-    pub fn samples(self, of: usize) -> usize {
-        match self {
-            BatchSize::Samples(samples) => samples,
-            BatchSize::Full => of,
-        }
-    }
-}
-
-impl fmt::Display for BatchSize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            BatchSize::Samples(samples) => samples.fmt(f),
-            BatchSize::Full => "full".fmt(f),
-        }
-    }
-}
-
-impl FromStr for BatchSize {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match (text, text.parse()) {
-            ("full", _) => Ok(BatchSize::Full),
-            (_, Ok(samples)) if samples > 0 => Ok(BatchSize::Samples(samples)),
-            _ => Err("a batch is a number of samples from 1 on, or `full`".into()),
-        }
-    }
-}
-
-impl Serialize for BatchSize {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            BatchSize::Samples(samples) => serializer.serialize_u64(*samples as u64),
-            BatchSize::Full => serializer.serialize_str("full"),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for BatchSize {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Either {
-            Number(u64),
-            Word(String),
-        }
-        let text = match Either::deserialize(deserializer)? {
-            Either::Number(number) => number.to_string(),
-            Either::Word(word) => word,
-        };
-        text.parse().map_err(serde::de::Error::custom)
-    }
 }
 
 impl Config {

@@ -52,7 +52,7 @@ pub struct Bench {
     #[arg(long, conflicts_with_all = ["run_only", "growth"], help_heading = "Measurement")]
     kernels: bool,
     /// Measure how time grows with each size instead; --max-time is for each of about 26 runs
-    #[arg(long, conflicts_with_all = ["run_only", "config", "NetOptions", "floor"], help_heading = "Measurement")]
+    #[arg(long, conflicts_with_all = ["run_only", "config", "Net", "Training", "floor"], help_heading = "Measurement")]
     growth: bool,
     /// Print one JSON object with every sample instead of the table
     #[arg(long, help_heading = "Output")]

@@ -8,6 +8,7 @@ mod parity;
 mod plan;
 mod predict;
 mod progress;
+mod settings;
 mod train;
 
 use clap::{Parser, Subcommand};

@@ -1,18 +1,13 @@
-//! Options that several commands share. Defaults come from [`Config`], where each is written once.
+//! Options that several commands share: engine, data, tuning. Those of [`Config`] are in [`super::settings`].
 
 use clap::Args;
 use gpu_mlp::Error;
-use gpu_mlp::config::{ActivationName, BatchSize, Config, Normalize, Optimizer, PlanKind, Schedule, Upload};
+use gpu_mlp::config::Config;
 use gpu_mlp::data::{self, Choice, DataSet, Event, Request};
 use gpu_mlp::gpu::Wanted;
 use gpu_mlp::machine::{EngineName, Machine};
-use gpu_mlp::model::Init;
 use gpu_mlp::tune::{self, Tune};
 use indicatif::{ProgressBar, ProgressStyle};
-
-fn defaults() -> Config {
-    Config::default()
-}
 
 /// Where the arithmetic is done.
 #[derive(Args)]
@@ -161,114 +156,4 @@ fn download_bar(file: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}");
     style.into_iter().for_each(|style| bar.set_style(style));
     bar
-}
-
-/// What is trained, and how.
-#[derive(Args)]
-#[command(next_help_heading = "Net and training")]
-pub struct NetOptions {
-    /// Widths of the hidden layers with commas between, or `none` for softmax regression
-    #[arg(long, default_value = "128", value_parser = widths, value_name = "WIDTHS")]
-    hidden: Widths,
-    /// Activation of the hidden layers
-    #[arg(long, value_enum, default_value_t = defaults().activation)]
-    activation: ActivationName,
-    /// Slope of leaky ReLU for negative sums
-    #[arg(long, default_value_t = defaults().alpha, value_name = "SLOPE")]
-    alpha: f32,
-    /// How first weights are drawn; `auto` suits the activation
-    #[arg(long, value_enum, default_value_t = defaults().init)]
-    init: Init,
-    /// Samples an update: 1 is stochastic, `full` is full-batch gradient descent
-    #[arg(long, default_value_t = defaults().batch_size, value_name = "N|full")]
-    batch_size: BatchSize,
-    /// Most samples on the device at a time; larger batches add up gradients
-    #[arg(long, default_value_t = defaults().physical_batch, value_name = "N")]
-    physical_batch: usize,
-    /// Passes over the training split
-    #[arg(long, default_value_t = defaults().epochs, value_name = "N")]
-    epochs: usize,
-    /// How weights follow gradients
-    #[arg(long, value_enum, default_value_t = defaults().optimizer)]
-    optimizer: Optimizer,
-    /// Learning rate [default: 0.2 for sgd, 0.05 for nesterov, 0.001 for adam and adamw]
-    #[arg(long)]
-    lr: Option<f32>,
-    /// How the learning rate changes over the run: `linear` and `cosine` fall to zero
-    #[arg(long, value_enum, default_value_t = defaults().schedule)]
-    schedule: Schedule,
-    /// Momentum of sgd and nesterov [default: 0 for sgd, 0.9 for nesterov]
-    #[arg(long)]
-    momentum: Option<f32>,
-    /// Memory of Adam's first moment
-    #[arg(long, default_value_t = defaults().beta1)]
-    beta1: f32,
-    /// Memory of Adam's second moment
-    #[arg(long, default_value_t = defaults().beta2)]
-    beta2: f32,
-    /// Keeps Adam's divisor from zero
-    #[arg(long, default_value_t = defaults().epsilon)]
-    epsilon: f32,
-    /// Strength of the penalty l2/2·|w|² on weights; for adamw the decay
-    #[arg(long, default_value_t = defaults().l2)]
-    l2: f32,
-    /// Label smoothing: the share of the true class that is spread evenly over all classes
-    #[arg(long, default_value_t = defaults().label_smoothing, value_name = "SHARE")]
-    label_smoothing: f32,
-    /// Probability that dropout keeps a hidden unit; 1 keeps all
-    #[arg(long, default_value_t = defaults().keep_prob, value_name = "P")]
-    keep_prob: f32,
-    /// Probability that dropout keeps an input; 1 keeps all
-    #[arg(long, default_value_t = defaults().input_keep_prob, value_name = "P")]
-    input_keep_prob: f32,
-    /// What a byte becomes: `unit` p/255, `standard` zero mean and unit variance
-    #[arg(long, value_enum, default_value_t = defaults().normalize)]
-    normalize: Normalize,
-    /// Seed of weights, shuffles and dropout
-    #[arg(long, default_value_t = defaults().seed, value_name = "N")]
-    seed: u64,
-    /// The data set on the device once, or mini-batches streamed to it
-    #[arg(long, value_enum, default_value_t = defaults().upload)]
-    upload: Upload,
-    /// Which kernels a step is made of: `plain` has one for each formula of the textbook, `fused` is faster
-    #[arg(long, value_enum, default_value_t = defaults().plan)]
-    plan: PlanKind,
-}
-
-/// A list under a name of its own, because clap takes a bare `Vec` for a repeated option.
-type Widths = Vec<usize>;
-
-fn widths(text: &str) -> Result<Widths, String> {
-    let width = |word: &str| word.trim().parse().map_err(|_| format!("{word:?} is not a width; try 128 or 512,512"));
-    if text == "none" { Ok(Vec::new()) } else { text.split(',').map(width).collect() }
-}
-
-impl NetOptions {
-    pub fn config(&self) -> Config {
-        Config {
-            hidden: self.hidden.clone(),
-            activation: self.activation,
-            alpha: self.alpha,
-            init: self.init,
-            batch_size: self.batch_size,
-            physical_batch: self.physical_batch,
-            epochs: self.epochs,
-            optimizer: self.optimizer,
-            lr: self.lr.unwrap_or(self.optimizer.default_lr()),
-            schedule: self.schedule,
-            momentum: self.momentum.unwrap_or(self.optimizer.default_momentum()),
-            beta1: self.beta1,
-            beta2: self.beta2,
-            epsilon: self.epsilon,
-            l2: self.l2,
-            label_smoothing: self.label_smoothing,
-            keep_prob: self.keep_prob,
-            input_keep_prob: self.input_keep_prob,
-            normalize: self.normalize,
-            seed: self.seed,
-            upload: self.upload,
-            plan: self.plan,
-            forms: Default::default(),
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! `gpu-mlp plan`
 
-use super::options::NetOptions;
+use super::settings::NetOptions;
 use clap::{Args, ValueEnum};
 use gpu_mlp::kernels::Form;
 use gpu_mlp::net::{Net, Sizes};
@@ -42,7 +42,7 @@ enum FormName {
 
 impl PlanCommand {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let config = self.net.config();
+        let config = self.net.config()?;
         config.check(self.samples)?;
         let range = 1..=1usize << 31;
         for (name, value) in [("inputs", self.inputs), ("classes", self.classes), ("test-samples", self.test_samples)] {

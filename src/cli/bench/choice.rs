@@ -1,7 +1,6 @@
 //! A net by the name of a configuration, by net options, or by both.
 
-use crate::cli::options::NetOptions;
-use clap::parser::ValueSource;
+use crate::cli::settings::NetOptions;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use gpu_mlp::bench::preset::Preset;
 use gpu_mlp::config::Config;
@@ -19,24 +18,10 @@ pub struct NetChoice {
 impl FromArgMatches for NetChoice {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let preset = matches.get_one::<Preset>(CONFIG).copied();
-        let options = NetOptions::from_arg_matches(matches)?.config();
-        // An option has the name of its field in `Config`.
-        let said = |name: &str| {
-            matches.try_contains_id(name).is_ok() && matches.value_source(name) == Some(ValueSource::CommandLine)
-        };
-        let invalid = |error| clap::Error::raw(clap::error::ErrorKind::InvalidValue, error);
-        let base = preset.map_or_else(|| options.clone(), Preset::config);
-        let mut fields = fields(&base).map_err(invalid)?;
-        let mut given = preset.is_some();
-        for (name, value) in self::fields(&options).map_err(invalid)? {
-            // Another optimizer has another customary rate and momentum.
-            let follows = ["lr", "momentum"].contains(&name.as_str()) && said("optimizer");
-            if said(&name) || follows {
-                given = true;
-                fields.insert(name, value);
-            }
-        }
-        let config = serde_json::from_value(fields.into()).map_err(invalid)?;
+        let options = NetOptions::from_arg_matches(matches)?;
+        let config = preset.map_or_else(Config::default, Preset::config).with(options.settings());
+        let config = config.map_err(|error| clap::Error::raw(clap::error::ErrorKind::InvalidValue, error))?;
+        let given = preset.is_some() || !options.settings().is_empty();
         Ok(NetChoice { preset, config, given })
     }
 
@@ -48,10 +33,6 @@ impl FromArgMatches for NetChoice {
 
 const CONFIG: &str = "config";
 
-fn fields(config: &Config) -> serde_json::Result<serde_json::Map<String, serde_json::Value>> {
-    serde_json::from_str(&serde_json::to_string(config)?)
-}
-
 impl Args for NetChoice {
     fn augment_args(command: Command) -> Command {
         let config = Arg::new(CONFIG)
@@ -59,7 +40,7 @@ impl Args for NetChoice {
             .value_name("S|K|W")
             .value_parser(value_parser!(Preset))
             .help("A configuration that peers train too: S 784-128-10, K 784-512-512-10, W 784-2048-2048-10")
-            .help_heading("Net and training");
+            .help_heading("Net");
         NetOptions::augment_args(command.arg(config))
     }
 

@@ -1,0 +1,148 @@
+//! The options that stand for fields of [`Config`]. Each has the name of its field and is put over what it would be without
+//! it; the default that help shows is read from [`Config`], where each is written once.
+
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use gpu_mlp::Error;
+use gpu_mlp::config::{ActivationName, BatchSize, Config, Normalize, Optimizer, PlanKind, Schedule, Settings, Upload};
+use gpu_mlp::model::Init;
+use serde::Serialize;
+use toml::Value;
+
+/// What was said of the net and its training.
+pub struct NetOptions(Settings);
+
+impl NetOptions {
+    /// The settings that were given, by the names of [`Config`]'s fields.
+    pub fn settings(&self) -> &Settings {
+        &self.0
+    }
+
+    /// The defaults with what was given over them.
+    pub fn config(&self) -> Result<Config, Error> {
+        Config::default().with(&self.0)
+    }
+}
+
+#[derive(Args, Serialize)]
+#[command(next_help_heading = "Net")]
+struct Net {
+    /// Widths of the hidden layers with commas between, or `none` for softmax regression
+    #[arg(long, value_parser = widths, value_name = "WIDTHS")]
+    hidden: Option<Widths>,
+    /// Activation of the hidden layers
+    #[arg(long, value_enum)]
+    activation: Option<ActivationName>,
+    /// Slope of leaky ReLU for negative sums
+    #[arg(long, value_name = "SLOPE")]
+    alpha: Option<f32>,
+    /// How first weights are drawn; `auto` suits the activation
+    #[arg(long, value_enum)]
+    init: Option<Init>,
+    /// Probability that dropout keeps a hidden unit; 1 keeps all
+    #[arg(long, value_name = "P")]
+    keep_prob: Option<f32>,
+    /// Probability that dropout keeps an input; 1 keeps all
+    #[arg(long, value_name = "P")]
+    input_keep_prob: Option<f32>,
+    /// What a byte becomes: `unit` p/255, `standard` zero mean and unit variance
+    #[arg(long, value_enum)]
+    normalize: Option<Normalize>,
+}
+
+#[derive(Args, Serialize)]
+#[command(next_help_heading = "Training")]
+struct Training {
+    /// Samples an update: 1 is stochastic, `full` is full-batch gradient descent
+    #[arg(long, value_name = "N|full")]
+    batch_size: Option<BatchSize>,
+    /// Most samples on the device at a time; larger batches add up gradients
+    #[arg(long, value_name = "N")]
+    physical_batch: Option<usize>,
+    /// Passes over the training split
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+    /// How weights follow gradients
+    #[arg(long, value_enum)]
+    optimizer: Option<Optimizer>,
+    /// Learning rate [default: 0.2 for sgd, 0.05 for nesterov, 0.001 for adam and adamw]
+    #[arg(long)]
+    lr: Option<f32>,
+    /// How the learning rate changes over the run: `linear` and `cosine` fall to zero
+    #[arg(long, value_enum)]
+    schedule: Option<Schedule>,
+    /// Momentum of sgd and nesterov [default: 0 for sgd, 0.9 for nesterov]
+    #[arg(long)]
+    momentum: Option<f32>,
+    /// Memory of Adam's first moment
+    #[arg(long)]
+    beta1: Option<f32>,
+    /// Memory of Adam's second moment
+    #[arg(long)]
+    beta2: Option<f32>,
+    /// Keeps Adam's divisor from zero
+    #[arg(long)]
+    epsilon: Option<f32>,
+    /// Strength of the penalty l2/2·|w|² on weights; for adamw the decay
+    #[arg(long)]
+    l2: Option<f32>,
+    /// Label smoothing: the share of the true class that is spread evenly over all classes
+    #[arg(long, value_name = "SHARE")]
+    label_smoothing: Option<f32>,
+    /// Seed of weights, shuffles and dropout
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// The data set on the device once, or mini-batches streamed to it
+    #[arg(long, value_enum)]
+    upload: Option<Upload>,
+    /// Which kernels a step is made of: `plain` has one for each formula of the textbook, `fused` is faster
+    #[arg(long, value_enum)]
+    plan: Option<PlanKind>,
+}
+
+/// A list under a name of its own, because clap takes a bare `Vec` for a repeated option.
+type Widths = Vec<usize>;
+
+fn widths(text: &str) -> Result<Widths, String> {
+    let width = |word: &str| word.trim().parse().map_err(|_| format!("{word:?} is not a width; try 128 or 512,512"));
+    if text == "none" { Ok(Vec::new()) } else { text.split(',').map(width).collect() }
+}
+
+impl FromArgMatches for NetOptions {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        // What was not given is no entry of a table.
+        let net = Settings::try_from(Net::from_arg_matches(matches)?);
+        let training = Settings::try_from(Training::from_arg_matches(matches)?);
+        let invalid = |error| clap::Error::raw(clap::error::ErrorKind::InvalidValue, error);
+        Ok(NetOptions(net.map_err(invalid)?.into_iter().chain(training.map_err(invalid)?).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for NetOptions {
+    fn augment_args(command: Command) -> Command {
+        let defaults = Config::default().settings().unwrap_or_default();
+        Training::augment_args(Net::augment_args(command)).mut_args(|arg| with_default(arg, &defaults))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+/// Ends an option's help with its default, unless the help has said it.
+fn with_default(arg: Arg, defaults: &Settings) -> Arg {
+    let Some(value) = defaults.get(arg.get_id().as_str()) else { return arg };
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    let value = match value {
+        Value::String(word) => word.clone(),
+        // As many digits as single precision has.
+        Value::Float(number) => (*number as f32).to_string(),
+        Value::Array(list) => list.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+        value => value.to_string(),
+    };
+    if help.contains("[default: ") { arg } else { arg.help(format!("{help} [default: {value}]")) }
+}
