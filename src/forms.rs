@@ -1,6 +1,7 @@
 //! Which form each matrix product of a plan takes. Forms differ in the order of their sums, so the choice decides bits:
 //! it is data, written down with the run.
 
+use crate::kernels::update::Update;
 use crate::kernels::{Form, Op};
 use crate::tensor::Id;
 use std::collections::BTreeMap;
@@ -35,14 +36,19 @@ impl Product {
         Product { kernel: "linear_dw", batch: dy.rows, inputs: x.cols, outputs: dy.cols }
     }
 
+    /// As [`Product::linear_dw`], within an update. What is done with the gradient there takes its time too: the same product
+    /// has a choice of its own for every rule.
+    pub fn update(kernel: &Update) -> Product {
+        Product { kernel: kernel.name(), ..Product::linear_dw(kernel.dy, kernel.x) }
+    }
+
     /// The product that a dispatch computes, if it has forms.
     pub fn of(op: &Op) -> Option<Product> {
         match op {
             Op::Linear(kernel) => Some(Product::linear(kernel.x, kernel.w)),
             Op::LinearDx(kernel) => Some(Product::linear_dx(kernel.dy, kernel.w)),
             Op::LinearDw(kernel) => Some(Product::linear_dw(kernel.dy, kernel.x)),
-            // The same product; what is done with the gradient afterwards costs every form the same.
-            Op::Update(kernel) => Some(Product::linear_dw(kernel.dy, kernel.x)),
+            Op::Update(kernel) => Some(Product::update(kernel)),
             _ => None,
         }
     }

@@ -74,11 +74,16 @@ impl Machine {
         }
     }
 
-    /// The form of the matrix products that suits it.
+    /// The form of the matrix products that suits it in general.
     pub fn form(&self) -> Form {
+        self.forms()[0]
+    }
+
+    /// The forms of the matrix products that may be fast on it, [`Machine::form`] first. On the CPU all are one twin.
+    pub fn forms(&self) -> &'static [Form] {
         match self {
-            Machine::Cpu => Form::Plain,
-            Machine::Gpu(gpu) => gpu.class().form(),
+            Machine::Cpu => &[Form::Plain],
+            Machine::Gpu(gpu) => gpu.class().forms(),
         }
     }
 

@@ -3,7 +3,6 @@
 use crate::config::{Config, Optimizer, PlanKind};
 use crate::data::DataSet;
 use crate::forms::{Forms, Product};
-use crate::kernels::Activation;
 use crate::kernels::adam::Adam;
 use crate::kernels::dropout::Dropout;
 use crate::kernels::gather::Gather;
@@ -16,6 +15,7 @@ use crate::kernels::sgd::Sgd;
 use crate::kernels::softmax_xent::SoftmaxXent;
 use crate::kernels::tally::Tally;
 use crate::kernels::update::{Rule, Update};
+use crate::kernels::{Activation, Form};
 use crate::plan::Plan;
 use crate::rng::{Stream, device_key};
 use crate::tensor::{Id, Kind};
@@ -305,9 +305,10 @@ impl<'a> Builder<'a> {
                 self.optimizer(ids.b, db, of_b, 0.0);
                 continue;
             }
-            let (dy, x, rule, l2) = (deltas[number], activations[number], self.rule(), config.l2);
-            let form = self.sizes.forms.of(Product::linear_dw(dy, x));
-            self.plan.push(Update { dy, x, w: ids.w, b: ids.b, state: ids.state.clone(), l2, rule, form });
+            let (dy, x, rule, l2, form) = (deltas[number], activations[number], self.rule(), config.l2, Form::Tiled);
+            let update = Update { dy, x, w: ids.w, b: ids.b, state: ids.state.clone(), l2, rule, form };
+            let form = self.sizes.forms.of(Product::update(&update));
+            self.plan.push(Update { form, ..update });
         }
         let end = self.plan.steps.len();
         Training { source, micro, gradients: start..update, update: update..end, tally }

@@ -124,7 +124,7 @@ fn item<'a>(source: &'a str, head: &str) -> Option<&'a str> {
 fn copies(family: &str, head: &str, texts: &[(&str, &str)]) -> (Vec<String>, usize) {
     let in_family = |name: &str| {
         let form = name.strip_prefix(family);
-        family.is_empty() || matches!(form, Some("" | "_tiled" | "_regs"))
+        family.is_empty() || matches!(form, Some("" | "_tiled" | "_regs" | "_wide" | "_split"))
     };
     let found: Vec<_> = texts
         .iter()
@@ -138,11 +138,11 @@ fn copies(family: &str, head: &str, texts: &[(&str, &str)]) -> (Vec<String>, usi
 /// What stands in several files because WGSL has no import: family, head of the item, files that have it at least.
 const SHARED: [(&str, &str, usize); 6] = [
     ("", "struct Now {", 8),
-    ("linear", "fn act(", 3),
-    ("linear", "fn finish(", 3),
-    ("linear_dx", "fn act_grad(", 3),
-    ("linear_dx", "fn finish(", 3),
-    ("linear_dw", "fn finish(", 3),
+    ("linear", "fn act(", 5),
+    ("linear", "fn finish(", 5),
+    ("linear_dx", "fn act_grad(", 5),
+    ("linear_dx", "fn finish(", 5),
+    ("linear_dw", "fn finish(", 5),
 ];
 
 #[test]
@@ -172,7 +172,7 @@ fn tiles(source: &str) -> Vec<&str> {
 fn fused_updates_compute_their_gradient_as_linear_dw_does() {
     let shaders = shaders();
     let source = |name: &str| shaders.iter().find(|shader| shader.name == name).expect(name).source;
-    for form in ["tiled", "regs"] {
+    for form in ["tiled", "regs", "wide"] {
         let plain = tiles(source(&format!("linear_dw_{form}")));
         assert!(plain.len() > 20, "linear_dw_{form} has a body");
         for rule in ["sgd", "momentum", "adam"] {

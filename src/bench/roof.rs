@@ -72,12 +72,10 @@ enum Product {
     Gradient(Form),
 }
 
-/// Tries forward products and weight gradients of every form at a small size, then grows the size with the best.
+/// Tries forward products and weight gradients of every form that may be fast, at a small size, then grows the size with the best.
 async fn product(machine: &Machine) -> Result<Rate, Error> {
     const SIDES: [usize; 5] = [512, 1024, 2048, 4096, 8192];
-    // On the CPU all forms are one twin.
-    let forms: &[Form] = if matches!(machine, Machine::Cpu) { &[Form::Plain] } else { &Form::ALL };
-    let ways = forms.iter().flat_map(|&form| [Product::Forward(form), Product::Gradient(form)]);
+    let ways = machine.forms().iter().flat_map(|&form| [Product::Forward(form), Product::Gradient(form)]);
     let mut best: Option<(Product, Rate)> = None;
     for way in ways {
         let rate = square(machine, way, SIDES[0], &Effort::GLANCE).await?;

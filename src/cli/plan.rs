@@ -1,7 +1,7 @@
 //! `gpu-mlp plan`
 
 use super::settings::NetOptions;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use gpu_mlp::kernels::Form;
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::tensor::Tensor;
@@ -28,16 +28,9 @@ pub struct PlanCommand {
     /// Samples of the test split
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     test_samples: usize,
-    /// Form of the matrix products: `tiled` for GPUs, `regs` for software adapters
-    #[arg(long, value_enum, default_value_t = FormName::Tiled)]
-    form: FormName,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum FormName {
-    Plain,
-    Tiled,
-    Regs,
+    /// Form of the matrix products
+    #[arg(long, value_enum, default_value_t = Form::Tiled)]
+    form: Form,
 }
 
 impl PlanCommand {
@@ -50,14 +43,9 @@ impl PlanCommand {
                 return Err(gpu_mlp::Error::Setting(format!("{name} is {value} but must be 1 to 2147483648")).into());
             }
         }
-        let form = match self.form {
-            FormName::Plain => Form::Plain,
-            FormName::Tiled => Form::Tiled,
-            FormName::Regs => Form::Regs,
-        };
         let (train, test) = (self.samples, self.test_samples);
         let sizes =
-            Sizes { inputs: self.inputs, classes: self.classes, train, test, forms: form.into(), limit: u64::MAX };
+            Sizes { inputs: self.inputs, classes: self.classes, train, test, forms: self.form.into(), limit: u64::MAX };
         let net = Net::for_training(&config, sizes, 1.0 / 255.0, 0.0);
         let mut out = std::io::stdout();
         if let Some(training) = &net.training {

@@ -23,11 +23,12 @@ pub enum Class {
 }
 
 impl Class {
-    /// The form of the matrix products that suits this class.
-    pub fn form(self) -> Form {
+    /// The forms of matrix products that may be fast on this class, the one that suits it in general first. A GPU would
+    /// leave half of its lanes idle in the workgroups of `Regs`; a software adapter gains nothing from larger workgroups.
+    pub fn forms(self) -> &'static [Form] {
         match self {
-            Class::Gpu => Form::Tiled,
-            Class::Software => Form::Regs,
+            Class::Gpu => &[Form::Tiled, Form::Wide, Form::Split, Form::Plain],
+            Class::Software => &[Form::Regs, Form::Tiled, Form::Plain],
         }
     }
 }

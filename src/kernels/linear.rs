@@ -54,6 +54,8 @@ pub static SHADERS: &[Shader] = &[
     shader("linear", include_str!("../../shaders/linear.wgsl")),
     shader("linear_tiled", include_str!("../../shaders/linear_tiled.wgsl")),
     shader("linear_regs", include_str!("../../shaders/linear_regs.wgsl")),
+    shader("linear_wide", include_str!("../../shaders/linear_wide.wgsl")),
+    shader("linear_split", include_str!("../../shaders/linear_split.wgsl")),
 ];
 
 impl Kernel for Linear {

@@ -37,6 +37,8 @@ pub static SHADERS: &[Shader] = &[
     shader("linear_dw", include_str!("../../shaders/linear_dw.wgsl")),
     shader("linear_dw_tiled", include_str!("../../shaders/linear_dw_tiled.wgsl")),
     shader("linear_dw_regs", include_str!("../../shaders/linear_dw_regs.wgsl")),
+    shader("linear_dw_wide", include_str!("../../shaders/linear_dw_wide.wgsl")),
+    shader("linear_dw_split", include_str!("../../shaders/linear_dw_split.wgsl")),
 ];
 
 impl Kernel for LinearDw {

@@ -56,6 +56,8 @@ pub static SHADERS: &[Shader] = &[
     shader("linear_dx", include_str!("../../shaders/linear_dx.wgsl")),
     shader("linear_dx_tiled", include_str!("../../shaders/linear_dx_tiled.wgsl")),
     shader("linear_dx_regs", include_str!("../../shaders/linear_dx_regs.wgsl")),
+    shader("linear_dx_wide", include_str!("../../shaders/linear_dx_wide.wgsl")),
+    shader("linear_dx_split", include_str!("../../shaders/linear_dx_split.wgsl")),
 ];
 
 impl Kernel for LinearDx {

@@ -3,22 +3,27 @@
 use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
-/// Which of a product's shaders to run. All give the same result; they differ in what kind of adapter they suit.
+/// Which of a product's shaders to run. All give the same result; they differ in what adapters and shapes they suit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Form {
     /// Straight from memory, a few outputs an invocation: short, and right for any shape.
     #[default]
     Plain,
-    /// Tiles in workgroup memory, for GPUs.
+    /// Tiles of 32×32 in workgroup memory, for GPUs.
     Tiled,
     /// Tiles in registers only, for software adapters.
     Regs,
+    /// Tiles of 64×64 in workgroup memory, for large products on GPUs.
+    Wide,
+    /// Tiles of 16×16, each sum shared among sixteen invocations: for small outputs and long sums on GPUs.
+    Split,
 }
 
 impl Form {
     /// Every form, for tests and benchmarks.
-    pub const ALL: [Form; 3] = [Form::Plain, Form::Tiled, Form::Regs];
+    pub const ALL: [Form; 5] = [Form::Plain, Form::Tiled, Form::Regs, Form::Wide, Form::Split];
 
     /// As it is written in files and shown to people.
     pub fn name(self) -> &'static str {
@@ -26,16 +31,20 @@ impl Form {
             Form::Plain => "plain",
             Form::Tiled => "tiled",
             Form::Regs => "regs",
+            Form::Wide => "wide",
+            Form::Split => "split",
         }
     }
 
     /// Workgroups for an output of `rows` × `cols` values when the plain form makes `plain_rows` × 4 an invocation.
     pub(crate) fn groups(self, rows: usize, cols: usize, plain_rows: usize) -> u32 {
-        let across = |width: usize| cols.div_ceil(width);
+        let tiles = |height: usize, width: usize| rows.div_ceil(height) * cols.div_ceil(width);
         match self {
-            Form::Plain => crate::kernel::groups(rows.div_ceil(plain_rows) * across(4), 64),
-            Form::Tiled => crate::kernel::groups(rows.div_ceil(32) * across(32), 1),
-            Form::Regs => crate::kernel::groups(rows.div_ceil(8) * across(8), 16),
+            Form::Plain => crate::kernel::groups(tiles(plain_rows, 4), 64),
+            Form::Tiled => crate::kernel::groups(tiles(32, 32), 1),
+            Form::Regs => crate::kernel::groups(tiles(8, 8), 16),
+            Form::Wide => crate::kernel::groups(tiles(64, 64), 1),
+            Form::Split => crate::kernel::groups(tiles(16, 16), 1),
         }
     }
 }

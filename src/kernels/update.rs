@@ -26,7 +26,7 @@ pub struct Update {
     pub l2: f32,
     /// The optimizer.
     pub rule: Rule,
-    /// Which shader; `Plain` has none of its own and takes `Tiled`.
+    /// Which shader; `Plain` and `Split` have none of their own and take `Tiled`.
     pub form: Form,
 }
 
@@ -82,10 +82,15 @@ const fn shader(
 const NESTEROV: &[(&str, f64)] = &[("NESTEROV", 0.0)];
 const DECOUPLED: &[(&str, f64)] = &[("DECOUPLED", 0.0)];
 
-/// For each rule a tiled shader and one for software adapters.
+/// Forms that have a shader of their own, in the order of [`SHADERS`]. Outputs of an update are as many as weights: too
+/// many for [`Form::Split`], but for a last layer, which is the smallest part of the work.
+const FORMS: [Form; 3] = [Form::Tiled, Form::Regs, Form::Wide];
+
+/// For each rule a shader of each of [`FORMS`].
 pub static SHADERS: &[Shader] = &[
     shader("update_sgd_tiled", include_str!("../../shaders/update_sgd_tiled.wgsl"), SGD, Params::FIELDS, &[]),
     shader("update_sgd_regs", include_str!("../../shaders/update_sgd_regs.wgsl"), SGD, Params::FIELDS, &[]),
+    shader("update_sgd_wide", include_str!("../../shaders/update_sgd_wide.wgsl"), SGD, Params::FIELDS, &[]),
     shader(
         "update_momentum_tiled",
         include_str!("../../shaders/update_momentum_tiled.wgsl"),
@@ -96,6 +101,13 @@ pub static SHADERS: &[Shader] = &[
     shader(
         "update_momentum_regs",
         include_str!("../../shaders/update_momentum_regs.wgsl"),
+        MOMENTUM,
+        Params::FIELDS,
+        NESTEROV,
+    ),
+    shader(
+        "update_momentum_wide",
+        include_str!("../../shaders/update_momentum_wide.wgsl"),
         MOMENTUM,
         Params::FIELDS,
         NESTEROV,
@@ -114,9 +126,27 @@ pub static SHADERS: &[Shader] = &[
         AdamParams::FIELDS,
         DECOUPLED,
     ),
+    shader(
+        "update_adam_wide",
+        include_str!("../../shaders/update_adam_wide.wgsl"),
+        ADAM,
+        AdamParams::FIELDS,
+        DECOUPLED,
+    ),
 ];
 
 impl Update {
+    /// Name of the kernel, whatever the form: `update_sgd`.
+    pub fn name(&self) -> &'static str {
+        let shader = self.shader().name;
+        shader.rsplit_once('_').map_or(shader, |(name, _)| name)
+    }
+
+    /// Place in [`FORMS`] of the form that is run.
+    fn own_form(&self) -> usize {
+        FORMS.iter().position(|&form| form == self.form).unwrap_or(0)
+    }
+
     /// The optimizer alone, for loops and bounds that it shares.
     fn adam(&self) -> adam::Adam {
         let (beta2, epsilon, decoupled) = match self.rule {
@@ -151,10 +181,10 @@ impl Kernel for Update {
     fn shader(&self) -> &'static Shader {
         let rule = match self.rule {
             Rule::Sgd => 0,
-            Rule::Momentum { .. } => 2,
-            Rule::Adam { .. } => 4,
+            Rule::Momentum { .. } => 1,
+            Rule::Adam { .. } => 2,
         };
-        &SHADERS[rule + usize::from(self.form == Form::Regs)]
+        &SHADERS[FORMS.len() * rule + self.own_form()]
     }
 
     fn tensors(&self) -> Vec<Id> {
@@ -196,8 +226,7 @@ impl Kernel for Update {
     }
 
     fn groups(&self) -> u32 {
-        let form = if self.form == Form::Regs { Form::Regs } else { Form::Tiled };
-        form.groups(self.w.rows, self.w.cols, 4)
+        FORMS[self.own_form()].groups(self.w.rows, self.w.cols, 4)
     }
 
     fn twin(&self, now: &Now, mut args: Args<'_>) {
@@ -319,13 +348,13 @@ impl Update {
     }
 }
 
-/// Every rule in both forms, at the sizes of products, with and without penalty.
+/// Every rule in every form of its own, at the sizes of products, with and without penalty.
 pub fn cases() -> Vec<Case> {
     let adam = |decoupled| Rule::Adam { beta2: 0.999, epsilon: 1e-8, decoupled };
     let rules =
         [Rule::Sgd, Rule::Momentum { nesterov: false }, Rule::Momentum { nesterov: true }, adam(false), adam(true)];
     let mut cases = Vec::new();
-    for form in [Form::Tiled, Form::Regs] {
+    for form in FORMS {
         for rule in rules {
             for (batch, inputs, outputs) in SIZES {
                 for l2 in [0.0, 0.01] {
@@ -354,7 +383,7 @@ pub fn cases() -> Vec<Case> {
         }
     }
     // Whole numbers come out exactly where nothing but sums and powers of two is done to them.
-    for form in [Form::Tiled, Form::Regs] {
+    for form in FORMS {
         let mut case = Case::new("integers (33,36,31)".into());
         let dy = case.f32("dy", 33, 31, Fill::Integers(4));
         let x = case.f32("x", 33, 36, Fill::Integers(4095));

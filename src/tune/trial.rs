@@ -7,10 +7,12 @@ use crate::kernel::Now;
 use crate::kernels::linear::Linear;
 use crate::kernels::linear_dw::LinearDw;
 use crate::kernels::linear_dx::LinearDx;
+use crate::kernels::update::Update;
 use crate::kernels::{Form, Op};
 use crate::machine::Machine;
 use crate::plan::Plan;
 use crate::tensor::{Id, Kind};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -30,8 +32,7 @@ const REPEATS: usize = 5;
 pub(super) async fn fastest(machine: &Machine, op: &Op, product: Product, allowed: Duration) -> Result<Form, Error> {
     let begin = Instant::now();
     // The form that suits the class comes first: the others are measured against it.
-    let mut forms = vec![machine.form()];
-    forms.extend(Form::ALL.into_iter().filter(|&form| form != machine.form()));
+    let forms = distinct(op, machine.forms());
     let small = shrunk(product);
     let mut times = measure(machine, op, small, &forms).await?;
     if small != product {
@@ -44,6 +45,14 @@ pub(super) async fn fastest(machine: &Machine, op: &Op, product: Product, allowe
     }
     tracing::debug!(%product, ?times, took = ?begin.elapsed(), "timed");
     Ok(pick(&times))
+}
+
+/// The forms that run different shaders: an update does not have all.
+fn distinct(op: &Op, forms: &[Form]) -> Vec<Form> {
+    let mut seen = BTreeSet::new();
+    let one = Product { kernel: "", batch: 1, inputs: 1, outputs: 1 };
+    let shader = |form| stage(op, one, &[form]).0.steps[0].kernel().shader().name;
+    forms.iter().copied().filter(|&form| seen.insert(shader(form))).collect()
 }
 
 /// The form of the shortest time; the first unless another is clearly faster, lest noise decide.
@@ -129,6 +138,14 @@ fn stage(op: &Op, product: Product, forms: &[Form]) -> (Plan, Id) {
             let dx = plan.f32("dx", batch, inputs);
             copies(&mut plan, forms, |form| LinearDx { dy: y, w, x, mask, dx, act, keep, form });
             dx
+        }
+        Op::Update(Update { state, l2, rule, .. }) => {
+            let (l2, rule, b) = (*l2, *rule, plan.f32("b", 1, outputs));
+            // Of the weights first, then of the biases.
+            let shapes = [(outputs, inputs), (1, outputs)].into_iter().flat_map(|shape| vec![shape; state.len() / 2]);
+            let state: Vec<Id> = shapes.map(|(rows, cols)| plan.f32("state", rows, cols)).collect();
+            copies(&mut plan, forms, |form| Update { dy: y, x, w, b, state: state.clone(), l2, rule, form });
+            w
         }
         _ => {
             copies(&mut plan, forms, |form| LinearDw { dy: y, x, dw: w, form });
