@@ -88,9 +88,9 @@ fn the_forms_that_were_chosen_are_in_every_record_of_the_run() {
     let config: toml::Table = std::fs::read_to_string(run.join("config.toml")).unwrap().parse().unwrap();
     let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     let record: serde_json::Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
-    for product in ["linear 64x784x128", "linear 64x128x10", "linear_dx 64x128x10", "linear_dw 64x784x128"] {
+    for product in ["linear 64x784x128", "linear 64x128x10", "linear_dx 64x128x10", "update_sgd 64x784x128"] {
         let form = config["forms"][product].as_str().unwrap();
-        assert!(["plain", "tiled", "regs"].contains(&form), "{product}: {form}");
+        assert!(["plain", "tiled", "regs", "wide", "split"].contains(&form), "{product}: {form}");
         assert_eq!(record["config"]["forms"][product], form);
     }
 }
