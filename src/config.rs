@@ -1,6 +1,7 @@
 //! What a run is made of. Every default of the program is written here, once.
 
 mod batch;
+mod normalize;
 mod over;
 mod schedule;
 
@@ -9,6 +10,7 @@ use crate::forms::Chosen;
 use crate::kernels::Activation;
 use crate::model::Init;
 pub use batch::BatchSize;
+pub use normalize::Normalize;
 pub use over::Settings;
 pub use schedule::Schedule;
 use serde::{Deserialize, Serialize};
@@ -145,17 +147,6 @@ impl Optimizer {
     }
 }
 
-/// What a byte p of a sample becomes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-pub enum Normalize {
-    /// p/255.
-    Unit,
-    /// (p − mean)/deviation, both over all bytes of the training split.
-    Standard,
-}
-
 /// How samples reach the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -236,6 +227,11 @@ impl Config {
         }
         if self.epochs == 0 {
             return refuse("epochs is 0 but must be at least 1".into());
+        }
+        if let Normalize::Given { scale, shift } = self.normalize
+            && !(scale.is_normal() && shift.is_finite())
+        {
+            return refuse(format!("normalize is p·{scale} + {shift} but needs a scale other than 0"));
         }
         if self.physical_batch == 0 {
             return refuse("physical-batch is 0 but must be at least 1".into());

@@ -67,6 +67,7 @@ pub mod data;
 pub mod disk;
 pub mod engine;
 mod error;
+pub mod export;
 pub mod feed;
 pub mod forms;
 pub mod gpu;
@@ -77,11 +78,16 @@ pub mod metrics;
 pub mod model;
 pub mod model_file;
 pub mod net;
+#[cfg(feature = "formats")]
+pub mod picture;
 pub mod plan;
 pub mod rng;
 pub mod session;
+pub mod state_dict;
 pub mod steps;
 pub mod tensor;
+#[cfg(feature = "formats")]
+pub mod tensorboard;
 pub mod train;
 pub mod tune;
 

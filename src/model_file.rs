@@ -3,7 +3,8 @@
 use crate::config::Config;
 use crate::error::Error;
 use crate::kernels::Activation;
-use crate::model::{Layer, Mlp};
+use crate::model::Mlp;
+use crate::state_dict::StateDict;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -22,9 +23,9 @@ pub struct Description {
     pub shift: f32,
     /// Dimensions of a sample.
     pub item: Vec<usize>,
-    /// Name of the data set it was trained on.
+    /// Name of the data set it was trained on; empty if that is not known.
     pub data: String,
-    /// Hash of that data set.
+    /// Hash of that data set; empty if it is not known.
     pub data_sha256: String,
     /// Version of the program.
     pub version: String,
@@ -54,6 +55,16 @@ impl Description {
 /// # Errors
 /// If the container refuses the tensors, which it does only for shapes that contradict their data.
 pub fn to_bytes(path: &Path, model: &Mlp, description: &Description) -> Result<Vec<u8>, Error> {
+    to_bytes_named(path, model, description, |number| format!("layers.{number}"))
+}
+
+/// As [`to_bytes`], with other names for the layers (from 0).
+pub(crate) fn to_bytes_named(
+    path: &Path,
+    model: &Mlp,
+    description: &Description,
+    name: impl Fn(usize) -> String,
+) -> Result<Vec<u8>, Error> {
     let broken = |problem: String| Error::Model { path: path.into(), problem };
     let mut tensors = Vec::new();
     for (number, layer) in model.layers.iter().enumerate() {
@@ -61,7 +72,7 @@ pub fn to_bytes(path: &Path, model: &Mlp, description: &Description) -> Result<V
             [("weight", vec![layer.outputs, layer.inputs], &layer.weight), ("bias", vec![layer.outputs], &layer.bias)];
         for (part, shape, values) in parts {
             let view = TensorView::new(Dtype::F32, shape, bytemuck::cast_slice(values));
-            tensors.push((format!("layers.{number}.{part}"), view.map_err(|error| broken(error.to_string()))?));
+            tensors.push((format!("{}.{part}", name(number)), view.map_err(|error| broken(error.to_string()))?));
         }
     }
     let description = serde_json::to_string(description).map_err(|error| broken(error.to_string()))?;
@@ -69,49 +80,69 @@ pub fn to_bytes(path: &Path, model: &Mlp, description: &Description) -> Result<V
     safetensors::serialize(tensors, Some(metadata)).map_err(|error| broken(error.to_string()))
 }
 
-/// Reads a model file.
+/// A model file of any origin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelFile {
+    /// Its layers.
+    pub state: StateDict,
+    /// What this program wrote beside them; none in a file of other origin.
+    pub description: Option<Description>,
+}
+
+impl ModelFile {
+    /// The model, with what its file does not say.
+    pub fn with(self, activation: Activation, (scale, shift): (f32, f32)) -> (Mlp, Description) {
+        let widths = self.state.widths();
+        let item = vec![widths[0]];
+        let [data, data_sha256, version] = [const { String::new() }; 3];
+        let description = Description { widths, activation, scale, shift, item, data, data_sha256, version };
+        (Mlp { activation, layers: self.state.layers }, description)
+    }
+}
+
+/// Reads a model file of this program.
 ///
 /// # Errors
-/// [`Error::File`] if it cannot be read, [`Error::Model`] if it is not a model of this program or holds values that are
-/// not finite.
+/// As [`open`], and [`Error::Model`] for a file of other origin.
 pub fn read(path: &Path) -> Result<(Mlp, Description), Error> {
+    let file = open(path)?;
+    let not_ours = || "it has no gpu-mlp metadata: it was not written by this program".to_string();
+    let description = file.description.ok_or_else(|| Error::Model { path: path.into(), problem: not_ours() })?;
+    Ok((Mlp { activation: description.activation, layers: file.state.layers }, description))
+}
+
+/// Reads a model file of this program, or a state dict that another wrote.
+///
+/// # Errors
+/// [`Error::File`] if it cannot be read, [`Error::Model`] if it is no net of linear layers, contradicts itself or holds
+/// values that are not finite.
+pub fn open(path: &Path) -> Result<ModelFile, Error> {
     let bytes = std::fs::read(path).map_err(Error::file(path))?;
     from_bytes(&bytes).map_err(|problem| Error::Model { path: path.into(), problem })
 }
 
-fn from_bytes(bytes: &[u8]) -> Result<(Mlp, Description), String> {
+fn from_bytes(bytes: &[u8]) -> Result<ModelFile, String> {
+    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0x80, 2]) {
+        return Err(
+            "this looks like a pickle of torch.save, which can run code and is not read; write the weights with \
+                    safetensors.torch.save_file(model.state_dict(), PATH)"
+                .into(),
+        );
+    }
     let not = |error: safetensors::SafeTensorError| format!("this is not a whole safetensors file ({error})");
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(not)?;
+    let state = StateDict::new(&SafeTensors::deserialize(bytes).map_err(not)?)?;
     let text = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
-    let text = text.ok_or("it has no gpu-mlp metadata: it was not written by this program")?;
-    let description: Description =
-        serde_json::from_str(text).map_err(|error| format!("its metadata cannot be read ({error})"))?;
-    let tensors = SafeTensors::deserialize(bytes).map_err(not)?;
-    let widths = &description.widths;
-    if widths.len() < 2 || widths.contains(&0) {
-        return Err(format!("its widths are {widths:?}, but a net has at least inputs and classes"));
+    let description: Option<Description> = text
+        .map(|text| serde_json::from_str(text).map_err(|error| format!("its metadata cannot be read ({error})")))
+        .transpose()?;
+    if let Some(Description { widths, item, .. }) = &description {
+        if *widths != state.widths() {
+            return Err(format!("its widths are said to be {widths:?}, but its layers are {}", state.sentence));
+        }
+        if item.iter().try_fold(1usize, |product, &n| product.checked_mul(n)) != Some(widths[0]) {
+            return Err(format!("its items are {item:?}, which is not {} inputs", widths[0]));
+        }
     }
-    if description.item.iter().try_fold(1usize, |product, &n| product.checked_mul(n)) != Some(widths[0]) {
-        return Err(format!("its items are {:?}, which is not {} inputs", description.item, widths[0]));
-    }
-    let mut layers = Vec::new();
-    for (number, pair) in widths.windows(2).enumerate() {
-        let part = |part: &str, shape: &[usize]| -> Result<Vec<f32>, String> {
-            let name = format!("layers.{number}.{part}");
-            let view = tensors.tensor(&name).map_err(|_| format!("{name} is missing"))?;
-            if view.dtype() != Dtype::F32 || view.shape() != shape {
-                return Err(format!("{name} is {:?} {:?} but must be {shape:?} F32", view.shape(), view.dtype()));
-            }
-            let words = view.data().chunks_exact(4);
-            let values: Vec<f32> = words.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-            match values.iter().position(|value| !value.is_finite()) {
-                Some(at) => Err(format!("{name} holds {} at {at}", values[at])),
-                None => Ok(values),
-            }
-        };
-        let (inputs, outputs) = (pair[0], pair[1]);
-        let (weight, bias) = (part("weight", &[outputs, inputs])?, part("bias", &[outputs])?);
-        layers.push(Layer { inputs, outputs, weight, bias });
-    }
-    Ok((Mlp { activation: description.activation, layers }, description))
+    Ok(ModelFile { state, description })
 }

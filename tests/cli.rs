@@ -234,7 +234,7 @@ fn a_closed_pipe_is_no_error() {
 #[test]
 fn every_command_has_help_with_examples() {
     let folder = TempDir::new().unwrap();
-    for command in ["train", "eval", "predict", "parity", "bench", "devices", "plan"] {
+    for command in ["train", "eval", "predict", "export", "parity", "bench", "devices", "plan"] {
         let output = gpu_mlp(folder.path()).args([command, "--help"]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success() && text.contains(&format!("gpu-mlp {command}")), "{text}");

@@ -1,12 +1,11 @@
 //! `gpu-mlp eval`
 
+use super::model::ModelOptions;
 use super::options::{DataOptions, EngineOptions};
 use clap::Args;
 use gpu_mlp::assess::{Assessment, assess, wilson};
-use gpu_mlp::model_file;
 use std::fmt::Write as _;
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Args)]
@@ -15,8 +14,8 @@ Examples:
   gpu-mlp eval runs/1/model.safetensors
   gpu-mlp eval runs/1/model.safetensors --data digits      how well does it carry over?")]
 pub struct Eval {
-    /// A model.safetensors of this program
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelOptions,
     #[command(flatten)]
     data: DataOptions,
     #[command(flatten)]
@@ -25,11 +24,11 @@ pub struct Eval {
 
 impl Eval {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let (model, description) = model_file::read(&self.model)?;
+        let (model, description) = self.model.read()?;
         let ahead = self.data.ahead();
         let machine = self.engine.machine().await?;
         let data = self.data.open(ahead)?;
-        if data.sha256 != description.data_sha256 {
+        if !description.data.is_empty() && data.sha256 != description.data_sha256 {
             eprintln!("note: the model was trained on {}, and this is {}", description.data, data.name);
         }
         let result = assess(&machine, &model, &description, &data.test, &data.item).await?;

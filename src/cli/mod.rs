@@ -3,6 +3,8 @@
 mod bench;
 mod devices;
 mod eval;
+mod export;
+mod model;
 mod options;
 mod parity;
 mod plan;
@@ -40,6 +42,8 @@ enum Command {
     Eval(eval::Eval),
     /// Classify samples of a data set, shown as they are.
     Predict(predict::Predict),
+    /// Write a model in another program's format.
+    Export(export::Export),
     /// Compare every kernel and a whole training step with the CPU on this machine's adapter.
     Parity(parity::Parity),
     /// Time training runs, dispatches and kernels, and check their answers.
@@ -57,6 +61,7 @@ impl Cli {
             Command::Train(command) => command.run().await,
             Command::Eval(command) => command.run().await,
             Command::Predict(command) => command.run().await,
+            Command::Export(command) => command.run().await,
             Command::Parity(command) => command.run().await,
             Command::Bench(command) => command.run().await,
             Command::Devices(command) => command.run().await,

@@ -1,13 +1,12 @@
 //! `gpu-mlp predict`
 
+use super::model::ModelOptions;
 use super::options::{DataOptions, EngineOptions};
 use clap::{Args, ValueEnum};
 use gpu_mlp::Error;
 use gpu_mlp::assess::assess;
 use gpu_mlp::data::Split;
-use gpu_mlp::model_file;
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Args)]
@@ -16,8 +15,8 @@ Examples:
   gpu-mlp predict runs/1/model.safetensors --index 0,1,2
   gpu-mlp predict runs/1/model.safetensors --index 5 --top-k 10 --no-show")]
 pub struct Predict {
-    /// A model.safetensors of this program
-    model: PathBuf,
+    #[command(flatten)]
+    model: ModelOptions,
     /// Which samples of the split, from 0, with commas between
     #[arg(long, value_delimiter = ',', default_value = "0", value_name = "N,…")]
     index: Vec<usize>,
@@ -44,7 +43,7 @@ enum Which {
 
 impl Predict {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let (model, description) = model_file::read(&self.model)?;
+        let (model, description) = self.model.read()?;
         let ahead = self.data.ahead();
         let machine = self.engine.machine().await?;
         let data = self.data.open(ahead)?;

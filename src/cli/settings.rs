@@ -44,8 +44,8 @@ struct Net {
     /// Probability that dropout keeps an input; 1 keeps all
     #[arg(long, value_name = "P")]
     input_keep_prob: Option<f32>,
-    /// What a byte becomes: `unit` p/255, `standard` zero mean and unit variance
-    #[arg(long, value_enum)]
+    /// What a byte p becomes: `unit` p/255, `standard` zero mean and unit variance, or (p/255 − MEAN)/DEVIATION
+    #[arg(long, value_name = "unit|standard|MEAN,DEVIATION")]
     normalize: Option<Normalize>,
 }
 

@@ -3,6 +3,7 @@
 use super::EPSILON;
 use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// What a layer does to its sums. The derivative is written in terms of the output, which is what backpropagation has.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +19,18 @@ pub enum Activation {
     Sigmoid,
     /// a = tanh z.
     Tanh,
+}
+
+impl fmt::Display for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Activation::Identity => "identity".fmt(f),
+            Activation::Relu => "relu".fmt(f),
+            Activation::LeakyRelu(alpha) => write!(f, "leaky-relu of slope {alpha}"),
+            Activation::Sigmoid => "sigmoid".fmt(f),
+            Activation::Tanh => "tanh".fmt(f),
+        }
+    }
 }
 
 impl Activation {

@@ -13,6 +13,7 @@ use rand::seq::SliceRandom;
 pub fn normalization(normalize: Normalize, pixels: &[u8]) -> (f32, f32) {
     match normalize {
         Normalize::Unit => (1.0 / 255.0, 0.0),
+        Normalize::Given { scale, shift } => (scale, shift),
         Normalize::Standard => {
             // Exact integer sums: the same on every machine. Those of a part fit 32 bits, which halves the work.
             let (mut sum, mut squares) = (0, 0);

@@ -1,0 +1,89 @@
+//! `gpu-mlp export`
+
+use super::model::ModelOptions;
+use clap::{Args, ValueEnum};
+use gpu_mlp::Error;
+use gpu_mlp::disk::{Os, write_whole};
+use gpu_mlp::export::{csv::csv, onnx::onnx, sequential::Sequential};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  gpu-mlp export runs/1/model.safetensors --format onnx            takes bytes, normalises itself
+  gpu-mlp export runs/1/model.safetensors --format safetensors     for torch.nn.Sequential
+  gpu-mlp export runs/1/model.safetensors --format csv --out -     layer,part,output,input,value")]
+pub struct Export {
+    #[command(flatten)]
+    model: ModelOptions,
+    /// `onnx` for any ONNX runtime, `safetensors` for torch.nn.Sequential, `csv` for people
+    #[arg(long, value_enum)]
+    format: Format,
+    /// Where to, `-` for stdout [default: beside the model, as .onnx, .torch.safetensors or .csv]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Replace the file, if it is there
+    #[arg(long)]
+    force: bool,
+    /// Safetensors: the Sequential has an nn.Dropout after each activation
+    #[arg(long)]
+    dropout: bool,
+    /// Safetensors: the Sequential begins with an nn.Dropout
+    #[arg(long)]
+    input_dropout: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Format {
+    Onnx,
+    Safetensors,
+    Csv,
+}
+
+impl Export {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        if (self.dropout || self.input_dropout) && self.format != Format::Safetensors {
+            return Err(
+                Error::Setting("--dropout and --input-dropout number modules of safetensors only".into()).into()
+            );
+        }
+        let ending = match self.format {
+            Format::Onnx => "onnx",
+            Format::Safetensors => "torch.safetensors",
+            Format::Csv => "csv",
+        };
+        let path = self.out.clone().unwrap_or_else(|| self.model.model.with_extension(ending));
+        let to_stdout = path == Path::new("-");
+        if !to_stdout && !self.force && path.exists() {
+            let path = path.display();
+            return Err(Error::Setting(format!("{path} is there: give another --out, or --force to replace it")).into());
+        }
+        let (model, description) = self.model.read()?;
+        let sequential = Sequential { input_dropout: self.input_dropout, dropout: self.dropout };
+        let mut note = None;
+        let bytes = match self.format {
+            Format::Onnx => onnx(&model, &description)?,
+            Format::Safetensors => {
+                let (scale, shift) = (description.scale, description.shift);
+                note =
+                    Some(format!("for {}, whose inputs are p·{scale} + {shift} of bytes p", sequential.python(&model)));
+                sequential.to_bytes(&path, &model, &description)?
+            }
+            Format::Csv => {
+                let mut bytes = Vec::new();
+                csv(&model, &mut bytes)?;
+                bytes
+            }
+        };
+        if to_stdout {
+            std::io::stdout().write_all(&bytes)?;
+        } else {
+            write_whole(&Os, &path, &bytes)?;
+            eprintln!("written: {}, {} bytes", path.display(), bytes.len());
+        }
+        note.iter().for_each(|note| eprintln!("{note}"));
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,73 @@
+//! The model that a command reads, ours or another's.
+
+use clap::Args;
+use gpu_mlp::Error;
+use gpu_mlp::config::{ActivationName, Config, Normalize};
+use gpu_mlp::model::Mlp;
+use gpu_mlp::model_file::{self, Description};
+use gpu_mlp::state_dict::StateDict;
+use gpu_mlp::train::normalization;
+use std::path::{Path, PathBuf};
+
+/// A model file, and what a file of other origin does not say.
+#[derive(Args)]
+pub struct ModelOptions {
+    /// A safetensors file: of this program, or a PyTorch state dict of linear layers
+    pub model: PathBuf,
+    /// For a state dict of other origin: activation of the hidden layers [default: relu]
+    #[arg(long, value_enum, help_heading = "Model of other origin")]
+    activation: Option<ActivationName>,
+    /// For a state dict of other origin: slope of leaky ReLU for negative sums [default: 0.01]
+    #[arg(long, value_name = "SLOPE", help_heading = "Model of other origin")]
+    alpha: Option<f32>,
+    /// For a state dict of other origin: what a byte p became, p/255 or (p/255 − MEAN)/DEVIATION [default: unit]
+    #[arg(long, value_name = "unit|MEAN,DEVIATION", help_heading = "Model of other origin")]
+    normalize: Option<Normalize>,
+}
+
+impl ModelOptions {
+    /// Reads the model; what was understood of a file of other origin is said on stderr.
+    pub fn read(&self) -> Result<(Mlp, Description), Error> {
+        let file = model_file::open(&self.model)?;
+        let given = self.activation.is_some() || self.alpha.is_some() || self.normalize.is_some();
+        if let Some(description) = file.description {
+            if given {
+                return Err(Error::Setting(format!(
+                    "{} says itself what its activation and its normalisation are: leave out --activation, --alpha and \
+                     --normalize",
+                    self.model.display()
+                )));
+            }
+            return Ok((Mlp { activation: description.activation, layers: file.state.layers }, description));
+        }
+        let Config { activation, alpha, .. } = Config::default();
+        let config = Config {
+            activation: self.activation.unwrap_or(activation),
+            alpha: self.alpha.unwrap_or(alpha),
+            normalize: self.normalize.unwrap_or(Normalize::OF_STRANGERS),
+            ..Config::default()
+        };
+        config.check(usize::MAX)?;
+        if config.normalize == Normalize::Standard {
+            return Err(Error::Setting(
+                "--normalize standard depends on what the model was trained on: give mean and deviation, for MNIST \
+                 0.1307,0.3081"
+                    .into(),
+            ));
+        }
+        understood(&self.model, &file.state, &config);
+        Ok(file.with(config.activation(), normalization(config.normalize, &[])))
+    }
+}
+
+/// Says on stderr what was understood of a file of other origin, and what was taken where it says nothing.
+pub fn understood(path: &Path, state: &StateDict, config: &Config) {
+    eprintln!(
+        "model: {} is a state dict of other origin; layers, in order: {}; taken for its activation {}, for its inputs {} \
+         (--activation, --normalize)",
+        path.display(),
+        state.sentence,
+        config.activation(),
+        config.normalize,
+    );
+}

@@ -1,0 +1,53 @@
+//! What a byte of a sample becomes.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// What a byte p of a sample becomes. As text: `unit`, `standard`, or `MEAN,DEVIATION` of p/255.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Normalize {
+    /// p/255.
+    Unit,
+    /// (p − mean)/deviation, both over all bytes of the training split.
+    Standard,
+    /// p·scale + shift.
+    #[serde(untagged)]
+    Given {
+        /// Factor of a byte.
+        scale: f32,
+        /// Added after.
+        shift: f32,
+    },
+}
+
+impl Normalize {
+    /// What is taken where a model of other origin does not say it: what torchvision's `ToTensor` does.
+    pub const OF_STRANGERS: Normalize = Normalize::Unit;
+}
+
+impl fmt::Display for Normalize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Normalize::Unit => "unit".fmt(f),
+            Normalize::Standard => "standard".fmt(f),
+            Normalize::Given { scale, shift } => write!(f, "p·{scale} + {shift}"),
+        }
+    }
+}
+
+impl FromStr for Normalize {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts: Option<Vec<f64>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
+        match (text, parts.as_deref()) {
+            ("unit", _) => Ok(Normalize::Unit),
+            ("standard", _) => Ok(Normalize::Standard),
+            (_, Some(&[mean, deviation])) if deviation > 0.0 && mean.is_finite() => {
+                Ok(Normalize::Given { scale: (1.0 / (255.0 * deviation)) as f32, shift: (-mean / deviation) as f32 })
+            }
+            _ => Err("use `unit`, `standard`, or mean and deviation of p/255, such as 0.1307,0.3081".into()),
+        }
+    }
+}

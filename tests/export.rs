@@ -1,0 +1,197 @@
+//! What `export` writes, read by others' code: ONNX by a parser of its own and an interpreter of eight operators.
+#![cfg(feature = "formats")]
+
+use gpu_mlp::assess::assess;
+use gpu_mlp::data::Split;
+use gpu_mlp::export::{csv::csv, onnx::onnx, sequential::Sequential};
+use gpu_mlp::kernels::Activation;
+use gpu_mlp::machine::Machine;
+use gpu_mlp::model::{Init, Mlp};
+use gpu_mlp::model_file::{self, Description};
+use onnx_rs::ast::{DataType, Dimension, OpType, TypeValue, ValueInfo};
+use std::collections::HashMap;
+use std::path::Path;
+
+const ACTIVATIONS: [Activation; 5] =
+    [Activation::Identity, Activation::Relu, Activation::LeakyRelu(0.2), Activation::Sigmoid, Activation::Tanh];
+
+fn sample(widths: &[usize], activation: Activation) -> (Mlp, Description) {
+    let mut model = Mlp::new(widths, activation, Init::Auto, 7);
+    for (number, layer) in model.layers.iter_mut().enumerate() {
+        layer.bias.iter_mut().enumerate().for_each(|(i, bias)| *bias = 0.1 * i as f32 - 0.2 * number as f32);
+    }
+    let description = Description {
+        widths: model.widths(),
+        activation,
+        scale: 0.0125,
+        shift: -0.4,
+        item: vec![2, 3],
+        data: "tiny".into(),
+        data_sha256: "00".into(),
+        version: "0".into(),
+    };
+    (model, description)
+}
+
+/// A matrix: rows, columns, values.
+type Matrix = (usize, usize, Vec<f64>);
+
+/// What a graph makes of samples: every value by its name.
+fn run(bytes: &[u8], pixels: &[u8], samples: usize) -> HashMap<String, Matrix> {
+    let model = onnx_rs::parse(bytes).unwrap();
+    assert_eq!((model.ir_version, model.opset_import[0].version), (8, 17));
+    let graph = model.graph.unwrap();
+    let mut values: HashMap<String, Matrix> = HashMap::new();
+    let pixels = pixels.iter().map(|&pixel| f64::from(pixel)).collect::<Vec<_>>();
+    values.insert(graph.input[0].name.into(), (samples, pixels.len() / samples, pixels));
+    for tensor in &graph.initializer {
+        let data = tensor.as_f32().unwrap().iter().map(|&value| f64::from(value)).collect::<Vec<_>>();
+        let (rows, cols) = match *tensor.dims() {
+            [rows, cols] => (rows as usize, cols as usize),
+            _ => (1, data.len()),
+        };
+        values.insert(tensor.name().into(), (rows, cols, data));
+    }
+    for node in &graph.node {
+        let input = |at: usize| &values[node.input[at]];
+        let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
+        let (rows, cols, x) = input(0);
+        let map = |f: &dyn Fn(f64) -> f64| (*rows, *cols, x.iter().map(|&value| f(value)).collect());
+        let result: Matrix = match node.op_type {
+            OpType::Cast => {
+                assert_eq!(attribute("to").unwrap().i, 1, "to float");
+                map(&|value| value)
+            }
+            OpType::Mul => map(&|value| value * input(1).2[0]),
+            OpType::Add => map(&|value| value + input(1).2[0]),
+            OpType::Flatten => map(&|value| value),
+            OpType::Relu => map(&|value| value.max(0.0)),
+            OpType::LeakyRelu => {
+                let alpha = f64::from(attribute("alpha").unwrap().f);
+                map(&|value| if value < 0.0 { alpha * value } else { value })
+            }
+            OpType::Sigmoid => map(&|value| 1.0 / (1.0 + (-value).exp())),
+            OpType::Tanh => map(&f64::tanh),
+            OpType::Gemm => {
+                assert_eq!(attribute("transB").unwrap().i, 1);
+                let ((outputs, inputs, w), (_, _, b)) = (input(1), input(2));
+                assert_eq!(inputs, cols);
+                let sum =
+                    |x: &[f64], o: usize| w[o * inputs..][..*inputs].iter().zip(x).map(|(w, x)| w * x).sum::<f64>();
+                let rows_of = x.chunks_exact(*cols).flat_map(|x| (0..*outputs).map(move |o| sum(x, o) + b[o]));
+                (*rows, *outputs, rows_of.collect())
+            }
+            OpType::Softmax => {
+                let normal = |row: &[f64]| {
+                    let sum: f64 = row.iter().map(|value| value.exp()).sum();
+                    row.iter().map(|value| value.exp() / sum).collect::<Vec<_>>()
+                };
+                (*rows, *cols, x.chunks_exact(*cols).flat_map(normal).collect())
+            }
+            OpType::ArgMax => {
+                assert_eq!((attribute("axis").unwrap().i, attribute("keepdims").unwrap().i), (1, 0));
+                let best = |row: &[f64]| (0..*cols).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap() as f64;
+                (*rows, 1, x.chunks_exact(*cols).map(best).collect())
+            }
+            ref other => panic!("{other:?} is not for a dense net"),
+        };
+        assert!(values.insert(node.output[0].into(), result).is_none(), "{} is made twice", node.output[0]);
+    }
+    values
+}
+
+#[test]
+fn an_onnx_graph_computes_what_the_engine_computes() {
+    let pixels: Vec<u8> = (0..54u32).map(|i| (i * 89 % 256) as u8).collect();
+    let split = Split { pixels: pixels.clone(), labels: vec![0; 9] };
+    for activation in ACTIVATIONS {
+        for widths in [&[6, 3][..], &[6, 5, 4], &[6, 7, 5, 3]] {
+            let (model, description) = sample(widths, activation);
+            let values = run(&onnx(&model, &description).unwrap(), &pixels, 9);
+            let ours = pollster::block_on(assess(&Machine::Cpu, &model, &description, &split, &[2, 3])).unwrap();
+            for (sample, row) in ours.probabilities.chunks_exact(model.classes()).enumerate() {
+                for (class, &ours) in row.iter().enumerate() {
+                    let theirs = values["probabilities"].2[sample * row.len() + class];
+                    assert!((f64::from(ours) - theirs).abs() < 1e-5, "{activation} {widths:?}: {ours} {theirs}");
+                }
+                assert_eq!(values["label"].2[sample], ours.prediction(sample) as f64);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_onnx_graph_takes_any_number_of_raw_samples() {
+    let (model, description) = sample(&[6, 5, 4], Activation::Relu);
+    let bytes = onnx(&model, &description).unwrap();
+    assert_eq!(bytes, onnx(&model, &description).unwrap(), "equal models, equal files");
+    let graph = onnx_rs::parse(&bytes).unwrap().graph.unwrap();
+    let typed = |info: &ValueInfo<'_>| match info.r#type.as_ref().unwrap().value.as_ref().unwrap() {
+        TypeValue::Tensor(tensor) => {
+            let dims = tensor.shape.as_ref().unwrap().dim.iter().map(|dim| match dim.value {
+                Dimension::Param(name) => name.to_string(),
+                Dimension::Value(size) => size.to_string(),
+            });
+            (info.name.to_string(), tensor.elem_type, dims.collect::<Vec<_>>().join(","))
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(typed(&graph.input[0]), ("pixels".into(), DataType::Uint8, "N,2,3".into()));
+    let outputs: Vec<_> = graph.output.iter().map(typed).collect();
+    let expected = [
+        ("logits", DataType::Float, "N,4"),
+        ("probabilities", DataType::Float, "N,4"),
+        ("label", DataType::Int64, "N"),
+    ];
+    assert_eq!(outputs, expected.map(|(name, kind, shape)| (name.to_string(), kind, shape.to_string())));
+}
+
+#[test]
+fn a_sequential_has_the_module_numbers_that_its_python_line_has_and_still_opens_here() {
+    let (model, description) = sample(&[6, 5, 4, 3], Activation::LeakyRelu(0.2));
+    for (input_dropout, dropout) in [(false, false), (false, true), (true, false), (true, true)] {
+        let sequential = Sequential { input_dropout, dropout };
+        let python = sequential.python(&model);
+        let modules: Vec<&str> = python.strip_prefix("nn.Sequential(").unwrap().split("nn.").skip(1).collect();
+        let linear = (0..modules.len()).filter(|&at| modules[at].starts_with("Linear"));
+        assert_eq!(linear.collect::<Vec<_>>(), [0, 1, 2].map(|layer| sequential.module(layer)), "{python}");
+        assert_eq!(python.contains("Dropout"), input_dropout || dropout);
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.safetensors");
+        std::fs::write(&path, sequential.to_bytes(&path, &model, &description).unwrap()).unwrap();
+        assert_eq!(model_file::read(&path).unwrap(), (model.clone(), description.clone()));
+    }
+    let bytes = Sequential::default().to_bytes(Path::new("m"), &model, &description).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let mut names = tensors.names();
+    names.sort();
+    assert_eq!(names, ["0.bias", "0.weight", "2.bias", "2.weight", "4.bias", "4.weight"]);
+}
+
+#[test]
+fn a_csv_file_has_every_number_once_and_to_the_bit() {
+    let (model, _) = sample(&[6, 5, 3], Activation::Relu);
+    let mut bytes = Vec::new();
+    csv(&model, &mut bytes).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    let mut copy = model.clone();
+    for layer in &mut copy.layers {
+        layer.weight.fill(f32::NAN);
+        layer.bias.fill(f32::NAN);
+    }
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("layer,part,output,input,value"));
+    for line in lines {
+        let fields: Vec<&str> = line.split(',').collect();
+        let number = |at: usize| fields[at].parse::<usize>().unwrap();
+        let layer = &mut copy.layers[number(0) - 1];
+        let place = match fields[1] {
+            "weight" => &mut layer.weight[number(2) * layer.inputs + number(3)],
+            _ => &mut layer.bias[number(2)],
+        };
+        assert!(place.is_nan(), "{line} comes twice");
+        *place = fields[4].parse().unwrap();
+    }
+    assert_eq!(copy, model);
+}
