@@ -47,6 +47,14 @@ impl<'a> Session<'a> {
         Ok(Session { config, trainer, limits, samples, state: State::default() })
     }
 
+    /// Begins with a model's weights instead of drawn ones.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the model's layers are not those of this net.
+    pub fn begin_with(&mut self, model: &Mlp) -> Result<(), Error> {
+        self.trainer.begin_with(model)
+    }
+
     /// Goes back, or on, to a snapshot of a run with the same settings and data.
     ///
     /// # Errors

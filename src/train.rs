@@ -90,6 +90,22 @@ impl<'a> Trainer<'a> {
         Trainer { config, data, net, engine, feed, test_feed, step: 0, score, lr_factor: 1.0, order: None, pace }
     }
 
+    /// Puts a model's weights in place of the first ones.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the model's layers are not those of this net.
+    pub fn begin_with(&mut self, model: &Mlp) -> Result<(), Error> {
+        let (widths, wanted) = (model.widths(), self.config.widths(self.data.inputs(), self.data.classes));
+        if widths != wanted {
+            return Err(Error::Setting(format!(
+                "the model to begin with is {widths:?}, but the data set {} asks for {wanted:?}",
+                self.data.name
+            )));
+        }
+        load_parameters(self.engine.as_mut(), &self.net.layers, model);
+        Ok(())
+    }
+
     /// The plan that is trained.
     pub fn net(&self) -> &Net {
         &self.net

@@ -120,3 +120,87 @@ fn many_layers_neither_overflow_the_stack_nor_take_for_ever() {
     layers.push(("900", 2, 3));
     assert!(named(&layers).unwrap_err().contains("no order of its layers"));
 }
+
+#[cfg(feature = "cli")]
+mod cli {
+    use super::*;
+    use assert_cmd::Command;
+    use std::path::Path;
+
+    const DATA: [&str; 8] = ["--engine", "cpu", "--data", "digits", "--digits-train", "500", "--digits-test", "100"];
+
+    /// Runs the program; gives its exit code, stdout and stderr.
+    fn run(folder: &Path, words: &[&str], data: bool) -> (i32, String, String) {
+        let mut command = Command::cargo_bin("gpu-mlp").unwrap();
+        command.current_dir(folder).env("HOME", folder).args(words).args(if data { &DATA[..] } else { &[] });
+        let output = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    #[test]
+    fn a_strange_file_is_scored_exported_and_trained_from_and_what_was_taken_is_said() {
+        let folder = TempDir::new().unwrap();
+        let (code, _, stderr) = run(folder.path(), &["train", "--epochs", "1", "--hidden", "20,20"], true);
+        assert_eq!(code, 0, "{stderr}");
+        // Its weights alone, as torch would write them.
+        let ours = folder.path().join("runs/1/model.safetensors");
+        let (model, description) = model_file::read(&ours).unwrap();
+        let names = [0, 2, 4].map(|module| [format!("{module}.weight"), format!("{module}.bias")]);
+        let views = model.layers.iter().zip(&names).flat_map(|(layer, [weight, bias])| {
+            let view =
+                |shape, values| TensorView::new(Dtype::F32, shape, bytemuck::cast_slice::<f32, u8>(values)).unwrap();
+            let shape = vec![layer.outputs, layer.inputs];
+            [(weight.clone(), view(shape, &layer.weight)), (bias.clone(), view(vec![layer.outputs], &layer.bias))]
+        });
+        let bytes = safetensors::serialize(views.collect::<Vec<_>>(), None).unwrap();
+        std::fs::write(folder.path().join("t.safetensors"), bytes).unwrap();
+
+        let deviation = 1.0 / (255.0 * f64::from(description.scale));
+        let normalize = format!("{},{deviation}", -f64::from(description.shift) * deviation);
+        let strange = ["eval", "t.safetensors", "--activation", "relu", "--normalize", &normalize];
+        let (_, theirs, said) = run(folder.path(), &strange, true);
+        let (_, wanted, _) = run(folder.path(), &["eval", "runs/1/model.safetensors"], true);
+        assert_eq!(theirs, wanted);
+        assert!(said.contains("0 784→20, 2 20→20, 4 20→10") && said.contains("activation relu"), "{said}");
+        // The two squares may be exchanged by shape, not by name: no doubt is uttered.
+        assert!(!said.contains("other orders"), "{said}");
+
+        let export = ["export", "t.safetensors", "--format", "onnx", "--activation", "tanh"];
+        assert_eq!(run(folder.path(), &export, false).0, 0);
+        let onnx = std::fs::read(folder.path().join("t.onnx")).unwrap();
+        let graph = onnx_rs::parse(&onnx).unwrap().graph.unwrap();
+        assert_eq!(graph.node.iter().filter(|node| node.op_type == onnx_rs::ast::OpType::Tanh).count(), 2);
+
+        // No step is as good as no training: a learning rate of almost nothing keeps the accuracy.
+        for file in ["runs/1/model.safetensors", "t.safetensors"] {
+            let words = ["train", "--from", file, "--lr", "1e-12", "--epochs", "1", "--out", "again", "--force"];
+            let given = ["--normalize", &normalize];
+            let words = [&words[..], if file.starts_with('t') { &given } else { &[] }].concat();
+            let (code, stdout, stderr) = run(folder.path(), &words, true);
+            assert_eq!(code, 0, "{stderr}");
+            let accuracy = wanted.split(" (").next().unwrap();
+            assert!(stdout.contains(accuracy), "{stdout} but {wanted}");
+        }
+    }
+
+    #[test]
+    fn another_architecture_than_the_models_is_refused() {
+        let folder = TempDir::new().unwrap();
+        let train = ["train", "--epochs", "1", "--hidden", "20", "--activation", "tanh"];
+        assert_eq!(run(folder.path(), &train, true).0, 0);
+        let model = "runs/1/model.safetensors";
+        let cases: [(&[&str], &str); 5] = [
+            (&["train", "--from", model, "--hidden", "30"], "--hidden asks for [30]"),
+            (&["train", "--from", model, "--activation", "relu"], "has tanh"),
+            (&["eval", model, "--activation", "tanh"], "leave out --activation"),
+            (&["export", model, "--format", "csv", "--dropout"], "safetensors only"),
+            (&["export", model, "--format", "onnx", "--out", model], "--force"),
+        ];
+        for (words, message) in cases {
+            let (code, _, stderr) = run(folder.path(), words, words[0] != "export");
+            assert!(code == 2 && stderr.contains(message), "{words:?}: {code} {stderr}");
+        }
+        assert!(!folder.path().join("runs/2").exists(), "nothing was written");
+    }
+}

@@ -4,6 +4,7 @@ mod bench;
 mod devices;
 mod eval;
 mod export;
+mod from;
 mod model;
 mod options;
 mod parity;

@@ -1,5 +1,6 @@
 //! `gpu-mlp train`
 
+use super::from;
 use super::options::{DataOptions, EngineOptions, TuneOptions};
 use super::progress::Bar;
 use super::settings::NetOptions;
@@ -23,6 +24,7 @@ Examples:
   gpu-mlp train
   gpu-mlp train --data digits --hidden 256 --activation tanh --epochs 3
   gpu-mlp train --hidden 512,512 --keep-prob 0.8 --batch-size 128 --optimizer adam --lr 0.001 --epochs 8
+  gpu-mlp train --from runs/1/model.safetensors --lr 0.02 --epochs 2
   gpu-mlp train --batch-size full --lr 0.5 --epochs 50      full-batch gradient descent")]
 pub struct Train {
     #[command(flatten)]
@@ -33,6 +35,10 @@ pub struct Train {
     engine: EngineOptions,
     #[command(flatten)]
     tune: TuneOptions,
+    /// Begin with the weights of a model: of this program, or a PyTorch state dict in safetensors. Its architecture and, if
+    /// it says them, its activation and normalisation are adopted
+    #[arg(long, value_name = "MODEL", help_heading = "Net")]
+    from: Option<PathBuf>,
     /// Run folder: model.safetensors, config.toml, metrics.jsonl [default: the next free runs/N]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
@@ -44,7 +50,10 @@ pub struct Train {
 impl Train {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
-        let mut config = self.net.config()?;
+        let (mut config, first) = match &self.from {
+            Some(path) => from::begin(path, &self.net).map(|(config, model)| (config, Some(model)))?,
+            None => (self.net.config()?, None),
+        };
         // What can be refused is refused before anything is read, fetched or written.
         config.check(usize::MAX)?;
         self.refuse_a_taken_folder()?;
@@ -57,6 +66,7 @@ impl Train {
         self.tune.choose(&mut config, &data, &machine).await?;
 
         let mut session = Session::open(&config, &data, &machine, Limits::default()).await?;
+        first.iter().try_for_each(|model| session.begin_with(model))?;
         let net = session.trainer().net();
         let (widths, parameters) = (config.widths(data.inputs(), data.classes), net.parameters());
         eprintln!("net: {widths:?}, {parameters} parameters, {} MB on the device", net.plan.bytes() >> 20);
