@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::machine::Machine;
 use crate::model::Mlp;
 use crate::train::Trainer;
-pub use observe::{Observer, Progress, Reason, Report, Wish};
+pub use observe::{Inspection, Observer, Progress, Reason, Report, Wish};
 pub use state::{Snapshot, State};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -106,6 +106,10 @@ impl<'a> Session<'a> {
             if ends || limited {
                 let report = self.report(ends).await?;
                 wish = wish.or(observer.epoch(&report)?);
+                if observer.inspects() {
+                    let (model, confusion) = (self.trainer.model().await?, self.trainer.confusion().await?);
+                    observer.inspect(&Inspection { step: report.step, model, confusion })?;
+                }
             }
             if ends {
                 (self.state.score, self.state.epoch_seconds) = Default::default();

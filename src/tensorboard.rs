@@ -5,8 +5,11 @@
 //! maintained crate writes such files, so the framing and the four messages stand here; protobuf, checksum and PNG are
 //! crates'.
 
+mod board;
+
 use crate::error::Error;
 use crate::picture::Picture;
+pub use board::Board;
 use crc::{CRC_32_ISCSI, Crc};
 use prost::Message;
 use std::fs::File;

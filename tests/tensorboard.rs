@@ -1,9 +1,13 @@
 //! Event files, read back as their readers do: frame by frame, each checksum recomputed from its polynomial.
 #![cfg(feature = "formats")]
 
+use gpu_mlp::config::Config;
+use gpu_mlp::data::digits;
+use gpu_mlp::machine::Machine;
 use gpu_mlp::model::{Init, Mlp};
 use gpu_mlp::picture::{Picture, confusion, first_layer};
-use gpu_mlp::tensorboard::{Event, EventFile};
+use gpu_mlp::session::{Inspection, Limits, Observer, Report, Session, Wish};
+use gpu_mlp::tensorboard::{Board, Event, EventFile};
 use prost::Message;
 use tempfile::TempDir;
 
@@ -90,4 +94,54 @@ fn first_layer_tiles_show_the_sign_of_each_weight() {
     assert!(strong[0] > strong[2] && weak[0] > weak[2] && weak[2] > strong[2], "{strong:?} {weak:?}");
     assert!(below[2] > below[0] && at(3, 1) == [255; 3], "{below:?}");
     assert_eq!(first_layer(&layer, &[6]), None, "a vector is no image");
+}
+
+#[test]
+fn a_run_is_shown_while_it_goes_and_is_none_the_worse_for_it() {
+    let digits = digits::generate(&digits::Options { train: 600, test: 100, seed: 1 });
+    let config = Config { hidden: vec![20], epochs: 3, ..Config::default() };
+    let folder = TempDir::new().unwrap();
+    let run = |observer: &mut dyn Observer| {
+        pollster::block_on(async {
+            let mut session = Session::open(&config, &digits, &Machine::Cpu, Limits::default()).await.unwrap();
+            session.run(observer).await.unwrap();
+            session.model().await.unwrap()
+        })
+    };
+    struct Both(Board, Vec<Report>, std::path::PathBuf);
+    impl Observer for Both {
+        fn epoch(&mut self, report: &Report) -> Result<Wish, gpu_mlp::Error> {
+            // What was written before can be read before the run is over.
+            let file = std::fs::read_dir(&self.2).unwrap().next().unwrap().unwrap().path();
+            assert_eq!(events(&std::fs::read(file).unwrap()).len(), 1 + 3 * self.1.len());
+            self.1.push(report.clone());
+            self.0.epoch(report)
+        }
+        fn inspects(&self) -> bool {
+            true
+        }
+        fn inspect(&mut self, inspection: &Inspection) -> Result<(), gpu_mlp::Error> {
+            let hits = (0..10).map(|class| inspection.confusion[class * 11]).sum::<u64>();
+            assert_eq!(Some(hits), self.1.last().unwrap().test.map(|test| test.hits));
+            self.0.inspect(inspection)
+        }
+    }
+    let board = Board::create(folder.path(), &digits.item).unwrap();
+    let mut both = Both(board, Vec::new(), folder.path().into());
+    let watched = run(&mut both);
+    assert_eq!(watched, run(&mut |_: &Report| Wish::Continue), "looking on changes nothing");
+
+    let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    let events = events(&std::fs::read(file).unwrap());
+    let values = |tag: &str| -> Vec<_> {
+        let all = events.iter().flat_map(|event| event.summary.iter().flat_map(|s| &s.value).map(|v| (event.step, v)));
+        all.filter(|(_, value)| value.tag == tag).map(|(step, value)| (step as u64, value.clone())).collect()
+    };
+    let losses: Vec<_> = values("loss/test").iter().map(|(step, value)| (*step, value.simple_value)).collect();
+    let reported = both.1.iter().map(|report| (report.step, report.test.map(|test| test.loss() as f32)));
+    assert_eq!(losses, reported.collect::<Vec<_>>());
+    let tiles = values("weights/layer1");
+    let last = decoded(&tiles[2].1.image.as_ref().unwrap().encoded_image_string);
+    assert_eq!((tiles.len(), Some(last)), (3, first_layer(&watched.layers[0], &digits.item)));
+    assert_eq!(values("confusion").len(), 3);
 }

@@ -9,7 +9,8 @@ use gpu_mlp::Error;
 use gpu_mlp::disk::{Os, write_whole};
 use gpu_mlp::metrics::{Metrics, Record, SCHEMA};
 use gpu_mlp::model_file::{self, Description};
-use gpu_mlp::session::{Limits, Observer, Progress, Reason, Report, Session, Wish};
+use gpu_mlp::session::{Inspection, Limits, Observer, Progress, Reason, Report, Session, Wish};
+use gpu_mlp::tensorboard::Board;
 use gpu_mlp::train::Score;
 use sha2::{Digest, Sha256};
 use std::io::Write;
@@ -42,6 +43,9 @@ pub struct Train {
     /// Run folder: model.safetensors, config.toml, metrics.jsonl [default: the next free runs/N]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
+    /// Write scalars, confusion matrix and first-layer weights for TensorBoard too, each epoch
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    tensorboard: Option<PathBuf>,
     /// Replace the run in the folder, if there is one
     #[arg(long, help_heading = "Output")]
     force: bool,
@@ -103,7 +107,9 @@ impl Train {
             version: env!("CARGO_PKG_VERSION").into(),
         };
 
-        let mut recorder = Recorder { bar: None, metrics, data: &data.name, epochs: config.epochs, output: Ok(()) };
+        let board = self.tensorboard.as_ref().map(|folder| Board::create(folder, &data.item)).transpose()?;
+        let mut recorder =
+            Recorder { bar: None, board, metrics, data: &data.name, epochs: config.epochs, output: Ok(()) };
         let outcome = session.run(&mut recorder).await;
         let Recorder { mut metrics, output, .. } = recorder;
         output?;
@@ -158,9 +164,11 @@ fn next_free(runs: &Path) -> Result<PathBuf, Error> {
     unreachable!("there are more numbers than folders")
 }
 
-/// Writes down what happens in a run: a bar on stderr, a line an epoch on stdout, `metrics.jsonl`.
+/// Writes down what happens in a run: a bar on stderr, a line an epoch on stdout, `metrics.jsonl`, TensorBoard's
+/// file.
 struct Recorder<'a> {
     bar: Option<Bar>,
+    board: Option<Board>,
     metrics: Metrics,
     data: &'a str,
     epochs: usize,
@@ -177,8 +185,17 @@ impl Observer for Recorder<'_> {
     fn epoch(&mut self, report: &Report) -> Result<Wish, Error> {
         self.bar.take().into_iter().for_each(Bar::clear);
         self.metrics.push(&Record::epoch(report, self.data))?;
+        self.board.iter_mut().try_for_each(|board| board.epoch(report).map(drop))?;
         self.output = writeln!(std::io::stdout(), "{}", line(report, self.epochs));
         Ok(if self.output.is_ok() { Wish::Continue } else { Wish::Stop(Reason::Interrupted) })
+    }
+
+    fn inspects(&self) -> bool {
+        self.board.is_some()
+    }
+
+    fn inspect(&mut self, inspection: &Inspection) -> Result<(), Error> {
+        self.board.iter_mut().try_for_each(|board| board.inspect(inspection))
     }
 }
 

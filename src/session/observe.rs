@@ -2,6 +2,7 @@
 
 use super::Snapshot;
 use crate::error::Error;
+use crate::model::Mlp;
 use crate::train::Score;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,19 @@ pub trait Observer {
     /// # Errors
     /// Whatever goes wrong ends the run.
     fn epoch(&mut self, report: &Report) -> Result<Wish, Error>;
+
+    /// Whether [`Observer::inspect`] is wanted after each epoch; it costs another pass over the test split.
+    fn inspects(&self) -> bool {
+        false
+    }
+
+    /// After [`Observer::epoch`]: the model itself.
+    ///
+    /// # Errors
+    /// Whatever goes wrong ends the run.
+    fn inspect(&mut self, _inspection: &Inspection) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// The number of updates, above `step`, after which a snapshot is wanted, if one is.
     fn snapshot_at(&mut self, _step: u64) -> Option<u64> {
@@ -115,4 +129,15 @@ pub struct Report {
     pub seconds: f64,
     /// Training samples a second.
     pub images_per_second: f64,
+}
+
+/// A look at the model in training.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// Updates made in the run so far.
+    pub step: u64,
+    /// The model.
+    pub model: Mlp,
+    /// `confusion[truth · C + prediction]` is a number of samples of the test split.
+    pub confusion: Vec<u64>,
 }

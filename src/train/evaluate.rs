@@ -1,6 +1,6 @@
 //! Scoring a split with the weights as they are.
 
-use super::Score;
+use super::{Score, Trainer};
 use crate::data::Split;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -46,4 +46,24 @@ pub async fn evaluate(
     let mut score = Score::default();
     score.add(&rows, split.len());
     Ok(score)
+}
+
+impl Trainer<'_> {
+    /// How many samples of each class (row) of the test split are taken for each class (column), with the weights as they
+    /// are: (C, C), row by row. Of equal logits the first counts.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn confusion(&mut self) -> Result<Vec<u64>, Error> {
+        let (test, classes) = (&self.data.test, self.data.classes);
+        let mut counts = vec![0; classes * classes];
+        let mut count = |first: usize, logits: &[f32]| {
+            for (row, &label) in logits.chunks_exact(classes).zip(&test.labels[first..]) {
+                let best = (1..classes).fold(0, |best, class| if row[class] > row[best] { class } else { best });
+                counts[usize::from(label) * classes + best] += 1;
+            }
+        };
+        evaluate(self.engine.as_mut(), &self.net.evaluation, &mut self.test_feed, test, Some(&mut count)).await?;
+        Ok(counts)
+    }
 }
