@@ -12,9 +12,9 @@ use std::process::ExitCode;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  gpu-mlp export runs/1/model.safetensors --format onnx            takes bytes, normalises itself
-  gpu-mlp export runs/1/model.safetensors --format safetensors     for torch.nn.Sequential
-  gpu-mlp export runs/1/model.safetensors --format csv --out -     layer,part,output,input,value")]
+  gpu-mlp export runs/1/model.safetensors --format onnx --out net.onnx
+  gpu-mlp export runs/1/model.safetensors --format safetensors      for torch.nn.Sequential
+  gpu-mlp export runs/1/model.safetensors --format csv --out -      layer,part,output,input,value")]
 pub struct Export {
     #[command(flatten)]
     model: ModelOptions,

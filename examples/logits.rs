@@ -1,0 +1,50 @@
+//! The logits of a model for every test image of MNIST, as CSV: how to run an evaluation plan by hand.
+//!
+//! `cargo run --release --example logits -- runs/1/model.safetensors`
+
+use gpu_mlp::Error;
+use gpu_mlp::data::{self, Choice, Request};
+use gpu_mlp::feed::Feed;
+use gpu_mlp::machine::{EngineName, Machine};
+use gpu_mlp::model_file;
+use gpu_mlp::net::{Net, Sizes};
+use gpu_mlp::train::{evaluate, load_parameters};
+use std::path::Path;
+
+async fn logits(model: &str) -> Result<String, Error> {
+    let (model, description) = model_file::read(Path::new(model))?;
+    let request = Request { choice: Choice::Mnist, ..Request::default() };
+    let data = data::open(&request, &mut |_| {})?;
+    let (machine, which) = Machine::choose(EngineName::Auto, &Default::default()).await?;
+    eprintln!("{which}");
+
+    let sizes = Sizes::of(&data, machine.form(), machine.limit());
+    let net = Net::for_evaluation(&description.config(), sizes, description.scale, description.shift);
+    let mut engine = machine.engine(&net.plan).await?;
+    load_parameters(engine.as_mut(), &net.layers, &model);
+    let mut feed = Feed::new(net.evaluation.source, &data.test, engine.as_mut());
+
+    let mut text = String::new();
+    let mut each = |_: usize, logits: &[f32]| {
+        for row in logits.chunks_exact(data.classes) {
+            text += &row.iter().map(f32::to_string).collect::<Vec<_>>().join(",");
+            text.push('\n');
+        }
+    };
+    evaluate(engine.as_mut(), &net.evaluation, &mut feed, &data.test, Some(&mut each)).await?;
+    Ok(text)
+}
+
+fn main() {
+    let Some(model) = std::env::args().nth(1) else {
+        eprintln!("give a model file");
+        std::process::exit(2);
+    };
+    match pollster::block_on(logits(&model)) {
+        Ok(text) => print!("{text}"),
+        Err(error) => {
+            eprintln!("error: {error}\nnext: {}", error.next());
+            std::process::exit(1);
+        }
+    }
+}
