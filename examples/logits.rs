@@ -1,6 +1,6 @@
 //! The logits of a model for every test image of MNIST, as CSV: how to run an evaluation plan by hand.
 //!
-//! `cargo run --release --example logits -- runs/1/model.safetensors`
+//! `cargo run --release --example logits -- runs/1/model.safetensors [cpu|gpu]`
 
 use gpu_mlp::Error;
 use gpu_mlp::data::{self, Choice, Request};
@@ -11,11 +11,11 @@ use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::train::{evaluate, load_parameters};
 use std::path::Path;
 
-async fn logits(model: &str) -> Result<String, Error> {
+async fn logits(model: &str, engine: EngineName) -> Result<String, Error> {
     let (model, description) = model_file::read(Path::new(model))?;
     let request = Request { choice: Choice::Mnist, ..Request::default() };
     let data = data::open(&request, &mut |_| {})?;
-    let (machine, which) = Machine::choose(EngineName::Auto, &Default::default()).await?;
+    let (machine, which) = Machine::choose(engine, &Default::default()).await?;
     eprintln!("{which}");
 
     let sizes = Sizes::of(&data, machine.form(), machine.limit());
@@ -40,7 +40,12 @@ fn main() {
         eprintln!("give a model file");
         std::process::exit(2);
     };
-    match pollster::block_on(logits(&model)) {
+    let engine = match std::env::args().nth(2).as_deref() {
+        Some("cpu") => EngineName::Cpu,
+        Some("gpu") => EngineName::Gpu,
+        _ => EngineName::Auto,
+    };
+    match pollster::block_on(logits(&model, engine)) {
         Ok(text) => print!("{text}"),
         Err(error) => {
             eprintln!("error: {error}\nnext: {}", error.next());

@@ -19,7 +19,8 @@
 //!
 //! An [`engine`] does what the plan says: [`cpu`] as a loop over the twins, [`gpu`] as compute passes; [`machine`] chooses,
 //! and [`tune`] finds the fastest form of each product. [`court`] compares the two. [`assess`] says how good the result
-//! is, [`model_file`] and [`metrics`] write it down; [`mod@bench`] says how fast it came about.
+//! is, [`model_file`] and [`metrics`] write it down; [`mod@bench`] says how fast it came about. [`export`] writes models for
+//! other programs, [`state_dict`] reads theirs, and [`tensorboard`] shows a run while it goes.
 //!
 //! # Train on your own arrays
 //!

@@ -25,7 +25,7 @@ def gpu_mlp(command, *words):
 def logits(model):
     """The logits (10000, 10) that the program's engine computes for the test images of MNIST."""
     program = Path(PROGRAM).parent / "examples/logits"
-    return np.loadtxt(run([program, model])[0].splitlines(), delimiter=",", dtype=np.float32)
+    return np.loadtxt(run([program, model, ENGINE])[0].splitlines(), delimiter=",", dtype=np.float32)
 
 
 def idx(path):

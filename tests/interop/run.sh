@@ -1,6 +1,6 @@
 #!/bin/sh
 # Interoperation with PyTorch, ONNX Runtime and TensorBoard: builds the program, installs Python packages by name into a
-# virtual environment of its own, and runs every check here, or those named: tests/interop/run.sh onnx_runtime torch_step
+# virtual environment of its own, and runs every check, or those named: tests/interop/run.sh onnx_runtime torch_step
 #
 # MNIST is taken from $GPU_MLP_DATA_DIR or the cache, else fetched by the program. $ENGINE is `cpu` (default) or `gpu`.
 # PyTorch is a large download; a virtual environment that has the packages can be named with $INTEROP_VENV.
@@ -14,7 +14,7 @@ venv=${INTEROP_VENV:-$target/interop-venv}
 "$venv/bin/pip" install --quiet --requirement tests/interop/packages.txt
 
 GPU_MLP=$(realpath "$target/release/gpu-mlp")
-export GPU_MLP
+export GPU_MLP PYTHONDONTWRITEBYTECODE=1
 failed=''
 for check in ${*:-onnx_runtime torch_state torch_step tensorboard_events}; do
     echo "== $check"
