@@ -1,6 +1,7 @@
 //! What a run is made of. Every default of the program is written here, once.
 
 mod batch;
+mod health;
 mod normalize;
 mod over;
 mod schedule;
@@ -10,6 +11,7 @@ use crate::forms::Chosen;
 use crate::kernels::Activation;
 use crate::model::Init;
 pub use batch::BatchSize;
+pub use health::{HealthName, OnNan};
 pub use normalize::Normalize;
 pub use over::Settings;
 pub use schedule::Schedule;
@@ -39,16 +41,24 @@ pub struct Config {
     pub lr: f32,
     /// How the learning rate changes over the run.
     pub schedule: Schedule,
-    /// Momentum μ of SGD and Nesterov; 0 is plain gradient descent.
+    /// Momentum μ of SGD, Nesterov and RMSprop; 0 for none.
     pub momentum: f32,
     /// Memory of Adam's first moment.
     pub beta1: f32,
     /// Memory of Adam's second moment.
     pub beta2: f32,
-    /// Keeps Adam's divisor from zero.
+    /// Memory ρ of RMSprop's mean square: PyTorch's α.
+    pub rho: f32,
+    /// Keeps the divisor of Adam and RMSprop from zero.
     pub epsilon: f32,
     /// Strength of the penalty l2/2·‖w‖² on weights (not on biases); for AdamW the decay.
     pub l2: f32,
+    /// Largest norm of all gradients together; larger ones are scaled down to it. 0 for any.
+    pub clip_norm: f32,
+    /// Largest magnitude of any gradient; what is beyond it is cut off. 0 for any.
+    pub clip_value: f32,
+    /// Decay of the running average of the weights, which is then what is evaluated and saved; 0 for none.
+    pub ema: f32,
     /// Label smoothing ε of the loss in training; the test split is always scored with labels as they are.
     pub label_smoothing: f32,
     /// Probability that dropout keeps a hidden unit.
@@ -63,6 +73,10 @@ pub struct Config {
     pub upload: Upload,
     /// Which kernels a step is made of.
     pub plan: PlanKind,
+    /// Whether gradients, weights, updates and units are measured now and then.
+    pub health: HealthName,
+    /// What is done about a loss or a weight that is not a finite number.
+    pub on_nan: OnNan,
     /// Forms of matrix products on a GPU, as [`crate::tune`] chose them; where there is none, the form that suits the
     /// adapter. Forms differ in the order of their sums, so the same bits need the same forms.
     #[serde(skip_serializing_if = "Chosen::is_empty")]
@@ -86,8 +100,12 @@ impl Default for Config {
             momentum: 0.0,
             beta1: 0.9,
             beta2: 0.999,
+            rho: 0.99,
             epsilon: 1e-8,
             l2: 0.0,
+            clip_norm: 0.0,
+            clip_value: 0.0,
+            ema: 0.0,
             label_smoothing: 0.0,
             keep_prob: 1.0,
             input_keep_prob: 1.0,
@@ -95,6 +113,8 @@ impl Default for Config {
             seed: 1,
             upload: Upload::Auto,
             plan: PlanKind::Fused,
+            health: HealthName::Record,
+            on_nan: OnNan::Stop,
             forms: Chosen::new(),
         }
     }
@@ -130,6 +150,8 @@ pub enum Optimizer {
     Adam,
     /// Adam with decay apart from the gradient.
     Adamw,
+    /// RMSprop; with `momentum` above zero, with momentum.
+    Rmsprop,
 }
 
 impl Optimizer {
@@ -138,7 +160,7 @@ impl Optimizer {
         match self {
             Optimizer::Sgd => Config::default().lr,
             Optimizer::Nesterov => 0.05,
-            Optimizer::Adam | Optimizer::Adamw => 0.001,
+            Optimizer::Adam | Optimizer::Adamw | Optimizer::Rmsprop => 0.001,
         }
     }
     /// The momentum that is customary for it.
@@ -183,6 +205,19 @@ impl Config {
         }
     }
 
+    /// Why gradients must take memory although [`PlanKind::Fused`] was asked for, given the size of the training split.
+    pub fn plain_because(&self, samples: usize) -> Option<&'static str> {
+        if self.plan == PlanKind::Plain {
+            None
+        } else if self.clip_norm > 0.0 || self.clip_value > 0.0 {
+            Some("gradients are clipped when all of them are there")
+        } else if self.batch_size.samples(samples) > self.physical_batch {
+            Some("gradients of several micro-batches are added up")
+        } else {
+            None
+        }
+    }
+
     /// Widths of the net, input first and classes last.
     pub fn widths(&self, inputs: usize, classes: usize) -> Vec<usize> {
         [&[inputs], self.hidden.as_slice(), &[classes]].concat()
@@ -203,6 +238,8 @@ impl Config {
             ("momentum", self.momentum),
             ("beta1", self.beta1),
             ("beta2", self.beta2),
+            ("rho", self.rho),
+            ("ema", self.ema),
             ("label-smoothing", self.label_smoothing),
         ] {
             if !(0.0..1.0).contains(&value) {
@@ -214,7 +251,9 @@ impl Config {
                 return refuse(format!("{name} is {value} but must be above 0"));
             }
         }
-        for (name, value) in [("l2", self.l2), ("alpha", self.alpha)] {
+        for (name, value) in
+            [("l2", self.l2), ("alpha", self.alpha), ("clip-norm", self.clip_norm), ("clip-value", self.clip_value)]
+        {
             if !(value >= 0.0 && value.is_finite()) {
                 return refuse(format!("{name} is {value} but must be at least 0"));
             }

@@ -61,15 +61,17 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// The loss is no longer a finite number.
-    #[error("the loss became {loss} in epoch {epoch}, step {step}")]
+    /// A loss or a parameter is no longer a finite number.
+    #[error("{what} in epoch {epoch}, step {step}: {origin}")]
     Diverged {
-        /// Sum of the losses of the micro-batch.
-        loss: f64,
+        /// What was noticed.
+        what: String,
         /// Epoch, from 1.
         epoch: usize,
-        /// Update within the run, from 1.
+        /// Update within the run, from 1, in which it was noticed.
         step: u64,
+        /// Where it began.
+        origin: Origin,
     },
     /// A file could not be read or written.
     #[error("{}: {error}", path.display())]
@@ -79,6 +81,48 @@ pub enum Error {
         /// What the operating system said.
         error: std::io::Error,
     },
+}
+
+/// Where a value ceased to be finite.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Origin {
+    /// In a tensor that a dispatch wrote, or that was so before any.
+    Tensor {
+        /// Its name in the plan, and shape.
+        tensor: String,
+        /// The layer it belongs to, from 1.
+        layer: usize,
+        /// Row and column of the first such value.
+        place: (usize, usize),
+        /// The value.
+        value: f32,
+        /// Update within the run, from 1.
+        step: u64,
+        /// The kernel that wrote it; `None` if it was so when the update began.
+        kernel: Option<&'static str>,
+    },
+    /// It did not happen again when all updates from this one on, from 1, were repeated.
+    Nowhere {
+        /// The first that was repeated.
+        from: u64,
+    },
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Origin::Tensor { tensor, layer, place: (row, col), value, step, kernel } => {
+                write!(f, "it began with {tensor}[{row},{col}] of layer {layer}, which ")?;
+                match kernel {
+                    Some(kernel) => write!(f, "became {value} in step {step}, in {kernel}"),
+                    None => write!(f, "was {value} before step {step}"),
+                }
+            }
+            Origin::Nowhere { from } => {
+                write!(f, "it did not happen again when everything from step {from} on was repeated")
+            }
+        }
+    }
 }
 
 impl Error {
@@ -93,7 +137,8 @@ impl Error {
             Error::Setting(_) => "see `gpu-mlp train --help`",
             Error::Model { .. } => "train a model with `gpu-mlp train --out DIR` and give DIR/model.safetensors",
             Error::Checkpoint { .. } => "train anew, into another folder or with --force",
-            Error::Diverged { .. } => "use a smaller --lr",
+            Error::Diverged { origin: Origin::Nowhere { .. }, .. } => "run `gpu-mlp parity` to test the machine",
+            Error::Diverged { .. } => "use a smaller --lr, or --clip-norm 1",
             Error::File { .. } => "check that the folder exists, is writable, and has space",
         }
     }

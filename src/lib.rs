@@ -72,6 +72,7 @@ pub mod export;
 pub mod feed;
 pub mod forms;
 pub mod gpu;
+pub mod health;
 pub mod kernel;
 pub mod kernels;
 pub mod machine;
@@ -92,4 +93,4 @@ pub mod tensorboard;
 pub mod train;
 pub mod tune;
 
-pub use error::Error;
+pub use error::{Error, Origin};

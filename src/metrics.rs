@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::disk::Disk;
 use crate::error::Error;
+use crate::health::LayerHealth;
 use crate::session::{Reason, Report};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,8 @@ pub enum Record<'a> {
         engine: &'a str,
         /// Adapter and driver, or threads.
         device: &'a str,
+        /// Which weights are evaluated and saved: `last`, or `averaged` where a running average is kept.
+        evaluated_weights: &'a str,
         /// All settings.
         config: &'a Config,
     },
@@ -72,6 +75,9 @@ pub enum Record<'a> {
         images_per_second: f64,
         /// Name of the data set.
         data: &'a str,
+        /// The net's health, layer by layer, where it was measured.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        health: Option<&'a [LayerHealth]>,
     },
     /// The last line of a run that was not cut off from outside.
     End {
@@ -90,7 +96,7 @@ pub const FILE: &str = "metrics.jsonl";
 
 impl<'a> Record<'a> {
     /// The record of an epoch on a data set of this name.
-    pub fn epoch(report: &Report, data: &'a str) -> Self {
+    pub fn epoch(report: &'a Report, data: &'a str) -> Self {
         Record::Epoch {
             epoch: report.epoch,
             step: report.step,
@@ -103,6 +109,7 @@ impl<'a> Record<'a> {
             seconds: report.seconds,
             images_per_second: report.images_per_second,
             data,
+            health: report.health.as_deref(),
         }
     }
 }

@@ -1,9 +1,12 @@
 //! From a configuration to a plan: which tensors a net needs, and which kernels one training step runs over them.
 
-use crate::config::{Config, Optimizer, PlanKind};
+mod measure;
+
+use crate::config::{Config, HealthName, Optimizer, PlanKind};
 use crate::data::DataSet;
 use crate::forms::{Forms, Product};
 use crate::kernels::adam::Adam;
+use crate::kernels::average::Average;
 use crate::kernels::dropout::Dropout;
 use crate::kernels::gather::Gather;
 use crate::kernels::linear::Linear;
@@ -11,6 +14,7 @@ use crate::kernels::linear_db::LinearDb;
 use crate::kernels::linear_dw::LinearDw;
 use crate::kernels::linear_dx::LinearDx;
 use crate::kernels::momentum::Momentum;
+use crate::kernels::rmsprop::Rmsprop;
 use crate::kernels::sgd::Sgd;
 use crate::kernels::softmax_xent::SoftmaxXent;
 use crate::kernels::tally::Tally;
@@ -19,6 +23,7 @@ use crate::kernels::{Activation, Form};
 use crate::plan::Plan;
 use crate::rng::{Stream, device_key};
 use crate::tensor::{Id, Kind};
+pub use measure::{Health, Watch};
 use std::ops::Range;
 
 /// Most samples that an evaluation computes at a time.
@@ -77,6 +82,15 @@ pub struct LayerIds {
     pub b: Id,
     /// What the optimizer remembers between steps: zero at first.
     pub state: Vec<Id>,
+    /// Running averages of weights and biases, if they are averaged: the first weights at first.
+    pub average: Option<[Id; 2]>,
+}
+
+impl LayerIds {
+    /// The weights and biases that are evaluated and saved: their averages, if there are any.
+    pub fn evaluated(&self) -> [Id; 2] {
+        self.average.unwrap_or([self.w, self.b])
+    }
 }
 
 /// The part of a plan that trains.
@@ -92,6 +106,10 @@ pub struct Training {
     pub update: Range<usize>,
     /// Sum of losses and hits of each micro-batch of an epoch (S, 2).
     pub tally: Id,
+    /// Steps that measure one update, if it is to be measured.
+    pub health: Option<Health>,
+    /// Steps that look at all parameters.
+    pub watch: Watch,
 }
 
 /// The part of a plan that evaluates.
@@ -138,9 +156,11 @@ impl Net {
         self.layers.iter().map(|layer| layer.w.rows * layer.w.cols + layer.b.cols).sum()
     }
 
-    /// The tensors that outlast a step: weights, biases, what the optimizer remembers; layer by layer.
+    /// The tensors that outlast a step: weights, biases, what the optimizer remembers, averages; layer by layer.
     pub fn lasting(&self) -> Vec<Id> {
-        self.layers.iter().flat_map(|layer| [layer.w, layer.b].into_iter().chain(layer.state.clone())).collect()
+        let of =
+            |ids: &LayerIds| [&[ids.w, ids.b], ids.state.as_slice(), ids.average.as_slice().as_flattened()].concat();
+        self.layers.iter().flat_map(of).collect()
     }
 
     /// The plan of a training run with an evaluation.
@@ -172,8 +192,7 @@ impl<'a> Builder<'a> {
 
     /// Whether gradients are used where they are made, which they can be only if a batch is computed in one go.
     fn fused(&self) -> bool {
-        let batch = self.config.batch_size.samples(self.sizes.train);
-        self.config.plan == PlanKind::Fused && batch <= self.config.physical_batch
+        self.config.plan == PlanKind::Fused && self.config.plain_because(self.sizes.train).is_none()
     }
 
     /// Parameters of all layers; with optimizer state, and unless fused with gradients (dw, db), if they are to be trained.
@@ -185,6 +204,7 @@ impl<'a> Builder<'a> {
             Rule::Sgd => &[],
             Rule::Momentum { .. } => &["v"],
             Rule::Adam { .. } => &["m", "v"],
+            Rule::Rmsprop { .. } => &["v", "s"],
         };
         let pairs = widths.windows(2).zip(1..);
         pairs
@@ -197,7 +217,9 @@ impl<'a> Builder<'a> {
                 };
                 let state = [remember(w), remember(b)].concat();
                 let gradients = (train && !fused).then(|| (self.plan.grad(w), self.plan.grad(b)));
-                (LayerIds { w, b, state }, gradients)
+                let mut average = |of: Id| self.plan.f32(format!("ema_{}", self.plan.name(of)), of.rows, of.cols);
+                let average = (train && self.config.ema > 0.0).then(|| [average(w), average(b)]);
+                (LayerIds { w, b, state, average }, gradients)
             })
             .collect()
     }
@@ -297,6 +319,9 @@ impl<'a> Builder<'a> {
         }
         // Every error signal has been made from the old weights by now, so all layers may change side by side.
         let update = self.plan.steps.len();
+        let gradients: Vec<_> = layers.iter().filter_map(|(_, gradients)| *gradients).collect();
+        let parts = self.parts(layers);
+        self.clip(&gradients, parts);
         for (number, (ids, gradients)) in layers.iter().enumerate() {
             // Biases are few and shift no slope: they are not penalised.
             if let Some((dw, db)) = *gradients {
@@ -310,18 +335,26 @@ impl<'a> Builder<'a> {
             let form = self.sizes.forms.of(Product::update(&update));
             self.plan.push(Update { form, ..update });
         }
+        for (ids, _) in layers {
+            for (w, a) in [ids.w, ids.b].into_iter().zip(ids.average.into_iter().flatten()) {
+                self.plan.push(Average { w, a, decay: config.ema });
+            }
+        }
         let end = self.plan.steps.len();
-        Training { source, micro, gradients: start..update, update: update..end, tally }
+        let health = (config.health != HealthName::Off).then(|| self.health(layers, &activations, &deltas, parts));
+        let watch = self.watch(layers, parts);
+        Training { source, micro, gradients: start..update, update: update..end, tally, health, watch }
     }
 
     fn rule(&self) -> Rule {
-        let Config { optimizer, momentum, beta2, epsilon, .. } = *self.config;
+        let Config { optimizer, momentum, beta2, rho, epsilon, .. } = *self.config;
         match optimizer {
             Optimizer::Sgd if momentum == 0.0 => Rule::Sgd,
             Optimizer::Sgd | Optimizer::Nesterov => Rule::Momentum { nesterov: optimizer == Optimizer::Nesterov },
             Optimizer::Adam | Optimizer::Adamw => {
                 Rule::Adam { beta2, epsilon, decoupled: optimizer == Optimizer::Adamw }
             }
+            Optimizer::Rmsprop => Rule::Rmsprop { rho, epsilon },
         }
     }
 
@@ -331,6 +364,7 @@ impl<'a> Builder<'a> {
             (Rule::Adam { beta2, epsilon, decoupled }, &[m, v]) => {
                 self.plan.push(Adam { dw, w, m, v, l2, beta2, epsilon, decoupled });
             }
+            (Rule::Rmsprop { rho, epsilon }, &[v, s]) => self.plan.push(Rmsprop { dw, w, v, s, l2, rho, epsilon }),
             _ => self.plan.push(Sgd { dw, w, l2 }),
         }
     }
@@ -350,7 +384,8 @@ impl<'a> Builder<'a> {
             let y = self.plan.f32(name, micro, ids.w.rows);
             let act = if last { Activation::Identity } else { self.config.activation() };
             let form = self.sizes.forms.of(Product::linear(x, ids.w));
-            self.plan.push(Linear { x, w: ids.w, b: ids.b, mask: none, y, act, keep: 1.0, form });
+            let [w, b] = ids.evaluated();
+            self.plan.push(Linear { x, w, b, mask: none, y, act, keep: 1.0, form });
             x = y;
         }
         let score = self.plan.f32("test_score", micro, 2);

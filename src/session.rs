@@ -170,7 +170,8 @@ impl<'a> Session<'a> {
         let (lr, momentum) = self.trainer.rates(step - 1);
         let images_per_second = score.samples as f64 / epoch_seconds;
         let epoch = self.epoch(step);
-        Ok(Report { epoch, step, whole, train: score, test, lr, momentum, seconds: epoch_seconds, images_per_second })
+        let (health, seconds) = (self.trainer.health().await?, epoch_seconds);
+        Ok(Report { epoch, step, whole, train: score, test, lr, momentum, health, seconds, images_per_second })
     }
 
     fn between_epochs(&self) -> bool {

@@ -11,6 +11,10 @@ use crate::net::{Net, Sizes, Training};
 use crate::plan::Work;
 use crate::train::{normalization, prepare, shuffled};
 
+/// Fewest updates from one measurement of the net's health to the next. A measured update costs at most half as much again
+/// as another (where gradients do not take memory they are computed once more), so all of them cost a hundredth at most.
+const MEASURED_EVERY: u64 = 50;
+
 /// The steps of an epoch.
 #[derive(Clone, Copy, Debug)]
 pub struct Steps<'a> {
@@ -35,10 +39,21 @@ impl Steps<'_> {
         self.samples.div_ceil(self.batch()) as u64
     }
 
+    /// The update of an epoch (both counted from 0) whose health is measured, if one is: the last of a whole batch.
+    pub fn measured(&self, epoch: u64) -> Option<u64> {
+        self.training.health.as_ref()?;
+        let whole = (self.samples / self.batch()).max(1) as u64;
+        let due = (epoch + 1).is_multiple_of(MEASURED_EVERY.div_ceil(self.per_epoch()));
+        let last = epoch + 1 == self.config.epochs as u64;
+        (due || last).then_some(epoch * self.per_epoch() + whole - 1)
+    }
+
     /// Appends the work of update `step` (from 0, over the whole run), which trains the batch that starts at position
     /// `first` of the epoch's order. Each micro-batch takes the next `slot` of the record.
     pub fn push(&self, feed: &Feed, step: u64, first: usize, slot: &mut usize, work: &mut Vec<Work>) {
-        let Training { micro, gradients, update, .. } = self.training;
+        let Training { micro, gradients, update, health, .. } = self.training;
+        let measured = self.measured(step / self.per_epoch()) == Some(step);
+        let health = health.as_ref().filter(|_| measured);
         let rows = self.batch().min(self.samples - first);
         let whole = self.values(step, rows);
         for start in (0..rows).step_by(*micro) {
@@ -52,15 +67,18 @@ impl Steps<'_> {
             };
             *slot += 1;
             let last = start + micro >= rows;
-            if start == 0 && last {
+            if start == 0 && last && health.is_none() {
                 // Most batches fit: gradients and update in one go.
                 work.push((gradients.start..update.end, now));
                 continue;
             }
             work.push((gradients.clone(), now));
-            if last {
-                work.push((update.clone(), now));
+            if !last {
+                continue;
             }
+            work.extend(health.map(|health| (health.before.clone(), Now { step: 0, ..now })));
+            work.push((update.clone(), now));
+            work.extend(health.map(|health| (health.after.clone(), now)));
         }
     }
 

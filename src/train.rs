@@ -2,23 +2,27 @@
 
 mod chunk;
 mod evaluate;
+mod fault;
 mod prepare;
 mod score;
 mod tensors;
 
-use crate::config::Config;
+use crate::config::{ActivationName, Config, OnNan};
 use crate::data::DataSet;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::feed::Feed;
 use crate::forms::Forms;
+use crate::health::LayerHealth;
+use crate::kernel::Now;
 use crate::machine::Machine;
 use crate::model::Mlp;
-use crate::net::{Net, Sizes};
+use crate::net::{LayerIds, Net, Sizes};
 use crate::steps::Steps;
 use crate::tensor::Id;
 use chunk::{Chunk, Pace, Record};
 pub use evaluate::{OnLogits, evaluate};
+use fault::{Base, INTERVAL, all_finite};
 pub use prepare::{load_parameters, normalization, prepare, shuffled};
 pub use score::Score;
 use std::collections::VecDeque;
@@ -26,6 +30,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 pub use tensors::Values;
+use tensors::first_values;
 
 /// An epoch that has been trained.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +62,13 @@ pub struct Trainer<'a> {
     /// The order that the feed was given, and the epoch (from 0) that it is of.
     order: Option<(u64, Arc<[u32]>)>,
     pace: Pace,
+    /// What is repeated when a fault is sought, and when it was taken.
+    base: Base,
+    based: Option<Instant>,
+    /// When the parameters were last looked at.
+    watched: Option<Instant>,
+    /// The update whose health was measured last.
+    measured: Option<u64>,
 }
 
 /// Told the score of the epoch so far, about ten times a second; `Break` pauses the training at the next settled moment.
@@ -86,8 +98,24 @@ impl<'a> Trainer<'a> {
     /// If the net was not made for training.
     pub fn new(config: Config, data: &'a DataSet, net: Net, model: &Mlp, mut engine: Box<dyn Engine>) -> Self {
         let (feed, test_feed) = prepare(engine.as_mut(), &net, model, data);
-        let (score, pace) = (Score::default(), Pace::new());
-        Trainer { config, data, net, engine, feed, test_feed, step: 0, score, lr_factor: 1.0, order: None, pace }
+        let base = Base { step: 0, tensors: first_values(&net, model) };
+        Trainer {
+            config,
+            data,
+            net,
+            engine,
+            feed,
+            test_feed,
+            step: 0,
+            score: Score::default(),
+            lr_factor: 1.0,
+            order: None,
+            pace: Pace::new(),
+            base,
+            based: Some(Instant::now()),
+            watched: None,
+            measured: None,
+        }
     }
 
     /// Puts a model's weights in place of the first ones.
@@ -129,6 +157,10 @@ impl<'a> Trainer<'a> {
 
     /// Multiplies the learning rates that the schedule gives from here on.
     pub fn set_lr_factor(&mut self, factor: f64) {
+        if factor != self.lr_factor {
+            // What was trained with the old factor cannot be repeated with the new one.
+            self.based = None;
+        }
         self.lr_factor = factor;
     }
 
@@ -144,7 +176,8 @@ impl<'a> Trainer<'a> {
     /// Goes on from after update `step` as if it had just been made; `score` is that of its epoch so far. Weights and
     /// optimizer state are those of [`Trainer::restore`], or as they are.
     pub fn seek(&mut self, step: u64, score: Score) {
-        (self.step, self.score, self.order) = (step, score, None);
+        (self.step, self.score, self.order, self.measured) = (step, score, None, None);
+        self.based = None;
     }
 
     fn steps<'s>(&self, config: &'s Config, training: &'s crate::net::Training) -> Steps<'s> {
@@ -171,7 +204,7 @@ impl<'a> Trainer<'a> {
     /// state, [`Trainer::step`] and [`Trainer::score`] belong together.
     ///
     /// # Errors
-    /// If the device fails, or [`Error::Diverged`] if a loss is not finite.
+    /// If the device fails, or [`Error::Diverged`] if a loss or a parameter is not finite.
     ///
     /// # Panics
     /// If the net was not made for training.
@@ -186,6 +219,9 @@ impl<'a> Trainer<'a> {
             self.score = Score::default();
         }
 
+        if self.based_long_ago() {
+            self.rebase().await?;
+        }
         let rows_an_update = batch.div_ceil(training.micro);
         // Only the last batch of an epoch is a partial one.
         let slots = (self.step - epoch * per_epoch) as usize * rows_an_update;
@@ -201,6 +237,7 @@ impl<'a> Trainer<'a> {
                 self.feed.load(first, &self.data.train, &order, self.engine.as_mut());
             }
             steps.push(&self.feed, self.step, first, &mut chunk.slots, &mut chunk.work);
+            self.measured = steps.measured(epoch).filter(|&step| step == self.step).or(self.measured);
             chunk.samples += batch.min(samples - first);
             self.step += 1;
             if chunk.work.len() >= self.pace.steps {
@@ -209,13 +246,15 @@ impl<'a> Trainer<'a> {
                 while waiting.len() > 1 && flow.is_continue() {
                     flow = self.settle(&mut waiting, rows_an_update, watch).await?;
                 }
+                if self.based_long_ago() {
+                    flow = self.settle_all(&mut waiting, rows_an_update, watch).await?;
+                    self.rebase().await?;
+                }
                 self.pace.adapt();
             }
         }
         self.send(&mut chunk, training.tally, &mut waiting).await?;
-        while !waiting.is_empty() {
-            let _paused_already = self.settle(&mut waiting, rows_an_update, watch).await?;
-        }
+        let _paused_already = self.settle_all(&mut waiting, rows_an_update, watch).await?;
         Ok(())
     }
 
@@ -237,10 +276,24 @@ impl<'a> Trainer<'a> {
         if chunk.work.is_empty() {
             return Ok(());
         }
+        let training = self.net.training.as_ref().expect("a net made for training");
+        let due = self.watched.is_none_or(|watched| watched.elapsed() >= INTERVAL);
+        let watch = (due && self.config.on_nan == OnNan::Stop).then(|| training.watch.clone());
+        if let Some(watch) = &watch {
+            chunk.work.push((watch.steps.clone(), Now::default()));
+            self.watched = Some(Instant::now());
+        }
         self.engine.run(&chunk.work).await?;
+        let totals = watch.map(|watch| self.engine.read(watch.totals, 0..watch.totals.words()));
         let stride = tally.stride();
         let rows = self.engine.read(tally, chunk.sent * stride..chunk.slots * stride);
-        waiting.push_back(Record { rows, samples: chunk.samples, first_step: chunk.first_step });
+        waiting.push_back(Record {
+            rows,
+            samples: chunk.samples,
+            first_step: chunk.first_step,
+            made: self.step,
+            totals,
+        });
         (chunk.sent, chunk.samples, chunk.first_step) = (chunk.slots, 0, self.step);
         chunk.work.clear();
         Ok(())
@@ -259,16 +312,61 @@ impl<'a> Trainer<'a> {
         if record.first_step == 0 {
             tracing::debug!(samples = self.score.samples, "first steps trained");
         }
-        let losses = rows.chunks_exact(4).map(|row| f32::from_bits(row[0]));
-        if let Some((row, loss)) = losses.enumerate().find(|(_, loss)| !loss.is_finite()) {
-            let step = record.first_step + (row / rows_an_update) as u64 + 1;
-            let epoch = step.div_ceil(self.updates_per_epoch()) as usize;
-            return Err(Error::Diverged { loss: f64::from(loss), epoch, step });
+        if self.config.on_nan == OnNan::Stop {
+            let losses = rows.chunks_exact(4).map(|row| f32::from_bits(row[0]));
+            if let Some((row, loss)) = losses.enumerate().find(|(_, loss)| !loss.is_finite()) {
+                let step = record.first_step + (row / rows_an_update) as u64 + 1;
+                return Err(self.diverged(format!("the loss became {loss}"), step).await);
+            }
+        }
+        if let Some(totals) = record.totals
+            && !all_finite(&totals.await?)
+            // Values that are merely too large to be squared are left to the loss.
+            && self.look(record.made).await?.is_some()
+        {
+            return Err(self.diverged("a parameter ceased to be finite".into(), record.made).await);
         }
         Ok(watch(&self.score))
     }
 
-    /// Scores the test split with the weights as they are.
+    /// Takes in all records.
+    async fn settle_all(
+        &mut self,
+        waiting: &mut VecDeque<Record>,
+        rows_an_update: usize,
+        watch: Watch<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let mut flow = ControlFlow::Continue(());
+        while !waiting.is_empty() {
+            let next = self.settle(waiting, rows_an_update, watch).await?;
+            flow = if flow.is_break() { flow } else { next };
+        }
+        Ok(flow)
+    }
+
+    /// The health of the net in the update that was measured last, layer by layer, if one of the epoch was.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn health(&mut self) -> Result<Option<Vec<LayerHealth>>, Error> {
+        let epoch = self.step.saturating_sub(1) / self.updates_per_epoch();
+        let measured = self.measured.is_some_and(|step| step / self.updates_per_epoch() == epoch);
+        let Some(health) = self.net.training.as_ref().and_then(|training| training.health.clone()) else {
+            return Ok(None);
+        };
+        if !measured {
+            return Ok(None);
+        }
+        let values = health.values.unpack(&self.engine.read(health.values, 0..health.values.words()).await?);
+        let layers = values.as_chunks::<4>().0.iter().zip(&self.net.layers).enumerate();
+        let counts = |at: usize| self.config.activation == ActivationName::Relu && at + 1 < self.net.layers.len();
+        let of = |(at, (values, ids)): (usize, (&[f32; 4], &LayerIds))| {
+            LayerHealth::new(at + 1, *values, counts(at).then_some(ids.w.rows))
+        };
+        Ok(Some(layers.map(of).collect()))
+    }
+
+    /// Scores the test split with the weights as they are, or with their averages if there are any.
     ///
     /// # Errors
     /// If the device fails.

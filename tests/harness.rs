@@ -36,7 +36,7 @@ fn the_unbroken_engine_passes_every_case() {
 
 #[test]
 fn every_shader_of_several_groups_is_also_tried_with_a_folded_grid() {
-    let mut folded = BTreeSet::from(["tally"]);
+    let mut folded = BTreeSet::from(["tally", "sum"]);
     for case in cases() {
         let kernel = case.plan.steps[0].kernel();
         if kernel.groups() > case.max_groups {
@@ -137,9 +137,9 @@ fn an_error_just_above_the_bound_is_found_and_one_just_below_is_not() {
             }
         }
     }
-    // Masks are bits: they have no bound.
+    // Masks are bits and dead units are counted: they have no bound.
     let kernels: BTreeSet<&str> = tried.iter().map(|(kernel, _)| *kernel).collect();
-    assert_eq!(kernels.len(), shaders().len() - 1, "{tried:?}");
+    assert_eq!(kernels.len(), shaders().len() - 2, "{tried:?}");
 }
 
 /// A value rounded to so many significant binary digits, ties to even: the fraction of another number format.

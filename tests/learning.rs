@@ -161,7 +161,7 @@ fn a_learning_rate_that_is_far_too_large_is_reported_and_not_trained_on() {
 #[test]
 fn the_fused_plan_trains_as_the_plain_one_does_but_for_rounding() {
     let data = digits(500, 10);
-    for optimizer in [Optimizer::Sgd, Optimizer::Nesterov, Optimizer::Adam, Optimizer::Adamw] {
+    for optimizer in [Optimizer::Sgd, Optimizer::Nesterov, Optimizer::Adam, Optimizer::Adamw, Optimizer::Rmsprop] {
         let (lr, momentum) = (0.1 * optimizer.default_lr(), optimizer.default_momentum());
         let plain = Config { optimizer, lr, momentum, l2: 0.01, keep_prob: 0.8, epochs: 2, ..Config::default() };
         let plain = Config { plan: PlanKind::Plain, ..plain };

@@ -16,8 +16,14 @@ use std::collections::BTreeSet;
 
 /// Runs that together use every kernel, with partial batches and batches of several micro-batches.
 fn configs() -> Vec<Config> {
-    let small =
-        Config { hidden: vec![65, 34], batch_size: BatchSize::Samples(50), plan: PlanKind::Plain, ..Config::default() };
+    let small = Config {
+        hidden: vec![65, 34],
+        batch_size: BatchSize::Samples(50),
+        plan: PlanKind::Plain,
+        // Its last whole batch is measured.
+        epochs: 1,
+        ..Config::default()
+    };
     vec![
         Config { l2: 1e-4, ..small.clone() },
         Config { physical_batch: 16, momentum: 0.9, ..small.clone() },
@@ -30,6 +36,8 @@ fn configs() -> Vec<Config> {
             ..small.clone()
         },
         Config { optimizer: Optimizer::Adam, activation: ActivationName::LeakyRelu, ..small.clone() },
+        Config { optimizer: Optimizer::Rmsprop, momentum: 0.5, ema: 0.9, label_smoothing: 0.1, ..small.clone() },
+        Config { clip_norm: 0.5, clip_value: 0.01, ..small.clone() },
         Config { optimizer: Optimizer::Adamw, l2: 0.01, activation: ActivationName::Sigmoid, hidden: vec![], ..small },
     ]
 }

@@ -175,7 +175,7 @@ fn fused_updates_compute_their_gradient_as_linear_dw_does() {
     for form in ["tiled", "regs", "wide"] {
         let plain = tiles(source(&format!("linear_dw_{form}")));
         assert!(plain.len() > 20, "linear_dw_{form} has a body");
-        for rule in ["sgd", "momentum", "adam"] {
+        for rule in ["sgd", "momentum", "adam", "rmsprop"] {
             assert_eq!(tiles(source(&format!("update_{rule}_{form}"))), plain, "update_{rule}_{form}");
         }
     }

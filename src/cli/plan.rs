@@ -37,6 +37,9 @@ impl PlanCommand {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.net.config()?;
         config.check(self.samples)?;
+        if let Some(because) = config.plain_because(self.samples) {
+            eprintln!("note: the plain plan is taken: {because}");
+        }
         let range = 1..=1usize << 31;
         for (name, value) in [("inputs", self.inputs), ("classes", self.classes), ("test-samples", self.test_samples)] {
             if !range.contains(&value) {

@@ -3,7 +3,9 @@
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use gpu_mlp::Error;
-use gpu_mlp::config::{ActivationName, BatchSize, Config, Normalize, Optimizer, PlanKind, Schedule, Settings, Upload};
+use gpu_mlp::config::{
+    ActivationName, BatchSize, Config, HealthName, Normalize, OnNan, Optimizer, PlanKind, Schedule, Settings, Upload,
+};
 use gpu_mlp::model::Init;
 use serde::Serialize;
 use toml::Value;
@@ -64,13 +66,13 @@ struct Training {
     /// How weights follow gradients
     #[arg(long, value_enum)]
     optimizer: Option<Optimizer>,
-    /// Learning rate [default: 0.2 for sgd, 0.05 for nesterov, 0.001 for adam and adamw]
+    /// Learning rate [default: 0.2 for sgd, 0.05 for nesterov, 0.001 for adam, adamw and rmsprop]
     #[arg(long)]
     lr: Option<f32>,
     /// How the learning rate changes over the run: `linear` and `cosine` fall to zero
     #[arg(long, value_enum)]
     schedule: Option<Schedule>,
-    /// Momentum of sgd and nesterov [default: 0 for sgd, 0.9 for nesterov]
+    /// Momentum of sgd, nesterov and rmsprop [default: 0, but 0.9 for nesterov]
     #[arg(long)]
     momentum: Option<f32>,
     /// Memory of Adam's first moment
@@ -79,12 +81,24 @@ struct Training {
     /// Memory of Adam's second moment
     #[arg(long)]
     beta2: Option<f32>,
-    /// Keeps Adam's divisor from zero
+    /// Memory of rmsprop's mean square
+    #[arg(long)]
+    rho: Option<f32>,
+    /// Keeps the divisor of Adam and rmsprop from zero
     #[arg(long)]
     epsilon: Option<f32>,
     /// Strength of the penalty l2/2·|w|² on weights; for adamw the decay
     #[arg(long)]
     l2: Option<f32>,
+    /// Largest norm of all gradients together, larger ones are scaled down; 0 for any
+    #[arg(long, value_name = "NORM")]
+    clip_norm: Option<f32>,
+    /// Largest magnitude of a gradient, what is beyond is cut off; 0 for any
+    #[arg(long, value_name = "LIMIT")]
+    clip_value: Option<f32>,
+    /// Decay of a running average of the weights, which is then evaluated and saved, for instance 0.999; 0 for none
+    #[arg(long, value_name = "DECAY")]
+    ema: Option<f32>,
     /// Label smoothing: the share of the true class that is spread evenly over all classes
     #[arg(long, value_name = "SHARE")]
     label_smoothing: Option<f32>,
@@ -97,6 +111,12 @@ struct Training {
     /// Which kernels a step is made of: `plain` has one for each formula of the textbook, `fused` is faster
     #[arg(long, value_enum)]
     plan: Option<PlanKind>,
+    /// Norms of gradients, weights and updates and the share of dead units, layer by layer
+    #[arg(long, value_enum)]
+    health: Option<HealthName>,
+    /// What to do about a loss or weight that is not a finite number: `stop` names its tensor, layer and step
+    #[arg(long, value_enum)]
+    on_nan: Option<OnNan>,
 }
 
 /// A list under a name of its own, because clap takes a bare `Vec` for a repeated option.

@@ -6,6 +6,7 @@ use super::progress::Bar;
 use super::settings::NetOptions;
 use clap::Args;
 use gpu_mlp::Error;
+use gpu_mlp::config::HealthName;
 use gpu_mlp::disk::{Os, write_whole};
 use gpu_mlp::metrics::{Metrics, Record, SCHEMA};
 use gpu_mlp::model_file::{self, Description};
@@ -74,6 +75,9 @@ impl Train {
         let net = session.trainer().net();
         let (widths, parameters) = (config.widths(data.inputs(), data.classes), net.parameters());
         eprintln!("net: {widths:?}, {parameters} parameters, {} MB on the device", net.plan.bytes() >> 20);
+        if let Some(because) = config.plain_because(data.train.len()) {
+            eprintln!("note: the plain plan is taken: {because}");
+        }
         let gpu_mlp::net::Source { scale, shift, .. } = net.evaluation.source;
 
         let folder = self.folder()?;
@@ -94,6 +98,7 @@ impl Train {
             parameters,
             engine: machine.name(),
             device: &machine.description(),
+            evaluated_weights: if config.ema > 0.0 { "averaged" } else { "last" },
             config: &config,
         })?;
         let description = Description {
@@ -108,8 +113,15 @@ impl Train {
         };
 
         let board = self.tensorboard.as_ref().map(|folder| Board::create(folder, &data.item)).transpose()?;
-        let mut recorder =
-            Recorder { bar: None, board, metrics, data: &data.name, epochs: config.epochs, output: Ok(()) };
+        let mut recorder = Recorder {
+            bar: None,
+            board,
+            metrics,
+            data: &data.name,
+            epochs: config.epochs,
+            show_health: config.health == HealthName::Show,
+            output: Ok(()),
+        };
         let outcome = session.run(&mut recorder).await;
         let Recorder { mut metrics, output, .. } = recorder;
         output?;
@@ -172,6 +184,7 @@ struct Recorder<'a> {
     metrics: Metrics,
     data: &'a str,
     epochs: usize,
+    show_health: bool,
     /// Whether stdout still takes what is written.
     output: std::io::Result<()>,
 }
@@ -186,7 +199,10 @@ impl Observer for Recorder<'_> {
         self.bar.take().into_iter().for_each(Bar::clear);
         self.metrics.push(&Record::epoch(report, self.data))?;
         self.board.iter_mut().try_for_each(|board| board.epoch(report).map(drop))?;
-        self.output = writeln!(std::io::stdout(), "{}", line(report, self.epochs));
+        let mut text = line(report, self.epochs);
+        let health = report.health.iter().flatten().filter(|_| self.show_health);
+        health.for_each(|layer| text += &format!("\n{layer}"));
+        self.output = writeln!(std::io::stdout(), "{text}");
         Ok(if self.output.is_ok() { Wish::Continue } else { Wish::Stop(Reason::Interrupted) })
     }
 

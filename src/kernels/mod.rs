@@ -5,6 +5,9 @@
 
 mod activation;
 pub mod adam;
+pub mod average;
+pub mod clip;
+pub mod dead;
 pub mod dropout;
 pub mod gather;
 pub mod linear;
@@ -13,8 +16,11 @@ pub mod linear_dw;
 pub mod linear_dx;
 pub mod momentum;
 mod product;
+pub mod rmsprop;
 pub mod sgd;
 pub mod softmax_xent;
+pub mod squares;
+pub mod sum;
 pub mod tally;
 pub mod update;
 
@@ -74,14 +80,26 @@ kernels! {
     linear_dw => LinearDw,
     /// Bias gradient.
     linear_db => LinearDb,
+    /// Sums of squares, in parts.
+    squares => Squares,
+    /// Sum of the parts.
+    sum => Sum,
+    /// Gradient clipping.
+    clip => Clip,
     /// Gradient descent.
     sgd => Sgd,
     /// Gradient descent with momentum.
     momentum => Momentum,
     /// Adam and AdamW.
     adam => Adam,
+    /// RMSprop.
+    rmsprop => Rmsprop,
     /// Gradients and optimizer in one.
     update => Update,
+    /// Running average of the weights.
+    average => Average,
+    /// Units that are zero for every sample.
+    dead => Dead,
 }
 
 /// Distance between neighbouring `f32` values near 1: two evaluations of the same sum of K terms, in any order, differ

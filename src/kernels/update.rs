@@ -1,7 +1,7 @@
 //! g = dyᵀ·x, used where it is made: a layer's gradients and its optimizer in one visit.
 
 use super::linear::SIZES;
-use super::{EPSILON, Form, Operand, Product, adam, linear_db::add_rows, momentum, sgd};
+use super::{EPSILON, Form, Operand, Product, adam, linear_db::add_rows, momentum, rmsprop, sgd};
 use crate::court::{Case, Fill};
 use crate::kernel::{Arg, Args, Bounds, Field, Kernel, Now, Shader, Witness, expect, read, update};
 use crate::tensor::{Id, Kind};
@@ -49,6 +49,13 @@ pub enum Rule {
         /// AdamW instead of Adam.
         decoupled: bool,
     },
+    /// As [`super::rmsprop`].
+    Rmsprop {
+        /// Memory of the mean square.
+        rho: f32,
+        /// Keeps the divisor from zero.
+        epsilon: f32,
+    },
 }
 
 uniform! {
@@ -64,10 +71,20 @@ uniform! {
     }
 }
 
+uniform! {
+    /// Uniform block of the shaders of RMSprop.
+    struct RmspropParams {
+        batch: u32, inputs4: u32, outputs: u32, outputs4: u32,
+        l2: f32, rho: f32, epsilon: f32, pad: u32,
+    }
+}
+
 const SGD: &[Arg] = &[read("dy"), read("x"), update("w"), update("b")];
 const MOMENTUM: &[Arg] = &[read("dy"), read("x"), update("w"), update("b"), update("v_w"), update("v_b")];
 const ADAM: &[Arg] =
     &[read("dy"), read("x"), update("w"), update("b"), update("m_w"), update("v_w"), update("m_b"), update("v_b")];
+const RMSPROP: &[Arg] =
+    &[read("dy"), read("x"), update("w"), update("b"), update("v_w"), update("s_w"), update("v_b"), update("s_b")];
 
 const fn shader(
     name: &'static str,
@@ -133,6 +150,27 @@ pub static SHADERS: &[Shader] = &[
         AdamParams::FIELDS,
         DECOUPLED,
     ),
+    shader(
+        "update_rmsprop_tiled",
+        include_str!("../../shaders/update_rmsprop_tiled.wgsl"),
+        RMSPROP,
+        RmspropParams::FIELDS,
+        &[],
+    ),
+    shader(
+        "update_rmsprop_regs",
+        include_str!("../../shaders/update_rmsprop_regs.wgsl"),
+        RMSPROP,
+        RmspropParams::FIELDS,
+        &[],
+    ),
+    shader(
+        "update_rmsprop_wide",
+        include_str!("../../shaders/update_rmsprop_wide.wgsl"),
+        RMSPROP,
+        RmspropParams::FIELDS,
+        &[],
+    ),
 ];
 
 impl Update {
@@ -154,6 +192,12 @@ impl Update {
             _ => (0.0, 1.0, false),
         };
         adam::Adam { dw: self.w, w: self.w, m: self.w, v: self.w, l2: self.l2, beta2, epsilon, decoupled }
+    }
+
+    /// As `adam`.
+    fn rmsprop(&self, l2: f32) -> rmsprop::Rmsprop {
+        let (rho, epsilon) = if let Rule::Rmsprop { rho, epsilon } = self.rule { (rho, epsilon) } else { (0.0, 1.0) };
+        rmsprop::Rmsprop { dw: self.w, w: self.w, v: self.w, s: self.w, l2, rho, epsilon }
     }
 
     /// The gradient of the weights, for `finish` to use row by row.
@@ -183,6 +227,7 @@ impl Kernel for Update {
             Rule::Sgd => 0,
             Rule::Momentum { .. } => 1,
             Rule::Adam { .. } => 2,
+            Rule::Rmsprop { .. } => 3,
         };
         &SHADERS[FORMS.len() * rule + self.own_form()]
     }
@@ -208,6 +253,11 @@ impl Kernel for Update {
             Rule::Adam { beta2, epsilon, .. } => {
                 let l2 = self.l2;
                 bytemuck::bytes_of(&AdamParams { batch, inputs4, outputs, outputs4, l2, beta2, epsilon, pad: 0 })
+                    .to_vec()
+            }
+            Rule::Rmsprop { rho, epsilon } => {
+                let l2 = self.l2;
+                bytemuck::bytes_of(&RmspropParams { batch, inputs4, outputs, outputs4, l2, rho, epsilon, pad: 0 })
                     .to_vec()
             }
             _ => {
@@ -263,6 +313,11 @@ impl Kernel for Update {
                 let adam = self.adam();
                 product.run([g, w, m, v], |_, _, [g, w, m, v]| adam::descend(&adam, w, m, v, g, now));
                 adam::descend(&adam::Adam { l2: 0.0, ..adam }, b, m_b, v_b, db, now);
+            }
+            (Rule::Rmsprop { .. }, [v, s, v_b, s_b]) => {
+                let rmsprop = self.rmsprop(l2);
+                product.run([g, w, v, s], |_, _, [g, w, v, s]| rmsprop::descend(&rmsprop, w, v, s, g, now));
+                rmsprop::descend(&self.rmsprop(0.0), b, v_b, s_b, db, now);
             }
         }
         SCRATCH.set(scratch);
@@ -342,6 +397,7 @@ impl Update {
                 };
                 vec![each(&w_error), each(&m_error), each(&v_error)]
             }
+            (Rule::Rmsprop { .. }, [v, s]) => self.rmsprop(l2).errors(now, g, g_error, w, v, s).into(),
             // The twin's w is rounded three times: 1 − lr·l2, its product with w, and the sum.
             _ => vec![each(&|i| EPSILON * (4.0 * lr * full(i) + 3.0 * w[i].abs()) + lr * g_error[i])],
         }
@@ -351,8 +407,14 @@ impl Update {
 /// Every rule in every form of its own, at the sizes of products, with and without penalty.
 pub fn cases() -> Vec<Case> {
     let adam = |decoupled| Rule::Adam { beta2: 0.999, epsilon: 1e-8, decoupled };
-    let rules =
-        [Rule::Sgd, Rule::Momentum { nesterov: false }, Rule::Momentum { nesterov: true }, adam(false), adam(true)];
+    let rules = [
+        Rule::Sgd,
+        Rule::Momentum { nesterov: false },
+        Rule::Momentum { nesterov: true },
+        adam(false),
+        adam(true),
+        Rule::Rmsprop { rho: 0.99, epsilon: 1e-8 },
+    ];
     let mut cases = Vec::new();
     for form in FORMS {
         for rule in rules {
@@ -367,6 +429,7 @@ pub fn cases() -> Vec<Case> {
                         Rule::Sgd => &[],
                         Rule::Momentum { .. } => &[("v", Fill::Reals(1.0))],
                         Rule::Adam { .. } => &[("m", Fill::Reals(1.0)), ("v", Fill::Positive(1.0))],
+                        Rule::Rmsprop { .. } => &[("v", Fill::Reals(1.0)), ("s", Fill::Positive(1.0))],
                     };
                     let mut state = Vec::new();
                     for (of, id) in [("w", w), ("b", b)] {

@@ -2,6 +2,7 @@
 
 use super::Snapshot;
 use crate::error::Error;
+use crate::health::LayerHealth;
 use crate::model::Mlp;
 use crate::train::Score;
 use serde::{Deserialize, Serialize};
@@ -125,6 +126,8 @@ pub struct Report {
     pub lr: f32,
     /// Momentum of the last update; for Adam β₁.
     pub momentum: f32,
+    /// The net's health, layer by layer, if it was measured in this epoch.
+    pub health: Option<Vec<LayerHealth>>,
     /// Seconds of training alone.
     pub seconds: f64,
     /// Training samples a second.

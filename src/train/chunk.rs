@@ -13,6 +13,10 @@ pub(super) struct Record {
     pub samples: usize,
     /// Updates made before its first row.
     pub first_step: u64,
+    /// Updates made when it was asked for.
+    pub made: u64,
+    /// Sums of squares of all parameters at that time, now and then.
+    pub totals: Option<Pending<'static, Vec<u32>>>,
 }
 
 /// Steps that are handed to the engine together.

@@ -34,6 +34,10 @@ pub fn load_parameters(engine: &mut dyn Engine, layers: &[LayerIds], model: &Mlp
     for (ids, layer) in layers.iter().zip(&model.layers) {
         engine.write(ids.w, 0, &ids.w.pack(&layer.weight));
         engine.write(ids.b, 0, &ids.b.pack(&layer.bias));
+        if let Some([w, b]) = ids.average {
+            engine.write(w, 0, &w.pack(&layer.weight));
+            engine.write(b, 0, &b.pack(&layer.bias));
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! What training changes, off the engine and back.
 
 use super::Trainer;
+use super::fault::Base;
 use crate::error::Error;
 use crate::model::{Layer, Mlp};
+use crate::net::Net;
 use crate::tensor::Id;
 
 /// A tensor off the engine.
@@ -18,16 +20,40 @@ pub struct Values {
     pub values: Vec<f32>,
 }
 
+/// What training changes, before it has.
+pub(super) fn first_values(net: &Net, model: &Mlp) -> Vec<Values> {
+    let mut tensors = Vec::new();
+    let mut add = |id: Id, values: Option<&[f32]>| {
+        let values = values.map_or_else(|| vec![0.0; id.rows * id.cols], <[f32]>::to_vec);
+        tensors.push(Values { name: net.plan.name(id).to_string(), rows: id.rows, cols: id.cols, values });
+    };
+    for (ids, layer) in net.layers.iter().zip(&model.layers) {
+        add(ids.w, Some(&layer.weight));
+        add(ids.b, Some(&layer.bias));
+        ids.state.iter().for_each(|&id| add(id, None));
+        if let Some([w, b]) = ids.average {
+            add(w, Some(&layer.weight));
+            add(b, Some(&layer.bias));
+        }
+    }
+    tensors
+}
+
 impl Trainer<'_> {
-    /// The model with the weights as they are.
+    /// The model with the weights as they are, or with their averages if there are any.
     ///
     /// # Errors
-    /// If the device fails.
+    /// If the device fails, or [`Error::Diverged`] if one is not finite.
     pub async fn model(&mut self) -> Result<Mlp, Error> {
         let mut layers = Vec::new();
         for ids in self.net.layers.clone() {
-            let (weight, bias) = (self.read(ids.w).await?, self.read(ids.b).await?);
-            layers.push(Layer { inputs: ids.w.cols, outputs: ids.w.rows, weight, bias });
+            let [w, b] = ids.evaluated();
+            let (weight, bias) = (self.read(w).await?, self.read(b).await?);
+            layers.push(Layer { inputs: w.cols, outputs: w.rows, weight, bias });
+        }
+        let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
+        if !layers.iter().all(|layer| finite(&layer.weight) && finite(&layer.bias)) {
+            self.unless_ignored().await?;
         }
         Ok(Mlp { activation: self.config.activation(), layers })
     }
@@ -35,8 +61,17 @@ impl Trainer<'_> {
     /// What training changes (weights, biases, what the optimizer remembers), each tensor with its name in the plan.
     ///
     /// # Errors
-    /// If the device fails.
+    /// If the device fails, or [`Error::Diverged`] if a value is not finite.
     pub async fn tensors(&mut self) -> Result<Vec<Values>, Error> {
+        let tensors = self.values().await?;
+        if !tensors.iter().flat_map(|tensor| &tensor.values).all(|value| value.is_finite()) {
+            self.unless_ignored().await?;
+        }
+        Ok(tensors)
+    }
+
+    /// As `tensors`, whatever they hold.
+    pub(super) async fn values(&mut self) -> Result<Vec<Values>, Error> {
         let mut tensors = Vec::new();
         for id in self.net.lasting() {
             let (name, values) = (self.net.plan.name(id).to_string(), self.read(id).await?);
@@ -65,6 +100,7 @@ impl Trainer<'_> {
         for (id, values) in ids.iter().zip(tensors) {
             self.engine.write(*id, 0, &id.pack(&values.values));
         }
+        self.base = Base { step: self.step, tensors: tensors.to_vec() };
         Ok(())
     }
 

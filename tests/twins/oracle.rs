@@ -1,6 +1,8 @@
 //! The oracle: every kernel as formulas in double precision on plain matrices. No padding, no blocks, no threads.
 
 use gpu_mlp::kernel::Now;
+use gpu_mlp::kernels::dead::Dead;
+use gpu_mlp::kernels::squares::{PART, Squares};
 use gpu_mlp::kernels::update::Rule;
 use gpu_mlp::kernels::{Activation, Op};
 use gpu_mlp::rng::threefry;
@@ -149,6 +151,39 @@ pub fn oracle<'a>(op: &'a Op, now: &'a Now, m: &'a [Matrix<'a>]) -> Vec<(usize, 
             let rule = Rule::Adam { beta2: k.beta2, epsilon: k.epsilon, decoupled: k.decoupled };
             bind(1, descent(rule, k.l2, now, move |r, c| m[0].at(r, c), m[1], &m[2..]))
         }
+        Op::Rmsprop(k) => {
+            let rule = Rule::Rmsprop { rho: k.rho, epsilon: k.epsilon };
+            bind(1, descent(rule, k.l2, now, move |r, c| m[0].at(r, c), m[1], &m[2..]))
+        }
+        Op::Squares(k) => {
+            let value = move |r, c| m[0].at(r, c) - k.minus.map_or(0.0, |_| m[1].at(r, c));
+            let inside = move |word: usize| word < k.a.words() && word % k.a.stride() < k.a.cols;
+            let square = move |word: usize| value(word / k.a.stride(), word % k.a.stride()).powi(2);
+            let part = move |p: usize| sum(PART, |word| only_if(inside(p * PART + word), || square(p * PART + word)));
+            let written = move |p: usize| p >= k.first && p < k.first + Squares::parts(k.a);
+            vec![gives(2, move |_, p| if written(p) { part(p - k.first) } else { m[2].at(0, p) })]
+        }
+        Op::Sum(k) => {
+            let total = move || sum(k.count, |at| m[0].at(0, k.first + at));
+            vec![gives(1, move |row, _| if row == k.row { total() } else { m[1].at(row, 0) })]
+        }
+        Op::Clip(k) => {
+            let (norm, value) = (f64::from(k.norm), f64::from(k.value));
+            let scale = move || if norm > 0.0 { (norm / (m[0].at(0, 0).sqrt() + 1e-6)).min(1.0) } else { 1.0 };
+            let limit = if value > 0.0 { value } else { f64::INFINITY };
+            vec![gives(1, move |r, c| (m[1].at(r, c) * scale()).clamp(-limit, limit))]
+        }
+        Op::Average(k) => {
+            let d = if now.step == 0 { 0.0 } else { f64::from(k.decay) };
+            vec![gives(1, move |r, c| d * m[1].at(r, c) + (1.0 - d) * m[0].at(r, c))]
+        }
+        Op::Dead(k) => {
+            let rows = k.h.rows.min(now.rows as usize);
+            let dead = move |unit| (0..rows).all(|b| m[0].at(b, unit) == 0.0);
+            let count = move |p: usize| sum(256, |u| only_if(p * 256 + u < k.h.cols && dead(p * 256 + u), || 1.0));
+            let written = move |p: usize| p >= k.first && p < k.first + Dead::parts(k.h);
+            vec![gives(1, move |_, p| if written(p) { count(p - k.first) } else { m[1].at(0, p) })]
+        }
         Op::Update(k) => {
             let states = k.state.len() / 2;
             let dw = move |o, i| sum(k.x.rows, |b| m[0].at(b, o) * m[1].at(b, i));
@@ -192,6 +227,12 @@ fn descent<'a>(
             let v1 = move |r, c| beta2 * state[1].at(r, c) + (1.0 - beta2) * g(r, c).powi(2);
             let step = move |r, c| m1(r, c) / bias1 / ((v1(r, c) / bias2).sqrt() + epsilon) + decay(r, c);
             vec![Box::new(move |r, c| w.at(r, c) - lr * step(r, c)), Box::new(m1), Box::new(v1)]
+        }
+        Rule::Rmsprop { rho, epsilon } => {
+            let (rho, epsilon) = (f64::from(rho), f64::from(epsilon));
+            let s1 = move |r, c| rho * state[1].at(r, c) + (1.0 - rho) * penalised(r, c).powi(2);
+            let v1 = move |r, c| mu * state[0].at(r, c) + penalised(r, c) / (s1(r, c).sqrt() + epsilon);
+            vec![Box::new(move |r, c| w.at(r, c) - lr * v1(r, c)), Box::new(v1), Box::new(s1)]
         }
     }
 }

@@ -1,0 +1,34 @@
+// dead: units that are zero for every sample of a micro-batch: parts[first + group] = their number among 256 units
+// h (B, O) -> parts (P). One invocation looks at four neighbouring units. Twin: src/kernels/dead.rs
+struct Now {
+    cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
+}
+struct Params { batch: u32, units: u32, units4: u32, first: u32, }
+@group(0) @binding(0) var<uniform> now: Now;
+@group(1) @binding(0) var<uniform> params: Params;
+@group(1) @binding(1) var<storage, read> h: array<vec4<f32>>;           // (B, O)
+@group(1) @binding(2) var<storage, read_write> parts: array<f32>;       // (P)
+
+var<workgroup> sums: array<vec4<f32>, 64>;
+
+@compute @workgroup_size(64)
+fn dead(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32) {
+    let group = id.x + id.y * groups.x;
+    if group * 64u >= params.units4 { return; }
+    let at = group * 64u + lane;
+    // Units outside repeat the last ones inside; they do not count.
+    let col4 = min(at, params.units4 - 1u);
+    var lives = vec4<bool>();
+    for (var b = 0u; b < min(now.rows, params.batch); b++) {
+        lives = lives | (h[b * params.units4 + col4] != vec4<f32>(0.0));
+    }
+    let inside = at * 4u + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.units);
+    sums[lane] = select(vec4<f32>(0.0), vec4<f32>(1.0), inside & !lives);
+    for (var half = 32u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if lane < half { sums[lane] += sums[lane + half]; }
+    }
+    if lane == 0u { parts[params.first + group] = sums[0].x + sums[0].y + sums[0].z + sums[0].w; }
+}

@@ -1,0 +1,46 @@
+//! How a net is doing, layer by layer.
+
+use serde::Serialize;
+use std::fmt;
+
+/// What an update found and did in one layer, weights and biases taken together.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct LayerHealth {
+    /// The layer, from 1.
+    pub layer: usize,
+    /// Euclidean norm of the gradient of the mean loss, as it was before any clipping and without the penalty.
+    pub gradient_norm: f64,
+    /// Euclidean norm of the parameters before the update.
+    pub weight_norm: f64,
+    /// Norm of the change over norm of the parameters. About 10⁻³ is usual; far less hardly learns, far more is unstable.
+    pub update_ratio: f64,
+    /// Share of the units that were zero for every sample of the (last) micro-batch; for hidden layers of ReLU only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_share: Option<f64>,
+}
+
+/// In a line.
+impl fmt::Display for LayerHealth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LayerHealth { layer, gradient_norm, weight_norm, update_ratio, dead_share } = self;
+        write!(
+            f,
+            "  layer {layer}  gradient {gradient_norm:.2e}  weights {weight_norm:.2e}  update {update_ratio:.2e}"
+        )?;
+        dead_share.map_or(Ok(()), |share| write!(f, "  dead {:.1} %", 100.0 * share))
+    }
+}
+
+impl LayerHealth {
+    /// From the sums of squares of gradient, parameters and change, and the number of dead units among all, if counted.
+    pub(crate) fn new(layer: usize, [gradient, weights, change, dead]: [f32; 4], units: Option<usize>) -> Self {
+        let norm = |squares: f32| f64::from(squares).sqrt();
+        LayerHealth {
+            layer,
+            gradient_norm: norm(gradient),
+            weight_norm: norm(weights),
+            update_ratio: norm(change) / norm(weights),
+            dead_share: units.map(|units| f64::from(dead) / units as f64),
+        }
+    }
+}

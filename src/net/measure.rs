@@ -1,0 +1,118 @@
+//! Steps that measure: norms for clipping, the health of an update, and whether all parameters are finite numbers.
+
+use super::{Builder, LayerIds};
+use crate::config::ActivationName;
+use crate::forms::Product;
+use crate::kernels::average::Average;
+use crate::kernels::clip::Clip;
+use crate::kernels::dead::Dead;
+use crate::kernels::linear_db::LinearDb;
+use crate::kernels::linear_dw::LinearDw;
+use crate::kernels::squares::Squares;
+use crate::kernels::sum::Sum;
+use crate::tensor::Id;
+use std::ops::Range;
+
+/// Steps that measure an update. They write nothing that training reads, so a run has the same bits with and without them.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// Steps between the gradients of the update and the update, to be run with `Now::step` 0: they copy weights.
+    pub before: Range<usize>,
+    /// Steps after the update.
+    pub after: Range<usize>,
+    /// Four values a layer (4·L, 1): the sums of squares of gradients, of weights, and of the changes of weights, biases
+    /// included; and for hidden layers of ReLU the units that were zero for every sample of the (last) micro-batch.
+    pub values: Id,
+}
+
+/// Steps that look at all parameters.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// The steps.
+    pub steps: Range<usize>,
+    /// Sum of the squares of each layer's parameters (L, 1): no finite number if one of them is none.
+    pub totals: Id,
+}
+
+/// A layer with its gradients, where they take memory.
+type Layer = (LayerIds, Option<(Id, Id)>);
+
+impl Builder<'_> {
+    /// Room for the partial sums of all parameters, and for the counts of a layer's units.
+    pub(super) fn parts(&mut self, layers: &[Layer]) -> Id {
+        let of = |(ids, _): &Layer| Squares::parts(ids.w) + Squares::parts(ids.b);
+        let counts = layers.iter().map(|(ids, _)| Dead::parts(ids.b)).max().unwrap_or(0);
+        self.plan.f32("parts", 1, counts.max(layers.iter().map(of).sum()))
+    }
+
+    /// Row `row` of `total` becomes the sum of the squares of all these tensors, each less another or not.
+    fn norm(&mut self, of: &[(Id, Option<Id>)], parts: Id, total: Id, row: usize) {
+        let mut count = 0;
+        for &(a, minus) in of {
+            self.plan.push(Squares { a, minus, parts, first: count });
+            count += Squares::parts(a);
+        }
+        self.plan.push(Sum { parts, first: 0, count, total, row });
+    }
+
+    /// Clips gradients, if they are to be clipped.
+    pub(super) fn clip(&mut self, gradients: &[(Id, Id)], parts: Id) {
+        let (norm, value) = (self.config.clip_norm, self.config.clip_value);
+        let gradients: Vec<Id> = gradients.iter().flat_map(|&(dw, db)| [dw, db]).collect();
+        let mut total = self.none;
+        if norm > 0.0 {
+            total = self.plan.f32("squares", 1, 1);
+            self.norm(&gradients.iter().map(|&g| (g, None)).collect::<Vec<_>>(), parts, total, 0);
+        }
+        if norm > 0.0 || value > 0.0 {
+            gradients.into_iter().for_each(|g| self.plan.push(Clip { total, g, norm, value }));
+        }
+    }
+
+    /// Steps that measure an update.
+    pub(super) fn health(&mut self, layers: &[Layer], activations: &[Id], deltas: &[Id], parts: Id) -> Health {
+        let values = self.plan.f32("health", 4 * layers.len(), 1);
+        let begin = self.plan.steps.len();
+        let mut old = Vec::new();
+        for (number, (ids, gradients)) in layers.iter().enumerate() {
+            let (dw, db) = gradients.unwrap_or_else(|| {
+                let (dy, x) = (deltas[number], activations[number]);
+                let (dw, db) = (self.plan.grad(ids.w), self.plan.grad(ids.b));
+                let form = self.sizes.forms.of(Product::linear_dw(dy, x));
+                self.plan.push(LinearDw { dy, x, dw, form });
+                self.plan.push(LinearDb { dy, db });
+                (dw, db)
+            });
+            self.norm(&[(dw, None), (db, None)], parts, values, 4 * number);
+            self.norm(&[(ids.w, None), (ids.b, None)], parts, values, 4 * number + 1);
+            if self.config.activation == ActivationName::Relu && number + 1 < layers.len() {
+                let h = activations[number + 1];
+                self.plan.push(Dead { h, parts, first: 0 });
+                self.plan.push(Sum { parts, first: 0, count: Dead::parts(h), total: values, row: 4 * number + 3 });
+            }
+            // The weights as they were take the place of gradients that are of no more use, or one of their own.
+            let mut copy = |w: Id, dw: Id| {
+                let name = format!("old_{}", self.plan.name(w));
+                let a = if gradients.is_some() { self.plan.f32(name, w.rows, w.cols) } else { dw };
+                self.plan.push(Average { w, a, decay: 0.0 });
+                (w, Some(a))
+            };
+            old.push([copy(ids.w, dw), copy(ids.b, db)]);
+        }
+        let middle = self.plan.steps.len();
+        for (number, pairs) in old.iter().enumerate() {
+            self.norm(pairs, parts, values, 4 * number + 2);
+        }
+        Health { before: begin..middle, after: middle..self.plan.steps.len(), values }
+    }
+
+    /// Steps that look at all parameters.
+    pub(super) fn watch(&mut self, layers: &[Layer], parts: Id) -> Watch {
+        let begin = self.plan.steps.len();
+        let totals = self.plan.f32("totals", layers.len(), 1);
+        for (number, (ids, _)) in layers.iter().enumerate() {
+            self.norm(&[(ids.w, None), (ids.b, None)], parts, totals, number);
+        }
+        Watch { steps: begin..self.plan.steps.len(), totals }
+    }
+}
