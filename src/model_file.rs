@@ -1,9 +1,11 @@
 //! A model on disk: safetensors, with weights as `torch.nn.Linear` has them and everything else in the metadata.
 
 use crate::config::Config;
+use crate::data::DataSet;
 use crate::error::Error;
 use crate::kernels::Activation;
 use crate::model::Mlp;
+use crate::net::{Net, Source};
 use crate::state_dict::StateDict;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -35,6 +37,21 @@ pub struct Description {
 const KEY: &str = "gpu_mlp";
 
 impl Description {
+    /// That of a net in training.
+    pub fn of(config: &Config, data: &DataSet, net: &Net) -> Description {
+        let Source { scale, shift, .. } = net.evaluation.source;
+        Description {
+            widths: config.widths(data.inputs(), data.classes),
+            activation: config.activation(),
+            scale,
+            shift,
+            item: data.item.clone(),
+            data: data.name.clone(),
+            data_sha256: data.sha256.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
+
     /// A configuration with this architecture, for building an evaluation.
     pub fn config(&self) -> Config {
         use crate::config::ActivationName as Name;
@@ -114,11 +131,11 @@ pub fn read(path: &Path) -> Result<(Mlp, Description), Error> {
 /// Reads a model file of this program, or a state dict that another wrote.
 ///
 /// # Errors
-/// [`Error::File`] if it cannot be read, [`Error::Model`] if it is no net of linear layers, contradicts itself or holds
+/// [`Error::Model`] if it cannot be read, is no net of linear layers, contradicts itself or holds
 /// values that are not finite.
 pub fn open(path: &Path) -> Result<ModelFile, Error> {
-    let bytes = std::fs::read(path).map_err(Error::file(path))?;
-    from_bytes(&bytes).map_err(|problem| Error::Model { path: path.into(), problem })
+    let bytes = std::fs::read(path).map_err(|error| error.to_string());
+    bytes.and_then(|bytes| from_bytes(&bytes)).map_err(|problem| Error::Model { path: path.into(), problem })
 }
 
 fn from_bytes(bytes: &[u8]) -> Result<ModelFile, String> {

@@ -24,8 +24,8 @@ impl Score {
         self.hits as f64 / self.samples as f64
     }
 
-    /// Adds rows of a tally, which cover this many samples.
-    pub(super) fn add(&mut self, rows: &[u32], samples: usize) {
+    /// Adds rows of a tally (sum of losses, hits, two words of padding), which cover this many samples.
+    pub fn add(&mut self, rows: &[u32], samples: usize) {
         let values: &[f32] = bytemuck::cast_slice(rows);
         for row in values.chunks_exact(4) {
             self.loss_sum += f64::from(row[0]);

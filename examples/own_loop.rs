@@ -1,0 +1,56 @@
+//! The training loop by hand, over a plan and an engine: write, run, read. Here with a learning rate of its own making.
+//!
+//! `cargo run --release --example own_loop`
+
+use gpu_mlp::config::Config;
+use gpu_mlp::data::digits;
+use gpu_mlp::machine::{EngineName, Machine};
+use gpu_mlp::model::Mlp;
+use gpu_mlp::net::{Net, Sizes};
+use gpu_mlp::steps::Steps;
+use gpu_mlp::train::{Score, evaluate, normalization, prepare, shuffled};
+
+async fn train() -> Result<(), gpu_mlp::Error> {
+    let data = digits::generate(&digits::Options { train: 6000, test: 1000, seed: 1 });
+    let config = Config { hidden: vec![64], ..Config::default() };
+    let (machine, which) = Machine::choose(EngineName::Auto, &Default::default()).await?;
+    println!("{which}");
+
+    // A plan is data: tensors, and a list of dispatches over them.
+    let (scale, shift) = normalization(config.normalize, &data.train.pixels);
+    let net = Net::for_training(&config, Sizes::of(&data, machine.form(), machine.limit()), scale, shift);
+    let training = net.training.as_ref().expect("a net made for training");
+    let model = Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
+    let mut engine = machine.engine(&net.plan).await?;
+    let (mut feed, mut test_feed) = prepare(engine.as_mut(), &net, &model, &data);
+
+    let samples = data.train.len();
+    let steps = Steps { config: &config, training, samples, lr_factor: 1.0 };
+    let mut step = 0;
+    for epoch in 0..6 {
+        let order = shuffled(samples, config.seed, epoch);
+        feed.begin(&order, engine.as_mut());
+        let (mut work, mut slots) = (Vec::new(), 0);
+        for first in (0..samples).step_by(steps.batch()) {
+            if feed.needs_load(first) {
+                feed.load(first, &data.train, &order, engine.as_mut());
+            }
+            steps.push(&feed, step, first, &mut slots, &mut work);
+            step += 1;
+            // What is to be different from the library's loop goes here: the values of this step are in `now`.
+            work.iter_mut().for_each(|(_, now)| now.lr = if step < 20 { 0.01 * step as f32 } else { 0.1 });
+            engine.run(&work).await?;
+            work.clear();
+        }
+        let record = engine.read(training.tally, 0..slots * training.tally.stride()).await?;
+        let mut score = Score::default();
+        score.add(&record, samples);
+        let test = evaluate(engine.as_mut(), &net.evaluation, &mut test_feed, &data.test, None).await?;
+        println!("epoch {}: loss {:.3}, test accuracy {:.3}", epoch + 1, score.loss(), test.accuracy());
+    }
+    Ok(())
+}
+
+fn main() -> Result<(), gpu_mlp::Error> {
+    pollster::block_on(train())
+}
