@@ -1,6 +1,7 @@
 //! What a run is made of. Every default of the program is written here, once.
 
 mod batch;
+pub mod file;
 mod health;
 mod normalize;
 mod over;

@@ -45,6 +45,14 @@ pub enum Error {
     /// A setting cannot be used, alone or with the others.
     #[error("{0}")]
     Setting(String),
+    /// A configuration file is malformed or names what is no setting.
+    #[error("{}: {problem}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A model file is malformed or does not fit the data.
     #[error("{}: {problem}", path.display())]
     Model {
@@ -135,6 +143,7 @@ impl Error {
                 "use a smaller --batch-size or --physical-batch, --upload stream, or --engine cpu"
             }
             Error::Setting(_) => "see `gpu-mlp train --help`",
+            Error::Config { .. } => "see `gpu-mlp train --print-config` for all keys with their values",
             Error::Model { .. } => "train a model with `gpu-mlp train --out DIR` and give DIR/model.safetensors",
             Error::Checkpoint { .. } => "train anew, into another folder or with --force",
             Error::Diverged { origin: Origin::Nowhere { .. }, .. } => "run `gpu-mlp parity` to test the machine",

@@ -83,6 +83,7 @@ pub mod net;
 #[cfg(feature = "formats")]
 pub mod picture;
 pub mod plan;
+pub mod preset;
 pub mod rng;
 pub mod session;
 pub mod state_dict;

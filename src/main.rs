@@ -1,13 +1,20 @@
 //! The `gpu-mlp` program: parse, run, exit code. The only place that prints an error.
 
+/// In place of the standard one, which panics where stderr is a closed pipe.
+macro_rules! eprintln {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+
 mod cli;
 
-use clap::Parser;
 use gpu_mlp::Error;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = cli::Cli::read();
     cli::log();
     match pollster::block_on(cli.run()) {
         Ok(code) => code,
@@ -34,7 +41,7 @@ fn main() -> ExitCode {
 /// 1 run-time failure, 2 usage, 4 no usable adapter, 5 bad or missing data, 6 diverged; 3 is for checks that fail.
 fn exit_code(error: &Error) -> u8 {
     match error {
-        Error::Setting(_) => 2,
+        Error::Setting(_) | Error::Config { .. } => 2,
         Error::NoAdapter { .. } => 4,
         Error::Data { .. } | Error::Model { .. } | Error::Checkpoint { .. } => 5,
         Error::Diverged { .. } => 6,

@@ -26,12 +26,12 @@ parts of epochs, but at least 10 steps of warm-up and 30 timed. A run that does 
 is exit code 3. Net options given beside --config are put over the configuration.
 
 Examples:
-  gpu-mlp bench                                 the default net, the roof of the device, the dispatches of a step
-  gpu-mlp bench --config K                      784-512-512-10 with dropout and momentum, as peers train it
+  gpu-mlp bench                              the default net, and the roof of the device
+  gpu-mlp bench --config K                   784-512-512-10 with dropout and momentum
   gpu-mlp bench --config W --engine cpu --json >> bench.jsonl
-  gpu-mlp bench --kernels                       every kernel in every form at the shapes of S, K and W
+  gpu-mlp bench --kernels                    every kernel in every form, for S, K and W
   gpu-mlp bench --kernels --config S
-  gpu-mlp bench --growth                        time against batch size, width, depth, samples, as Markdown")]
+  gpu-mlp bench --growth                     time against each size, as Markdown")]
 pub struct Bench {
     #[command(flatten)]
     net: NetChoice,

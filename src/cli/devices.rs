@@ -10,7 +10,8 @@ use std::process::ExitCode;
 #[command(after_help = "\
 Examples:
   gpu-mlp devices
-  gpu-mlp devices --backend gl")]
+  gpu-mlp devices --backend gl
+  gpu-mlp devices --adapter nvidia           would this one be taken?")]
 pub struct Devices {
     #[command(flatten)]
     engine: EngineOptions,

@@ -12,7 +12,8 @@ use std::process::ExitCode;
 #[command(after_help = "\
 Examples:
   gpu-mlp eval runs/1/model.safetensors
-  gpu-mlp eval runs/1/model.safetensors --data digits      how well does it carry over?")]
+  gpu-mlp eval runs/1/model.safetensors --data digits      how well does it carry over?
+  gpu-mlp eval runs/1/model.safetensors --engine cpu       the same on the other engine")]
 pub struct Eval {
     #[command(flatten)]
     model: ModelOptions,

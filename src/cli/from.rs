@@ -1,28 +1,28 @@
 //! `train --from`: the settings of a run that begins with a model's weights.
 
 use super::model::understood;
-use super::settings::NetOptions;
 use gpu_mlp::Error;
-use gpu_mlp::config::{Config, Normalize};
+use gpu_mlp::config::{Config, Normalize, Settings};
 use gpu_mlp::model::Mlp;
 use gpu_mlp::model_file::{self, ModelFile};
 use std::path::Path;
 
-/// The settings that were given, put over the architecture and the normalisation of a model; and its weights.
+/// The settings that were given in layers, put over the architecture and the normalisation of a model, and these over `base`;
+/// and the model's weights.
 ///
 /// # Errors
 /// Those of reading the model; [`Error::Setting`] if another architecture was asked for.
-pub fn begin(path: &Path, net: &NetOptions) -> Result<(Config, Mlp), Error> {
+pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config, Mlp), Error> {
     let ModelFile { state, description } = model_file::open(path)?;
     let widths = state.widths();
     let hidden = widths[1..widths.len() - 1].to_vec();
-    let mut base = Config { hidden, normalize: Normalize::OF_STRANGERS, ..Config::default() };
+    let mut base = Config { hidden, normalize: Normalize::OF_STRANGERS, ..base };
     if let Some(description) = &description {
         let Config { activation, alpha, .. } = description.config();
         let (scale, shift) = (description.scale, description.shift);
         base = Config { activation, alpha, normalize: Normalize::Given { scale, shift }, ..base };
     }
-    let config = base.with(net.settings())?;
+    let config = layers.iter().try_fold(base.clone(), |config, layer| config.with(layer))?;
     let refuse = |what: &str, asked: String, has: String| {
         Err(Error::Setting(format!(
             "--{what} asks for {asked}, but {} has {has}: leave it out, or train without --from",

@@ -3,11 +3,14 @@
 use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::config::Config;
+use gpu_mlp::config::file::DataSettings;
+use gpu_mlp::data::digits::Options;
 use gpu_mlp::data::{self, Choice, DataSet, Event, Request};
 use gpu_mlp::gpu::Wanted;
 use gpu_mlp::machine::{EngineName, Machine};
 use gpu_mlp::tune::{self, Tune};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::path::Path;
 
 /// Where the arithmetic is done.
 #[derive(Args)]
@@ -16,11 +19,11 @@ pub struct EngineOptions {
     /// Which engine: `auto` takes a real GPU if there is one, else the CPU
     #[arg(long, value_enum, default_value_t = EngineName::Auto)]
     engine: EngineName,
-    /// Part of an adapter's name, see `gpu-mlp devices` [env: WGPU_ADAPTER_NAME]
-    #[arg(long, value_name = "SUBSTRING")]
+    /// Part of an adapter's name, see `gpu-mlp devices`
+    #[arg(long, env = "WGPU_ADAPTER_NAME", hide_env_values = true, value_name = "SUBSTRING")]
     adapter: Option<String>,
-    /// Backends, with commas between: vulkan, metal, dx12, gl [env: WGPU_BACKEND]
-    #[arg(long, value_name = "LIST")]
+    /// Backends, with commas between: vulkan, metal, dx12, gl
+    #[arg(long, env = "WGPU_BACKEND", hide_env_values = true, value_name = "LIST")]
     backend: Option<String>,
 }
 
@@ -53,12 +56,16 @@ pub struct TuneOptions {
 }
 
 impl TuneOptions {
-    /// Puts the forms to be used into the configuration, and says on stderr what was chosen.
+    /// Puts the forms to be used into the configuration, and says on stderr what was chosen. Forms that the configuration
+    /// came with, from the record of a run, stay.
     pub async fn choose(&self, config: &mut Config, data: &DataSet, machine: &Machine) -> Result<(), Error> {
         let tuning = tune::tune(config, data, machine, self.tune, gpu_mlp::cache::folder().as_deref()).await?;
         tuning.note.iter().for_each(|note| eprintln!("note: {note}"));
         tuning.line().iter().for_each(|line| eprintln!("{line}"));
-        config.forms = tuning.forms;
+        let recorded = std::mem::replace(&mut config.forms, tuning.forms);
+        if self.tune != Tune::Force {
+            config.forms.extend(recorded);
+        }
         Ok(())
     }
 }
@@ -68,27 +75,52 @@ impl TuneOptions {
 #[command(next_help_heading = "Data")]
 pub struct DataOptions {
     /// `mnist`, `digits` (built in, generated), a folder of IDX files, or `auto`: MNIST if it is there or can be
-    /// fetched, else digits [env for MNIST's folder: GPU_MLP_DATA_DIR]
-    #[arg(long, default_value = "auto", value_name = "auto|mnist|digits|DIR")]
-    data: Choice,
+    /// fetched, else digits. GPU_MLP_DATA_DIR names the folder of MNIST's files [default: auto]
+    #[arg(long, value_name = "auto|mnist|digits|DIR")]
+    data: Option<Choice>,
     /// Never open a network connection
     #[arg(long)]
     offline: bool,
-    /// Generated training digits
-    #[arg(long, default_value_t = data::digits::Options::default().train, value_name = "N")]
-    digits_train: usize,
-    /// Generated test digits
-    #[arg(long, default_value_t = data::digits::Options::default().test, value_name = "N")]
-    digits_test: usize,
-    /// Seed of the generated digits
-    #[arg(long, default_value_t = data::digits::Options::default().seed, value_name = "N")]
-    digits_seed: u64,
+    #[arg(long, value_name = "N", help = digits_help("Generated training digits", |digits| digits.train as u64))]
+    digits_train: Option<usize>,
+    #[arg(long, value_name = "N", help = digits_help("Generated test digits", |digits| digits.test as u64))]
+    digits_test: Option<usize>,
+    #[arg(long, value_name = "N", help = digits_help("Seed of the generated digits", |digits| digits.seed))]
+    digits_seed: Option<u64>,
+}
+
+fn digits_help(what: &str, which: fn(Options) -> u64) -> String {
+    format!("{what} [default: {}]", which(Options::default()))
 }
 
 impl DataOptions {
+    /// Takes from a file what was not said here. Returns whether the data set is the file's.
+    pub fn take(&mut self, file: &DataSettings) -> Result<bool, Error> {
+        let said =
+            self.data.is_some() || self.digits_train.or(self.digits_test).is_some() || self.digits_seed.is_some();
+        let choice = file.data.as_deref().map(str::parse).transpose().map_err(Error::Setting)?;
+        self.data = self.data.take().or(choice);
+        self.digits_train = self.digits_train.or(file.digits_train);
+        self.digits_test = self.digits_test.or(file.digits_test);
+        self.digits_seed = self.digits_seed.or(file.digits_seed);
+        Ok(!said)
+    }
+
+    /// What was asked for; or, if it has been opened, what that came to. With it the model that the run begins with.
+    pub fn settings(&self, opened: Option<&DataSet>, from: Option<&Path>) -> DataSettings {
+        let Request { choice, digits, .. } = self.request();
+        let found = opened.filter(|_| choice == Choice::Auto).and_then(|data| data.name.parse().ok());
+        DataSettings::of(&found.unwrap_or(choice), &digits, from)
+    }
+
     fn request(&self) -> Request {
-        let digits = data::digits::Options { train: self.digits_train, test: self.digits_test, seed: self.digits_seed };
-        Request { choice: self.data.clone(), offline: self.offline, digits }
+        let default = Options::default();
+        let digits = Options {
+            train: self.digits_train.unwrap_or(default.train),
+            test: self.digits_test.unwrap_or(default.test),
+            seed: self.digits_seed.unwrap_or(default.seed),
+        };
+        Request { choice: self.data.clone().unwrap_or_default(), offline: self.offline, digits }
     }
 
     /// Begins to read the data set, so that adapters can be looked for meanwhile. Only MNIST that is there already, or
@@ -98,7 +130,7 @@ impl DataOptions {
         if request.choice == Choice::Auto {
             request.choice = Choice::Mnist;
         }
-        let possible = self.digits_train > 0 && self.digits_test > 0;
+        let possible = request.digits.train > 0 && request.digits.test > 0;
         Ahead(std::thread::spawn(move || {
             let mut notes = Vec::new();
             // An error is met again by whoever opens the data set in earnest, and told there.
@@ -127,10 +159,10 @@ impl DataOptions {
     }
 
     fn read(&self) -> Result<DataSet, Error> {
-        if self.digits_train == 0 || self.digits_test == 0 {
+        let request = self.request();
+        if request.digits.train == 0 || request.digits.test == 0 {
             return Err(Error::Setting("digits-train and digits-test must be at least 1".into()));
         }
-        let request = self.request();
         let mut bar: Option<(String, ProgressBar)> = None;
         data::open(&request, &mut |event| match event {
             Event::Note(note) => eprintln!("note: {note}"),

@@ -20,7 +20,8 @@ Each kernel is run on the adapter and on the CPU, over all its cases; then whole
 
 Examples:
   gpu-mlp parity
-  gpu-mlp parity --adapter llvmpipe --backend gl")]
+  gpu-mlp parity --backend vulkan
+  gpu-mlp parity --adapter llvmpipe --backend gl   one adapter of several, see `gpu-mlp devices`")]
 pub struct Parity {
     #[command(flatten)]
     engine: EngineOptions,

@@ -1,5 +1,6 @@
 //! `gpu-mlp plan`
 
+use super::base::Base;
 use super::settings::NetOptions;
 use clap::Args;
 use gpu_mlp::kernels::Form;
@@ -12,8 +13,12 @@ use std::process::ExitCode;
 #[command(after_help = "\
 Examples:
   gpu-mlp plan
+  gpu-mlp plan --plan plain                  a kernel for each formula of the textbook
+  gpu-mlp plan --preset nielsen
   gpu-mlp plan --hidden 512,512 --keep-prob 0.8 --optimizer adam --batch-size 128")]
 pub struct PlanCommand {
+    #[command(flatten)]
+    base: Base,
     #[command(flatten)]
     net: NetOptions,
     /// Inputs of a sample
@@ -35,7 +40,7 @@ pub struct PlanCommand {
 
 impl PlanCommand {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let config = self.net.config()?;
+        let config = self.base.config().with(&self.base.file()?.settings)?.with(self.net.settings())?;
         config.check(self.samples)?;
         if let Some(because) = config.plain_because(self.samples) {
             eprintln!("note: the plain plan is taken: {because}");

@@ -13,7 +13,8 @@ use std::process::ExitCode;
 #[command(after_help = "\
 Examples:
   gpu-mlp predict runs/1/model.safetensors --index 0,1,2
-  gpu-mlp predict runs/1/model.safetensors --index 5 --top-k 10 --no-show")]
+  gpu-mlp predict runs/1/model.safetensors --index 5 --top-k 10 --no-show
+  gpu-mlp predict runs/1/model.safetensors --split train --index 7")]
 pub struct Predict {
     #[command(flatten)]
     model: ModelOptions,

@@ -2,7 +2,6 @@
 //! it; the default that help shows is read from [`Config`], where each is written once.
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
-use gpu_mlp::Error;
 use gpu_mlp::config::{
     ActivationName, BatchSize, Config, HealthName, Normalize, OnNan, Optimizer, PlanKind, Schedule, Settings, Upload,
 };
@@ -17,11 +16,6 @@ impl NetOptions {
     /// The settings that were given, by the names of [`Config`]'s fields.
     pub fn settings(&self) -> &Settings {
         &self.0
-    }
-
-    /// The defaults with what was given over them.
-    pub fn config(&self) -> Result<Config, Error> {
-        Config::default().with(&self.0)
     }
 }
 

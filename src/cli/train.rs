@@ -1,12 +1,13 @@
 //! `gpu-mlp train`
 
+use super::base::Base;
 use super::from;
 use super::options::{DataOptions, EngineOptions, TuneOptions};
 use super::progress::Bar;
 use super::settings::NetOptions;
 use clap::Args;
 use gpu_mlp::Error;
-use gpu_mlp::config::HealthName;
+use gpu_mlp::config::{HealthName, file};
 use gpu_mlp::disk::{Os, write_whole};
 use gpu_mlp::metrics::{Metrics, Record, SCHEMA};
 use gpu_mlp::model_file::{self, Description};
@@ -25,10 +26,17 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 Examples:
   gpu-mlp train
   gpu-mlp train --data digits --hidden 256 --activation tanh --epochs 3
-  gpu-mlp train --hidden 512,512 --keep-prob 0.8 --batch-size 128 --optimizer adam --lr 0.001 --epochs 8
+  gpu-mlp train --hidden 512,512 --keep-prob 0.8 --batch-size 128 --optimizer adam --epochs 8
+  gpu-mlp train --preset nielsen
+  gpu-mlp train --config runs/1                            once more, to the bit
   gpu-mlp train --from runs/1/model.safetensors --lr 0.02 --epochs 2
-  gpu-mlp train --batch-size full --lr 0.5 --epochs 50      full-batch gradient descent")]
+  gpu-mlp train --batch-size full --lr 0.5 --epochs 50     full-batch gradient descent")]
 pub struct Train {
+    #[command(flatten)]
+    base: Base,
+    /// Print all settings as a file for --config, and do nothing else
+    #[arg(long, help_heading = "Settings")]
+    print_config: bool,
     #[command(flatten)]
     net: NetOptions,
     #[command(flatten)]
@@ -52,15 +60,35 @@ pub struct Train {
     force: bool,
 }
 
+/// The beginning of a run's config.toml.
+const HEAD: &str = "# Repeats the run: `gpu-mlp train --config` with this file or its folder.\n";
+
+/// What `--help` says of a setting.
+fn help(key: &str) -> Option<String> {
+    let command = super::command();
+    let arg = command.find_subcommand("train")?.get_arguments().find(|arg| arg.get_id() == key)?;
+    Some(arg.get_help()?.to_string().split(" [default: ").next()?.to_string())
+}
+
 impl Train {
-    pub async fn run(self) -> anyhow::Result<ExitCode> {
+    pub async fn run(mut self) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
+        let file = self.base.file()?;
+        self.from = self.from.take().or(file.data.from.as_ref().map(PathBuf::from));
+        let base = self.base.config();
         let (mut config, first) = match &self.from {
-            Some(path) => from::begin(path, &self.net).map(|(config, model)| (config, Some(model)))?,
-            None => (self.net.config()?, None),
+            Some(path) => from::begin(path, base, &[&file.settings, self.net.settings()])
+                .map(|(config, model)| (config, Some(model)))?,
+            None => (base.with(&file.settings)?.with(self.net.settings())?, None),
         };
+        let data_is_of_file = self.data.take(&file.data)?;
         // What can be refused is refused before anything is read, fetched or written.
         config.check(usize::MAX)?;
+        if self.print_config {
+            let text = file::to_text(&config, &self.data.settings(None, self.from.as_deref()), None, help)?;
+            std::io::stdout().write_all(text.as_bytes())?;
+            return Ok(ExitCode::SUCCESS);
+        }
         self.refuse_a_taken_folder()?;
         let ahead = self.data.ahead();
         let machine = self.engine.machine().await?;
@@ -68,6 +96,9 @@ impl Train {
         let data = self.data.open(ahead)?;
         tracing::debug!("data open");
         config.check(data.train.len())?;
+        if let Some(record) = file.record.as_ref().filter(|_| data_is_of_file) {
+            self.base.compare(record, &data, &machine)?;
+        }
         self.tune.choose(&mut config, &data, &machine).await?;
 
         let mut session = Session::open(&config, &data, &machine, Limits::default()).await?;
@@ -78,12 +109,15 @@ impl Train {
         if let Some(because) = config.plain_because(data.train.len()) {
             eprintln!("note: the plain plan is taken: {because}");
         }
-        let gpu_mlp::net::Source { scale, shift, .. } = net.evaluation.source;
+        let description = Description::of(&config, &data, net);
 
         let folder = self.folder()?;
         let mut metrics = Metrics::create(Arc::new(Os), &folder)?;
         let config_path = folder.join("config.toml");
-        write_whole(&Os, &config_path, toml::to_string(&config)?.as_bytes())?;
+        let record = file::Record::now(&data, &machine);
+        let text =
+            file::to_text(&config, &self.data.settings(Some(&data), self.from.as_deref()), Some(&record), |_| None)?;
+        write_whole(&Os, &config_path, format!("{HEAD}{text}").as_bytes())?;
         metrics.push(&Record::Run {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION"),
@@ -101,16 +135,6 @@ impl Train {
             evaluated_weights: if config.ema > 0.0 { "averaged" } else { "last" },
             config: &config,
         })?;
-        let description = Description {
-            widths,
-            activation: config.activation(),
-            scale,
-            shift,
-            item: data.item.clone(),
-            data: data.name.clone(),
-            data_sha256: data.sha256.clone(),
-            version: env!("CARGO_PKG_VERSION").into(),
-        };
 
         let board = self.tensorboard.as_ref().map(|folder| Board::create(folder, &data.item)).transpose()?;
         let mut recorder = Recorder {
@@ -120,11 +144,9 @@ impl Train {
             data: &data.name,
             epochs: config.epochs,
             show_health: config.health == HealthName::Show,
-            output: Ok(()),
         };
         let outcome = session.run(&mut recorder).await;
-        let Recorder { mut metrics, output, .. } = recorder;
-        output?;
+        let Recorder { mut metrics, .. } = recorder;
         let mut end = |reason, model_sha256: Option<&str>| {
             metrics.push(&Record::End { seconds: start.elapsed().as_secs_f64(), model_sha256, reason })
         };
@@ -185,8 +207,6 @@ struct Recorder<'a> {
     data: &'a str,
     epochs: usize,
     show_health: bool,
-    /// Whether stdout still takes what is written.
-    output: std::io::Result<()>,
 }
 
 impl Observer for Recorder<'_> {
@@ -202,8 +222,12 @@ impl Observer for Recorder<'_> {
         let mut text = line(report, self.epochs);
         let health = report.health.iter().flatten().filter(|_| self.show_health);
         health.for_each(|layer| text += &format!("\n{layer}"));
-        self.output = writeln!(std::io::stdout(), "{text}");
-        Ok(if self.output.is_ok() { Wish::Continue } else { Wish::Stop(Reason::Interrupted) })
+        match writeln!(std::io::stdout(), "{text}") {
+            // Whoever read the lines has seen enough; the model is wanted all the same.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+            written => written.map_err(Error::file("stdout"))?,
+        }
+        Ok(Wish::Continue)
     }
 
     fn inspects(&self) -> bool {

@@ -1,0 +1,64 @@
+//! What the settings start from: the defaults, a preset, a file; environment and flags come over them.
+
+use clap::Args;
+use gpu_mlp::Error;
+use gpu_mlp::config::Config;
+use gpu_mlp::config::file::{Record, RunFile, nearest};
+use gpu_mlp::data::DataSet;
+use gpu_mlp::machine::Machine;
+use gpu_mlp::preset::Preset;
+use std::path::PathBuf;
+
+#[derive(Args)]
+#[command(next_help_heading = "Settings")]
+pub struct Base {
+    /// A recipe by name: see `gpu-mlp presets`
+    #[arg(long, value_parser = preset, value_name = "NAME")]
+    preset: Option<Preset>,
+    /// A TOML file with the flags as keys, or a run folder, whose run is repeated. It stands over the preset and below
+    /// environment and flags
+    #[arg(long, value_name = "FILE|DIR")]
+    config: Option<PathBuf>,
+}
+
+fn preset(name: &str) -> Result<Preset, String> {
+    let names = Preset::ALL.map(|preset| preset.name);
+    Preset::find(name).ok_or_else(|| match nearest(name, &names) {
+        Some(near) => format!("no such preset; did you mean {near}?"),
+        None => format!("the presets are {}", names.join(", ")),
+    })
+}
+
+impl Base {
+    /// What the file says; nothing where there is none.
+    pub fn file(&self) -> Result<RunFile, Error> {
+        self.config.as_deref().map_or(Ok(RunFile::default()), RunFile::read)
+    }
+
+    /// The settings below the file.
+    pub fn config(&self) -> Config {
+        self.preset.map_or_else(Config::default, |preset| preset.config())
+    }
+
+    /// Compares a run with the one that wrote the file: other data are refused, another machine is told.
+    pub fn compare(&self, record: &Record, data: &DataSet, machine: &Machine) -> Result<(), Error> {
+        let path = self.config.clone().unwrap_or_default();
+        if record.data_sha256 != data.sha256 {
+            let (was, is) = (&record.data_sha256, &data.sha256);
+            let problem = format!("its run had data with the hash {was}, but {} has {is}", data.name);
+            let next = "give --data to train on other data, or the data set of that run";
+            return Err(Error::Data { path, problem, next: next.into() });
+        }
+        let now = Record::now(data, machine);
+        // Bits do not depend on the number of threads.
+        let same = now.engine == record.engine && (now.engine == "cpu" || now.device == record.device);
+        if !same || now.version != record.version {
+            let Record { version, engine, device, .. } = record;
+            eprintln!(
+                "note: {} is of version {version} on {engine}, {device}: this run may differ in its bits",
+                path.display()
+            );
+        }
+        Ok(())
+    }
+}

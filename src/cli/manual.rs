@@ -1,0 +1,55 @@
+//! `gpu-mlp completions` and `gpu-mlp man`: both are made from the same definitions as `--help`.
+
+use clap::Args;
+use clap_complete::Shell;
+use gpu_mlp::Error;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  gpu-mlp completions bash > ~/.local/share/bash-completion/completions/gpu-mlp
+  gpu-mlp completions zsh > ~/.zfunc/_gpu-mlp   with ~/.zfunc in fpath
+  gpu-mlp completions fish > ~/.config/fish/completions/gpu-mlp.fish")]
+pub struct Completions {
+    /// The shell that is to know the commands and options
+    shell: Shell,
+}
+
+impl Completions {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        // Into memory first: the generator panics where writing fails, and a closed pipe is no fault.
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut super::command(), "gpu-mlp", &mut script);
+        std::io::stdout().write_all(&script)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  gpu-mlp man > gpu-mlp.1                    the overview alone
+  gpu-mlp man ~/.local/share/man/man1        a page for each command; then `man gpu-mlp-train`
+  gpu-mlp man . && ls gpu-mlp*.1")]
+pub struct Man {
+    /// Where to write a page for each command [default: the overview goes to stdout]
+    dir: Option<PathBuf>,
+}
+
+impl Man {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let command = super::command();
+        let Some(dir) = self.dir else {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(command).render(&mut page)?;
+            std::io::stdout().write_all(&page)?;
+            return Ok(ExitCode::SUCCESS);
+        };
+        std::fs::create_dir_all(&dir).map_err(Error::file(&dir))?;
+        clap_mangen::generate_to(command.disable_help_subcommand(true), &dir).map_err(Error::file(&dir))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

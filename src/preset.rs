@@ -1,0 +1,79 @@
+//! Recipes that others published, by name: what they state, and how this program's run of them differs.
+
+use crate::config::{ActivationName, BatchSize, Config, Normalize, Optimizer, Schedule};
+use crate::model::Init;
+
+/// A recipe for MNIST.
+#[derive(Clone, Copy, Debug)]
+pub struct Preset {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// The net and how it is trained, in a line.
+    pub recipe: &'static str,
+    /// Where it was published.
+    pub source: &'static str,
+    /// What the source states.
+    pub stated: &'static str,
+    /// Test accuracy of this program, and how it was measured.
+    pub measured: &'static str,
+    /// Where the run differs from the source.
+    pub differs: &'static str,
+    settings: fn() -> Config,
+}
+
+impl Preset {
+    /// All of them.
+    pub const ALL: [Preset; 2] = [NIELSEN, GGML];
+
+    /// Its settings.
+    pub fn config(&self) -> Config {
+        (self.settings)()
+    }
+
+    /// The preset of a name.
+    pub fn find(name: &str) -> Option<Preset> {
+        Preset::ALL.into_iter().find(|preset| preset.name == name)
+    }
+}
+
+/// What they have in common: pixels in 0 … 1 and a learning rate that does not change.
+fn plain() -> Config {
+    Config { normalize: Normalize::Unit, schedule: Schedule::Constant, ..Config::default() }
+}
+
+const NIELSEN: Preset = Preset {
+    name: "nielsen",
+    recipe: "784-100-10, sigmoid, cross-entropy, SGD 0.1, batch 10, weight decay 5/50000, 60 epochs",
+    source: "M. Nielsen, Neural Networks and Deep Learning (2015), chapter 3; network2.py",
+    stated: "98.04 % on its validation images",
+    measured: "not yet",
+    differs: "softmax instead of ten sigmoids; biases begin at 0, not N(0,1); all 60000 training images, not 50000",
+    settings: || Config {
+        hidden: vec![100],
+        activation: ActivationName::Sigmoid,
+        init: Init::Lecun,
+        batch_size: BatchSize::Samples(10),
+        epochs: 60,
+        lr: 0.1,
+        l2: 1e-4,
+        ..plain()
+    },
+};
+
+const GGML: Preset = Preset {
+    name: "ggml",
+    recipe: "784-500-10, ReLU, Adam 0.001, batch 1000, 30 epochs",
+    source: "ggml, examples/mnist: mnist-train, mnist-fc",
+    stated: "97.94 ± 0.14 %",
+    measured: "not yet",
+    differs: "biases begin at 0, not N(0, 0.01²); all 60000 training images, not 57000",
+    settings: || Config {
+        hidden: vec![500],
+        init: Init::Normal,
+        batch_size: BatchSize::Samples(1000),
+        epochs: 30,
+        optimizer: Optimizer::Adam,
+        lr: 0.001,
+        ..plain()
+    },
+};
