@@ -14,7 +14,7 @@ pub struct Preset {
     pub source: &'static str,
     /// What the source states.
     pub stated: &'static str,
-    /// Test accuracy of this program, and how it was measured.
+    /// Mean test accuracy of this program after the last epoch, and how it was measured.
     pub measured: &'static str,
     /// Where the run differs from the source.
     pub differs: &'static str,
@@ -46,7 +46,7 @@ const NIELSEN: Preset = Preset {
     recipe: "784-100-10, sigmoid, cross-entropy, SGD 0.1, batch 10, weight decay 5/50000, 60 epochs",
     source: "M. Nielsen, Neural Networks and Deep Learning (2015), chapter 3; network2.py",
     stated: "98.04 % on its validation images",
-    measured: "not yet",
+    measured: "98.02 % (97.97, 98.02, 98.06), seeds 1 to 3, CPU engine, 2026-11-22",
     differs: "softmax instead of ten sigmoids; biases begin at 0, not N(0,1); all 60000 training images, not 50000",
     settings: || Config {
         hidden: vec![100],
@@ -65,7 +65,7 @@ const GGML: Preset = Preset {
     recipe: "784-500-10, ReLU, Adam 0.001, batch 1000, 30 epochs",
     source: "ggml, examples/mnist: mnist-train, mnist-fc",
     stated: "97.94 ± 0.14 %",
-    measured: "not yet",
+    measured: "98.05 % (98.04, 98.04, 98.06), seeds 1 to 3, CPU engine, 2026-11-22",
     differs: "biases begin at 0, not N(0, 0.01²); all 60000 training images, not 57000",
     settings: || Config {
         hidden: vec![500],
