@@ -83,7 +83,7 @@ uniform! {
         first: u32,
         /// Updates made before this one: the counter of the dropout generator.
         step: u32,
-        /// Row of `tally` that this micro-batch writes.
+        /// Which micro-batch of the epoch this is: where it writes in the record.
         slot: u32,
         /// 1 if gradients are added to those of the micro-batches before, 0 if they replace them.
         accumulate: u32,

@@ -9,6 +9,7 @@ use crate::kernels::adam::Adam;
 use crate::kernels::average::Average;
 use crate::kernels::dropout::Dropout;
 use crate::kernels::gather::Gather;
+use crate::kernels::head::{self, Head};
 use crate::kernels::linear::Linear;
 use crate::kernels::linear_db::LinearDb;
 use crate::kernels::linear_dw::LinearDw;
@@ -104,8 +105,10 @@ pub struct Training {
     pub gradients: Range<usize>,
     /// Steps that turn gradients into weights; they follow directly on `gradients`.
     pub update: Range<usize>,
-    /// Sum of losses and hits of each micro-batch of an epoch (S, 2).
+    /// Sums of losses and hits of each micro-batch of an epoch (S·R, 2).
     pub tally: Id,
+    /// Rows R of the tally that a micro-batch writes.
+    pub tally_rows: usize,
     /// Steps that measure one update, if it is to be measured.
     pub health: Option<Health>,
     /// Steps that look at all parameters.
@@ -278,35 +281,56 @@ impl<'a> Builder<'a> {
         let t = self.plan.tensor("t", Kind::U32, 1, micro);
         let Source { pixels, labels, order, scale, shift, .. } = source;
         self.plan.push(Gather { pixels, labels, order, mask: masks[0], x0, t, scale, shift, keep: keep(0) });
+        // Where its classes are few, a fused step does all of the last layer in one dispatch.
+        let heads = self.fused() && layers.len() > 1 && self.sizes.classes <= head::MAX_CLASSES;
+        let (act, last) = (config.activation(), layers.len() - 1);
+        let slots = self.sizes.train / batch * batch.div_ceil(micro) + (self.sizes.train % batch).div_ceil(micro);
+        let tally_rows = if heads { Head::record_rows(micro) } else { 1 };
+        let tally = self.plan.f32("tally", slots * tally_rows, 2);
         let mut activations = vec![x0];
-        for (number, (ids, _)) in layers.iter().enumerate() {
-            let last = number + 1 == layers.len();
-            let name = if last { "logits".to_string() } else { format!("h{}", number + 1) };
-            let y = self.plan.f32(name, micro, ids.w.rows);
-            let (act, keep, mask) = match last {
-                true => (Activation::Identity, 1.0, self.none),
-                false => (config.activation(), keep(number + 1), masks[number + 1]),
-            };
-            let x = activations[number];
+        for (number, (ids, _)) in layers[..last].iter().enumerate() {
+            let y = self.plan.f32(format!("h{}", number + 1), micro, ids.w.rows);
+            let (x, keep, mask) = (activations[number], keep(number + 1), masks[number + 1]);
             let form = self.sizes.forms.of(Product::linear(x, ids.w));
             self.plan.push(Linear { x, w: ids.w, b: ids.b, mask, y, act, keep, form });
             activations.push(y);
         }
-        let logits = activations[layers.len()];
-        let score = self.plan.f32("score", micro, 2);
-        let dlogits = self.plan.grad(logits);
-        self.plan.push(SoftmaxXent { logits, t, score, dlogits, smoothing: config.label_smoothing });
-        let slots = self.sizes.train / batch * batch.div_ceil(micro) + (self.sizes.train % batch).div_ceil(micro);
-        let tally = self.plan.f32("tally", slots, 2);
-        self.plan.push(Tally { score, tally });
+        let (x, w, b) = (activations[last], layers[last].0.w, layers[last].0.b);
+        let dlogits = self.plan.f32("dlogits", micro, self.sizes.classes);
+        let mut deltas = vec![dlogits; layers.len()];
+        if heads {
+            let dx = self.plan.grad(x);
+            let (keep, mask, form) = (keep(last), masks[last], self.sizes.forms.default);
+            self.plan.push(Head {
+                x,
+                w,
+                b,
+                t,
+                mask,
+                record: tally,
+                dlogits,
+                dx,
+                act,
+                keep,
+                smoothing: config.label_smoothing,
+                form,
+            });
+            deltas[last - 1] = dx;
+        } else {
+            let (logits, mask) = (self.plan.f32("logits", micro, self.sizes.classes), self.none);
+            let form = self.sizes.forms.of(Product::linear(x, w));
+            self.plan.push(Linear { x, w, b, mask, y: logits, act: Activation::Identity, keep: 1.0, form });
+            let score = self.plan.f32("score", micro, 2);
+            self.plan.push(SoftmaxXent { logits, t, score, dlogits, smoothing: config.label_smoothing });
+            self.plan.push(Tally { score, tally });
+        }
 
         // Backward: the error signal δ walks from the head to the first layer, leaving gradients on its way.
-        let mut deltas = vec![dlogits; layers.len()];
         for (number, (ids, gradients)) in layers.iter().enumerate().rev() {
             let (dy, x) = (deltas[number], activations[number]);
-            if number > 0 {
+            if number > 0 && !(heads && number == last) {
                 let dx = self.plan.grad(x);
-                let (act, keep, mask) = (config.activation(), keep(number), masks[number]);
+                let (keep, mask) = (keep(number), masks[number]);
                 let form = self.sizes.forms.of(Product::linear_dx(dy, ids.w));
                 self.plan.push(LinearDx { dy, w: ids.w, x, mask, dx, act, keep, form });
                 deltas[number - 1] = dx;
@@ -343,7 +367,7 @@ impl<'a> Builder<'a> {
         let end = self.plan.steps.len();
         let health = (config.health != HealthName::Off).then(|| self.health(layers, &activations, &deltas, parts));
         let watch = self.watch(layers, parts);
-        Training { source, micro, gradients: start..update, update: update..end, tally, health, watch }
+        Training { source, micro, gradients: start..update, update: update..end, tally, tally_rows, health, watch }
     }
 
     fn rule(&self) -> Rule {

@@ -19,7 +19,6 @@ use crate::machine::Machine;
 use crate::model::Mlp;
 use crate::net::{LayerIds, Net, Sizes};
 use crate::steps::Steps;
-use crate::tensor::Id;
 use chunk::{Chunk, Pace, Record};
 pub use evaluate::{OnLogits, evaluate};
 use fault::{Base, INTERVAL, all_finite};
@@ -222,9 +221,9 @@ impl<'a> Trainer<'a> {
         if self.based_long_ago() {
             self.rebase().await?;
         }
-        let rows_an_update = batch.div_ceil(training.micro);
+        let rows_an_update = batch.div_ceil(training.micro) * training.tally_rows;
         // Only the last batch of an epoch is a partial one.
-        let slots = (self.step - epoch * per_epoch) as usize * rows_an_update;
+        let slots = (self.step - epoch * per_epoch) as usize * batch.div_ceil(training.micro);
         let mut chunk = Chunk { first_step: self.step, slots, sent: slots, ..Chunk::default() };
         let mut waiting = VecDeque::new();
         let mut flow = ControlFlow::Continue(());
@@ -233,7 +232,7 @@ impl<'a> Trainer<'a> {
             let first = (self.step - epoch * per_epoch) as usize * batch;
             if self.feed.needs_load(first) {
                 // A window may be overwritten only when the steps that use it have been accepted.
-                self.send(&mut chunk, training.tally, &mut waiting).await?;
+                self.send(&mut chunk, &mut waiting).await?;
                 self.feed.load(first, &self.data.train, &order, self.engine.as_mut());
             }
             steps.push(&self.feed, self.step, first, &mut chunk.slots, &mut chunk.work);
@@ -241,7 +240,7 @@ impl<'a> Trainer<'a> {
             chunk.samples += batch.min(samples - first);
             self.step += 1;
             if chunk.work.len() >= self.pace.steps {
-                self.send(&mut chunk, training.tally, &mut waiting).await?;
+                self.send(&mut chunk, &mut waiting).await?;
                 // One record is read while the next chunk runs, so that the engine never waits for the host.
                 while waiting.len() > 1 && flow.is_continue() {
                     flow = self.settle(&mut waiting, rows_an_update, watch).await?;
@@ -253,7 +252,7 @@ impl<'a> Trainer<'a> {
                 self.pace.adapt();
             }
         }
-        self.send(&mut chunk, training.tally, &mut waiting).await?;
+        self.send(&mut chunk, &mut waiting).await?;
         let _paused_already = self.settle_all(&mut waiting, rows_an_update, watch).await?;
         Ok(())
     }
@@ -272,7 +271,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Hands a chunk to the engine and asks for its part of the record.
-    async fn send(&mut self, chunk: &mut Chunk, tally: Id, waiting: &mut VecDeque<Record>) -> Result<(), Error> {
+    async fn send(&mut self, chunk: &mut Chunk, waiting: &mut VecDeque<Record>) -> Result<(), Error> {
         if chunk.work.is_empty() {
             return Ok(());
         }
@@ -285,7 +284,7 @@ impl<'a> Trainer<'a> {
         }
         self.engine.run(&chunk.work).await?;
         let totals = watch.map(|watch| self.engine.read(watch.totals, 0..watch.totals.words()));
-        let stride = tally.stride();
+        let (tally, stride) = (training.tally, training.tally.stride() * training.tally_rows);
         let rows = self.engine.read(tally, chunk.sent * stride..chunk.slots * stride);
         waiting.push_back(Record {
             rows,

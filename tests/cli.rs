@@ -77,7 +77,7 @@ fn the_forms_that_were_chosen_are_in_every_record_of_the_run() {
     let folder = TempDir::new().unwrap();
     let mut command = gpu_mlp(folder.path());
     command.args(["train", "--engine", "gpu", "--tune", "force", "--data", "digits", "--digits-train", "200"]);
-    let output = command.args(["--digits-test", "50", "--epochs", "1"]).output().unwrap();
+    let output = command.args(["--digits-test", "50", "--hidden", "128,32", "--epochs", "1"]).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     if output.status.code() == Some(4) && std::env::var_os("GPU_MLP_REQUIRE_ADAPTER").is_none() {
         eprintln!("NOT RUN: no wgpu adapter on this machine");
@@ -88,7 +88,7 @@ fn the_forms_that_were_chosen_are_in_every_record_of_the_run() {
     let config: toml::Table = std::fs::read_to_string(run.join("config.toml")).unwrap().parse().unwrap();
     let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     let record: serde_json::Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
-    for product in ["linear 64x784x128", "linear 64x128x10", "linear_dx 64x128x10", "update_sgd 64x784x128"] {
+    for product in ["linear 64x784x128", "linear 64x128x32", "linear_dx 64x128x32", "update_sgd 64x784x128"] {
         let form = config["forms"][product].as_str().unwrap();
         assert!(["plain", "tiled", "regs", "wide", "split"].contains(&form), "{product}: {form}");
         assert_eq!(record["config"]["forms"][product], form);

@@ -120,12 +120,11 @@ fn item<'a>(source: &'a str, head: &str) -> Option<&'a str> {
     Some(&source[begin..begin + length])
 }
 
-/// Shaders of a family whose copy of an item reads otherwise than the first one's, and the number of copies.
+/// Shaders of some kernels whose copy of an item reads otherwise than the first one's, and the number of copies.
 fn copies(family: &str, head: &str, texts: &[(&str, &str)]) -> (Vec<String>, usize) {
-    let in_family = |name: &str| {
-        let form = name.strip_prefix(family);
-        family.is_empty() || matches!(form, Some("" | "_tiled" | "_regs" | "_wide" | "_split"))
-    };
+    let member =
+        |name: &str, kernel| matches!(name.strip_prefix(kernel), Some("" | "_tiled" | "_regs" | "_wide" | "_split"));
+    let in_family = |name: &str| family.is_empty() || family.split(' ').any(|kernel| member(name, kernel));
     let found: Vec<_> = texts
         .iter()
         .filter(|(name, _)| in_family(name))
@@ -135,13 +134,13 @@ fn copies(family: &str, head: &str, texts: &[(&str, &str)]) -> (Vec<String>, usi
     (odd.map(|(name, _)| name.to_string()).collect(), found.len())
 }
 
-/// What stands in several files because WGSL has no import: family, head of the item, files that have it at least.
+/// What stands in several files because WGSL has no import: kernels, head of the item, files that have it at least.
 const SHARED: [(&str, &str, usize); 6] = [
     ("", "struct Now {", 8),
     ("linear", "fn act(", 5),
     ("linear", "fn finish(", 5),
-    ("linear_dx", "fn act_grad(", 5),
-    ("linear_dx", "fn finish(", 5),
+    ("linear_dx head", "fn act_grad(", 7),
+    ("linear_dx head", "fn finish(", 7),
     ("linear_dw", "fn finish(", 5),
 ];
 

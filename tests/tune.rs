@@ -3,7 +3,7 @@
 
 mod machines;
 
-use gpu_mlp::config::{BatchSize, Config};
+use gpu_mlp::config::{BatchSize, Config, PlanKind};
 use gpu_mlp::data::DataSet;
 use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::forms::{Chosen, Forms, Product};
@@ -18,7 +18,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 fn config() -> Config {
-    Config { hidden: vec![24], epochs: 1, batch_size: BatchSize::Samples(50), ..Config::default() }
+    // In the plain plan every product has a shader of its own for each form.
+    let plan = PlanKind::Plain;
+    Config { hidden: vec![24], epochs: 1, batch_size: BatchSize::Samples(50), plan, ..Config::default() }
 }
 
 fn digits() -> DataSet {

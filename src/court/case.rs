@@ -13,6 +13,8 @@ use rand::{Rng, RngExt};
 pub enum Fill {
     /// Whole numbers from −n to n.
     Integers(i32),
+    /// Multiples of 128 from −128·n to 128·n: exponentials of different sums of them are 0 beside each other.
+    Far(i32),
     /// Uniform in (−s, s).
     Reals(f32),
     /// Uniform in [0, s).
@@ -60,6 +62,7 @@ impl Case {
         let mut rng = self.rng();
         let mut draw = || match fill {
             Fill::Integers(n) => rng.random_range(-n..=n) as f32,
+            Fill::Far(n) => 128.0 * rng.random_range(-n..=n) as f32,
             Fill::Reals(s) => s * (2.0 * rng.random::<f32>() - 1.0),
             Fill::Positive(s) => s * rng.random::<f32>(),
             Fill::Below(n) => rng.random_range(0..n) as f32,

@@ -10,6 +10,7 @@ pub mod clip;
 pub mod dead;
 pub mod dropout;
 pub mod gather;
+pub mod head;
 pub mod linear;
 pub mod linear_db;
 pub mod linear_dw;
@@ -72,6 +73,8 @@ kernels! {
     linear => Linear,
     /// Loss, hits and the gradient of the logits.
     softmax_xent => SoftmaxXent,
+    /// Last layer, loss, and the gradients they start.
+    head => Head,
     /// The record of a micro-batch.
     tally => Tally,
     /// Error signal of the layer below.

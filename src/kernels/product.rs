@@ -108,6 +108,20 @@ impl Product<'_> {
         let parts = if self.m * self.k * self.n < PARALLEL_FROM { 1 } else { rayon::current_num_threads() };
         crate::audited::product(self, outputs, parts, finish);
     }
+
+    /// Rows for each thread, of `rows` that take this many multiply-adds together.
+    pub fn share(rows: usize, multiply_adds: usize) -> usize {
+        if multiply_adds < PARALLEL_FROM { rows } else { rows.div_ceil(rayon::current_num_threads()) }
+    }
+
+    /// As [`Product::run`], all of it on this thread.
+    pub fn run_here<const N: usize>(
+        self,
+        outputs: [&mut [f32]; N],
+        finish: impl Fn(usize, usize, [&mut [f32]; N]) + Sync,
+    ) {
+        crate::audited::product(self, outputs, 1, finish);
+    }
 }
 
 /// Dropout of part of a row, from column `first` on: values whose bit is set are multiplied by `scale`, the others are 0.

@@ -24,9 +24,9 @@ pub(super) struct Record {
 pub(super) struct Chunk {
     pub work: Vec<Work>,
     pub samples: usize,
-    /// Rows of the tally that steps of this epoch have been given.
+    /// Micro-batches of this epoch that have been given a place in the tally.
     pub slots: usize,
-    /// Rows of the tally that have been asked for.
+    /// Those of them whose record has been asked for.
     pub sent: usize,
     /// Updates made before its first step.
     pub first_step: u64,

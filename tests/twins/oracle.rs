@@ -104,23 +104,25 @@ pub fn oracle<'a>(op: &'a Op, now: &'a Now, m: &'a [Matrix<'a>]) -> Vec<(usize, 
             vec![gives(4, move |b, o| a(b, o) * kept(m[3], k.keep, b, o))]
         }
         Op::SoftmaxXent(k) => {
-            let (logits, t) = (m[0], move |b| m[1].at(0, b) as usize);
-            let classes = move || 0..k.logits.cols;
-            let top = move |b| classes().map(|c| logits.at(b, c)).fold(f64::MIN, f64::max);
-            let total = move |b, top: f64| sum(k.logits.cols, |c| (logits.at(b, c) - top).exp());
-            let p = move |b, c, top: f64| (logits.at(b, c) - top).exp() / total(b, top);
-            // The cross-entropy of p with the smoothed labels y.
-            let even = f64::from(k.smoothing) / k.logits.cols as f64;
-            let y = move |b, c| even + (1.0 - f64::from(k.smoothing)) * f64::from(c == t(b));
-            let far = move |b, top: f64| sum(k.logits.cols, |c| y(b, c) * (top - logits.at(b, c)));
-            let loss = move |b, top| far(b, top) + total(b, top).ln();
-            let best = move |b, top| classes().find(|&c| logits.at(b, c) == top);
-            let hit = move |b, top| f64::from(best(b, top) == Some(t(b)));
-            let score = move |b, c, top| if c == 0 { loss(b, top) } else { hit(b, top) };
-            let d = move |b, c| p(b, c, top(b)) - y(b, c);
+            let logits = (0..k.logits.rows).map(|b| (0..k.logits.cols).map(|c| m[0].at(b, c)).collect());
+            let (d, score) = softmax(logits.collect(), m[1], now, k.smoothing);
+            vec![gives(2, move |b, c| score[b][c]), gives(3, move |b, c| d[b][c])]
+        }
+        Op::Head(k) => {
+            let z = |b, c| sum(k.x.cols, |i| m[0].at(b, i) * m[1].at(c, i)) + m[2].at(0, c);
+            let logits = (0..k.x.rows).map(|b| (0..k.w.rows).map(|c| z(b, c)).collect());
+            let (d, score) = softmax(logits.collect(), m[3], now, k.smoothing);
+            let first = now.slot as usize * k.x.rows.div_ceil(4);
+            let of = move |row: usize| (4 * (row - first)..4 * (row - first) + 4).take_while(move |&b| b < k.x.rows);
+            let ours = move |row| (first..first + k.x.rows.div_ceil(4)).contains(&row);
+            let total = move |row, c| of(row).map(|b| score[b][c]).sum::<f64>();
+            let dlogits = d.clone();
+            let a = move |b, i| m[0].at(b, i) * f64::from(k.keep);
+            let dz = move |b: usize, i| sum(k.w.rows, |c| d[b][c] * m[1].at(c, i)) * slope(k.act, a(b, i));
             vec![
-                gives(2, move |b, c| only_if(real(b), || score(b, c, top(b)))),
-                gives(3, move |b, c| only_if(real(b), || d(b, c) / f64::from(now.batch))),
+                gives(5, move |row, c| if ours(row) { total(row, c) } else { m[5].at(row, c) }),
+                gives(6, move |b, c| dlogits[b][c]),
+                gives(7, move |b, i| dz(b, i) * kept(m[4], k.keep, b, i)),
             ]
         }
         Op::Tally(k) => {
@@ -194,6 +196,27 @@ pub fn oracle<'a>(op: &'a Op, now: &'a Now, m: &'a [Matrix<'a>]) -> Vec<(usize, 
             [vec![first, second], bind(4, w), bind(4 + states, b)].into_iter().flatten().collect()
         }
     }
+}
+
+/// Gradients of the logits, and loss and hit, of each sample.
+fn softmax(logits: Vec<Vec<f64>>, t: Matrix<'_>, now: &Now, smoothing: f32) -> (Vec<Vec<f64>>, Vec<[f64; 2]>) {
+    let of = |(b, z): (usize, &Vec<f64>)| {
+        if b >= now.rows as usize {
+            return (vec![0.0; z.len()], [0.0; 2]);
+        }
+        let label = t.at(0, b) as usize;
+        let top = z.iter().copied().fold(f64::MIN, f64::max);
+        let total: f64 = z.iter().map(|z| (z - top).exp()).sum();
+        // The cross-entropy of p with the smoothed labels y.
+        let even = f64::from(smoothing) / z.len() as f64;
+        let y = |c| even + (1.0 - f64::from(smoothing)) * f64::from(c == label);
+        let far: f64 = z.iter().enumerate().map(|(c, z)| y(c) * (top - z)).sum();
+        let p = z.iter().map(|z| (z - top).exp() / total);
+        let d = p.enumerate().map(|(c, p)| (p - y(c)) / f64::from(now.batch));
+        let hit = z.iter().position(|&z| z == top) == Some(label);
+        (d.collect(), [far + total.ln(), f64::from(hit)])
+    };
+    logits.iter().enumerate().map(of).unzip()
 }
 
 fn bind<'a>(first: usize, formulas: Vec<Formula<'a>>) -> Vec<(usize, Formula<'a>)> {
