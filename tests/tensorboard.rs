@@ -145,3 +145,28 @@ fn a_run_is_shown_while_it_goes_and_is_none_the_worse_for_it() {
     assert_eq!((tiles.len(), Some(last)), (3, first_layer(&watched.layers[0], &digits.item)));
     assert_eq!(values("confusion").len(), 3);
 }
+
+#[test]
+#[cfg(feature = "cli")]
+fn train_writes_an_event_file_where_it_is_told_to() {
+    let folder = TempDir::new().unwrap();
+    let mut command = assert_cmd::Command::cargo_bin("gpu-mlp").unwrap();
+    command.current_dir(folder.path()).env("HOME", folder.path()).args(["train", "--tensorboard", "board/1"]);
+    command.args([
+        "--engine",
+        "cpu",
+        "--data",
+        "digits",
+        "--digits-train",
+        "500",
+        "--digits-test",
+        "50",
+        "--epochs",
+        "2",
+    ]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let file = std::fs::read_dir(folder.path().join("board/1")).unwrap().next().unwrap().unwrap().path();
+    // The version; then for each of two epochs its scalars, the confusion matrix and the weights.
+    assert_eq!(events(&std::fs::read(file).unwrap()).len(), 1 + 2 * 3);
+}
