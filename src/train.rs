@@ -130,6 +130,7 @@ impl<'a> Trainer<'a> {
             )));
         }
         load_parameters(self.engine.as_mut(), &self.net.layers, model);
+        self.base = Base { step: 0, tensors: first_values(&self.net, model) };
         Ok(())
     }
 

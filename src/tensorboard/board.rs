@@ -8,8 +8,9 @@ use std::path::Path;
 
 /// Writes each epoch's scalars and pictures, all at the number of updates made.
 ///
-/// `loss/…` in nats and `accuracy/…` as shares, for each split that was scored; `rate/lr` and `rate/images_per_second`; the
-/// confusion matrix of the test split, and the first layer's weights where samples are images.
+/// `loss/…` in nats and `accuracy/…` as shares, for each split that was scored; `rate/lr` and `rate/images_per_second`;
+/// `health/…` of each layer where it was measured; the confusion matrix of the test split, and the first layer's weights
+/// where samples are images.
 #[derive(Debug)]
 pub struct Board {
     events: EventFile,
@@ -37,6 +38,13 @@ impl Observer for Board {
         }
         scalars.push(("rate/lr".into(), f64::from(report.lr)));
         scalars.push(("rate/images_per_second".into(), report.images_per_second));
+        for health in report.health.iter().flatten() {
+            let mut add = |what: &str, value| scalars.push((format!("health/{what}/layer{}", health.layer), value));
+            add("gradient_norm", health.gradient_norm);
+            add("weight_norm", health.weight_norm);
+            add("update_ratio", health.update_ratio);
+            health.dead_share.into_iter().for_each(|share| add("dead_share", share));
+        }
         self.events.scalars(report.step, &scalars)?;
         Ok(Wish::Continue)
     }
