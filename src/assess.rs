@@ -74,8 +74,15 @@ pub async fn assess(
         )));
     }
     let config = description.config();
-    let sizes =
-        Sizes { inputs, classes, train: 0, test: split.len(), forms: machine.form().into(), limit: machine.limit() };
+    let sizes = Sizes {
+        inputs,
+        classes,
+        train: 0,
+        validation: 0,
+        test: split.len(),
+        forms: machine.form().into(),
+        limit: machine.limit(),
+    };
     let net = Net::for_evaluation(&config, sizes, description.scale, description.shift);
     let mut engine = machine.engine(&net.plan).await?;
     load_parameters(engine.as_mut(), &net.layers, model);

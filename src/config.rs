@@ -1,12 +1,14 @@
 //! What a run is made of. Every default of the program is written here, once.
 
 mod batch;
+mod check;
 pub mod file;
 mod health;
 mod normalize;
 mod over;
 mod schedule;
 
+use crate::data::DataSet;
 use crate::error::Error;
 use crate::forms::Chosen;
 use crate::kernels::Activation;
@@ -38,10 +40,28 @@ pub struct Config {
     pub epochs: usize,
     /// How weights follow gradients.
     pub optimizer: Optimizer,
+    /// Batches an update: their gradients are averaged, so that an update is of `accumulate · batch_size` samples.
+    pub accumulate: usize,
     /// Learning rate, at its highest.
     pub lr: f32,
     /// How the learning rate changes over the run.
     pub schedule: Schedule,
+    /// Epochs, or a part of one, over which the learning rate first rises.
+    pub warmup: f32,
+    /// Share of the learning rate at which `linear`, `cosine` and `one-cycle` end and below which `plateau` does not go.
+    pub lr_end: f32,
+    /// Factor of the learning rate for `step`, `exponential` and `plateau`.
+    pub lr_gamma: f32,
+    /// Epochs between the falls of `step`.
+    pub lr_step: usize,
+    /// Epochs without anything better after which `plateau` lowers the rate.
+    pub plateau_patience: usize,
+    /// Share of the run at which `one-cycle` has its highest rate.
+    pub cycle_peak: f32,
+    /// Lowest momentum (for Adam β₁): at the peak of `one-cycle`, or where `momentum_warmup` begins.
+    pub momentum_low: f32,
+    /// Epochs over which momentum rises from `momentum_low`.
+    pub momentum_warmup: f32,
     /// Momentum μ of SGD, Nesterov and RMSprop; 0 for none.
     pub momentum: f32,
     /// Memory of Adam's first moment.
@@ -66,6 +86,21 @@ pub struct Config {
     pub keep_prob: f32,
     /// Probability that dropout keeps an input.
     pub input_keep_prob: f32,
+    /// Samples of the training split that are kept apart to choose by; 0 for none.
+    pub validation: usize,
+    /// Seed of the draws of `validation` and `limit_train`, apart from `seed` so that runs of several seeds agree on them.
+    pub split_seed: u64,
+    /// Most samples of the training split to learn from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_train: Option<usize>,
+    /// What is better on the validation split.
+    pub monitor: Monitor,
+    /// Epochs without anything better after which the run ends; 0 for never.
+    pub early_stopping: usize,
+    /// What counts as better, for patience: an improvement of more than this.
+    pub min_delta: f32,
+    /// Whether the model is that of the best epoch and not that of the last.
+    pub restore_best: bool,
     /// What a byte becomes.
     pub normalize: Normalize,
     /// Seed of every random stream.
@@ -97,7 +132,16 @@ impl Default for Config {
             optimizer: Optimizer::Sgd,
             // Falls in a straight line to 0, so it is 0.1 on average.
             lr: 0.2,
+            accumulate: 1,
             schedule: Schedule::Linear,
+            warmup: 0.0,
+            lr_end: 0.0,
+            lr_gamma: 0.5,
+            lr_step: 2,
+            plateau_patience: 2,
+            cycle_peak: 0.3,
+            momentum_low: 0.85,
+            momentum_warmup: 0.0,
             momentum: 0.0,
             beta1: 0.9,
             beta2: 0.999,
@@ -110,6 +154,13 @@ impl Default for Config {
             label_smoothing: 0.0,
             keep_prob: 1.0,
             input_keep_prob: 1.0,
+            validation: 0,
+            split_seed: 1,
+            limit_train: None,
+            monitor: Monitor::Loss,
+            early_stopping: 0,
+            min_delta: 0.0,
+            restore_best: false,
             normalize: Normalize::Standard,
             seed: 1,
             upload: Upload::Auto,
@@ -170,6 +221,17 @@ impl Optimizer {
     }
 }
 
+/// What is looked at on the validation split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Monitor {
+    /// Mean cross-entropy; lower is better.
+    Loss,
+    /// Share of hits; higher is better.
+    Accuracy,
+}
+
 /// How samples reach the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -212,11 +274,29 @@ impl Config {
             None
         } else if self.clip_norm > 0.0 || self.clip_value > 0.0 {
             Some("gradients are clipped when all of them are there")
-        } else if self.batch_size.samples(samples) > self.physical_batch {
+        } else if self.batch(samples) > self.micro_batch(samples) {
             Some("gradients of several micro-batches are added up")
         } else {
             None
         }
+    }
+
+    /// Samples of an update, given the size of the training split.
+    pub fn batch(&self, samples: usize) -> usize {
+        self.batch_size.samples(samples).saturating_mul(self.accumulate)
+    }
+
+    /// Samples on the device at a time.
+    pub fn micro_batch(&self, samples: usize) -> usize {
+        self.batch_size.samples(samples).min(self.physical_batch)
+    }
+
+    /// The data of this run: the validation split taken out of the training split, and no more of that than is wanted.
+    ///
+    /// # Errors
+    /// Those of [`DataSet::divided`].
+    pub fn divide(&self, data: DataSet) -> Result<DataSet, Error> {
+        data.divided(self.validation, self.limit_train, self.split_seed)
     }
 
     /// Widths of the net, input first and classes last.
@@ -285,6 +365,12 @@ impl Config {
                 self.batch_size
             ));
         }
-        Ok(())
+        if self.accumulate > 1 && self.batch(samples) > samples {
+            let (batch, times) = (self.batch_size, self.accumulate);
+            return refuse(format!(
+                "{times} batches of {batch} are to be accumulated, but the training split has {samples} samples"
+            ));
+        }
+        self.check_loop()
     }
 }

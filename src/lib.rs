@@ -19,8 +19,9 @@
 //!
 //! An [`engine`] does what the plan says: [`cpu`] as a loop over the twins, [`gpu`] as compute passes; [`machine`] chooses,
 //! and [`tune`] finds the fastest form of each product. [`court`] compares the two. [`assess`] says how good the result
-//! is, [`model_file`] and [`metrics`] write it down; [`mod@bench`] says how fast it came about. [`export`] writes models for
-//! other programs, [`state_dict`] reads theirs, and [`tensorboard`] shows a run while it goes.
+//! is, [`model_file`] and [`metrics`] write it down; [`mod@bench`] says how fast it came about, and [`mod@lr_find`] which
+//! learning rate to begin with. [`export`] writes models for other programs, [`state_dict`] reads theirs, and
+//! [`tensorboard`] shows a run while it goes.
 //!
 //! # Train on your own arrays
 //!
@@ -75,6 +76,7 @@ pub mod gpu;
 pub mod health;
 pub mod kernel;
 pub mod kernels;
+pub mod lr_find;
 pub mod machine;
 pub mod metrics;
 pub mod model;

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::read();
-    cli::log();
+    cli.log();
     match pollster::block_on(cli.run()) {
         Ok(code) => code,
         Err(error) => {

@@ -5,6 +5,7 @@ use crate::disk::Disk;
 use crate::error::Error;
 use crate::health::LayerHealth;
 use crate::session::{Reason, Report};
+use crate::train::Score;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,6 +60,12 @@ pub enum Record<'a> {
         train_loss: f64,
         /// Share of hits, likewise.
         train_accuracy: f64,
+        /// Mean cross-entropy of the validation split after the epoch, where there is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        validation_loss: Option<f64>,
+        /// Share of hits on the validation split after the epoch, where there is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        validation_accuracy: Option<f64>,
         /// Mean cross-entropy of the test split after the epoch, where it was measured.
         #[serde(skip_serializing_if = "Option::is_none")]
         test_loss: Option<f64>,
@@ -88,7 +95,28 @@ pub enum Record<'a> {
         model_sha256: Option<&'a str>,
         /// Why the run ended.
         reason: Reason,
+        /// The best epoch, if the model is that of it and not of the last update.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        restored_epoch: Option<usize>,
+        /// The model on the test split.
+        #[serde(flatten)]
+        test: Option<TestScore>,
     },
+}
+
+/// A score of the test split.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct TestScore {
+    /// Mean cross-entropy, in nats.
+    pub test_loss: f64,
+    /// Share of hits.
+    pub test_accuracy: f64,
+}
+
+impl From<Score> for TestScore {
+    fn from(score: Score) -> Self {
+        TestScore { test_loss: score.loss(), test_accuracy: score.accuracy() }
+    }
 }
 
 /// Name of the record in a run folder.
@@ -102,6 +130,8 @@ impl<'a> Record<'a> {
             step: report.step,
             train_loss: report.train.loss(),
             train_accuracy: report.train.accuracy(),
+            validation_loss: report.validation.map(|score| score.loss()),
+            validation_accuracy: report.validation.map(|score| score.accuracy()),
             test_loss: report.test.map(|score| score.loss()),
             test_accuracy: report.test.map(|score| score.accuracy()),
             lr: report.lr,

@@ -3,7 +3,7 @@
 mod measure;
 
 use crate::config::{Config, HealthName, Optimizer, PlanKind};
-use crate::data::DataSet;
+use crate::data::{DataSet, Split};
 use crate::forms::{Forms, Product};
 use crate::kernels::adam::Adam;
 use crate::kernels::average::Average;
@@ -28,7 +28,7 @@ pub use measure::{Health, Watch};
 use std::ops::Range;
 
 /// Most samples that an evaluation computes at a time.
-const EVAL_BATCH: usize = 1024;
+pub const EVAL_BATCH: usize = 1024;
 
 /// What a plan is built for: the data's sizes, the engine's taste and its room.
 #[derive(Clone, Debug)]
@@ -39,7 +39,9 @@ pub struct Sizes {
     pub classes: usize,
     /// Samples of the training split.
     pub train: usize,
-    /// Samples of the split that is evaluated.
+    /// Samples of the validation split; 0 if there is none.
+    pub validation: usize,
+    /// Samples of the test split, or of the only split that is evaluated.
     pub test: usize,
     /// Forms of the matrix products.
     pub forms: Forms,
@@ -50,8 +52,9 @@ pub struct Sizes {
 impl Sizes {
     /// Sizes of a data set.
     pub fn of(data: &DataSet, forms: impl Into<Forms>, limit: u64) -> Sizes {
+        let validation = data.validation.as_ref().map_or(0, Split::len);
         let (train, test) = (data.train.len(), data.test.len());
-        Sizes { inputs: data.inputs(), classes: data.classes, train, test, forms: forms.into(), limit }
+        Sizes { inputs: data.inputs(), classes: data.classes, train, validation, test, forms: forms.into(), limit }
     }
 }
 
@@ -139,8 +142,10 @@ pub struct Net {
     pub layers: Vec<LayerIds>,
     /// Present if the net was made for training.
     pub training: Option<Training>,
-    /// Evaluation of the other split.
+    /// Evaluation of the test split.
     pub evaluation: Evaluation,
+    /// Evaluation of the validation split, if there is one.
+    pub validation: Option<Evaluation>,
 }
 
 struct Builder<'a> {
@@ -171,18 +176,20 @@ impl Net {
         let mut build = Builder::new(config, sizes, scale, shift);
         let layers = build.layers(true);
         let training = build.training(&layers);
-        let evaluation = build.evaluation(&layers);
+        let evaluation = build.evaluation(&layers, "test", build.sizes.test);
+        let validation = build.sizes.validation;
+        let validation = (validation > 0).then(|| build.evaluation(&layers, "validation", validation));
         let layers = layers.into_iter().map(|(ids, _)| ids).collect();
-        Net { plan: build.plan, layers, training: Some(training), evaluation }
+        Net { plan: build.plan, layers, training: Some(training), evaluation, validation }
     }
 
-    /// The plan of an evaluation alone; `sizes.train` is not used.
+    /// The plan of an evaluation of one split alone, whose size is `sizes.test`.
     pub fn for_evaluation(config: &Config, sizes: Sizes, scale: f32, shift: f32) -> Net {
         let mut build = Builder::new(config, sizes, scale, shift);
         let layers = build.layers(false);
-        let evaluation = build.evaluation(&layers);
+        let evaluation = build.evaluation(&layers, "test", build.sizes.test);
         let layers = layers.into_iter().map(|(ids, _)| ids).collect();
-        Net { plan: build.plan, layers, training: None, evaluation }
+        Net { plan: build.plan, layers, training: None, evaluation, validation: None }
     }
 }
 
@@ -263,8 +270,7 @@ impl<'a> Builder<'a> {
 
     fn training(&mut self, layers: &[(LayerIds, Option<(Id, Id)>)]) -> Training {
         let config = self.config;
-        let batch = config.batch_size.samples(self.sizes.train);
-        let micro = batch.min(config.physical_batch);
+        let (batch, micro) = (config.batch(self.sizes.train), config.micro_batch(self.sizes.train));
         let stream = config.upload == crate::config::Upload::Stream
             || config.upload == crate::config::Upload::Auto && self.too_large(self.sizes.train);
         let source = self.source("", self.sizes.train, batch, stream);
@@ -393,18 +399,18 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn evaluation(&mut self, layers: &[(LayerIds, Option<(Id, Id)>)]) -> Evaluation {
-        let (samples, none) = (self.sizes.test, self.none);
+    fn evaluation(&mut self, layers: &[(LayerIds, Option<(Id, Id)>)], split: &str, samples: usize) -> Evaluation {
+        let none = self.none;
         let micro = samples.clamp(1, EVAL_BATCH);
-        let source = self.source("test_", samples, micro, self.too_large(samples));
+        let source = self.source(&format!("{split}_"), samples, micro, self.too_large(samples));
         let start = self.plan.steps.len();
-        let mut x = self.plan.f32("test_x0", micro, self.sizes.inputs);
-        let t = self.plan.tensor("test_t", Kind::U32, 1, micro);
+        let mut x = self.plan.f32(format!("{split}_x0"), micro, self.sizes.inputs);
+        let t = self.plan.tensor(format!("{split}_t"), Kind::U32, 1, micro);
         let Source { pixels, labels, order, scale, shift, .. } = source;
         self.plan.push(Gather { pixels, labels, order, mask: none, x0: x, t, scale, shift, keep: 1.0 });
         for (number, (ids, _)) in layers.iter().enumerate() {
             let last = number + 1 == layers.len();
-            let name = if last { "test_logits".to_string() } else { format!("test_h{}", number + 1) };
+            let name = if last { format!("{split}_logits") } else { format!("{split}_h{}", number + 1) };
             let y = self.plan.f32(name, micro, ids.w.rows);
             let act = if last { Activation::Identity } else { self.config.activation() };
             let form = self.sizes.forms.of(Product::linear(x, ids.w));
@@ -412,11 +418,11 @@ impl<'a> Builder<'a> {
             self.plan.push(Linear { x, w, b, mask: none, y, act, keep: 1.0, form });
             x = y;
         }
-        let score = self.plan.f32("test_score", micro, 2);
-        let dlogits = self.plan.f32("test_dlogits", micro, self.sizes.classes);
+        let score = self.plan.f32(format!("{split}_score"), micro, 2);
+        let dlogits = self.plan.f32(format!("{split}_dlogits"), micro, self.sizes.classes);
         // An evaluation asks how likely the true class is: its labels are never smoothed.
         self.plan.push(SoftmaxXent { logits: x, t, score, dlogits, smoothing: 0.0 });
-        let tally = self.plan.f32("test_tally", samples.div_ceil(micro), 2);
+        let tally = self.plan.f32(format!("{split}_tally"), samples.div_ceil(micro), 2);
         self.plan.push(Tally { score, tally });
         Evaluation { source, micro, steps: start..self.plan.steps.len(), logits: x, tally }
     }

@@ -17,6 +17,10 @@ pub enum Stream {
     Shuffle,
     /// Keys of the dropout masks of one layer.
     Dropout,
+    /// Which samples of a class become validation samples.
+    Validation,
+    /// Which samples of a class are kept where only some are to be learned from.
+    Subset,
 }
 
 impl Stream {
@@ -25,6 +29,8 @@ impl Stream {
             Stream::Init => "init",
             Stream::Shuffle => "shuffle",
             Stream::Dropout => "dropout",
+            Stream::Validation => "validation",
+            Stream::Subset => "subset",
         }
     }
 }

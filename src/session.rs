@@ -3,6 +3,7 @@
 //! A [`Session`] knows no files and no terminal. An [`Observer`] is told what happens and may ask for snapshots or for the
 //! end. A [`Snapshot`] is taken only when all work is settled; a session that is resumed from it continues to the bit.
 
+mod judge;
 mod observe;
 mod state;
 
@@ -11,7 +12,8 @@ use crate::data::DataSet;
 use crate::error::Error;
 use crate::machine::Machine;
 use crate::model::Mlp;
-use crate::train::Trainer;
+use crate::train::{Score, Trainer};
+pub use judge::Judge;
 pub use observe::{Inspection, Observer, Progress, Reason, Report, Wish};
 pub use state::{Snapshot, State};
 use std::ops::ControlFlow;
@@ -34,17 +36,32 @@ pub struct Session<'a> {
     limits: Limits,
     samples: u64,
     state: State,
+    best: Option<Mlp>,
+    /// The test split, and after which update.
+    tested: Option<(u64, Score)>,
+}
+
+/// What a run leaves.
+#[derive(Clone, Debug)]
+pub struct Finish {
+    /// The model: of the last update, or of the best epoch if that was to be restored.
+    pub model: Mlp,
+    /// The best epoch, if its model is the one.
+    pub restored: Option<usize>,
+    /// The model on the test split.
+    pub test: Score,
 }
 
 impl<'a> Session<'a> {
-    /// Lays out a run on a machine.
+    /// Lays out a run on a machine, with data that [`Config::divide`] has divided or that came with a validation split.
     ///
     /// # Errors
-    /// Those of [`Trainer::open`].
+    /// Those of [`Trainer::open`]; [`Error::Setting`] if something is to be chosen and there is no validation split.
     pub async fn open(config: &Config, data: &'a DataSet, machine: &Machine, limits: Limits) -> Result<Self, Error> {
+        config.check_choices(data.validation.is_some())?;
         let trainer = Trainer::open(config, data, machine).await?;
         let (config, samples) = (config.clone(), data.train.len() as u64);
-        Ok(Session { config, trainer, limits, samples, state: State::default() })
+        Ok(Session { config, trainer, limits, samples, state: State::default(), best: None, tested: None })
     }
 
     /// Begins with a model's weights instead of drawn ones.
@@ -61,8 +78,9 @@ impl<'a> Session<'a> {
     /// [`Error::Setting`] if the tensors are not those of this net.
     pub fn resume(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
         self.trainer.restore(&snapshot.tensors)?;
-        self.state = snapshot.state.clone();
+        (self.state, self.best) = (snapshot.state.clone(), snapshot.best.clone());
         self.trainer.seek(self.state.step, self.state.score);
+        self.trainer.set_lr_factor(self.state.judge.lr_factor);
         Ok(())
     }
 
@@ -71,7 +89,8 @@ impl<'a> Session<'a> {
     /// # Errors
     /// If the device fails.
     pub async fn snapshot(&mut self) -> Result<Snapshot, Error> {
-        Ok(Snapshot { state: self.state.clone(), tensors: self.trainer.tensors().await? })
+        let tensors = self.trainer.tensors().await?;
+        Ok(Snapshot { state: self.state.clone(), tensors, best: self.best.clone() })
     }
 
     /// The net in training.
@@ -87,6 +106,24 @@ impl<'a> Session<'a> {
         self.trainer.model().await
     }
 
+    /// The model that the run came to, and what the test split says of it.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn finish(mut self) -> Result<Finish, Error> {
+        if let Some(best) = &self.best {
+            self.trainer.load(best);
+        }
+        let tested = self.tested.filter(|(step, _)| self.best.is_none() && *step == self.state.step);
+        let test = match tested {
+            Some((_, test)) => test,
+            None => self.trainer.evaluate().await?,
+        };
+        let model = self.trainer.model().await?;
+        let restored = self.best.and(self.state.judge.best).map(|(epoch, _)| epoch);
+        Ok(Finish { model, restored, test })
+    }
+
     /// Trains until all epochs are done, a limit is reached, or the observer wishes to stop.
     ///
     /// # Errors
@@ -96,6 +133,9 @@ impl<'a> Session<'a> {
         let last = self.config.epochs as u64 * self.trainer.updates_per_epoch();
         let most = self.limits.max_steps.unwrap_or(u64::MAX);
         while self.state.step < last {
+            if self.state.judge.stops(&self.config) {
+                return Ok(Reason::EarlyStopping);
+            }
             if self.state.step >= most {
                 return Ok(Reason::MaxSteps);
             }
@@ -159,19 +199,43 @@ impl<'a> Session<'a> {
             score: self.trainer.score(),
             epoch_seconds: before.epoch_seconds + part,
             seconds: before.seconds + part,
+            judge: before.judge,
         };
         Ok(wish)
     }
 
-    /// Scores the net and sums up the epoch so far.
+    /// Scores the net and sums up the epoch so far. Only whole epochs are judged, so that a run which goes on where a
+    /// limit ended it is the same run.
     async fn report(&mut self, whole: bool) -> Result<Report, Error> {
-        let State { step, score, epoch_seconds, .. } = self.state;
-        let test = Some(self.trainer.evaluate().await?);
+        let State { step, score: train, epoch_seconds: seconds, .. } = self.state;
+        let validation = self.trainer.validate().await?;
+        let test = if validation.is_none() { Some(self.trainer.evaluate().await?) } else { None };
+        self.tested = test.map(|test| (step, test));
         let (lr, momentum) = self.trainer.rates(step - 1);
-        let images_per_second = score.samples as f64 / epoch_seconds;
-        let epoch = self.epoch(step);
-        let (health, seconds) = (self.trainer.health().await?, epoch_seconds);
-        Ok(Report { epoch, step, whole, train: score, test, lr, momentum, health, seconds, images_per_second })
+        let health = self.trainer.health().await?;
+        let (epoch, images_per_second) = (self.epoch(step), train.samples as f64 / seconds);
+        let mut best = false;
+        if let Some(score) = validation.filter(|_| whole) {
+            best = self.state.judge.take(&self.config, epoch, &score);
+            self.trainer.set_lr_factor(self.state.judge.lr_factor);
+            if best && self.config.restore_best {
+                self.best = Some(self.trainer.model().await?);
+            }
+        }
+        Ok(Report {
+            epoch,
+            step,
+            whole,
+            train,
+            validation,
+            test,
+            best,
+            lr,
+            momentum,
+            health,
+            seconds,
+            images_per_second,
+        })
     }
 
     fn between_epochs(&self) -> bool {

@@ -1,6 +1,6 @@
 //! From a place in an epoch to work for the engine: batches, micro-batches, and the values of each step.
 
-use crate::config::{Config, Optimizer};
+use crate::config::Config;
 use crate::data::DataSet;
 use crate::engine::Engine;
 use crate::feed::Feed;
@@ -31,7 +31,7 @@ pub struct Steps<'a> {
 impl Steps<'_> {
     /// Samples of a whole batch.
     pub fn batch(&self) -> usize {
-        self.config.batch_size.samples(self.samples)
+        self.config.batch(self.samples)
     }
 
     /// Updates of an epoch; the last may be of a partial batch.
@@ -84,10 +84,9 @@ impl Steps<'_> {
 
     /// Learning rate and momentum (for Adam β₁) of update `step`.
     pub fn rates(&self, step: u64) -> (f32, f32) {
-        let config = self.config;
-        let factor = config.schedule.factor(step, config.epochs as u64 * self.per_epoch()) * self.lr_factor;
-        let adam = matches!(config.optimizer, Optimizer::Adam | Optimizer::Adamw);
-        ((f64::from(config.lr) * factor) as f32, if adam { config.beta1 } else { config.momentum })
+        let (config, per_epoch) = (self.config, self.per_epoch());
+        let lr = f64::from(config.lr) * config.lr_factor(step, per_epoch) * self.lr_factor;
+        (lr as f32, config.momentum_at(step, per_epoch))
     }
 
     /// What all micro-batches of an update share.
@@ -101,7 +100,8 @@ impl Steps<'_> {
             step: step as u32,
             lr,
             momentum,
-            bias1: (1.0 - f64::from(config.beta1).powi(update)) as f32,
+            // With a β₁ that changes, as PyTorch corrects it: by the power of what it is now.
+            bias1: (1.0 - f64::from(momentum).powi(update)) as f32,
             bias2: (1.0 - f64::from(config.beta2).powi(update)) as f32,
             ..Now::default()
         }

@@ -53,6 +53,7 @@ pub struct Trainer<'a> {
     engine: Box<dyn Engine>,
     feed: Feed,
     test_feed: Feed,
+    validation_feed: Option<Feed>,
     /// Updates made.
     step: u64,
     /// Score of the epoch that the last update belongs to, up to there.
@@ -98,6 +99,8 @@ impl<'a> Trainer<'a> {
     pub fn new(config: Config, data: &'a DataSet, net: Net, model: &Mlp, mut engine: Box<dyn Engine>) -> Self {
         let (feed, test_feed) = prepare(engine.as_mut(), &net, model, data);
         let base = Base { step: 0, tensors: first_values(&net, model) };
+        let validation = net.validation.as_ref().zip(data.validation.as_ref());
+        let validation_feed = validation.map(|(part, split)| Feed::new(part.source, split, engine.as_mut()));
         Trainer {
             config,
             data,
@@ -105,6 +108,7 @@ impl<'a> Trainer<'a> {
             engine,
             feed,
             test_feed,
+            validation_feed,
             step: 0,
             score: Score::default(),
             lr_factor: 1.0,
@@ -151,7 +155,7 @@ impl<'a> Trainer<'a> {
 
     /// Updates of an epoch.
     pub fn updates_per_epoch(&self) -> u64 {
-        let batch = self.config.batch_size.samples(self.data.train.len());
+        let batch = self.config.batch(self.data.train.len());
         self.data.train.len().div_ceil(batch) as u64
     }
 
@@ -372,5 +376,17 @@ impl<'a> Trainer<'a> {
     /// If the device fails.
     pub async fn evaluate(&mut self) -> Result<Score, Error> {
         evaluate(self.engine.as_mut(), &self.net.evaluation, &mut self.test_feed, &self.data.test, None).await
+    }
+
+    /// Scores the validation split with the weights as they are, if there is one.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn validate(&mut self) -> Result<Option<Score>, Error> {
+        let (part, split) = (self.net.validation.as_ref(), self.data.validation.as_ref());
+        let (Some(part), Some(split), Some(feed)) = (part, split, self.validation_feed.as_mut()) else {
+            return Ok(None);
+        };
+        evaluate(self.engine.as_mut(), part, feed, split, None).await.map(Some)
     }
 }

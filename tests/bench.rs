@@ -68,7 +68,8 @@ fn flops_of_products_are_those_of_the_plan() {
         let config = Config { plan: PlanKind::Plain, ..preset.config() };
         let batch = config.batch_size.samples(60_000);
         let (train, test) = (60_000, 10_000);
-        let sizes = Sizes { inputs: 784, classes: 10, train, test, forms: Form::Plain.into(), limit: u64::MAX };
+        let sizes =
+            Sizes { inputs: 784, classes: 10, train, validation: 0, test, forms: Form::Plain.into(), limit: u64::MAX };
         let net = Net::for_training(&config, sizes, 1.0, 0.0);
         let steps = net.training.unwrap();
         let ops = net.plan.steps[steps.gradients.start..steps.update.end].iter().map(|op| op.kernel());

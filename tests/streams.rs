@@ -15,6 +15,7 @@ fn args(command: &str) -> Vec<String> {
     let (data, model) = (DATA.as_slice(), "runs/1/model.safetensors");
     let words: Vec<&str> = match command {
         "train" => [data, &["--epochs", "1"]].concat(),
+        "lr-find" => data.to_vec(),
         "eval" | "predict" => [&[model], data].concat(),
         "bench" => [data, &["--run-only", "--max-time", "0.1"]].concat(),
         "completions" => vec!["bash"],

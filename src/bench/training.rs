@@ -94,7 +94,7 @@ pub async fn train(machine: &Machine, config: &Config, data: &DataSet, demand: &
     let (epochs, samples) = (config.epochs, data.train.len());
     // A falling learning rate must last over all that is trained: two epochs of warm-up, and as many as are timed at most.
     let lasting = |steps: usize| Config { epochs: 2 + epochs.max(TIMED.div_ceil(steps)), ..config.clone() };
-    let batch = config.batch_size.samples(samples);
+    let batch = config.batch(samples);
     let epoch_steps = samples.div_ceil(batch);
     let (head, body);
 

@@ -52,7 +52,7 @@ pub struct Bench {
     #[arg(long, conflicts_with_all = ["run_only", "growth"], help_heading = "Measurement")]
     kernels: bool,
     /// Measure how time grows with each size instead; --max-time is for each of about 26 runs
-    #[arg(long, conflicts_with_all = ["run_only", "config", "Net", "Training", "floor"], help_heading = "Measurement")]
+    #[arg(long, conflicts_with_all = ["run_only", "config", "Net", "Training", "Rates", "floor"], help_heading = "Measurement")]
     growth: bool,
     /// Print one JSON object with every sample instead of the table
     #[arg(long, help_heading = "Output")]
@@ -72,10 +72,10 @@ impl Bench {
         let machine = self.engine.machine().await?;
         let device = Device::of(&machine);
         if device.class == Kind::Software {
-            eprintln!("note: this adapter is software; its times say nothing about a GPU");
+            say!("note: this adapter is software; its times say nothing about a GPU");
         }
         if cfg!(debug_assertions) {
-            eprintln!("note: this is a debug build; measure with `cargo run --release`");
+            say!("note: this is a debug build; measure with `cargo run --release`");
         }
         let data = self.data.open(ahead)?;
         let several = self.growth || self.kernels && !self.net.given;

@@ -30,7 +30,7 @@ impl Eval {
         let machine = self.engine.machine().await?;
         let data = self.data.open(ahead)?;
         if !description.data.is_empty() && data.sha256 != description.data_sha256 {
-            eprintln!("note: the model was trained on {}, and this is {}", description.data, data.name);
+            say!("note: the model was trained on {}, and this is {}", description.data, data.name);
         }
         let result = assess(&machine, &model, &description, &data.test, &data.item).await?;
         std::io::stdout().write_all(report(&result).as_bytes())?;

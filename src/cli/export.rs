@@ -81,9 +81,9 @@ impl Export {
             std::io::stdout().write_all(&bytes)?;
         } else {
             write_whole(&Os, &path, &bytes)?;
-            eprintln!("written: {}, {} bytes", path.display(), bytes.len());
+            say!("written: {}, {} bytes", path.display(), bytes.len());
         }
-        note.iter().for_each(|note| eprintln!("{note}"));
+        note.iter().for_each(|note| say!("{note}"));
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -38,7 +38,7 @@ pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config,
         Some(_) if !same => {
             return refuse("activation", config.activation().to_string(), base.activation().to_string());
         }
-        Some(_) => eprintln!("from: {}, {widths:?}, activation {}", path.display(), config.activation()),
+        Some(_) => say!("from: {}, {widths:?}, activation {}", path.display(), config.activation()),
         None => understood(path, &state, &config),
     }
     Ok((config.clone(), Mlp { activation: config.activation(), layers: state.layers }))

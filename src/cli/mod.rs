@@ -1,5 +1,14 @@
 //! The commands, one a file.
 
+/// Says something on stderr, unless `--quiet` was given.
+macro_rules! say {
+    ($($words:tt)*) => {
+        if !$crate::cli::quiet() {
+            eprintln!($($words)*);
+        }
+    };
+}
+
 mod base;
 mod bench;
 mod devices;
@@ -7,19 +16,25 @@ mod environment;
 mod eval;
 mod export;
 mod from;
+mod limits;
+mod lr_find;
 mod manual;
 mod model;
 mod options;
 mod parity;
 mod plan;
+mod plot;
 mod predict;
 mod presets;
 mod progress;
 mod settings;
+mod sink;
 mod train;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Train multilayer perceptrons on the GPU, on Vulkan, Metal or DX12, or on the CPU.
 #[derive(Parser)]
@@ -27,6 +42,19 @@ use std::process::ExitCode;
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Messages")]
+    quiet: bool,
+    /// Say on stderr what is being done, and when; twice for more. RUST_LOG decides instead, if it is set
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Messages")]
+    verbose: u8,
+}
+
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Whether stderr is for errors only.
+pub fn quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
 }
 
 const EXAMPLES: &str = "\
@@ -43,6 +71,8 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 a check failed, 4 no usable adapter, 5 b
 enum Command {
     /// Train a net and write a run folder.
     Train(train::Train),
+    /// Try learning rates from tiny to absurd and suggest one to begin with.
+    LrFind(lr_find::LrFind),
     /// Score a model on the test split.
     Eval(eval::Eval),
     /// Classify samples of a data set, shown as they are.
@@ -84,6 +114,7 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Train(command) => command.run().await,
+            Command::LrFind(command) => command.run().await,
             Command::Eval(command) => command.run().await,
             Command::Predict(command) => command.run().await,
             Command::Export(command) => command.run().await,
@@ -96,18 +127,22 @@ impl Cli {
             Command::Man(command) => command.run().await,
         }
     }
-}
 
-/// Warnings of the libraries go to stderr; `RUST_LOG` asks for more: `gpu_mlp=debug` says what start-up is doing, with
-/// the seconds since the program began.
-pub fn log() {
-    use tracing_subscriber::{EnvFilter, fmt::time::uptime};
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,wgpu_core=error,wgpu_hal=error,naga=error"));
-    tracing_subscriber::fmt()
-        .with_timer(uptime())
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .log_internal_errors(false)
-        .init();
+    /// Sets up what is said on stderr beside errors: warnings of the libraries, and what `-v`, `-vv` or `RUST_LOG` ask for,
+    /// with the seconds since the program began; in colours on a terminal, unless NO_COLOR is set.
+    pub fn log(&self) {
+        use tracing_subscriber::{EnvFilter, fmt::time::uptime};
+        QUIET.store(self.quiet, Ordering::Relaxed);
+        let filter = match (self.quiet, self.verbose) {
+            (true, _) => "error,wgpu_core=off,wgpu_hal=off,naga=off",
+            (_, 0) => "warn,wgpu_core=error,wgpu_hal=error,naga=error",
+            (_, 1) => "warn,wgpu_core=error,wgpu_hal=error,naga=error,gpu_mlp=debug",
+            _ => "info,gpu_mlp=trace",
+        };
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(filter));
+        let colours =
+            std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let log = tracing_subscriber::fmt().with_timer(uptime()).with_env_filter(filter).with_ansi(colours);
+        log.with_writer(std::io::stderr).log_internal_errors(false).init();
+    }
 }

@@ -62,7 +62,7 @@ impl ModelOptions {
 
 /// Says on stderr what was understood of a file of other origin, and what was taken where it says nothing.
 pub fn understood(path: &Path, state: &StateDict, config: &Config) {
-    eprintln!(
+    say!(
         "model: {} is a state dict of other origin; layers, in order: {}; taken for its activation {}, for its inputs {} \
          (--activation, --normalize)",
         path.display(),

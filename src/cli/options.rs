@@ -35,7 +35,7 @@ impl EngineOptions {
     /// Opens the machine and says on stderr which it is and why.
     pub async fn machine(&self) -> Result<Machine, Error> {
         let (machine, sentence) = Machine::choose(self.engine, &self.wanted()).await?;
-        eprintln!("{sentence}");
+        say!("{sentence}");
         Ok(machine)
     }
 
@@ -60,8 +60,8 @@ impl TuneOptions {
     /// came with, from the record of a run, stay.
     pub async fn choose(&self, config: &mut Config, data: &DataSet, machine: &Machine) -> Result<(), Error> {
         let tuning = tune::tune(config, data, machine, self.tune, gpu_mlp::cache::folder().as_deref()).await?;
-        tuning.note.iter().for_each(|note| eprintln!("note: {note}"));
-        tuning.line().iter().for_each(|line| eprintln!("{line}"));
+        tuning.note.iter().for_each(|note| say!("note: {note}"));
+        tuning.line().iter().for_each(|line| say!("{line}"));
         let recorded = std::mem::replace(&mut config.forms, tuning.forms);
         if self.tune != Tune::Force {
             config.forms.extend(recorded);
@@ -146,7 +146,7 @@ impl DataOptions {
             Some(data) => data,
             None => self.read()?,
         };
-        eprintln!(
+        say!(
             "data: {}, {} + {} samples of {:?}, {} classes: {}",
             data.name,
             data.train.len(),
@@ -165,7 +165,7 @@ impl DataOptions {
         }
         let mut bar: Option<(String, ProgressBar)> = None;
         data::open(&request, &mut |event| match event {
-            Event::Note(note) => eprintln!("note: {note}"),
+            Event::Note(note) => say!("note: {note}"),
             Event::Fetch { file, done, total } => {
                 if bar.as_ref().is_none_or(|(name, _)| *name != file) {
                     bar = Some((file.clone(), download_bar(&file)));
@@ -184,6 +184,9 @@ impl DataOptions {
 pub struct Ahead(std::thread::JoinHandle<Option<DataSet>>);
 
 fn download_bar(file: &str) -> ProgressBar {
+    if super::quiet() {
+        return ProgressBar::hidden();
+    }
     let bar = ProgressBar::no_length().with_message(file.to_string());
     let style = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}");
     style.into_iter().for_each(|style| bar.set_style(style));

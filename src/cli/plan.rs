@@ -52,8 +52,15 @@ impl PlanCommand {
             }
         }
         let (train, test) = (self.samples, self.test_samples);
-        let sizes =
-            Sizes { inputs: self.inputs, classes: self.classes, train, test, forms: self.form.into(), limit: u64::MAX };
+        let sizes = Sizes {
+            inputs: self.inputs,
+            classes: self.classes,
+            train,
+            validation: 0,
+            test,
+            forms: self.form.into(),
+            limit: u64::MAX,
+        };
         let net = Net::for_training(&config, sizes, 1.0 / 255.0, 0.0);
         let mut out = std::io::stdout();
         if let Some(training) = &net.training {

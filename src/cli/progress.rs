@@ -1,31 +1,80 @@
-//! The progress of an epoch: a bar on a terminal, nothing elsewhere.
+//! How far a run is, on stderr: a bar on a terminal, elsewhere a line now and then.
 
 use gpu_mlp::session::Progress;
-use gpu_mlp::train::Score;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
 
-/// A bar for one epoch; it hides itself where stderr is not a terminal.
-pub struct Bar(ProgressBar);
+/// How often an epoch that takes long says so where no bar can be drawn.
+const EVERY: Duration = Duration::from_secs(10);
 
-impl Bar {
-    pub fn new(at: &Progress) -> Self {
-        let bar = ProgressBar::new(at.samples).with_prefix(format!("epoch {}/{}", at.epoch, at.epochs));
-        let style = ProgressStyle::with_template("{prefix} {bar:30} {msg} {per_sec} ETA {eta}");
-        if let Ok(style) = style {
-            let rate = |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
-                let _ = write!(out, "{:.0} images/s", state.per_sec());
-            };
-            bar.set_style(style.with_key("per_sec", rate).progress_chars("█▉▊▋▌▍▎▏ "));
+/// Shows how far a run is.
+pub struct Display {
+    terminal: bool,
+    /// Drawn while an epoch is under way.
+    bar: Option<ProgressBar>,
+    /// When anything was last said.
+    last: Instant,
+}
+
+impl Display {
+    /// A display for stderr as it is.
+    pub fn new() -> Self {
+        Display { terminal: std::io::stderr().is_terminal(), bar: None, last: Instant::now() }
+    }
+
+    /// Shows this moment of an epoch.
+    pub fn show(&mut self, at: &Progress) {
+        if super::quiet() {
+            return;
         }
-        Bar(bar)
+        let epoch = format!("epoch {}/{}", at.epoch, at.epochs);
+        if self.terminal {
+            let bar = self.bar.get_or_insert_with(|| {
+                let style = ProgressStyle::with_template("{prefix} {bar:24} {msg}");
+                let bar = ProgressBar::new(at.samples).with_prefix(epoch);
+                style.into_iter().for_each(|style| bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ ")));
+                bar
+            });
+            bar.set_position(at.score.samples);
+            bar.set_message(words(at));
+        } else if self.last.elapsed() >= EVERY {
+            let share = 100.0 * at.score.samples as f64 / at.samples as f64;
+            eprintln!("{epoch} at {share:.0} %  {}", words(at));
+            self.last = Instant::now();
+        }
     }
 
-    pub fn show(&self, score: &Score) {
-        self.0.set_position(score.samples);
-        self.0.set_message(format!("loss {:.4} accuracy {:.2} %", score.loss(), 100.0 * score.accuracy()));
+    /// Takes the bar away; it comes back when something is shown.
+    pub fn clear(&mut self) {
+        self.bar.take().into_iter().for_each(|bar| bar.finish_and_clear());
+        self.last = Instant::now();
     }
+}
 
-    pub fn clear(self) {
-        self.0.finish_and_clear();
+/// Loss, accuracy, rate, and the time that the rest of the run takes at this rate.
+fn words(at: &Progress) -> String {
+    let done = (at.epoch as u64 - 1) * at.samples + at.score.samples;
+    let rate = done as f64 / at.seconds.max(1e-9);
+    let left = (at.epochs as u64 * at.samples).saturating_sub(done) as f64 / rate.max(1e-9);
+    // Whole seconds, and a bound, so that there is always a time to write.
+    let left = humantime::format_duration(Duration::from_secs(left.min(1e9) as u64));
+    let (loss, accuracy) = (at.score.loss(), 100.0 * at.score.accuracy());
+    format!("loss {loss:.4} accuracy {accuracy:.2} %  {rate:.0} images/s  ETA {left}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+    use gpu_mlp::session::Progress;
+    use gpu_mlp::train::Score;
+
+    #[test]
+    fn the_time_left_is_that_of_the_whole_run() {
+        let score = Score { loss_sum: 50.0, hits: 90, samples: 100 };
+        let at = Progress { epoch: 2, epochs: 4, samples: 200, score, epoch_seconds: 1.0, seconds: 3.0 };
+        // 300 of 800 samples in three seconds.
+        assert_eq!(words(&at), "loss 0.5000 accuracy 90.00 %  100 images/s  ETA 5s");
+        assert!(words(&Progress { seconds: 0.0, ..at }).ends_with("ETA 0s"));
     }
 }

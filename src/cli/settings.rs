@@ -3,7 +3,8 @@
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use gpu_mlp::config::{
-    ActivationName, BatchSize, Config, HealthName, Normalize, OnNan, Optimizer, PlanKind, Schedule, Settings, Upload,
+    ActivationName, BatchSize, Config, HealthName, Monitor, Normalize, OnNan, Optimizer, PlanKind, Schedule, Settings,
+    Upload,
 };
 use gpu_mlp::model::Init;
 use serde::Serialize;
@@ -13,6 +14,16 @@ use toml::Value;
 pub struct NetOptions(Settings);
 
 impl NetOptions {
+    /// The settings that were given, by the names of [`Config`]'s fields.
+    pub fn settings(&self) -> &Settings {
+        &self.0
+    }
+}
+
+/// What was said of validation and stopping.
+pub struct ChoiceOptions(Settings);
+
+impl ChoiceOptions {
     /// The settings that were given, by the names of [`Config`]'s fields.
     pub fn settings(&self) -> &Settings {
         &self.0
@@ -54,6 +65,9 @@ struct Training {
     /// Most samples on the device at a time; larger batches add up gradients
     #[arg(long, value_name = "N")]
     physical_batch: Option<usize>,
+    /// Batches whose gradients are averaged before each update, as if the batch were that many times as large
+    #[arg(long, value_name = "N")]
+    accumulate: Option<usize>,
     /// Passes over the training split
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
@@ -63,9 +77,6 @@ struct Training {
     /// Learning rate [default: 0.2 for sgd, 0.05 for nesterov, 0.001 for adam, adamw and rmsprop]
     #[arg(long)]
     lr: Option<f32>,
-    /// How the learning rate changes over the run: `linear` and `cosine` fall to zero
-    #[arg(long, value_enum)]
-    schedule: Option<Schedule>,
     /// Momentum of sgd, nesterov and rmsprop [default: 0, but 0.9 for nesterov]
     #[arg(long)]
     momentum: Option<f32>,
@@ -113,6 +124,65 @@ struct Training {
     on_nan: Option<OnNan>,
 }
 
+#[derive(Args, Serialize)]
+#[command(next_help_heading = "Schedule")]
+struct Rates {
+    /// How the learning rate changes over the run
+    #[arg(long, value_enum)]
+    schedule: Option<Schedule>,
+    /// Epochs, or a part of one, over which the learning rate first rises in a straight line, before any schedule
+    #[arg(long, value_name = "EPOCHS")]
+    warmup: Option<f32>,
+    /// Share of the learning rate at which `linear`, `cosine` and `one-cycle` end and below which `plateau` does not go
+    #[arg(long, value_name = "SHARE")]
+    lr_end: Option<f32>,
+    /// Factor of the learning rate: every --lr-step epochs for `step`, an epoch for `exponential`, a time for `plateau`
+    #[arg(long, value_name = "FACTOR")]
+    lr_gamma: Option<f32>,
+    /// Epochs between the falls of `step`
+    #[arg(long, value_name = "EPOCHS")]
+    lr_step: Option<usize>,
+    /// Epochs without anything better on the validation split after which `plateau` lowers the rate
+    #[arg(long, value_name = "EPOCHS")]
+    plateau_patience: Option<usize>,
+    /// Share of the run at which `one-cycle` has its highest rate and its lowest momentum
+    #[arg(long, value_name = "SHARE")]
+    cycle_peak: Option<f32>,
+    /// Lowest momentum, or β₁ of Adam: at the peak of `one-cycle`, or where --momentum-warmup begins
+    #[arg(long, value_name = "MOMENTUM")]
+    momentum_low: Option<f32>,
+    /// Epochs over which momentum, or β₁ of Adam, first rises from --momentum-low in a straight line
+    #[arg(long, value_name = "EPOCHS")]
+    momentum_warmup: Option<f32>,
+}
+
+#[derive(Args, Serialize)]
+#[command(next_help_heading = "Validation and stopping")]
+struct Choices {
+    /// Samples of the training split to keep apart and to choose by: when to stop, which model, which rate. The test split
+    /// is then scored once, at the end
+    #[arg(long, value_name = "N")]
+    validation: Option<usize>,
+    /// Seed of the draws of --validation and --limit-train, the same whatever --seed is
+    #[arg(long, value_name = "N")]
+    split_seed: Option<u64>,
+    /// Learn from this many samples of the training split only
+    #[arg(long, value_name = "N")]
+    limit_train: Option<usize>,
+    /// What has to become better on the validation split
+    #[arg(long, value_enum)]
+    monitor: Option<Monitor>,
+    /// Stop after this many epochs without anything better; 0 for never
+    #[arg(long, value_name = "EPOCHS")]
+    early_stopping: Option<usize>,
+    /// By how much an epoch must be better to count, in nats or as a share of samples
+    #[arg(long, value_name = "DELTA")]
+    min_delta: Option<f32>,
+    /// Write the model of the best epoch instead of the last
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "true|false")]
+    restore_best: Option<bool>,
+}
+
 /// A list under a name of its own, because clap takes a bare `Vec` for a repeated option.
 type Widths = Vec<usize>;
 
@@ -121,13 +191,16 @@ fn widths(text: &str) -> Result<Widths, String> {
     if text == "none" { Ok(Vec::new()) } else { text.split(',').map(width).collect() }
 }
 
+/// What was given of a group of options: what was not is no entry of a table.
+fn given<T: FromArgMatches + Serialize>(matches: &ArgMatches) -> Result<Settings, clap::Error> {
+    let invalid = |error| clap::Error::raw(clap::error::ErrorKind::InvalidValue, error);
+    Settings::try_from(T::from_arg_matches(matches)?).map_err(invalid)
+}
+
 impl FromArgMatches for NetOptions {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        // What was not given is no entry of a table.
-        let net = Settings::try_from(Net::from_arg_matches(matches)?);
-        let training = Settings::try_from(Training::from_arg_matches(matches)?);
-        let invalid = |error| clap::Error::raw(clap::error::ErrorKind::InvalidValue, error);
-        Ok(NetOptions(net.map_err(invalid)?.into_iter().chain(training.map_err(invalid)?).collect()))
+        let groups = [given::<Net>(matches)?, given::<Training>(matches)?, given::<Rates>(matches)?];
+        Ok(NetOptions(groups.into_iter().flatten().collect()))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -139,7 +212,30 @@ impl FromArgMatches for NetOptions {
 impl Args for NetOptions {
     fn augment_args(command: Command) -> Command {
         let defaults = Config::default().settings().unwrap_or_default();
-        Training::augment_args(Net::augment_args(command)).mut_args(|arg| with_default(arg, &defaults))
+        let command = Rates::augment_args(Training::augment_args(Net::augment_args(command)));
+        command.mut_args(|arg| with_default(arg, &defaults))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for ChoiceOptions {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        given::<Choices>(matches).map(ChoiceOptions)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for ChoiceOptions {
+    fn augment_args(command: Command) -> Command {
+        let defaults = Config::default().settings().unwrap_or_default();
+        Choices::augment_args(command).mut_args(|arg| with_default(arg, &defaults))
     }
 
     fn augment_args_for_update(command: Command) -> Command {

@@ -2,16 +2,19 @@
 
 use super::base::Base;
 use super::from;
+use super::limits::LimitOptions;
 use super::options::{DataOptions, EngineOptions, TuneOptions};
-use super::progress::Bar;
-use super::settings::NetOptions;
+use super::progress::Display;
+use super::settings::{ChoiceOptions, NetOptions};
+use super::sink::Sink;
 use clap::Args;
 use gpu_mlp::Error;
-use gpu_mlp::config::{HealthName, file};
+use gpu_mlp::config::{Config, HealthName, file};
+use gpu_mlp::data::Split;
 use gpu_mlp::disk::{Os, write_whole};
 use gpu_mlp::metrics::{Metrics, Record, SCHEMA};
 use gpu_mlp::model_file::{self, Description};
-use gpu_mlp::session::{Inspection, Limits, Observer, Progress, Reason, Report, Session, Wish};
+use gpu_mlp::session::{Finish, Inspection, Observer, Progress, Reason, Report, Session, Wish};
 use gpu_mlp::tensorboard::Board;
 use gpu_mlp::train::Score;
 use sha2::{Digest, Sha256};
@@ -40,6 +43,10 @@ pub struct Train {
     #[command(flatten)]
     net: NetOptions,
     #[command(flatten)]
+    choices: ChoiceOptions,
+    #[command(flatten)]
+    limits: LimitOptions,
+    #[command(flatten)]
     data: DataOptions,
     #[command(flatten)]
     engine: EngineOptions,
@@ -58,6 +65,9 @@ pub struct Train {
     /// Replace the run in the folder, if there is one
     #[arg(long, help_heading = "Output")]
     force: bool,
+    /// Print the records of metrics.jsonl, one a line, in place of lines for people
+    #[arg(long, conflicts_with = "dry_run", help_heading = "Output")]
+    json: bool,
 }
 
 /// The beginning of a run's config.toml.
@@ -81,9 +91,13 @@ impl Train {
                 .map(|(config, model)| (config, Some(model)))?,
             None => (base.with(&file.settings)?.with(self.net.settings())?, None),
         };
+        config = config.with(self.choices.settings())?;
+        let limits = self.limits.limits()?;
+        self.limits.overfit(&mut config)?;
         let data_is_of_file = self.data.take(&file.data)?;
         // What can be refused is refused before anything is read, fetched or written.
         config.check(usize::MAX)?;
+        config.check_choices(config.validation > 0)?;
         if self.print_config {
             let text = file::to_text(&config, &self.data.settings(None, self.from.as_deref()), None, help)?;
             std::io::stdout().write_all(text.as_bytes())?;
@@ -93,32 +107,39 @@ impl Train {
         let ahead = self.data.ahead();
         let machine = self.engine.machine().await?;
         tracing::debug!("machine open");
-        let data = self.data.open(ahead)?;
+        let data = self.limits.cut(config.divide(self.data.open(ahead)?)?);
         tracing::debug!("data open");
+        let validation = data.validation.as_ref().map_or(0, Split::len);
+        if config.validation > 0 || config.limit_train.is_some() {
+            say!("split: {} samples to learn from, {validation} to choose by", data.train.len());
+        }
         config.check(data.train.len())?;
         if let Some(record) = file.record.as_ref().filter(|_| data_is_of_file) {
             self.base.compare(record, &data, &machine)?;
         }
         self.tune.choose(&mut config, &data, &machine).await?;
 
-        let mut session = Session::open(&config, &data, &machine, Limits::default()).await?;
+        let mut session = Session::open(&config, &data, &machine, limits).await?;
         first.iter().try_for_each(|model| session.begin_with(model))?;
         let net = session.trainer().net();
         let (widths, parameters) = (config.widths(data.inputs(), data.classes), net.parameters());
-        eprintln!("net: {widths:?}, {parameters} parameters, {} MB on the device", net.plan.bytes() >> 20);
+        say!("net: {widths:?}, {parameters} parameters, {} MB on the device", net.plan.bytes() >> 20);
         if let Some(because) = config.plain_because(data.train.len()) {
-            eprintln!("note: the plain plan is taken: {because}");
+            say!("note: the plain plan is taken: {because}");
         }
         let description = Description::of(&config, &data, net);
 
+        if self.limits.dry_run {
+            return self.try_out(session, &config).await;
+        }
         let folder = self.folder()?;
-        let mut metrics = Metrics::create(Arc::new(Os), &folder)?;
+        let mut sink = Sink { metrics: Metrics::create(Arc::new(Os), &folder)?, json: self.json };
         let config_path = folder.join("config.toml");
         let record = file::Record::now(&data, &machine);
         let text =
             file::to_text(&config, &self.data.settings(Some(&data), self.from.as_deref()), Some(&record), |_| None)?;
         write_whole(&Os, &config_path, format!("{HEAD}{text}").as_bytes())?;
-        metrics.push(&Record::Run {
+        sink.push(&Record::Run {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION"),
             unix_time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
@@ -126,7 +147,7 @@ impl Train {
             data_origin: &data.origin,
             data_sha256: &data.sha256,
             train_samples: data.train.len(),
-            validation_samples: 0,
+            validation_samples: validation,
             test_samples: data.test.len(),
             widths: &widths,
             parameters,
@@ -137,29 +158,55 @@ impl Train {
         })?;
 
         let board = self.tensorboard.as_ref().map(|folder| Board::create(folder, &data.item)).transpose()?;
-        let mut recorder = Recorder {
-            bar: None,
-            board,
-            metrics,
-            data: &data.name,
-            epochs: config.epochs,
-            show_health: config.health == HealthName::Show,
-        };
+        let show_health = config.health == HealthName::Show;
+        let (display, epochs) = (Display::new(), config.epochs);
+        let mut recorder = Recorder { display, board, sink, data: &data.name, epochs, show_health };
         let outcome = session.run(&mut recorder).await;
-        let Recorder { mut metrics, .. } = recorder;
-        let mut end = |reason, model_sha256: Option<&str>| {
-            metrics.push(&Record::End { seconds: start.elapsed().as_secs_f64(), model_sha256, reason })
-        };
+        let Recorder { mut display, mut sink, .. } = recorder;
+        display.clear();
+        let seconds = || start.elapsed().as_secs_f64();
         if let Err(Error::Diverged { .. }) = outcome {
-            end(Reason::Diverged, None)?;
+            let (reason, seconds) = (Reason::Diverged, seconds());
+            sink.push(&Record::End { seconds, reason, model_sha256: None, restored_epoch: None, test: None })?;
         }
         let reason = outcome?;
+        let finish = session.finish().await?;
+        if data.validation.is_some() {
+            sink.line(&last_line(&finish))?;
+        }
         let path = folder.join("model.safetensors");
-        let bytes = model_file::to_bytes(&path, &session.model().await?, &description)?;
+        let bytes = model_file::to_bytes(&path, &finish.model, &description)?;
         write_whole(&Os, &path, &bytes)?;
         let hash = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        end(reason, Some(&hash))?;
-        eprintln!("model: {} (sha256 {})", path.display(), &hash[..16]);
+        let Finish { restored: restored_epoch, test, .. } = finish;
+        sink.push(&Record::End {
+            seconds: seconds(),
+            reason,
+            model_sha256: Some(&hash),
+            restored_epoch,
+            test: Some(test.into()),
+        })?;
+        if reason != Reason::Finished {
+            say!("ended: {reason}");
+        }
+        say!("model: {} (sha256 {})", path.display(), &hash[..16]);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// A batch of everything, and nothing written.
+    async fn try_out(&self, mut session: Session<'_>, config: &Config) -> anyhow::Result<ExitCode> {
+        let mut lines = Vec::new();
+        let mut heard = |report: &Report| {
+            lines.push(line(report, config.epochs));
+            Wish::Continue
+        };
+        session.run(&mut heard).await?;
+        lines.push(last_line(&session.finish().await?));
+        writeln!(
+            std::io::stdout(),
+            "{}\ndry run: one batch of everything was computed, nothing was written",
+            lines.join("\n")
+        )?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -198,12 +245,11 @@ fn next_free(runs: &Path) -> Result<PathBuf, Error> {
     unreachable!("there are more numbers than folders")
 }
 
-/// Writes down what happens in a run: a bar on stderr, a line an epoch on stdout, `metrics.jsonl`, TensorBoard's
-/// file.
+/// Writes down what happens in a run: progress on stderr, a line an epoch on stdout, `metrics.jsonl`, TensorBoard's file.
 struct Recorder<'a> {
-    bar: Option<Bar>,
+    display: Display,
     board: Option<Board>,
-    metrics: Metrics,
+    sink: Sink,
     data: &'a str,
     epochs: usize,
     show_health: bool,
@@ -211,22 +257,18 @@ struct Recorder<'a> {
 
 impl Observer for Recorder<'_> {
     fn progress(&mut self, progress: &Progress) -> Wish {
-        self.bar.get_or_insert_with(|| Bar::new(progress)).show(&progress.score);
+        self.display.show(progress);
         Wish::Continue
     }
 
     fn epoch(&mut self, report: &Report) -> Result<Wish, Error> {
-        self.bar.take().into_iter().for_each(Bar::clear);
-        self.metrics.push(&Record::epoch(report, self.data))?;
+        self.display.clear();
+        self.sink.push(&Record::epoch(report, self.data))?;
         self.board.iter_mut().try_for_each(|board| board.epoch(report).map(drop))?;
         let mut text = line(report, self.epochs);
         let health = report.health.iter().flatten().filter(|_| self.show_health);
         health.for_each(|layer| text += &format!("\n{layer}"));
-        match writeln!(std::io::stdout(), "{text}") {
-            // Whoever read the lines has seen enough; the model is wanted all the same.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
-            written => written.map_err(Error::file("stdout"))?,
-        }
+        self.sink.line(&text)?;
         Ok(Wish::Continue)
     }
 
@@ -239,12 +281,24 @@ impl Observer for Recorder<'_> {
     }
 }
 
+/// A score in a few words.
+fn words(name: &str, score: &Score) -> String {
+    format!("{name} loss {:.4} accuracy {:.2} %", score.loss(), 100.0 * score.accuracy())
+}
+
 /// An epoch in a line.
 fn line(report: &Report, epochs: usize) -> String {
-    let score =
-        |name, score: &Score| format!("{name} loss {:.4} accuracy {:.2} %  ", score.loss(), 100.0 * score.accuracy());
     let part = if report.whole { String::new() } else { format!(" to update {}", report.step) };
-    let test = report.test.map_or_else(String::new, |test| score("test", &test));
-    let (epoch, seconds, rate) = (report.epoch, report.seconds, report.images_per_second);
-    format!("epoch {epoch}/{epochs}{part}  {}{test}{seconds:.2} s  {rate:.0} images/s", score("train", &report.train))
+    let mut text = format!("epoch {}/{epochs}{part}  {}", report.epoch, words("train", &report.train));
+    for (name, score) in [("validation", &report.validation), ("test", &report.test)] {
+        text += &score.as_ref().map_or_else(String::new, |score| format!("  {}", words(name, score)));
+    }
+    let (best, seconds, rate) = (if report.best { "  best" } else { "" }, report.seconds, report.images_per_second);
+    format!("{text}{best}  {seconds:.2} s  {rate:.0} images/s")
+}
+
+/// What the test split says at the end of a run that was chosen by another.
+fn last_line(finish: &Finish) -> String {
+    let model = finish.restored.map_or("the last update".to_string(), |epoch| format!("epoch {epoch}, the best"));
+    format!("model of {model}  {}", words("test", &finish.test))
 }

@@ -80,6 +80,7 @@ pub fn generate(options: &Options) -> DataSet {
         item: vec![pen::SIDE, pen::SIDE],
         classes: CLASSES,
         train,
+        validation: None,
         test,
         sha256: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
         origin: format!("generated from strokes, seed {}", options.seed),

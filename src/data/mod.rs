@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::Error;
 
 pub mod digits;
+mod divide;
 pub mod fetch;
 pub mod folder;
 pub mod idx;
@@ -69,7 +70,9 @@ pub struct DataSet {
     pub classes: usize,
     /// What is learnt from.
     pub train: Split,
-    /// What is never learnt from.
+    /// What is chosen by, such as when to stop; taken out of the training split by [`DataSet::divided`].
+    pub validation: Option<Split>,
+    /// What is neither learnt from nor chosen by.
     pub test: Split,
     /// One SHA-256 in hex for the whole set, made of those of its four raw IDX files by
     /// [`combined_sha256`].

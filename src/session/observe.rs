@@ -6,6 +6,7 @@ use crate::health::LayerHealth;
 use crate::model::Mlp;
 use crate::train::Score;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Told what happens in a run. Every answer is a [`Wish`]; none changes what is computed.
 pub trait Observer {
@@ -82,6 +83,8 @@ impl Wish {
 pub enum Reason {
     /// All epochs were trained.
     Finished,
+    /// The validation split saw nothing better for long enough.
+    EarlyStopping,
     /// The time was up.
     MaxTime,
     /// The updates were made.
@@ -90,6 +93,19 @@ pub enum Reason {
     Interrupted,
     /// A loss was no longer finite.
     Diverged,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::Finished => "all epochs are trained",
+            Reason::EarlyStopping => "nothing better on the validation split",
+            Reason::MaxTime => "the time is up",
+            Reason::MaxSteps => "the updates are made",
+            Reason::Interrupted => "interrupted",
+            Reason::Diverged => "the loss is not finite",
+        })
+    }
 }
 
 /// How far a run is, within an epoch.
@@ -120,8 +136,12 @@ pub struct Report {
     pub whole: bool,
     /// The training split, each batch scored before it was learned from.
     pub train: Score,
-    /// The test split after the epoch.
+    /// The validation split after the epoch, if there is one.
+    pub validation: Option<Score>,
+    /// The test split after the epoch. With a validation split it is scored once, by [`super::Session::finish`].
     pub test: Option<Score>,
+    /// Whether the validation split liked no epoch before it as well.
+    pub best: bool,
     /// Learning rate of the last update.
     pub lr: f32,
     /// Momentum of the last update; for Adam β₁.

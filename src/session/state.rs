@@ -1,5 +1,7 @@
 //! What a run remembers between steps, beside the tensors.
 
+use super::Judge;
+use crate::model::Mlp;
 use crate::train::{Score, Values};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,8 @@ pub struct State {
     pub epoch_seconds: f64,
     /// Seconds trained in all.
     pub seconds: f64,
+    /// What the validation scores so far have come to.
+    pub judge: Judge,
 }
 
 /// A run at a settled moment: all work done, all of it looked at.
@@ -24,4 +28,6 @@ pub struct Snapshot {
     pub state: State,
     /// Weights, biases, and what the optimizer remembers.
     pub tensors: Vec<Values>,
+    /// The model of the best epoch, where it is to be restored.
+    pub best: Option<Mlp>,
 }

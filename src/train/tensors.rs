@@ -58,6 +58,15 @@ impl Trainer<'_> {
         Ok(Mlp { activation: self.config.activation(), layers })
     }
 
+    /// Puts back what [`Trainer::model`] gave, to be evaluated; training cannot go on from it.
+    pub fn load(&mut self, model: &Mlp) {
+        for (ids, layer) in self.net.layers.iter().zip(&model.layers) {
+            let [w, b] = ids.evaluated();
+            self.engine.write(w, 0, &w.pack(&layer.weight));
+            self.engine.write(b, 0, &b.pack(&layer.bias));
+        }
+    }
+
     /// What training changes (weights, biases, what the optimizer remembers), each tensor with its name in the plan.
     ///
     /// # Errors

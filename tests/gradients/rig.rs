@@ -38,8 +38,15 @@ pub fn config(activation: ActivationName, hidden: &[usize], dropout: bool) -> Co
 
 /// The net of a configuration.
 pub fn net(config: &Config) -> Net {
-    let sizes =
-        Sizes { inputs: INPUTS, classes: CLASSES, train: SAMPLES, test: 1, forms: Form::Plain.into(), limit: 1 << 20 };
+    let sizes = Sizes {
+        inputs: INPUTS,
+        classes: CLASSES,
+        train: SAMPLES,
+        validation: 0,
+        test: 1,
+        forms: Form::Plain.into(),
+        limit: 1 << 20,
+    };
     Net::for_training(config, sizes, SCALE, SHIFT)
 }
 
@@ -55,6 +62,7 @@ fn data() -> DataSet {
         item: vec![INPUTS],
         classes: CLASSES,
         train: split(SAMPLES),
+        validation: None,
         test: split(1),
         sha256: String::new(),
         origin: "a seed".into(),

@@ -1,0 +1,65 @@
+//! What ends a run before its epochs do, and runs that only try something.
+
+use clap::Args;
+use gpu_mlp::Error;
+use gpu_mlp::config::{BatchSize, Config};
+use gpu_mlp::data::DataSet;
+use gpu_mlp::net::EVAL_BATCH;
+use gpu_mlp::session::Limits;
+use std::time::Duration;
+
+#[derive(Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitOptions {
+    /// End the run after this time (90s, 10m, 1h 30m), with its model; no schedule is changed by it
+    #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]
+    max_time: Option<Duration>,
+    /// End the run after this many updates, with its model; no schedule is changed by it
+    #[arg(long, value_name = "N")]
+    max_steps: Option<u64>,
+    /// Learn from as many samples as this many batches have: a net that cannot learn them by heart has a mistake in it
+    #[arg(long, conflicts_with = "limit_train", value_name = "N")]
+    overfit_batches: Option<usize>,
+    /// Lay everything out, train one batch, score one of each split, write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+impl LimitOptions {
+    /// The limits of the session.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a limit of nothing.
+    pub fn limits(&self) -> Result<Limits, Error> {
+        if self.max_steps == Some(0) {
+            return Err(Error::Setting("max-steps is 0 but must be at least 1".into()));
+        }
+        let max_steps = if self.dry_run { Some(1) } else { self.max_steps };
+        Ok(Limits { max_steps, max_time: self.max_time })
+    }
+
+    /// Puts the batches to be overfitted into the settings.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if there are none, or if a batch is all there is.
+    pub fn overfit(&self, config: &mut Config) -> Result<(), Error> {
+        let Some(batches) = self.overfit_batches else { return Ok(()) };
+        let BatchSize::Samples(_) = config.batch_size else {
+            return Err(Error::Setting("overfit-batches needs a batch-size that is a number".into()));
+        };
+        if batches == 0 {
+            return Err(Error::Setting("overfit-batches is 0 but must be at least 1".into()));
+        }
+        config.limit_train = Some(batches.saturating_mul(config.batch(usize::MAX)));
+        Ok(())
+    }
+
+    /// The data, for a dry run with no more than a batch of what is only scored.
+    pub fn cut(&self, mut data: DataSet) -> DataSet {
+        if self.dry_run {
+            data.test = data.test.head(EVAL_BATCH);
+            data.validation = data.validation.map(|split| split.head(EVAL_BATCH));
+        }
+        data
+    }
+}

@@ -1,0 +1,78 @@
+//! `gpu-mlp lr-find`
+
+use super::options::{DataOptions, EngineOptions};
+use super::plot;
+use super::settings::{ChoiceOptions, NetOptions};
+use clap::Args;
+use gpu_mlp::config::Config;
+use gpu_mlp::lr_find::{Found, Sweep, lr_find};
+use std::io::Write;
+use std::process::ExitCode;
+
+#[derive(Args)]
+#[command(after_help = "\
+Trains first weights with a rate that grows with every update, until the loss explodes, and draws the loss over the rate. The
+suggestion is where the loss falls most steeply: a rate to begin with, not the best one. --lr and the schedule have no part in
+it. With --validation the loss is that of the validation split after each update, else that of each batch before it. The test
+split is not used, and nothing is written.
+
+Examples:
+  gpu-mlp lr-find
+  gpu-mlp lr-find --optimizer adam --hidden 512,512 --keep-prob 0.8 --validation 2000
+  gpu-mlp lr-find --from 1e-4 --to 1 --steps 400 --json")]
+pub struct LrFind {
+    #[command(flatten)]
+    net: NetOptions,
+    #[command(flatten)]
+    choices: ChoiceOptions,
+    #[command(flatten)]
+    data: DataOptions,
+    #[command(flatten)]
+    engine: EngineOptions,
+    /// First rate
+    #[arg(long, default_value_t = Sweep::default().from, value_name = "RATE", help_heading = "Sweep")]
+    from: f64,
+    /// Last rate, if the loss does not explode before
+    #[arg(long, default_value_t = Sweep::default().to, value_name = "RATE", help_heading = "Sweep")]
+    to: f64,
+    /// How many rates, with an update each
+    #[arg(long, default_value_t = Sweep::default().steps, value_name = "N", help_heading = "Sweep")]
+    steps: usize,
+    /// Print one JSON object with every point instead of the plot
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+}
+
+impl LrFind {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let config = Config::default().with(self.net.settings())?.with(self.choices.settings())?;
+        config.check(usize::MAX)?;
+        let ahead = self.data.ahead();
+        let machine = self.engine.machine().await?;
+        let data = config.divide(self.data.open(ahead)?)?;
+        config.check(data.train.len())?;
+        let sweep = Sweep { from: self.from, to: self.to, steps: self.steps };
+        let found = lr_find(&config, &data, &machine, sweep).await?;
+        let text =
+            if self.json { serde_json::to_string(&found)? + "\n" } else { drawn(&found, data.validation.is_some()) };
+        std::io::stdout().write_all(text.as_bytes())?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The curve, and what to make of it.
+fn drawn(found: &Found, validation: bool) -> String {
+    let points: Vec<(f64, f64)> = found.points.iter().map(|point| (point.lr, point.smoothed)).collect();
+    let of = if validation { "validation" } else { "training" };
+    let mut text = format!("smoothed {of} loss over the learning rate\n{}", plot::log_x(&points, found.suggestion));
+    let last = found.points.last().map_or(0.0, |point| point.lr);
+    text += &match (found.diverged, found.lowest) {
+        (true, Some(lowest)) => format!("lowest at {lowest}, exploded after {last:.2}\n"),
+        (false, Some(lowest)) => format!("lowest at {lowest}; did not explode up to {last:.2}\n"),
+        (_, None) => "the loss exploded at once: begin with a smaller --from\n".into(),
+    };
+    text + &match found.suggestion {
+        Some(lr) => format!("suggestion: --lr {lr}\n"),
+        None => "no suggestion: the loss falls nowhere\n".into(),
+    }
+}

@@ -1,0 +1,121 @@
+//! What is made of the validation split's scores: which epoch was best, when to stop, when to lower the rate.
+
+use crate::config::{Config, Monitor, Schedule};
+use crate::train::Score;
+use serde::{Deserialize, Serialize};
+
+/// What is remembered of the scores so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judge {
+    /// The best epoch, and what was monitored there: a loss, or a share of misses.
+    pub best: Option<(usize, f64)>,
+    /// What an epoch must better by `min-delta` for patience to begin anew.
+    mark: Option<f64>,
+    /// Epochs since then.
+    waited: usize,
+    /// Epochs since then, or since the rate was last lowered.
+    waited_for_rate: usize,
+    /// What the plateaus so far have made of the learning rate.
+    pub lr_factor: f64,
+}
+
+impl Default for Judge {
+    fn default() -> Self {
+        Judge { best: None, mark: None, waited: 0, waited_for_rate: 0, lr_factor: 1.0 }
+    }
+}
+
+impl Judge {
+    /// Takes in the score of an epoch. Returns whether it is the best so far.
+    pub fn take(&mut self, config: &Config, epoch: usize, score: &Score) -> bool {
+        let value = match config.monitor {
+            Monitor::Loss => score.loss(),
+            Monitor::Accuracy => 1.0 - score.accuracy(),
+        };
+        // In the positive form, so that a NaN is never better.
+        let best = self.best.map_or(value.is_finite(), |(_, best)| value < best);
+        if best {
+            self.best = Some((epoch, value));
+        }
+        if self.mark.map_or(value.is_finite(), |mark| value < mark - f64::from(config.min_delta)) {
+            (self.mark, self.waited, self.waited_for_rate) = (Some(value), 0, 0);
+        } else {
+            (self.waited, self.waited_for_rate) = (self.waited + 1, self.waited_for_rate + 1);
+        }
+        if config.schedule == Schedule::Plateau && self.waited_for_rate >= config.plateau_patience {
+            self.lr_factor = (self.lr_factor * f64::from(config.lr_gamma)).max(f64::from(config.lr_end));
+            self.waited_for_rate = 0;
+        }
+        best
+    }
+
+    /// Whether patience is at its end.
+    pub fn stops(&self, config: &Config) -> bool {
+        config.early_stopping > 0 && self.waited >= config.early_stopping
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Losses of epochs from 1; where it stops, the best epoch, and the rate's factor after each.
+    fn judged(config: &Config, losses: &[f64]) -> (Option<usize>, Option<usize>, Vec<f64>) {
+        let (mut judge, mut stop, mut factors) = (Judge::default(), None, Vec::new());
+        for (epoch, &loss_sum) in (1..).zip(losses) {
+            judge.take(config, epoch, &Score { loss_sum, hits: 0, samples: 1 });
+            factors.push(judge.lr_factor);
+            if stop.is_none() && judge.stops(config) {
+                stop = Some(epoch);
+            }
+        }
+        (stop, judge.best.map(|(epoch, _)| epoch), factors)
+    }
+
+    #[test]
+    fn patience_counts_epochs_without_anything_better() {
+        let patient = |early_stopping| Config { early_stopping, ..Config::default() };
+        let losses = [5.0, 4.0, 4.5, 4.2, 3.0, 3.1, 3.0, 3.2];
+        assert_eq!(judged(&patient(2), &losses[..4]).0, Some(4));
+        assert_eq!(judged(&patient(3), &losses).0, Some(8), "3.0 again is not better");
+        assert_eq!(judged(&patient(0), &losses).0, None);
+        assert_eq!(judged(&patient(9), &losses).1, Some(5));
+    }
+
+    #[test]
+    fn small_steps_do_not_renew_patience_but_the_best_is_the_best() {
+        let config = Config { early_stopping: 3, min_delta: 0.5, ..Config::default() };
+        assert_eq!(judged(&config, &[5.0, 4.9, 4.8, 4.7]), (Some(4), Some(4), vec![1.0; 4]));
+        // Many small steps add up: they are held against what patience began with.
+        assert_eq!(judged(&config, &[5.0, 4.8, 4.6, 4.4, 4.2]).0, None);
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_never_better() {
+        let config = Config { early_stopping: 2, ..Config::default() };
+        assert_eq!(judged(&config, &[f64::NAN, f64::INFINITY, 1.0]).0, Some(2));
+        assert_eq!(judged(&config, &[1.0, f64::NAN, f64::NAN]).1, Some(1));
+    }
+
+    #[test]
+    fn accuracy_is_better_when_it_is_higher() {
+        let config = Config { monitor: Monitor::Accuracy, ..Config::default() };
+        let mut judge = Judge::default();
+        let verdicts =
+            [5, 7, 6].map(|hits| judge.take(&config, 1, &Score { loss_sum: hits as f64, hits, samples: 10 }));
+        assert_eq!(verdicts, [true, true, false]);
+    }
+
+    #[test]
+    fn a_plateau_lowers_the_rate_each_time_its_patience_ends_but_not_below_the_end() {
+        let config = Config {
+            schedule: Schedule::Plateau,
+            plateau_patience: 2,
+            lr_gamma: 0.5,
+            lr_end: 0.1875,
+            ..Config::default()
+        };
+        let losses = [5.0, 5.0, 5.0, 5.0, 5.0, 4.0, 4.0, 4.0, 4.0];
+        assert_eq!(judged(&config, &losses).2, [1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.25, 0.1875, 0.1875]);
+    }
+}

@@ -1,0 +1,182 @@
+//! What a run chooses, it chooses by the validation split, which has no part in its weights.
+
+use gpu_mlp::Error;
+use gpu_mlp::config::{BatchSize, Config, Optimizer, Schedule};
+use gpu_mlp::data::DataSet;
+use gpu_mlp::data::digits::{Options, generate};
+use gpu_mlp::lr_find::{Sweep, lr_find};
+use gpu_mlp::machine::Machine;
+use gpu_mlp::model::Mlp;
+use gpu_mlp::session::{Limits, Observer, Reason, Report, Session, Snapshot, Wish};
+use pollster::block_on;
+
+/// Takes a snapshot after every update and keeps the reports.
+#[derive(Default)]
+struct Notes {
+    snapshots: Vec<Snapshot>,
+    reports: Vec<Report>,
+}
+
+impl Observer for Notes {
+    fn epoch(&mut self, report: &Report) -> Result<Wish, Error> {
+        self.reports.push(report.clone());
+        Ok(Wish::Continue)
+    }
+
+    fn snapshot_at(&mut self, step: u64) -> Option<u64> {
+        Some(step + 1)
+    }
+
+    fn snapshot(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        self.snapshots.push(snapshot.clone());
+        Ok(())
+    }
+}
+
+/// A run whose validation loss soon grows again: a large net, few samples, a high rate.
+fn config() -> Config {
+    Config {
+        hidden: vec![64],
+        batch_size: BatchSize::Samples(20),
+        schedule: Schedule::Plateau,
+        plateau_patience: 1,
+        early_stopping: 3,
+        restore_best: true,
+        validation: 40,
+        limit_train: Some(60),
+        lr: 0.3,
+        epochs: 60,
+        ..Config::default()
+    }
+}
+
+fn data(config: &Config) -> DataSet {
+    config.divide(generate(&Options { train: 300, test: 50, seed: 1 })).unwrap()
+}
+
+fn open<'a>(config: &Config, data: &'a DataSet) -> Session<'a> {
+    block_on(Session::open(config, data, &Machine::Cpu, Limits::default())).unwrap()
+}
+
+fn finished(config: &Config, data: &DataSet) -> (Reason, Mlp) {
+    let mut session = open(config, data);
+    let reason = block_on(session.run(&mut |_: &Report| Wish::Continue)).unwrap();
+    (reason, block_on(session.finish()).unwrap().model)
+}
+
+#[test]
+fn a_run_stops_when_nothing_gets_better_and_leaves_the_best_epoch() {
+    let (config, mut notes) = (config(), Notes::default());
+    let data = data(&config);
+    let mut session = open(&config, &data);
+    assert_eq!(block_on(session.run(&mut notes)).unwrap(), Reason::EarlyStopping);
+    let losses: Vec<f64> = notes.reports.iter().map(|report| report.validation.unwrap().loss()).collect();
+    let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
+    let number = losses.iter().position(|&loss| loss == best).unwrap() + 1;
+    assert_eq!(losses.len(), number + 3, "three epochs of patience: {losses:?}");
+    assert!(notes.reports.iter().all(|report| report.test.is_none()), "the test split is not looked at before the end");
+    assert!(notes.reports.last().unwrap().lr < 0.3 * 0.6, "the plateau lowered the rate");
+
+    let finish = block_on(session.finish()).unwrap();
+    assert_eq!(finish.restored, Some(number));
+    let snapshot = &notes.snapshots[3 * number - 1];
+    assert_eq!(snapshot.state.step, 3 * number as u64);
+    assert_eq!(snapshot.tensors[0].values, finish.model.layers[0].weight);
+}
+
+#[test]
+fn choices_are_made_alike_by_a_run_that_is_resumed() {
+    let (config, mut notes) = (config(), Notes::default());
+    let data = data(&config);
+    let mut whole = open(&config, &data);
+    block_on(whole.run(&mut notes)).unwrap();
+    let finish = block_on(whole.finish()).unwrap();
+    for at in [2, 3 * notes.reports.len() - 7, 3 * notes.reports.len() - 3, 3 * notes.reports.len()] {
+        let from = &notes.snapshots[at - 1];
+        let state = serde_json::from_str(&serde_json::to_string(&from.state).unwrap()).unwrap();
+        let mut rest = open(&config, &data);
+        rest.resume(&Snapshot { state, ..from.clone() }).unwrap();
+        assert_eq!(block_on(rest.run(&mut Notes::default())).unwrap(), Reason::EarlyStopping, "after update {at}");
+        let end = block_on(rest.finish()).unwrap();
+        assert_eq!((end.model, end.restored, end.test), (finish.model.clone(), finish.restored, finish.test));
+    }
+}
+
+#[test]
+fn what_the_validation_split_holds_has_no_part_in_the_weights() {
+    let config = Config {
+        early_stopping: 0,
+        restore_best: false,
+        schedule: Schedule::OneCycle,
+        momentum: 0.9,
+        lr: 0.05,
+        epochs: 3,
+        ..config()
+    };
+    let data = data(&config);
+    let mut noise = data.clone();
+    noise.validation.as_mut().unwrap().pixels.iter_mut().for_each(|pixel| *pixel = 255 - *pixel);
+    let mut none = data.clone();
+    none.validation = None;
+    let [one, two, three] = [data, noise, none].map(|data| finished(&config, &data).1);
+    assert!(one == two && one == three);
+}
+
+#[test]
+fn without_a_validation_split_nothing_is_chosen() {
+    let data = generate(&Options { train: 100, test: 10, seed: 1 });
+    let plain = Config { schedule: Schedule::Constant, early_stopping: 0, restore_best: false, ..config() };
+    for config in [
+        Config { early_stopping: 1, ..plain.clone() },
+        Config { restore_best: true, ..plain.clone() },
+        Config { schedule: Schedule::Plateau, ..plain.clone() },
+    ] {
+        let refused = block_on(Session::open(&config, &data, &Machine::Cpu, Limits::default())).err().unwrap();
+        assert!(refused.to_string().contains("needs a validation split"), "{refused}");
+    }
+    assert_eq!(finished(&Config { epochs: 1, ..plain }, &data).0, Reason::Finished);
+}
+
+#[test]
+fn accumulated_batches_are_one_large_batch() {
+    let data = generate(&Options { train: 250, test: 10, seed: 1 });
+    let plain = Config { keep_prob: 0.8, epochs: 2, ..Config::default() };
+    let small = Config { batch_size: BatchSize::Samples(20), accumulate: 3, ..plain.clone() };
+    let large = Config { batch_size: BatchSize::Samples(60), physical_batch: 20, ..plain };
+    assert!(finished(&small, &data).1 == finished(&large, &data).1);
+}
+
+#[test]
+fn the_rate_that_is_found_trains() {
+    let plain =
+        Config { validation: 0, limit_train: None, restore_best: false, early_stopping: 0, ..Config::default() };
+    for optimizer in [Optimizer::Sgd, Optimizer::Nesterov, Optimizer::Adam] {
+        for validation in [0, 200] {
+            let momentum = optimizer.default_momentum();
+            let config = Config { optimizer, momentum, validation, epochs: 3, ..plain.clone() };
+            let data = config.divide(generate(&Options { train: 3000, test: 500, seed: 1 })).unwrap();
+            let found = block_on(lr_find(&config, &data, &Machine::Cpu, Sweep::default())).unwrap();
+            let again = block_on(lr_find(&config, &data, &Machine::Cpu, Sweep::default())).unwrap();
+            assert_eq!(found, again, "a sweep repeats itself");
+            let lr = found.suggestion.unwrap() as f32;
+            assert!(f64::from(lr) < found.lowest.unwrap() && found.points.windows(2).all(|two| two[0].lr < two[1].lr));
+            let mut session = open(&Config { lr, ..config }, &data);
+            block_on(session.run(&mut |_: &Report| Wish::Continue)).unwrap();
+            let accuracy = block_on(session.finish()).unwrap().test.accuracy();
+            assert!(accuracy > 0.85, "{optimizer:?}, validation {validation}: {lr} leads to {accuracy}");
+        }
+    }
+}
+
+#[test]
+fn a_sweep_must_rise_and_see_a_slope() {
+    let data = generate(&Options { train: 100, test: 10, seed: 1 });
+    for sweep in [
+        Sweep { from: 0.0, ..Sweep::default() },
+        Sweep { from: 1.0, to: 0.1, ..Sweep::default() },
+        Sweep { to: f64::INFINITY, ..Sweep::default() },
+        Sweep { steps: 49, ..Sweep::default() },
+    ] {
+        assert!(matches!(block_on(lr_find(&Config::default(), &data, &Machine::Cpu, sweep)), Err(Error::Setting(_))));
+    }
+}
