@@ -102,6 +102,14 @@ fn sgemm(shape: Product<'_>, rows: Range<usize>, cols: Range<usize>, c: Shared) 
     }
 }
 
+/// Leave to use features of wgpu that its authors call experimental.
+#[expect(unsafe_code, reason = "wgpu asks for the acknowledgement in this form")]
+pub fn experimental() -> wgpu::ExperimentalFeatures {
+    // SAFETY: the caller acknowledges that wgpu may have errors there. It is asked for only where the user asked for mixed
+    // precision, and what is computed with it is compared with the CPU before it is trusted.
+    unsafe { wgpu::ExperimentalFeatures::enabled() }
+}
+
 /// Bytes of a SHA-256.
 const SEAL: usize = 32;
 

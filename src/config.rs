@@ -113,6 +113,8 @@ pub struct Config {
     pub health: HealthName,
     /// What is done about a loss or a weight that is not a finite number.
     pub on_nan: OnNan,
+    /// In which numbers matrix products are computed.
+    pub precision: Precision,
     /// Forms of matrix products on a GPU, as [`crate::tune`] chose them; where there is none, the form that suits the
     /// adapter. Forms differ in the order of their sums, so the same bits need the same forms.
     #[serde(skip_serializing_if = "Chosen::is_empty")]
@@ -167,6 +169,7 @@ impl Default for Config {
             plan: PlanKind::Fused,
             health: HealthName::Record,
             on_nan: OnNan::Stop,
+            precision: Precision::F32,
             forms: Chosen::new(),
         }
     }
@@ -256,6 +259,19 @@ pub enum PlanKind {
     Plain,
 }
 
+/// In which numbers the matrix products of layers are computed; all else, and every tensor, is in single precision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Precision {
+    /// Single precision.
+    #[default]
+    F32,
+    /// Factors rounded to half precision, sums in single precision, see [`crate::kernels::half`]. Takes the plain plan: the
+    /// fused updates have no such form.
+    F16Mixed,
+}
+
 impl Config {
     /// The activation with its parameter.
     pub fn activation(&self) -> Activation {
@@ -276,6 +292,8 @@ impl Config {
             Some("gradients are clipped when all of them are there")
         } else if self.batch(samples) > self.micro_batch(samples) {
             Some("gradients of several micro-batches are added up")
+        } else if self.precision == Precision::F16Mixed {
+            Some("the fused updates have no form in mixed precision")
         } else {
             None
         }

@@ -1,5 +1,6 @@
 //! Everything that can go wrong at run time, each with the next action to take.
 
+use crate::kernel::Needs;
 use std::path::PathBuf;
 
 /// What the library reports instead of panicking on user input, files or devices.
@@ -149,6 +150,15 @@ impl Error {
             Error::Diverged { origin: Origin::Nowhere { .. }, .. } => "run `gpu-mlp parity` to test the machine",
             Error::Diverged { .. } => "use a smaller --lr, or --clip-norm 1",
             Error::File { .. } => "check that the folder exists, is writable, and has space",
+        }
+    }
+
+    /// An adapter lacks what `whose` needs.
+    pub fn lacks(adapter: &str, needs: Needs, whose: &str) -> Error {
+        Error::NoAdapter {
+            problem: format!("{whose} needs {needs}, which {adapter} does not have or was not opened with"),
+            next: "use --precision f32, another adapter (`gpu-mlp devices` lists what they have), or --engine cpu"
+                .into(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Which form each matrix product of a plan takes. Forms differ in the order of their sums, so the choice decides bits:
 //! it is data, written down with the run.
 
+use crate::config::Precision;
 use crate::kernels::update::Update;
 use crate::kernels::{Form, Op};
 use crate::tensor::Id;
@@ -79,6 +80,16 @@ pub struct Forms {
 }
 
 impl Forms {
+    /// The same without the forms of another precision.
+    pub fn in_precision(mut self, precision: Precision) -> Forms {
+        let fits = |form: &Form| form.is_half() == (precision == Precision::F16Mixed);
+        self.chosen.retain(|_, form| fits(form));
+        if !fits(&self.default) {
+            self.default = if self.default.is_half() { Form::default() } else { Form::Half };
+        }
+        self
+    }
+
     /// The form of a product.
     pub fn of(&self, product: Product) -> Form {
         self.chosen.get(&product.to_string()).copied().unwrap_or(self.default)

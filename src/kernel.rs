@@ -50,6 +50,40 @@ pub struct Shader {
     pub overrides: &'static [(&'static str, f64)],
 }
 
+/// What a device must have beyond the core of WebGPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// Nothing.
+    #[default]
+    Core,
+    /// Values in half precision.
+    Half,
+    /// Those, and cooperative matrices of 16×16 that sum products of halves in single precision, in subgroups of 32.
+    Coop,
+}
+
+impl std::fmt::Display for Needs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Needs::Core => "nothing",
+            Needs::Half => "half precision (f16)",
+            Needs::Coop => "cooperative matrices of 16x16 (f16 to f32, in subgroups of 32)",
+        })
+    }
+}
+
+impl Shader {
+    /// What it needs, read off its own `enable` lines.
+    pub fn needs(&self) -> Needs {
+        let enables = |extension: &str| self.source.lines().any(|line| line == format!("enable {extension};"));
+        match (enables("f16"), enables("wgpu_cooperative_matrix")) {
+            (_, true) => Needs::Coop,
+            (true, false) => Needs::Half,
+            (false, false) => Needs::Core,
+        }
+    }
+}
+
 /// A field of a uniform block: its name, its type in the spelling that Rust and WGSL share, its byte offset.
 pub type Field = (&'static str, &'static str, usize);
 

@@ -1,9 +1,11 @@
 //! Which machine runs the plan: the CPU or an open GPU.
 
+use crate::config::Precision;
 use crate::cpu::CpuEngine;
 use crate::engine::{Engine, Memory};
 use crate::error::Error;
 use crate::gpu::{Gpu, GpuEngine, Wanted, real_gpu, select};
+use crate::kernel::{Needs, Shader};
 use crate::kernels::Form;
 use crate::plan::Plan;
 use std::sync::Arc;
@@ -34,7 +36,7 @@ impl Machine {
     /// Chooses a machine, and says in a sentence which and why.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`] if an adapter was asked for and none fits.
+    /// [`Error::NoAdapter`] if an adapter was asked for and none fits, or if it lacks the precision.
     pub async fn choose(engine: EngineName, wanted: &Wanted) -> Result<(Machine, String), Error> {
         tracing::debug!("looking for adapters");
         let found = match engine {
@@ -47,7 +49,14 @@ impl Machine {
         tracing::debug!("adapters looked at");
         Ok(match found {
             Ok(found) => {
-                let gpu = Gpu::open(found, crate::cache::folder().as_deref()).await?;
+                let mut needs = Needs::Core;
+                if wanted.precision == Precision::F16Mixed {
+                    if found.offers() < Needs::Half {
+                        return Err(Error::lacks(&found.line(), Needs::Half, "--precision f16-mixed"));
+                    }
+                    needs = Needs::Coop;
+                }
+                let gpu = Gpu::open_for(found, crate::cache::folder().as_deref(), needs).await?;
                 let sentence = format!("engine: gpu, {}", gpu.line());
                 (Machine::Gpu(gpu), sentence)
             }
@@ -79,12 +88,26 @@ impl Machine {
         self.forms()[0]
     }
 
-    /// The forms of the matrix products that may be fast on it, [`Machine::form`] first. On the CPU all are one twin.
+    /// The forms of the matrix products in single precision that may be fast on it, [`Machine::form`] first. On the CPU all
+    /// are one twin.
     pub fn forms(&self) -> &'static [Form] {
         match self {
             Machine::Cpu => &[Form::Plain],
             Machine::Gpu(gpu) => gpu.class().forms(),
         }
+    }
+
+    /// The most that a shader may need of it; the CPU runs the twin of any.
+    pub fn offers(&self) -> Needs {
+        match self {
+            Machine::Cpu => Needs::Coop,
+            Machine::Gpu(gpu) => gpu.offers(),
+        }
+    }
+
+    /// Whether it can run a shader.
+    pub fn runs(&self, shader: &Shader) -> bool {
+        shader.needs() <= self.offers()
     }
 
     /// Most bytes a tensor may have.

@@ -197,6 +197,7 @@ impl<'a> Builder<'a> {
     fn new(config: &'a Config, sizes: Sizes, scale: f32, shift: f32) -> Self {
         let mut plan = Plan::default();
         let none = plan.tensor("none", Kind::Bits, 1, 1);
+        let sizes = Sizes { forms: sizes.forms.in_precision(config.precision), ..sizes };
         Builder { plan, none, config, sizes, scale, shift }
     }
 

@@ -1,9 +1,10 @@
 //! Choosing the form of each matrix product by trying: a moment of timing on the open device, kept on disk.
 
+mod mixed;
 mod store;
 mod trial;
 
-use crate::config::Config;
+use crate::config::{Config, Precision};
 use crate::data::DataSet;
 use crate::error::Error;
 use crate::forms::{Chosen, Product};
@@ -11,6 +12,7 @@ use crate::gpu::Class;
 use crate::kernels::{Form, Op};
 use crate::machine::Machine;
 use crate::net::{Net, Sizes};
+pub use mixed::first_fault;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -60,12 +62,15 @@ pub async fn tune(
 ) -> Result<Tuning, Error> {
     let begin = Instant::now();
     let Machine::Gpu(gpu) = machine else { return Ok(Tuning::default()) };
-    if mode == Tune::Off {
-        return Ok(Tuning::default());
+    let mixed = config.precision == Precision::F16Mixed;
+    let (forms, unsound) = if mixed { mixed::forms(machine).await } else { (machine.forms(), None) };
+    if forms.len() == 1 || mode == Tune::Off && !mixed {
+        return Ok(Tuning { note: unsound, ..Tuning::default() });
     }
     let net = Net::for_training(config, Sizes::of(data, machine.form(), machine.limit()), 1.0, 0.0);
     let wanted: BTreeMap<Product, &Op> = net.plan.steps.iter().filter_map(|op| Some((Product::of(op)?, op))).collect();
-    let mut store = cache.map(|folder| Store::open(folder, gpu.line()));
+    let adapter = if mixed { format!("{} in mixed precision", gpu.line()) } else { gpu.line().to_string() };
+    let mut store = cache.map(|folder| Store::open(folder, &adapter));
     let mut known = store.as_mut().map(|store| std::mem::take(&mut store.forms)).unwrap_or_default();
     let mut note = store.as_mut().and_then(|store| store.note.take());
 
@@ -82,12 +87,17 @@ pub async fn tune(
         if mode == Tune::Auto && gpu.class() == Class::Software {
             continue;
         }
+        if mode == Tune::Off {
+            // What a run does not write down would be the form for machines without cooperative matrices.
+            tuning.forms.insert(name, forms[0]);
+            continue;
+        }
         let left = BUDGET.saturating_sub(begin.elapsed());
         // What was not tried is written down all the same, so that the record of the run is whole; but not remembered.
         let form = match left {
-            Duration::ZERO => machine.form(),
+            Duration::ZERO => forms[0],
             left => {
-                let form = trial::fastest(machine, op, *product, left / 2).await?;
+                let form = trial::fastest(machine, forms, op, *product, left / 2).await?;
                 tuning.tried += 1;
                 fresh.insert(name.clone(), form);
                 form
@@ -113,7 +123,7 @@ impl Tuning {
     /// One line for people, or nothing if nothing was tried or remembered.
     pub fn line(&self) -> Option<String> {
         let count = |form| self.forms.values().filter(|&&other| other == form).count();
-        let forms = Form::ALL.into_iter().filter(|&form| count(form) > 0);
+        let forms = Form::all().filter(|&form| count(form) > 0);
         let forms: Vec<String> = forms.map(|form| format!("{} {}", count(form), form.name())).collect();
         let how = match self.tried {
             0 => "known from earlier runs".to_string(),

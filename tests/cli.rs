@@ -106,6 +106,17 @@ fn equal_runs_write_equal_models_and_number_their_folders() {
 }
 
 #[test]
+fn mixed_precision_is_written_down_and_refused_where_an_adapter_cannot() {
+    let folder = TempDir::new().unwrap();
+    assert!(short(folder.path()).args(["--precision", "f16-mixed"]).output().unwrap().status.success());
+    let config = std::fs::read_to_string(folder.path().join("runs/1/config.toml")).unwrap();
+    assert!(config.contains("precision = \"f16-mixed\""), "{config}");
+    // GL has no half precision, and where there is no GL there is no adapter.
+    let gl = ["train", "--data", "digits", "--engine", "gpu", "--backend", "gl", "--precision", "f16-mixed"];
+    fails(gpu_mlp(folder.path()).args(gl), 4, &[]);
+}
+
+#[test]
 fn a_run_is_not_replaced_unless_asked() {
     let folder = TempDir::new().unwrap();
     assert!(short(folder.path()).args(["--out", "mine"]).output().unwrap().status.success());

@@ -67,6 +67,9 @@ fn every_shader_is_what_rust_says_it_is() {
 const CHANGES: &str = "
 linear    | fn finish(               | fn finish((                | parse
 sgd       | array<vec4<f32>>         | array<vec4<f16>>           | parse
+linear_half | enable f16;            | diagnostic(off, a);        | parse
+linear_coop | enable wgpu_cooperative_matrix; | diagnostic(off, a); | parse
+linear_dw_coop | <f16, A>            | <f32, A>                   | validate
 linear    | if at >=                 | _ = subgroupAdd(at); if at >= | validate
 sgd       | w[at] -=                 | dw[at] -=                  | validate
 linear    | fn linear(               | fn linear_plain(           | entry
@@ -122,8 +125,8 @@ fn item<'a>(source: &'a str, head: &str) -> Option<&'a str> {
 
 /// Shaders of some kernels whose copy of an item reads otherwise than the first one's, and the number of copies.
 fn copies(family: &str, head: &str, texts: &[(&str, &str)]) -> (Vec<String>, usize) {
-    let member =
-        |name: &str, kernel| matches!(name.strip_prefix(kernel), Some("" | "_tiled" | "_regs" | "_wide" | "_split"));
+    const FORMS: [&str; 7] = ["", "_tiled", "_regs", "_wide", "_split", "_half", "_coop"];
+    let member = |name: &str, kernel| name.strip_prefix(kernel).is_some_and(|form| FORMS.contains(&form));
     let in_family = |name: &str| family.is_empty() || family.split(' ').any(|kernel| member(name, kernel));
     let found: Vec<_> = texts
         .iter()
@@ -135,13 +138,15 @@ fn copies(family: &str, head: &str, texts: &[(&str, &str)]) -> (Vec<String>, usi
 }
 
 /// What stands in several files because WGSL has no import: kernels, head of the item, files that have it at least.
-const SHARED: [(&str, &str, usize); 6] = [
+const SHARED: [(&str, &str, usize); 8] = [
     ("", "struct Now {", 8),
-    ("linear", "fn act(", 5),
-    ("linear", "fn finish(", 5),
-    ("linear_dx head", "fn act_grad(", 7),
-    ("linear_dx head", "fn finish(", 7),
-    ("linear_dw", "fn finish(", 5),
+    ("", "fn half(", 6),
+    ("", "fn loss_scale(", 4),
+    ("linear", "fn act(", 7),
+    ("linear", "fn finish(", 7),
+    ("linear_dx head", "fn act_grad(", 9),
+    ("linear_dx head", "fn finish(", 9),
+    ("linear_dw", "fn finish(", 7),
 ];
 
 #[test]

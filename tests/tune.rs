@@ -60,7 +60,7 @@ fn what_is_known_is_taken_and_what_is_not_is_tried() {
         assert_eq!(file["forms"].as_object().unwrap().len(), forced.tried);
 
         // Choices that no measurement would make, and one of another net.
-        let mut known: Chosen = names.iter().cloned().zip(Form::ALL.into_iter().cycle()).collect();
+        let mut known: Chosen = names.iter().cloned().zip(Form::SINGLE.into_iter().cycle()).collect();
         let write = |known: &Chosen| {
             let file = serde_json::json!({ "adapter": file["adapter"], "version": file["version"], "forms": known });
             std::fs::write(the_file(folder.path()), file.to_string()).unwrap();
@@ -143,7 +143,7 @@ fn the_weights_depend_on_the_forms_that_are_written_down_and_on_nothing_else() {
             if matches!(op, Op::Update(_)) && !own {
                 wanted = Form::Tiled;
             }
-            let found = Form::ALL.into_iter().find(|form| name.ends_with(form.name())).unwrap_or_default();
+            let found = Form::SINGLE.into_iter().find(|form| name.ends_with(form.name())).unwrap_or_default();
             assert_eq!(found, wanted, "{product} runs as {name}");
         }
         block_on(trainer.epoch(&mut |_| {})).unwrap();
@@ -153,7 +153,7 @@ fn the_weights_depend_on_the_forms_that_are_written_down_and_on_nothing_else() {
     for machine in machines::adapters() {
         let names = products(&config(), &data);
         // Each product in another form than its neighbours.
-        let mixed: Chosen = names.iter().cloned().zip(Form::ALL.into_iter().cycle()).collect();
+        let mixed: Chosen = names.iter().cloned().zip(Form::SINGLE.into_iter().cycle()).collect();
         let weights = train(&machine, &mixed);
         assert!(weights == train(&machine, &mixed), "{}: another run differs", machine.description());
         let same: Chosen = names.iter().map(|name| (name.clone(), machine.form())).collect();

@@ -3,13 +3,13 @@
 use super::clock::{Effort, Timing, time};
 use super::cut;
 use super::spread::Spread;
-use crate::config::{Config, Upload};
+use crate::config::{Config, Precision, Upload};
 use crate::court::compare_step;
 use crate::cpu::CpuEngine;
 use crate::data::DataSet;
 use crate::engine::{Engine, Memory};
 use crate::error::Error;
-use crate::kernel::{Access, Now};
+use crate::kernel::{Access, Needs, Now};
 use crate::kernels::Form;
 use crate::machine::Machine;
 use crate::plan::{Plan, Work};
@@ -142,11 +142,16 @@ pub async fn kernels(
     each: &mut dyn FnMut(&Dispatch),
 ) -> Result<Vec<Dispatch>, Error> {
     let data = resident(machine, data);
-    // On the CPU all forms are one twin.
-    let forms: &[Form] = if matches!(machine, Machine::Cpu) { &[Form::Plain] } else { &Form::ALL };
     let (mut seen, mut all) = (HashSet::new(), Vec::new());
     for config in configs {
         config.check(data.train.len())?;
+        let forms = match (machine, config.precision) {
+            // On the CPU all forms are one twin.
+            (Machine::Cpu, Precision::F32) => &Form::SINGLE[..1],
+            (_, Precision::F32) => &Form::SINGLE[..],
+            (Machine::Gpu(gpu), _) if gpu.offers() == Needs::Coop => &Form::MIXED,
+            _ => &Form::MIXED[..1],
+        };
         for &form in forms {
             let (mut bed, config) = Bed::new(machine, config, &data, form).await?;
             let mut cpu = CpuEngine::new(&bed.trial.net.plan, Memory::default());

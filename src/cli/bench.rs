@@ -69,7 +69,7 @@ impl Bench {
         let config = &self.net.config;
         config.check(usize::MAX)?;
         let ahead = self.data.ahead();
-        let machine = self.engine.machine().await?;
+        let machine = self.engine.machine_for(config.precision).await?;
         let device = Device::of(&machine);
         if device.class == Kind::Software {
             say!("note: this adapter is software; its times say nothing about a GPU");

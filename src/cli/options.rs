@@ -2,11 +2,12 @@
 
 use clap::Args;
 use gpu_mlp::Error;
-use gpu_mlp::config::Config;
 use gpu_mlp::config::file::DataSettings;
+use gpu_mlp::config::{Config, Precision};
 use gpu_mlp::data::digits::Options;
 use gpu_mlp::data::{self, Choice, DataSet, Event, Request};
-use gpu_mlp::gpu::Wanted;
+use gpu_mlp::gpu::{Gpu, Wanted, select};
+use gpu_mlp::kernel::Needs;
 use gpu_mlp::machine::{EngineName, Machine};
 use gpu_mlp::tune::{self, Tune};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -29,19 +30,26 @@ pub struct EngineOptions {
 
 impl EngineOptions {
     pub fn wanted(&self) -> Wanted {
-        Wanted { adapter: self.adapter.clone(), backend: self.backend.clone() }
+        Wanted { adapter: self.adapter.clone(), backend: self.backend.clone(), ..Wanted::default() }
     }
 
     /// Opens the machine and says on stderr which it is and why.
     pub async fn machine(&self) -> Result<Machine, Error> {
-        let (machine, sentence) = Machine::choose(self.engine, &self.wanted()).await?;
+        self.machine_for(Precision::default()).await
+    }
+
+    /// As `machine`, for a precision.
+    pub async fn machine_for(&self, precision: Precision) -> Result<Machine, Error> {
+        let (machine, sentence) = Machine::choose(self.engine, &Wanted { precision, ..self.wanted() }).await?;
         say!("{sentence}");
         Ok(machine)
     }
 
-    /// As `machine`, but an adapter in any case.
+    /// An adapter in any case, with all that it offers.
     pub async fn adapter(&self) -> Result<Machine, Error> {
-        Ok(Machine::choose(EngineName::Gpu, &self.wanted()).await?.0)
+        let found = select(&self.wanted()).await?;
+        let cache = gpu_mlp::cache::folder();
+        Ok(Machine::Gpu(Gpu::open_for(found, cache.as_deref(), Needs::Coop).await?))
     }
 }
 

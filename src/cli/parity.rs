@@ -2,11 +2,12 @@
 
 use super::options::EngineOptions;
 use clap::Args;
-use gpu_mlp::config::{ActivationName, BatchSize, Config, Optimizer, PlanKind};
+use gpu_mlp::config::{ActivationName, BatchSize, Config, Optimizer, PlanKind, Precision};
 use gpu_mlp::court::{Verdict, compare_steps, judge};
 use gpu_mlp::cpu::CpuEngine;
 use gpu_mlp::data::digits;
 use gpu_mlp::engine::Memory;
+use gpu_mlp::kernel::Needs;
 use gpu_mlp::kernels::{cases, shaders};
 use gpu_mlp::machine::Machine;
 use gpu_mlp::steps::Trial;
@@ -40,6 +41,10 @@ impl Parity {
         let cases = cases();
         let mut faults = Vec::new();
         for shader in shaders() {
+            if !machine.runs(shader) {
+                writeln!(out, "{:<22} not run: this adapter lacks {}", shader.name, shader.needs())?;
+                continue;
+            }
             let mut verdicts = Vec::new();
             for case in cases.iter().filter(|case| case.plan.steps[0].kernel().shader().name == shader.name) {
                 verdicts.push(judge(case, async |plan, memory| machine.engine_with(plan, memory).await).await?);
@@ -51,7 +56,9 @@ impl Parity {
         let fused = |(label, config): (&'static str, Config)| {
             [(label, Config { plan: PlanKind::Plain, ..config.clone() }), ("  the same, fused", config)]
         };
-        for (label, config) in steps().into_iter().flat_map(fused) {
+        let mixed = ("step: mixed precision", Config { precision: Precision::F16Mixed, ..steps()[1].1.clone() });
+        let mixed = Some(mixed).filter(|_| machine.offers() >= Needs::Half);
+        for (label, config) in steps().into_iter().flat_map(fused).chain(mixed) {
             let verdicts = step(&machine, &config).await?;
             writeln!(out, "{}", line(label, &verdicts))?;
             faults.extend(verdicts.into_iter().filter(|verdict| verdict.fault.is_some()));

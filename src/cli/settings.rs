@@ -3,8 +3,8 @@
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use gpu_mlp::config::{
-    ActivationName, BatchSize, Config, HealthName, Monitor, Normalize, OnNan, Optimizer, PlanKind, Schedule, Settings,
-    Upload,
+    ActivationName, BatchSize, Config, HealthName, Monitor, Normalize, OnNan, Optimizer, PlanKind, Precision, Schedule,
+    Settings, Upload,
 };
 use gpu_mlp::model::Init;
 use serde::Serialize;
@@ -122,6 +122,9 @@ struct Training {
     /// What to do about a loss or weight that is not a finite number: `stop` names its tensor, layer and step
     #[arg(long, value_enum)]
     on_nan: Option<OnNan>,
+    /// Numbers of the matrix products: `f16-mixed` rounds their factors to half precision; sums and weights stay single
+    #[arg(long, value_enum)]
+    precision: Option<Precision>,
 }
 
 #[derive(Args, Serialize)]

@@ -105,7 +105,7 @@ impl Train {
         }
         self.refuse_a_taken_folder()?;
         let ahead = self.data.ahead();
-        let machine = self.engine.machine().await?;
+        let machine = self.engine.machine_for(config.precision).await?;
         tracing::debug!("machine open");
         let data = self.limits.cut(config.divide(self.data.open(ahead)?)?);
         tracing::debug!("data open");

@@ -1,6 +1,8 @@
 //! Finding an adapter: what is there, what was asked for, and what to say when the two do not meet.
 
+use crate::config::Precision;
 use crate::error::Error;
+use crate::kernel::Needs;
 use crate::kernels::Form;
 use wgpu::{Backend, Backends, DeviceType};
 
@@ -11,6 +13,8 @@ pub struct Wanted {
     pub adapter: Option<String>,
     /// Comma-separated backends (vulkan, metal, dx12, gl); else `WGPU_BACKEND`.
     pub backend: Option<String>,
+    /// In which numbers it is to compute.
+    pub precision: Precision,
 }
 
 /// What kind of machine an adapter is, which decides the forms of the kernels.
@@ -50,6 +54,28 @@ impl Found {
             DeviceType::Cpu => Class::Software,
             _ if imitations.iter().any(|imitation| name.contains(imitation)) => Class::Software,
             _ => Class::Gpu,
+        }
+    }
+
+    /// The most that a shader may need of it.
+    pub fn offers(&self) -> Needs {
+        let has = |feature| self.adapter.features().contains(feature);
+        // The subgroups' size cannot be chosen, so it must be the one that the shaders are written for.
+        let subgroups = (self.info.subgroup_min_size, self.info.subgroup_max_size) == (32, 32);
+        let fits = |matrix: &wgpu::CooperativeMatrixProperties| {
+            let (half, single) = (wgpu::CooperativeScalarType::F16, wgpu::CooperativeScalarType::F32);
+            (matrix.m_size, matrix.n_size, matrix.k_size) == (16, 16, 16)
+                && (matrix.ab_type, matrix.cr_type, matrix.saturating_accumulation) == (half, single, false)
+        };
+        match has(wgpu::Features::SHADER_F16) {
+            false => Needs::Core,
+            true if has(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX)
+                && subgroups
+                && self.adapter.cooperative_matrix_properties().iter().any(fits) =>
+            {
+                Needs::Coop
+            }
+            true => Needs::Half,
         }
     }
 

@@ -3,7 +3,9 @@
 use super::adapters::{Class, Found};
 use super::pipelines::{FEATURE, Pipelines, entry};
 use super::wait::Poller;
+use crate::audited;
 use crate::error::Error;
+use crate::kernel::Needs;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use wgpu::{BindGroupLayout, BufferBindingType};
@@ -20,6 +22,7 @@ pub struct Gpu {
     info: wgpu::AdapterInfo,
     class: Class,
     line: String,
+    offers: Needs,
     fault: Arc<Mutex<Option<String>>>,
     pub(super) pipelines: Pipelines,
 }
@@ -28,10 +31,22 @@ impl Gpu {
     /// Opens an adapter with all the limits it has. With a `cache` folder, compiled pipelines are kept there from one run
     /// to the next where the backend can (Vulkan; the drivers of the others keep their own).
     pub async fn open(found: Found, cache: Option<&Path>) -> Result<Arc<Gpu>, Error> {
-        let (line, class) = (found.line(), found.class());
+        Gpu::open_for(found, cache, Needs::Core).await
+    }
+
+    /// As [`Gpu::open`], and with what shaders need beyond the core as far as the adapter offers it.
+    pub async fn open_for(found: Found, cache: Option<&Path>, needs: Needs) -> Result<Arc<Gpu>, Error> {
+        let (line, class, offers) = (found.line(), found.class(), found.offers().min(needs));
+        let mut features = found.adapter.features() & FEATURE;
+        features.set(wgpu::Features::SHADER_F16, offers >= Needs::Half);
+        features.set(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, offers == Needs::Coop);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("gpu-mlp"),
-            required_features: found.adapter.features() & FEATURE,
+            required_features: features,
+            experimental_features: match offers {
+                Needs::Coop => audited::experimental(),
+                _ => wgpu::ExperimentalFeatures::disabled(),
+            },
             // The defaults would bind no more than 128 MiB on a device that can bind gigabytes.
             required_limits: found.adapter.limits(),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
@@ -61,7 +76,7 @@ impl Gpu {
         });
         let poller = Poller::new(device.clone(), fault.clone());
         let pipelines = Pipelines::open(&device, &found.info, cache);
-        Ok(Arc::new(Gpu { device, queue, poller, now_layout, info: found.info, class, line, fault, pipelines }))
+        Ok(Arc::new(Gpu { device, queue, poller, now_layout, info: found.info, class, line, offers, fault, pipelines }))
     }
 
     /// The adapter's description.
@@ -75,6 +90,11 @@ impl Gpu {
     /// One line: name, backend, kind, driver.
     pub fn line(&self) -> &str {
         &self.line
+    }
+
+    /// What shaders may need of it, as it was opened.
+    pub fn offers(&self) -> Needs {
+        self.offers
     }
 
     /// The limits the device was opened with.

@@ -59,6 +59,10 @@ impl GpuEngine {
                 return Err(Error::TooLarge { tensor, needed, limit });
             }
         }
+        let kernels = plan.steps.iter().map(|op| op.kernel().shader());
+        if let Some(shader) = kernels.into_iter().find(|shader| shader.needs() > gpu.offers()) {
+            return Err(Error::lacks(gpu.line(), shader.needs(), shader.name));
+        }
         let pipelines = gpu.pipelines(&plan.steps).await?;
         let invalid = device.push_error_scope(wgpu::ErrorFilter::Validation);
         let no_memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);

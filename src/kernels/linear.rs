@@ -1,6 +1,7 @@
 //! y = act(x·wᵀ + b) ⊙ mask: a layer's forward step.
 
 use super::activation::activate;
+use super::half::{factor, roundings, with_factors};
 use super::product::drop_out;
 use super::{Activation, EPSILON, Form, Op, Operand, Product};
 use crate::court::{Case, Fill};
@@ -56,6 +57,8 @@ pub static SHADERS: &[Shader] = &[
     shader("linear_regs", include_str!("../../shaders/linear_regs.wgsl")),
     shader("linear_wide", include_str!("../../shaders/linear_wide.wgsl")),
     shader("linear_split", include_str!("../../shaders/linear_split.wgsl")),
+    shader("linear_half", include_str!("../../shaders/linear_half.wgsl")),
+    shader("linear_coop", include_str!("../../shaders/linear_coop.wgsl")),
 ];
 
 impl Kernel for Linear {
@@ -103,29 +106,32 @@ impl Kernel for Linear {
         let [x, w, b] = [0, 1, 2].map(|i| args.f32(i));
         let (mask, y) = (args.words(3), args.f32_mut(4));
         let (stride, outputs, scale) = (self.y.stride(), self.y.cols, 1.0 / self.keep);
-        let product = Product {
-            m: self.y.rows,
-            k: self.x.cols,
-            n: outputs,
-            a: Operand::rows(x, self.x.stride()),
-            b: Operand::transposed(w, self.w.stride()),
-            alpha: 1.0,
-            beta: 0.0,
-            stride,
-            columns: true,
-        };
-        product.run([y], |row, first, [line]| {
-            let (values, padding) = line.split_at_mut(line.len().min(outputs - first));
-            activate(values, &b[first..], self.act);
-            if self.keep < 1.0 {
-                drop_out(values, &mask[row * self.mask.stride()..], first, scale);
-            }
-            padding.fill(0.0);
+        with_factors(self.form, x, 1.0, w, |x, w| {
+            let product = Product {
+                m: self.y.rows,
+                k: self.x.cols,
+                n: outputs,
+                a: Operand::rows(x, self.x.stride()),
+                b: Operand::transposed(w, self.w.stride()),
+                alpha: 1.0,
+                beta: 0.0,
+                stride,
+                columns: true,
+            };
+            product.run([y], |row, first, [line]| {
+                let (values, padding) = line.split_at_mut(line.len().min(outputs - first));
+                activate(values, &b[first..], self.act);
+                if self.keep < 1.0 {
+                    drop_out(values, &mask[row * self.mask.stride()..], first, scale);
+                }
+                padding.fill(0.0);
+            });
         });
     }
 
     fn bounds(&self, _: &Now, witness: &Witness<'_>) -> Bounds {
-        let [x, w, b] = [0, 1, 2].map(|i| witness.f32(i));
+        let [x, w] = [0, 1].map(|i| factor(self.form, witness.f32(i), 1.0));
+        let b = witness.f32(2);
         let mut bound = vec![0.0; self.y.words()];
         for row in 0..self.y.rows {
             for col in 0..self.y.cols {
@@ -135,7 +141,7 @@ impl Kernel for Linear {
                     sum += term;
                     magnitude += term.abs();
                 }
-                let product = (self.x.cols + 2) as f32 * EPSILON * magnitude as f32;
+                let product = roundings(self.form) * (self.x.cols + 2) as f32 * EPSILON * magnitude as f32;
                 let act = self.act.lipschitz() * product + self.act.evaluation_error(sum as f32);
                 let rounding = EPSILON * self.act.apply(sum as f32).abs();
                 bound[row * self.y.stride() + col] = (act + rounding) / self.keep + f32::MIN_POSITIVE;
@@ -178,7 +184,7 @@ pub fn cases() -> Vec<Case> {
         case.push(Linear { x, w, b, mask, y, act, keep, form });
         cases.push(if exact { case.exact() } else { case });
     };
-    for form in Form::ALL {
+    for form in Form::all() {
         for size in SIZES {
             case("integers", form, size, Activation::Identity, 1.0, true);
         }

@@ -1,6 +1,8 @@
 //! dw = dyᵀ·x: a layer's weight gradient.
 
+use super::half::{factor, loss_scale, roundings, with_factors};
 use super::linear::SIZES;
+use super::linear_dx::SCALED;
 use super::{EPSILON, Form, Operand, Product};
 use crate::court::{Case, Fill};
 use crate::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, read, update};
@@ -39,6 +41,8 @@ pub static SHADERS: &[Shader] = &[
     shader("linear_dw_regs", include_str!("../../shaders/linear_dw_regs.wgsl")),
     shader("linear_dw_wide", include_str!("../../shaders/linear_dw_wide.wgsl")),
     shader("linear_dw_split", include_str!("../../shaders/linear_dw_split.wgsl")),
+    shader("linear_dw_half", include_str!("../../shaders/linear_dw_half.wgsl")),
+    shader("linear_dw_coop", include_str!("../../shaders/linear_dw_coop.wgsl")),
 ];
 
 impl Kernel for LinearDw {
@@ -71,23 +75,26 @@ impl Kernel for LinearDw {
     fn twin(&self, now: &Now, mut args: Args<'_>) {
         let (dy, x, dw) = (args.f32(0), args.f32(1), args.f32_mut(2));
         let stride = self.dw.stride();
-        let product = Product {
-            m: self.dw.rows,
-            k: self.x.rows,
-            // The padding of x is zero, so a product over whole rows writes the padding of dw too.
-            n: stride,
-            a: Operand::transposed(dy, self.dy.stride()),
-            b: Operand::rows(x, self.x.stride()),
-            alpha: 1.0,
-            beta: now.accumulate as f32,
-            stride,
-            columns: false,
-        };
-        product.run([dw], |_, _, _| {});
+        with_factors(self.form, dy, loss_scale(now.batch), x, |dy, x| {
+            let product = Product {
+                m: self.dw.rows,
+                k: self.x.rows,
+                // The padding of x is zero, so a product over whole rows writes the padding of dw too.
+                n: stride,
+                a: Operand::transposed(dy, self.dy.stride()),
+                b: Operand::rows(x, self.x.stride()),
+                alpha: 1.0,
+                beta: now.accumulate as f32,
+                stride,
+                columns: false,
+            };
+            product.run([dw], |_, _, _| {});
+        });
     }
 
     fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
-        let [dy, x, old] = [0, 1, 2].map(|i| witness.f32(i));
+        let dy = factor(self.form, witness.f32(0), loss_scale(now.batch));
+        let (x, old) = (factor(self.form, witness.f32(1), 1.0), witness.f32(2));
         let mut bound = vec![0.0; self.dw.words()];
         for row in 0..self.dw.rows {
             for col in 0..self.dw.cols {
@@ -95,7 +102,7 @@ impl Kernel for LinearDw {
                 let term = |b| dy[b * self.dy.stride() + row] * x[b * self.x.stride() + col];
                 let before = if now.accumulate == 1 { old[at].abs() } else { 0.0 };
                 let magnitude = (0..self.x.rows).map(|b| term(b).abs()).sum::<f32>() + before;
-                bound[at] = (self.x.rows + 2) as f32 * EPSILON * magnitude + f32::MIN_POSITIVE;
+                bound[at] = roundings(self.form) * (self.x.rows + 2) as f32 * EPSILON * magnitude + f32::MIN_POSITIVE;
             }
         }
         vec![None, None, Some(bound)]
@@ -121,13 +128,21 @@ pub fn cases() -> Vec<Case> {
         case.push(LinearDw { dy, x, dw, form });
         cases.push(if exact { case.exact() } else { case });
     };
-    for form in Form::ALL {
+    for form in Form::all() {
         for size in SIZES {
             case("integers", form, size, false, true);
         }
         case("integers accumulated", form, (33, 36, 31), true, true);
         case("reals", form, (64, 784, 128), false, false);
         case("reals accumulated", form, (67, 35, 33), true, false);
+    }
+    for (form, size) in Form::MIXED.into_iter().flat_map(|form| SCALED.map(|size| (form, size))) {
+        let mut case = Case::new(format!("error signals up to {size} (50,20,34)"));
+        let (dy, x) = (case.f32("dy", 50, 34, Fill::Reals(size)), case.f32("x", 50, 20, Fill::Reals(1.0)));
+        let dw = case.output("dw", 34, 20);
+        case.now.batch = 50;
+        case.push(LinearDw { dy, x, dw, form });
+        cases.push(case);
     }
     cases
 }

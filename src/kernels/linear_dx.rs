@@ -1,6 +1,7 @@
 //! dx = (dy·w) ⊙ act'(x) ⊙ mask: the error signal δ, one layer down.
 
 use super::activation::slope;
+use super::half::{factor, loss_scale, roundings, with_factors};
 use super::linear::SIZES;
 use super::product::drop_out;
 use super::{Activation, EPSILON, Form, Operand, Product};
@@ -58,6 +59,8 @@ pub static SHADERS: &[Shader] = &[
     shader("linear_dx_regs", include_str!("../../shaders/linear_dx_regs.wgsl")),
     shader("linear_dx_wide", include_str!("../../shaders/linear_dx_wide.wgsl")),
     shader("linear_dx_split", include_str!("../../shaders/linear_dx_split.wgsl")),
+    shader("linear_dx_half", include_str!("../../shaders/linear_dx_half.wgsl")),
+    shader("linear_dx_coop", include_str!("../../shaders/linear_dx_coop.wgsl")),
 ];
 
 impl Kernel for LinearDx {
@@ -102,33 +105,36 @@ impl Kernel for LinearDx {
         self.form.groups(self.dx.rows, self.dx.cols, 1)
     }
 
-    fn twin(&self, _: &Now, mut args: Args<'_>) {
+    fn twin(&self, now: &Now, mut args: Args<'_>) {
         let [dy, w, x] = [0, 1, 2].map(|i| args.f32(i));
         let (mask, dx) = (args.words(3), args.f32_mut(4));
         let (stride, cols, scale) = (self.dx.stride(), self.dx.cols, 1.0 / self.keep);
-        let product = Product {
-            m: self.dx.rows,
-            k: self.w.rows,
-            n: cols,
-            a: Operand::rows(dy, self.dy.stride()),
-            b: Operand::rows(w, self.w.stride()),
-            alpha: 1.0,
-            beta: 0.0,
-            stride,
-            columns: true,
-        };
-        product.run([dx], |row, first, [line]| {
-            let (values, padding) = line.split_at_mut(line.len().min(cols - first));
-            slope(values, &x[row * stride + first..], self.act, self.keep);
-            if self.keep < 1.0 {
-                drop_out(values, &mask[row * self.mask.stride()..], first, scale);
-            }
-            padding.fill(0.0);
+        with_factors(self.form, dy, loss_scale(now.batch), w, |dy, w| {
+            let product = Product {
+                m: self.dx.rows,
+                k: self.w.rows,
+                n: cols,
+                a: Operand::rows(dy, self.dy.stride()),
+                b: Operand::rows(w, self.w.stride()),
+                alpha: 1.0,
+                beta: 0.0,
+                stride,
+                columns: true,
+            };
+            product.run([dx], |row, first, [line]| {
+                let (values, padding) = line.split_at_mut(line.len().min(cols - first));
+                slope(values, &x[row * stride + first..], self.act, self.keep);
+                if self.keep < 1.0 {
+                    drop_out(values, &mask[row * self.mask.stride()..], first, scale);
+                }
+                padding.fill(0.0);
+            });
         });
     }
 
-    fn bounds(&self, _: &Now, witness: &Witness<'_>) -> Bounds {
-        let [dy, w, x] = [0, 1, 2].map(|i| witness.f32(i));
+    fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+        let dy = factor(self.form, witness.f32(0), loss_scale(now.batch));
+        let (w, x) = (factor(self.form, witness.f32(1), 1.0), witness.f32(2));
         let mut bound = vec![0.0; self.dx.words()];
         for row in 0..self.dx.rows {
             for col in 0..self.dx.cols {
@@ -137,7 +143,8 @@ impl Kernel for LinearDx {
                 let magnitude: f32 = (0..self.w.rows).map(|o| term(o).abs()).sum();
                 // The slope is a product of two rounded factors, at most 1 in size: four roundings in all.
                 let slope = self.act.slope(x[at] * self.keep).abs();
-                let error = ((self.w.rows + 2) as f32 * slope + 4.0 * self.act.lipschitz()) * EPSILON * magnitude;
+                let sum = roundings(self.form) * (self.w.rows + 2) as f32;
+                let error = (sum * slope + 4.0 * self.act.lipschitz()) * EPSILON * magnitude;
                 bound[at] = error / self.keep + f32::MIN_POSITIVE;
             }
         }
@@ -149,15 +156,20 @@ impl Kernel for LinearDx {
     }
 }
 
+/// Sizes of error signals that mixed precision would lose without the loss scale, and that are beyond it.
+pub(super) const SCALED: [f32; 2] = [1e-7, 10.0];
+
 /// Every form at every size with exact integers, then every activation and dropout with real values.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    let mut case = |label: &str, form, (batch, inputs, outputs), act, keep: f32, exact: bool| {
+    let mut case = |label: &str, form: Form, (batch, inputs, outputs), act, keep: f32, exact: bool| {
         let mut case = Case::new(format!("{label} ({batch},{inputs},{outputs})"));
         let (fine, coarse) =
             if exact { (Fill::Integers(4095), Fill::Integers(4)) } else { (Fill::Reals(1.0), Fill::Reals(1.0)) };
-        let dy = case.f32("dy", batch, outputs, fine);
-        let w = case.f32("w", outputs, inputs, coarse);
+        // Times the loss scale large numbers would overflow.
+        let (of_dy, of_w) = if form.is_half() { (coarse, fine) } else { (fine, coarse) };
+        let dy = case.f32("dy", batch, outputs, of_dy);
+        let w = case.f32("w", outputs, inputs, of_w);
         // Outputs of sigmoid and tanh lie in (−1, 1), which Reals(1) draws.
         let x = case.f32("x", batch, inputs, coarse);
         let mask = case.mask("mask", batch, inputs, keep);
@@ -165,7 +177,7 @@ pub fn cases() -> Vec<Case> {
         case.push(LinearDx { dy, w, x, mask, dx, act, keep, form });
         cases.push(if exact { case.exact() } else { case });
     };
-    for form in Form::ALL {
+    for form in Form::all() {
         for size in SIZES {
             case("integers", form, size, Activation::Identity, 1.0, true);
         }
@@ -175,6 +187,15 @@ pub fn cases() -> Vec<Case> {
             case(&format!("{act:?}"), form, (33, 34, 67), act, 1.0, false);
             case(&format!("{act:?} keep 0.8"), form, (64, 128, 10), act, 0.8, false);
         }
+    }
+    for (form, size) in Form::MIXED.into_iter().flat_map(|form| SCALED.map(|size| (form, size))) {
+        let mut case = Case::new(format!("error signals up to {size} (50,20,34)"));
+        let dy = case.f32("dy", 50, 34, Fill::Reals(size));
+        let (w, x) = (case.f32("w", 34, 20, Fill::Reals(1.0)), case.f32("x", 50, 20, Fill::Reals(1.0)));
+        let (mask, dx) = (case.mask("mask", 50, 20, 1.0), case.output("dx", 50, 20));
+        case.now.batch = 50;
+        case.push(LinearDx { dy, w, x, mask, dx, act: Activation::Identity, keep: 1.0, form });
+        cases.push(case);
     }
     cases
 }

@@ -10,6 +10,7 @@ pub mod clip;
 pub mod dead;
 pub mod dropout;
 pub mod gather;
+pub mod half;
 pub mod head;
 pub mod linear;
 pub mod linear_db;
@@ -62,6 +63,21 @@ macro_rules! kernels {
             cases
         }
     };
+}
+
+impl Op {
+    /// The same with a matrix product in another form; a dispatch without forms as it is.
+    pub fn in_form(&self, form: Form) -> Op {
+        let mut op = self.clone();
+        match &mut op {
+            Op::Linear(kernel) => kernel.form = form,
+            Op::LinearDx(kernel) => kernel.form = form,
+            Op::LinearDw(kernel) => kernel.form = form,
+            Op::Update(kernel) => kernel.form = form,
+            _ => {}
+        }
+        op
+    }
 }
 
 kernels! {

@@ -19,11 +19,27 @@ pub enum Form {
     Wide,
     /// Tiles of 16×16, each sum shared among sixteen invocations: for small outputs and long sums on GPUs.
     Split,
+    /// Mixed precision, see [`super::half`]: as `Tiled`, with factors in half precision.
+    Half,
+    /// Mixed precision on cooperative matrices, where a device has them.
+    Coop,
 }
 
 impl Form {
+    /// The forms in single precision.
+    pub const SINGLE: [Form; 5] = [Form::Plain, Form::Tiled, Form::Regs, Form::Wide, Form::Split];
+    /// The forms in mixed precision.
+    pub const MIXED: [Form; 2] = [Form::Half, Form::Coop];
+
     /// Every form, for tests and benchmarks.
-    pub const ALL: [Form; 5] = [Form::Plain, Form::Tiled, Form::Regs, Form::Wide, Form::Split];
+    pub fn all() -> impl Iterator<Item = Form> {
+        Form::SINGLE.into_iter().chain(Form::MIXED)
+    }
+
+    /// Whether it rounds its factors to half precision.
+    pub fn is_half(self) -> bool {
+        Form::MIXED.contains(&self)
+    }
 
     /// As it is written in files and shown to people.
     pub fn name(self) -> &'static str {
@@ -33,6 +49,8 @@ impl Form {
             Form::Regs => "regs",
             Form::Wide => "wide",
             Form::Split => "split",
+            Form::Half => "half",
+            Form::Coop => "coop",
         }
     }
 
@@ -41,7 +59,7 @@ impl Form {
         let tiles = |height: usize, width: usize| rows.div_ceil(height) * cols.div_ceil(width);
         match self {
             Form::Plain => crate::kernel::groups(tiles(plain_rows, 4), 64),
-            Form::Tiled => crate::kernel::groups(tiles(32, 32), 1),
+            Form::Tiled | Form::Half | Form::Coop => crate::kernel::groups(tiles(32, 32), 1),
             Form::Regs => crate::kernel::groups(tiles(8, 8), 16),
             Form::Wide => crate::kernel::groups(tiles(64, 64), 1),
             Form::Split => crate::kernel::groups(tiles(16, 16), 1),

@@ -27,12 +27,18 @@ const COPIES: usize = 32;
 /// Measurements; the shortest counts, since whatever disturbs one only makes it longer.
 const REPEATS: usize = 5;
 
-/// The fastest form of a product. Takes no longer than about `allowed`: where the product would take longer, a smaller
-/// one of the same proportions is timed in its place.
-pub(super) async fn fastest(machine: &Machine, op: &Op, product: Product, allowed: Duration) -> Result<Form, Error> {
+/// The fastest of some forms of a product, the first of which suits the machine in general. Takes no longer than about
+/// `allowed`: where the product would take longer, a smaller one of the same proportions is timed in its place.
+pub(super) async fn fastest(
+    machine: &Machine,
+    forms: &[Form],
+    op: &Op,
+    product: Product,
+    allowed: Duration,
+) -> Result<Form, Error> {
     let begin = Instant::now();
     // The form that suits the class comes first: the others are measured against it.
-    let forms = distinct(op, machine.forms());
+    let forms = distinct(op, forms);
     let small = shrunk(product);
     let mut times = measure(machine, op, small, &forms).await?;
     if small != product {
@@ -50,9 +56,7 @@ pub(super) async fn fastest(machine: &Machine, op: &Op, product: Product, allowe
 /// The forms that run different shaders: an update does not have all.
 fn distinct(op: &Op, forms: &[Form]) -> Vec<Form> {
     let mut seen = BTreeSet::new();
-    let one = Product { kernel: "", batch: 1, inputs: 1, outputs: 1 };
-    let shader = |form| stage(op, one, &[form]).0.steps[0].kernel().shader().name;
-    forms.iter().copied().filter(|&form| seen.insert(shader(form))).collect()
+    forms.iter().copied().filter(|&form| seen.insert(op.in_form(form).kernel().shader().name)).collect()
 }
 
 /// The form of the shortest time; the first unless another is clearly faster, lest noise decide.

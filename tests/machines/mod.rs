@@ -1,9 +1,10 @@
 //! The machines at hand: the CPU always, and every adapter there is.
 
 use gpu_mlp::gpu::{Gpu, Wanted, list};
+use gpu_mlp::kernel::Needs;
 use gpu_mlp::machine::Machine;
 
-/// Every adapter of this machine, opened.
+/// Every adapter of this machine, opened with all that it offers.
 ///
 /// Without one the caller has nothing to do: that is said on stderr, and is a failure if GPU_MLP_REQUIRE_ADAPTER is set.
 pub fn adapters() -> Vec<Machine> {
@@ -15,8 +16,8 @@ pub fn adapters() -> Vec<Machine> {
         );
         not_run("no wgpu adapter on this machine");
     }
-    let open = |one| Machine::Gpu(pollster::block_on(Gpu::open(one, None)).expect("a listed adapter can be opened"));
-    found.into_iter().map(open).collect()
+    let open = |one| pollster::block_on(Gpu::open_for(one, None, Needs::Coop)).expect("a listed adapter can be opened");
+    found.into_iter().map(|one| Machine::Gpu(open(one))).collect()
 }
 
 /// The CPU and every adapter.

@@ -1,6 +1,6 @@
 //! What a shader's text declares, by reflection, against what Rust says of it.
 
-use gpu_mlp::kernel::{Access, Field, Now, Shader};
+use gpu_mlp::kernel::{Access, Field, Needs, Now, Shader};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,8 +22,13 @@ pub fn complaints(shader: &Shader, source: &str) -> Vec<String> {
     match wgsl::parse_str(source) {
         Err(error) => found.push(format!("parse: {}", error.emit_to_string(source))),
         Ok(module) => {
-            // No capability beyond the core: the file runs wherever WebGPU does.
-            let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+            // No capability beyond what the file itself enables: without, it runs wherever WebGPU does.
+            let capabilities = match shader.needs() {
+                Needs::Core => Capabilities::empty(),
+                Needs::Half => Capabilities::SHADER_FLOAT16,
+                Needs::Coop => Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX,
+            };
+            let mut validator = Validator::new(ValidationFlags::all(), capabilities);
             if let Err(error) = validator.validate(&module) {
                 found.push(format!("validate: {}", error.emit_to_string(source)));
             }

@@ -4,7 +4,7 @@ use gpu_mlp::kernel::Now;
 use gpu_mlp::kernels::dead::Dead;
 use gpu_mlp::kernels::squares::{PART, Squares};
 use gpu_mlp::kernels::update::Rule;
-use gpu_mlp::kernels::{Activation, Op};
+use gpu_mlp::kernels::{Activation, Form, Op};
 use gpu_mlp::rng::threefry;
 use gpu_mlp::tensor::{Id, Kind};
 
@@ -68,6 +68,17 @@ fn kept(mask: Matrix<'_>, keep: f32, row: usize, col: usize) -> f64 {
     if keep < 1.0 { dropped_or_kept(keep) } else { 1.0 }
 }
 
+/// A factor as a product reads it: in half precision where the form is, times the scale; subnormals are zero, and what is
+/// larger than the largest finite value becomes it.
+fn read(form: Form, value: f64, scale: f64) -> f64 {
+    if !form.is_half() {
+        return value;
+    }
+    let half = half::f16::from_f64(value * scale).to_f64();
+    let normal = if half.abs() < half::f16::MIN_POSITIVE.to_f64() { 0.0 } else { half };
+    normal.clamp(half::f16::MIN.to_f64(), half::f16::MAX.to_f64()) / scale
+}
+
 /// Zero in rows past the end of a partial batch.
 fn only_if(real: bool, value: impl FnOnce() -> f64) -> f64 {
     if real { value() } else { 0.0 }
@@ -81,6 +92,7 @@ fn gives<'a>(arg: usize, formula: impl Fn(usize, usize) -> f64 + 'a) -> (usize, 
 /// For each tensor that a kernel writes, by its binding, the formula of its values; m holds the tensors before the call.
 pub fn oracle<'a>(op: &'a Op, now: &'a Now, m: &'a [Matrix<'a>]) -> Vec<(usize, Formula<'a>)> {
     let real = move |b: usize| b < now.rows as usize;
+    let scale = 1024.0 * f64::from(now.batch.next_power_of_two());
     let old = move |arg: usize, r, c| only_if(now.accumulate == 1, || m[arg].at(r, c));
     match op {
         Op::Dropout(k) => {
@@ -99,7 +111,8 @@ pub fn oracle<'a>(op: &'a Op, now: &'a Now, m: &'a [Matrix<'a>]) -> Vec<(usize, 
             ]
         }
         Op::Linear(k) => {
-            let product = move |b, o| sum(k.x.cols, |i| m[0].at(b, i) * m[1].at(o, i));
+            let product =
+                move |b, o| sum(k.x.cols, |i| read(k.form, m[0].at(b, i), 1.0) * read(k.form, m[1].at(o, i), 1.0));
             let a = move |b, o| act(k.act, product(b, o) + m[2].at(0, o));
             vec![gives(4, move |b, o| a(b, o) * kept(m[3], k.keep, b, o))]
         }
@@ -131,13 +144,15 @@ pub fn oracle<'a>(op: &'a Op, now: &'a Now, m: &'a [Matrix<'a>]) -> Vec<(usize, 
             vec![gives(1, move |s, c| if this(s) { total(c) } else { m[1].at(s, c) })]
         }
         Op::LinearDx(k) => {
-            let product = move |b, i| sum(k.w.rows, |o| m[0].at(b, o) * m[1].at(o, i));
+            let d = move |b, o| read(k.form, m[0].at(b, o), scale);
+            let product = move |b, i| sum(k.w.rows, |o| d(b, o) * read(k.form, m[1].at(o, i), 1.0));
             let a = move |b, i| m[2].at(b, i) * f64::from(k.keep);
             let dz = move |b, i| product(b, i) * slope(k.act, a(b, i));
             vec![gives(4, move |b, i| dz(b, i) * kept(m[3], k.keep, b, i))]
         }
         Op::LinearDw(k) => {
-            let product = move |o, i| sum(k.x.rows, |b| m[0].at(b, o) * m[1].at(b, i));
+            let d = move |b, o| read(k.form, m[0].at(b, o), scale);
+            let product = move |o, i| sum(k.x.rows, |b| d(b, o) * read(k.form, m[1].at(b, i), 1.0));
             vec![gives(2, move |o, i| product(o, i) + old(2, o, i))]
         }
         Op::LinearDb(k) => {
