@@ -48,7 +48,7 @@ impl LrFind {
         let config = Config::default().with(self.net.settings())?.with(self.choices.settings())?;
         config.check(usize::MAX)?;
         let ahead = self.data.ahead();
-        let machine = self.engine.machine().await?;
+        let machine = self.engine.machine_for(config.precision).await?;
         let data = config.divide(self.data.open(ahead)?)?;
         config.check(data.train.len())?;
         let sweep = Sweep { from: self.from, to: self.to, steps: self.steps };
