@@ -32,7 +32,7 @@ pub fn layer(command: Command) -> Command {
 }
 
 /// Headings of the options that say what is trained.
-const NET: [&str; 2] = ["Net", "Training"];
+const NET: [&str; 3] = ["Net", "Training", "Schedule"];
 
 /// The variable of an option, unless it has none or one of its own.
 fn name(arg: &Arg) -> Option<String> {

@@ -11,8 +11,8 @@ use std::time::Duration;
 #[derive(Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitOptions {
-    /// End the run after this time (90s, 10m, 1h 30m), with its model; no schedule is changed by it
-    #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]
+    /// End the run after this time (seconds, or 90s, 10m, 1h 30m), with its model; no schedule is changed by it
+    #[arg(long, value_parser = duration, value_name = "TIME")]
     max_time: Option<Duration>,
     /// End the run after this many updates, with its model; no schedule is changed by it
     #[arg(long, value_name = "N")]
@@ -23,6 +23,14 @@ pub struct LimitOptions {
     /// Lay everything out, train one batch, score one of each split, write nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// A number of seconds, as `bench` takes it, or a time with its units.
+fn duration(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()),
+        Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string()),
+    }
 }
 
 impl LimitOptions {

@@ -18,7 +18,7 @@ split is not used, and nothing is written.
 
 Examples:
   gpu-mlp lr-find
-  gpu-mlp lr-find --optimizer adam --hidden 512,512 --keep-prob 0.8 --validation 2000
+  gpu-mlp lr-find --optimizer adam --hidden 512,512 --keep-prob 0.8 --validation 200
   gpu-mlp lr-find --from 1e-4 --to 1 --steps 400 --json")]
 pub struct LrFind {
     #[command(flatten)]
