@@ -3,21 +3,21 @@
 mod chunk;
 mod evaluate;
 mod fault;
+mod health;
 mod prepare;
 mod score;
 mod tensors;
 
-use crate::config::{ActivationName, Config, OnNan};
+use crate::config::{Config, OnNan};
 use crate::data::DataSet;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::feed::Feed;
 use crate::forms::Forms;
-use crate::health::LayerHealth;
 use crate::kernel::Now;
 use crate::machine::Machine;
 use crate::model::Mlp;
-use crate::net::{LayerIds, Net, Sizes};
+use crate::net::{Net, Sizes};
 use crate::steps::Steps;
 use chunk::{Chunk, Pace, Record};
 pub use evaluate::{OnLogits, evaluate};
@@ -251,7 +251,8 @@ impl<'a> Trainer<'a> {
                     flow = self.settle(&mut waiting, rows_an_update, watch).await?;
                 }
                 if self.based_long_ago() {
-                    flow = self.settle_all(&mut waiting, rows_an_update, watch).await?;
+                    let settled = self.settle_all(&mut waiting, rows_an_update, watch).await?;
+                    flow = if flow.is_break() { flow } else { settled };
                     self.rebase().await?;
                 }
                 self.pace.adapt();
@@ -346,28 +347,6 @@ impl<'a> Trainer<'a> {
             flow = if flow.is_break() { flow } else { next };
         }
         Ok(flow)
-    }
-
-    /// The health of the net in the update that was measured last, layer by layer, if one of the epoch was.
-    ///
-    /// # Errors
-    /// If the device fails.
-    pub async fn health(&mut self) -> Result<Option<Vec<LayerHealth>>, Error> {
-        let epoch = self.step.saturating_sub(1) / self.updates_per_epoch();
-        let measured = self.measured.is_some_and(|step| step / self.updates_per_epoch() == epoch);
-        let Some(health) = self.net.training.as_ref().and_then(|training| training.health.clone()) else {
-            return Ok(None);
-        };
-        if !measured {
-            return Ok(None);
-        }
-        let values = health.values.unpack(&self.engine.read(health.values, 0..health.values.words()).await?);
-        let layers = values.as_chunks::<4>().0.iter().zip(&self.net.layers).enumerate();
-        let counts = |at: usize| self.config.activation == ActivationName::Relu && at + 1 < self.net.layers.len();
-        let of = |(at, (values, ids)): (usize, (&[f32; 4], &LayerIds))| {
-            LayerHealth::new(at + 1, *values, counts(at).then_some(ids.w.rows))
-        };
-        Ok(Some(layers.map(of).collect()))
     }
 
     /// Scores the test split with the weights as they are, or with their averages if there are any.

@@ -56,6 +56,16 @@ fn train_writes_a_run_folder_that_eval_and_predict_read() {
         assert!(records[2][field].as_f64().unwrap() > 0.0, "{field}");
     }
     assert_eq!(records[2]["epoch"], 2);
+    let health = records[2]["health"].as_array().expect("the last epoch is measured");
+    assert_eq!(health.len(), 2);
+    for (layer, number) in health.iter().zip(1..) {
+        assert_eq!(layer["layer"], number);
+        for field in ["gradient_norm", "weight_norm", "update_ratio"] {
+            assert!(layer[field].as_f64().unwrap() > 0.0, "{field}");
+        }
+    }
+    assert!(health[0]["dead_share"].is_number() && health[1].get("dead_share").is_none());
+    assert_eq!(records[0]["evaluated_weights"], "last");
     let config: toml::Table = std::fs::read_to_string(run.join("config.toml")).unwrap().parse().unwrap();
     assert_eq!(config["epochs"].as_integer(), Some(2));
 
@@ -224,7 +234,22 @@ fn an_adapter_that_is_not_there_is_exit_4_with_the_list_of_those_that_are() {
 #[test]
 fn a_learning_rate_that_explodes_is_exit_6() {
     let folder = TempDir::new().unwrap();
-    fails(short(folder.path()).args(["--lr", "1e20"]), 6, &["epoch 1", "smaller --lr"]);
+    let where_ = ["epoch 1", "it began with", "of layer", "in step", "smaller --lr"];
+    fails(short(folder.path()).args(["--lr", "1e20"]), 6, &where_);
+    // Unless nobody wants to know.
+    let ignored = short(folder.path()).args(["--lr", "1e20", "--on-nan", "ignore"]).output().unwrap();
+    assert!(ignored.status.success(), "{}", String::from_utf8_lossy(&ignored.stderr));
+}
+
+#[test]
+fn health_is_shown_and_the_plain_plan_is_said_where_it_is_asked_for() {
+    let folder = TempDir::new().unwrap();
+    let output = short(folder.path()).args(["--health", "show", "--clip-norm", "1", "--ema", "0.9"]).output().unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(stderr.contains("note: the plain plan is taken: gradients are clipped"), "{stderr}");
+    assert!(stdout.contains("  layer 1  gradient ") && stdout.contains("  layer 2  gradient "), "{stdout}");
+    let metrics = std::fs::read_to_string(folder.path().join("runs/1/metrics.jsonl")).unwrap();
+    assert!(metrics.contains("\"evaluated_weights\":\"averaged\""), "{metrics}");
 }
 
 #[test]

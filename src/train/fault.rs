@@ -65,15 +65,14 @@ impl Trainer<'_> {
         if let Some(origin) = self.look(from + 1).await? {
             return Ok(origin);
         }
-        let mut bad = until.saturating_sub(1);
-        for step in from..until {
-            let work = self.work(step);
-            self.engine.run(&work).await?;
-            if !self.finite().await? && self.look(step + 2).await?.is_some() {
-                bad = step;
-                break;
-            }
+        tracing::debug!(from, until, "training is repeated");
+        let mut bad = self.first_bad(from, until, false).await?;
+        if bad.is_none() && self.look(until + 1).await?.is_some() {
+            // What the optimizer remembers, with parameters still finite.
+            self.back()?;
+            bad = self.first_bad(from, until, true).await?;
         }
+        let bad = bad.unwrap_or(until.saturating_sub(1));
         self.back()?;
         for step in from..bad {
             let work = self.work(step);
@@ -83,7 +82,7 @@ impl Trainer<'_> {
             for at in range {
                 let kernel = self.net.plan.steps[at].kernel();
                 let (shader, ids) = (kernel.shader(), kernel.tensors());
-                let mut written = Vec::new();
+                let mut written: Vec<(Id, Vec<u32>)> = Vec::new();
                 for (id, arg) in ids.into_iter().zip(shader.args).filter(|(id, _)| id.kind == Kind::F32) {
                     // A tensor that is written in part may hold what an earlier run left elsewhere.
                     match arg.access {
@@ -92,6 +91,8 @@ impl Trainer<'_> {
                         Access::Update => written.push((id, self.engine.read(id, 0..id.words()).await?)),
                     }
                 }
+                // What is made anew tells more than a record that a line is added to.
+                written.sort_by_key(|(_, before)| !before.is_empty());
                 self.engine.run(&[(at..at + 1, now)]).await?;
                 for (id, before) in written {
                     if let Some(origin) = self.look_at(id, &before, bad + 1, Some(shader.name)).await? {
@@ -101,6 +102,19 @@ impl Trainer<'_> {
             }
         }
         Ok(Origin::Nowhere { from: from + 1 })
+    }
+
+    /// Trains from one update to another; returns the first, from 0, that leaves something that is not finite. What the
+    /// optimizer remembers is looked at only if that is worth reading it after each update.
+    async fn first_bad(&mut self, from: u64, until: u64, closely: bool) -> Result<Option<u64>, Error> {
+        for step in from..until {
+            let work = self.work(step);
+            self.engine.run(&work).await?;
+            if (closely || !self.finite().await?) && self.look(step + 2).await?.is_some() {
+                return Ok(Some(step));
+            }
+        }
+        Ok(None)
     }
 
     /// Goes back to the last state known to be good.
