@@ -83,7 +83,7 @@ const KERAS: Preset = Preset {
     recipe: "784-512-512-10, ReLU, keep 0.8, RMSprop 0.001, batch 128, 20 epochs",
     source: "Keras, examples/mnist_mlp.py",
     stated: "98.40 %",
-    measured: "not yet",
+    measured: "98.40 % (98.34, 98.41, 98.44), seeds 1 to 3, CPU engine, 2026-11-22",
     differs: "Glorot's weights from a normal, not a uniform distribution",
     settings: || Config {
         hidden: vec![512, 512],
