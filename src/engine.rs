@@ -22,6 +22,13 @@ pub trait Engine {
     /// Reads words of a tensor as they are after all work accepted so far.
     fn read(&mut self, id: Id, words: Range<usize>) -> Pending<'static, Vec<u32>>;
 
+    /// Runs an entry and gives the seconds that the device itself counted for each of its steps; `None` where it has no
+    /// clock, and then nothing is run.
+    fn profile(&mut self, work: &Work) -> Pending<'static, Option<Vec<f64>>> {
+        let _ = work;
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     /// The guard words before and after a tensor, if the engine was made with any; the court compares them.
     fn fences(&mut self, id: Id) -> Pending<'static, Vec<u32>>;
 }

@@ -4,6 +4,7 @@ mod adapters;
 mod device;
 mod engine;
 mod pipelines;
+mod profile;
 mod wait;
 
 pub use adapters::{ADVICE, Class, Found, Wanted, list, real_gpu, select};

@@ -175,6 +175,20 @@ fn every_kernel_of_a_net_is_compared_and_timed_in_every_form() {
 }
 
 #[test]
+fn an_adapter_with_a_clock_times_each_dispatch_of_a_step_by_it() {
+    let data = generate(&Options { train: 200, test: 20, seed: 1 });
+    for machine in machines::adapters() {
+        let step = pollster::block_on(dispatch::step(&machine, &Config::default(), &data, &Effort::GLANCE)).unwrap();
+        let clocks: Vec<_> = step.dispatches.iter().filter_map(|one| one.device_seconds.as_ref()).collect();
+        let all_or_none = [0, step.dispatches.len()];
+        assert!(all_or_none.contains(&clocks.len()), "{}: {} clocks", machine.description(), clocks.len());
+        // A device's clock may tick slowly, but not all of a step fits between two ticks.
+        let sum: f64 = clocks.iter().map(|seconds| seconds.max).sum();
+        assert!(clocks.is_empty() || sum > 0.0 && sum < 10.0, "{}: {sum} s", machine.description());
+    }
+}
+
+#[test]
 fn the_record_of_a_run_has_every_sample_and_says_where_it_was_made() {
     let (stdout, _) = ends(&mut bench(&["--engine", "cpu", "--config", "S", "--epochs", "4", "--json"]), 0);
     let record = json(&stdout);

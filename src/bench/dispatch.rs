@@ -38,6 +38,8 @@ pub struct Dispatch {
     pub repetitions: usize,
     /// Seconds of one.
     pub seconds: Spread,
+    /// Seconds of one in its turn within the step, by the device's own clock, where it has one.
+    pub device_seconds: Option<Spread>,
     /// What is wrong with its answer, if it was compared with its twin and differs.
     pub fault: Option<String>,
 }
@@ -65,6 +67,7 @@ impl Dispatch {
             bytes: work.bytes,
             repetitions: timing.repetitions,
             seconds: timing.seconds,
+            device_seconds: None,
             fault,
         }
     }
@@ -110,6 +113,9 @@ fn resident<'a>(machine: &Machine, data: &'a DataSet) -> std::borrow::Cow<'a, Da
     cut(data, usize::try_from(machine.limit() / row).unwrap_or(usize::MAX).max(1))
 }
 
+/// Steps that the device's own clock is asked about.
+const PROFILES: usize = 30;
+
 /// Times each dispatch of a training step alone, with the data of the first batch, and then the whole step.
 ///
 /// # Errors
@@ -122,9 +128,17 @@ pub async fn step(machine: &Machine, config: &Config, data: &DataSet, effort: &E
     // The whole step first: it leaves data for each of its parts.
     let seconds = bed.time(steps.clone(), now, effort).await?.seconds;
     let mut dispatches = Vec::new();
-    for number in steps {
+    for number in steps.clone() {
         let timing = bed.time(number..number + 1, now, effort).await?;
         dispatches.push(Dispatch::new(&bed.trial.net.plan, number, timing, None));
+    }
+    let mut by_device = vec![Vec::new(); dispatches.len()];
+    for _ in 0..PROFILES {
+        let profile = bed.engine.profile(&(steps.clone(), now)).await?;
+        by_device.iter_mut().zip(profile.into_iter().flatten()).for_each(|(all, seconds)| all.push(seconds));
+    }
+    for (dispatch, samples) in dispatches.iter_mut().zip(by_device) {
+        dispatch.device_seconds = (!samples.is_empty()).then(|| Spread::of(samples));
     }
     Ok(Step { dispatches, seconds })
 }

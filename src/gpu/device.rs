@@ -2,6 +2,7 @@
 
 use super::adapters::{Class, Found};
 use super::pipelines::{FEATURE, Pipelines, entry};
+use super::profile;
 use super::wait::Poller;
 use crate::audited;
 use crate::error::Error;
@@ -37,7 +38,7 @@ impl Gpu {
     /// As [`Gpu::open`], and with what shaders need beyond the core as far as the adapter offers it.
     pub async fn open_for(found: Found, cache: Option<&Path>, needs: Needs) -> Result<Arc<Gpu>, Error> {
         let (line, class, offers) = (found.line(), found.class(), found.offers().min(needs));
-        let mut features = found.adapter.features() & FEATURE;
+        let mut features = found.adapter.features() & (FEATURE | profile::FEATURE);
         features.set(wgpu::Features::SHADER_F16, offers >= Needs::Half);
         features.set(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, offers == Needs::Coop);
         let descriptor = wgpu::DeviceDescriptor {

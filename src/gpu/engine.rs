@@ -24,11 +24,11 @@ const SUBMISSION: Duration = Duration::from_millis(50);
 
 /// Runs a plan on a GPU.
 pub struct GpuEngine {
-    gpu: Arc<Gpu>,
+    pub(super) gpu: Arc<Gpu>,
     buffers: Vec<wgpu::Buffer>,
-    steps: Vec<Step>,
-    now_buffer: wgpu::Buffer,
-    now_group: wgpu::BindGroup,
+    pub(super) steps: Vec<Step>,
+    pub(super) now_buffer: wgpu::Buffer,
+    pub(super) now_group: wgpu::BindGroup,
     memory: Memory,
     flights: VecDeque<Signal<()>>,
     /// Entries a submission; doubled or halved so that one takes about [`SUBMISSION`].
@@ -40,10 +40,18 @@ pub struct GpuEngine {
     born: Instant,
 }
 
-struct Step {
+pub(super) struct Step {
     built: Arc<Built>,
     group: wgpu::BindGroup,
     grid: [u32; 2],
+}
+
+impl Step {
+    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
+        pass.set_pipeline(&self.built.pipeline);
+        pass.set_bind_group(1, &self.group, &[]);
+        pass.dispatch_workgroups(self.grid[0], self.grid[1], 1);
+    }
 }
 
 impl GpuEngine {
@@ -158,9 +166,7 @@ impl GpuEngine {
             for (slot, (range, _)) in work.iter().enumerate() {
                 pass.set_bind_group(0, &self.now_group, &[slot as u32 * NOW_SLOT as u32]);
                 for step in &self.steps[range.clone()] {
-                    pass.set_pipeline(&step.built.pipeline);
-                    pass.set_bind_group(1, &step.group, &[]);
-                    pass.dispatch_workgroups(step.grid[0], step.grid[1], 1);
+                    step.encode(&mut pass);
                 }
             }
         }
@@ -187,7 +193,7 @@ impl GpuEngine {
     }
 
     /// Copies bytes of a buffer out, in the order of submission.
-    fn copy_out(&mut self, buffer: usize, first: u64, size: u64) -> Pending<'static, Vec<u32>> {
+    pub(super) fn copy_out(&self, buffer: &wgpu::Buffer, first: u64, size: u64) -> Pending<'static, Vec<u32>> {
         if let Err(error) = self.gpu.check() {
             return Box::pin(std::future::ready(Err(error)));
         }
@@ -201,7 +207,7 @@ impl GpuEngine {
             mapped_at_creation: false,
         });
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(&self.buffers[buffer], first, &staging, 0, size);
+        encoder.copy_buffer_to_buffer(buffer, first, &staging, 0, size);
         let index = self.gpu.queue.submit([encoder.finish()]);
         let signal = Signal::new();
         let set = Signal::clone(&signal);
@@ -245,13 +251,18 @@ impl Engine for GpuEngine {
 
     fn read(&mut self, id: Id, words: Range<usize>) -> Pending<'static, Vec<u32>> {
         let first = 4 * (self.memory.fence + words.start) as u64;
-        self.copy_out(id.index, first, 4 * words.len() as u64)
+        self.copy_out(&self.buffers[id.index], first, 4 * words.len() as u64)
     }
 
     fn fences(&mut self, id: Id) -> Pending<'static, Vec<u32>> {
         let fence = 4 * self.memory.fence as u64;
-        let before = self.copy_out(id.index, 0, fence);
-        let after = self.copy_out(id.index, fence + id.bytes(), fence);
+        let buffer = &self.buffers[id.index];
+        let before = self.copy_out(buffer, 0, fence);
+        let after = self.copy_out(buffer, fence + id.bytes(), fence);
         Box::pin(async move { Ok([before.await?, after.await?].concat()) })
+    }
+
+    fn profile(&mut self, work: &Work) -> Pending<'static, Option<Vec<f64>>> {
+        self.timestamps(work)
     }
 }

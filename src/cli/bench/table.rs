@@ -92,14 +92,15 @@ pub fn step(report: &Report) -> String {
 }
 
 /// What the columns of [`dispatch`] mean.
-pub const LEGEND: &str = "±: half the distance of the quartiles; roof: the larger of two shares, of the best product and of \
-the best traffic, and above 100 % where tensors stay in caches";
+pub const LEGEND: &str = "\
+±: half the distance of the quartiles; device µs: in its turn, by the device's own clock; roof: the larger of two shares, of the \
+best product and of the best traffic, and above 100 % where tensors stay in caches";
 
 /// Names of the columns of [`dispatch`].
 pub fn dispatch_head() -> String {
     format!(
-        "\n{:>4}  {:<18} {:>7} {:>10} {:>8} {:>8} {:>6} {:>6} {:>6}  tensors\n",
-        "step", "kernel", "groups", "µs", "±", "GFLOP/s", "GB/s", "roof", "share"
+        "\n{:>4}  {:<18} {:>7} {:>10} {:>8} {:>9} {:>8} {:>6} {:>6} {:>6}  tensors\n",
+        "step", "kernel", "groups", "µs", "±", "device µs", "GFLOP/s", "GB/s", "roof", "share"
     )
 }
 
@@ -110,12 +111,13 @@ pub fn dispatch(one: &Dispatch, roof: Option<&Roof>, sum: Option<f64>) -> String
     let percent = |share: f64| format!("{:.0}%", 100.0 * share);
     let near = roof.map(|roof| percent((gflops / roof.product.best).max(gigabytes / roof.copy.best)));
     let mut line = format!(
-        "{:>4}  {:<18} {:>7} {:>10} {:>8} {:>8} {:>6} {:>6} {:>6}  {}\n",
+        "{:>4}  {:<18} {:>7} {:>10} {:>8} {:>9} {:>8} {:>6} {:>6} {:>6}  {}\n",
         one.number,
         one.kernel,
         one.groups,
         short(1e6 * median),
         short(1e6 * (q3 - q1) / 2.0),
+        one.device_seconds.as_ref().map(|seconds| short(1e6 * seconds.median)).unwrap_or_default(),
         short(gflops),
         short(gigabytes),
         near.unwrap_or_default(),
