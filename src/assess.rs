@@ -1,4 +1,12 @@
-//! How good a model is: accuracy with its uncertainty, loss, confusion matrix.
+//! How good a model is: accuracy with its uncertainty, loss, each class's scores, calibration.
+
+mod calibration;
+mod classes;
+mod predictions;
+
+pub use calibration::{BINS, Bin, expected_error};
+pub use classes::{ClassScore, Confusion, Mixup};
+pub use predictions::{Predictions, softmax};
 
 use crate::data::Split;
 use crate::error::Error;
@@ -14,28 +22,12 @@ use crate::train::{Score, evaluate, load_parameters};
 pub struct Assessment {
     /// Loss and hits.
     pub score: Score,
-    /// Probabilities (N, C), row by row.
-    pub probabilities: Vec<f32>,
-    /// Number of classes C.
-    pub classes: usize,
-    /// `confusion[truth · C + prediction]` is a number of samples.
-    pub confusion: Vec<u64>,
-}
-
-impl Assessment {
-    /// The most probable class of a sample; of equals the first.
-    pub fn prediction(&self, sample: usize) -> usize {
-        let row = &self.probabilities[sample * self.classes..][..self.classes];
-        row.iter().enumerate().fold(0, |best, (class, p)| if *p > row[best] { class } else { best })
-    }
-}
-
-/// Softmax of one row of logits.
-pub fn softmax(logits: &[f32]) -> Vec<f32> {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exponentials: Vec<f32> = logits.iter().map(|z| (z - largest).exp()).collect();
-    let sum: f32 = exponentials.iter().sum();
-    exponentials.into_iter().map(|e| e / sum).collect()
+    /// Probabilities of all samples.
+    pub predictions: Predictions,
+    /// What was taken for what.
+    pub confusion: Confusion,
+    /// Confidence against accuracy, in [`BINS`] bins.
+    pub calibration: Vec<Bin>,
 }
 
 /// Wilson's 95 % interval for a share (Wilson, JASA 22, 1927): stays inside 0 … 1 and is right for shares near 1 too.
@@ -59,18 +51,49 @@ pub async fn assess(
     split: &Split,
     item: &[usize],
 ) -> Result<Assessment, Error> {
+    let classes = model.classes();
+    if let Some(sample) = split.labels.iter().position(|&label| usize::from(label) >= classes) {
+        let label = split.labels[sample];
+        return Err(Error::Setting(format!(
+            "sample {sample} has label {label}, but the model knows {classes} classes"
+        )));
+    }
+    let (score, predictions) = run(machine, model, description, split, item).await?;
+    let pairs = split.labels.iter().enumerate().map(|(sample, &label)| (usize::from(label), predictions.class(sample)));
+    let confusion = Confusion::of(classes, pairs);
+    let calibration = calibration::bins(&predictions, &split.labels);
+    Ok(Assessment { score, predictions, confusion, calibration })
+}
+
+/// Classifies samples (N, I) of shape `item`, whose labels nobody knows.
+///
+/// # Errors
+/// [`Error::Setting`] if the samples do not fit the model; errors of the device.
+pub async fn classify(
+    machine: &Machine,
+    model: &Mlp,
+    description: &Description,
+    pixels: Vec<u8>,
+    item: &[usize],
+) -> Result<Predictions, Error> {
+    // The plan scores what it classifies; with labels made up, the score means nothing and is dropped.
+    let labels = vec![0; pixels.len() / model.inputs()];
+    Ok(run(machine, model, description, &Split { pixels, labels }, item).await?.1)
+}
+
+async fn run(
+    machine: &Machine,
+    model: &Mlp,
+    description: &Description,
+    split: &Split,
+    item: &[usize],
+) -> Result<(Score, Predictions), Error> {
     let (inputs, classes) = (item.iter().product(), model.classes());
     if inputs != model.inputs() {
         return Err(Error::Setting(format!(
             "the model takes items of {:?} ({} inputs), but the data set has items of {item:?}",
             description.item,
             model.inputs()
-        )));
-    }
-    if let Some(sample) = split.labels.iter().position(|&label| usize::from(label) >= classes) {
-        let label = split.labels[sample];
-        return Err(Error::Setting(format!(
-            "sample {sample} has label {label}, but the model knows {classes} classes"
         )));
     }
     let config = description.config();
@@ -94,12 +117,7 @@ pub async fn assess(
         }
     };
     let score = evaluate(engine.as_mut(), &net.evaluation, &mut feed, split, Some(&mut collect)).await?;
-    let mut result = Assessment { score, probabilities, classes, confusion: vec![0; classes * classes] };
-    for (sample, &label) in split.labels.iter().enumerate() {
-        let prediction = result.prediction(sample);
-        result.confusion[usize::from(label) * classes + prediction] += 1;
-    }
-    Ok(result)
+    Ok((score, Predictions { classes, probabilities }))
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use super::model::ModelOptions;
 use super::options::{DataOptions, EngineOptions};
 use clap::Args;
-use gpu_mlp::assess::{Assessment, assess, wilson};
+use gpu_mlp::assess::{Assessment, BINS, assess, expected_error, wilson};
+use gpu_mlp::data::DataSet;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write;
 use std::process::ExitCode;
@@ -13,14 +15,31 @@ use std::process::ExitCode;
 Examples:
   gpu-mlp eval runs/1/model.safetensors
   gpu-mlp eval runs/1/model.safetensors --data digits      how well does it carry over?
-  gpu-mlp eval runs/1/model.safetensors --engine cpu       the same on the other engine")]
+  gpu-mlp eval runs/1/model.safetensors --engine cpu       the same on the other engine
+  gpu-mlp eval runs/1/model.safetensors --min-accuracy 0.97 || echo not good enough
+  gpu-mlp eval runs/1/model.safetensors --json | jq .accuracy")]
 pub struct Eval {
     #[command(flatten)]
     model: ModelOptions,
+    /// End with exit code 3 if fewer than this share, 0 to 1, is classified rightly (the share itself, not its interval)
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    min_accuracy: Option<f64>,
+    /// One JSON object instead of tables
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     data: DataOptions,
     #[command(flatten)]
     engine: EngineOptions,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "expected a number from 0 to 1".to_string())?;
+    match share {
+        0.0..=1.0 => Ok(share),
+        1.0..=100.0 => Err(format!("expected a share from 0 to 1; {share} % is {}", share / 100.0)),
+        _ => Err("expected a share from 0 to 1".into()),
+    }
 }
 
 impl Eval {
@@ -33,38 +52,82 @@ impl Eval {
             say!("note: the model was trained on {}, and this is {}", description.data, data.name);
         }
         let result = assess(&machine, &model, &description, &data.test, &data.item).await?;
-        std::io::stdout().write_all(report(&result).as_bytes())?;
+        let text = match self.json {
+            true => format!("{}\n", object(&result, &data)),
+            false => tables(&result),
+        };
+        std::io::stdout().write_all(text.as_bytes())?;
+        let accuracy = result.score.accuracy();
+        if let Some(wanted) = self.min_accuracy.filter(|&wanted| accuracy < wanted) {
+            eprintln!("check failed: the accuracy is {accuracy}, below {wanted}");
+            eprintln!("next: train longer or wider, or ask for less with --min-accuracy");
+            return Ok(ExitCode::from(3));
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn report(result: &Assessment) -> String {
+fn object(result: &Assessment, data: &DataSet) -> Value {
+    let score = &result.score;
+    let (low, high) = wilson(score.hits, score.samples);
+    let classes = result.confusion.scores().into_iter().enumerate().map(|(class, score)| {
+        json!({
+            "class": class, "samples": score.samples, "predicted": score.predicted, "hits": score.hits,
+            "precision": score.precision(), "recall": score.recall(), "f1": score.f1(),
+        })
+    });
+    json!({
+        "accuracy": score.accuracy(), "accuracy_low": low, "accuracy_high": high,
+        "hits": score.hits, "samples": score.samples, "loss": score.loss(),
+        "calibration_error": expected_error(&result.calibration),
+        "classes": classes.collect::<Vec<_>>(),
+        "confusion": result.confusion.counts.chunks_exact(result.confusion.classes).collect::<Vec<_>>(),
+        "data": data.name, "data_sha256": data.sha256,
+    })
+}
+
+/// Most classes whose confusion matrix fits a terminal.
+const WIDEST: usize = 16;
+/// Pairs named where it does not.
+const PAIRS: usize = 10;
+
+fn tables(result: &Assessment) -> String {
     let score = &result.score;
     let (low, high) = wilson(score.hits, score.samples);
     let mut text = format!(
-        "accuracy {:.2} % ({} of {}), 95 % interval {:.2} to {:.2} %\nloss {:.4}\n\nrows: truth, columns: prediction\n     ",
+        "accuracy {:.2} % ({} of {}), 95 % interval {:.2} to {:.2} % (Wilson)\nloss {:.4}\ncalibration error {:.2} % (ECE, {BINS} bins)\n\n",
         100.0 * score.accuracy(),
         score.hits,
         score.samples,
         100.0 * low,
         100.0 * high,
         score.loss(),
+        100.0 * expected_error(&result.calibration),
     );
-    let classes = result.classes;
-    for class in 0..classes {
-        let _ = write!(text, "{class:>6}");
+    text += "class samples precision    recall        F1\n";
+    let percent = |share: Option<f64>| share.map_or("-".into(), |share| format!("{:.2} %", 100.0 * share));
+    for (class, score) in result.confusion.scores().iter().enumerate() {
+        let shares = [score.precision(), score.recall(), score.f1()].map(percent);
+        let _ = writeln!(text, "{class:>5}{:>8}{:>10}{:>10}{:>10}", score.samples, shares[0], shares[1], shares[2]);
     }
-    text += "   recall\n";
-    for (truth, row) in result.confusion.chunks_exact(classes).enumerate() {
-        let _ = write!(text, "{truth:>5}");
-        for count in row {
-            let _ = write!(text, "{count:>6}");
+    text + &matrix(result)
+}
+
+fn matrix(result: &Assessment) -> String {
+    let classes = result.confusion.classes;
+    let mut text = String::new();
+    if classes > WIDEST {
+        text += "\nmost confused, truth taken for prediction\n";
+        for pair in result.confusion.mixups().iter().take(PAIRS) {
+            let _ = writeln!(text, "{:>5} for {:<3}{:>7}", pair.truth, pair.prediction, pair.samples);
         }
-        let all: u64 = row.iter().sum();
-        let _ = match all {
-            0 => writeln!(text, "        -"),
-            _ => writeln!(text, "{:>8.2}%", 100.0 * row[truth] as f64 / all as f64),
-        };
+        return text;
     }
-    text
+    text += "\nrows: truth, columns: prediction\n     ";
+    (0..classes).for_each(|class| _ = write!(text, "{class:>6}"));
+    for (truth, row) in result.confusion.counts.chunks_exact(classes).enumerate() {
+        let _ = write!(text, "\n{truth:>5}");
+        row.iter().for_each(|count| _ = write!(text, "{count:>6}"));
+    }
+    text + "\n"
 }

@@ -1,0 +1,39 @@
+//! Probabilities of classes, sample by sample.
+
+/// What a model says of N samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Predictions {
+    /// Number of classes C.
+    pub classes: usize,
+    /// Probabilities (N, C), row by row.
+    pub probabilities: Vec<f32>,
+}
+
+impl Predictions {
+    /// Probabilities (C) of a sample's classes.
+    pub fn row(&self, sample: usize) -> &[f32] {
+        &self.probabilities[sample * self.classes..][..self.classes]
+    }
+
+    /// The most probable class of a sample; of equals the first.
+    pub fn class(&self, sample: usize) -> usize {
+        let row = self.row(sample);
+        row.iter().enumerate().fold(0, |best, (class, p)| if *p > row[best] { class } else { best })
+    }
+
+    /// All classes of a sample, the most probable first; of equals the first first.
+    pub fn ranking(&self, sample: usize) -> Vec<usize> {
+        let row = self.row(sample);
+        let mut ranking: Vec<usize> = (0..self.classes).collect();
+        ranking.sort_by(|&a, &b| row[b].total_cmp(&row[a]));
+        ranking
+    }
+}
+
+/// Softmax of one row of logits.
+pub fn softmax(logits: &[f32]) -> Vec<f32> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let exponentials: Vec<f32> = logits.iter().map(|z| (z - largest).exp()).collect();
+    let sum: f32 = exponentials.iter().sum();
+    exponentials.into_iter().map(|e| e / sum).collect()
+}
