@@ -17,7 +17,7 @@ Examples:
   gpu-mlp eval runs/1/model.safetensors --data digits      how well does it carry over?
   gpu-mlp eval runs/1/model.safetensors --engine cpu       the same on the other engine
   gpu-mlp eval runs/1/model.safetensors --min-accuracy 0.97 || echo not good enough
-  gpu-mlp eval runs/1/model.safetensors --json | jq .accuracy")]
+  gpu-mlp eval runs/1/model.safetensors --json > scores.json")]
 pub struct Eval {
     #[command(flatten)]
     model: ModelOptions,

@@ -1,0 +1,60 @@
+//! Pictures from files and from standard input.
+
+use super::Batch;
+use gpu_mlp::Error;
+use gpu_mlp::images::{Fit, decode, sample};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The pictures that could be read, and the exit code that the others ask for.
+pub struct Files {
+    pub batch: Batch,
+    pub code: ExitCode,
+}
+
+/// Reads all files. One that cannot be used is named on stderr and left out, so that a folder of pictures is not lost for
+/// one of them.
+///
+/// # Errors
+/// [`Error::Setting`] if the model takes no pictures.
+pub fn read(paths: &[PathBuf], fit: Fit, item: &[usize]) -> Result<Files, Error> {
+    let mut batch = Batch { names: Vec::new(), pixels: Vec::new(), item: item.to_vec(), labels: None };
+    let mut code = ExitCode::SUCCESS;
+    for path in paths {
+        match bytes(path).and_then(|bytes| sample(&bytes, path, fit, item)) {
+            Ok(sample) => {
+                sample.notes.iter().for_each(|note| eprintln!("note: {}: {note}", path.display()));
+                batch.names.push(path.display().to_string());
+                batch.pixels.extend(sample.pixels);
+            }
+            Err(error @ Error::Setting(_)) => return Err(error),
+            Err(error) => {
+                eprintln!("error: {error}\nnext: {}", error.next());
+                code = ExitCode::from(5);
+            }
+        }
+    }
+    Ok(Files { batch, code })
+}
+
+/// A file's bytes; `-` is standard input.
+fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
+    let source: Box<dyn Read> = match path.as_os_str() == "-" {
+        true => Box::new(std::io::stdin().lock()),
+        false => Box::new(File::open(path).map_err(unreadable(path))?),
+    };
+    let mut bytes = Vec::new();
+    let most = decode::LONGEST_FILE;
+    source.take(most + 1).read_to_end(&mut bytes).map_err(unreadable(path))?;
+    if bytes.len() as u64 > most {
+        let next = "scale the picture down".into();
+        return Err(Error::Data { path: path.into(), problem: format!("is longer than {most} bytes"), next });
+    }
+    Ok(bytes)
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    |error| Error::Data { path: path.into(), problem: error.to_string(), next: "give a PNG or JPEG file".into() }
+}

@@ -1,0 +1,18 @@
+//! Samples drawn in characters.
+
+/// An image in characters, two rows of pixels a line, darkest to brightest.
+pub fn draw(pixels: &[u8], rows: usize, cols: usize) -> String {
+    const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
+    let mut text = String::new();
+    for row in (0..rows).step_by(2) {
+        let mut line = String::new();
+        for col in 0..cols {
+            let below = if row + 1 < rows { pixels[(row + 1) * cols + col] } else { 0 };
+            let mean = (usize::from(pixels[row * cols + col]) + usize::from(below)) / 2;
+            line.push(SHADES[(mean * SHADES.len()) / 256]);
+        }
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}

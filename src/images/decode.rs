@@ -1,0 +1,47 @@
+//! PNG and JPEG files of any depth, palette, transparency and orientation to 8-bit colours.
+
+use crate::error::Error;
+use image::imageops::FilterType;
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbaImage};
+use std::io::Cursor;
+use std::path::Path;
+
+/// Longest file that is read, in bytes.
+pub const LONGEST_FILE: u64 = 256 << 20;
+/// Most pixels of a picture: more than cameras of phones make, less than fills a memory.
+pub const MOST_PIXELS: u64 = 64 << 20;
+/// Longer sides are brought down to this before anything else, which no 28×28 pixels can tell.
+const WORKING_SIDE: u32 = 1024;
+
+/// A picture: 8-bit RGB and alpha, upright, at most 1024 pixels wide and high.
+pub type Picture = RgbaImage;
+
+/// Decodes a PNG or JPEG file; `name` is for messages.
+///
+/// # Errors
+/// [`Error::Data`] if it is neither, is torn, or has more than [`MOST_PIXELS`] pixels; those are not decoded.
+pub fn decode(bytes: &[u8], name: &Path) -> Result<Picture, Error> {
+    let bad = |problem: String, next: &str| Error::Data { path: name.into(), problem, next: next.into() };
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(Error::file(name))?;
+    if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg)) {
+        return Err(bad("is neither PNG nor JPEG".into(), "convert it to PNG"));
+    }
+    let broken = |error: image::ImageError| bad(format!("cannot be decoded: {error}"), "save it again as PNG");
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(16 * MOST_PIXELS);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(broken)?;
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > MOST_PIXELS {
+        return Err(bad(format!("is {width}×{height}, more than {MOST_PIXELS} pixels"), "scale it down"));
+    }
+    // Where the camera's remark cannot be read, the picture is taken as it lies.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    if width.max(height) > WORKING_SIDE {
+        picture = picture.resize(WORKING_SIDE, WORKING_SIDE, FilterType::Triangle);
+    }
+    picture.apply_orientation(orientation);
+    Ok(picture.into_rgba8())
+}
