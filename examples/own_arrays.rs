@@ -47,7 +47,7 @@ async fn train() -> Result<(), gpu_mlp::Error> {
     let unseen = points(5, 123_456);
     let result = assess(&machine, &session.model().await?, &description, &unseen, &data.item).await?;
     for (sample, (xy, ring)) in unseen.pixels.chunks(2).zip(&unseen.labels).enumerate() {
-        println!("{xy:?} lies in ring {ring}, and the net says {}", result.prediction(sample));
+        println!("{xy:?} lies in ring {ring}, and the net says {}", result.predictions.class(sample));
     }
     Ok(())
 }

@@ -74,6 +74,9 @@ pub mod feed;
 pub mod forms;
 pub mod gpu;
 pub mod health;
+pub mod history;
+#[cfg(feature = "images")]
+pub mod images;
 pub mod kernel;
 pub mod kernels;
 pub mod lr_find;
@@ -86,6 +89,8 @@ pub mod net;
 pub mod picture;
 pub mod plan;
 pub mod preset;
+#[cfg(feature = "report")]
+pub mod report;
 pub mod rng;
 pub mod session;
 pub mod state_dict;

@@ -78,6 +78,10 @@ fn furnished() -> TempDir {
     }
     let first = gpu_mlp(folder.path()).arg("train").args(["--engine", "cpu"]).envs(SHORT).output().expect("it runs");
     assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    let bar: Vec<u8> = (0..900).map(|at| if (12..15).contains(&(at % 30)) { 0 } else { 255 }).collect();
+    for name in ["7.png", "photo.jpg"] {
+        image::save_buffer(folder.path().join(name), &bar, 30, 30, image::ColorType::L8).expect("a temporary folder");
+    }
     folder
 }
 

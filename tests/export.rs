@@ -109,12 +109,12 @@ fn an_onnx_graph_computes_what_the_engine_computes() {
             let (model, description) = sample(widths, activation);
             let values = run(&onnx(&model, &description).unwrap(), &pixels, 9);
             let ours = pollster::block_on(assess(&Machine::Cpu, &model, &description, &split, &[2, 3])).unwrap();
-            for (sample, row) in ours.probabilities.chunks_exact(model.classes()).enumerate() {
+            for (sample, row) in ours.predictions.probabilities.chunks_exact(model.classes()).enumerate() {
                 for (class, &ours) in row.iter().enumerate() {
                     let theirs = values["probabilities"].2[sample * row.len() + class];
                     assert!((f64::from(ours) - theirs).abs() < 1e-5, "{activation} {widths:?}: {ours} {theirs}");
                 }
-                assert_eq!(values["label"].2[sample], ours.prediction(sample) as f64);
+                assert_eq!(values["label"].2[sample], ours.predictions.class(sample) as f64);
             }
         }
     }

@@ -27,6 +27,7 @@ mod plot;
 mod predict;
 mod presets;
 mod progress;
+mod report;
 mod settings;
 mod sink;
 mod train;
@@ -61,7 +62,9 @@ const EXAMPLES: &str = "\
 Examples:
   gpu-mlp train                              MNIST, one hidden layer of 128, 5 epochs
   gpu-mlp train --hidden 512,512 --keep-prob 0.8 --optimizer adam --epochs 8
-  gpu-mlp eval runs/1/model.safetensors      accuracy, loss, confusion matrix
+  gpu-mlp eval runs/1/model.safetensors      accuracy, each class's scores, confusion matrix
+  gpu-mlp predict runs/1/model.safetensors 7.png  what does this picture show?
+  gpu-mlp report runs/1                      a page with curves, gradients, mistakes
   gpu-mlp parity                             does this GPU compute what the CPU computes?
   gpu-mlp bench --config S                   how fast, and how near to the machine's limit?
 
@@ -73,12 +76,14 @@ enum Command {
     Train(train::Train),
     /// Try learning rates from tiny to absurd and suggest one to begin with.
     LrFind(lr_find::LrFind),
-    /// Score a model on the test split.
+    /// Score a model on the test split, class by class.
     Eval(eval::Eval),
-    /// Classify samples of a data set, shown as they are.
+    /// Classify pictures, or samples of a data set.
     Predict(predict::Predict),
     /// Write a model in another program's format.
     Export(export::Export),
+    /// Write an HTML page about runs.
+    Report(report::Report),
     /// Compare every kernel and a whole training step with the CPU on this machine's adapter.
     Parity(parity::Parity),
     /// Time training runs, dispatches and kernels, and check their answers.
@@ -118,6 +123,7 @@ impl Cli {
             Command::Eval(command) => command.run().await,
             Command::Predict(command) => command.run().await,
             Command::Export(command) => command.run().await,
+            Command::Report(command) => command.run().await,
             Command::Parity(command) => command.run().await,
             Command::Bench(command) => command.run().await,
             Command::Devices(command) => command.run().await,

@@ -79,7 +79,7 @@ impl TuneOptions {
 }
 
 /// What is learned from, or judged on.
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(next_help_heading = "Data")]
 pub struct DataOptions {
     /// `mnist`, `digits` (built in, generated), a folder of IDX files, or `auto`: MNIST if it is there or can be
@@ -164,6 +164,17 @@ impl DataOptions {
             data.origin
         );
         Ok(data)
+    }
+
+    /// Opens the data set of a run as its record has it, where nothing else is said here; nothing is fetched.
+    pub fn open_recorded(mut self, recorded: &DataSettings) -> Result<DataSet, Error> {
+        self.take(recorded)?;
+        let request = Request { offline: true, ..self.request() };
+        data::open(&request, &mut |event| {
+            if let Event::Note(note) = event {
+                eprintln!("note: {note}");
+            }
+        })
     }
 
     fn read(&self) -> Result<DataSet, Error> {

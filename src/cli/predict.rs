@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use files::Files;
 use gpu_mlp::Error;
 use gpu_mlp::assess::{Predictions, classify};
-use gpu_mlp::images::Fit;
+use gpu_mlp::images::{Fit, shape};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::PathBuf;
@@ -97,8 +97,8 @@ impl Predict {
                 writeln!(out, "{}", self.object(&batch, &predictions, sample, pixels))?;
                 continue;
             }
-            if let (true, [rows, columns]) = (self.show, &batch.item[..]) {
-                out.write_all(show::draw(pixels, *rows, *columns).as_bytes())?;
+            if let (true, Some((rows, columns))) = (self.show, shape(&batch.item)) {
+                out.write_all(show::draw(pixels, rows, columns).as_bytes())?;
             }
             writeln!(out, "{}", self.line(&batch, &predictions, sample))?;
         }

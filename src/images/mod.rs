@@ -33,13 +33,23 @@ pub struct Sample {
     pub notes: Vec<String>,
 }
 
-/// Makes the bytes of a PNG or JPEG file a sample of shape `item` (rows, columns); `name` is for messages.
+/// Rows and columns of samples of shape `item`; none if they are no grey pictures. Where only the number of inputs is
+/// known, as from a state dict of other origin, a square is taken for a picture.
+pub fn shape(item: &[usize]) -> Option<(usize, usize)> {
+    match *item {
+        [rows, columns] => Some((rows, columns)),
+        [inputs] if inputs.isqrt().pow(2) == inputs => Some((inputs.isqrt(), inputs.isqrt())),
+        _ => None,
+    }
+}
+
+/// Makes the bytes of a PNG or JPEG file a sample of shape `item`; `name` is for messages.
 ///
 /// # Errors
 /// [`Error::Data`] if the file cannot be read, is too large, or shows nothing; [`Error::Setting`] if samples of this
 /// shape are no grey pictures, or not 28×28 though [`Fit::Mnist`] was asked for.
 pub fn sample(bytes: &[u8], name: &Path, fit: Fit, item: &[usize]) -> Result<Sample, Error> {
-    let &[rows, columns] = item else {
+    let Some((rows, columns)) = shape(item) else {
         return Err(Error::Setting(format!("the model takes samples of shape {item:?}, which are no grey pictures")));
     };
     let mnist = [rows, columns] == [fit::SIDE, fit::SIDE];

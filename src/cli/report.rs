@@ -1,0 +1,139 @@
+//! `gpu-mlp report`
+
+use super::options::{DataOptions, EngineOptions};
+use clap::Args;
+use gpu_mlp::Error;
+use gpu_mlp::assess::assess;
+use gpu_mlp::config::file::RunFile;
+use gpu_mlp::data::DataSet;
+use gpu_mlp::disk::{Os, write_whole};
+use gpu_mlp::history::History;
+use gpu_mlp::machine::Machine;
+use gpu_mlp::model::Mlp;
+use gpu_mlp::model_file::{self, Description};
+use gpu_mlp::report::{MOST_RUNS, Results, Subject, page};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  gpu-mlp report runs/1                            writes runs/1/report.html
+  gpu-mlp report runs/1 runs/1 --out compare.html  two runs, overlaid
+  gpu-mlp report runs/1 --engine cpu               evaluated on the CPU
+
+The page is one file that needs neither a network nor a script. It shows curves, gradients, confusion matrix, mistakes,
+calibration, weights and settings. Nothing is downloaded for it: where the run's data set is not there, the page says so
+and shows the rest.")]
+pub struct Report {
+    /// Run folders, up to 8
+    #[arg(required = true, value_name = "RUN", num_args = 1..)]
+    runs: Vec<PathBuf>,
+    /// The page [default: report.html in the run folder; of several runs, in this folder]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataOptions,
+    #[command(flatten)]
+    engine: EngineOptions,
+}
+
+impl Report {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        if self.runs.len() > MOST_RUNS {
+            let problem = format!("{} runs were given, but a page shows at most {MOST_RUNS}", self.runs.len());
+            return Err(Error::Setting(problem).into());
+        }
+        let histories = self.runs.iter().map(|run| History::read(run)).collect::<Result<Vec<_>, _>>()?;
+        let machine = self.engine.machine().await?;
+        let mut sets: Vec<Arc<DataSet>> = Vec::new();
+        let mut subjects = Vec::new();
+        for history in histories {
+            subjects.push(self.subject(history, &machine, &mut sets).await);
+        }
+        let out = match (&self.out, &self.runs[..]) {
+            (Some(out), _) => out.clone(),
+            (None, [run]) => run.join("report.html"),
+            (None, _) => "report.html".into(),
+        };
+        let page = page(&subjects);
+        write_whole(&Os, &out, page.as_bytes())?;
+        eprintln!("report: {} ({} kB)", out.display(), page.len().div_ceil(1000));
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Finds out what can be known of a run; what cannot is said on stderr and on the page.
+    async fn subject(&self, history: History, machine: &Machine, sets: &mut Vec<Arc<DataSet>>) -> Subject {
+        let name = name(&history.folder);
+        let path = history.folder.join("model.safetensors");
+        let model = model_file::read(&path).map_err(|error| error.to_string());
+        let results = match &model {
+            Err(problem) => Err(problem.clone()),
+            Ok(model) => self.results(&history, model, machine, sets).await,
+        };
+        let mut notes = Vec::new();
+        if history.torn > 0 {
+            notes.push(format!("{} lines of metrics.jsonl could not be read and are left out", history.torn));
+        }
+        let recorded = history.end.as_ref().and_then(|end| end.model_sha256.as_deref());
+        if recorded.is_some_and(|recorded| sha256(&path).is_some_and(|found| found != recorded)) {
+            notes
+                .push("model.safetensors is not the file that this run wrote: its hash differs from the record".into());
+        }
+        notes.iter().for_each(|note| eprintln!("note: {name}: {note}"));
+        if let Err(problem) = &results {
+            eprintln!("note: {name} was not evaluated: {problem}");
+        }
+        Subject { name, history, model, results, notes }
+    }
+
+    async fn results(
+        &self,
+        history: &History,
+        (model, description): &(Mlp, Description),
+        machine: &Machine,
+        sets: &mut Vec<Arc<DataSet>>,
+    ) -> Result<Results, String> {
+        let data = self.data_of(history, sets)?;
+        let assessment = assess(machine, model, description, &data.test, &data.item).await;
+        Ok(Results { assessment: assessment.map_err(|error| error.to_string())?, data })
+    }
+
+    /// The data set that the run was trained on, or why it cannot be had.
+    fn data_of(&self, history: &History, sets: &mut Vec<Arc<DataSet>>) -> Result<Arc<DataSet>, String> {
+        let header = &history.header;
+        if let Some(data) = sets.iter().find(|data| data.sha256 == header.data_sha256) {
+            return Ok(data.clone());
+        }
+        // A record of old has no settings of its data: the usual places are looked through then.
+        let recorded = RunFile::read(&history.folder).map(|file| file.data).unwrap_or_default();
+        let opened = self.data.clone().open_recorded(&recorded);
+        let data = Arc::new(opened.map_err(|error| format!("{error} ({})", error.next()))?);
+        sets.push(data.clone());
+        if data.sha256 != header.data_sha256 {
+            return Err(format!(
+                "the run was on {} (sha256 {:.16}), but the data found is {} (sha256 {:.16}); give the run's data with --data",
+                header.data, header.data_sha256, data.name, data.sha256
+            ));
+        }
+        Ok(data)
+    }
+}
+
+/// The hash of a file, if it can be read.
+fn sha256(path: &Path) -> Option<String> {
+    let hash = Sha256::digest(std::fs::read(path).ok()?);
+    Some(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// What a run is called: its folder and the one above, if it is a number.
+fn name(folder: &Path) -> String {
+    let last = folder.file_name().map_or(folder.display().to_string(), |name| name.to_string_lossy().into_owned());
+    let above = folder.parent().and_then(Path::file_name);
+    match above {
+        Some(above) if last.bytes().all(|byte| byte.is_ascii_digit()) => format!("{}/{last}", above.to_string_lossy()),
+        _ => last,
+    }
+}

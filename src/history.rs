@@ -1,0 +1,159 @@
+//! The record of a run, read back: `metrics.jsonl` of a run folder, finished, running or torn.
+
+use crate::error::Error;
+use crate::metrics;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+
+/// A run as its record tells it. What was not measured, or not by the version that wrote the record, is absent.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// The folder, as it was given.
+    pub folder: PathBuf,
+    /// What was trained on what, where.
+    pub header: Header,
+    /// Epochs in order, each once.
+    pub epochs: Vec<Epoch>,
+    /// How it ended; absent while it runs, and if it was killed.
+    pub end: Option<End>,
+    /// Lines that are no records, such as one torn when the machine went down.
+    pub torn: usize,
+}
+
+/// The record `run`; see [`crate::metrics::Record::Run`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the fields are those of the record, and described there")]
+pub struct Header {
+    pub schema: u32,
+    pub version: String,
+    pub unix_time: u64,
+    pub data: String,
+    pub data_origin: String,
+    pub data_sha256: String,
+    pub train_samples: u64,
+    pub validation_samples: u64,
+    pub test_samples: u64,
+    pub widths: Vec<usize>,
+    pub parameters: u64,
+    pub engine: String,
+    pub device: String,
+    pub config: Map<String, Value>,
+}
+
+/// The record `epoch`; see [`crate::metrics::Record::Epoch`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the fields are those of the record, and described there")]
+pub struct Epoch {
+    pub epoch: u64,
+    pub step: Option<u64>,
+    pub train_loss: Option<f64>,
+    pub train_accuracy: Option<f64>,
+    pub validation_loss: Option<f64>,
+    pub validation_accuracy: Option<f64>,
+    pub test_loss: Option<f64>,
+    pub test_accuracy: Option<f64>,
+    pub lr: Option<f64>,
+    pub momentum: Option<f64>,
+    pub seconds: Option<f64>,
+    pub images_per_second: Option<f64>,
+    /// One entry a layer.
+    pub health: Vec<LayerHealth>,
+}
+
+/// How a layer fares in an epoch.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct LayerHealth {
+    /// Its number, from 1.
+    pub layer: usize,
+    /// Euclidean norm of the gradient of its weights.
+    pub gradient_norm: Option<f64>,
+    /// Euclidean norm of its weights.
+    pub weight_norm: Option<f64>,
+    /// Norm of an update over the norm of the weights.
+    pub update_ratio: Option<f64>,
+    /// Share of its units that no sample woke.
+    pub dead_share: Option<f64>,
+}
+
+/// The record `end`; see [`crate::metrics::Record::End`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the fields are those of the record, and described there")]
+pub struct End {
+    pub seconds: Option<f64>,
+    pub model_sha256: Option<String>,
+    pub reason: Option<String>,
+}
+
+impl History {
+    /// Reads the record of a run folder.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if there is none, or if it has no record of what was run.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(metrics::FILE);
+        let bad = |problem: String| Error::Data {
+            path: path.clone(),
+            problem,
+            next: "give a run folder that `gpu-mlp train` wrote, such as runs/1".into(),
+        };
+        let bytes = std::fs::read(&path).map_err(|error| bad(error.to_string()))?;
+        let mut history = History::parse(&String::from_utf8_lossy(&bytes)).ok_or_else(|| bad("no run in it".into()))?;
+        history.folder = folder.into();
+        Ok(history)
+    }
+
+    /// Reads the lines of a record; none if no line says what was run. Unknown records and fields are passed over. Where a
+    /// resumed run trained an epoch again, the later record counts.
+    pub fn parse(lines: &str) -> Option<Self> {
+        let (mut history, mut header) = (History::default(), None);
+        for line in lines.lines().filter(|line| !line.trim().is_empty()) {
+            if history.take(line, &mut header).is_none() {
+                history.torn += 1;
+            }
+        }
+        history.header = header?;
+        Some(history)
+    }
+
+    fn take(&mut self, line: &str, header: &mut Option<Header>) -> Option<()> {
+        fn record<T: DeserializeOwned>(value: Value) -> Option<T> {
+            serde_json::from_value(value).ok()
+        }
+        let value: Value = serde_json::from_str(line).ok()?;
+        match value.get("type")?.as_str()? {
+            "run" => *header = Some(record(value)?),
+            "epoch" => {
+                let epoch: Epoch = record(value)?;
+                self.epochs.retain(|earlier| earlier.epoch < epoch.epoch);
+                self.epochs.push(epoch);
+                self.end = None;
+            }
+            "end" => self.end = Some(record(value)?),
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// The latest measurement of the test split: share of hits, and the epoch after which it was taken.
+    pub fn test_accuracy(&self) -> Option<(f64, u64)> {
+        self.epochs.iter().rev().find_map(|epoch| Some((epoch.test_accuracy?, epoch.epoch)))
+    }
+
+    /// Seconds of training alone.
+    pub fn training_seconds(&self) -> f64 {
+        self.epochs.iter().filter_map(|epoch| epoch.seconds).sum()
+    }
+
+    /// Training samples a second over the whole run; none before the first epoch.
+    pub fn images_per_second(&self) -> Option<f64> {
+        let trained = |epoch: &Epoch| Some((epoch.images_per_second? * epoch.seconds?, epoch.seconds?));
+        let (images, seconds) = self.epochs.iter().filter_map(trained).fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
+        (seconds > 0.0).then(|| images / seconds)
+    }
+}

@@ -1,0 +1,170 @@
+//! Line charts in SVG, readable without colours: each line has its name at its end.
+
+use super::axis::{Scale, Unit, percent, short};
+use maud::{Markup, html};
+use std::fmt::Write;
+
+/// A line of a chart.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Its name, written at its end.
+    pub name: String,
+    /// A CSS colour.
+    pub colour: String,
+    /// Whether it is drawn thin and dashed.
+    pub dashed: bool,
+    /// Points (x, y) from left to right.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// A chart of lines.
+#[derive(Clone, Debug, Default)]
+pub struct Chart {
+    /// What is shown.
+    pub title: &'static str,
+    /// Its unit, or a remark.
+    pub unit: &'static str,
+    /// What runs from left to right.
+    pub across: &'static str,
+    /// How y is written.
+    pub figures: Unit,
+    /// Whether y is logarithmic.
+    pub log: bool,
+    /// Whether y begins at zero, so that heights can be compared.
+    pub from_zero: bool,
+    /// A value that is marked with a line of its own, and what it is.
+    pub guide: Option<(f64, &'static str)>,
+    /// The lines; those without points are left out.
+    pub lines: Vec<Line>,
+}
+
+const WIDTH: f64 = 400.0;
+const HEIGHT: f64 = 250.0;
+const LEFT: f64 = 46.0;
+/// Where lines end: with room for their names, and without.
+const RIGHTS: [f64; 2] = [322.0, 392.0];
+const TOP: f64 = 10.0;
+const BOTTOM: f64 = 212.0;
+/// Least distance of two names.
+const LEADING: f64 = 13.5;
+/// Points of a line are thinned out to about this many.
+const MOST_POINTS: usize = 300;
+/// Up to this many points are marked with dots.
+const DOTS: usize = 24;
+
+impl Chart {
+    /// The chart as a figure; nothing if there is nothing to show.
+    pub fn draw(&self) -> Option<Markup> {
+        let lines: Vec<&Line> = self.lines.iter().filter(|line| !line.points.is_empty()).collect();
+        if lines.is_empty() {
+            return None;
+        }
+        let points = || lines.iter().flat_map(|line| line.points.iter().copied());
+        let across = Scale::whole(points().map(|point| point.0));
+        let right = RIGHTS[usize::from(lines.iter().all(|line| line.name.is_empty()))];
+        let others = self.guide.map(|guide| guide.0).into_iter().chain(self.from_zero.then_some(0.0));
+        let values = points().map(|point| point.1).chain(others);
+        let up = if self.log { Scale::log(values) } else { Scale::linear(values) };
+        let x = |value: f64| across.at(value).map(|share| LEFT + share * (right - LEFT));
+        let y = |value: f64| up.at(value).map(|share| BOTTOM - share * (BOTTOM - TOP));
+        let place = |&(a, b): &(f64, f64)| Some((x(a)?, y(b)?));
+        let unit = match (self.unit, up.is_log()) {
+            ("", true) => "log scale".to_string(),
+            (unit, true) => format!("{unit}, log scale"),
+            (unit, false) => unit.to_string(),
+        };
+        Some(html! {
+            figure.chart {
+                figcaption { h3 { (self.title) } @if !unit.is_empty() { span.unit { (unit) } } }
+                svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(self.summary(&lines)) {
+                    @for (share, text) in up.ticks(self.figures) {
+                        @let y = BOTTOM - share * (BOTTOM - TOP);
+                        line.grid x1=(LEFT) x2=(right) y1=(px(y)) y2=(px(y)) {}
+                        text.tick x=(LEFT - 7.0) y=(px(y + 3.5)) text-anchor="end" { (text) }
+                    }
+                    @for (share, text) in across.ticks(Unit::Plain) {
+                        text.tick x=(px(LEFT + share * (right - LEFT))) y=(BOTTOM + 17.0) text-anchor="middle" { (text) }
+                    }
+                    text.tick x=((LEFT + right) / 2.0) y=(HEIGHT - 4.0) text-anchor="middle" { (self.across) }
+                    @if let Some((at, name)) = self.guide { @if let Some(y) = y(at) {
+                        line.guide x1=(LEFT) x2=(right) y1=(px(y)) y2=(px(y)) {}
+                        text.tick x=(LEFT + 4.0) y=(px(y - 4.0)) { (name) }
+                    } }
+                    @for line in &lines {
+                        @let path = path(&thinned(&line.points), place);
+                        g style={ "--c:" (line.colour) } {
+                            path.line.dashed[line.dashed] d=(path) {}
+                            @if line.points.len() <= DOTS && !line.dashed {
+                                @for (x, y) in line.points.iter().filter_map(place) {
+                                    circle.dot cx=(px(x)) cy=(px(y)) r="2.4" {}
+                                }
+                            }
+                        }
+                    }
+                    @for (line, y) in names(&lines, place) {
+                        text.name style={ "--c:" (line.colour) } x=(right + 7.0) y=(px(y + 4.0)) { (line.name) }
+                    }
+                }
+            }
+        })
+    }
+
+    /// The chart in a sentence, for those who hear it.
+    fn summary(&self, lines: &[&Line]) -> String {
+        let figure = |value: f64| match self.figures {
+            Unit::Plain => short(value),
+            Unit::Percent => percent(value),
+        };
+        let mut text = format!("{} by {}", self.title, self.across);
+        for line in lines {
+            if let (Some(first), Some(last)) = (line.points.first(), line.points.last()) {
+                let _ = write!(text, "; {}: from {} to {}", line.name, figure(first.1), figure(last.1));
+            }
+        }
+        text
+    }
+}
+
+/// A coordinate to a tenth of a pixel.
+pub fn px(value: f64) -> String {
+    format!("{value:.1}")
+}
+
+fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let stride = points.len().div_ceil(MOST_POINTS).max(1);
+    let kept =
+        points.iter().step_by(stride).chain(points.last().filter(|_| !(points.len() - 1).is_multiple_of(stride)));
+    kept.copied().collect()
+}
+
+/// A path through all points that can be placed, with a gap where one cannot.
+fn path(points: &[(f64, f64)], place: impl Fn(&(f64, f64)) -> Option<(f64, f64)>) -> String {
+    let (mut text, mut pen) = (String::new(), 'M');
+    for point in points {
+        match place(point) {
+            Some((x, y)) => {
+                let _ = write!(text, "{pen}{x:.1} {y:.1}");
+                pen = 'L';
+            }
+            None => pen = 'M',
+        }
+    }
+    text
+}
+
+/// Where the names stand: each at its line's end, but none on another.
+fn names<'a>(lines: &[&'a Line], place: impl Fn(&(f64, f64)) -> Option<(f64, f64)>) -> Vec<(&'a Line, f64)> {
+    let named = lines.iter().filter(|line| !line.name.is_empty());
+    let end = |line: &&'a Line| line.points.iter().rev().find_map(&place).map(|(_, y)| (*line, y));
+    let mut names: Vec<(&Line, f64)> = named.filter_map(end).collect();
+    names.sort_by(|a, b| a.1.total_cmp(&b.1));
+    for at in 1..names.len() {
+        names[at].1 = names[at].1.max(names[at - 1].1 + LEADING);
+    }
+    let mut lowest = BOTTOM - 2.0;
+    for name in names.iter_mut().rev() {
+        name.1 = name.1.min(lowest);
+        lowest = name.1 - LEADING;
+    }
+    names
+}
