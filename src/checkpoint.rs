@@ -5,13 +5,18 @@
 //! file with its SHA-256, and its own name holds the beginning of its own, so that no part of a generation is believed
 //! because it is there. Random streams need no place in it: they are functions of (seed, epoch, step), see [`crate::rng`].
 
+mod keeper;
+mod saved;
+
 use crate::data::sha256;
-use crate::disk::{Disk, PART, write_whole};
+use crate::disk::{Disk, PART, folder_of, write_whole};
 use crate::error::Error;
+use crate::train::Values;
+pub use keeper::{Every, Keeper};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+pub use saved::{Best, Difference, Identity, Saved};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,21 +29,9 @@ const KEPT: usize = 2;
 /// The layout of a manifest; a program refuses one that is newer than itself.
 const FORMAT: u32 = 1;
 
-/// Values with their shape.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Values {
-    /// Lengths of the dimensions, outermost first.
-    pub shape: Vec<usize>,
-    /// Row by row.
-    pub values: Vec<f32>,
-}
-
-/// Tensors by name.
-pub type Tensors = BTreeMap<String, Values>;
-
 /// What a generation holds; `S` is everything that is not a tensor.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Snapshot<S> {
+pub struct Generation<S> {
     /// Updates made.
     pub step: u64,
     /// The step whose generation must not be deleted, however old it is.
@@ -47,8 +40,8 @@ pub struct Snapshot<S> {
     pub metrics_bytes: u64,
     /// Everything that is not a tensor.
     pub state: S,
-    /// Tensors.
-    pub tensors: Tensors,
+    /// Tensors, in an order that is kept.
+    pub tensors: Vec<Values>,
 }
 
 /// The second file of a generation.
@@ -59,6 +52,8 @@ struct Manifest<S> {
     best: Option<u64>,
     metrics_bytes: u64,
     tensors: Named,
+    /// Names of the tensors, in their order; the file has an order of its own.
+    names: Vec<String>,
     state: S,
 }
 
@@ -80,7 +75,7 @@ pub struct Checkpoints {
 /// A generation that was found whole.
 pub struct Found<S> {
     /// What it holds.
-    pub snapshot: Snapshot<S>,
+    pub generation: Generation<S>,
     /// Newer generations that are not whole, each with what is amiss.
     pub passed_over: Vec<String>,
 }
@@ -96,29 +91,33 @@ impl Checkpoints {
     /// # Errors
     /// [`Error::File`]; the generation is then absent, or whole where only the last sync failed, and no older one has been
     /// touched.
-    pub fn save<S: Serialize>(&self, snapshot: &Snapshot<S>) -> Result<(), Error> {
+    pub fn save<S: Serialize>(&self, generation: &Generation<S>) -> Result<(), Error> {
         let at = |path: &Path| Error::file(path.to_owned());
         self.disk.make_folder(&self.folder).map_err(at(&self.folder))?;
-        if snapshot.metrics_bytes > 0 {
+        if generation.metrics_bytes > 0 {
             // A generation speaks of records, so they must not be lost where it is not.
             self.disk.sync(&self.metrics).map_err(at(&self.metrics))?;
         }
-        let file = format!("{:012}.safetensors", snapshot.step);
+        // The names of the record and of the folder of checkpoints.
+        let run = folder_of(&self.folder);
+        self.disk.sync_folder(run).map_err(at(run))?;
+        let file = format!("{:012}.safetensors", generation.step);
         let path = self.folder.join(&file);
         let bytes =
-            serialize(&snapshot.tensors).map_err(|problem| Error::file(&path)(std::io::Error::other(problem)))?;
+            serialize(&generation.tensors).map_err(|problem| Error::file(&path)(std::io::Error::other(problem)))?;
         write_whole(&*self.disk, &path, &bytes)?;
         let manifest = Manifest {
             format: FORMAT,
-            step: snapshot.step,
-            best: snapshot.best,
-            metrics_bytes: snapshot.metrics_bytes,
+            step: generation.step,
+            best: generation.best,
+            metrics_bytes: generation.metrics_bytes,
             tensors: Named { file, sha256: sha256(&bytes) },
-            state: &snapshot.state,
+            names: generation.tensors.iter().map(|tensor| tensor.name.clone()).collect(),
+            state: &generation.state,
         };
         let text = serde_json::to_vec_pretty(&manifest).map_err(|error| Error::file(&self.folder)(error.into()))?;
-        write_whole(&*self.disk, &self.folder.join(manifest_name(snapshot.step, &text)), &text)?;
-        self.prune(snapshot.step, snapshot.best);
+        write_whole(&*self.disk, &self.folder.join(manifest_name(generation.step, &text)), &text)?;
+        self.prune(generation.step, generation.best);
         Ok(())
     }
 
@@ -131,7 +130,7 @@ impl Checkpoints {
         let names = self.names()?;
         for (_, name) in names.iter().rev().filter_map(|name| Some((step_of_manifest(name)?, name))) {
             match self.load(name) {
-                Ok(snapshot) => return Ok(Some(Found { snapshot, passed_over })),
+                Ok(generation) => return Ok(Some(Found { generation, passed_over })),
                 Err(problem) => passed_over.push(format!("{}: {problem}", self.folder.join(name).display())),
             }
         }
@@ -163,7 +162,7 @@ impl Checkpoints {
         self.disk.list(&self.folder).map_err(Error::file(&self.folder))
     }
 
-    fn load<S: DeserializeOwned>(&self, name: &str) -> Result<Snapshot<S>, String> {
+    fn load<S: DeserializeOwned>(&self, name: &str) -> Result<Generation<S>, String> {
         let read = |name: &str| self.disk.read(&self.folder.join(name)).map_err(|error| format!("{name}: {error}"));
         let text = read(name)?;
         if Some(name) != step_of(name).map(|step| manifest_name(step, &text)).as_deref() {
@@ -187,9 +186,9 @@ impl Checkpoints {
         if found != *expected {
             return Err(format!("{file} has SHA-256 {found}, expected {expected}"));
         }
-        let tensors = deserialize(&bytes).map_err(|problem| format!("{file}: {problem}"))?;
+        let tensors = deserialize(&bytes, &manifest.names).map_err(|problem| format!("{file}: {problem}"))?;
         let Manifest { step, best, metrics_bytes, state, .. } = manifest;
-        Ok(Snapshot { step, best, metrics_bytes, state, tensors })
+        Ok(Generation { step, best, metrics_bytes, state, tensors })
     }
 
     /// Deletes generations but the last ones up to `step` and the best. What cannot be deleted is tried again next time.
@@ -231,27 +230,29 @@ fn step_of_manifest(name: &str) -> Option<u64> {
     name.ends_with(".json").then(|| step_of(name))?
 }
 
-fn serialize(tensors: &Tensors) -> Result<Vec<u8>, String> {
-    let view = |(name, tensor): (&String, &Values)| {
-        let bytes: Vec<u8> = tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        (name.clone(), tensor.shape.clone(), bytes)
-    };
-    let parts: Vec<_> = tensors.iter().map(view).collect();
-    let views = parts.iter().map(|(name, shape, bytes)| {
-        Ok((name, TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|error| format!("{name}: {error}"))?))
+fn serialize(tensors: &[Values]) -> Result<Vec<u8>, String> {
+    let little_endian =
+        |tensor: &Values| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    let parts: Vec<_> = tensors.iter().map(|tensor| (tensor, little_endian(tensor))).collect();
+    let views = parts.iter().map(|(tensor, bytes)| {
+        let Values { name, rows, cols, .. } = tensor;
+        let view = TensorView::new(Dtype::F32, vec![*rows, *cols], bytes);
+        Ok((name.clone(), view.map_err(|error| format!("{name}: {error}"))?))
     });
-    safetensors::serialize(views.collect::<Result<Vec<_>, String>>()?, None).map_err(|error| error.to_string())
+    let views = views.collect::<Result<Vec<_>, String>>()?;
+    safetensors::serialize(views, None).map_err(|error| error.to_string())
 }
 
-fn deserialize(bytes: &[u8]) -> Result<Tensors, String> {
+fn deserialize(bytes: &[u8], names: &[String]) -> Result<Vec<Values>, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
-    let tensor = |(name, view): (String, TensorView<'_>)| {
-        if view.dtype() != Dtype::F32 {
-            return Err(format!("{name} is {:?}, not F32", view.dtype()));
-        }
+    let tensor = |name: &String| {
+        let view = file.tensor(name).map_err(|error| format!("{name}: {error}"))?;
+        let (Dtype::F32, &[rows, cols]) = (view.dtype(), view.shape()) else {
+            return Err(format!("{name} is {:?} {:?}, not F32 of two dimensions", view.shape(), view.dtype()));
+        };
         let words = view.data().chunks_exact(4);
         let values = words.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        Ok((name, Values { shape: view.shape().to_vec(), values }))
+        Ok(Values { name: name.clone(), rows, cols, values })
     };
-    file.tensors().into_iter().map(tensor).collect()
+    names.iter().map(tensor).collect()
 }

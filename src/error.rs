@@ -27,21 +27,43 @@ pub enum Error {
         /// What the user can do next.
         next: String,
     },
-    /// The GPU stopped answering or refused the work.
+    /// The GPU is gone: unplugged, reset by its driver, or out of order.
     #[error("the GPU was lost: {reason}")]
     DeviceLost {
         /// What the driver said.
         reason: String,
     },
-    /// A tensor is larger than the adapter can hold or bind.
-    #[error("{tensor} needs {needed} bytes, but this adapter binds at most {limit}")]
+    /// The GPU refused what it was given: a mistake in this program or in the driver.
+    #[error("the GPU refused the work: {reason}")]
+    DeviceRefused {
+        /// What wgpu said.
+        reason: String,
+    },
+    /// The engine owes an answer, and nothing says that it failed.
+    #[error("the GPU gave no answer for {} s", waited.as_secs_f64())]
+    NoAnswer {
+        /// How long it was waited for.
+        waited: std::time::Duration,
+    },
+    /// There was less memory than expected.
+    #[error("out of memory: {reason}")]
+    OutOfMemory {
+        /// What was asked for and who refused it.
+        reason: String,
+    },
+    /// The plan is larger than the machine can hold, or a tensor than the adapter can bind.
+    #[error("{what} needs {}, but {holder} at most {}", crate::memory::bytes(*needed), crate::memory::bytes(*limit))]
     TooLarge {
-        /// Name and shape.
-        tensor: String,
+        /// Name and shape of a tensor, or the whole net.
+        what: String,
         /// Bytes it needs.
         needed: u64,
-        /// Bytes the adapter allows.
+        /// Whose limit it is, with a verb.
+        holder: &'static str,
+        /// Bytes there may be.
         limit: u64,
+        /// What the user can do next.
+        next: String,
     },
     /// A setting cannot be used, alone or with the others.
     #[error("{0}")]
@@ -138,10 +160,15 @@ impl Error {
     /// What the user can do next.
     pub fn next(&self) -> &str {
         match self {
-            Error::Data { next, .. } | Error::NoAdapter { next, .. } => next,
-            Error::DeviceLost { .. } => "run `gpu-mlp parity` to test the adapter, or train with --engine cpu",
-            Error::TooLarge { .. } => {
-                "use a smaller --batch-size or --physical-batch, --upload stream, or --engine cpu"
+            Error::Data { next, .. } | Error::NoAdapter { next, .. } | Error::TooLarge { next, .. } => next,
+            Error::DeviceLost { .. } | Error::NoAnswer { .. } => {
+                "look into the system's log for what the driver says, run `gpu-mlp parity` to test the adapter, or use --engine cpu"
+            }
+            Error::DeviceRefused { .. } => {
+                "run `gpu-mlp parity` and report what both say; --engine cpu does without the adapter"
+            }
+            Error::OutOfMemory { .. } => {
+                "end other programs that use the adapter, or use a smaller --physical-batch, --upload stream, or --engine cpu"
             }
             Error::Setting(_) => "see `gpu-mlp train --help`",
             Error::Config { .. } => "see `gpu-mlp train --print-config` for all keys with their values",

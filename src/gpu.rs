@@ -3,6 +3,7 @@
 mod adapters;
 mod device;
 mod engine;
+mod fault;
 mod pipelines;
 mod profile;
 mod wait;

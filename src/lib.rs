@@ -81,6 +81,7 @@ pub mod kernel;
 pub mod kernels;
 pub mod lr_find;
 pub mod machine;
+pub mod memory;
 pub mod metrics;
 pub mod model;
 pub mod model_file;
@@ -100,5 +101,6 @@ pub mod tensor;
 pub mod tensorboard;
 pub mod train;
 pub mod tune;
+pub mod watch;
 
 pub use error::{Error, Origin};

@@ -7,7 +7,9 @@ use crate::error::Error;
 use crate::gpu::{Gpu, GpuEngine, Wanted, real_gpu, select};
 use crate::kernel::{Needs, Shader};
 use crate::kernels::Form;
+use crate::memory;
 use crate::plan::Plan;
+use crate::watch::{PATIENCE, Watched};
 use std::sync::Arc;
 
 /// What the user asked for.
@@ -47,7 +49,7 @@ impl Machine {
             }),
         };
         tracing::debug!("adapters looked at");
-        Ok(match found {
+        let opened = match found {
             Ok(found) => {
                 let mut needs = Needs::Core;
                 if wanted.precision == Precision::F16Mixed {
@@ -56,7 +58,16 @@ impl Machine {
                     }
                     needs = Needs::Coop;
                 }
-                let gpu = Gpu::open_for(found, crate::cache::folder().as_deref(), needs).await?;
+                match Gpu::open_for(found, crate::cache::folder().as_deref(), needs).await {
+                    // Nothing has been computed yet, so the choice is still free.
+                    Err(error) if engine == EngineName::Auto => Err(error.to_string()),
+                    result => Ok(result?),
+                }
+            }
+            Err(why) => Err(why),
+        };
+        Ok(match opened {
+            Ok(gpu) => {
                 let sentence = format!("engine: gpu, {}", gpu.line());
                 (Machine::Gpu(gpu), sentence)
             }
@@ -131,9 +142,10 @@ impl Machine {
     /// # Errors
     /// If the plan does not fit the adapter.
     pub async fn engine_with(&self, plan: &Plan, memory: Memory) -> Result<Box<dyn Engine>, Error> {
+        memory::check(plan, self, 8 * memory.fence as u64)?;
         Ok(match self {
             Machine::Cpu => Box::new(CpuEngine::new(plan, memory)),
-            Machine::Gpu(gpu) => Box::new(GpuEngine::new(gpu, plan, memory).await?),
+            Machine::Gpu(gpu) => Box::new(Watched::new(Box::new(GpuEngine::new(gpu, plan, memory).await?), PATIENCE)),
         })
     }
 }

@@ -30,6 +30,10 @@ fn main() -> ExitCode {
             match error.downcast_ref::<Error>() {
                 Some(known) => {
                     eprintln!("next: {}", known.next());
+                    if matches!(known, Error::NoAnswer { .. }) {
+                        // A thread still waits in the driver, which could crash if it were taken down around it.
+                        signal_hook::low_level::exit(exit_code(known).into());
+                    }
                     ExitCode::from(exit_code(known))
                 }
                 None => ExitCode::FAILURE,
@@ -41,7 +45,7 @@ fn main() -> ExitCode {
 /// 1 run-time failure, 2 usage, 4 no usable adapter, 5 bad or missing data, 6 diverged; 3 is for checks that fail.
 fn exit_code(error: &Error) -> u8 {
     match error {
-        Error::Setting(_) | Error::Config { .. } => 2,
+        Error::Setting(_) | Error::Config { .. } | Error::TooLarge { .. } => 2,
         Error::NoAdapter { .. } => 4,
         Error::Data { .. } | Error::Model { .. } | Error::Checkpoint { .. } => 5,
         Error::Diverged { .. } => 6,

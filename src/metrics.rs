@@ -86,6 +86,13 @@ pub enum Record<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         health: Option<&'a [LayerHealth]>,
     },
+    /// The run was ended, or cut off, and went on from a checkpoint; what was recorded after that is gone.
+    Resume {
+        /// Updates made by then.
+        step: u64,
+        /// Seconds since 1970.
+        unix_time: u64,
+    },
     /// The last line of a run that was not cut off from outside.
     End {
         /// Seconds from the start of the program, everything included.

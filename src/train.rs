@@ -16,6 +16,7 @@ use crate::feed::Feed;
 use crate::forms::Forms;
 use crate::kernel::Now;
 use crate::machine::Machine;
+use crate::memory;
 use crate::model::Mlp;
 use crate::net::{Net, Sizes};
 use crate::steps::Steps;
@@ -84,6 +85,7 @@ impl<'a> Trainer<'a> {
         let (scale, shift) = normalization(config.normalize, &data.train.pixels);
         let forms = Forms { default: machine.form(), chosen: config.forms.clone() };
         let net = Net::for_training(config, Sizes::of(data, forms, machine.limit()), scale, shift);
+        memory::check(&net.plan, machine, 0)?;
         let model =
             Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
         tracing::debug!(steps = net.plan.steps.len(), "plan and first weights made");

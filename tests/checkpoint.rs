@@ -5,25 +5,29 @@ mod faulty;
 
 use faulty::{FAULTS, Fault, Faulty, LEFT, Left};
 use gpu_mlp::Error;
-use gpu_mlp::checkpoint::{Checkpoints, FOLDER, Snapshot, Tensors, Values};
+use gpu_mlp::checkpoint::{Checkpoints, FOLDER, Generation};
 use gpu_mlp::disk::{Disk, Os, write_whole};
+use gpu_mlp::train::Values;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
 
 /// The generation of a step: what it holds follows from the step alone.
-fn generation(step: u64) -> Snapshot<Vec<f64>> {
+fn generation(step: u64) -> Generation<Vec<f64>> {
     let values = |count: usize| (0..count).map(|at| (at as f32 + step as f32).sin()).collect();
-    let tensors = [("w1", vec![3, 5]), ("m_w1", vec![3, 5]), ("b1", vec![3])];
-    let tensor = |(name, shape): (&str, Vec<usize>)| {
-        (name.to_string(), Values { values: values(shape.iter().product()), shape })
+    let tensors = [("w1", 3, 5), ("m_w1", 3, 5), ("b1", 1, 3)];
+    let tensor = |(name, rows, cols): (&str, usize, usize)| Values {
+        name: name.into(),
+        rows,
+        cols,
+        values: values(rows * cols),
     };
-    Snapshot {
+    Generation {
         step,
         best: Some(20),
         metrics_bytes: 0,
         state: vec![0.1 * step as f64, f64::MIN_POSITIVE, 1e300 / 3.0],
-        tensors: tensors.map(tensor).into_iter().collect::<Tensors>(),
+        tensors: tensors.map(tensor).into(),
     }
 }
 
@@ -58,19 +62,19 @@ fn whichever_call_fails_the_newest_whole_generation_is_the_last_saved_or_the_nex
                 let disk = Arc::new(disk.after(left));
                 let checkpoints = Checkpoints::new(disk.clone(), Path::new("run"));
                 let newest = checkpoints.newest::<Vec<f64>>().unwrap_or_else(|error| panic!("{what}: {error}"));
-                let step = newest.as_ref().map_or(0, |found| found.snapshot.step);
+                let step = newest.as_ref().map_or(0, |found| found.generation.step);
                 let last = saved.checked_sub(1).map_or(0, |at| STEPS[at]);
                 let next = STEPS.get(saved).copied().unwrap_or(last);
                 assert!(step == last || step == next, "{what}: found {step}");
                 if let Some(found) = newest {
-                    assert!(found.snapshot == generation(step), "{what}: step {step} came back changed");
+                    assert!(found.generation == generation(step), "{what}: step {step} came back changed");
                 }
                 // A run that goes on from there makes the rest, and nothing of the accident is left.
                 checkpoints.forget_after(step).unwrap();
                 let rest: Vec<u64> = STEPS.into_iter().chain([60]).filter(|&its| its > step).collect();
                 assert_eq!(save(&disk, &rest), rest.len(), "{what}");
                 let end = checkpoints.newest::<Vec<f64>>().unwrap().unwrap();
-                assert!(end.snapshot == generation(60) && end.passed_over.is_empty(), "{what}");
+                assert!(end.generation == generation(60) && end.passed_over.is_empty(), "{what}");
                 let steps: Vec<String> = disk.list(&Path::new("run").join(FOLDER)).unwrap();
                 let steps: Vec<&str> = steps.iter().map(|name| &name[..12]).collect();
                 let kept = ["20", "50", "60"].map(|step| format!("{step:0>12}"));
@@ -127,12 +131,12 @@ fn a_generation_with_any_byte_changed_or_missing_is_passed_over_and_named() {
             changed[at] ^= 1;
             std::fs::write(path, if at % 2 == 0 { &changed } else { &bytes[..at] }).unwrap();
             let found = checkpoints.newest::<Vec<f64>>().unwrap().unwrap();
-            assert!(found.snapshot == generation(10), "byte {at} of {}", path.display());
+            assert!(found.generation == generation(10), "byte {at} of {}", path.display());
             assert!(found.passed_over.len() == 1 && found.passed_over[0].contains("000000000020"));
         }
         std::fs::write(path, &bytes).unwrap();
     }
-    assert!(checkpoints.newest::<Vec<f64>>().unwrap().unwrap().snapshot == generation(20));
+    assert!(checkpoints.newest::<Vec<f64>>().unwrap().unwrap().generation == generation(20));
     // Where none is whole, the run is not quietly begun again.
     files.iter().for_each(|path| std::fs::write(path, b"{}").unwrap());
     let error = checkpoints.newest::<Vec<f64>>().err().unwrap();

@@ -35,6 +35,11 @@ impl Base {
         self.config.as_deref().map_or(Ok(RunFile::default()), RunFile::read)
     }
 
+    /// Whether a preset was named.
+    pub fn is_preset(&self) -> bool {
+        self.preset.is_some()
+    }
+
     /// The settings below the file.
     pub fn config(&self) -> Config {
         self.preset.map_or_else(Config::default, |preset| preset.config())

@@ -28,7 +28,9 @@ mod predict;
 mod presets;
 mod progress;
 mod report;
+mod resume;
 mod settings;
+mod signals;
 mod sink;
 mod train;
 
@@ -73,7 +75,7 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 a check failed, 4 no usable adapter, 5 b
 #[derive(Subcommand)]
 enum Command {
     /// Train a net and write a run folder.
-    Train(train::Train),
+    Train(Box<train::Train>),
     /// Try learning rates from tiny to absurd and suggest one to begin with.
     LrFind(lr_find::LrFind),
     /// Score a model on the test split, class by class.
@@ -87,7 +89,7 @@ enum Command {
     /// Compare every kernel and a whole training step with the CPU on this machine's adapter.
     Parity(parity::Parity),
     /// Time training runs, dispatches and kernels, and check their answers.
-    Bench(bench::Bench),
+    Bench(Box<bench::Bench>),
     /// List adapters, their limits, and what `--engine auto` would take.
     Devices(devices::Devices),
     /// Print the training step as a table, and the memory it needs.

@@ -33,6 +33,14 @@ impl EngineOptions {
         Wanted { adapter: self.adapter.clone(), backend: self.backend.clone(), ..Wanted::default() }
     }
 
+    /// Words that ask for this engine again; `auto` has been decided by then.
+    pub fn words(&self, machine: &Machine) -> Vec<String> {
+        let engine = Some(("--engine", machine.name().to_string()));
+        let adapter = self.adapter.clone().map(|adapter| ("--adapter", adapter));
+        let backend = self.backend.clone().map(|backend| ("--backend", backend));
+        words([engine, adapter, backend].into_iter().flatten())
+    }
+
     /// Opens the machine and says on stderr which it is and why.
     pub async fn machine(&self) -> Result<Machine, Error> {
         self.machine_for(Precision::default()).await
@@ -131,6 +139,22 @@ impl DataOptions {
         Request { choice: self.data.clone().unwrap_or_default(), offline: self.offline, digits }
     }
 
+    /// Words that ask for this data set again; `auto` has been decided by then.
+    pub fn words(&self, data: &DataSet) -> Vec<String> {
+        let Request { choice, digits, .. } = self.request();
+        let choice = match choice {
+            Choice::Auto => data.name.clone(),
+            Choice::Dir(folder) => std::path::absolute(&folder).unwrap_or(folder).display().to_string(),
+            named => named.to_string(),
+        };
+        words([
+            ("--data", choice),
+            ("--digits-train", digits.train.to_string()),
+            ("--digits-test", digits.test.to_string()),
+            ("--digits-seed", digits.seed.to_string()),
+        ])
+    }
+
     /// Begins to read the data set, so that adapters can be looked for meanwhile. Only MNIST that is there already, or
     /// what was asked for by name: nothing is fetched or made in place of another before all settings are accepted.
     pub fn ahead(&self) -> Ahead {
@@ -197,6 +221,11 @@ impl DataOptions {
             _ => {}
         })
     }
+}
+
+/// Options and their values as words of a command line.
+fn words(options: impl IntoIterator<Item = (&'static str, String)>) -> Vec<String> {
+    options.into_iter().flat_map(|(option, value)| [option.to_string(), value]).collect()
 }
 
 /// A data set that is being read on a thread of its own.

@@ -5,16 +5,19 @@ use super::from;
 use super::limits::LimitOptions;
 use super::options::{DataOptions, EngineOptions, TuneOptions};
 use super::progress::Display;
+use super::resume::{ResumeOptions, Resumed, command_after, lock};
 use super::settings::{ChoiceOptions, NetOptions};
+use super::signals::Signals;
 use super::sink::Sink;
 use clap::Args;
 use gpu_mlp::Error;
+use gpu_mlp::checkpoint::{Checkpoints, Identity, Keeper, Saved};
 use gpu_mlp::config::{Config, HealthName, file};
 use gpu_mlp::data::Split;
 use gpu_mlp::disk::{Os, write_whole};
 use gpu_mlp::metrics::{Metrics, Record, SCHEMA};
 use gpu_mlp::model_file::{self, Description};
-use gpu_mlp::session::{Finish, Inspection, Observer, Progress, Reason, Report, Session, Wish};
+use gpu_mlp::session::{Finish, Inspection, Observer, Progress, Reason, Report, Session, Snapshot, Wish};
 use gpu_mlp::tensorboard::Board;
 use gpu_mlp::train::Score;
 use sha2::{Digest, Sha256};
@@ -33,7 +36,8 @@ Examples:
   gpu-mlp train --preset nielsen
   gpu-mlp train --config runs/1                            once more, to the bit
   gpu-mlp train --from runs/1/model.safetensors --lr 0.02 --epochs 2
-  gpu-mlp train --batch-size full --lr 0.5 --epochs 50     full-batch gradient descent")]
+  gpu-mlp train --batch-size full --lr 0.5 --epochs 50     full-batch gradient descent
+  gpu-mlp train --resume runs/1                            go on where that run ended or was cut off")]
 pub struct Train {
     #[command(flatten)]
     base: Base,
@@ -52,6 +56,8 @@ pub struct Train {
     engine: EngineOptions,
     #[command(flatten)]
     tune: TuneOptions,
+    #[command(flatten)]
+    resume: ResumeOptions,
     /// Begin with the weights of a model: of this program, or a PyTorch state dict in safetensors. Its architecture and, if
     /// it says them, its activation and normalisation are adopted
     #[arg(long, value_name = "MODEL", help_heading = "Net")]
@@ -81,15 +87,31 @@ fn help(key: &str) -> Option<String> {
 }
 
 impl Train {
-    pub async fn run(mut self) -> anyhow::Result<ExitCode> {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let resumed = self.resume.find(self.out.as_deref())?;
+        match &resumed {
+            Some(resumed) => command_after(&resumed.found.generation.state.words).train(Some(resumed)).await,
+            None => self.train(None).await,
+        }
+    }
+
+    async fn train(mut self, resumed: Option<&Resumed>) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
+        let before = resumed.map(|resumed| &resumed.found.generation);
         let file = self.base.file()?;
         self.from = self.from.take().or(file.data.from.as_ref().map(PathBuf::from));
         let base = self.base.config();
-        let (mut config, first) = match &self.from {
-            Some(path) => from::begin(path, base, &[&file.settings, self.net.settings()])
+        let (mut config, first) = match (before, &self.from) {
+            // A run that goes on began with that model, or with none; and it keeps its forms, which decide its bits.
+            (Some(generation), _) => {
+                let saved = &generation.state.identity.config;
+                let base = if self.base.is_preset() { base } else { saved.clone() };
+                let said = base.with(&file.settings)?.with(self.net.settings())?;
+                (Config { forms: saved.forms.clone(), ..said }, None)
+            }
+            (None, Some(path)) => from::begin(path, base, &[&file.settings, self.net.settings()])
                 .map(|(config, model)| (config, Some(model)))?,
-            None => (base.with(&file.settings)?.with(self.net.settings())?, None),
+            (None, None) => (base.with(&file.settings)?.with(self.net.settings())?, None),
         };
         config = config.with(self.choices.settings())?;
         let limits = self.limits.limits()?;
@@ -103,7 +125,9 @@ impl Train {
             std::io::stdout().write_all(text.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
-        self.refuse_a_taken_folder()?;
+        if resumed.is_none() {
+            self.refuse_a_taken_folder()?;
+        }
         let ahead = self.data.ahead();
         let machine = self.engine.machine_for(config.precision).await?;
         tracing::debug!("machine open");
@@ -117,7 +141,11 @@ impl Train {
         if let Some(record) = file.record.as_ref().filter(|_| data_is_of_file) {
             self.base.compare(record, &data, &machine)?;
         }
-        self.tune.choose(&mut config, &data, &machine).await?;
+        if resumed.is_none() {
+            self.tune.choose(&mut config, &data, &machine).await?;
+        }
+        let identity = Identity::new(&config, &data, &machine);
+        resumed.map_or(Ok(()), |resumed| self.resume.check(resumed, &identity))?;
 
         let mut session = Session::open(&config, &data, &machine, limits).await?;
         first.iter().try_for_each(|model| session.begin_with(model))?;
@@ -132,17 +160,29 @@ impl Train {
         if self.limits.dry_run {
             return self.try_out(session, &config).await;
         }
-        let folder = self.folder()?;
-        let mut sink = Sink { metrics: Metrics::create(Arc::new(Os), &folder)?, json: self.json };
+        if let Some(generation) = before {
+            session.resume(&generation.snapshot())?;
+        }
+        let folder = resumed.map_or_else(|| self.folder(), |resumed| Ok(resumed.folder.clone()))?;
+        let _lock = lock(&folder)?;
+        let checkpoints = Checkpoints::new(Arc::new(Os), &folder);
+        let whole = before.map(|generation| generation.step);
+        checkpoints.forget_after(whole.unwrap_or(0))?;
+        let metrics = match before {
+            Some(generation) => Metrics::resume(Arc::new(Os), &folder, generation.metrics_bytes)?,
+            None => Metrics::create(Arc::new(Os), &folder)?,
+        };
+        let mut sink = Sink { metrics, json: self.json };
         let config_path = folder.join("config.toml");
         let record = file::Record::now(&data, &machine);
         let text =
             file::to_text(&config, &self.data.settings(Some(&data), self.from.as_deref()), Some(&record), |_| None)?;
         write_whole(&Os, &config_path, format!("{HEAD}{text}").as_bytes())?;
-        sink.push(&Record::Run {
+        let unix_time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let run = Record::Run {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION"),
-            unix_time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            unix_time,
             data: &data.name,
             data_origin: &data.origin,
             data_sha256: &data.sha256,
@@ -155,21 +195,42 @@ impl Train {
             device: &machine.description(),
             evaluated_weights: if config.ema > 0.0 { "averaged" } else { "last" },
             config: &config,
-        })?;
+        };
+        sink.push(&whole.map_or(run, |step| Record::Resume { step, unix_time }))?;
+        whole.iter().for_each(|step| eprintln!("resumed: {} after update {step}", folder.display()));
 
         let board = self.tensorboard.as_ref().map(|folder| Board::create(folder, &data.item)).transpose()?;
-        let show_health = config.health == HealthName::Show;
-        let (display, epochs) = (Display::new(), config.epochs);
-        let mut recorder = Recorder { display, board, sink, data: &data.name, epochs, show_health };
+        let words = [self.data.words(&data), self.engine.words(&machine)].concat();
+        let best = before.and_then(|generation| generation.state.best);
+        let saved = Saved { identity, words, best, session: Default::default() };
+        let bytes = sink.metrics.bytes();
+        let mut recorder = Recorder {
+            display: Display::new(),
+            board,
+            sink,
+            data: &data.name,
+            epochs: config.epochs,
+            show_health: config.health == HealthName::Show,
+            keeper: Keeper::new(checkpoints, saved, self.resume.every(), bytes, whole),
+            signals: Signals::listen()?,
+        };
         let outcome = session.run(&mut recorder).await;
-        let Recorder { mut display, mut sink, .. } = recorder;
+        let Recorder { mut display, mut sink, mut keeper, signals, .. } = recorder;
         display.clear();
+        let kept = match &outcome {
+            Ok(_) => session.snapshot().await.and_then(|last| keeper.save(&last)).and_then(|()| keeper.settle()),
+            Err(_) => keeper.settle(),
+        };
+        if !matches!(outcome, Ok(Reason::Finished)) {
+            eprintln!("{}", resume_line(&folder, keeper.whole(), &outcome));
+        }
         let seconds = || start.elapsed().as_secs_f64();
         if let Err(Error::Diverged { .. }) = outcome {
             let (reason, seconds) = (Reason::Diverged, seconds());
             sink.push(&Record::End { seconds, reason, model_sha256: None, restored_epoch: None, test: None })?;
         }
         let reason = outcome?;
+        kept?;
         let finish = session.finish().await?;
         if data.validation.is_some() {
             sink.line(&last_line(&finish))?;
@@ -190,7 +251,7 @@ impl Train {
             say!("ended: {reason}");
         }
         say!("model: {} (sha256 {})", path.display(), &hash[..16]);
-        Ok(ExitCode::SUCCESS)
+        Ok(signals.code().filter(|_| reason == Reason::Interrupted).unwrap_or(ExitCode::SUCCESS))
     }
 
     /// A batch of everything, and nothing written.
@@ -213,7 +274,10 @@ impl Train {
     /// Refuses a folder that holds a run, unless it is to be replaced.
     fn refuse_a_taken_folder(&self) -> Result<(), Error> {
         let Some(folder) = self.out.as_ref().filter(|_| !self.force) else { return Ok(()) };
-        if ["model.safetensors", "metrics.jsonl"].iter().any(|name| folder.join(name).exists()) {
+        // A run that died before its first checkpoint has left a record, and nothing to go on with.
+        let marks: &[&str] =
+            if self.resume.asked() { &["model.safetensors"] } else { &["model.safetensors", "metrics.jsonl"] };
+        if marks.iter().any(|name| folder.join(name).exists()) {
             return Err(Error::Setting(format!(
                 "{} already holds a run: give another --out, or --force to replace it",
                 folder.display()
@@ -253,12 +317,14 @@ struct Recorder<'a> {
     data: &'a str,
     epochs: usize,
     show_health: bool,
+    keeper: Keeper,
+    signals: Signals,
 }
 
 impl Observer for Recorder<'_> {
     fn progress(&mut self, progress: &Progress) -> Wish {
         self.display.show(progress);
-        Wish::Continue
+        self.interrupted().or(self.keeper.due())
     }
 
     fn epoch(&mut self, report: &Report) -> Result<Wish, Error> {
@@ -269,7 +335,15 @@ impl Observer for Recorder<'_> {
         let health = report.health.iter().flatten().filter(|_| self.show_health);
         health.for_each(|layer| text += &format!("\n{layer}"));
         self.sink.line(&text)?;
-        Ok(Wish::Continue)
+        Ok(self.interrupted().or(self.keeper.epoch(report, self.sink.metrics.bytes())))
+    }
+
+    fn snapshot_at(&mut self, step: u64) -> Option<u64> {
+        self.keeper.due_at(step)
+    }
+
+    fn snapshot(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        self.keeper.save(snapshot)
     }
 
     fn inspects(&self) -> bool {
@@ -278,6 +352,26 @@ impl Observer for Recorder<'_> {
 
     fn inspect(&mut self, inspection: &Inspection) -> Result<(), Error> {
         self.board.iter_mut().try_for_each(|board| board.inspect(inspection))
+    }
+}
+
+impl Recorder<'_> {
+    fn interrupted(&self) -> Wish {
+        self.signals.code().map_or(Wish::Continue, |_| Wish::Stop(Reason::Interrupted))
+    }
+}
+
+/// What is left of a run that did not come to its end, and how to go on with it.
+fn resume_line(folder: &Path, whole: Option<u64>, outcome: &Result<Reason, Error>) -> String {
+    let folder = folder.display();
+    match (whole, outcome) {
+        (None, _) => format!("checkpoint: none was saved in {folder} yet"),
+        (Some(step), Err(Error::Diverged { .. })) => format!(
+            "checkpoint: all was finite after update {step}; go on from there with `gpu-mlp train --resume {folder} --lr RATE --allow-mismatch lr`"
+        ),
+        (Some(step), _) => {
+            format!("checkpoint: saved after update {step}; go on with `gpu-mlp train --resume {folder}`")
+        }
     }
 }
 

@@ -157,6 +157,8 @@ async fn look(backends: Backends) -> Vec<Found> {
     }
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     descriptor.backends = backends;
+    // An allocation that the driver has no room for is refused, before it makes the driver take everything down.
+    descriptor.memory_budget_thresholds.for_resource_creation = Some(98);
     let instance = wgpu::Instance::new(descriptor);
     let adapters = instance.enumerate_adapters(backends).await;
     let mut found: Vec<Found> =

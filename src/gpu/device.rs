@@ -1,6 +1,7 @@
 //! One open device: queue, pipelines made once, and the faults it reports.
 
 use super::adapters::{Class, Found};
+use super::fault::{Fault, Faults};
 use super::pipelines::{FEATURE, Pipelines, entry};
 use super::profile;
 use super::wait::Poller;
@@ -8,7 +9,7 @@ use crate::audited;
 use crate::error::Error;
 use crate::kernel::Needs;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use wgpu::{BindGroupLayout, BufferBindingType};
 
 /// Bytes from one step's values to the next in their uniform buffer: the coarsest alignment WebGPU allows.
@@ -24,7 +25,7 @@ pub struct Gpu {
     class: Class,
     line: String,
     offers: Needs,
-    fault: Arc<Mutex<Option<String>>>,
+    fault: Faults,
     pub(super) pipelines: Pipelines,
 }
 
@@ -57,20 +58,13 @@ impl Gpu {
             problem: format!("{line} could not be opened: {error}"),
             next: "choose another with --adapter, see `gpu-mlp devices`".into(),
         })?;
-        let fault = Arc::new(Mutex::new(None));
-        let note = |fault: &Arc<Mutex<Option<String>>>| {
-            let fault = fault.clone();
-            move |reason: String| {
-                fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
-            }
-        };
-        let (on_lost, on_error) = (note(&fault), note(&fault));
-        device.set_device_lost_callback(move |reason, message| match reason {
-            // Dropping the device at the end of the program is no fault.
-            wgpu::DeviceLostReason::Destroyed => {}
-            reason => on_lost(format!("{reason:?}: {message}")),
+        let fault = Faults::default();
+        let (on_lost, on_error) = (fault.clone(), fault.clone());
+        // Also called when the device is dropped at the end of the program, when nobody asks any more.
+        device.set_device_lost_callback(move |reason, message| {
+            on_lost.note(Fault::Lost(format!("{reason:?}: {message}")));
         });
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| on_error(error.to_string())));
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| on_error.note(error.into())));
         let now_layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label: Some("now"),
             entries: &[entry(0, BufferBindingType::Uniform, true)],
@@ -103,11 +97,13 @@ impl Gpu {
         self.device.limits()
     }
 
-    /// The first fault the device reported, as an error.
+    /// Takes the device away, as a driver does that resets it: whatever is asked of it from now on is an error. For tests.
+    pub fn destroy(&self) {
+        self.device.destroy();
+    }
+
+    /// The fault the device reported, as an error.
     pub(super) fn check(&self) -> Result<(), Error> {
-        match self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-            Some(reason) => Err(Error::DeviceLost { reason }),
-            None => Ok(()),
-        }
+        self.fault.get(&self.device).map_or(Ok(()), |fault| Err(fault.into()))
     }
 }

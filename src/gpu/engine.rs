@@ -1,6 +1,7 @@
 //! The plan as compute passes. Everything is made before the first step; a step only encodes and submits.
 
 use super::device::{Gpu, NOW_SLOT};
+use super::fault::Fault;
 use super::pipelines::Built;
 use super::wait::Signal;
 use crate::engine::{Engine, Memory, Pending};
@@ -10,8 +11,8 @@ use crate::plan::{Plan, Work};
 use crate::tensor::Id;
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use wgpu::{BufferDescriptor, BufferUsages};
 
@@ -31,6 +32,9 @@ pub struct GpuEngine {
     pub(super) now_group: wgpu::BindGroup,
     memory: Memory,
     flights: VecDeque<Signal<()>>,
+    /// Step values of a submission, before they are written.
+    slots: Vec<u8>,
+    spare: Spare,
     /// Entries a submission; doubled or halved so that one takes about [`SUBMISSION`].
     budget: usize,
     /// Microseconds since `born` at which the GPU last finished a submission.
@@ -57,16 +61,9 @@ impl Step {
 impl GpuEngine {
     /// Allocates every tensor, compiles every pipeline, makes every bind group.
     pub async fn new(gpu: &Arc<Gpu>, plan: &Plan, memory: Memory) -> Result<Self, Error> {
+        gpu.check()?;
         let device = &gpu.device;
         let limits = device.limits();
-        let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        for tensor in &plan.tensors {
-            let needed = tensor.id.bytes() + 8 * memory.fence as u64;
-            if needed > limit {
-                let tensor = format!("{}{}", tensor.name, tensor.id.shape());
-                return Err(Error::TooLarge { tensor, needed, limit });
-            }
-        }
         let kernels = plan.steps.iter().map(|op| op.kernel().shader());
         if let Some(shader) = kernels.into_iter().find(|shader| shader.needs() > gpu.offers()) {
             return Err(Error::lacks(gpu.line(), shader.needs(), shader.name));
@@ -131,7 +128,7 @@ impl GpuEngine {
         }
         let (no_memory, invalid) = (no_memory.pop(), invalid.pop());
         if let Some(error) = no_memory.await.or(invalid.await) {
-            return Err(Error::DeviceLost { reason: format!("the plan was refused: {error}") });
+            return Err(Fault::from(error).into());
         }
         Ok(GpuEngine {
             gpu: gpu.clone(),
@@ -141,6 +138,8 @@ impl GpuEngine {
             now_group,
             memory,
             flights: VecDeque::new(),
+            slots: Vec::with_capacity(NOW_SLOT as usize * SLOTS),
+            spare: Spare::default(),
             budget: 1,
             finished: Arc::new(AtomicU64::new(0)),
             took: Arc::new(AtomicU64::new(0)),
@@ -155,11 +154,11 @@ impl GpuEngine {
             }
         }
         self.gpu.check()?;
-        let mut slots = vec![0u8; NOW_SLOT as usize * work.len()];
-        for (slot, (_, now)) in slots.chunks_exact_mut(NOW_SLOT as usize).zip(work) {
+        self.slots.resize(NOW_SLOT as usize * work.len(), 0);
+        for (slot, (_, now)) in self.slots.chunks_exact_mut(NOW_SLOT as usize).zip(work) {
             slot[..size_of::<Now>()].copy_from_slice(bytemuck::bytes_of(now));
         }
-        self.gpu.queue.write_buffer(&self.now_buffer, 0, &slots);
+        self.gpu.queue.write_buffer(&self.now_buffer, 0, &self.slots);
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -200,26 +199,57 @@ impl GpuEngine {
         if size == 0 {
             return Box::pin(std::future::ready(Ok(Vec::new())));
         }
-        let staging = self.gpu.device.create_buffer(&BufferDescriptor {
-            label: Some("read"),
-            size,
-            usage: BufferUsages::COPY_DST | BufferUsages::MAP_READ,
-            mapped_at_creation: false,
-        });
+        let (spare, staging) = (self.spare.clone(), self.spare.take(size, &self.gpu.device));
         let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(buffer, first, &staging, 0, size);
         let index = self.gpu.queue.submit([encoder.finish()]);
         let signal = Signal::new();
         let set = Signal::clone(&signal);
-        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+        staging.map_async(wgpu::MapMode::Read, ..size, move |result| {
             set.set(result.map_err(|error| Error::DeviceLost { reason: error.to_string() }));
         });
         self.gpu.poller.watch(index, &signal);
         Box::pin(async move {
             signal.await?;
-            let view = staging.get_mapped_range(..).map_err(|error| Error::DeviceLost { reason: error.to_string() })?;
-            Ok(bytemuck::pod_collect_to_vec(&view[..]))
+            let view =
+                staging.get_mapped_range(..size).map_err(|error| Error::DeviceLost { reason: error.to_string() })?;
+            let words = bytemuck::pod_collect_to_vec(&view[..]);
+            drop(view);
+            staging.unmap();
+            spare.give(staging);
+            Ok(words)
         })
+    }
+}
+
+/// Buffers that the host reads from, kept for the next time. Clones share them.
+#[derive(Clone, Default)]
+struct Spare(Arc<Mutex<Vec<wgpu::Buffer>>>);
+
+impl Spare {
+    /// As many as answers may be owed while training: one is read while the next is made.
+    const MOST: usize = 2;
+
+    fn take(&self, size: u64, device: &wgpu::Device) -> wgpu::Buffer {
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = spare.iter().position(|buffer| buffer.size() >= size);
+        fits.map(|at| spare.swap_remove(at)).unwrap_or_else(|| {
+            device.create_buffer(&BufferDescriptor {
+                label: Some("read"),
+                // Parts of the record vary in length; so few sizes serve them all.
+                size: size.next_power_of_two(),
+                usage: BufferUsages::COPY_DST | BufferUsages::MAP_READ,
+                mapped_at_creation: false,
+            })
+        })
+    }
+
+    fn give(&self, buffer: wgpu::Buffer) {
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        spare.push(buffer);
+        // The largest serve best.
+        spare.sort_by_key(|buffer| std::cmp::Reverse(buffer.size()));
+        spare.truncate(Self::MOST);
     }
 }
 

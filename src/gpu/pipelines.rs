@@ -73,7 +73,7 @@ impl Gpu {
         let count = compiled.len();
         for (key, built, error) in compiled {
             if let Some(error) = error.await {
-                return Err(Error::DeviceLost { reason: format!("{key} was refused: {error}") });
+                return Err(Error::DeviceRefused { reason: format!("{key}: {error}") });
             }
             self.built().insert(key.to_string(), built);
         }

@@ -1,10 +1,11 @@
 //! Waiting for the GPU without blocking the caller: one thread sleeps in the driver and wakes whoever asked.
 
+use super::fault::{Fault, Faults};
 use crate::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
@@ -66,14 +67,14 @@ impl<T> Future for Signal<T> {
 struct Request {
     index: wgpu::SubmissionIndex,
     arrived: Box<dyn Fn() -> bool + Send>,
-    give_up: Box<dyn Fn(&str) + Send>,
+    give_up: Box<dyn Fn(Fault) + Send>,
 }
 
 /// Nobody waits for ever: whatever becomes of the thread, the requests it leaves are answered. One that has its value
 /// keeps it.
 impl Drop for Request {
     fn drop(&mut self) {
-        (self.give_up)("the thread that waits for it has ended");
+        (self.give_up)(Fault::Lost("the thread that waits for it has ended".into()));
     }
 }
 
@@ -83,6 +84,8 @@ pub(super) struct Poller {
     /// Present until the drop.
     requests: Option<Sender<Request>>,
     thread: Option<JoinHandle<()>>,
+    /// Closed when the thread has ended.
+    ended: Mutex<Receiver<()>>,
     closing: Arc<AtomicBool>,
 }
 
@@ -90,25 +93,27 @@ pub(super) struct Poller {
 const GRACE: Duration = Duration::from_secs(10);
 
 impl Poller {
-    pub fn new(device: wgpu::Device, fault: Arc<Mutex<Option<String>>>) -> Self {
+    pub fn new(device: wgpu::Device, faults: Faults) -> Self {
         let (requests, inbox) = channel::<Request>();
         let closing = Arc::new(AtomicBool::new(false));
         let closed = closing.clone();
+        let (end, ended) = channel();
         let thread = std::thread::spawn(move || {
+            let _end = end;
             while let Ok(request) = inbox.recv() {
-                if let Err(reason) = wait(&device, &fault, &closed, &request) {
-                    (request.give_up)(&reason);
+                if let Err(fault) = wait(&device, &faults, &closed, &request) {
+                    (request.give_up)(fault);
                 }
             }
         });
-        Poller { requests: Some(requests), thread: Some(thread), closing }
+        Poller { requests: Some(requests), thread: Some(thread), ended: Mutex::new(ended), closing }
     }
 
     /// Waits for a submission on behalf of `signal`, which its callback will set.
     pub fn watch<T: Send + 'static>(&self, index: wgpu::SubmissionIndex, signal: &Signal<T>) {
         let (asked, told) = (signal.clone(), signal.clone());
         let arrived = Box::new(move || asked.is_set());
-        let give_up = Box::new(move |reason: &str| told.set(Err(Error::DeviceLost { reason: reason.into() })));
+        let give_up = Box::new(move |fault: Fault| told.set(Err(fault.into())));
         let request = Request { index, arrived, give_up };
         if let Some(requests) = &self.requests {
             // A request that is refused is dropped, and so answered.
@@ -121,28 +126,27 @@ impl Drop for Poller {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Relaxed);
         self.requests = None;
-        // A panic of that thread has been printed; there is nobody left to hand it to.
-        let _ = self.thread.take().map(JoinHandle::join);
+        // A driver that never answers keeps the thread for ever; it must not keep the program too.
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(GRACE) == Err(RecvTimeoutError::Disconnected) {
+            // A panic of that thread has been printed; there is nobody left to hand it to.
+            let _ = self.thread.take().map(JoinHandle::join);
+        }
     }
 }
 
-fn wait(
-    device: &wgpu::Device,
-    fault: &Mutex<Option<String>>,
-    closing: &AtomicBool,
-    request: &Request,
-) -> Result<(), String> {
+fn wait(device: &wgpu::Device, faults: &Faults, closing: &AtomicBool, request: &Request) -> Result<(), Fault> {
     let mut finished: Option<Instant> = None;
     while !(request.arrived)() {
         if closing.load(Ordering::Relaxed) {
-            return Err("it was closed while work was under way".into());
+            return Err(Fault::Lost("it was closed while work was under way".into()));
         }
-        if let Some(reason) = fault.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-            return Err(reason);
+        if let Some(fault) = faults.get(device) {
+            return Err(fault);
         }
         if let Some(since) = finished {
             if since.elapsed() > GRACE {
-                return Err("it finished the work but never said so".into());
+                return Err(Fault::Lost("it finished the work but never said so".into()));
             }
             std::thread::sleep(Duration::from_micros(100));
             continue;
@@ -153,7 +157,7 @@ fn wait(
         match device.poll(wgpu::PollType::Wait { submission_index: Some(request.index.clone()), timeout }) {
             Ok(_) => finished = Some(Instant::now()),
             Err(wgpu::PollError::Timeout) => {}
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(Fault::Lost(error.to_string())),
         }
     }
     Ok(())

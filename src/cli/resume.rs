@@ -1,0 +1,141 @@
+//! Going on with a run: which, from where, and whether it would still be the same run.
+
+use super::{Cli, Command};
+use clap::{Args, FromArgMatches};
+use gpu_mlp::Error;
+use gpu_mlp::checkpoint::{Checkpoints, Every, Found, Identity, Saved};
+use gpu_mlp::disk::Os;
+use std::ffi::OsString;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is saved on the way, and how to go on from it.
+#[derive(Args)]
+#[command(next_help_heading = "Checkpoints")]
+pub struct ResumeOptions {
+    /// Go on with the run in folder RUN from its last checkpoint, with its settings, data and engine; `auto`, or nothing,
+    /// is the run of --out or the last one in runs/, or a new one where there is none
+    #[arg(long, value_name = "RUN|auto", num_args = 0..=1, default_missing_value = AUTO)]
+    resume: Option<PathBuf>,
+    /// Go on although this is not as it was: a setting, `data`, `engine`, `device` or `version`
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    allow_mismatch: Vec<String>,
+    /// Save a checkpoint after each N updates too, not only after each epoch
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoint_steps: Option<u64>,
+    /// Save a checkpoint after each N minutes too
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoint_minutes: Option<u64>,
+}
+
+const AUTO: &str = "auto";
+
+/// A run to go on with.
+pub struct Resumed {
+    pub folder: PathBuf,
+    pub found: Found<Saved>,
+}
+
+impl ResumeOptions {
+    pub fn every(&self) -> Every {
+        Every {
+            steps: self.checkpoint_steps,
+            time: self.checkpoint_minutes.map(|minutes| Duration::from_secs(60 * minutes)),
+        }
+    }
+
+    /// Whether a run was to be gone on with, if there is one.
+    pub fn asked(&self) -> bool {
+        self.resume.is_some()
+    }
+
+    /// The run that is to be gone on with, if one is.
+    pub fn find(&self, out: Option<&Path>) -> Result<Option<Resumed>, Error> {
+        let Some(asked) = &self.resume else { return Ok(None) };
+        let auto = asked.as_os_str() == AUTO;
+        if let (false, Some(out)) = (auto, out) {
+            let both =
+                format!("--resume {} goes on in that folder, and --out {} is another", asked.display(), out.display());
+            return Err(Error::Setting(both));
+        }
+        let folder = match (auto, out) {
+            (false, _) => Some(asked.clone()),
+            (true, Some(out)) => Some(out.to_owned()),
+            (true, None) => last_in(Path::new("runs")),
+        };
+        let found = match &folder {
+            Some(folder) => Checkpoints::new(Arc::new(Os), folder).newest()?,
+            None => None,
+        };
+        match (folder, found) {
+            (Some(folder), Some(found)) => {
+                found.passed_over.iter().for_each(|problem| eprintln!("note: a checkpoint is damaged, {problem}"));
+                Ok(Some(Resumed { folder, found }))
+            }
+            (Some(path), None) if !auto => {
+                Err(Error::Checkpoint { path, problem: "there is no checkpoint in it to go on from".into() })
+            }
+            _ => {
+                eprintln!("note: there is no run to go on with, so a new one begins");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Refuses to go on with a run as another, and says what differs.
+    pub fn check(&self, resumed: &Resumed, now: &Identity) -> Result<(), Error> {
+        let then = &resumed.found.generation.state.identity;
+        let differences = then.differences(now);
+        let allowed = |name: &str| self.allow_mismatch.iter().any(|allowed| allowed.replace('-', "_") == name);
+        for difference in differences.iter().filter(|difference| allowed(&difference.name)) {
+            eprintln!("note: this is not as it was, as allowed: {difference}");
+        }
+        let refused: Vec<_> = differences.iter().filter(|difference| !allowed(&difference.name)).collect();
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let lines: String = refused.iter().map(|difference| format!("\n  {difference}")).collect();
+        let names: Vec<&str> = refused.iter().map(|difference| difference.name.as_str()).collect();
+        Err(Error::Setting(format!(
+            "{} would not go on as the run that it is:{lines}\nleave out what changes it, or say --allow-mismatch {}",
+            resumed.folder.display(),
+            names.join(",")
+        )))
+    }
+}
+
+/// The run of the highest number that has checkpoints.
+fn last_in(runs: &Path) -> Option<PathBuf> {
+    let numbers =
+        std::fs::read_dir(runs).ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u64>().ok());
+    let with_checkpoints = |number: &u64| runs.join(number.to_string()).join(gpu_mlp::checkpoint::FOLDER).is_dir();
+    Some(runs.join(numbers.filter(with_checkpoints).max()?.to_string()))
+}
+
+/// The command line of this run put after words of the resumed one: what is said again counts.
+pub fn command_after(words: &[String]) -> super::train::Train {
+    let mut line: Vec<OsString> = ["gpu-mlp", "train"].map(OsString::from).to_vec();
+    line.extend(words.iter().map(OsString::from));
+    line.extend(std::env::args_os().skip(2));
+    let command = super::command().mut_subcommand("train", |train| train.args_override_self(true));
+    let cli = command.try_get_matches_from(line).and_then(|matches| Cli::from_arg_matches(&matches));
+    match cli.unwrap_or_else(|error| error.exit()).command {
+        Command::Train(train) => *train,
+        _ => unreachable!("the line says train"),
+    }
+}
+
+/// Keeps a second program from the run; the system lets go of it however this one ends.
+pub fn lock(run: &Path) -> Result<File, Error> {
+    let path = run.join("lock");
+    let file = File::create(&path).map_err(Error::file(&path))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            Err(Error::Setting(format!("another program is training in {}: wait for it, or end it", run.display())))
+        }
+        // Where the file system knows no locks there is nothing to hold.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
+    }
+}

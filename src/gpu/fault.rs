@@ -1,0 +1,59 @@
+//! What goes wrong on a device, kept until somebody asks.
+
+use crate::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A fault of a device, with what was said of it.
+#[derive(Clone, Debug)]
+pub(super) enum Fault {
+    /// The device is gone.
+    Lost(String),
+    /// There is no memory for what was to be made.
+    NoMemory(String),
+    /// What was asked for is not allowed.
+    Refused(String),
+}
+
+impl From<wgpu::Error> for Fault {
+    fn from(error: wgpu::Error) -> Fault {
+        match &error {
+            wgpu::Error::OutOfMemory { .. } => Fault::NoMemory(error.to_string()),
+            wgpu::Error::Validation { .. } => Fault::Refused(error.to_string()),
+            wgpu::Error::Internal { .. } => Fault::Lost(error.to_string()),
+        }
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Error {
+        match fault {
+            Fault::Lost(reason) => Error::DeviceLost { reason },
+            Fault::NoMemory(reason) => Error::OutOfMemory { reason },
+            Fault::Refused(reason) => Error::DeviceRefused { reason },
+        }
+    }
+}
+
+/// The fault of a device, if it has one. Clones share it.
+#[derive(Clone, Default)]
+pub(super) struct Faults(Arc<Mutex<Option<Fault>>>);
+
+impl Faults {
+    /// Keeps the first fault; but that the device is gone says more than what was refused because of it.
+    pub fn note(&self, fault: Fault) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.is_none() || matches!((&*kept, &fault), (Some(Fault::Refused(_)), Fault::Lost(_))) {
+            *kept = Some(fault);
+        }
+    }
+
+    /// The fault. A device that is gone refuses everything, and says that it is gone only when it is polled.
+    pub fn get(&self, device: &wgpu::Device) -> Option<Fault> {
+        let fault = || self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(Fault::Refused(_)) = fault() {
+            // Whatever it answers: it has had the chance.
+            let _ = device.poll(wgpu::PollType::Poll);
+        }
+        fault()
+    }
+}

@@ -1,0 +1,101 @@
+//! What a plan needs and what a machine has, compared before anything is allocated.
+
+use crate::error::Error;
+use crate::gpu::Class;
+use crate::machine::Machine;
+use crate::plan::Plan;
+
+/// A number of bytes as people write it: `4.0 GiB`.
+pub fn bytes(count: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let power = (0..units.len() - 1).take_while(|&power| count >> (10 * (power + 1)) > 0).count();
+    let value = count as f64 / (1u64 << (10 * power)) as f64;
+    match power {
+        0 => format!("{count} B"),
+        _ if value < 10.0 => format!("{value:.1} {}", units[power]),
+        _ => format!("{value:.0} {}", units[power]),
+    }
+}
+
+/// Checks that a plan fits: each tensor what the adapter can bind, all together what memory is free, where that is known
+/// (on Linux, for the CPU engine and for adapters that are programs). `fence` bytes come on top of each tensor.
+///
+/// # Errors
+/// [`Error::TooLarge`] names the largest tensor and says what makes it smaller.
+pub fn check(plan: &Plan, machine: &Machine, fence: u64) -> Result<(), Error> {
+    let Some(largest) = plan.tensors.iter().max_by_key(|tensor| tensor.id.bytes()) else { return Ok(()) };
+    let needed = largest.id.bytes() + fence;
+    if needed > machine.limit() {
+        let what = format!("{}{}", largest.name, largest.id.shape());
+        let next = advice(&largest.name, largest.id.rows, needed, machine.limit());
+        return Err(Error::TooLarge { what, needed, holder: "this adapter binds", limit: machine.limit(), next });
+    }
+    let on_host = match machine {
+        Machine::Cpu => true,
+        Machine::Gpu(gpu) => gpu.class() == Class::Software,
+    };
+    let needed = plan.bytes() + fence * plan.tensors.len() as u64;
+    match free().filter(|&free| on_host && needed > free) {
+        Some(limit) => {
+            let share = bytes(largest.id.bytes());
+            let what = format!("the net ({share} of it for {}{})", largest.name, largest.id.shape());
+            let next = advice(&largest.name, largest.id.rows, needed, limit);
+            Err(Error::TooLarge { what, needed, holder: "the free memory allows", limit, next })
+        }
+        None => Ok(()),
+    }
+}
+
+/// What makes a tensor smaller.
+fn advice(name: &str, rows: usize, needed: u64, limit: u64) -> String {
+    let parameter = name.trim_start_matches("d").trim_start_matches("ema_");
+    let parameter = parameter.trim_start_matches("v_").trim_start_matches("m_");
+    if name.ends_with("pixels") || name.ends_with("labels") || name.ends_with("order") {
+        return "use --upload stream".into();
+    }
+    if parameter.starts_with(['w', 'b']) || rows == 1 {
+        return "use narrower layers (--hidden), or --engine cpu".into();
+    }
+    // A tensor has as many rows as samples are on the device at a time.
+    match (rows as f64 * limit as f64 / needed as f64) as usize {
+        0 => "use narrower layers (--hidden), or --engine cpu".into(),
+        fits => format!("use a smaller --batch-size, or cut it with --physical-batch {}", 1 << fits.ilog2()),
+    }
+}
+
+/// Bytes that can be had without harming other programs, if the system says.
+#[cfg(target_os = "linux")]
+fn free() -> Option<u64> {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let available = 1024 * line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?;
+    // A container may have less; where it has no limit, the file says `max`.
+    let number = |file: &str| std::fs::read_to_string(file).ok()?.trim().parse::<u64>().ok();
+    let group = number("/sys/fs/cgroup/memory.max")
+        .zip(number("/sys/fs/cgroup/memory.current"))
+        .map(|(most, used)| most.saturating_sub(used));
+    Some(group.map_or(available, |group| group.min(available)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn free() -> Option<u64> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_written_with_a_unit() {
+        let written = [0, 1023, 1024, 128 << 20, (4 << 30) - 1, 4 << 30, u64::MAX].map(bytes);
+        assert_eq!(written, ["0 B", "1023 B", "1.0 KiB", "128 MiB", "4.0 GiB", "4.0 GiB", "16777216 TiB"]);
+    }
+
+    #[test]
+    fn advice_follows_from_what_is_too_large() {
+        assert_eq!(advice("test_pixels", 60000, 4, 1), "use --upload stream");
+        assert!(advice("w1", 4, 4, 1).contains("--hidden") && advice("dv_w12", 4, 4, 1).contains("--hidden"));
+        assert!(advice("h1", 4096, 1 << 32, 128 << 20).ends_with("--physical-batch 128"));
+    }
+}

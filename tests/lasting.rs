@@ -1,0 +1,59 @@
+//! Nothing that one step leaves to the next may be missing from a checkpoint: the plan itself says what that is.
+
+use gpu_mlp::config::{BatchSize, Config, Optimizer, PlanKind};
+use gpu_mlp::kernel::Access;
+use gpu_mlp::kernels::Form;
+use gpu_mlp::net::{Net, Sizes};
+use std::collections::BTreeSet;
+
+/// Names of the tensors that the training part of a plan reads before it writes them, and writes.
+fn left_to_the_next(net: &Net) -> BTreeSet<String> {
+    let (mut seen, mut read_first, mut written) = <(BTreeSet<usize>, BTreeSet<usize>, BTreeSet<usize>)>::default();
+    for op in &net.plan.steps[..net.evaluation.steps.start] {
+        let kernel = op.kernel();
+        for (id, arg) in kernel.tensors().into_iter().zip(kernel.shader().args) {
+            if seen.insert(id.index) && arg.access != Access::Write {
+                read_first.insert(id.index);
+            }
+            if arg.access != Access::Read {
+                written.insert(id.index);
+            }
+        }
+    }
+    read_first.intersection(&written).map(|&index| net.plan.tensors[index].name.clone()).collect()
+}
+
+#[test]
+fn a_checkpoint_holds_all_that_one_step_leaves_to_the_next() {
+    let sizes = Sizes {
+        inputs: 12,
+        classes: 3,
+        train: 100,
+        test: 10,
+        validation: 0,
+        forms: Form::Plain.into(),
+        limit: u64::MAX,
+    };
+    for optimizer in [Optimizer::Sgd, Optimizer::Nesterov, Optimizer::Adam, Optimizer::Adamw] {
+        for plan in [PlanKind::Fused, PlanKind::Plain] {
+            for momentum in [0.0, optimizer.default_momentum().max(0.5)] {
+                let batch_size = BatchSize::Samples(20);
+                let config = Config {
+                    hidden: vec![8, 8],
+                    optimizer,
+                    plan,
+                    momentum,
+                    batch_size,
+                    keep_prob: 0.8,
+                    ..Config::default()
+                };
+                let net = Net::for_training(&config, sizes.clone(), 1.0, 0.0);
+                let mut needed = left_to_the_next(&net);
+                // A record of losses, read back before a checkpoint is made; and sums of gradients, which each batch begins.
+                needed.retain(|name| name != "tally" && !name.starts_with("dw") && !name.starts_with("db"));
+                let saved: BTreeSet<String> = net.lasting().iter().map(|&id| net.plan.name(id).to_string()).collect();
+                assert!(needed.contains("w1") && needed.is_subset(&saved), "{needed:?} is not all in {saved:?}");
+            }
+        }
+    }
+}

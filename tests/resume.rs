@@ -1,0 +1,279 @@
+//! A run that is killed, wherever it is, and gone on with is the run that was not: to the bit.
+#![cfg(unix)]
+
+mod runs;
+
+use rand::{RngExt, SeedableRng};
+use runs::{Facts, adapter, complete, facts, generations, long, metrics, signal, start, train};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Two thousand digits in batches of 24: 84 updates an epoch, the last of a partial batch.
+const SMALL: [&str; 10] =
+    ["--data", "digits", "--digits-train", "2000", "--digits-test", "100", "--hidden", "32", "--batch-size", "24"];
+
+/// Settings under which something different is remembered, drawn or fed.
+fn variants() -> Vec<Vec<&'static str>> {
+    let mut variants: Vec<Vec<&str>> = [
+        "--engine cpu --momentum 0.9 --lr 0.02 --keep-prob 0.8 --input-keep-prob 0.9 --checkpoint-steps 9",
+        "--engine cpu --optimizer adam --schedule cosine --upload stream --checkpoint-steps 5",
+        "--engine cpu --optimizer adamw --l2 0.01 --plan plain --physical-batch 10 --checkpoint-steps 20",
+        "--engine cpu --optimizer nesterov --schedule constant --digits-train 20000 --upload stream",
+    ]
+    .iter()
+    .map(|line| line.split(' ').collect())
+    .collect();
+    let gpu = "--engine gpu --momentum 0.9 --lr 0.02 --keep-prob 0.8 --upload stream --checkpoint-steps 30";
+    variants.push(gpu.split(' ').collect());
+    variants
+}
+
+/// Kills a run again and again at moments drawn at random; gives the updates after which it was gone on with.
+fn killed(folder: &Path, args: &[&str], whole: Duration, kills: usize, seed: u64) -> Vec<u64> {
+    let mut random = rand::rngs::ChaCha8Rng::seed_from_u64(seed);
+    let mut points = Vec::new();
+    for kill in 0..=kills {
+        let mut child = start(train(folder, args).args(["--out", "run", "--resume", "auto"]));
+        let moment = Instant::now() + whole.mul_f64(random.random_range(0.02..0.6));
+        while kill < kills && Instant::now() < moment && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if kill < kills && child.try_wait().unwrap().is_none() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        } else {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+            break;
+        }
+        let newest = generations(&folder.join("run")).pop();
+        let step = |path: &Path| path.file_stem().unwrap().to_str().unwrap().parse::<u64>().unwrap();
+        points.push(newest.map_or(0, |path| step(&path)));
+    }
+    points
+}
+
+#[test]
+fn a_run_that_is_killed_at_any_moment_and_resumed_ends_as_one_that_was_not() {
+    let (mut kills, mut points, mut middle) = (0, BTreeSet::new(), 0);
+    for (number, variant) in variants().iter().enumerate() {
+        let folder = TempDir::new().unwrap();
+        if variant.contains(&"gpu") && !adapter(folder.path()) {
+            eprintln!("NOT RUN: no wgpu adapter on this machine");
+            continue;
+        }
+        let mut args = SMALL.to_vec();
+        if variant.contains(&"--digits-train") {
+            args.retain(|word| !["--digits-train", "2000"].contains(word));
+        }
+        args.extend(variant);
+        args.extend(["--epochs", "4"]);
+        let begin = Instant::now();
+        complete(train(folder.path(), &args).args(["--out", "whole"]));
+        let (whole, took) = (facts(&folder.path().join("whole")), begin.elapsed());
+        for attempt in 0..if long() { 12 } else { 1 } {
+            let folder = TempDir::new().unwrap();
+            let seed = 100 * number as u64 + attempt;
+            let mut its = killed(folder.path(), &args, took, if long() { 8 } else { 4 }, seed);
+            let resumed = facts(&folder.path().join("run"));
+            same(&resumed, &whole, &format!("{args:?}, seed {seed}, killed after updates {its:?}"));
+            kills += its.len();
+            middle += its.iter().filter(|&&step| step % 84 != 0).count();
+            points.extend(its.drain(..).map(|step| (number, step)));
+        }
+    }
+    eprintln!("figure: {kills} kills, {} different resume points, {middle} of them within an epoch", points.len());
+    assert!(kills > 3 && middle > 0, "the runs ended before they were killed");
+}
+
+#[track_caller]
+fn same(one: &Facts, two: &Facts, what: &str) {
+    for (one, two) in one.metrics.iter().zip(&two.metrics) {
+        assert_eq!(one, two, "{what}");
+    }
+    assert!(one == two, "{what}: {} {}, not {} {}", one.model, one.tensors, two.model, two.tensors);
+}
+
+/// Three epochs, or what `args` say.
+fn small<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    let epochs: &[&str] = if args.contains(&"--epochs") { &[] } else { &["--epochs", "3"] };
+    [&SMALL, ["--engine", "cpu"].as_slice(), epochs, args].concat()
+}
+
+#[test]
+fn n_updates_and_then_n_more_are_2n_updates_and_the_record_has_each_epoch_once() {
+    let folder = TempDir::new().unwrap();
+    complete(train(folder.path(), &small(&["--out", "whole"])));
+    // Once in the middle of an epoch, once at the end of one, once after the first update.
+    complete(train(folder.path(), &small(&["--out", "run", "--max-steps", "1"])));
+    for limit in ["130", "168", "999"] {
+        complete(train(folder.path(), &["--resume", "run", "--max-steps", limit]));
+    }
+    same(&facts(&folder.path().join("run")), &facts(&folder.path().join("whole")), "in four parts");
+    // A run that is finished stays as it is.
+    complete(train(folder.path(), &["--resume", "run"]));
+    same(&facts(&folder.path().join("run")), &facts(&folder.path().join("whole")), "once more");
+}
+
+#[test]
+fn a_record_with_a_torn_line_is_mended_where_the_run_goes_on() {
+    let folder = TempDir::new().unwrap();
+    complete(train(folder.path(), &small(&["--out", "whole"])));
+    complete(train(folder.path(), &small(&["--out", "run", "--max-steps", "100"])));
+    let path = folder.path().join("run/metrics.jsonl");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.extend(br#"{"type":"epoch","epoch":2,"train_lo"#);
+    std::fs::write(&path, &bytes).unwrap();
+    complete(train(folder.path(), &["--resume", "run"]));
+    same(&facts(&folder.path().join("run")), &facts(&folder.path().join("whole")), "torn");
+    // One that has lost what the checkpoint speaks of is not made up.
+    std::fs::write(&path, &bytes[..40]).unwrap();
+    refused(folder.path(), &["--resume", "run"], 5, &["run/metrics.jsonl", "has 40 bytes"]);
+}
+
+#[track_caller]
+fn refused(folder: &Path, args: &[&str], code: i32, words: &[&str]) {
+    let output = train(folder, args).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    for word in words {
+        assert!(stderr.contains(word), "{word:?} is not in: {stderr}");
+    }
+}
+
+#[test]
+fn what_would_differ_is_shown_and_refused_unless_it_is_allowed_by_name() {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path();
+    complete(train(at, &small(&["--out", "run", "--max-steps", "100"])));
+    let lr = ["--resume", "run", "--lr", "0.1", "--seed", "2"];
+    refused(at, &lr, 2, &["lr: 0.2 then, 0.1 now", "seed: 1 then, 2 now", "--allow-mismatch lr,seed"]);
+    refused(at, &[&lr[..], &["--allow-mismatch", "seed"]].concat(), 2, &["lr: 0.2 then", "--allow-mismatch lr\n"]);
+    refused(at, &["--resume", "run", "--hidden", "64"], 2, &["hidden: [32] then, [64] now"]);
+    // Allowed or not, tensors of one net do not fit another.
+    refused(at, &["--resume", "run", "--hidden", "64", "--allow-mismatch", "hidden"], 2, &["w1"]);
+    refused(at, &["--resume", "run", "--digits-seed", "7"], 2, &["data: digits (sha256 ", "--allow-mismatch data"]);
+    refused(at, &["--resume", "nowhere"], 5, &["nowhere", "no checkpoint"]);
+    refused(at, &["--resume", "run", "--out", "other"], 2, &["--resume run", "--out other"]);
+    // What is refused leaves the run as it was, and what is allowed goes on.
+    let steps = |run: &Path| metrics(run).last().unwrap()["reason"].clone();
+    assert_eq!(steps(&at.join("run")), "max_steps");
+    complete(train(at, &[&lr[..], &["--allow-mismatch", "lr", "--allow-mismatch", "seed"]].concat()));
+    assert_eq!(steps(&at.join("run")), "finished");
+    let config: toml::Table = std::fs::read_to_string(at.join("run/config.toml")).unwrap().parse().unwrap();
+    assert_eq!(config["seed"].as_integer(), Some(2));
+}
+
+#[test]
+fn a_checkpoint_with_a_changed_byte_is_named_and_the_one_before_is_taken() {
+    let folder = TempDir::new().unwrap();
+    complete(train(folder.path(), &small(&["--out", "whole"])));
+    // An epoch's end alone is passed by while a checkpoint is still being written.
+    complete(train(folder.path(), &small(&["--out", "run", "--max-steps", "200", "--checkpoint-steps", "168"])));
+    let damage = |path: &Path| {
+        let mut bytes = std::fs::read(path).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(path, bytes).unwrap();
+    };
+    let files = generations(&folder.path().join("run"));
+    damage(files.last().unwrap());
+    let output = complete(train(folder.path(), &["--resume", "run"]));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("000000000200") && stderr.contains("resumed: run after update 168"), "{stderr}");
+    same(&facts(&folder.path().join("run")), &facts(&folder.path().join("whole")), "from the one before");
+    generations(&folder.path().join("run")).iter().for_each(|path| damage(path));
+    refused(folder.path(), &["--resume", "run"], 5, &["SHA-256", "expected"]);
+}
+
+#[test]
+fn sigint_and_sigterm_save_and_say_how_to_go_on() {
+    let folder = TempDir::new().unwrap();
+    let args = small(&["--epochs", "60"]);
+    complete(train(folder.path(), &args).args(["--out", "whole"]));
+    for (name, code) in [("INT", 130), ("TERM", 143)] {
+        let child = start(train(folder.path(), &args).args(["--out", name]));
+        let run = folder.path().join(name);
+        while generations(&run).is_empty() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        signal(&child, name);
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(stderr.contains(&format!("go on with `gpu-mlp train --resume {name}`")), "{stderr}");
+        assert_eq!(metrics(&run).last().unwrap()["reason"], "interrupted");
+        complete(train(folder.path(), &["--resume", name]));
+        same(&facts(&run), &facts(&folder.path().join("whole")), name);
+    }
+}
+
+#[test]
+fn a_second_sigint_ends_the_program_in_the_middle_of_a_step() {
+    let folder = TempDir::new().unwrap();
+    // One update takes many seconds.
+    let slow = ["--engine", "cpu", "--data", "digits", "--digits-train", "4000", "--digits-test", "100"];
+    let slow = [&slow[..], &["--hidden", "4000,4000,4000", "--batch-size", "full", "--out", "run"]].concat();
+    let mut child = start(&mut train(folder.path(), &slow));
+    while !folder.path().join("run/metrics.jsonl").exists() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // The record is made a moment before signals are listened to.
+    std::thread::sleep(Duration::from_millis(1000));
+    signal(&child, "INT");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(child.try_wait().unwrap().is_none(), "the first signal waits for the step");
+    signal(&child, "INT");
+    let begin = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(begin.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn a_run_that_diverges_keeps_its_last_checkpoint_and_says_how_to_go_on_from_it() {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path();
+    complete(train(at, &small(&["--out", "run", "--max-steps", "100"])));
+    refused(
+        at,
+        &["--resume", "run", "--lr", "1e20", "--allow-mismatch", "lr"],
+        6,
+        &["all was finite after update 10", "gpu-mlp train --resume run --lr RATE --allow-mismatch lr"],
+    );
+    complete(train(at, &["--resume", "run", "--lr", "0.2", "--allow-mismatch", "lr"]));
+    refused(at, &small(&["--out", "new", "--lr", "1e20"]), 6, &["none was saved in new yet"]);
+}
+
+#[test]
+fn first_runs_side_by_side_do_each_other_no_harm() {
+    let folder = TempDir::new().unwrap();
+    let engine: &[&str] = if adapter(folder.path()) { &["--engine", "gpu"] } else { &["--engine", "cpu"] };
+    // They share one cache, which is empty, and one folder of runs.
+    let args = [&SMALL, engine, &["--epochs", "1"]].concat();
+    let children: Vec<_> = (0..3).map(|_| start(&mut train(folder.path(), &args))).collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let models: Vec<String> =
+        ["1", "2", "3"].map(|run| facts(&folder.path().join("runs").join(run)).model).into_iter().collect();
+    assert!(models[0] == models[1] && models[1] == models[2]);
+    complete(train(folder.path(), &args));
+    assert_eq!(facts(&folder.path().join("runs/4")).model, models[0]);
+}
+
+#[test]
+fn two_programs_do_not_train_in_one_folder() {
+    let folder = TempDir::new().unwrap();
+    let mut child = start(train(folder.path(), &small(&["--epochs", "1000"])).args(["--out", "run"]));
+    while generations(&folder.path().join("run")).is_empty() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    refused(folder.path(), &["--resume", "run"], 2, &["another program is training in run"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The lock of a program that was killed is gone with it.
+    complete(train(folder.path(), &["--resume", "run", "--max-steps", "1"]));
+}
