@@ -52,7 +52,7 @@ fn half(v: vec4<f32>) -> vec4<f16> {
     let even = (bits >> vec4<u32>(13u)) & vec4<u32>(1u);
     let near = bitcast<vec4<f32>>((bits + vec4<u32>(0xFFFu) + even) & vec4<u32>(0xFFFFE000u));
     let within = clamp(near, vec4<f32>(-65504.0), vec4<f32>(65504.0));
-    let normal = select(within, vec4<f32>(0.0), abs(near) < vec4<f32>(0x1p-14));
+    let normal = select(within, vec4<f32>(0.0), abs(v) < vec4<f32>(0x1p-14));
     // What is not finite stays so.
     let exponent = bits & vec4<u32>(0x7F800000u);
     return vec4<f16>(select(normal, v, exponent == vec4<u32>(0x7F800000u)));

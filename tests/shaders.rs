@@ -69,7 +69,7 @@ linear    | fn finish(               | fn finish((                | parse
 sgd       | array<vec4<f32>>         | array<vec4<f16>>           | parse
 linear_half | enable f16;            | diagnostic(off, a);        | parse
 linear_coop | enable wgpu_cooperative_matrix; | diagnostic(off, a); | parse
-linear_dw_coop | <f16, A>            | <f32, A>                   | validate
+linear_dw_coop | <f16, A>            | <f16, B>                   | validate
 linear    | if at >=                 | _ = subgroupAdd(at); if at >= | validate
 sgd       | w[at] -=                 | dw[at] -=                  | validate
 linear    | fn linear(               | fn linear_plain(           | entry

@@ -22,7 +22,7 @@ const SMALLEST: f32 = 6.103_515_6e-5;
 pub fn rounded(value: f32) -> f32 {
     let bits = value.to_bits();
     let near = f32::from_bits(bits.wrapping_add(0xFFF + (bits >> 13 & 1)) & 0xFFFF_E000);
-    let normal = if near.abs() < SMALLEST { 0.0 } else { near.clamp(-LARGEST, LARGEST) };
+    let normal = if value.abs() < SMALLEST { 0.0 } else { near.clamp(-LARGEST, LARGEST) };
     if value.is_finite() { normal } else { value }
 }
 
@@ -89,7 +89,7 @@ mod tests {
                 let wanted = match ieee {
                     _ if !near.is_finite() => near,
                     _ if ieee.is_infinite() => LARGEST.copysign(ieee),
-                    _ if ieee.abs() < SMALLEST => 0.0,
+                    _ if near.abs() < SMALLEST => 0.0,
                     ieee => ieee,
                 };
                 assert!(ours == wanted || ours.is_nan() && wanted.is_nan(), "{near:e}: {ours:e}, not {wanted:e}");

@@ -75,7 +75,7 @@ fn read(form: Form, value: f64, scale: f64) -> f64 {
         return value;
     }
     let half = half::f16::from_f64(value * scale).to_f64();
-    let normal = if half.abs() < half::f16::MIN_POSITIVE.to_f64() { 0.0 } else { half };
+    let normal = if (value * scale).abs() < half::f16::MIN_POSITIVE.to_f64() { 0.0 } else { half };
     normal.clamp(half::f16::MIN.to_f64(), half::f16::MAX.to_f64()) / scale
 }
 
