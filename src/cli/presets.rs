@@ -10,7 +10,9 @@ use std::process::ExitCode;
 Examples:
   gpu-mlp presets
   gpu-mlp presets | grep measured
-  gpu-mlp train --preset nielsen --print-config > my.toml     a file to start from")]
+  gpu-mlp presets | grep -A 5 nielsen
+
+`gpu-mlp train --preset nielsen --print-config > my.toml` writes a file to start from.")]
 pub struct Presets {}
 
 impl Presets {
