@@ -15,8 +15,8 @@ const LARGEST: f32 = 65504.0;
 /// The smallest normal one, 2⁻¹⁴.
 const SMALLEST: f32 = 6.103_515_6e-5;
 
-/// The nearest value of half precision, ties to even; [`LARGEST`] for finite values beyond it, zero for those below
-/// [`SMALLEST`]. WGSL leaves the direction of rounding and all subnormals to the device: so that every device computes with
+/// The nearest value of half precision, ties to even; `LARGEST` for finite values beyond it, zero for those below
+/// `SMALLEST`. WGSL leaves the direction of rounding and all subnormals to the device: so that every device computes with
 /// the same factors, the shaders round as this does, bit by bit.
 #[inline(always)]
 pub fn rounded(value: f32) -> f32 {

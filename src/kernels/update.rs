@@ -103,7 +103,7 @@ const DECOUPLED: &[(&str, f64)] = &[("DECOUPLED", 0.0)];
 /// many for [`Form::Split`], but for a last layer, which is the smallest part of the work.
 const FORMS: [Form; 3] = [Form::Tiled, Form::Regs, Form::Wide];
 
-/// For each rule a shader of each of [`FORMS`].
+/// For each rule a shader of each of `FORMS`.
 pub static SHADERS: &[Shader] = &[
     shader("update_sgd_tiled", include_str!("../../shaders/update_sgd_tiled.wgsl"), SGD, Params::FIELDS, &[]),
     shader("update_sgd_regs", include_str!("../../shaders/update_sgd_regs.wgsl"), SGD, Params::FIELDS, &[]),
