@@ -18,6 +18,8 @@ fn args(command: &str) -> Vec<String> {
         "lr-find" => data.to_vec(),
         "eval" | "predict" => [&[model], data].concat(),
         "bench" => [data, &["--run-only", "--max-time", "0.1"]].concat(),
+        "export" => vec![model, "--format", "csv", "--out", "-"],
+        "report" => vec!["runs/1", "--engine", "cpu"],
         "completions" => vec!["bash"],
         _ => Vec::new(),
     };
