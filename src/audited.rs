@@ -34,11 +34,14 @@ pub fn product<const N: usize>(
     assert!(n <= stride && outputs.iter().all(|out| out.len() == m * stride), "product: outputs are not {m}×{stride}");
     let shared = outputs.map(|out| Shared { values: out.as_mut_ptr(), len: out.len() });
     let columns = shape.columns;
-    let (side, unit) = if columns { (n, 32) } else { (m, 16) };
-    // Whole tiles of the product's kernel: no thread repeats another's remainder.
-    let step = side.div_ceil(parts.max(1)).next_multiple_of(unit);
+    let (side, other, unit) = if columns { (n, m, 32) } else { (m, n, 16) };
+    // Whole tiles of the product's kernel. `gemm` sums outputs of at most 256 values, and single rows or columns, in another
+    // order: no part is smaller than that unless all of the product is, for the bits must not depend on the number of parts.
+    let least = unit.max((256 / other.max(1) + 1).next_multiple_of(unit));
+    let step = side.div_ceil(parts.max(1)).next_multiple_of(least);
+    let count = (side / step + usize::from(side % step >= least)).max(1);
     let part = |number: usize| {
-        let range = (number * step).min(side)..((number + 1) * step).min(side);
+        let range = number * step..if number + 1 == count { side } else { (number + 1) * step };
         let (rows, cols) = if columns { (0..m, range) } else { (range, 0..n) };
         sgemm(shape, rows.clone(), cols.clone(), shared[0]);
         let end = if cols.end == n { stride } else { cols.end };
@@ -53,7 +56,7 @@ pub fn product<const N: usize>(
             finish(row, cols.start, lines);
         }
     };
-    fan(0..side.div_ceil(step).max(1), &part);
+    fan(0..count, &part);
 }
 
 /// Calls `part` for each number, in parallel where there are several.
@@ -68,8 +71,12 @@ fn fan(numbers: Range<usize>, part: &(impl Fn(usize) + Sync)) {
     }
 }
 
+/// Terms of a sum that one call of `gemm` adds up: it would cut longer ones itself, at places that depend on the size of the
+/// output.
+const DEPTH: usize = 512;
+
 /// The product of some rows of a and some columns of b, into c.
-#[expect(unsafe_code, reason = "matrixmultiply takes pointers; the assertions bound every access")]
+#[expect(unsafe_code, reason = "gemm takes pointers; the assertions bound every access")]
 fn sgemm(shape: Product<'_>, rows: Range<usize>, cols: Range<usize>, c: Shared) {
     let Product { k, a, b, alpha, beta, stride, .. } = shape;
     if rows.is_empty() || cols.is_empty() || k == 0 {
@@ -80,25 +87,34 @@ fn sgemm(shape: Product<'_>, rows: Range<usize>, cols: Range<usize>, c: Shared) 
     assert!(last(b, k, cols.end) < b.values.len(), "product: b is too short for {k}×{}", cols.end);
     assert!((rows.end - 1) * stride + cols.end <= c.len, "product: c is too short for {}×{}", rows.end, cols.end);
     let [ra, ca, rb, cb, rc] = [a.row, a.col, b.row, b.col, stride].map(usize::cast_signed);
-    // SAFETY: sgemm reads a[i·ra + p·ca] and b[p·rb + j·cb] and accesses c[i·rc + j] for i in rows, p < k, j in cols; the
-    // assertions bound the largest index of each. No other thread has these rows and columns of c.
-    unsafe {
-        matrixmultiply::sgemm(
-            rows.len(),
-            k,
-            cols.len(),
-            alpha,
-            a.values.as_ptr().add(rows.start * a.row),
-            ra,
-            ca,
-            b.values.as_ptr().add(cols.start * b.col),
-            rb,
-            cb,
-            beta,
-            c.values.add(rows.start * stride + cols.start),
-            rc,
-            1,
-        );
+    let depth = k.div_ceil(k.div_ceil(DEPTH));
+    for first in (0..k).step_by(depth) {
+        let weight = if first == 0 { beta } else { 1.0 };
+        // SAFETY: gemm reads a[i·ra + p·ca] and b[p·rb + j·cb] and accesses c[i·rc + j] for i in rows, first ≤ p < k, j in
+        // cols; the assertions bound the largest index of each. No other thread has these rows and columns of c.
+        unsafe {
+            gemm::gemm(
+                rows.len(),
+                cols.len(),
+                depth.min(k - first),
+                c.values.add(rows.start * stride + cols.start),
+                1,
+                rc,
+                weight != 0.0,
+                a.values.as_ptr().add(rows.start * a.row + first * a.col),
+                ca,
+                ra,
+                b.values.as_ptr().add(cols.start * b.col + first * b.row),
+                cb,
+                rb,
+                weight,
+                alpha,
+                false,
+                false,
+                false,
+                gemm::Parallelism::None,
+            );
+        }
     }
 }
 

@@ -138,8 +138,8 @@ impl Kernel for Head {
         let (wide, narrow, scale) = (self.x.stride(), self.dlogits.stride(), 1.0 / self.keep);
         let rows = Head::record_rows(batch);
         let record = &mut record[4 * rows * now.slot as usize..][..4 * rows];
-        // Whole tiles of the products' kernel, and whole rows of the record.
-        let part = Product::share(batch, batch * inputs * classes).next_multiple_of(16);
+        // Parts of one size, whatever the number of threads (see `Product::run`), and whole rows of the record.
+        let part = if Product::is_worth_sharing(batch * inputs * classes) { 64 } else { batch.next_multiple_of(ROWS) };
         let parts = dlogits.par_chunks_mut(part * narrow).zip(dx.par_chunks_mut(part * wide));
         let parts = parts.zip(record.par_chunks_mut(part / ROWS * 4)).zip(x.par_chunks(part * wide));
         parts.enumerate().for_each(|(number, (((dlogits, dx), record), x))| {

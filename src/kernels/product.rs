@@ -120,16 +120,17 @@ impl Product<'_> {
     /// Computes it. `finish(row, first column, parts of the row of each output)` is called for every part of every row once
     /// that part is done; the first output is c, the others have its shape.
     ///
-    /// The threads share the rows or the columns of c; a sum over K is never cut, so the bits do not depend on their number
-    /// (`tests/twins.rs` checks it).
+    /// The threads share the rows or the columns of c; a sum over K is never shared, so the bits do not depend on their
+    /// number (`tests/twins.rs` checks it).
     pub fn run<const N: usize>(self, outputs: [&mut [f32]; N], finish: impl Fn(usize, usize, [&mut [f32]; N]) + Sync) {
-        let parts = if self.m * self.k * self.n < PARALLEL_FROM { 1 } else { rayon::current_num_threads() };
+        let shared = Product::is_worth_sharing(self.m * self.k * self.n);
+        let parts = if shared { rayon::current_num_threads() } else { 1 };
         crate::audited::product(self, outputs, parts, finish);
     }
 
-    /// Rows for each thread, of `rows` that take this many multiply-adds together.
-    pub fn share(rows: usize, multiply_adds: usize) -> usize {
-        if multiply_adds < PARALLEL_FROM { rows } else { rows.div_ceil(rayon::current_num_threads()) }
+    /// Whether so much work is done sooner by several threads.
+    pub fn is_worth_sharing(multiply_adds: usize) -> bool {
+        multiply_adds >= PARALLEL_FROM
     }
 
     /// As [`Product::run`], all of it on this thread.
