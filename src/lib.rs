@@ -89,6 +89,8 @@ pub mod net;
 #[cfg(feature = "formats")]
 pub mod picture;
 pub mod plan;
+#[cfg(any(feature = "formats", feature = "images"))]
+pub mod png;
 pub mod preset;
 #[cfg(feature = "report")]
 pub mod report;

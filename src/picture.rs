@@ -1,7 +1,7 @@
 //! Pictures of a net and of its results, as PNG: for TensorBoard and for reports.
 
-use crate::error::Error;
 use crate::model::Layer;
+use crate::png;
 
 /// Red, green, blue.
 pub type Rgb = [u8; 3];
@@ -30,17 +30,10 @@ impl Picture {
 
     /// The picture as a PNG file.
     ///
-    /// # Errors
-    /// [`Error::Setting`] if it has no pixels or more than PNG can count.
-    pub fn png(&self) -> Result<Vec<u8>, Error> {
-        let refuse = |what: String| Error::Setting(format!("a picture of {}×{}: {what}", self.width, self.height));
-        let side = |n: usize| u32::try_from(n).map_err(|error| refuse(error.to_string()));
-        let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, side(self.width)?, side(self.height)?);
-        encoder.set_color(png::ColorType::Rgb);
-        let written = encoder.write_header().and_then(|mut out| out.write_image_data(self.pixels.as_flattened()));
-        written.map_err(|error| refuse(error.to_string()))?;
-        Ok(bytes)
+    /// # Panics
+    /// If there are not width × height pixels, or none at all.
+    pub fn png(&self) -> Vec<u8> {
+        png::rgb(self.pixels.as_flattened(), self.width, self.height)
     }
 
     fn fill(&mut self, x: usize, y: usize, width: usize, height: usize, colour: Rgb) {

@@ -2,7 +2,7 @@
 //!
 //! A file is a row of records, as TensorFlow writes them (`tensorflow/core/lib/io/record_writer.h`): length (u64), its
 //! checksum, payload, its checksum. A payload is an `Event` in protobuf (`tensorboard/compat/proto/event.proto`). No
-//! maintained crate writes such files, so the framing and the four messages stand here; protobuf, checksum and PNG are
+//! maintained crate writes such files, so the framing and the five messages stand here; protobuf, checksum and PNG are
 //! crates'.
 
 mod board;
@@ -32,6 +32,17 @@ pub struct Event {
     /// What was measured.
     #[prost(message, optional, tag = "5")]
     pub summary: Option<Summary>,
+    /// That a run begins, or goes on.
+    #[prost(message, optional, tag = "7")]
+    pub session_log: Option<SessionLog>,
+}
+
+/// `tensorboard.SessionLog`.
+#[derive(Clone, PartialEq, Message)]
+pub struct SessionLog {
+    /// 1 is START: of what was written before, readers forget all from this event's step on.
+    #[prost(int32, tag = "1")]
+    pub status: i32,
 }
 
 /// `tensorboard.Summary`.
@@ -121,6 +132,15 @@ impl EventFile {
         &self.path
     }
 
+    /// Has readers forget what was written before, in any file of the folder, at `step` and later: a run that goes on from
+    /// a checkpoint makes those steps again.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be written.
+    pub fn restart(&mut self, step: u64) -> Result<(), Error> {
+        self.push(step, Event { session_log: Some(SessionLog { status: 1 }), ..Event::default() })
+    }
+
     /// Appends scalars under their tags; `step` is the number of updates made.
     ///
     /// # Errors
@@ -138,9 +158,9 @@ impl EventFile {
     /// Appends a picture.
     ///
     /// # Errors
-    /// [`Error::File`] if it cannot be written, [`Error::Setting`] if it cannot be a PNG.
+    /// [`Error::File`] if it cannot be written.
     pub fn picture(&mut self, step: u64, tag: &str, picture: &Picture) -> Result<(), Error> {
-        let encoded_image_string = picture.png()?;
+        let encoded_image_string = picture.png();
         let (height, width) = (picture.height as i32, picture.width as i32);
         let image = Image { height, width, colorspace: 3, encoded_image_string };
         let value = Value { tag: tag.into(), image: Some(image), ..Value::default() };

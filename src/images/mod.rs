@@ -1,12 +1,11 @@
-//! Pictures of digits: PNG and JPEG files made into samples as MNIST's digits were made, and samples made into PNG.
+//! Pictures of digits: PNG and JPEG files made into samples as MNIST's digits were made.
 //!
 //! [`decode`] reads a file. [`ink`] finds what was drawn in it, whatever the colours. [`fit`] brings that to the size and
-//! place which all digits of MNIST have. [`png`] writes.
+//! place which all digits of MNIST have.
 
 pub mod decode;
 pub mod fit;
 pub mod ink;
-pub mod png;
 
 use crate::error::Error;
 use std::path::Path;

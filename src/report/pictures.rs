@@ -3,8 +3,8 @@
 use super::Results;
 use super::axis::grouped;
 use crate::assess::Mixup;
-use crate::images::png;
 use crate::model::Mlp;
+use crate::png;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use maud::{Markup, html};
 

@@ -21,7 +21,8 @@ pub trait Observer {
     /// Whatever goes wrong ends the run.
     fn epoch(&mut self, report: &Report) -> Result<Wish, Error>;
 
-    /// Whether [`Observer::inspect`] is wanted after each epoch; it costs another pass over the test split.
+    /// Whether [`Observer::inspect`] is wanted after each epoch; it costs another pass over the split that
+    /// epochs are scored by.
     fn inspects(&self) -> bool {
         false
     }
@@ -161,6 +162,7 @@ pub struct Inspection {
     pub step: u64,
     /// The model.
     pub model: Mlp,
-    /// `confusion[truth · C + prediction]` is a number of samples of the test split.
+    /// `confusion[truth · C + prediction]` is a number of samples of the validation split, or of the test split where there
+    /// is no other.
     pub confusion: Vec<u64>,
 }

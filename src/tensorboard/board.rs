@@ -4,13 +4,14 @@ use super::EventFile;
 use crate::error::Error;
 use crate::picture::{confusion, first_layer};
 use crate::session::{Inspection, Observer, Report, Wish};
+use crate::train::Score;
 use std::path::Path;
 
 /// Writes each epoch's scalars and pictures, all at the number of updates made.
 ///
 /// `loss/…` in nats and `accuracy/…` as shares, for each split that was scored; `rate/lr` and `rate/images_per_second`;
-/// `health/…` of each layer where it was measured; the confusion matrix of the test split, and the first layer's weights
-/// where samples are images.
+/// `health/…` of each layer where it was measured; the confusion matrix of the validation split, or of the test split
+/// where there is no other; and the first layer's weights where samples are images.
 #[derive(Debug)]
 pub struct Board {
     events: EventFile,
@@ -25,16 +26,37 @@ impl Board {
     pub fn create(folder: &Path, item: &[usize]) -> Result<Self, Error> {
         Ok(Board { events: EventFile::create(folder)?, item: item.to_vec() })
     }
+
+    /// Goes on in a file of its own with a run whose last whole epoch ended after `step` updates: what the folder says of
+    /// later steps counts no more.
+    ///
+    /// # Errors
+    /// As [`Board::create`].
+    pub fn resume(folder: &Path, item: &[usize], step: u64) -> Result<Self, Error> {
+        let mut board = Board::create(folder, item)?;
+        board.events.restart(step + 1)?;
+        Ok(board)
+    }
+
+    /// Writes what the test split says of the model after `step` updates, where no epoch has been scored by it.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be written.
+    pub fn test(&mut self, step: u64, score: &Score) -> Result<(), Error> {
+        self.events.scalars(step, &scored("test", score))
+    }
+}
+
+fn scored(split: &str, score: &Score) -> [(String, f64); 2] {
+    [(format!("loss/{split}"), score.loss()), (format!("accuracy/{split}"), score.accuracy())]
 }
 
 impl Observer for Board {
     fn epoch(&mut self, report: &Report) -> Result<Wish, Error> {
         let mut scalars = Vec::new();
-        for (split, score) in [("train", Some(report.train)), ("test", report.test)] {
-            if let Some(score) = score {
-                scalars.push((format!("loss/{split}"), score.loss()));
-                scalars.push((format!("accuracy/{split}"), score.accuracy()));
-            }
+        let splits = [("train", Some(report.train)), ("validation", report.validation), ("test", report.test)];
+        for (split, score) in splits {
+            scalars.extend(score.iter().flat_map(|score| scored(split, score)));
         }
         scalars.push(("rate/lr".into(), f64::from(report.lr)));
         scalars.push(("rate/images_per_second".into(), report.images_per_second));
