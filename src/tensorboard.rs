@@ -111,9 +111,10 @@ impl EventFile {
     /// [`Error::File`] if it cannot be made.
     pub fn create(folder: &Path) -> Result<Self, Error> {
         std::fs::create_dir_all(folder).map_err(Error::file(folder))?;
-        let (seconds, process) = (now().as_secs(), std::process::id());
+        let (now, process) = (now(), std::process::id());
         // TensorBoard reads the files of a folder in the order of their names, and asks for `tfevents` in each.
-        let name = |count: u32| folder.join(format!("events.out.tfevents.{seconds:010}.gpu-mlp.{process}.{count}"));
+        let time = format!("{:010}.{:06}", now.as_secs(), now.subsec_micros());
+        let name = |count: u32| folder.join(format!("events.out.tfevents.{time}.gpu-mlp.{process}.{count}"));
         for path in (0..).map(name) {
             match File::create_new(&path) {
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,

@@ -2,13 +2,15 @@
 #![cfg(feature = "formats")]
 
 use gpu_mlp::config::Config;
-use gpu_mlp::data::digits;
+use gpu_mlp::data::{DataSet, digits};
 use gpu_mlp::machine::Machine;
 use gpu_mlp::model::{Init, Mlp};
 use gpu_mlp::picture::{Picture, confusion, first_layer};
 use gpu_mlp::session::{Inspection, Limits, Observer, Report, Session, Wish};
-use gpu_mlp::tensorboard::{Board, Event, EventFile};
+use gpu_mlp::tensorboard::{Board, Event, EventFile, Value};
+use gpu_mlp::train::Score;
 use prost::Message;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// CRC-32C bit by bit (RFC 3720, appendix B.4), masked as the format's `record_writer` does.
@@ -96,77 +98,170 @@ fn first_layer_tiles_show_the_sign_of_each_weight() {
     assert_eq!(first_layer(&layer, &[6]), None, "a vector is no image");
 }
 
+/// The files of a folder in the order in which TensorBoard reads them.
+fn all_events(folder: &Path) -> Vec<Event> {
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.iter().flat_map(|path| events(&std::fs::read(path).unwrap())).collect()
+}
+
+/// What stands under a tag, at which steps, as TensorBoard's `EventAccumulator` has it: a session that starts has it forget
+/// the steps from there on.
+fn values(events: &[Event], tag: &str) -> Vec<(u64, Value)> {
+    let mut values = Vec::new();
+    for event in events {
+        if event.session_log.as_ref().is_some_and(|log| log.status == 1) {
+            values.retain(|(step, _)| *step < event.step as u64);
+        }
+        let tagged = event.summary.iter().flat_map(|summary| &summary.value).filter(|value| value.tag == tag);
+        values.extend(tagged.map(|value| (event.step as u64, value.clone())));
+    }
+    values
+}
+
+fn scalars(events: &[Event], tag: &str) -> Vec<(u64, f32)> {
+    values(events, tag).iter().map(|(step, value)| (*step, value.simple_value.unwrap())).collect()
+}
+
+/// A board, and what it was told.
+struct Watched {
+    board: Board,
+    folder: PathBuf,
+    reports: Vec<Report>,
+    inspections: Vec<Inspection>,
+}
+
+impl Watched {
+    fn new(folder: &Path, item: &[usize]) -> Self {
+        let board = Board::create(folder, item).unwrap();
+        Watched { board, folder: folder.into(), reports: Vec::new(), inspections: Vec::new() }
+    }
+}
+
+impl Observer for Watched {
+    fn epoch(&mut self, report: &Report) -> Result<Wish, gpu_mlp::Error> {
+        // What was written before can be read before the run is over.
+        assert_eq!(all_events(&self.folder).len(), 1 + 3 * self.reports.len());
+        self.reports.push(report.clone());
+        self.board.epoch(report)
+    }
+    fn inspects(&self) -> bool {
+        true
+    }
+    fn inspect(&mut self, inspection: &Inspection) -> Result<(), gpu_mlp::Error> {
+        self.inspections.push(inspection.clone());
+        self.board.inspect(inspection)
+    }
+}
+
+fn train(config: &Config, data: &DataSet, observer: &mut dyn Observer) -> Mlp {
+    pollster::block_on(async {
+        let mut session = Session::open(config, data, &Machine::Cpu, Limits::default()).await.unwrap();
+        session.run(observer).await.unwrap();
+        session.model().await.unwrap()
+    })
+}
+
+/// Samples, and those of them that were classified rightly.
+fn sums(confusion: &[u64]) -> (u64, u64) {
+    (confusion.iter().sum(), (0..10).map(|class| confusion[class * 11]).sum())
+}
+
+fn of(reports: &[Report], number: impl Fn(&Report) -> Option<f64>) -> Vec<(u64, f32)> {
+    reports.iter().map(|report| (report.step, number(report).expect("it was scored") as f32)).collect()
+}
+
 #[test]
 fn a_run_is_shown_while_it_goes_and_is_none_the_worse_for_it() {
     let digits = digits::generate(&digits::Options { train: 600, test: 100, seed: 1 });
     let config = Config { hidden: vec![20], epochs: 3, ..Config::default() };
     let folder = TempDir::new().unwrap();
-    let run = |observer: &mut dyn Observer| {
-        pollster::block_on(async {
-            let mut session = Session::open(&config, &digits, &Machine::Cpu, Limits::default()).await.unwrap();
-            session.run(observer).await.unwrap();
-            session.model().await.unwrap()
-        })
-    };
-    struct Both(Board, Vec<Report>, std::path::PathBuf);
-    impl Observer for Both {
-        fn epoch(&mut self, report: &Report) -> Result<Wish, gpu_mlp::Error> {
-            // What was written before can be read before the run is over.
-            let file = std::fs::read_dir(&self.2).unwrap().next().unwrap().unwrap().path();
-            assert_eq!(events(&std::fs::read(file).unwrap()).len(), 1 + 3 * self.1.len());
-            self.1.push(report.clone());
-            self.0.epoch(report)
-        }
-        fn inspects(&self) -> bool {
-            true
-        }
-        fn inspect(&mut self, inspection: &Inspection) -> Result<(), gpu_mlp::Error> {
-            let hits = (0..10).map(|class| inspection.confusion[class * 11]).sum::<u64>();
-            assert_eq!(Some(hits), self.1.last().unwrap().test.map(|test| test.hits));
-            self.0.inspect(inspection)
-        }
-    }
-    let board = Board::create(folder.path(), &digits.item).unwrap();
-    let mut both = Both(board, Vec::new(), folder.path().into());
-    let watched = run(&mut both);
-    assert_eq!(watched, run(&mut |_: &Report| Wish::Continue), "looking on changes nothing");
+    let mut watched = Watched::new(folder.path(), &digits.item);
+    let model = train(&config, &digits, &mut watched);
+    assert_eq!(model, train(&config, &digits, &mut |_: &Report| Wish::Continue), "looking on changes nothing");
 
-    let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
-    let events = events(&std::fs::read(file).unwrap());
-    let values = |tag: &str| -> Vec<_> {
-        let all = events.iter().flat_map(|event| event.summary.iter().flat_map(|s| &s.value).map(|v| (event.step, v)));
-        all.filter(|(_, value)| value.tag == tag).map(|(step, value)| (step as u64, value.clone())).collect()
-    };
-    let losses: Vec<_> = values("loss/test").iter().map(|(step, value)| (*step, value.simple_value)).collect();
-    let reported = both.1.iter().map(|report| (report.step, report.test.map(|test| test.loss() as f32)));
-    assert_eq!(losses, reported.collect::<Vec<_>>());
-    let tiles = values("weights/layer1");
+    let events = all_events(folder.path());
+    assert_eq!(scalars(&events, "loss/test"), of(&watched.reports, |report| report.test.map(|test| test.loss())));
+    for (report, inspection) in watched.reports.iter().zip(&watched.inspections) {
+        assert_eq!((100, report.test.unwrap().hits), sums(&inspection.confusion));
+    }
+    let tiles = values(&events, "weights/layer1");
     let last = decoded(&tiles[2].1.image.as_ref().unwrap().encoded_image_string);
-    assert_eq!((tiles.len(), Some(last)), (3, first_layer(&watched.layers[0], &digits.item)));
-    assert_eq!(values("confusion").len(), 3);
+    assert_eq!((tiles.len(), Some(last)), (3, first_layer(&model.layers[0], &digits.item)));
+    assert_eq!(values(&events, "confusion").len(), 3);
 }
+
+#[test]
+fn with_a_validation_split_nothing_is_seen_of_the_test_split_before_the_end() {
+    let digits = digits::generate(&digits::Options { train: 600, test: 100, seed: 1 });
+    let config = Config { hidden: vec![20], epochs: 3, validation: 150, ..Config::default() };
+    let data = config.divide(digits).unwrap();
+    let folder = TempDir::new().unwrap();
+    let mut watched = Watched::new(folder.path(), &data.item);
+    train(&config, &data, &mut watched);
+    let reports = watched.reports;
+    let events = all_events(folder.path());
+    assert_eq!(scalars(&events, "loss/validation"), of(&reports, |report| Some(report.validation?.loss())));
+    assert_eq!(scalars(&events, "accuracy/validation"), of(&reports, |report| Some(report.validation?.accuracy())));
+    for (report, inspection) in reports.iter().zip(&watched.inspections) {
+        assert_eq!((150, report.validation.unwrap().hits), sums(&inspection.confusion), "of the validation split");
+    }
+    assert_eq!(scalars(&events, "loss/test"), []);
+    watched.board.test(reports[2].step, &Score { loss_sum: 50.0, hits: 75, samples: 100 }).unwrap();
+    let events = all_events(folder.path());
+    assert_eq!(scalars(&events, "loss/test"), [(reports[2].step, 0.5)]);
+    assert_eq!(scalars(&events, "accuracy/test"), [(reports[2].step, 0.75)]);
+}
+
+/// The program in a folder.
+#[cfg(feature = "cli")]
+fn run(folder: &Path, words: &str) {
+    let mut command = assert_cmd::Command::cargo_bin("gpu-mlp").unwrap();
+    let output = command.current_dir(folder).env("HOME", folder).args(words.split(' ')).output().unwrap();
+    assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// An epoch is 10 updates, or 9 with 50 samples to choose by.
+#[cfg(feature = "cli")]
+const SMALL: &str = "--engine cpu --data digits --digits-train 500 --digits-test 50 --batch-size 50";
 
 #[test]
 #[cfg(feature = "cli")]
 fn train_writes_an_event_file_where_it_is_told_to() {
     let folder = TempDir::new().unwrap();
-    let mut command = assert_cmd::Command::cargo_bin("gpu-mlp").unwrap();
-    command.current_dir(folder.path()).env("HOME", folder.path()).args(["train", "--tensorboard", "board/1"]);
-    command.args([
-        "--engine",
-        "cpu",
-        "--data",
-        "digits",
-        "--digits-train",
-        "500",
-        "--digits-test",
-        "50",
-        "--epochs",
-        "2",
-    ]);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let file = std::fs::read_dir(folder.path().join("board/1")).unwrap().next().unwrap().unwrap().path();
+    run(folder.path(), &format!("train --tensorboard board/1 --epochs 2 {SMALL}"));
     // The version; then for each of two epochs its scalars, the confusion matrix and the weights.
-    assert_eq!(events(&std::fs::read(file).unwrap()).len(), 1 + 2 * 3);
+    assert_eq!(all_events(&folder.path().join("board/1")).len(), 1 + 2 * 3);
+}
+
+#[test]
+#[cfg(feature = "cli")]
+fn a_run_that_goes_on_is_shown_in_the_same_folder_each_epoch_once() {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path();
+    run(at, &format!("train --out run --tensorboard board --epochs 4 --validation 50 --max-steps 5 {SMALL}"));
+    // Within an epoch, at the end of one, and from another folder.
+    for limit in [14, 18] {
+        run(at, &format!("train --resume run --max-steps {limit}"));
+    }
+    std::fs::create_dir(at.join("other")).unwrap();
+    run(&at.join("other"), "train --resume ../run");
+
+    let text = std::fs::read_to_string(at.join("run/metrics.jsonl")).unwrap();
+    let records: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let recorded = |kind: &str, step: &dyn Fn(&serde_json::Value) -> u64, field: &str| -> Vec<_> {
+        let records = records.iter().filter(|record| record["type"] == kind);
+        records.map(|record| (step(record), record[field].as_f64().unwrap() as f32)).collect()
+    };
+    let events = all_events(&at.join("board"));
+    for (tag, field) in
+        [("loss/train", "train_loss"), ("accuracy/validation", "validation_accuracy"), ("rate/lr", "lr")]
+    {
+        let epochs = recorded("epoch", &|record| record["step"].as_u64().unwrap(), field);
+        assert_eq!((epochs.len(), &epochs), (4, &scalars(&events, tag)), "{tag}");
+    }
+    assert_eq!(values(&events, "confusion").len(), 4);
+    // It also ended well after update 18.
+    let tests = scalars(&events, "loss/test");
+    assert_eq!((tests.len(), &tests[1..]), (2, &recorded("end", &|_| 36, "test_loss")[..]));
 }

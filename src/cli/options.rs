@@ -2,7 +2,7 @@
 
 use clap::Args;
 use gpu_mlp::Error;
-use gpu_mlp::config::file::DataSettings;
+use gpu_mlp::config::file::{DataSettings, from_root};
 use gpu_mlp::config::{Config, Precision};
 use gpu_mlp::data::digits::Options;
 use gpu_mlp::data::{self, Choice, DataSet, Event, Request};
@@ -144,7 +144,7 @@ impl DataOptions {
         let Request { choice, digits, .. } = self.request();
         let choice = match choice {
             Choice::Auto => data.name.clone(),
-            Choice::Dir(folder) => std::path::absolute(&folder).unwrap_or(folder).display().to_string(),
+            Choice::Dir(folder) => from_root(&folder),
             named => named.to_string(),
         };
         words([
@@ -224,7 +224,7 @@ impl DataOptions {
 }
 
 /// Options and their values as words of a command line.
-fn words(options: impl IntoIterator<Item = (&'static str, String)>) -> Vec<String> {
+pub fn words(options: impl IntoIterator<Item = (&'static str, String)>) -> Vec<String> {
     options.into_iter().flat_map(|(option, value)| [option.to_string(), value]).collect()
 }
 

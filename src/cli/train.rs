@@ -3,7 +3,7 @@
 use super::base::Base;
 use super::from;
 use super::limits::LimitOptions;
-use super::options::{DataOptions, EngineOptions, TuneOptions};
+use super::options::{DataOptions, EngineOptions, TuneOptions, words};
 use super::progress::Display;
 use super::resume::{ResumeOptions, Resumed, command_after, lock};
 use super::settings::{ChoiceOptions, NetOptions};
@@ -199,8 +199,12 @@ impl Train {
         sink.push(&whole.map_or(run, |step| Record::Resume { step, unix_time }))?;
         whole.iter().for_each(|step| eprintln!("resumed: {} after update {step}", folder.display()));
 
-        let board = self.tensorboard.as_ref().map(|folder| Board::create(folder, &data.item)).transpose()?;
-        let words = [self.data.words(&data), self.engine.words(&machine)].concat();
+        let board = |folder: &PathBuf| match whole {
+            Some(step) => Board::resume(folder, &data.item, step - step % session.trainer().updates_per_epoch()),
+            None => Board::create(folder, &data.item),
+        };
+        let board = self.tensorboard.as_ref().map(board).transpose()?;
+        let words = [self.data.words(&data), self.engine.words(&machine), self.words()].concat();
         let best = before.and_then(|generation| generation.state.best);
         let saved = Saved { identity, words, best, session: Default::default() };
         let bytes = sink.metrics.bytes();
@@ -215,7 +219,7 @@ impl Train {
             signals: Signals::listen()?,
         };
         let outcome = session.run(&mut recorder).await;
-        let Recorder { mut display, mut sink, mut keeper, signals, .. } = recorder;
+        let Recorder { mut display, mut board, mut sink, mut keeper, signals, .. } = recorder;
         display.clear();
         let kept = match &outcome {
             Ok(_) => session.snapshot().await.and_then(|last| keeper.save(&last)).and_then(|()| keeper.settle()),
@@ -231,9 +235,11 @@ impl Train {
         }
         let reason = outcome?;
         kept?;
+        let step = session.trainer().step();
         let finish = session.finish().await?;
         if data.validation.is_some() {
             sink.line(&last_line(&finish))?;
+            board.iter_mut().try_for_each(|board| board.test(step, &finish.test))?;
         }
         let path = folder.join("model.safetensors");
         let bytes = model_file::to_bytes(&path, &finish.model, &description)?;
@@ -252,6 +258,11 @@ impl Train {
         }
         say!("model: {} (sha256 {})", path.display(), &hash[..16]);
         Ok(signals.code().filter(|_| reason == Reason::Interrupted).unwrap_or(ExitCode::SUCCESS))
+    }
+
+    /// Words that name the same places again, from wherever the run is gone on with.
+    fn words(&self) -> Vec<String> {
+        words(self.tensorboard.iter().map(|folder| ("--tensorboard", file::from_root(folder))))
     }
 
     /// A batch of everything, and nothing written.
@@ -376,16 +387,16 @@ fn resume_line(folder: &Path, whole: Option<u64>, outcome: &Result<Reason, Error
 }
 
 /// A score in a few words.
-fn words(name: &str, score: &Score) -> String {
+fn scored(name: &str, score: &Score) -> String {
     format!("{name} loss {:.4} accuracy {:.2} %", score.loss(), 100.0 * score.accuracy())
 }
 
 /// An epoch in a line.
 fn line(report: &Report, epochs: usize) -> String {
     let part = if report.whole { String::new() } else { format!(" to update {}", report.step) };
-    let mut text = format!("epoch {}/{epochs}{part}  {}", report.epoch, words("train", &report.train));
+    let mut text = format!("epoch {}/{epochs}{part}  {}", report.epoch, scored("train", &report.train));
     for (name, score) in [("validation", &report.validation), ("test", &report.test)] {
-        text += &score.as_ref().map_or_else(String::new, |score| format!("  {}", words(name, score)));
+        text += &score.as_ref().map_or_else(String::new, |score| format!("  {}", scored(name, score)));
     }
     let (best, seconds, rate) = (if report.best { "  best" } else { "" }, report.seconds, report.images_per_second);
     format!("{text}{best}  {seconds:.2} s  {rate:.0} images/s")
@@ -394,5 +405,5 @@ fn line(report: &Report, epochs: usize) -> String {
 /// What the test split says at the end of a run that was chosen by another.
 fn last_line(finish: &Finish) -> String {
     let model = finish.restored.map_or("the last update".to_string(), |epoch| format!("epoch {epoch}, the best"));
-    format!("model of {model}  {}", words("test", &finish.test))
+    format!("model of {model}  {}", scored("test", &finish.test))
 }

@@ -50,7 +50,6 @@ impl DataSettings {
     /// file can be used anywhere on this machine.
     pub fn of(choice: &Choice, options: &digits::Options, from: Option<&Path>) -> DataSettings {
         let generated = matches!(choice, Choice::Digits | Choice::Auto);
-        let from_root = |path: &Path| std::path::absolute(path).unwrap_or(path.into()).display().to_string();
         DataSettings {
             data: Some(if let Choice::Dir(path) = choice { from_root(path) } else { choice.to_string() }),
             digits_train: generated.then_some(options.train),
@@ -59,6 +58,11 @@ impl DataSettings {
             from: from.map(from_root),
         }
     }
+}
+
+/// A path that names the same place from everywhere on this machine.
+pub fn from_root(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or(path.into()).display().to_string()
 }
 
 /// How a run was made: for people, and to notice that a repetition is none. Nothing in it is a setting.

@@ -21,8 +21,7 @@ pub trait Observer {
     /// Whatever goes wrong ends the run.
     fn epoch(&mut self, report: &Report) -> Result<Wish, Error>;
 
-    /// Whether [`Observer::inspect`] is wanted after each epoch; it costs another pass over the split that
-    /// epochs are scored by.
+    /// Whether [`Observer::inspect`] is wanted after each epoch; it costs another pass over the split that scores epochs.
     fn inspects(&self) -> bool {
         false
     }
