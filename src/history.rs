@@ -1,5 +1,6 @@
 //! The record of a run, read back: `metrics.jsonl` of a run folder, finished, running or torn.
 
+use crate::config::file::Ancestor;
 use crate::error::Error;
 use crate::metrics;
 use serde::Deserialize;
@@ -40,6 +41,7 @@ pub struct Header {
     pub parameters: u64,
     pub engine: String,
     pub device: String,
+    pub from: Option<Ancestor>,
     pub config: Map<String, Value>,
 }
 

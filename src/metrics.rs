@@ -1,6 +1,7 @@
 //! The record of a run: `metrics.jsonl`, one JSON object a line, appended as things happen.
 
 use crate::config::Config;
+use crate::config::file::Ancestor;
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::health::LayerHealth;
@@ -45,6 +46,9 @@ pub enum Record<'a> {
         engine: &'a str,
         /// Adapter and driver, or threads.
         device: &'a str,
+        /// The model that it began with, if it did not draw its weights.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        from: Option<&'a Ancestor>,
         /// Which weights are evaluated and saved: `last`, or `averaged` where a running average is kept.
         evaluated_weights: &'a str,
         /// All settings.

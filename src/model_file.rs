@@ -1,7 +1,7 @@
 //! A model on disk: safetensors, with weights as `torch.nn.Linear` has them and everything else in the metadata.
 
 use crate::config::Config;
-use crate::data::DataSet;
+use crate::data::{DataSet, sha256};
 use crate::error::Error;
 use crate::kernels::Activation;
 use crate::model::Mlp;
@@ -104,6 +104,8 @@ pub struct ModelFile {
     pub state: StateDict,
     /// What this program wrote beside them; none in a file of other origin.
     pub description: Option<Description>,
+    /// Hash of the file.
+    pub sha256: String,
 }
 
 impl ModelFile {
@@ -161,5 +163,5 @@ fn from_bytes(bytes: &[u8]) -> Result<ModelFile, String> {
             return Err(format!("its items are {item:?}, which is not {} inputs", widths[0]));
         }
     }
-    Ok(ModelFile { state, description })
+    Ok(ModelFile { state, description, sha256: sha256(bytes) })
 }

@@ -7,6 +7,7 @@ use gpu_mlp::config::file::{DataSettings, RunFile, to_text};
 use gpu_mlp::config::{BatchSize, Config};
 use gpu_mlp::preset::Preset;
 use program::gpu_mlp;
+use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
@@ -135,6 +136,36 @@ fn a_repetition_on_other_data_is_refused_unless_asked_for() {
     let stderr = refuses(gpu_mlp(folder.path()).args(["train", "--engine", "cpu", "--config", "runs/1"]), 5);
     assert!(stderr.contains("the hash") && stderr.contains("--data"), "{stderr}");
     says(gpu_mlp(folder.path()).args(["train", "--engine", "cpu", "--config", "runs/1", "--data", "digits"]));
+}
+
+#[test]
+fn a_run_that_began_with_a_model_says_which_and_is_repeated_from_no_other() {
+    let folder = folder();
+    let small = ["300", "--digits-test", "50", "--epochs", "1", "--hidden", "20"];
+    let begin = ["--from", "runs/1/model.safetensors"];
+    says(gpu_mlp(folder.path()).args(SMALL).args(small));
+    says(gpu_mlp(folder.path()).args(SMALL).args(small).args(begin));
+    let read = |path: &str| std::fs::read_to_string(folder.path().join(path)).expect("a text");
+    let file: toml::Table = read("runs/2/config.toml").parse().expect("TOML");
+    let header: serde_json::Value =
+        serde_json::from_str(read("runs/2/metrics.jsonl").lines().next().expect("a record")).expect("JSON");
+    let hash: String = Sha256::digest(model(folder.path(), "1")).iter().map(|byte| format!("{byte:02x}")).collect();
+    let from = &file["record"]["from"];
+    assert_eq!((from["path"].as_str(), from["sha256"].as_str()), (Some(begin[1]), Some(hash.as_str())));
+    assert_eq!((&header["from"]["path"], &header["from"]["sha256"]), (&begin[1].into(), &hash.as_str().into()));
+
+    let repeat = || {
+        let mut command = gpu_mlp(folder.path());
+        command.args(["train", "--engine", "cpu", "--config", "runs/2"]);
+        command
+    };
+    says(&mut repeat());
+    assert!(model(folder.path(), "2") == model(folder.path(), "3"), "from the same model");
+    says(gpu_mlp(folder.path()).args(SMALL).args(small).args(["--seed", "2", "--out", "runs/1", "--force"]));
+    let stderr = refuses(&mut repeat(), 5);
+    let began = format!("its run began with runs/1/model.safetensors (sha256 {}", &hash[..16]);
+    assert!(stderr.contains(&began) && stderr.contains("give --from"), "{stderr}");
+    says(repeat().args(begin));
 }
 
 #[test]

@@ -46,6 +46,7 @@ fn train(disk: &Arc<Faulty>, config: &Config, data: &DataSet) -> Result<Snapshot
     let mut saved = Saved {
         identity: Identity::new(config, data, &machine),
         words: Vec::new(),
+        from: None,
         best: None,
         session: Default::default(),
     };

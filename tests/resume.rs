@@ -167,6 +167,29 @@ fn what_would_differ_is_shown_and_refused_unless_it_is_allowed_by_name() {
 }
 
 #[test]
+fn a_run_that_began_with_a_model_goes_on_without_it_but_not_with_another() {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path();
+    complete(train(at, &small(&["--out", "first", "--epochs", "1"])));
+    let model = "first/model.safetensors";
+    complete(train(at, &small(&["--out", "whole", "--from", model])));
+    complete(train(at, &small(&["--out", "run", "--from", model, "--max-steps", "100"])));
+    complete(train(at, &small(&["--out", "drawn", "--max-steps", "100"])));
+    let other = "whole/model.safetensors";
+    refused(at, &["--resume", "run", "--from", other], 2, &["began with first/model", "leave out --from"]);
+    refused(at, &["--resume", "drawn", "--from", other], 2, &["weights that it drew", "leave out --from"]);
+    // The same bytes at another place are the same model; at the same place nobody looks any more.
+    std::fs::rename(at.join(model), at.join("moved.safetensors")).unwrap();
+    complete(train(at, &["--resume", "run", "--from", "moved.safetensors", "--max-steps", "130"]));
+    std::fs::remove_file(at.join("moved.safetensors")).unwrap();
+    complete(train(at, &["--resume", "run", "--from", "moved.safetensors"]));
+    same(&facts(&at.join("run")), &facts(&at.join("whole")), "from a model");
+    let config: toml::Table = std::fs::read_to_string(at.join("run/config.toml")).unwrap().parse().unwrap();
+    assert_eq!(config["record"]["from"]["path"].as_str(), Some(model));
+    assert!(config["from"].as_str().unwrap().ends_with("/moved.safetensors"), "{config}");
+}
+
+#[test]
 fn a_checkpoint_with_a_changed_byte_is_named_and_the_one_before_is_taken() {
     let folder = TempDir::new().unwrap();
     complete(train(folder.path(), &small(&["--out", "whole"])));

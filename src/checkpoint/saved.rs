@@ -2,6 +2,7 @@
 
 use super::Generation;
 use crate::config::Config;
+use crate::config::file::Ancestor;
 use crate::data::DataSet;
 use crate::machine::Machine;
 use crate::model::{Layer, Mlp};
@@ -15,8 +16,11 @@ use std::fmt;
 pub struct Saved {
     /// What decides its bits.
     pub identity: Identity,
-    /// Words of a command line that open the same data on the same engine.
+    /// Words of a command line that open the same data on the same engine, and write to the same places.
     pub words: Vec<String>,
+    /// The model that it began with, if it did not draw its weights.
+    #[serde(default)]
+    pub from: Option<Ancestor>,
     /// The best generation so far.
     pub best: Option<Best>,
     /// Where the run is.

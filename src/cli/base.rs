@@ -3,7 +3,7 @@
 use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::config::Config;
-use gpu_mlp::config::file::{Record, RunFile, nearest};
+use gpu_mlp::config::file::{Ancestor, Record, RunFile, nearest};
 use gpu_mlp::data::DataSet;
 use gpu_mlp::machine::Machine;
 use gpu_mlp::preset::Preset;
@@ -45,6 +45,14 @@ impl Base {
         self.preset.map_or_else(Config::default, |preset| preset.config())
     }
 
+    /// Refuses to repeat the run that wrote the file from another model than it began with.
+    pub fn compare_ancestor(&self, record: &Record, ancestor: &Ancestor) -> Result<(), Error> {
+        let Some(was) = record.from.as_ref().filter(|was| was.sha256 != ancestor.sha256) else { return Ok(()) };
+        let path = self.config.clone().unwrap_or_default();
+        let problem = format!("its run began with {was}, but now that is {ancestor}");
+        Err(Error::Data { path, problem, next: "bring that model back, or give --from to begin with this one".into() })
+    }
+
     /// Compares a run with the one that wrote the file: other data are refused, another machine is told.
     pub fn compare(&self, record: &Record, data: &DataSet, machine: &Machine) -> Result<(), Error> {
         let path = self.config.clone().unwrap_or_default();
@@ -54,7 +62,7 @@ impl Base {
             let next = "give --data to train on other data, or the data set of that run";
             return Err(Error::Data { path, problem, next: next.into() });
         }
-        let now = Record::now(data, machine);
+        let now = Record::now(data, machine, None);
         // Bits do not depend on the number of threads.
         let same = now.engine == record.engine && (now.engine == "cpu" || now.device == record.device);
         if !same || now.version != record.version {

@@ -2,18 +2,20 @@
 
 use super::model::understood;
 use gpu_mlp::Error;
+use gpu_mlp::checkpoint::Saved;
+use gpu_mlp::config::file::{Ancestor, from_root};
 use gpu_mlp::config::{Config, Normalize, Settings};
 use gpu_mlp::model::Mlp;
 use gpu_mlp::model_file::{self, ModelFile};
 use std::path::Path;
 
 /// The settings that were given in layers, put over the architecture and the normalisation of a model, and these over `base`;
-/// and the model's weights.
+/// the model; and what is to be recorded of it.
 ///
 /// # Errors
 /// Those of reading the model; [`Error::Setting`] if another architecture was asked for.
-pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config, Mlp), Error> {
-    let ModelFile { state, description } = model_file::open(path)?;
+pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config, Mlp, Ancestor), Error> {
+    let ModelFile { state, description, sha256 } = model_file::open(path)?;
     let widths = state.widths();
     let hidden = widths[1..widths.len() - 1].to_vec();
     let mut base = Config { hidden, normalize: Normalize::OF_STRANGERS, ..base };
@@ -41,5 +43,25 @@ pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config,
         Some(_) => say!("from: {}, {widths:?}, activation {}", path.display(), config.activation()),
         None => understood(path, &state, &config),
     }
-    Ok((config.clone(), Mlp { activation: config.activation(), layers: state.layers }))
+    let ancestor = Ancestor { path: path.display().to_string(), sha256 };
+    Ok((config.clone(), Mlp { activation: config.activation(), layers: state.layers }, ancestor))
+}
+
+/// The model that a run which goes on began with. Its weights are the checkpoint's, so `path`, where one is named, can only
+/// be that model.
+///
+/// # Errors
+/// [`Error::Setting`] if it is not; those of reading it if it is at another place than it was.
+pub fn again(path: Option<&Path>, saved: &Saved) -> Result<Option<Ancestor>, Error> {
+    // Where it was given before, whatever has become of the file.
+    let moved = path.filter(|path| !saved.words.contains(&from_root(path)));
+    if let Some(path) = moved {
+        let sha256 = model_file::open(path)?.sha256;
+        if saved.from.as_ref().is_none_or(|from| from.sha256 != sha256) {
+            let then = saved.from.as_ref().map_or("weights that it drew".to_string(), ToString::to_string);
+            let now = Ancestor { path: path.display().to_string(), sha256 };
+            return Err(Error::Setting(format!("the run began with {then}, and --from names {now}: leave out --from")));
+        }
+    }
+    Ok(saved.from.clone())
 }

@@ -99,20 +99,25 @@ impl Train {
         let start = Instant::now();
         let before = resumed.map(|resumed| &resumed.found.generation);
         let file = self.base.file()?;
+        let from_is_of_file = self.from.is_none();
         self.from = self.from.take().or(file.data.from.as_ref().map(PathBuf::from));
         let base = self.base.config();
-        let (mut config, first) = match (before, &self.from) {
+        let (mut config, first, ancestor) = match (before, &self.from) {
             // A run that goes on began with that model, or with none; and it keeps its forms, which decide its bits.
             (Some(generation), _) => {
                 let saved = &generation.state.identity.config;
                 let base = if self.base.is_preset() { base } else { saved.clone() };
                 let said = base.with(&file.settings)?.with(self.net.settings())?;
-                (Config { forms: saved.forms.clone(), ..said }, None)
+                let ancestor = from::again(self.from.as_deref(), &generation.state)?;
+                (Config { forms: saved.forms.clone(), ..said }, None, ancestor)
             }
             (None, Some(path)) => from::begin(path, base, &[&file.settings, self.net.settings()])
-                .map(|(config, model)| (config, Some(model)))?,
-            (None, None) => (base.with(&file.settings)?.with(self.net.settings())?, None),
+                .map(|(config, model, ancestor)| (config, Some(model), Some(ancestor)))?,
+            (None, None) => (base.with(&file.settings)?.with(self.net.settings())?, None, None),
         };
+        if let (true, Some(record), Some(ancestor)) = (from_is_of_file, &file.record, &ancestor) {
+            self.base.compare_ancestor(record, ancestor)?;
+        }
         config = config.with(self.choices.settings())?;
         let limits = self.limits.limits()?;
         self.limits.overfit(&mut config)?;
@@ -174,7 +179,7 @@ impl Train {
         };
         let mut sink = Sink { metrics, json: self.json };
         let config_path = folder.join("config.toml");
-        let record = file::Record::now(&data, &machine);
+        let record = file::Record::now(&data, &machine, ancestor.as_ref());
         let text =
             file::to_text(&config, &self.data.settings(Some(&data), self.from.as_deref()), Some(&record), |_| None)?;
         write_whole(&Os, &config_path, format!("{HEAD}{text}").as_bytes())?;
@@ -193,6 +198,7 @@ impl Train {
             parameters,
             engine: machine.name(),
             device: &machine.description(),
+            from: ancestor.as_ref(),
             evaluated_weights: if config.ema > 0.0 { "averaged" } else { "last" },
             config: &config,
         };
@@ -206,7 +212,7 @@ impl Train {
         let board = self.tensorboard.as_ref().map(board).transpose()?;
         let words = [self.data.words(&data), self.engine.words(&machine), self.words()].concat();
         let best = before.and_then(|generation| generation.state.best);
-        let saved = Saved { identity, words, best, session: Default::default() };
+        let saved = Saved { identity, words, from: ancestor, best, session: Default::default() };
         let bytes = sink.metrics.bytes();
         let mut recorder = Recorder {
             display: Display::new(),
@@ -262,7 +268,8 @@ impl Train {
 
     /// Words that name the same places again, from wherever the run is gone on with.
     fn words(&self) -> Vec<String> {
-        words(self.tensorboard.iter().map(|folder| ("--tensorboard", file::from_root(folder))))
+        let places = [("--from", &self.from), ("--tensorboard", &self.tensorboard)];
+        words(places.into_iter().filter_map(|(option, path)| Some((option, file::from_root(path.as_ref()?)))))
     }
 
     /// A batch of everything, and nothing written.

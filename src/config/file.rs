@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::machine::Machine;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
 use std::path::Path;
 
 /// A file as it was read: only what it says.
@@ -76,16 +77,35 @@ pub struct Record {
     pub device: String,
     /// Hash of the data set; a repetition on other data is refused.
     pub data_sha256: String,
+    /// The model that the run began with, if it did not draw its weights; a repetition from another is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Ancestor>,
+}
+
+/// A model whose weights a run began with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ancestor {
+    /// Its path, as it was given.
+    pub path: String,
+    /// Hash of the file.
+    pub sha256: String,
+}
+
+impl fmt::Display for Ancestor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (sha256 {:.16})", self.path, self.sha256)
+    }
 }
 
 impl Record {
     /// That of a run of this program.
-    pub fn now(data: &DataSet, machine: &Machine) -> Record {
+    pub fn now(data: &DataSet, machine: &Machine, from: Option<&Ancestor>) -> Record {
         Record {
             version: env!("CARGO_PKG_VERSION").into(),
             engine: machine.name().into(),
             device: machine.description(),
             data_sha256: data.sha256.clone(),
+            from: from.cloned(),
         }
     }
 }

@@ -20,6 +20,7 @@ pub fn details(subject: &Subject) -> Markup {
         ("data origin", header.data_origin.clone()),
         ("data SHA-256", header.data_sha256.clone()),
         ("samples", samples(subject)),
+        ("first weights", header.from.as_ref().map_or("drawn".into(), ToString::to_string)),
         ("model SHA-256", end.model_sha256.unwrap_or_else(|| "–".into())),
     ];
     html! {
