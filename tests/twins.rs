@@ -115,7 +115,8 @@ fn products(batch: usize, inputs: usize, outputs: usize) -> Vec<Case> {
 #[test]
 fn the_bits_of_a_product_do_not_depend_on_the_number_of_threads() {
     // Odd ones too: remainders of one row, of one column, parts of a few values, sums of several pieces.
-    let shapes = [(257, 784, 130), (130, 300, 257), (1, 784, 700), (9, 2000, 33), (65, 513, 17), (2, 700, 400), (600, 90, 10)];
+    let shapes =
+        [(257, 784, 130), (130, 300, 257), (1, 784, 700), (9, 2000, 33), (65, 513, 17), (2, 700, 400), (600, 90, 10)];
     for (batch, inputs, outputs) in shapes {
         for case in products(batch, inputs, outputs) {
             let on = |threads| {
