@@ -1,5 +1,5 @@
 // linear_dx_regs: dx = (dy·w) ⊙ act'(x) ⊙ mask.   dy (B, O), w (O, I), x (B, I), mask (B, I) bits -> dx (B, I)
-// For software adapters: an 8×8 tile of dx in registers, see linear_regs. Twin: src/kernels/linear_dx.rs
+// For software adapters: a 16×16 tile of dx in registers, see linear_regs. Twin: src/kernels/linear_dx.rs
 struct Params {
     batch: u32, inputs4: u32, outputs: u32, outputs4: u32,
     mask_stride: u32, scale: f32, keep: f32, pad: u32,
@@ -38,47 +38,45 @@ fn finish(row: u32, col4: u32, product: vec4<f32>) {
     dx[at] = v;
 }
 
-// Stores the part of a tile's row that lies inside dx.
-fn finish_row(row: u32, col4: u32, left: vec4<f32>, right: vec4<f32>) {
-    if row >= params.batch { return; }
-    finish(row, col4, left);
-    if col4 + 1u < params.inputs4 { finish(row, col4 + 1u, right); }
-}
-
 @compute @workgroup_size(16)
 fn linear_dx_regs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                   @builtin(local_invocation_index) lane: u32) {
-    let tiles_across = (params.inputs4 + 1u) / 2u;
+    let tiles_across = (params.inputs4 + 3u) / 4u;
     let at = (group.x + group.y * groups.x) * 16u + lane;
-    let row = at / tiles_across * 8u;
-    let col4 = at % tiles_across * 2u;
+    let row = at / tiles_across * 16u;
+    let col4 = at % tiles_across * 4u;
     if row >= params.batch { return; }
     // Rows and columns outside repeat the last one inside; what they give is not stored.
-    let ra = min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.outputs4;
-    let rb = min(vec4<u32>(row) + vec4<u32>(4u, 5u, 6u, 7u), vec4<u32>(params.batch - 1u)) * params.outputs4;
-    let next4 = min(col4 + 1u, params.inputs4 - 1u);
-    var l0 = vec4<f32>(); var l1 = vec4<f32>(); var l2 = vec4<f32>(); var l3 = vec4<f32>();
-    var l4 = vec4<f32>(); var l5 = vec4<f32>(); var l6 = vec4<f32>(); var l7 = vec4<f32>();
-    var r0 = vec4<f32>(); var r1 = vec4<f32>(); var r2 = vec4<f32>(); var r3 = vec4<f32>();
-    var r4 = vec4<f32>(); var r5 = vec4<f32>(); var r6 = vec4<f32>(); var r7 = vec4<f32>();
+    let r0 = min(vec4<u32>(row + 0u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.outputs4;
+    let r1 = min(vec4<u32>(row + 4u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.outputs4;
+    let r2 = min(vec4<u32>(row + 8u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.outputs4;
+    let r3 = min(vec4<u32>(row + 12u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.outputs4;
+    let col = min(vec4<u32>(col4) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.inputs4 - 1u));
+    var c00 = mat4x4<f32>(); var c01 = mat4x4<f32>(); var c02 = mat4x4<f32>(); var c03 = mat4x4<f32>();
+    var c10 = mat4x4<f32>(); var c11 = mat4x4<f32>(); var c12 = mat4x4<f32>(); var c13 = mat4x4<f32>();
+    var c20 = mat4x4<f32>(); var c21 = mat4x4<f32>(); var c22 = mat4x4<f32>(); var c23 = mat4x4<f32>();
+    var c30 = mat4x4<f32>(); var c31 = mat4x4<f32>(); var c32 = mat4x4<f32>(); var c33 = mat4x4<f32>();
     for (var k = 0u; k < params.outputs4; k++) {
-        let d0 = dy[ra.x + k]; let d1 = dy[ra.y + k]; let d2 = dy[ra.z + k]; let d3 = dy[ra.w + k];
-        let d4 = dy[rb.x + k]; let d5 = dy[rb.y + k]; let d6 = dy[rb.z + k]; let d7 = dy[rb.w + k];
+        let d0 = mat4x4<f32>(dy[r0.x + k], dy[r0.y + k], dy[r0.z + k], dy[r0.w + k]);
+        let d1 = mat4x4<f32>(dy[r1.x + k], dy[r1.y + k], dy[r1.z + k], dy[r1.w + k]);
+        let d2 = mat4x4<f32>(dy[r2.x + k], dy[r2.y + k], dy[r2.z + k], dy[r2.w + k]);
+        let d3 = mat4x4<f32>(dy[r3.x + k], dy[r3.y + k], dy[r3.z + k], dy[r3.w + k]);
         // dy is zero in its padding; the rows of w that would meet it repeat the last one.
         let o = min(k * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs - 1u)) * params.inputs4;
-        let l = mat4x4<f32>(w[o.x + col4], w[o.y + col4], w[o.z + col4], w[o.w + col4]);
-        l0 += l * d0; l1 += l * d1; l2 += l * d2; l3 += l * d3;
-        l4 += l * d4; l5 += l * d5; l6 += l * d6; l7 += l * d7;
-        let r = mat4x4<f32>(w[o.x + next4], w[o.y + next4], w[o.z + next4], w[o.w + next4]);
-        r0 += r * d0; r1 += r * d1; r2 += r * d2; r3 += r * d3;
-        r4 += r * d4; r5 += r * d5; r6 += r * d6; r7 += r * d7;
+        let w0 = mat4x4<f32>(w[o.x + col.x], w[o.y + col.x], w[o.z + col.x], w[o.w + col.x]);
+        c00 += w0 * d0; c10 += w0 * d1; c20 += w0 * d2; c30 += w0 * d3;
+        let w1 = mat4x4<f32>(w[o.x + col.y], w[o.y + col.y], w[o.z + col.y], w[o.w + col.y]);
+        c01 += w1 * d0; c11 += w1 * d1; c21 += w1 * d2; c31 += w1 * d3;
+        let w2 = mat4x4<f32>(w[o.x + col.z], w[o.y + col.z], w[o.z + col.z], w[o.w + col.z]);
+        c02 += w2 * d0; c12 += w2 * d1; c22 += w2 * d2; c32 += w2 * d3;
+        let w3 = mat4x4<f32>(w[o.x + col.w], w[o.y + col.w], w[o.z + col.w], w[o.w + col.w]);
+        c03 += w3 * d0; c13 += w3 * d1; c23 += w3 * d2; c33 += w3 * d3;
     }
-    finish_row(row, col4, l0, r0);
-    finish_row(row + 1u, col4, l1, r1);
-    finish_row(row + 2u, col4, l2, r2);
-    finish_row(row + 3u, col4, l3, r3);
-    finish_row(row + 4u, col4, l4, r4);
-    finish_row(row + 5u, col4, l5, r5);
-    finish_row(row + 6u, col4, l6, r6);
-    finish_row(row + 7u, col4, l7, r7);
+    var tile = array<mat4x4<f32>, 16>(
+        c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33);
+    for (var i = 0u; i < 64u; i++) {
+        let at_row = row + i / 16u * 4u + i % 4u;
+        let at_col4 = col4 + i / 4u % 4u;
+        if at_row < params.batch && at_col4 < params.inputs4 { finish(at_row, at_col4, tile[i / 4u][i % 4u]); }
+    }
 }

@@ -1,6 +1,6 @@
 // linear_regs: y = act(x·wᵀ + b) ⊙ mask.   x (B, I), w (O, I), b (O), mask (B, O) bits -> y (B, O)
-// For software adapters: one invocation keeps an 8×8 tile of y in registers and reads x and w straight from memory,
-// eight vec4 each for 256 multiply-adds. No workgroup memory: barriers and small loads are what costs there.
+// For software adapters: one invocation keeps a 16×16 tile of y, as matrices c of row block and column block, and reads x
+// and w straight from memory, 16 vec4 each for 1024 multiply-adds. No workgroup memory: barriers and loads cost most there.
 // Twin: src/kernels/linear.rs
 struct Params { batch: u32, inputs4: u32, outputs: u32, outputs4: u32, mask_stride: u32, scale: f32, pad0: u32, pad1: u32, }
 @group(1) @binding(0) var<uniform> params: Params;
@@ -43,48 +43,51 @@ fn finish(row: u32, col4: u32, product: vec4<f32>) {
     y[row * params.outputs4 + col4] = select(vec4<f32>(0.0), v, inside);
 }
 
-// Stores the part of a tile's row that lies inside y.
-fn finish_row(row: u32, col4: u32, left: vec4<f32>, right: vec4<f32>) {
-    if row >= params.batch { return; }
-    finish(row, col4, left);
-    if col4 + 1u < params.outputs4 { finish(row, col4 + 1u, right); }
+// Where four rows of x or of w begin.
+fn rows_at(row: u32, rows: u32) -> vec4<u32> {
+    return min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(rows - 1u)) * params.inputs4;
 }
 
 @compute @workgroup_size(16)
 fn linear_regs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                @builtin(local_invocation_index) lane: u32) {
-    let tiles_across = (params.outputs4 + 1u) / 2u;
+    let tiles_across = (params.outputs4 + 3u) / 4u;
     let at = (group.x + group.y * groups.x) * 16u + lane;
-    let row = at / tiles_across * 8u;
-    let col4 = at % tiles_across * 2u;
+    let row = at / tiles_across * 16u;
+    let col4 = at % tiles_across * 4u;
     if row >= params.batch { return; }
     // Rows outside repeat the last one inside; what they give is not stored.
-    let last_row = params.batch - 1u;
-    let ra = min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(last_row)) * params.inputs4;
-    let rb = min(vec4<u32>(row) + vec4<u32>(4u, 5u, 6u, 7u), vec4<u32>(last_row)) * params.inputs4;
-    let last_col = params.outputs - 1u;
-    let oa = min(vec4<u32>(col4 * 4u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(last_col)) * params.inputs4;
-    let ob = min(vec4<u32>(col4 * 4u) + vec4<u32>(4u, 5u, 6u, 7u), vec4<u32>(last_col)) * params.inputs4;
-    var l0 = vec4<f32>(); var l1 = vec4<f32>(); var l2 = vec4<f32>(); var l3 = vec4<f32>();
-    var l4 = vec4<f32>(); var l5 = vec4<f32>(); var l6 = vec4<f32>(); var l7 = vec4<f32>();
-    var r0 = vec4<f32>(); var r1 = vec4<f32>(); var r2 = vec4<f32>(); var r3 = vec4<f32>();
-    var r4 = vec4<f32>(); var r5 = vec4<f32>(); var r6 = vec4<f32>(); var r7 = vec4<f32>();
+    let r0 = rows_at(row + 0u, params.batch);
+    let r1 = rows_at(row + 4u, params.batch);
+    let r2 = rows_at(row + 8u, params.batch);
+    let r3 = rows_at(row + 12u, params.batch);
+    let o0 = rows_at(col4 * 4u + 0u, params.outputs);
+    let o1 = rows_at(col4 * 4u + 4u, params.outputs);
+    let o2 = rows_at(col4 * 4u + 8u, params.outputs);
+    let o3 = rows_at(col4 * 4u + 12u, params.outputs);
+    var c00 = mat4x4<f32>(); var c01 = mat4x4<f32>(); var c02 = mat4x4<f32>(); var c03 = mat4x4<f32>();
+    var c10 = mat4x4<f32>(); var c11 = mat4x4<f32>(); var c12 = mat4x4<f32>(); var c13 = mat4x4<f32>();
+    var c20 = mat4x4<f32>(); var c21 = mat4x4<f32>(); var c22 = mat4x4<f32>(); var c23 = mat4x4<f32>();
+    var c30 = mat4x4<f32>(); var c31 = mat4x4<f32>(); var c32 = mat4x4<f32>(); var c33 = mat4x4<f32>();
     for (var k = 0u; k < params.inputs4; k++) {
-        let x0 = x[ra.x + k]; let x1 = x[ra.y + k]; let x2 = x[ra.z + k]; let x3 = x[ra.w + k];
-        let x4 = x[rb.x + k]; let x5 = x[rb.y + k]; let x6 = x[rb.z + k]; let x7 = x[rb.w + k];
-        let l = mat4x4<f32>(w[oa.x + k], w[oa.y + k], w[oa.z + k], w[oa.w + k]);
-        l0 += x0 * l; l1 += x1 * l; l2 += x2 * l; l3 += x3 * l;
-        l4 += x4 * l; l5 += x5 * l; l6 += x6 * l; l7 += x7 * l;
-        let r = mat4x4<f32>(w[ob.x + k], w[ob.y + k], w[ob.z + k], w[ob.w + k]);
-        r0 += x0 * r; r1 += x1 * r; r2 += x2 * r; r3 += x3 * r;
-        r4 += x4 * r; r5 += x5 * r; r6 += x6 * r; r7 += x7 * r;
+        let x0 = mat4x4<f32>(x[r0.x + k], x[r0.y + k], x[r0.z + k], x[r0.w + k]);
+        let x1 = mat4x4<f32>(x[r1.x + k], x[r1.y + k], x[r1.z + k], x[r1.w + k]);
+        let x2 = mat4x4<f32>(x[r2.x + k], x[r2.y + k], x[r2.z + k], x[r2.w + k]);
+        let x3 = mat4x4<f32>(x[r3.x + k], x[r3.y + k], x[r3.z + k], x[r3.w + k]);
+        let w0 = transpose(mat4x4<f32>(w[o0.x + k], w[o0.y + k], w[o0.z + k], w[o0.w + k]));
+        c00 += w0 * x0; c10 += w0 * x1; c20 += w0 * x2; c30 += w0 * x3;
+        let w1 = transpose(mat4x4<f32>(w[o1.x + k], w[o1.y + k], w[o1.z + k], w[o1.w + k]));
+        c01 += w1 * x0; c11 += w1 * x1; c21 += w1 * x2; c31 += w1 * x3;
+        let w2 = transpose(mat4x4<f32>(w[o2.x + k], w[o2.y + k], w[o2.z + k], w[o2.w + k]));
+        c02 += w2 * x0; c12 += w2 * x1; c22 += w2 * x2; c32 += w2 * x3;
+        let w3 = transpose(mat4x4<f32>(w[o3.x + k], w[o3.y + k], w[o3.z + k], w[o3.w + k]));
+        c03 += w3 * x0; c13 += w3 * x1; c23 += w3 * x2; c33 += w3 * x3;
     }
-    finish_row(row, col4, l0, r0);
-    finish_row(row + 1u, col4, l1, r1);
-    finish_row(row + 2u, col4, l2, r2);
-    finish_row(row + 3u, col4, l3, r3);
-    finish_row(row + 4u, col4, l4, r4);
-    finish_row(row + 5u, col4, l5, r5);
-    finish_row(row + 6u, col4, l6, r6);
-    finish_row(row + 7u, col4, l7, r7);
+    var tile = array<mat4x4<f32>, 16>(
+        c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33);
+    for (var i = 0u; i < 64u; i++) {
+        let at_row = row + i / 16u * 4u + i % 4u;
+        let at_col4 = col4 + i / 4u % 4u;
+        if at_row < params.batch && at_col4 < params.outputs4 { finish(at_row, at_col4, tile[i / 4u][i % 4u]); }
+    }
 }

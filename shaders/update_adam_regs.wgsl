@@ -48,41 +48,45 @@ fn finish_bias(at: u32, g: vec4<f32>) {
     b[at] -= now.lr * step(m, v);
 }
 
+// The products of four values of dy with four of x, a row of the tile in each column.
+fn outer(d: vec4<f32>, x: vec4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(d.x * x, d.y * x, d.z * x, d.w * x);
+}
+
 @compute @workgroup_size(16)
 fn update_adam_regs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                     @builtin(local_invocation_index) lane: u32) {
-    let tiles_across = (params.inputs4 + 1u) / 2u;
+    let tiles_across = (params.inputs4 + 3u) / 4u;
     let at = (group.x + group.y * groups.x) * 16u + lane;
-    let row4 = at / tiles_across * 2u;
-    let col4 = at % tiles_across * 2u;
+    let row4 = at / tiles_across * 4u;
+    let col4 = at % tiles_across * 4u;
     if row4 >= params.outputs4 { return; }
     // Rows and columns outside repeat the last one inside; what they give is not stored.
-    let row4b = min(row4 + 1u, params.outputs4 - 1u);
-    let col4b = min(col4 + 1u, params.inputs4 - 1u);
-    var bias_a = vec4<f32>(); var bias_b = vec4<f32>();
-    var l0 = vec4<f32>(); var l1 = vec4<f32>(); var l2 = vec4<f32>(); var l3 = vec4<f32>();
-    var l4 = vec4<f32>(); var l5 = vec4<f32>(); var l6 = vec4<f32>(); var l7 = vec4<f32>();
-    var r0 = vec4<f32>(); var r1 = vec4<f32>(); var r2 = vec4<f32>(); var r3 = vec4<f32>();
-    var r4 = vec4<f32>(); var r5 = vec4<f32>(); var r6 = vec4<f32>(); var r7 = vec4<f32>();
+    let rows = min(vec4<u32>(row4) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs4 - 1u));
+    let cols = min(vec4<u32>(col4) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.inputs4 - 1u));
+    var bias = mat4x4<f32>();
+    var c00 = mat4x4<f32>(); var c01 = mat4x4<f32>(); var c02 = mat4x4<f32>(); var c03 = mat4x4<f32>();
+    var c10 = mat4x4<f32>(); var c11 = mat4x4<f32>(); var c12 = mat4x4<f32>(); var c13 = mat4x4<f32>();
+    var c20 = mat4x4<f32>(); var c21 = mat4x4<f32>(); var c22 = mat4x4<f32>(); var c23 = mat4x4<f32>();
+    var c30 = mat4x4<f32>(); var c31 = mat4x4<f32>(); var c32 = mat4x4<f32>(); var c33 = mat4x4<f32>();
     for (var b = 0u; b < params.batch; b++) {
-        let da = dy[b * params.outputs4 + row4];
-        let db = dy[b * params.outputs4 + row4b];
-        bias_a += da; bias_b += db;
-        let l = x[b * params.inputs4 + col4];
-        l0 += da.x * l; l1 += da.y * l; l2 += da.z * l; l3 += da.w * l;
-        l4 += db.x * l; l5 += db.y * l; l6 += db.z * l; l7 += db.w * l;
-        let r = x[b * params.inputs4 + col4b];
-        r0 += da.x * r; r1 += da.y * r; r2 += da.z * r; r3 += da.w * r;
-        r4 += db.x * r; r5 += db.y * r; r6 += db.z * r; r7 += db.w * r;
+        let r = b * params.outputs4 + rows;
+        let c = b * params.inputs4 + cols;
+        let d0 = dy[r.x]; let d1 = dy[r.y]; let d2 = dy[r.z]; let d3 = dy[r.w];
+        bias += mat4x4<f32>(d0, d1, d2, d3);
+        let x0 = x[c.x];
+        c00 += outer(d0, x0); c10 += outer(d1, x0); c20 += outer(d2, x0); c30 += outer(d3, x0);
+        let x1 = x[c.y];
+        c01 += outer(d0, x1); c11 += outer(d1, x1); c21 += outer(d2, x1); c31 += outer(d3, x1);
+        let x2 = x[c.z];
+        c02 += outer(d0, x2); c12 += outer(d1, x2); c22 += outer(d2, x2); c32 += outer(d3, x2);
+        let x3 = x[c.w];
+        c03 += outer(d0, x3); c13 += outer(d1, x3); c23 += outer(d2, x3); c33 += outer(d3, x3);
     }
-    let row = row4 * 4u;
-    finish(row + 0u, col4, l0); finish(row + 0u, col4 + 1u, r0);
-    finish(row + 1u, col4, l1); finish(row + 1u, col4 + 1u, r1);
-    finish(row + 2u, col4, l2); finish(row + 2u, col4 + 1u, r2);
-    finish(row + 3u, col4, l3); finish(row + 3u, col4 + 1u, r3);
-    finish(row + 4u, col4, l4); finish(row + 4u, col4 + 1u, r4);
-    finish(row + 5u, col4, l5); finish(row + 5u, col4 + 1u, r5);
-    finish(row + 6u, col4, l6); finish(row + 6u, col4 + 1u, r6);
-    finish(row + 7u, col4, l7); finish(row + 7u, col4 + 1u, r7);
-    if col4 == 0u { finish_bias(row4, bias_a); finish_bias(row4 + 1u, bias_b); }
+    var tile = array<mat4x4<f32>, 16>(
+        c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33);
+    for (var i = 0u; i < 64u; i++) {
+        finish(row4 * 4u + i / 16u * 4u + i % 4u, col4 + i / 4u % 4u, tile[i / 4u][i % 4u]);
+    }
+    for (var i = 0u; i < 4u && col4 == 0u; i++) { finish_bias(row4 + i, bias[i]); }
 }

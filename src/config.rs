@@ -4,6 +4,7 @@ mod batch;
 mod check;
 pub mod file;
 mod health;
+mod names;
 mod normalize;
 mod over;
 mod schedule;
@@ -15,6 +16,7 @@ use crate::kernels::Activation;
 use crate::model::Init;
 pub use batch::BatchSize;
 pub use health::{HealthName, OnNan};
+pub use names::{ActivationName, Monitor, Optimizer, PlanKind, Precision, Upload};
 pub use normalize::Normalize;
 pub use over::Settings;
 pub use schedule::Schedule;
@@ -175,103 +177,6 @@ impl Default for Config {
     }
 }
 
-/// Names of the activations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-pub enum ActivationName {
-    /// max(z, 0).
-    Relu,
-    /// max(z, αz).
-    LeakyRelu,
-    /// 1/(1+e⁻ᶻ).
-    Sigmoid,
-    /// tanh z.
-    Tanh,
-    /// z: a linear net.
-    Identity,
-}
-
-/// How weights follow gradients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-pub enum Optimizer {
-    /// Gradient descent; with `momentum` above zero, with momentum.
-    Sgd,
-    /// Gradient descent with Nesterov's momentum.
-    Nesterov,
-    /// Adam, the penalty added to the gradient.
-    Adam,
-    /// Adam with decay apart from the gradient.
-    Adamw,
-    /// RMSprop; with `momentum` above zero, with momentum.
-    Rmsprop,
-}
-
-impl Optimizer {
-    /// The learning rate that is customary for it.
-    pub fn default_lr(self) -> f32 {
-        match self {
-            Optimizer::Sgd => Config::default().lr,
-            Optimizer::Nesterov => 0.05,
-            Optimizer::Adam | Optimizer::Adamw | Optimizer::Rmsprop => 0.001,
-        }
-    }
-    /// The momentum that is customary for it.
-    pub fn default_momentum(self) -> f32 {
-        if self == Optimizer::Nesterov { 0.9 } else { 0.0 }
-    }
-}
-
-/// What is looked at on the validation split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-pub enum Monitor {
-    /// Mean cross-entropy; lower is better.
-    Loss,
-    /// Share of hits; higher is better.
-    Accuracy,
-}
-
-/// How samples reach the device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-pub enum Upload {
-    /// Resident where the data set fits, else stream.
-    Auto,
-    /// The whole data set once, then its order each epoch.
-    Resident,
-    /// Shuffled mini-batches, window by window.
-    Stream,
-}
-
-/// Which kernels a step is made of. Both kinds train alike, to rounding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-pub enum PlanKind {
-    /// Gradients are used where they are made and never take memory. Batches of several micro-batches take the plain kind.
-    Fused,
-    /// One kernel for each formula of the textbook.
-    Plain,
-}
-
-/// In which numbers the matrix products of layers are computed; all else, and every tensor, is in single precision.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-pub enum Precision {
-    /// Single precision.
-    #[default]
-    F32,
-    /// Factors rounded to half precision, sums in single precision, see [`crate::kernels::half`]. Takes the plain plan: the
-    /// fused updates have no such form.
-    F16Mixed,
-}
-
 impl Config {
     /// The activation with its parameter.
     pub fn activation(&self) -> Activation {
@@ -320,75 +225,5 @@ impl Config {
     /// Widths of the net, input first and classes last.
     pub fn widths(&self, inputs: usize, classes: usize) -> Vec<usize> {
         [&[inputs], self.hidden.as_slice(), &[classes]].concat()
-    }
-
-    /// Checks the settings against each other and against the size of the training split.
-    ///
-    /// # Errors
-    /// [`Error::Setting`] names the setting, its value and what it may be.
-    pub fn check(&self, samples: usize) -> Result<(), Error> {
-        let refuse = |what: String| Err(Error::Setting(what));
-        for (name, value) in [("keep-prob", self.keep_prob), ("input-keep-prob", self.input_keep_prob)] {
-            if !(value > 0.0 && value <= 1.0) {
-                return refuse(format!("{name} is {value} but is a probability, above 0 and at most 1"));
-            }
-        }
-        for (name, value) in [
-            ("momentum", self.momentum),
-            ("beta1", self.beta1),
-            ("beta2", self.beta2),
-            ("rho", self.rho),
-            ("ema", self.ema),
-            ("label-smoothing", self.label_smoothing),
-        ] {
-            if !(0.0..1.0).contains(&value) {
-                return refuse(format!("{name} is {value} but must be at least 0 and below 1"));
-            }
-        }
-        for (name, value) in [("lr", self.lr), ("epsilon", self.epsilon)] {
-            if !(value > 0.0 && value.is_finite()) {
-                return refuse(format!("{name} is {value} but must be above 0"));
-            }
-        }
-        for (name, value) in
-            [("l2", self.l2), ("alpha", self.alpha), ("clip-norm", self.clip_norm), ("clip-value", self.clip_value)]
-        {
-            if !(value >= 0.0 && value.is_finite()) {
-                return refuse(format!("{name} is {value} but must be at least 0"));
-            }
-        }
-        if let Some(width) = self.hidden.iter().find(|&&width| !(1..=1 << 20).contains(&width)) {
-            return refuse(format!("a hidden layer is {width} wide but must have 1 to 1048576 units"));
-        }
-        if self.hidden.len() > 1000 {
-            return refuse(format!("there are {} hidden layers but at most 1000 are possible", self.hidden.len()));
-        }
-        if self.epochs == 0 {
-            return refuse("epochs is 0 but must be at least 1".into());
-        }
-        if let Normalize::Given { scale, shift } = self.normalize
-            && !(scale.is_normal() && shift.is_finite())
-        {
-            return refuse(format!("normalize is p·{scale} + {shift} but needs a scale other than 0"));
-        }
-        if self.physical_batch == 0 {
-            return refuse("physical-batch is 0 but must be at least 1".into());
-        }
-        if matches!(self.optimizer, Optimizer::Adam | Optimizer::Adamw) && self.momentum != 0.0 {
-            return refuse(format!("momentum is {} but Adam has none: use beta1", self.momentum));
-        }
-        if self.batch_size.samples(samples) > samples {
-            return refuse(format!(
-                "batch-size is {} but the training split has {samples} samples: use at most that, or `full`",
-                self.batch_size
-            ));
-        }
-        if self.accumulate > 1 && self.batch(samples) > samples {
-            let (batch, times) = (self.batch_size, self.accumulate);
-            return refuse(format!(
-                "{times} batches of {batch} are to be accumulated, but the training split has {samples} samples"
-            ));
-        }
-        self.check_loop()
     }
 }

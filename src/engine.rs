@@ -29,6 +29,11 @@ pub trait Engine {
         Box::pin(std::future::ready(Ok(None)))
     }
 
+    /// Bytes that the device has given out for buffers, by its own account: tensors and all else. `None` where nobody counts.
+    fn allocated(&self) -> Option<u64> {
+        None
+    }
+
     /// The guard words before and after a tensor, if the engine was made with any; the court compares them.
     fn fences(&mut self, id: Id) -> Pending<'static, Vec<u32>>;
 }

@@ -145,6 +145,11 @@ impl<'a> Trainer<'a> {
         &self.net
     }
 
+    /// Bytes that the device has given out, see [`Engine::allocated`].
+    pub fn allocated(&self) -> Option<u64> {
+        self.engine.allocated()
+    }
+
     /// Updates made.
     pub fn step(&self) -> u64 {
         self.step

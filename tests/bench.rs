@@ -275,6 +275,10 @@ fn a_software_adapter_heads_its_table_as_one() {
     assert!(stderr.contains("software; its times say nothing about a GPU"), "{stderr}");
     let record = json(&ends(bench(&args).arg("--json"), 0).0);
     assert_eq!(record["device"]["class"], "software");
+    // GL keeps no account.
+    if let Some(allocated) = record["run"]["allocated_bytes"].as_u64() {
+        assert!(allocated >= record["run"]["device_bytes"].as_u64().unwrap(), "{record}");
+    }
 }
 
 #[test]

@@ -42,8 +42,8 @@ fn every_file_is_a_shader_of_the_list_and_every_shader_of_the_list_is_a_file() {
 fn every_page_with_shaders_is_in_the_list() {
     let listed: BTreeSet<&str> = shaders().iter().map(|shader| shader.name).collect();
     let mut included = BTreeSet::new();
-    let pages = files("src/kernels", "rs");
-    for (page, text) in pages.iter().filter(|(_, text)| text.contains("SHADERS: ")) {
+    let pages = [files("src/kernels", "rs"), files("src/kernels/update", "rs")];
+    for (page, text) in pages.iter().flatten().filter(|(_, text)| text.contains("SHADERS: ")) {
         let names =
             text.split("include_str!(").skip(1).filter_map(|rest| rest.split_once("/shaders/")?.1.split_once(".wgsl"));
         let before = included.len();

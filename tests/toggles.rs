@@ -29,14 +29,19 @@ const TOGGLES: [Toggle; 12] = [
 const RUN: &str = "--data digits --digits-train 9000 --digits-test 100 --hidden 24 --batch-size 60 --epochs 2 \
                    --momentum 0.9 --lr 0.02 --keep-prob 0.8 --input-keep-prob 0.9";
 
+/// The same with everything that has a memory of its own or draws something.
+const RICH: &str = "--data digits --digits-train 9400 --digits-test 100 --hidden 24,20 --batch-size 30 --accumulate 2 --epochs 2 \
+                    --optimizer rmsprop --momentum 0.5 --lr 0.002 --keep-prob 0.8 --ema 0.9 --validation 400 --restore-best \
+                    --schedule one-cycle --clip-norm 1 --label-smoothing 0.1 --health record";
+
 /// Whether two toggles set the same thing.
 fn clash(one: &Toggle, two: &Toggle) -> bool {
     one.0.first().is_some_and(|option| two.0.first() == Some(option))
         || one.1.first().is_some_and(|(name, _)| two.1.first().is_some_and(|(other, _)| name == other))
 }
 
-fn run(folder: &Path, engine: &str, name: &str, toggles: &[&Toggle]) -> runs::Facts {
-    let words: Vec<&str> = RUN.split_whitespace().chain(["--engine", engine, "--out", name]).collect();
+fn run(folder: &Path, words: &str, engine: &str, name: &str, toggles: &[&Toggle]) -> runs::Facts {
+    let words: Vec<&str> = words.split_whitespace().chain(["--engine", engine, "--out", name]).collect();
     let mut command = train(folder, &words);
     for (words, variables) in toggles {
         command.args(*words).envs(variables.iter().copied());
@@ -53,17 +58,17 @@ fn run(folder: &Path, engine: &str, name: &str, toggles: &[&Toggle]) -> runs::Fa
 #[test]
 fn nothing_that_should_not_matter_changes_a_bit() {
     let mut tried = 0;
-    for engine in ["cpu", "gpu"] {
+    for (engine, words) in [("cpu", RUN), ("gpu", RUN), ("cpu", RICH), ("gpu", RICH)] {
         let folder = TempDir::new().unwrap();
         if engine == "gpu" && !adapter(folder.path()) {
             eprintln!("NOT RUN: no wgpu adapter on this machine");
             continue;
         }
-        let base = run(folder.path(), engine, "base", &[]);
+        let base = run(folder.path(), words, engine, "base", &[]);
         let mut check = |toggles: &[&Toggle]| {
             tried += 1;
-            let other = run(folder.path(), engine, &format!("{tried}"), toggles);
-            assert!(other == base, "{engine}: {toggles:?} changes the bits:\n{other:?}\n{base:?}");
+            let other = run(folder.path(), words, engine, &format!("{tried}"), toggles);
+            assert!(other == base, "{engine}: {words} {toggles:?} changes the bits:\n{other:?}\n{base:?}");
         };
         TOGGLES.iter().for_each(|toggle| check(&[toggle]));
         for (number, one) in TOGGLES.iter().enumerate().filter(|_| long()) {
@@ -78,7 +83,7 @@ fn nothing_that_should_not_matter_changes_a_bit() {
 #[test]
 fn a_progress_bar_on_a_terminal_changes_nothing() {
     let folder = TempDir::new().unwrap();
-    let base = run(folder.path(), "cpu", "base", &[]);
+    let base = run(folder.path(), RUN, "cpu", "base", &[]);
     // `script` gives the program a terminal.
     let program = assert_cmd::cargo::cargo_bin("gpu-mlp");
     let line = format!("{} train {RUN} --engine cpu --out bar", program.display());
@@ -103,7 +108,7 @@ fn a_progress_bar_on_a_terminal_changes_nothing() {
 #[test]
 fn another_seed_or_another_batch_changes_the_bits() {
     let folder = TempDir::new().unwrap();
-    let base = run(folder.path(), "cpu", "base", &[]).model;
+    let base = run(folder.path(), RUN, "cpu", "base", &[]).model;
     for (name, words) in [("seed", ["--seed", "2"]), ("lr", ["--l2", "0.0001"])] {
         let all: Vec<&str> = RUN.split_whitespace().chain(["--engine", "cpu", "--out", name]).chain(words).collect();
         complete(train(folder.path(), &all));

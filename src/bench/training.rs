@@ -41,6 +41,8 @@ pub struct Run {
     pub parameters: usize,
     /// Bytes of the plan's tensors.
     pub device_bytes: u64,
+    /// Bytes that the device has given out in all, where it tells: tensors, uniform blocks, buffers to read back through.
+    pub allocated_bytes: Option<u64>,
     /// Samples a step; the last step of an epoch may have fewer.
     pub batch: usize,
     /// Steps of an epoch over the whole training split.
@@ -137,6 +139,7 @@ pub async fn train(machine: &Machine, config: &Config, data: &DataSet, demand: &
     Ok(Run {
         parameters: widths.windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum(),
         device_bytes: trainer.net().plan.bytes(),
+        allocated_bytes: trainer.allocated(),
         batch,
         epoch_steps,
         steps,

@@ -1,11 +1,81 @@
-//! What settings of the loop must be, alone and together.
+//! What settings must be, alone and together.
 
-use super::{Config, Schedule};
+use super::{Config, Normalize, Optimizer, Schedule};
 use crate::error::Error;
 
 impl Config {
+    /// Checks the settings against each other and against the size of the training split.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] names the setting, its value and what it may be.
+    pub fn check(&self, samples: usize) -> Result<(), Error> {
+        let refuse = |what: String| Err(Error::Setting(what));
+        for (name, value) in [("keep-prob", self.keep_prob), ("input-keep-prob", self.input_keep_prob)] {
+            if !(value > 0.0 && value <= 1.0) {
+                return refuse(format!("{name} is {value} but is a probability, above 0 and at most 1"));
+            }
+        }
+        for (name, value) in [
+            ("momentum", self.momentum),
+            ("beta1", self.beta1),
+            ("beta2", self.beta2),
+            ("rho", self.rho),
+            ("ema", self.ema),
+            ("label-smoothing", self.label_smoothing),
+        ] {
+            if !(0.0..1.0).contains(&value) {
+                return refuse(format!("{name} is {value} but must be at least 0 and below 1"));
+            }
+        }
+        for (name, value) in [("lr", self.lr), ("epsilon", self.epsilon)] {
+            if !(value > 0.0 && value.is_finite()) {
+                return refuse(format!("{name} is {value} but must be above 0"));
+            }
+        }
+        for (name, value) in
+            [("l2", self.l2), ("alpha", self.alpha), ("clip-norm", self.clip_norm), ("clip-value", self.clip_value)]
+        {
+            if !(value >= 0.0 && value.is_finite()) {
+                return refuse(format!("{name} is {value} but must be at least 0"));
+            }
+        }
+        if let Some(width) = self.hidden.iter().find(|&&width| !(1..=1 << 20).contains(&width)) {
+            return refuse(format!("a hidden layer is {width} wide but must have 1 to 1048576 units"));
+        }
+        if self.hidden.len() > 1000 {
+            return refuse(format!("there are {} hidden layers but at most 1000 are possible", self.hidden.len()));
+        }
+        if self.epochs == 0 {
+            return refuse("epochs is 0 but must be at least 1".into());
+        }
+        if let Normalize::Given { scale, shift } = self.normalize
+            && !(scale.is_normal() && shift.is_finite())
+        {
+            return refuse(format!("normalize is p·{scale} + {shift} but needs a scale other than 0"));
+        }
+        if self.physical_batch == 0 {
+            return refuse("physical-batch is 0 but must be at least 1".into());
+        }
+        if matches!(self.optimizer, Optimizer::Adam | Optimizer::Adamw) && self.momentum != 0.0 {
+            return refuse(format!("momentum is {} but Adam has none: use beta1", self.momentum));
+        }
+        if self.batch_size.samples(samples) > samples {
+            return refuse(format!(
+                "batch-size is {} but the training split has {samples} samples: use at most that, or `full`",
+                self.batch_size
+            ));
+        }
+        if self.accumulate > 1 && self.batch(samples) > samples {
+            let (batch, times) = (self.batch_size, self.accumulate);
+            return refuse(format!(
+                "{times} batches of {batch} are to be accumulated, but the training split has {samples} samples"
+            ));
+        }
+        self.check_loop()
+    }
+
     /// Checks schedules, limits of the data and choices by the validation split.
-    pub(super) fn check_loop(&self) -> Result<(), Error> {
+    fn check_loop(&self) -> Result<(), Error> {
         let refuse = |what: String| Err(Error::Setting(what));
         for (name, value) in [("lr-end", self.lr_end), ("lr-gamma", self.lr_gamma)] {
             if !(0.0..=1.0).contains(&value) {

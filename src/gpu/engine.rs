@@ -292,6 +292,10 @@ impl Engine for GpuEngine {
         Box::pin(async move { Ok([before.await?, after.await?].concat()) })
     }
 
+    fn allocated(&self) -> Option<u64> {
+        self.gpu.device.generate_allocator_report().map(|report| report.total_allocated_bytes)
+    }
+
     fn profile(&mut self, work: &Work) -> Pending<'static, Option<Vec<f64>>> {
         self.timestamps(work)
     }

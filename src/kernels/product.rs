@@ -60,7 +60,7 @@ impl Form {
         match self {
             Form::Plain => crate::kernel::groups(tiles(plain_rows, 4), 64),
             Form::Tiled | Form::Half | Form::Coop => crate::kernel::groups(tiles(32, 32), 1),
-            Form::Regs => crate::kernel::groups(tiles(8, 8), 16),
+            Form::Regs => crate::kernel::groups(tiles(16, 16), 16),
             Form::Wide => crate::kernel::groups(tiles(64, 64), 1),
             Form::Split => crate::kernel::groups(tiles(16, 16), 1),
         }

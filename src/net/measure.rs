@@ -1,6 +1,7 @@
 //! Steps that measure: norms for clipping, the health of an update, and whether all parameters are finite numbers.
 
-use super::{Builder, LayerIds};
+use super::LayerIds;
+use super::build::Builder;
 use crate::config::ActivationName;
 use crate::forms::Product;
 use crate::kernels::average::Average;

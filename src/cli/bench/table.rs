@@ -63,11 +63,13 @@ pub fn run(report: &Report) -> String {
         "loss {first:.4} .. {last:.4}, test accuracy {accuracy:.2} %, demanded: {}: {verdict}",
         run.demand
     );
+    let tensors = run.device_bytes as f64 / 1e6;
+    let allocated = run.allocated_bytes.map(|bytes| format!(", {:.1} MB allocated there", bytes as f64 / 1e6));
     let _ = writeln!(
         text,
-        "{} parameters, {:.1} MB on the device\nin the clock: {}",
+        "{} parameters, tensors of {tensors:.1} MB{}\nin the clock: {}",
         run.parameters,
-        run.device_bytes as f64 / 1e6,
+        allocated.unwrap_or_default(),
         report.clock[0]
     );
     text

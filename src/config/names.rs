@@ -1,0 +1,101 @@
+//! Settings that are one of a few words.
+
+use super::Config;
+use serde::{Deserialize, Serialize};
+
+/// Names of the activations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum ActivationName {
+    /// max(z, 0).
+    Relu,
+    /// max(z, αz).
+    LeakyRelu,
+    /// 1/(1+e⁻ᶻ).
+    Sigmoid,
+    /// tanh z.
+    Tanh,
+    /// z: a linear net.
+    Identity,
+}
+
+/// How weights follow gradients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Optimizer {
+    /// Gradient descent; with `momentum` above zero, with momentum.
+    Sgd,
+    /// Gradient descent with Nesterov's momentum.
+    Nesterov,
+    /// Adam, the penalty added to the gradient.
+    Adam,
+    /// Adam with decay apart from the gradient.
+    Adamw,
+    /// RMSprop; with `momentum` above zero, with momentum.
+    Rmsprop,
+}
+
+impl Optimizer {
+    /// The learning rate that is customary for it.
+    pub fn default_lr(self) -> f32 {
+        match self {
+            Optimizer::Sgd => Config::default().lr,
+            Optimizer::Nesterov => 0.05,
+            Optimizer::Adam | Optimizer::Adamw | Optimizer::Rmsprop => 0.001,
+        }
+    }
+    /// The momentum that is customary for it.
+    pub fn default_momentum(self) -> f32 {
+        if self == Optimizer::Nesterov { 0.9 } else { 0.0 }
+    }
+}
+
+/// What is looked at on the validation split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Monitor {
+    /// Mean cross-entropy; lower is better.
+    Loss,
+    /// Share of hits; higher is better.
+    Accuracy,
+}
+
+/// How samples reach the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Upload {
+    /// Resident where the data set fits, else stream.
+    Auto,
+    /// The whole data set once, then its order each epoch.
+    Resident,
+    /// Shuffled mini-batches, window by window.
+    Stream,
+}
+
+/// Which kernels a step is made of. Both kinds train alike, to rounding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum PlanKind {
+    /// Gradients are used where they are made and never take memory. Batches of several micro-batches take the plain kind.
+    Fused,
+    /// One kernel for each formula of the textbook.
+    Plain,
+}
+
+/// In which numbers the matrix products of layers are computed; all else, and every tensor, is in single precision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Precision {
+    /// Single precision.
+    #[default]
+    F32,
+    /// Factors rounded to half precision, sums in single precision, see [`crate::kernels::half`]. Takes the plain plan: the
+    /// fused updates have no such form.
+    F16Mixed,
+}

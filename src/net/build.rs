@@ -1,0 +1,162 @@
+//! A plan under construction.
+
+use super::{EVAL_BATCH, Evaluation, LayerIds, Sizes, Source};
+use crate::config::{Config, Optimizer, PlanKind};
+use crate::forms::Product;
+use crate::kernels::Activation;
+use crate::kernels::adam::Adam;
+use crate::kernels::dropout::Dropout;
+use crate::kernels::gather::Gather;
+use crate::kernels::linear::Linear;
+use crate::kernels::momentum::Momentum;
+use crate::kernels::rmsprop::Rmsprop;
+use crate::kernels::sgd::Sgd;
+use crate::kernels::softmax_xent::SoftmaxXent;
+use crate::kernels::tally::Tally;
+use crate::kernels::update::Rule;
+use crate::plan::Plan;
+use crate::rng::{Stream, device_key};
+use crate::tensor::{Id, Kind};
+
+pub(super) struct Builder<'a> {
+    pub plan: Plan,
+    /// Bound where a kernel has a mask and nothing is dropped.
+    pub none: Id,
+    pub config: &'a Config,
+    pub sizes: Sizes,
+    pub scale: f32,
+    pub shift: f32,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(config: &'a Config, sizes: Sizes, scale: f32, shift: f32) -> Self {
+        let mut plan = Plan::default();
+        let none = plan.tensor("none", Kind::Bits, 1, 1);
+        let sizes = Sizes { forms: sizes.forms.in_precision(config.precision), ..sizes };
+        Builder { plan, none, config, sizes, scale, shift }
+    }
+
+    /// Whether gradients are used where they are made, which they can be only if a batch is computed in one go.
+    pub(super) fn fused(&self) -> bool {
+        self.config.plan == PlanKind::Fused && self.config.plain_because(self.sizes.train).is_none()
+    }
+
+    /// Parameters of all layers; with optimizer state, and unless fused with gradients (dw, db), if they are to be trained.
+    pub(super) fn layers(&mut self, train: bool) -> Vec<(LayerIds, Option<(Id, Id)>)> {
+        let fused = self.fused();
+        let widths = self.config.widths(self.sizes.inputs, self.sizes.classes);
+        let state: &[&str] = match self.rule() {
+            _ if !train => &[],
+            Rule::Sgd => &[],
+            Rule::Momentum { .. } => &["v"],
+            Rule::Adam { .. } => &["m", "v"],
+            Rule::Rmsprop { .. } => &["v", "s"],
+        };
+        let pairs = widths.windows(2).zip(1..);
+        pairs
+            .map(|(pair, number)| {
+                let w = self.plan.f32(format!("w{number}"), pair[1], pair[0]);
+                let b = self.plan.f32(format!("b{number}"), 1, pair[1]);
+                let mut remember = |of: Id| -> Vec<Id> {
+                    let name = self.plan.name(of).to_string();
+                    state.iter().map(|kind| self.plan.f32(format!("{kind}_{name}"), of.rows, of.cols)).collect()
+                };
+                let state = [remember(w), remember(b)].concat();
+                let gradients = (train && !fused).then(|| (self.plan.grad(w), self.plan.grad(b)));
+                let mut average = |of: Id| self.plan.f32(format!("ema_{}", self.plan.name(of)), of.rows, of.cols);
+                let average = (train && self.config.ema > 0.0).then(|| [average(w), average(b)]);
+                (LayerIds { w, b, state, average }, gradients)
+            })
+            .collect()
+    }
+
+    /// Tensors that hold a split, or two windows of it where it is too large or is to be streamed.
+    pub(super) fn source(&mut self, prefix: &str, samples: usize, batch: usize, stream: bool) -> Source {
+        // Windows of whole batches; two of them, so that one is filled while the other is used.
+        let window = if stream { batch * 8192usize.div_ceil(batch) } else { samples };
+        let rows = if window < samples { 2 * window } else { samples };
+        let (inputs, scale, shift) = (self.sizes.inputs, self.scale, self.shift);
+        Source {
+            pixels: self.plan.tensor(format!("{prefix}pixels"), Kind::U8, rows, inputs),
+            labels: self.plan.tensor(format!("{prefix}labels"), Kind::U32, 1, rows),
+            order: self.plan.tensor(format!("{prefix}order"), Kind::U32, 1, rows),
+            samples,
+            window: window.min(samples),
+            scale,
+            shift,
+        }
+    }
+
+    pub(super) fn too_large(&self, samples: usize) -> bool {
+        let bytes = samples as u64 * 4 * self.sizes.inputs.div_ceil(4) as u64;
+        // The device finds a sample by a 32-bit word number.
+        bytes > self.sizes.limit || bytes / 4 > u64::from(u32::MAX)
+    }
+
+    /// A mask for a layer's output and the step that draws it, or nothing if all units are kept.
+    pub(super) fn mask(&mut self, name: String, rows: usize, cols: usize, keep: f32, layer: u64) -> Id {
+        if keep == 1.0 {
+            return self.none;
+        }
+        let mask = self.plan.tensor(name, Kind::Bits, rows, cols);
+        let key = device_key(self.config.seed, Stream::Dropout, layer);
+        self.plan.push(Dropout { mask, keep, key });
+        mask
+    }
+
+    pub(super) fn rule(&self) -> Rule {
+        let Config { optimizer, momentum, beta2, rho, epsilon, .. } = *self.config;
+        match optimizer {
+            Optimizer::Sgd if momentum == 0.0 => Rule::Sgd,
+            Optimizer::Sgd | Optimizer::Nesterov => Rule::Momentum { nesterov: optimizer == Optimizer::Nesterov },
+            Optimizer::Adam | Optimizer::Adamw => {
+                Rule::Adam { beta2, epsilon, decoupled: optimizer == Optimizer::Adamw }
+            }
+            Optimizer::Rmsprop => Rule::Rmsprop { rho, epsilon },
+        }
+    }
+
+    pub(super) fn optimizer(&mut self, w: Id, dw: Id, state: &[Id], l2: f32) {
+        match (self.rule(), state) {
+            (Rule::Momentum { nesterov }, &[v]) => self.plan.push(Momentum { dw, w, v, l2, nesterov }),
+            (Rule::Adam { beta2, epsilon, decoupled }, &[m, v]) => {
+                self.plan.push(Adam { dw, w, m, v, l2, beta2, epsilon, decoupled });
+            }
+            (Rule::Rmsprop { rho, epsilon }, &[v, s]) => self.plan.push(Rmsprop { dw, w, v, s, l2, rho, epsilon }),
+            _ => self.plan.push(Sgd { dw, w, l2 }),
+        }
+    }
+
+    pub(super) fn evaluation(
+        &mut self,
+        layers: &[(LayerIds, Option<(Id, Id)>)],
+        split: &str,
+        samples: usize,
+    ) -> Evaluation {
+        let none = self.none;
+        let micro = samples.clamp(1, EVAL_BATCH);
+        let source = self.source(&format!("{split}_"), samples, micro, self.too_large(samples));
+        let start = self.plan.steps.len();
+        let mut x = self.plan.f32(format!("{split}_x0"), micro, self.sizes.inputs);
+        let t = self.plan.tensor(format!("{split}_t"), Kind::U32, 1, micro);
+        let Source { pixels, labels, order, scale, shift, .. } = source;
+        self.plan.push(Gather { pixels, labels, order, mask: none, x0: x, t, scale, shift, keep: 1.0 });
+        for (number, (ids, _)) in layers.iter().enumerate() {
+            let last = number + 1 == layers.len();
+            let name = if last { format!("{split}_logits") } else { format!("{split}_h{}", number + 1) };
+            let y = self.plan.f32(name, micro, ids.w.rows);
+            let act = if last { Activation::Identity } else { self.config.activation() };
+            let form = self.sizes.forms.of(Product::linear(x, ids.w));
+            let [w, b] = ids.evaluated();
+            self.plan.push(Linear { x, w, b, mask: none, y, act, keep: 1.0, form });
+            x = y;
+        }
+        let score = self.plan.f32(format!("{split}_score"), micro, 2);
+        let dlogits = self.plan.f32(format!("{split}_dlogits"), micro, self.sizes.classes);
+        // An evaluation asks how likely the true class is: its labels are never smoothed.
+        self.plan.push(SoftmaxXent { logits: x, t, score, dlogits, smoothing: 0.0 });
+        let tally = self.plan.f32(format!("{split}_tally"), samples.div_ceil(micro), 2);
+        self.plan.push(Tally { score, tally });
+        Evaluation { source, micro, steps: start..self.plan.steps.len(), logits: x, tally }
+    }
+}
