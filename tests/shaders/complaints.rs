@@ -52,8 +52,11 @@ fn house_rules(shader: &Shader, source: &str, found: &mut Vec<String>) {
     let head = source.lines().take_while(|line| line.starts_with("//"));
     let head: Vec<&str> = head.collect();
     let twin = head.last().and_then(|line| line.split_once("Twin: ")?.1.into());
-    let page = twin.and_then(|twin: &str| fs::read_to_string(path(twin)).ok());
-    if !page.is_some_and(|page| page.contains(&format!("shaders/{}.wgsl\"", shader.name))) {
+    // The page itself, or one that holds its list of shaders.
+    let pages = |twin: &str| [twin.to_string(), twin.replace(".rs", "/shaders.rs")];
+    let included = format!("shaders/{}.wgsl\"", shader.name);
+    let includes = |page: &String| fs::read_to_string(path(page)).is_ok_and(|text| text.contains(&included));
+    if !twin.is_some_and(|twin: &str| pages(twin).iter().any(includes)) {
         found.push(format!("twin: {twin:?} is no page that includes the shader"));
     }
     let code = source.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code));
