@@ -65,7 +65,7 @@ pub struct Train {
     /// Run folder: model.safetensors, config.toml, metrics.jsonl [default: the next free runs/N]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
-    /// Write scalars, confusion matrix and first-layer weights for TensorBoard too, each epoch
+    /// Write scalars, confusion matrix and first-layer weights for TensorBoard too, each epoch; --resume goes on there
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     tensorboard: Option<PathBuf>,
     /// Replace the run in the folder, if there is one

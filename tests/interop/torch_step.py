@@ -2,13 +2,13 @@
 
 torch draws the weights and writes them; `gpu-mlp train --from` and torch each make the same steps on the same full
 batch; each tensor is compared with that of torch in double precision. `norm` is |difference| / |weights|, both in the
-2-norm, and must not pass 1e-5. Each single weight must agree to 1e-5 of the largest of its tensor as well, but for those
-whose step is ill-conditioned: where Adam or RMSprop divides a gradient near epsilon by its own size, its rounding alone
-may do more than that, and rounding.py says how much. That is so for no weight in a step of SGD and for at most 1 in 100
-in a step of the others, which is checked too; after several steps a gradient is also off by what the weights already
-are. `wide` counts the weights with a limit above 1e-5, `most` is the largest difference over the largest weight, and
-`used` is the largest share of its limit that any weight has. In parentheses stands torch in single precision: if it does
-not hold the limits, they are wrong.
+2-norm, and must not pass 1e-5. Each single weight must agree to 1e-5 of the largest of its tensor as well, but for
+those whose step is ill-conditioned: where Adam or RMSprop divides a gradient near epsilon by its own size, its rounding
+alone may do more than that, and rounding.py says how much. That is so for no weight in a step of SGD and for at most 1
+in 100 in a step of the others, which is checked too; after several steps a gradient is also off by what the weights
+already are, and a sum next to the kink of a ReLU may come to lie on its other side. `wide` counts the weights with a
+limit above 1e-5, `most` is the largest difference over the largest weight, and `used` is the largest share of its limit
+that any weight has. In parentheses stands torch in single precision: if it does not hold the limits, they are wrong.
 """
 
 import itertools, tempfile
