@@ -44,9 +44,10 @@ fn finish_bias(at: u32, g: vec4<f32>) {
     b[at] -= now.lr * v;
 }
 
-// The products of four values of dy with four of x, a row of the tile in each column.
-fn outer(d: vec4<f32>, x: vec4<f32>) -> mat4x4<f32> {
-    return mat4x4<f32>(d.x * x, d.y * x, d.z * x, d.w * x);
+// Values of dy of four samples (columns) as those of four outputs, and zero where a sample does not count.
+fn turn(d: mat4x4<f32>, counts: vec4<f32>) -> mat4x4<f32> {
+    let t = transpose(d);
+    return mat4x4<f32>(t[0] * counts, t[1] * counts, t[2] * counts, t[3] * counts);
 }
 
 @compute @workgroup_size(16)
@@ -65,19 +66,26 @@ fn update_rmsprop_regs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wor
     var c10 = mat4x4<f32>(); var c11 = mat4x4<f32>(); var c12 = mat4x4<f32>(); var c13 = mat4x4<f32>();
     var c20 = mat4x4<f32>(); var c21 = mat4x4<f32>(); var c22 = mat4x4<f32>(); var c23 = mat4x4<f32>();
     var c30 = mat4x4<f32>(); var c31 = mat4x4<f32>(); var c32 = mat4x4<f32>(); var c33 = mat4x4<f32>();
-    for (var b = 0u; b < params.batch; b++) {
-        let r = b * params.outputs4 + rows;
-        let c = b * params.inputs4 + cols;
-        let d0 = dy[r.x]; let d1 = dy[r.y]; let d2 = dy[r.z]; let d3 = dy[r.w];
-        bias += mat4x4<f32>(d0, d1, d2, d3);
-        let x0 = x[c.x];
-        c00 += outer(d0, x0); c10 += outer(d1, x0); c20 += outer(d2, x0); c30 += outer(d3, x0);
-        let x1 = x[c.y];
-        c01 += outer(d0, x1); c11 += outer(d1, x1); c21 += outer(d2, x1); c31 += outer(d3, x1);
-        let x2 = x[c.z];
-        c02 += outer(d0, x2); c12 += outer(d1, x2); c22 += outer(d2, x2); c32 += outer(d3, x2);
-        let x3 = x[c.w];
-        c03 += outer(d0, x3); c13 += outer(d1, x3); c23 += outer(d2, x3); c33 += outer(d3, x3);
+    for (var b = 0u; b < params.batch; b += 4u) {
+        // Four samples at a time; behind the last one they count nothing.
+        let sample = b + vec4<u32>(0u, 1u, 2u, 3u);
+        let counts = select(vec4<f32>(0.0), vec4<f32>(1.0), sample < vec4<u32>(params.batch));
+        let r = min(sample, vec4<u32>(params.batch - 1u)) * params.outputs4;
+        let c = min(sample, vec4<u32>(params.batch - 1u)) * params.inputs4;
+        let d0 = mat4x4<f32>(dy[r.x + rows.x], dy[r.y + rows.x], dy[r.z + rows.x], dy[r.w + rows.x]);
+        let d1 = mat4x4<f32>(dy[r.x + rows.y], dy[r.y + rows.y], dy[r.z + rows.y], dy[r.w + rows.y]);
+        let d2 = mat4x4<f32>(dy[r.x + rows.z], dy[r.y + rows.z], dy[r.z + rows.z], dy[r.w + rows.z]);
+        let d3 = mat4x4<f32>(dy[r.x + rows.w], dy[r.y + rows.w], dy[r.z + rows.w], dy[r.w + rows.w]);
+        bias += mat4x4<f32>(d0 * counts, d1 * counts, d2 * counts, d3 * counts);
+        let t0 = turn(d0, counts); let t1 = turn(d1, counts); let t2 = turn(d2, counts); let t3 = turn(d3, counts);
+        let x0 = mat4x4<f32>(x[c.x + cols.x], x[c.y + cols.x], x[c.z + cols.x], x[c.w + cols.x]);
+        c00 += x0 * t0; c10 += x0 * t1; c20 += x0 * t2; c30 += x0 * t3;
+        let x1 = mat4x4<f32>(x[c.x + cols.y], x[c.y + cols.y], x[c.z + cols.y], x[c.w + cols.y]);
+        c01 += x1 * t0; c11 += x1 * t1; c21 += x1 * t2; c31 += x1 * t3;
+        let x2 = mat4x4<f32>(x[c.x + cols.z], x[c.y + cols.z], x[c.z + cols.z], x[c.w + cols.z]);
+        c02 += x2 * t0; c12 += x2 * t1; c22 += x2 * t2; c32 += x2 * t3;
+        let x3 = mat4x4<f32>(x[c.x + cols.w], x[c.y + cols.w], x[c.z + cols.w], x[c.w + cols.w]);
+        c03 += x3 * t0; c13 += x3 * t1; c23 += x3 * t2; c33 += x3 * t3;
     }
     var tile = array<mat4x4<f32>, 16>(
         c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33);
