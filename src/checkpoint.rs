@@ -17,6 +17,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 pub use saved::{Best, Difference, Identity, Saved};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -245,8 +246,10 @@ fn serialize(tensors: &[Values]) -> Result<Vec<u8>, String> {
 
 fn deserialize(bytes: &[u8], names: &[String]) -> Result<Vec<Values>, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+    let mut left: BTreeMap<String, TensorView<'_>> = file.tensors().into_iter().collect();
     let tensor = |name: &String| {
-        let view = file.tensor(name).map_err(|error| format!("{name}: {error}"))?;
+        // A name that comes again and again would take memory each time.
+        let view = left.remove(name).ok_or_else(|| format!("{name} is not in it, or is named twice"))?;
         let (Dtype::F32, &[rows, cols]) = (view.dtype(), view.shape()) else {
             return Err(format!("{name} is {:?} {:?}, not F32 of two dimensions", view.shape(), view.dtype()));
         };

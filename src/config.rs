@@ -22,6 +22,9 @@ pub use over::Settings;
 pub use schedule::Schedule;
 use serde::{Deserialize, Serialize};
 
+/// Most layers of a net, the last one included.
+pub(crate) const MOST_LAYERS: usize = 1001;
+
 /// The settings of a training run; `config.toml` of a run folder holds all of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -1,10 +1,10 @@
 //! The record of a run, read back: `metrics.jsonl` of a run folder, finished, running or torn.
 
+use crate::config::MOST_LAYERS;
 use crate::config::file::Ancestor;
 use crate::error::Error;
 use crate::metrics;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -62,7 +62,7 @@ pub struct Epoch {
     pub momentum: Option<f64>,
     pub seconds: Option<f64>,
     pub images_per_second: Option<f64>,
-    /// One entry a layer.
+    /// One entry a layer, in their order; none where the record has others.
     pub health: Vec<LayerHealth>,
 }
 
@@ -124,19 +124,25 @@ impl History {
     }
 
     fn take(&mut self, line: &str, header: &mut Option<Header>) -> Option<()> {
-        fn record<T: DeserializeOwned>(value: Value) -> Option<T> {
-            serde_json::from_value(value).ok()
+        #[derive(Deserialize)]
+        struct Kind {
+            r#type: String,
         }
-        let value: Value = serde_json::from_str(line).ok()?;
-        match value.get("type")?.as_str()? {
-            "run" => *header = Some(record(value)?),
+        // Twice over the line, but nothing is kept of fields that nobody knows.
+        let kind: Kind = serde_json::from_str(line).ok()?;
+        match kind.r#type.as_str() {
+            "run" => *header = Some(serde_json::from_str(line).ok()?),
             "epoch" => {
-                let epoch: Epoch = record(value)?;
-                self.epochs.retain(|earlier| earlier.epoch < epoch.epoch);
+                let mut epoch: Epoch = serde_json::from_str(line).ok()?;
+                let numbered = (1..).zip(&epoch.health).all(|(number, layer)| layer.layer == number);
+                if !numbered || epoch.health.len() > MOST_LAYERS {
+                    epoch.health.clear();
+                }
+                while self.epochs.pop_if(|earlier| earlier.epoch >= epoch.epoch).is_some() {}
                 self.epochs.push(epoch);
                 self.end = None;
             }
-            "end" => self.end = Some(record(value)?),
+            "end" => self.end = Some(serde_json::from_str(line).ok()?),
             _ => {}
         }
         Some(())

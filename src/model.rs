@@ -99,6 +99,15 @@ impl Mlp {
         std::iter::once(self.inputs()).chain(self.layers.iter().map(|layer| layer.outputs)).collect()
     }
 
+    /// Whether it is a net of these widths, input first and classes last, with as many values as that takes.
+    pub fn has(&self, widths: &[usize]) -> bool {
+        let fits = |(layer, pair): (&Layer, &[usize])| {
+            let values = [layer.weight.len(), layer.bias.len()];
+            [layer.inputs, layer.outputs] == pair && values == [layer.inputs * layer.outputs, layer.outputs]
+        };
+        self.layers.len() + 1 == widths.len() && self.layers.iter().zip(widths.windows(2)).all(fits)
+    }
+
     /// Number of weights and biases.
     pub fn parameters(&self) -> usize {
         self.layers.iter().map(|layer| layer.weight.len() + layer.bias.len()).sum()

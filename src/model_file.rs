@@ -136,8 +136,16 @@ pub fn read(path: &Path) -> Result<(Mlp, Description), Error> {
 /// [`Error::Model`] if it cannot be read, is no net of linear layers, contradicts itself or holds
 /// values that are not finite.
 pub fn open(path: &Path) -> Result<ModelFile, Error> {
-    let bytes = std::fs::read(path).map_err(|error| error.to_string());
-    bytes.and_then(|bytes| from_bytes(&bytes)).map_err(|problem| Error::Model { path: path.into(), problem })
+    let unreadable = |error: std::io::Error| Error::Model { path: path.into(), problem: error.to_string() };
+    parse(&std::fs::read(path).map_err(unreadable)?, path)
+}
+
+/// As [`open`], of bytes; `path` is for messages.
+///
+/// # Errors
+/// As [`open`].
+pub fn parse(bytes: &[u8], path: &Path) -> Result<ModelFile, Error> {
+    from_bytes(bytes).map_err(|problem| Error::Model { path: path.into(), problem })
 }
 
 fn from_bytes(bytes: &[u8]) -> Result<ModelFile, String> {

@@ -75,8 +75,17 @@ impl<'a> Session<'a> {
     /// Goes back, or on, to a snapshot of a run with the same settings and data.
     ///
     /// # Errors
-    /// [`Error::Setting`] if the tensors are not those of this net.
+    /// [`Error::Setting`] if the tensors are not those of this net, or if no run of this kind comes to such a state.
     pub fn resume(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        let State { step, score, judge, .. } = &snapshot.state;
+        let possible = *step <= self.last() && score.hits <= score.samples && score.samples <= self.samples;
+        if !(possible && (0.0..=1.0).contains(&judge.lr_factor)) {
+            return Err(Error::Setting(format!("this run does not come to such a state: {:?}", snapshot.state)));
+        }
+        if let Some(best) = snapshot.best.as_ref().filter(|best| !best.has(&self.trainer.widths())) {
+            let (widths, wanted) = (best.widths(), self.trainer.widths());
+            return Err(Error::Setting(format!("the best model is said to be {widths:?}, but the net is {wanted:?}")));
+        }
         self.trainer.restore(&snapshot.tensors)?;
         (self.state, self.best) = (snapshot.state.clone(), snapshot.best.clone());
         self.trainer.seek(self.state.step, self.state.score);
@@ -130,7 +139,7 @@ impl<'a> Session<'a> {
     /// Those of [`Trainer::advance`], and what the observer reports.
     pub async fn run(&mut self, observer: &mut dyn Observer) -> Result<Reason, Error> {
         let begin = Instant::now();
-        let last = self.config.epochs as u64 * self.trainer.updates_per_epoch();
+        let last = self.last();
         let most = self.limits.max_steps.unwrap_or(u64::MAX);
         while self.state.step < last {
             if self.state.judge.stops(&self.config) {
@@ -236,6 +245,11 @@ impl<'a> Session<'a> {
             seconds,
             images_per_second,
         })
+    }
+
+    /// Updates of the whole run.
+    fn last(&self) -> u64 {
+        (self.config.epochs as u64).saturating_mul(self.trainer.updates_per_epoch())
     }
 
     fn between_epochs(&self) -> bool {

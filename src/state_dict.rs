@@ -5,6 +5,7 @@
 //! the order of their names, numbers in names counted as numbers: `0`, `2`, `10`; `fc1`, `fc2`, `fc10`. If their shapes
 //! do not follow on each other in that order, they come in the only order in which they do.
 
+use crate::config::MOST_LAYERS;
 use crate::model::Layer;
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -18,9 +19,6 @@ pub struct StateDict {
     /// What was understood: the layers' names and shapes in order, and what was taken for granted.
     pub sentence: String,
 }
-
-/// As many hidden layers as a configuration may have, and the last.
-const MOST_LAYERS: usize = 1001;
 
 /// Most attempts at putting layers in order.
 const ATTEMPTS: usize = 10_000;

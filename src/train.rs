@@ -128,8 +128,8 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// [`Error::Setting`] if the model's layers are not those of this net.
     pub fn begin_with(&mut self, model: &Mlp) -> Result<(), Error> {
-        let (widths, wanted) = (model.widths(), self.config.widths(self.data.inputs(), self.data.classes));
-        if widths != wanted {
+        let (widths, wanted) = (model.widths(), self.widths());
+        if !model.has(&wanted) {
             return Err(Error::Setting(format!(
                 "the model to begin with is {widths:?}, but the data set {} asks for {wanted:?}",
                 self.data.name
@@ -138,6 +138,11 @@ impl<'a> Trainer<'a> {
         load_parameters(self.engine.as_mut(), &self.net.layers, model);
         self.base = Base { step: 0, tensors: first_values(&self.net, model) };
         Ok(())
+    }
+
+    /// Widths of the net, input first and classes last.
+    pub fn widths(&self) -> Vec<usize> {
+        self.config.widths(self.data.inputs(), self.data.classes)
     }
 
     /// The plan that is trained.

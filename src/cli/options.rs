@@ -203,8 +203,10 @@ impl DataOptions {
 
     fn read(&self) -> Result<DataSet, Error> {
         let request = self.request();
-        if request.digits.train == 0 || request.digits.test == 0 {
-            return Err(Error::Setting("digits-train and digits-test must be at least 1".into()));
+        // More would be gigabytes of variations on the same few.
+        const MOST: usize = 10_000_000;
+        if [request.digits.train, request.digits.test].iter().any(|digits| !(1..=MOST).contains(digits)) {
+            return Err(Error::Setting(format!("digits-train and digits-test must be at least 1 and at most {MOST}")));
         }
         let mut bar: Option<(String, ProgressBar)> = None;
         data::open(&request, &mut |event| match event {

@@ -42,7 +42,7 @@ impl ResumeOptions {
     pub fn every(&self) -> Every {
         Every {
             steps: self.checkpoint_steps,
-            time: self.checkpoint_minutes.map(|minutes| Duration::from_secs(60 * minutes)),
+            time: self.checkpoint_minutes.map(|minutes| Duration::from_secs(minutes.saturating_mul(60))),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What settings must be, alone and together.
 
-use super::{Config, Normalize, Optimizer, Schedule};
+use super::{Config, MOST_LAYERS, Normalize, Optimizer, Schedule};
 use crate::error::Error;
 
 impl Config {
@@ -42,8 +42,9 @@ impl Config {
         if let Some(width) = self.hidden.iter().find(|&&width| !(1..=1 << 20).contains(&width)) {
             return refuse(format!("a hidden layer is {width} wide but must have 1 to 1048576 units"));
         }
-        if self.hidden.len() > 1000 {
-            return refuse(format!("there are {} hidden layers but at most 1000 are possible", self.hidden.len()));
+        if self.hidden.len() >= MOST_LAYERS {
+            let (layers, most) = (self.hidden.len(), MOST_LAYERS - 1);
+            return refuse(format!("there are {layers} hidden layers but at most {most} are possible"));
         }
         if self.epochs == 0 {
             return refuse("epochs is 0 but must be at least 1".into());

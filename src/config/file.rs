@@ -110,6 +110,9 @@ impl Record {
     }
 }
 
+/// Longest text in bytes: many times that of a thousand layers.
+const LONGEST: usize = 1 << 18;
+
 impl RunFile {
     /// Reads a file, or `config.toml` of a run folder.
     ///
@@ -125,9 +128,12 @@ impl RunFile {
     /// Reads a text; `path` is for messages.
     ///
     /// # Errors
-    /// [`Error::Config`] for what is not TOML, a key that is none (with the nearest that is), or a value of another kind.
+    /// [`Error::Config`] for what is too long or not TOML, a key that is none (with the nearest that is), or a value of another kind.
     pub fn parse(text: &str, path: &Path) -> Result<RunFile, Error> {
         let refuse = |problem: String| Error::Config { path: path.into(), problem };
+        if text.len() > LONGEST {
+            return Err(refuse(format!("is longer than {LONGEST} bytes, which no configuration is")));
+        }
         let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| refuse(error.to_string()))?;
         let record = table.remove("record").map(toml::Value::try_into).transpose();
         let record = record.map_err(|error: toml::de::Error| refuse(format!("record: {}", error.message())))?;

@@ -43,7 +43,7 @@ impl Config {
     /// How much of the schedule proper is over before update `step`, 0 … 1.
     fn gone(&self, step: u64, per_epoch: u64) -> f64 {
         let warm = self.warmup_updates(per_epoch);
-        let whole = (self.epochs as u64 * per_epoch).saturating_sub(warm).max(1);
+        let whole = (self.epochs as u64).saturating_mul(per_epoch).saturating_sub(warm).max(1);
         step.saturating_sub(warm) as f64 / whole as f64
     }
 
@@ -58,7 +58,7 @@ impl Config {
         let (end, gamma, peak) = (f64::from(self.lr_end), f64::from(self.lr_gamma), f64::from(self.cycle_peak));
         match self.schedule {
             Schedule::Constant | Schedule::Plateau => 1.0,
-            Schedule::Step => gamma.powf((since / (self.lr_step as u64 * per_epoch).max(1)) as f64),
+            Schedule::Step => gamma.powf((since / (self.lr_step as u64).saturating_mul(per_epoch).max(1)) as f64),
             Schedule::Exponential => gamma.powf(since as f64 / per_epoch as f64),
             Schedule::Linear => end + (1.0 - end) * (1.0 - gone),
             Schedule::Cosine => end + (1.0 - end) * (0.5 * (1.0 + (std::f64::consts::PI * gone).cos())),

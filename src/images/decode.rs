@@ -11,6 +11,12 @@ use std::path::Path;
 pub const LONGEST_FILE: u64 = 256 << 20;
 /// Most pixels of a picture: more than cameras of phones make, less than fills a memory.
 pub const MOST_PIXELS: u64 = 64 << 20;
+/// Longest side, which is also JPEG's.
+const LONGEST_SIDE: u32 = 65_535;
+/// Most pixels that a byte of PNG can hold: of one bit each, deflated 1032 to 1 (zlib, "Technical Details").
+const PIXELS_OF_PNG: u64 = 8 * 1032;
+/// Most pixels that a byte of JPEG can hold: 8×8 for a bit, in the first scan of a progressive one (ITU-T T.81, G.1.2.1).
+const PIXELS_OF_JPEG: u64 = 8 * 64;
 /// Longer sides are brought down to this before anything else, which no 28×28 pixels can tell.
 const WORKING_SIDE: u32 = 1024;
 
@@ -20,21 +26,30 @@ pub type Picture = RgbaImage;
 /// Decodes a PNG or JPEG file; `name` is for messages.
 ///
 /// # Errors
-/// [`Error::Data`] if it is neither, is torn, or has more than [`MOST_PIXELS`] pixels; those are not decoded.
+/// [`Error::Data`] if it is neither, is torn, or has more than [`MOST_PIXELS`] pixels, a side of more than 65535, or more
+/// pixels than a file of its length can hold; those are not decoded.
 pub fn decode(bytes: &[u8], name: &Path) -> Result<Picture, Error> {
     let bad = |problem: String, next: &str| Error::Data { path: name.into(), problem, next: next.into() };
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(Error::file(name))?;
-    if !matches!(reader.format(), Some(ImageFormat::Png | ImageFormat::Jpeg)) {
-        return Err(bad("is neither PNG nor JPEG".into(), "convert it to PNG"));
-    }
+    let densest = match reader.format() {
+        Some(ImageFormat::Png) => PIXELS_OF_PNG,
+        Some(ImageFormat::Jpeg) => PIXELS_OF_JPEG,
+        _ => return Err(bad("is neither PNG nor JPEG".into(), "convert it to PNG")),
+    };
     let broken = |error: image::ImageError| bad(format!("cannot be decoded: {error}"), "save it again as PNG");
     let mut limits = Limits::default();
     limits.max_alloc = Some(16 * MOST_PIXELS);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(broken)?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MOST_PIXELS {
-        return Err(bad(format!("is {width}×{height}, more than {MOST_PIXELS} pixels"), "scale it down"));
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > MOST_PIXELS || width.max(height) > LONGEST_SIDE {
+        let most = format!("more than {MOST_PIXELS} pixels or a side of more than {LONGEST_SIDE}");
+        return Err(bad(format!("is {width}×{height}, {most}"), "scale it down"));
+    }
+    if pixels > densest * bytes.len() as u64 {
+        let problem = format!("declares {width}×{height} pixels, more than its {} bytes can hold", bytes.len());
+        return Err(bad(problem, "copy it again from where it came"));
     }
     // Where the camera's remark cannot be read, the picture is taken as it lies.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);

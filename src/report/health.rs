@@ -71,7 +71,7 @@ pub fn comparison(subjects: &[Subject]) -> Option<Markup> {
 type Pick = fn(&LayerHealth) -> Option<f64>;
 
 fn layer_of(epoch: &Epoch, layer: usize) -> Option<&LayerHealth> {
-    epoch.health.iter().find(|health| health.layer == layer)
+    epoch.health.get(layer - 1)
 }
 
 fn by_layer(epoch: Option<&Epoch>) -> Vec<(f64, f64)> {

@@ -24,7 +24,9 @@ fn accuracy(subject: &Subject) -> Option<Accuracy> {
         Ok(results) => (results.assessment.score.hits, results.assessment.score.samples),
         Err(_) => {
             let samples = subject.history.header.test_samples;
-            ((subject.history.test_accuracy()?.0 * samples as f64).round() as u64, samples)
+            let share = subject.history.test_accuracy().map(|(share, _)| share).filter(|s| (0.0..=1.0).contains(s))?;
+            // A double does not hold every count.
+            (((share * samples as f64).round() as u64).min(samples), samples)
         }
     };
     let (low, high) = wilson(hits, samples.max(1));

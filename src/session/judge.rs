@@ -40,7 +40,8 @@ impl Judge {
         if self.mark.map_or(value.is_finite(), |mark| value < mark - f64::from(config.min_delta)) {
             (self.mark, self.waited, self.waited_for_rate) = (Some(value), 0, 0);
         } else {
-            (self.waited, self.waited_for_rate) = (self.waited + 1, self.waited_for_rate + 1);
+            (self.waited, self.waited_for_rate) =
+                (self.waited.saturating_add(1), self.waited_for_rate.saturating_add(1));
         }
         if config.schedule == Schedule::Plateau && self.waited_for_rate >= config.plateau_patience {
             self.lr_factor = (self.lr_factor * f64::from(config.lr_gamma)).max(f64::from(config.lr_end));
