@@ -1,0 +1,195 @@
+//! Small good files of each format, from the library's own writers where it has them: where mutation begins.
+
+use super::targets::{HASH, STEP, sha256, small_run};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use gpu_mlp::checkpoint::{Best, Checkpoints, Every, FOLDER, Identity, Keeper, Saved};
+use gpu_mlp::config::file::{DataSettings, Record as Origin, to_text};
+use gpu_mlp::config::{Config, Normalize};
+use gpu_mlp::data::idx::Idx;
+use gpu_mlp::disk::Os;
+use gpu_mlp::kernels::Activation;
+use gpu_mlp::machine::Machine;
+use gpu_mlp::model::{Init, Mlp};
+use gpu_mlp::model_file::{Description, to_bytes};
+use gpu_mlp::preset::Preset;
+use gpu_mlp::session::{Limits, Session, Wish};
+use half::{bf16, f16};
+use image::{DynamicImage, ImageFormat, Rgba, RgbaImage};
+use safetensors::tensor::{Dtype, TensorView};
+use std::io::{Cursor, Write};
+use std::path::Path;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// The seeds of a target.
+pub fn seeds(target: &str) -> Vec<Vec<u8>> {
+    match target {
+        "idx" => idx(),
+        "gzip" => idx().iter().flat_map(|raw| [zipped(raw, 9), zipped(raw, 0), in_two_members(raw)]).collect(),
+        "model" => models(),
+        "checkpoint" => checkpoints(),
+        "config" => configs(),
+        "picture" => pictures(),
+        "metrics" => metrics(),
+        other => panic!("{other} has no seeds"),
+    }
+}
+
+fn idx() -> Vec<Vec<u8>> {
+    let shapes: [&[usize]; 5] = [&[3, 4, 5], &[70], &[2, 1, 1, 3], &[1, 28, 28], &[1; 255]];
+    let raw = |shape: &&[usize]| {
+        let bytes = (0..shape.iter().product::<usize>()).map(|at| (at * 7) as u8).collect();
+        let mut raw = Vec::new();
+        Idx { shape: shape.to_vec(), bytes }.write(&mut raw).expect("the shape is that of the bytes");
+        raw
+    };
+    shapes.iter().map(raw).collect()
+}
+
+pub fn zipped(raw: &[u8], level: u32) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(level));
+    encoder.write_all(raw).and_then(|()| encoder.finish()).expect("a vector takes all")
+}
+
+fn in_two_members(raw: &[u8]) -> Vec<u8> {
+    let (a, b) = raw.split_at(raw.len() / 2);
+    [zipped(a, 6), zipped(b, 6)].concat()
+}
+
+fn models() -> Vec<Vec<u8>> {
+    let activation = Activation::LeakyRelu(0.2);
+    let model = Mlp::new(&[4, 3, 2], activation, Init::Auto, 7);
+    let description = Description {
+        widths: model.widths(),
+        activation,
+        scale: 1.0 / 255.0,
+        shift: -0.1,
+        item: vec![2, 2],
+        data: "tiny".into(),
+        data_sha256: "00".into(),
+        version: "0".into(),
+    };
+    let ours = to_bytes(Path::new("model"), &model, &description).expect("shapes are those of the values");
+    let halves = |to: fn(f32) -> [u8; 2], n: usize| (0..n).flat_map(|at| to(at as f32)).collect::<Vec<u8>>();
+    let doubles = |n: usize| (0..n).flat_map(|at| (at as f64).to_le_bytes()).collect::<Vec<u8>>();
+    let state_dict = safetensors([
+        ("net.0.weight", Dtype::F16, vec![3, 4], halves(|x| f16::from_f32(x).to_le_bytes(), 12)),
+        ("net.0.bias", Dtype::BF16, vec![3], halves(|x| bf16::from_f32(x).to_le_bytes(), 3)),
+        ("net.2.weight", Dtype::F64, vec![3, 3], doubles(9)),
+        ("net.10.weight", Dtype::F64, vec![2, 3], doubles(6)),
+    ]);
+    vec![ours, state_dict, b"PK\x03\x04".to_vec()]
+}
+
+/// A safetensors file without metadata.
+pub fn safetensors<'a>(tensors: impl IntoIterator<Item = (&'a str, Dtype, Vec<usize>, Vec<u8>)>) -> Vec<u8> {
+    let tensors: Vec<_> = tensors.into_iter().collect();
+    let view = |(name, dtype, shape, bytes): &'a (&str, Dtype, Vec<usize>, Vec<u8>)| {
+        (name.to_string(), TensorView::new(*dtype, shape.clone(), bytes).expect("shapes are those of the values"))
+    };
+    let tensors: &'a [_] = Vec::leak(tensors);
+    safetensors::serialize(tensors.iter().map(view), None).expect("it takes all tensors")
+}
+
+fn checkpoints() -> Vec<Vec<u8>> {
+    let (config, data) = small_run();
+    let folder = TempDir::new().expect("a folder of temporary files");
+    let checkpoints = Checkpoints::new(Arc::new(Os), folder.path());
+    let snapshot = pollster::block_on(async {
+        let limits = Limits { max_steps: Some(2), ..Limits::default() };
+        let mut session = Session::open(config, data, &Machine::Cpu, limits).await.expect("a run opens");
+        session.run(&mut |_: &_| Wish::Continue).await.expect("it runs");
+        session.snapshot().await.expect("and is as it is")
+    });
+    assert!(snapshot.best.is_some());
+    let identity = Identity::new(config, data, &Machine::Cpu);
+    let best = Some(Best { step: 2, loss: 1.5 });
+    let saved =
+        Saved { identity, words: vec!["--data".into(), "digits".into()], best, session: snapshot.state.clone() };
+    let mut keeper = Keeper::new(checkpoints, saved, Every::default(), 0, None);
+    keeper.save(&snapshot).and_then(|()| keeper.settle()).expect("it is written");
+    let read = |name: &str| std::fs::read(folder.path().join(FOLDER).join(name)).expect("it is there");
+    let names =
+        std::fs::read_dir(folder.path().join(FOLDER)).expect("it is there").map(|entry| entry.unwrap().file_name());
+    let manifest =
+        names.map(|name| name.into_string().unwrap()).find(|name| name.ends_with(".json")).expect("a manifest");
+    let tensors = read(&format!("{STEP}.safetensors"));
+    let manifest = String::from_utf8(read(&manifest)).expect("JSON").replace(&sha256(&tensors), HASH);
+    let short = serde_json::from_str::<serde_json::Value>(&manifest).expect("JSON").to_string();
+    [manifest, short].map(|manifest| [manifest.as_bytes(), &[0], &tensors].concat()).into()
+}
+
+fn configs() -> Vec<Vec<u8>> {
+    let origin = Origin { version: "0".into(), engine: "cpu".into(), device: "one".into(), data_sha256: "00".into() };
+    let data = DataSettings {
+        data: Some("digits".into()),
+        digits_train: Some(100),
+        digits_test: Some(10),
+        digits_seed: Some(1),
+        from: Some("/model".into()),
+    };
+    let special = Config {
+        normalize: Normalize::Given { scale: 0.01, shift: -0.5 },
+        batch_size: gpu_mlp::config::BatchSize::Full,
+        schedule: gpu_mlp::config::Schedule::OneCycle,
+        limit_train: Some(500),
+        forms: [("linear 64x784x128".to_string(), gpu_mlp::kernels::Form::Plain)].into(),
+        ..Config::default()
+    };
+    let presets = Preset::ALL.iter().map(Preset::config);
+    let text = |config: Config| to_text(&config, &data, Some(&origin), |_| Some("a remark".into())).expect("TOML");
+    let by_hand = "hidden = [8]\nbatch-size = 'full'\n# no more\nlr = 1e-3\nnormalize = { scale = 1.0, shift = 0.0 }\n";
+    presets.chain([Config::default(), special]).map(text).chain([by_hand.to_string()]).map(String::into_bytes).collect()
+}
+
+fn pictures() -> Vec<Vec<u8>> {
+    let pixel = |x: u32, y: u32| match (5..9).contains(&x) && (3..14).contains(&y) {
+        true => Rgba([20, 30, 40, 255]),
+        false => Rgba([230, (220 + x) as u8, (210 + y) as u8, 255]),
+    };
+    let picture = DynamicImage::from(RgbaImage::from_fn(14, 17, pixel));
+    let encoded = |picture: DynamicImage, format| {
+        let mut bytes = Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, format).expect("a vector takes all");
+        bytes.into_inner()
+    };
+    let turned = |of: Vec<u8>| {
+        // Exif that says: turned by 90°.
+        let exif = b"\xff\xe1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
+        [&of[..2], exif, &of[2..]].concat()
+    };
+    vec![
+        encoded(picture.clone(), ImageFormat::Png),
+        encoded(picture.to_luma16().into(), ImageFormat::Png),
+        encoded(picture.to_luma_alpha8().into(), ImageFormat::Png),
+        gpu_mlp::images::png::grey(&[0, 255, 0, 255, 0, 255], 3, 2),
+        encoded(picture.to_rgb8().into(), ImageFormat::Jpeg),
+        encoded(picture.to_luma8().into(), ImageFormat::Jpeg),
+        turned(encoded(picture.to_rgb8().into(), ImageFormat::Jpeg)),
+    ]
+}
+
+fn metrics() -> Vec<Vec<u8>> {
+    let run = r#"{"type":"run","schema":2,"version":"0","unix_time":1763798399,"data":"digits","data_origin":"generated",
+        "data_sha256":"00","train_samples":100,"validation_samples":10,"test_samples":20,"widths":[784,8,10],"parameters":6370,
+        "engine":"cpu","device":"1 thread","config":{"hidden":[8],"lr":0.1,"epochs":2,"activation":"relu"}}"#;
+    let epoch = |n: u64, rest: &str| {
+        format!(
+            "{{\"type\":\"epoch\",\"epoch\":{n},\"step\":{n},\"train_loss\":0.5,\"train_accuracy\":0.875,\"lr\":0.1,\
+             \"momentum\":0.9,\"seconds\":0.25,\"images_per_second\":400.0,\"data\":\"digits\"{rest}}}\n"
+        )
+    };
+    let health = r#","test_loss":0.25,"test_accuracy":0.95,"health":[
+        {"layer":1,"gradient_norm":0.5,"weight_norm":2.0,"update_ratio":0.001,"dead_share":0.25},
+        {"layer":2,"gradient_norm":0.001,"weight_norm":1.0,"update_ratio":0.01}]"#;
+    let validation = r#","validation_loss":0.25,"validation_accuracy":0.95"#;
+    let end = r#"{"type":"end","seconds":1.5,"model_sha256":"00","reason":"finished"}"#;
+    let one_line = |text: &str| text.split('\n').map(str::trim).collect::<String>() + "\n";
+    let run = one_line(run);
+    let whole = [run.clone(), epoch(1, &one_line(health)), epoch(2, &one_line(health)), one_line(end)].concat();
+    let torn =
+        [run.clone(), epoch(1, validation), "{\"type\":\"resume\"}\n".into(), epoch(1, validation), epoch(2, "")];
+    let torn = torn.concat();
+    vec![whole.into_bytes(), torn.as_bytes()[..torn.len() - 9].to_vec(), run.into_bytes()]
+}
