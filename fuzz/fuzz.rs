@@ -1,0 +1,9 @@
+//! Every fuzz target: the binary's name says which.
+#![no_main]
+
+#[path = "../tests/hostile/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    targets::Target::find(env!("CARGO_BIN_NAME")).execute(bytes);
+});
