@@ -4,7 +4,7 @@ use super::targets::{HASH, STEP, sha256, small_run};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use gpu_mlp::checkpoint::{Best, Checkpoints, Every, FOLDER, Identity, Keeper, Saved};
-use gpu_mlp::config::file::{DataSettings, Record as Origin, to_text};
+use gpu_mlp::config::file::{Ancestor, DataSettings, Record as Origin, to_text};
 use gpu_mlp::config::{Config, Normalize};
 use gpu_mlp::data::idx::Idx;
 use gpu_mlp::disk::Os;
@@ -105,8 +105,13 @@ fn checkpoints() -> Vec<Vec<u8>> {
     assert!(snapshot.best.is_some());
     let identity = Identity::new(config, data, &Machine::Cpu);
     let best = Some(Best { step: 2, loss: 1.5 });
-    let saved =
-        Saved { identity, words: vec!["--data".into(), "digits".into()], best, session: snapshot.state.clone() };
+    let saved = Saved {
+        identity,
+        words: vec!["--data".into(), "digits".into()],
+        from: None,
+        best,
+        session: snapshot.state.clone(),
+    };
     let mut keeper = Keeper::new(checkpoints, saved, Every::default(), 0, None);
     keeper.save(&snapshot).and_then(|()| keeper.settle()).expect("it is written");
     let read = |name: &str| std::fs::read(folder.path().join(FOLDER).join(name)).expect("it is there");
@@ -121,7 +126,13 @@ fn checkpoints() -> Vec<Vec<u8>> {
 }
 
 fn configs() -> Vec<Vec<u8>> {
-    let origin = Origin { version: "0".into(), engine: "cpu".into(), device: "one".into(), data_sha256: "00".into() };
+    let origin = Origin {
+        version: "0".into(),
+        engine: "cpu".into(),
+        device: "one".into(),
+        data_sha256: "00".into(),
+        from: Some(Ancestor { path: "/model".into(), sha256: "00".into() }),
+    };
     let data = DataSettings {
         data: Some("digits".into()),
         digits_train: Some(100),
@@ -163,7 +174,7 @@ fn pictures() -> Vec<Vec<u8>> {
         encoded(picture.clone(), ImageFormat::Png),
         encoded(picture.to_luma16().into(), ImageFormat::Png),
         encoded(picture.to_luma_alpha8().into(), ImageFormat::Png),
-        gpu_mlp::images::png::grey(&[0, 255, 0, 255, 0, 255], 3, 2),
+        gpu_mlp::png::grey(&[0, 255, 0, 255, 0, 255], 3, 2),
         encoded(picture.to_rgb8().into(), ImageFormat::Jpeg),
         encoded(picture.to_luma8().into(), ImageFormat::Jpeg),
         turned(encoded(picture.to_rgb8().into(), ImageFormat::Jpeg)),

@@ -146,7 +146,7 @@ fn model(bytes: &[u8]) -> bool {
         assert!(layer.weight.iter().chain(&layer.bias).all(|value| value.is_finite()));
     }
     let (model, description) = match file {
-        ModelFile { state, description: Some(description) } => {
+        ModelFile { state, description: Some(description), .. } => {
             (Mlp { activation: description.activation, layers: state.layers }, description)
         }
         stranger => stranger.with(Activation::Relu, (1.0 / 255.0, 0.0)),
