@@ -75,12 +75,13 @@ impl<'a> Session<'a> {
     /// Goes back, or on, to a snapshot of a run with the same settings and data.
     ///
     /// # Errors
-    /// [`Error::Setting`] if the tensors are not those of this net, or if no run of this kind comes to such a state.
+    /// [`Error::Setting`] if the tensors are not those of this net, or if no run comes to such a state.
     pub fn resume(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
-        let State { step, score, judge, .. } = &snapshot.state;
-        let possible = *step <= self.last() && score.hits <= score.samples && score.samples <= self.samples;
+        let State { score, judge, .. } = &snapshot.state;
+        // More samples than a double counts are more than any run sees, and would overflow.
+        let possible = score.hits <= score.samples && score.samples < 1 << f64::MANTISSA_DIGITS;
         if !(possible && (0.0..=1.0).contains(&judge.lr_factor)) {
-            return Err(Error::Setting(format!("this run does not come to such a state: {:?}", snapshot.state)));
+            return Err(Error::Setting(format!("no run comes to such a state: {:?}", snapshot.state)));
         }
         if let Some(best) = snapshot.best.as_ref().filter(|best| !best.has(&self.trainer.widths())) {
             let (widths, wanted) = (best.widths(), self.trainer.widths());

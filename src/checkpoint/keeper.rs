@@ -40,7 +40,7 @@ impl Keeper {
 
     /// The number of updates, above `step`, after which a generation is to be saved.
     pub fn due_at(&self, step: u64) -> Option<u64> {
-        self.every.steps.map(|every| (step / every + 1) * every)
+        self.every.steps.map(|every| (step / every + 1).saturating_mul(every))
     }
 
     /// Whether it is time for one. To be asked now and then.
