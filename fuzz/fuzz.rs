@@ -5,5 +5,5 @@
 mod targets;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    targets::Target::find(env!("CARGO_BIN_NAME")).execute(bytes);
+    let _accepted = targets::Target::find(env!("CARGO_BIN_NAME")).execute(bytes).accepted;
 });
