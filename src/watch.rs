@@ -40,6 +40,14 @@ impl Engine for Watched {
         within(self.patience, self.engine.read(id, words))
     }
 
+    fn profile(&mut self, work: &Work) -> Pending<'static, Option<Vec<f64>>> {
+        within(self.patience, self.engine.profile(work))
+    }
+
+    fn allocated(&self) -> Option<u64> {
+        self.engine.allocated()
+    }
+
     fn fences(&mut self, id: Id) -> Pending<'static, Vec<u32>> {
         within(self.patience, self.engine.fences(id))
     }

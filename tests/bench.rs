@@ -180,11 +180,14 @@ fn an_adapter_with_a_clock_times_each_dispatch_of_a_step_by_it() {
     for machine in machines::adapters() {
         let step = pollster::block_on(dispatch::step(&machine, &Config::default(), &data, &Effort::GLANCE)).unwrap();
         let clocks: Vec<_> = step.dispatches.iter().filter_map(|one| one.device_seconds.as_ref()).collect();
-        let all_or_none = [0, step.dispatches.len()];
-        assert!(all_or_none.contains(&clocks.len()), "{}: {} clocks", machine.description(), clocks.len());
+        let name = machine.description();
+        // Lavapipe has a clock; others may have none, but not for some dispatches only.
+        let must = name.contains("vulkan") && name.contains("llvmpipe");
+        let all = step.dispatches.len();
+        assert!(clocks.len() == all || clocks.is_empty() && !must, "{name}: {} clocks", clocks.len());
         // A device's clock may tick slowly, but not all of a step fits between two ticks.
         let sum: f64 = clocks.iter().map(|seconds| seconds.max).sum();
-        assert!(clocks.is_empty() || sum > 0.0 && sum < 10.0, "{}: {sum} s", machine.description());
+        assert!(clocks.is_empty() || sum > 0.0 && sum < 10.0, "{name}: {sum} s");
     }
 }
 
@@ -276,6 +279,7 @@ fn a_software_adapter_heads_its_table_as_one() {
     let record = json(&ends(bench(&args).arg("--json"), 0).0);
     assert_eq!(record["device"]["class"], "software");
     // GL keeps no account.
+    assert!(record["run"]["allocated_bytes"].is_u64() || record["device"]["backend"] != "vulkan", "{record}");
     if let Some(allocated) = record["run"]["allocated_bytes"].as_u64() {
         assert!(allocated >= record["run"]["device_bytes"].as_u64().unwrap(), "{record}");
     }
