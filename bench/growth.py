@@ -15,7 +15,7 @@ for point in report["growth"]:
 WIDE, HIGH, EDGE = 300, 220, 44
 out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * WIDE} {2 * HIGH + 24}" font-family="sans-serif" font-size="11">',
        '<rect width="100%" height="100%" fill="#fff"/>',
-       f'<text x="8" y="16">{escape(report["device"]["name"])}: seconds an epoch (samples) or microseconds a step</text>']
+       f'<text x="8" y="16">{escape(report["device"]["adapter"])}: seconds an epoch (samples) or microseconds a step</text>']
 
 
 def ticks(low, high):
@@ -29,7 +29,7 @@ for number, (axis, points) in enumerate(panels.items()):
     ys = [p[2] if axis == "samples" else p[1] for p in points]
     tx, ty = ticks(min(xs), max(xs)), ticks(min(ys), max(ys))
     span = lambda ticks: max(math.log10(ticks[-1] / ticks[0]), 1e-9)
-    x = lambda v: left + EDGE + math.log10(v / tx[0]) / span(tx) * (WIDE - EDGE - 12)
+    x = lambda v: left + EDGE + math.log10(v / tx[0]) / span(tx) * (WIDE - EDGE - 28)
     y = lambda v: top + HIGH - 34 - math.log10(v / ty[0]) / span(ty) * (HIGH - 52)
     for v in tx:
         out.append(f'<path d="M{x(v):.1f} {y(ty[0]):.1f}V{y(ty[-1]):.1f}" stroke="#eee"/><text x="{x(v):.1f}" y="{top + HIGH - 20}" text-anchor="middle" fill="#555">{v:g}</text>')
