@@ -5,6 +5,7 @@ use image::imageops::FilterType;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbaImage};
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// Longest file that is read, in bytes.
@@ -53,10 +54,32 @@ pub fn decode(bytes: &[u8], name: &Path) -> Result<Picture, Error> {
     }
     // Where the camera's remark cannot be read, the picture is taken as it lies.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    if finer_than_first(bytes) {
+        return Err(bad("samples a colour more finely than its first component".into(), "save it again as PNG"));
+    }
+    // What the decoder's authors did not think of is the file's fault too.
+    let decoded = catch_unwind(AssertUnwindSafe(|| DynamicImage::from_decoder(decoder)));
+    let gave_up = |_| bad("cannot be decoded: the decoder gave up".into(), "save it again as PNG");
+    let mut picture = decoded.map_err(gave_up)?.map_err(broken)?;
     if width.max(height) > WORKING_SIDE {
         picture = picture.resize(WORKING_SIDE, WORKING_SIDE, FilterType::Triangle);
     }
     picture.apply_orientation(orientation);
     Ok(picture.into_rgba8())
+}
+
+/// Whether a component of a JPEG is sampled more finely than the first one, which nobody writes and zune-jpeg 0.5.15 panics at.
+/// Its frame header (ITU-T T.81, B.2.2) has a byte with both factors, and one on each side, for each component.
+fn finer_than_first(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    while let [0xff, marker, high, low, segment @ ..] = rest {
+        if let (0xc0..=0xc2, [_, _, _, _, _, count, components @ ..]) = (*marker, segment) {
+            let mut factors = components.chunks_exact(3).take(usize::from(*count)).map(|component| component[1]);
+            let first = factors.next().unwrap_or_default();
+            return factors.any(|other| other >> 4 > first >> 4 || other & 15 > first & 15);
+        }
+        let length = usize::from(u16::from_be_bytes([*high, *low])).max(2);
+        rest = segment.get(length - 2..).unwrap_or_default();
+    }
+    false
 }
