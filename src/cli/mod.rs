@@ -27,6 +27,7 @@ mod plot;
 mod predict;
 mod presets;
 mod progress;
+mod recorder;
 mod report;
 mod resume;
 mod settings;

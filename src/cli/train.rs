@@ -5,6 +5,7 @@ use super::from;
 use super::limits::LimitOptions;
 use super::options::{DataOptions, EngineOptions, TuneOptions, words};
 use super::progress::Display;
+use super::recorder::{Recorder, last_line, line, resume_line};
 use super::resume::{ResumeOptions, Resumed, command_after, lock};
 use super::settings::{ChoiceOptions, NetOptions};
 use super::signals::Signals;
@@ -17,9 +18,8 @@ use gpu_mlp::data::Split;
 use gpu_mlp::disk::{Os, write_whole};
 use gpu_mlp::metrics::{Metrics, Record, SCHEMA};
 use gpu_mlp::model_file::{self, Description};
-use gpu_mlp::session::{Finish, Inspection, Observer, Progress, Reason, Report, Session, Snapshot, Wish};
+use gpu_mlp::session::{Finish, Reason, Report, Session, Wish};
 use gpu_mlp::tensorboard::Board;
-use gpu_mlp::train::Score;
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -325,92 +325,4 @@ fn next_free(runs: &Path) -> Result<PathBuf, Error> {
         }
     }
     unreachable!("there are more numbers than folders")
-}
-
-/// Writes down what happens in a run: progress on stderr, a line an epoch on stdout, `metrics.jsonl`, TensorBoard's file.
-struct Recorder<'a> {
-    display: Display,
-    board: Option<Board>,
-    sink: Sink,
-    data: &'a str,
-    epochs: usize,
-    show_health: bool,
-    keeper: Keeper,
-    signals: Signals,
-}
-
-impl Observer for Recorder<'_> {
-    fn progress(&mut self, progress: &Progress) -> Wish {
-        self.display.show(progress);
-        self.interrupted().or(self.keeper.due())
-    }
-
-    fn epoch(&mut self, report: &Report) -> Result<Wish, Error> {
-        self.display.clear();
-        self.sink.push(&Record::epoch(report, self.data))?;
-        self.board.iter_mut().try_for_each(|board| board.epoch(report).map(drop))?;
-        let mut text = line(report, self.epochs);
-        let health = report.health.iter().flatten().filter(|_| self.show_health);
-        health.for_each(|layer| text += &format!("\n{layer}"));
-        self.sink.line(&text)?;
-        Ok(self.interrupted().or(self.keeper.epoch(report, self.sink.metrics.bytes())))
-    }
-
-    fn snapshot_at(&mut self, step: u64) -> Option<u64> {
-        self.keeper.due_at(step)
-    }
-
-    fn snapshot(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
-        self.keeper.save(snapshot)
-    }
-
-    fn inspects(&self) -> bool {
-        self.board.is_some()
-    }
-
-    fn inspect(&mut self, inspection: &Inspection) -> Result<(), Error> {
-        self.board.iter_mut().try_for_each(|board| board.inspect(inspection))
-    }
-}
-
-impl Recorder<'_> {
-    fn interrupted(&self) -> Wish {
-        self.signals.code().map_or(Wish::Continue, |_| Wish::Stop(Reason::Interrupted))
-    }
-}
-
-/// What is left of a run that did not come to its end, and how to go on with it.
-fn resume_line(folder: &Path, whole: Option<u64>, outcome: &Result<Reason, Error>) -> String {
-    let folder = folder.display();
-    match (whole, outcome) {
-        (None, _) => format!("checkpoint: none was saved in {folder} yet"),
-        (Some(step), Err(Error::Diverged { .. })) => format!(
-            "checkpoint: all was finite after update {step}; go on from there with `gpu-mlp train --resume {folder} --lr RATE --allow-mismatch lr`"
-        ),
-        (Some(step), _) => {
-            format!("checkpoint: saved after update {step}; go on with `gpu-mlp train --resume {folder}`")
-        }
-    }
-}
-
-/// A score in a few words.
-fn scored(name: &str, score: &Score) -> String {
-    format!("{name} loss {:.4} accuracy {:.2} %", score.loss(), 100.0 * score.accuracy())
-}
-
-/// An epoch in a line.
-fn line(report: &Report, epochs: usize) -> String {
-    let part = if report.whole { String::new() } else { format!(" to update {}", report.step) };
-    let mut text = format!("epoch {}/{epochs}{part}  {}", report.epoch, scored("train", &report.train));
-    for (name, score) in [("validation", &report.validation), ("test", &report.test)] {
-        text += &score.as_ref().map_or_else(String::new, |score| format!("  {}", scored(name, score)));
-    }
-    let (best, seconds, rate) = (if report.best { "  best" } else { "" }, report.seconds, report.images_per_second);
-    format!("{text}{best}  {seconds:.2} s  {rate:.0} images/s")
-}
-
-/// What the test split says at the end of a run that was chosen by another.
-fn last_line(finish: &Finish) -> String {
-    let model = finish.restored.map_or("the last update".to_string(), |epoch| format!("epoch {epoch}, the best"));
-    format!("model of {model}  {}", scored("test", &finish.test))
 }

@@ -77,7 +77,7 @@ pub fn page(subjects: &[Subject]) -> String {
                     } @else {
                         (section("Learning, overlaid", html! {
                             (curves::charts(subjects))
-                            p.note { "Solid: test split. Dashed: training split, each batch scored before it was learned from." }
+                            p.note { "Solid: the validation split where a run keeps one, else the test split. Dashed: the training split, each batch scored before it was learned from." }
                         }))
                         (section_if("Gradients, layer by layer", health::comparison(subjects)))
                         (section_if("Speed", curves::speed(subjects)))

@@ -1,0 +1,100 @@
+//! What a training run leaves on the terminal and on disk while it goes.
+
+use super::progress::Display;
+use super::signals::Signals;
+use super::sink::Sink;
+use gpu_mlp::Error;
+use gpu_mlp::checkpoint::Keeper;
+use gpu_mlp::metrics::Record;
+use gpu_mlp::session::{Finish, Inspection, Observer, Progress, Reason, Report, Snapshot, Wish};
+use gpu_mlp::tensorboard::Board;
+use gpu_mlp::train::Score;
+use std::path::Path;
+
+/// Writes down what happens in a run: progress on stderr, a line an epoch on stdout, `metrics.jsonl`, TensorBoard's file.
+pub struct Recorder<'a> {
+    pub display: Display,
+    pub board: Option<Board>,
+    pub sink: Sink,
+    pub data: &'a str,
+    pub epochs: usize,
+    pub show_health: bool,
+    pub keeper: Keeper,
+    pub signals: Signals,
+}
+
+impl Observer for Recorder<'_> {
+    fn progress(&mut self, progress: &Progress) -> Wish {
+        self.display.show(progress);
+        self.interrupted().or(self.keeper.due())
+    }
+
+    fn epoch(&mut self, report: &Report) -> Result<Wish, Error> {
+        self.display.clear();
+        self.sink.push(&Record::epoch(report, self.data))?;
+        self.board.iter_mut().try_for_each(|board| board.epoch(report).map(drop))?;
+        let mut text = line(report, self.epochs);
+        let health = report.health.iter().flatten().filter(|_| self.show_health);
+        health.for_each(|layer| text += &format!("\n{layer}"));
+        self.sink.line(&text)?;
+        Ok(self.interrupted().or(self.keeper.epoch(report, self.sink.metrics.bytes())))
+    }
+
+    fn snapshot_at(&mut self, step: u64) -> Option<u64> {
+        self.keeper.due_at(step)
+    }
+
+    fn snapshot(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        self.keeper.save(snapshot)
+    }
+
+    fn inspects(&self) -> bool {
+        self.board.is_some()
+    }
+
+    fn inspect(&mut self, inspection: &Inspection) -> Result<(), Error> {
+        self.board.iter_mut().try_for_each(|board| board.inspect(inspection))
+    }
+}
+
+impl Recorder<'_> {
+    fn interrupted(&self) -> Wish {
+        self.signals.code().map_or(Wish::Continue, |_| Wish::Stop(Reason::Interrupted))
+    }
+}
+
+/// What is left of a run that did not come to its end, and how to go on with it.
+pub fn resume_line(folder: &Path, whole: Option<u64>, outcome: &Result<Reason, Error>) -> String {
+    let folder = folder.display();
+    match (whole, outcome) {
+        (None, _) => format!("checkpoint: none was saved in {folder} yet"),
+        (Some(step), Err(Error::Diverged { .. })) => format!(
+            "checkpoint: all was finite after update {step}; go on from there with `gpu-mlp train --resume {folder} --lr RATE --allow-mismatch lr`"
+        ),
+        (Some(step), _) => {
+            format!("checkpoint: saved after update {step}; go on with `gpu-mlp train --resume {folder}`")
+        }
+    }
+}
+
+/// A score in a few words.
+fn scored(name: &str, score: &Score) -> String {
+    format!("{name} loss {:.4} accuracy {:.2} %", score.loss(), 100.0 * score.accuracy())
+}
+
+/// An epoch in a line.
+pub fn line(report: &Report, epochs: usize) -> String {
+    let part = if report.whole { String::new() } else { format!(" to update {}", report.step) };
+    let mut text = format!("epoch {}/{epochs}{part}  {}", report.epoch, scored("train", &report.train));
+    for (name, score) in [("validation", &report.validation), ("test", &report.test)] {
+        text += &score.as_ref().map_or_else(String::new, |score| format!("  {}", scored(name, score)));
+    }
+    let (best, seconds, rate) = (if report.best { "  best" } else { "" }, report.seconds, report.images_per_second);
+    format!("{text}{best}  {seconds:.2} s  {rate:.0} images/s")
+}
+
+/// What the test split says at the end of a run that was chosen by another.
+pub fn last_line(finish: &Finish) -> String {
+    let model = finish.restored.map_or("the last update".to_string(), |epoch| format!("epoch {epoch}, the best"));
+    format!("model of {model}  {}", scored("test", &finish.test))
+}
