@@ -3,7 +3,7 @@
 mod machines;
 
 use gpu_mlp::Error;
-use gpu_mlp::config::Config;
+use gpu_mlp::config::{BatchSize, Config};
 use gpu_mlp::data::{DataSet, digits};
 use gpu_mlp::engine::{Engine, Memory, Pending};
 use gpu_mlp::machine::Machine;
@@ -33,13 +33,11 @@ fn told<T>(result: Result<T, Error>, words: &[&str]) -> Error {
     error
 }
 
-#[test]
-fn a_device_that_is_lost_while_training_is_an_error_and_so_is_all_that_is_asked_of_it_later() {
-    let data = digits_of(2000);
+/// Trains until the device goes, and asks for more afterwards.
+fn lose(config: &Config, data: &DataSet) {
     for machine in adapters() {
         let Machine::Gpu(gpu) = &machine else { unreachable!() };
-        let config = Config { epochs: 100, ..Config::default() };
-        let mut trainer = pollster::block_on(Trainer::open(&config, &data, &machine)).unwrap();
+        let mut trainer = pollster::block_on(Trainer::open(config, data, &machine)).unwrap();
         let mut heard = 0;
         let lost = pollster::block_on(trainer.epoch(&mut |_| {
             heard += 1;
@@ -52,8 +50,20 @@ fn a_device_that_is_lost_while_training_is_an_error_and_so_is_all_that_is_asked_
         assert!(matches!(error, Error::DeviceLost { .. }), "{error:?}");
         told(pollster::block_on(trainer.evaluate()).map(|_| ()), &["lost"]);
         told(pollster::block_on(trainer.model()).map(|_| ()), &["lost"]);
-        told(pollster::block_on(Trainer::open(&config, &data, &machine)).map(|_| ()), &["lost"]);
+        told(pollster::block_on(Trainer::open(config, data, &machine)).map(|_| ()), &["lost"]);
     }
+}
+
+#[test]
+fn a_device_that_is_lost_while_training_is_an_error_and_so_is_all_that_is_asked_of_it_later() {
+    lose(&Config::default(), &digits_of(2000));
+}
+
+/// A device that goes refuses everything from then on, and says that it is gone only when its queue has run empty.
+#[test]
+fn a_device_that_is_lost_with_long_work_before_it_is_lost_and_not_said_to_refuse() {
+    let config = Config { hidden: vec![1024], batch_size: BatchSize::Samples(512), ..Config::default() };
+    lose(&config, &digits_of(4096));
 }
 
 /// An engine that does nothing and never says so.

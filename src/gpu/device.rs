@@ -106,4 +106,9 @@ impl Gpu {
     pub(super) fn check(&self) -> Result<(), Error> {
         self.fault.get(&self.device).map_or(Ok(()), |fault| Err(fault.into()))
     }
+
+    /// What an error scope caught, as an error.
+    pub(super) fn caught(&self, error: wgpu::Error) -> Error {
+        self.fault.explained(error.into(), &self.device).into()
+    }
 }

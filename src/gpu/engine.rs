@@ -1,7 +1,6 @@
 //! The plan as compute passes. Everything is made before the first step; a step only encodes and submits.
 
 use super::device::{Gpu, NOW_SLOT};
-use super::fault::Fault;
 use super::pipelines::Built;
 use super::wait::Signal;
 use crate::engine::{Engine, Memory, Pending};
@@ -128,7 +127,7 @@ impl GpuEngine {
         }
         let (no_memory, invalid) = (no_memory.pop(), invalid.pop());
         if let Some(error) = no_memory.await.or(invalid.await) {
-            return Err(Fault::from(error).into());
+            return Err(gpu.caught(error));
         }
         Ok(GpuEngine {
             gpu: gpu.clone(),

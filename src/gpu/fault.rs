@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// A fault of a device, with what was said of it.
 #[derive(Clone, Debug)]
@@ -47,13 +48,27 @@ impl Faults {
         }
     }
 
-    /// The fault. A device that is gone refuses everything, and says that it is gone only when it is polled.
+    fn kept(&self) -> Option<Fault> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The fault, if there is one.
     pub fn get(&self, device: &wgpu::Device) -> Option<Fault> {
-        let fault = || self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(Fault::Refused(_)) = fault() {
-            // Whatever it answers: it has had the chance.
-            let _ = device.poll(wgpu::PollType::Poll);
+        self.kept().map(|fault| self.explained(fault, device))
+    }
+
+    /// Why the device refused, where that is what the fault says: wgpu refuses everything from the moment that a device
+    /// is gone, but says that it is gone only when its queue has run empty and somebody polls, perhaps another thread.
+    pub fn explained(&self, fault: Fault, device: &wgpu::Device) -> Fault {
+        let begin = Instant::now();
+        let mut idle = 0;
+        while matches!(fault, Fault::Refused(_)) && idle < 20 && begin.elapsed() < Duration::from_secs(10) {
+            if let Some(lost @ Fault::Lost(_)) = self.kept() {
+                return lost;
+            }
+            idle += u32::from(matches!(device.poll(wgpu::PollType::Poll), Ok(wgpu::PollStatus::QueueEmpty)));
+            std::thread::sleep(Duration::from_millis(1));
         }
-        fault()
+        fault
     }
 }

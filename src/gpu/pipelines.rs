@@ -73,7 +73,10 @@ impl Gpu {
         let count = compiled.len();
         for (key, built, error) in compiled {
             if let Some(error) = error.await {
-                return Err(Error::DeviceRefused { reason: format!("{key}: {error}") });
+                return Err(match self.caught(error) {
+                    Error::DeviceRefused { reason } => Error::DeviceRefused { reason: format!("{key}: {reason}") },
+                    other => other,
+                });
             }
             self.built().insert(key.to_string(), built);
         }
