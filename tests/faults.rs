@@ -2,11 +2,12 @@
 
 mod machines;
 
-use gpu_mlp::config::{ActivationName, Config, OnNan};
+use gpu_mlp::config::{ActivationName, Config, OnNan, Optimizer};
 use gpu_mlp::cpu::CpuEngine;
 use gpu_mlp::data::DataSet;
 use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::engine::{Engine, Memory, Pending};
+use gpu_mlp::forms::Forms;
 use gpu_mlp::machine::Machine;
 use gpu_mlp::model::Mlp;
 use gpu_mlp::net::{Net, Sizes};
@@ -102,6 +103,41 @@ fn what_the_optimizer_remembers_is_watched_over_when_it_is_read() {
         panic!("it is read as if it were good")
     };
     assert!(origin.to_string().starts_with("it began with v_w1(128,784)[3,5] of layer 1, which was NaN"), "{origin}");
+}
+
+#[test]
+fn a_memory_of_the_optimizer_that_overflows_is_found_though_weights_and_losses_are_finite() {
+    let data = digits();
+    let config = Config { hidden: vec![], optimizer: Optimizer::Adam, lr: 1e-30, epochs: 1, ..Config::default() };
+    let model = Mlp::new(&[784, 10], config.activation(), config.init, config.seed);
+    for machine in machines() {
+        let forms = Forms { default: machine.form(), ..Forms::default() };
+        // Inputs so large that a gradient has no square.
+        let net = Net::for_training(&config, Sizes::of(&data, forms, machine.limit()), 1e20, 0.0);
+        let engine = block_on(machine.engine(&net.plan)).expect("the plan fits");
+        let mut trainer = Trainer::new(config.clone(), &data, net, &model, engine);
+        block_on(trainer.epoch(&mut |_| {})).expect("all losses are finite");
+        let Err(Error::Diverged { origin, .. }) = block_on(trainer.tensors()) else { panic!("nothing overflowed") };
+        let Origin::Tensor { tensor, layer: 1, step: 1, kernel: Some(kernel), value, .. } = &origin else {
+            panic!("{origin}")
+        };
+        assert!(tensor == "v_w1(10,784)" && kernel.starts_with("update_adam") && *value == f32::INFINITY, "{origin}");
+    }
+}
+
+#[test]
+fn a_run_that_began_with_a_model_is_repeated_from_that_model() {
+    let data = digits();
+    let config = Config { lr: 1e38, ..Config::default() };
+    let model = Mlp::new(&[784, 128, 10], config.activation(), config.init, 77);
+    for machine in machines() {
+        let mut trainer = block_on(Trainer::open(&config, &data, &machine)).expect("it fits");
+        trainer.begin_with(&model).expect("it has the widths of the net");
+        let (_, _, origin) = fault(&mut trainer);
+        assert!(matches!(origin, Origin::Tensor { kernel: Some(_), .. }), "{origin}");
+        let tensors = block_on(trainer.tensors()).expect("all of them are finite");
+        assert!(tensors[0].values == model.layers[0].weight, "it was left as another model");
+    }
 }
 
 #[test]

@@ -130,6 +130,42 @@ fn a_bar_is_fitted_to_20_pixels_with_its_middle_in_the_middle() {
 }
 
 #[test]
+fn a_photo_that_says_how_it_was_held_is_turned_upright() {
+    // An L: a long stroke down, a short one to the right at its foot. All edges are of JPEG's blocks of 8 pixels.
+    let jpeg = |pixel: &dyn Fn(u32, u32) -> bool, (width, height)| {
+        let image = GrayImage::from_fn(width, height, |x, y| Luma([if pixel(x, y) { 0 } else { 255 }]));
+        let mut bytes = Cursor::new(Vec::new());
+        image.write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
+        bytes.into_inner()
+    };
+    let l = |x: u32, y: u32| {
+        (16..24).contains(&x) && (16..64).contains(&y) || (16..40).contains(&x) && (56..64).contains(&y)
+    };
+    let upright = jpeg(&l, (64, 80));
+    // Exif with one entry (TIFF 6.0, tag 274, Orientation): which way the first row and the first column lie.
+    let held = |of: Vec<u8>, way: u8| {
+        let mut exif = *b"\xff\xe1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x01\0\0\0\0\0\0\0";
+        exif[28] = way;
+        [&of[..2], &exif, &of[2..]].concat()
+    };
+    // 6: the first row is the right side, 8: the left side; 3: upside down; 2: as in a mirror.
+    let lying: [(u8, &dyn Fn(u32, u32) -> bool, (u32, u32)); 4] = [
+        (6, &|x, y| l(63 - y, x), (80, 64)),
+        (8, &|x, y| l(y, 79 - x), (80, 64)),
+        (3, &|x, y| l(63 - x, 79 - y), (64, 80)),
+        (2, &|x, y| l(63 - x, y), (64, 80)),
+    ];
+    let pixels = |bytes: &[u8]| seen(bytes).unwrap().pixels;
+    for (way, pixel, size) in lying {
+        let lies = jpeg(pixel, size);
+        assert!(pixels(&lies) != pixels(&upright), "{way}: without a word about it, it lies");
+        let (turned, upright) = (pixels(&held(lies, way)), pixels(&upright));
+        let most = turned.iter().zip(&upright).map(|(one, two)| one.abs_diff(*two)).max();
+        assert!(most < Some(8), "{way}: {most:?} of 255 apart");
+    }
+}
+
+#[test]
 fn specks_are_taken_away_and_a_second_shape_is_spoken_of() {
     let bar = [90, 40, 20, 200];
     let clean = seen(&bars((200, 300), &[bar])).unwrap();

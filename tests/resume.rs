@@ -5,8 +5,10 @@ mod runs;
 
 use rand::{RngExt, SeedableRng};
 use runs::{Facts, adapter, complete, facts, generations, long, metrics, signal, start, train};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -222,6 +224,38 @@ fn a_checkpoint_with_a_changed_byte_is_named_and_the_one_before_is_taken() {
     same(&facts(&folder.path().join("run")), &facts(&folder.path().join("whole")), "from the one before");
     generations(&folder.path().join("run")).iter().for_each(|path| damage(path));
     refused(folder.path(), &["--resume", "run"], 5, &["SHA-256", "expected"]);
+}
+
+/// A folder may come from somebody else, and its checkpoint says with which words the run goes on.
+#[test]
+fn a_checkpoint_decides_neither_what_is_replaced_nor_where_else_is_written() {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path();
+    complete(train(at, &small(&["--out", "run", "--max-steps", "100"])));
+    let tensors = generations(&at.join("run")).pop().unwrap();
+    let begins = tensors.file_stem().unwrap().to_str().unwrap();
+    let manifests = || std::fs::read_dir(tensors.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    let is_manifest =
+        |path: &PathBuf| path.to_str().unwrap().ends_with(".json") && path.to_str().unwrap().contains(begins);
+    let path = manifests().find(is_manifest).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let say = |words: &[&str]| {
+        let mut manifest: Value = serde_json::from_str(&text).unwrap();
+        manifest["state"]["words"].as_array_mut().unwrap().extend(words.iter().map(|&word| word.into()));
+        manifests().filter(is_manifest).for_each(|path| std::fs::remove_file(path).unwrap());
+        let text = manifest.to_string();
+        let hash: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+        std::fs::write(tensors.with_file_name(format!("{begins}-{}.json", &hash[..16])), text).unwrap();
+    };
+    for words in [["--out", "elsewhere"].as_slice(), &["--force", "--json"], &["--help"], &["runs"]] {
+        say(words);
+        refused(at, &["--resume", "run"], 5, &["run", words[0], "no run leaves"]);
+    }
+    say(&["--tensorboard", "board"]);
+    let output = complete(train(at, &["--resume", "run"]));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("after update 100, and in board for TensorBoard"), "{stderr}");
 }
 
 #[test]

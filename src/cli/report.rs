@@ -5,14 +5,13 @@ use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::assess::assess;
 use gpu_mlp::config::file::RunFile;
-use gpu_mlp::data::DataSet;
+use gpu_mlp::data::{self, DataSet};
 use gpu_mlp::disk::{Os, write_whole};
 use gpu_mlp::history::History;
 use gpu_mlp::machine::Machine;
 use gpu_mlp::model::Mlp;
 use gpu_mlp::model_file::{self, Description};
 use gpu_mlp::report::{MOST_RUNS, Results, Subject, page};
-use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -124,8 +123,7 @@ impl Report {
 
 /// The hash of a file, if it can be read.
 fn sha256(path: &Path) -> Option<String> {
-    let hash = Sha256::digest(std::fs::read(path).ok()?);
-    Some(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+    std::fs::read(path).ok().map(|bytes| data::sha256(&bytes))
 }
 
 /// What a run is called: its folder and the one above, if it is a number.

@@ -114,16 +114,39 @@ fn last_in(runs: &Path) -> Option<PathBuf> {
     Some(runs.join(numbers.filter(with_checkpoints).max()?.to_string()))
 }
 
-/// The command line of this run put after words of the resumed one: what is said again counts.
-pub fn command_after(words: &[String]) -> super::train::Train {
-    let mut line: Vec<OsString> = ["gpu-mlp", "train"].map(OsString::from).to_vec();
-    line.extend(words.iter().map(OsString::from));
-    line.extend(std::env::args_os().skip(2));
-    let command = super::command().mut_subcommand("train", |train| train.args_override_self(true));
-    let cli = command.try_get_matches_from(line).and_then(|matches| Cli::from_arg_matches(&matches));
-    match cli.unwrap_or_else(|error| error.exit()).command {
-        Command::Train(train) => *train,
-        _ => unreachable!("the line says train"),
+/// The options whose words a run leaves to whoever goes on with it.
+const LEFT: [&str; 9] = [
+    "--data",
+    "--digits-train",
+    "--digits-test",
+    "--digits-seed",
+    "--engine",
+    "--adapter",
+    "--backend",
+    "--from",
+    "--tensorboard",
+];
+
+impl Resumed {
+    /// The command line of this run put after the words of the resumed one: what is said again counts.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] if the words are not such as a run leaves: the folder may be a stranger's.
+    pub fn command(&self) -> Result<super::train::Train, Error> {
+        let words = &self.found.generation.state.words;
+        if let Some(pair) = words.chunks(2).find(|pair| pair.len() < 2 || !LEFT.contains(&pair[0].as_str())) {
+            let problem = format!("it would go on with {:?} on the command line, which no run leaves there", pair[0]);
+            return Err(Error::Checkpoint { path: self.folder.clone(), problem });
+        }
+        let mut line: Vec<OsString> = ["gpu-mlp", "train"].map(OsString::from).to_vec();
+        line.extend(words.iter().map(OsString::from));
+        line.extend(std::env::args_os().skip(2));
+        let command = super::command().mut_subcommand("train", |train| train.args_override_self(true));
+        let cli = command.try_get_matches_from(line).and_then(|matches| Cli::from_arg_matches(&matches));
+        match cli.unwrap_or_else(|error| error.exit()).command {
+            Command::Train(train) => Ok(*train),
+            _ => unreachable!("the line says train"),
+        }
     }
 }
 

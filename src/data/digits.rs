@@ -24,7 +24,7 @@ use rand::{SeedableRng, rngs::ChaCha8Rng};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::{DataSet, Split};
+use super::{DataSet, Split, hex};
 use skeletons::Family;
 
 /// Pixels, and bytes, of one image.
@@ -82,7 +82,7 @@ pub fn generate(options: &Options) -> DataSet {
         train,
         validation: None,
         test,
-        sha256: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+        sha256: hex(&hash.finalize()),
         origin: format!("generated from strokes, seed {}", options.seed),
     }
 }

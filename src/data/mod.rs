@@ -229,7 +229,7 @@ pub fn combined_sha256(hashes: &[String; 4]) -> String {
 }
 
 /// SHA-256 in hex.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
+pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 

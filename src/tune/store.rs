@@ -1,10 +1,10 @@
 //! What was chosen before: one JSON file for each adapter, driver and version of this program.
 
 use crate::cache::{file_name, replace};
+use crate::data::sha256;
 use crate::error::Error;
 use crate::forms::Chosen;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -35,10 +35,9 @@ impl Store {
     /// Reads the file of an adapter. One that cannot be read, or is of another adapter, counts for nothing.
     pub fn open(folder: &Path, adapter: &str) -> Store {
         // Names of adapters can be long and hold anything: the file's is a readable part of it and a hash of all.
-        let hash = Sha256::digest(format!("{adapter} {VERSION}"));
-        let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let hash = sha256(format!("{adapter} {VERSION}").as_bytes());
         let readable: String = file_name(adapter).chars().take(40).collect();
-        let path = folder.join("tune").join(format!("{readable}-{hash}.json"));
+        let path = folder.join("tune").join(format!("{readable}-{}.json", &hash[..16]));
         let (forms, note) = match read(&path, adapter) {
             Ok(forms) => (forms, None),
             Err(problem) => (Chosen::new(), Some(format!("{}: {problem}; it is made anew", path.display()))),

@@ -1,0 +1,58 @@
+//! The end of a run.
+
+use crate::cli::recorder::{Recorder, last_line, resume_line};
+use gpu_mlp::Error;
+use gpu_mlp::data::sha256;
+use gpu_mlp::disk::{Os, write_whole};
+use gpu_mlp::metrics::Record;
+use gpu_mlp::model_file::{self, Description};
+use gpu_mlp::session::{Finish, Reason, Session};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Saves what a run came to, whatever that is: a last checkpoint and how to go on from it, the model, the last records.
+pub async fn end(
+    mut session: Session<'_>,
+    recorder: Recorder<'_>,
+    outcome: Result<Reason, Error>,
+    folder: &Path,
+    start: Instant,
+) -> anyhow::Result<ExitCode> {
+    let Recorder { mut display, mut board, mut sink, mut keeper, signals, .. } = recorder;
+    display.clear();
+    let kept = match &outcome {
+        Ok(_) => session.snapshot().await.and_then(|last| keeper.save(&last)).and_then(|()| keeper.settle()),
+        Err(_) => keeper.settle(),
+    };
+    if !matches!(outcome, Ok(Reason::Finished)) {
+        eprintln!("{}", resume_line(folder, keeper.whole(), &outcome));
+    }
+    let seconds = || start.elapsed().as_secs_f64();
+    if let Err(Error::Diverged { .. }) = outcome {
+        let (reason, seconds) = (Reason::Diverged, seconds());
+        sink.push(&Record::End { seconds, reason, model_sha256: None, restored_epoch: None, test: None })?;
+    }
+    let reason = outcome?;
+    kept?;
+    let trainer = session.trainer();
+    let (step, description) = (trainer.step(), Description::of(trainer.config(), trainer.data(), trainer.net()));
+    let chosen = trainer.data().validation.is_some();
+    let finish = session.finish().await?;
+    if chosen {
+        sink.line(&last_line(&finish))?;
+        board.iter_mut().try_for_each(|board| board.test(step, &finish.test))?;
+    }
+    let path = folder.join("model.safetensors");
+    let bytes = model_file::to_bytes(&path, &finish.model, &description)?;
+    write_whole(&Os, &path, &bytes)?;
+    let hash = sha256(&bytes);
+    let Finish { restored: restored_epoch, test, .. } = finish;
+    let (model_sha256, test) = (Some(hash.as_str()), Some(test.into()));
+    sink.push(&Record::End { seconds: seconds(), reason, model_sha256, restored_epoch, test })?;
+    if reason != Reason::Finished {
+        say!("ended: {reason}");
+    }
+    say!("model: {} (sha256 {})", path.display(), &hash[..16]);
+    Ok(signals.code().filter(|_| reason == Reason::Interrupted).unwrap_or(ExitCode::SUCCESS))
+}
