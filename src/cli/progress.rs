@@ -36,8 +36,9 @@ impl Display {
                 style.into_iter().for_each(|style| bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ ")));
                 bar
             });
-            bar.set_position(at.score.samples);
+            // Each of the two draws; the words first, so that the bar never stands there without them.
             bar.set_message(words(at));
+            bar.set_position(at.score.samples);
         } else if self.last.elapsed() >= EVERY {
             let share = 100.0 * at.score.samples as f64 / at.samples as f64;
             eprintln!("{epoch} at {share:.0} %  {}", words(at));
