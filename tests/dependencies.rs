@@ -1,12 +1,54 @@
 //! What the tree of dependencies may hold. `cargo deny check` asks more, where it is installed.
 
-use std::collections::BTreeSet;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
+fn deny() -> toml::Table {
+    include_str!("../deny.toml").parse().expect("deny.toml is TOML")
+}
+
 fn allowed() -> Vec<String> {
-    let deny: toml::Table = include_str!("../deny.toml").parse().expect("deny.toml is TOML");
-    let list = deny["licenses"]["allow"].as_array().expect("a list").iter();
-    list.map(|name| name.as_str().expect("a name").to_owned()).collect()
+    let list = deny()["licenses"]["allow"].as_array().expect("a list").clone();
+    list.iter().map(|name| name.as_str().expect("a name").to_owned()).collect()
+}
+
+/// All crates of the tree, of every feature and platform.
+fn packages() -> Vec<Value> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["metadata", "--format-version", "1", "--all-features", "--locked"]);
+    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let packages = metadata["packages"].as_array().expect("packages").clone();
+    assert!(packages.len() > 50, "{} packages", packages.len());
+    packages
+}
+
+#[test]
+fn a_crate_that_is_there_twice_is_known() {
+    let list = deny()["bans"]["skip"].as_array().expect("a list").clone();
+    let known: BTreeSet<String> = list.iter().map(|one| one["crate"].as_str().expect("a crate").to_owned()).collect();
+    let mut versions = BTreeMap::<String, Vec<String>>::new();
+    for package in packages() {
+        let text = |key: &str| package[key].as_str().expect("text").to_owned();
+        // An old version that only hands on what the new one has is no second crate.
+        if package["dependencies"].as_array().expect("a list").iter().any(|one| one["name"] == package["name"]) {
+            continue;
+        }
+        versions.entry(text("name")).or_default().push(text("version"));
+    }
+    // `crate@1` stands for all versions 1.x.y, `crate@0.2` for 0.2.x.
+    let skipped = |name: &str, version: &str| {
+        known.iter().any(|one| format!("{name}@{version}.").starts_with(&format!("{one}.")))
+    };
+    let mut used = 0;
+    for (name, versions) in &versions {
+        let others: Vec<&String> = versions.iter().filter(|version| !skipped(name, version)).collect();
+        used += versions.len() - others.len();
+        assert!(others.len() <= 1, "{name} is there as {versions:?}: see deny.toml");
+    }
+    assert!(used >= known.len(), "deny.toml knows {known:?}, some of which are gone");
 }
 
 /// Whether one may choose licences that are all allowed. `/` is an old way to write OR.
@@ -18,15 +60,8 @@ fn acceptable(expression: &str, allowed: &[String]) -> bool {
 
 #[test]
 fn every_licence_in_the_tree_is_allowed() {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["metadata", "--format-version", "1", "--all-features", "--locked"]);
-    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let packages = metadata["packages"].as_array().expect("packages");
-    assert!(packages.len() > 50, "{} packages", packages.len());
     let allowed = allowed();
-    for package in packages {
+    for package in packages() {
         let licence = package["license"].as_str().unwrap_or("none");
         assert!(acceptable(licence, &allowed), "{} is under {licence}", package["name"]);
     }
