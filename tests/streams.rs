@@ -81,3 +81,15 @@ fn an_error_of_a_closed_pipe_is_not_mistaken_for_another() {
     let wrong = gpu_mlp(folder.path()).args(["eval", "none.safetensors"]).stdout(closed()).output().expect("it runs");
     assert_ne!(wrong.status.code(), Some(0), "a missing model stays an error");
 }
+
+#[test]
+fn a_verdict_stands_although_nobody_reads_what_it_is_about() {
+    let folder = with_a_run();
+    let call = |args: &[String], more: &[&str]| {
+        let output = gpu_mlp(folder.path()).args(args).args(more).stdout(closed()).output().expect("it runs");
+        output.status.code()
+    };
+    assert_eq!(call(&args("eval"), &["--min-accuracy", "1", "--quiet"]), Some(3));
+    let files = ["predict", "runs/1/model.safetensors", "--engine", "cpu", "none.png"].map(str::to_owned);
+    assert_eq!(call(&files, &[]), Some(5));
+}

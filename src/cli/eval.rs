@@ -2,6 +2,7 @@
 
 use super::model::ModelOptions;
 use super::options::{DataOptions, EngineOptions};
+use super::out::out;
 use clap::Args;
 use gpu_mlp::assess::{Assessment, BINS, assess, expected_error, wilson};
 use gpu_mlp::data::DataSet;
@@ -56,7 +57,7 @@ impl Eval {
             true => format!("{}\n", object(&result, &data)),
             false => tables(&result),
         };
-        std::io::stdout().write_all(text.as_bytes())?;
+        out().write_all(text.as_bytes())?;
         let accuracy = result.score.accuracy();
         if let Some(wanted) = self.min_accuracy.filter(|&wanted| accuracy < wanted) {
             eprintln!("check failed: the accuracy is {accuracy}, below {wanted}");

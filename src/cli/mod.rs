@@ -21,6 +21,7 @@ mod lr_find;
 mod manual;
 mod model;
 mod options;
+mod out;
 mod parity;
 mod plan;
 mod plot;

@@ -1,6 +1,7 @@
 //! `gpu-mlp parity`
 
 use super::options::EngineOptions;
+use super::out::out;
 use clap::Args;
 use gpu_mlp::config::{ActivationName, BatchSize, Config, Optimizer, PlanKind, Precision};
 use gpu_mlp::court::{Verdict, compare_steps, judge};
@@ -31,7 +32,7 @@ pub struct Parity {
 impl Parity {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let machine = self.engine.adapter().await?;
-        let mut out = std::io::stdout();
+        let mut out = out();
         writeln!(out, "{} against the CPU\n", machine.description())?;
         writeln!(
             out,

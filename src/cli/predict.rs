@@ -5,6 +5,7 @@ mod show;
 
 use super::model::ModelOptions;
 use super::options::{DataOptions, EngineOptions};
+use super::out::out;
 use clap::{Args, ValueEnum};
 use files::Files;
 use gpu_mlp::Error;
@@ -90,7 +91,7 @@ impl Predict {
             (batch, code, self.engine.machine().await?)
         };
         let predictions = classify(&machine, &model, &description, batch.pixels.clone(), &batch.item).await?;
-        let mut out = std::io::stdout().lock();
+        let mut out = out();
         for sample in 0..batch.names.len() {
             let pixels = &batch.pixels[sample * model.inputs()..][..model.inputs()];
             if self.json {

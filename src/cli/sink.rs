@@ -1,5 +1,6 @@
 //! Where the records of a run go.
 
+use super::out::out;
 use gpu_mlp::Error;
 use gpu_mlp::metrics::{Metrics, Record};
 use std::io::Write;
@@ -28,9 +29,6 @@ impl Sink {
 
     /// Whoever read the lines may have seen enough; the model is wanted all the same.
     fn say(&self, line: &str) -> Result<(), Error> {
-        match writeln!(std::io::stdout(), "{line}") {
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.map_err(Error::file("stdout")),
-        }
+        writeln!(out(), "{line}").map_err(Error::file("stdout"))
     }
 }

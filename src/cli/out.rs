@@ -1,0 +1,27 @@
+//! Standard output for commands that end with a verdict, which must not be lost because a reader has seen enough.
+
+use std::io::{ErrorKind, Result, Stdout, Write, stdout};
+
+/// Standard output; what comes after its reader has gone is dropped.
+pub struct Out(Stdout);
+
+pub fn out() -> Out {
+    Out(stdout())
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        unless_closed(self.0.write(bytes), bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        unless_closed(self.0.flush(), ())
+    }
+}
+
+fn unless_closed<T>(result: Result<T>, dropped: T) -> Result<T> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(dropped),
+        result => result,
+    }
+}
