@@ -9,6 +9,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -127,8 +128,12 @@ fn n_updates_and_then_n_more_are_2n_updates_and_the_record_has_each_epoch_once()
         complete(train(folder.path(), &["--resume", "run", "--max-steps", limit]));
     }
     same(&facts(&folder.path().join("run")), &facts(&folder.path().join("whole")), "in four parts");
-    // A run that is finished stays as it is.
-    complete(train(folder.path(), &["--resume", "run"]));
+    // A run that is finished stays as it is; and options of all commands may stand before this one.
+    let mut quiet = Command::new(train(folder.path(), &[]).get_program());
+    quiet.current_dir(folder.path()).env("HOME", folder.path()).args(["-q", "train", "--resume", "run"]);
+    let output = complete(quiet);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.starts_with("resumed: run") && stderr.lines().count() == 1, "{stderr}");
     same(&facts(&folder.path().join("run")), &facts(&folder.path().join("whole")), "once more");
 }
 

@@ -138,9 +138,13 @@ impl Resumed {
             let problem = format!("it would go on with {:?} on the command line, which no run leaves there", pair[0]);
             return Err(Error::Checkpoint { path: self.folder.clone(), problem });
         }
-        let mut line: Vec<OsString> = ["gpu-mlp", "train"].map(OsString::from).to_vec();
+        let said: Vec<OsString> = std::env::args_os().skip(1).collect();
+        // Only options of all commands stand before the command, and none of them has a value.
+        let train = said.iter().position(|word| word == "train").unwrap_or(0);
+        let mut line = vec![OsString::from("gpu-mlp")];
+        line.extend_from_slice(&said[..=train]);
         line.extend(words.iter().map(OsString::from));
-        line.extend(std::env::args_os().skip(2));
+        line.extend_from_slice(&said[train + 1..]);
         let command = super::command().mut_subcommand("train", |train| train.args_override_self(true));
         let cli = command.try_get_matches_from(line).and_then(|matches| Cli::from_arg_matches(&matches));
         match cli.unwrap_or_else(|error| error.exit()).command {
