@@ -103,6 +103,31 @@ fn what_is_no_setting_is_refused_with_what_may_have_been_meant() {
     );
 }
 
+#[test]
+fn a_variable_is_for_the_settings_of_a_run_and_is_named_where_it_is_refused() {
+    let folder = folder();
+    let small = ["--engine", "cpu", "--data", "digits", "--digits-train", "300", "--digits-test", "50"];
+    let call = |args: &[&str], variables: &[(&str, &str)]| {
+        let mut command = gpu_mlp(folder.path());
+        command.args(args).args(small).envs(variables.iter().copied());
+        command
+    };
+    // An empty variable is none.
+    says(&mut call(&["train", "--epochs", "1"], &[("GPU_MLP_LR", ""), ("GPU_MLP_EARLY_STOPPING", "")]));
+    let net = [("GPU_MLP_ACTIVATION", "tanh"), ("GPU_MLP_ALPHA", "0.3"), ("GPU_MLP_NORMALIZE", "unit")];
+    says(&mut call(&["eval", "runs/1/model.safetensors"], &net));
+    says(&mut call(&["lr-find", "--steps", "60"], &[("GPU_MLP_FROM", "runs/1/model.safetensors")]));
+    says(&mut call(&["bench", "--run-only", "--max-time", "0.1", "--floor=0"], &[("GPU_MLP_MAX_TIME", "10m")]));
+
+    let lr = [("GPU_MLP_LR", "fast")];
+    let stderr = refuses(&mut call(&["train"], &lr), 2);
+    assert!(stderr.contains("--lr") && stderr.contains("GPU_MLP_LR in the environment"), "{stderr}");
+    let stderr = refuses(&mut call(&["train", "--lr", "slow"], &lr), 2);
+    assert!(stderr.contains("'slow'") && !stderr.contains("GPU_MLP_LR"), "{stderr}");
+    let words = refuses(call(&["train", "--epochs", "0", "--quiet"], &[]).env("GPU_MLP_EPOCH", "3"), 2);
+    assert!(!words.contains("note: "), "{words}");
+}
+
 fn model(folder: &Path, run: &str) -> Vec<u8> {
     std::fs::read(folder.join("runs").join(run).join("model.safetensors")).expect("a model")
 }

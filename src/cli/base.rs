@@ -67,7 +67,7 @@ impl Base {
         let same = now.engine == record.engine && (now.engine == "cpu" || now.device == record.device);
         if !same || now.version != record.version {
             let Record { version, engine, device, .. } = record;
-            eprintln!(
+            say!(
                 "note: {} is of version {version} on {engine}, {device}: this run may differ in its bits",
                 path.display()
             );

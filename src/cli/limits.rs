@@ -20,7 +20,7 @@ pub struct LimitOptions {
     /// Learn from as many samples as this many batches have: a net that cannot learn them by heart has a mistake in it
     #[arg(long, conflicts_with = "limit_train", value_name = "N")]
     overfit_batches: Option<usize>,
-    /// Lay everything out, train one batch, score one of each split, write nothing
+    /// Lay everything out, train one batch, score one of each split, write no run
     #[arg(long)]
     pub dry_run: bool,
 }

@@ -72,7 +72,8 @@ Examples:
   gpu-mlp parity                             does this GPU compute what the CPU computes?
   gpu-mlp bench --config S                   how fast, and how near to the machine's limit?
 
-Exit codes: 0 ok, 1 failure, 2 usage, 3 a check failed, 4 no usable adapter, 5 bad or missing data, 6 diverged.";
+Exit codes: 0 ok, 1 failure, 2 usage, 3 a check failed, 4 no usable adapter, 5 bad or missing data, 6 diverged,
+130 and 143 interrupted.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -113,9 +114,12 @@ impl Cli {
     /// Reads flags, and below them the environment; says on stderr what in there is no setting.
     pub fn read() -> Self {
         let mut command = command();
-        let matches = command.get_matches_mut();
-        let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
-        environment::strangers(&command).iter().for_each(|note| eprintln!("note: {note}"));
+        let matches = command.try_get_matches_from_mut(std::env::args_os());
+        let cli =
+            matches.and_then(|matches| Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command)));
+        let cli = cli.unwrap_or_else(|error| environment::named(error, &command).exit());
+        QUIET.store(cli.quiet, Ordering::Relaxed);
+        environment::strangers(&command).iter().for_each(|note| say!("note: {note}"));
         cli
     }
 
@@ -142,7 +146,6 @@ impl Cli {
     /// with the seconds since the program began; in colours on a terminal, unless NO_COLOR is set.
     pub fn log(&self) {
         use tracing_subscriber::{EnvFilter, fmt::time::uptime};
-        QUIET.store(self.quiet, Ordering::Relaxed);
         let filter = match (self.quiet, self.verbose) {
             (true, _) => "error,wgpu_core=off,wgpu_hal=off,naga=off",
             (_, 0) => "warn,wgpu_core=error,wgpu_hal=error,naga=error",

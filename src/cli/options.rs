@@ -196,7 +196,7 @@ impl DataOptions {
         let request = Request { offline: true, ..self.request() };
         data::open(&request, &mut |event| {
             if let Event::Note(note) = event {
-                eprintln!("note: {note}");
+                say!("note: {note}");
             }
         })
     }

@@ -71,14 +71,14 @@ impl ResumeOptions {
         };
         match (folder, found) {
             (Some(folder), Some(found)) => {
-                found.passed_over.iter().for_each(|problem| eprintln!("note: a checkpoint is damaged, {problem}"));
+                found.passed_over.iter().for_each(|problem| say!("note: a checkpoint is damaged, {problem}"));
                 Ok(Some(Resumed { folder, found }))
             }
             (Some(path), None) if !auto => {
                 Err(Error::Checkpoint { path, problem: "there is no checkpoint in it to go on from".into() })
             }
             _ => {
-                eprintln!("note: there is no run to go on with, so a new one begins");
+                say!("note: there is no run to go on with, so a new one begins");
                 Ok(None)
             }
         }
@@ -90,7 +90,7 @@ impl ResumeOptions {
         let differences = then.differences(now);
         let allowed = |name: &str| self.allow_mismatch.iter().any(|allowed| allowed.replace('-', "_") == name);
         for difference in differences.iter().filter(|difference| allowed(&difference.name)) {
-            eprintln!("note: this is not as it was, as allowed: {difference}");
+            say!("note: this is not as it was, as allowed: {difference}");
         }
         let refused: Vec<_> = differences.iter().filter(|difference| !allowed(&difference.name)).collect();
         if refused.is_empty() {

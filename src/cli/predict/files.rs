@@ -25,7 +25,7 @@ pub fn read(paths: &[PathBuf], fit: Fit, item: &[usize]) -> Result<Files, Error>
     for path in paths {
         match bytes(path).and_then(|bytes| sample(&bytes, path, fit, item)) {
             Ok(sample) => {
-                sample.notes.iter().for_each(|note| eprintln!("note: {}: {note}", path.display()));
+                sample.notes.iter().for_each(|note| say!("note: {}: {note}", path.display()));
                 batch.names.push(path.display().to_string());
                 batch.pixels.extend(sample.pixels);
             }
