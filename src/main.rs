@@ -29,7 +29,7 @@ fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             match error.downcast_ref::<Error>() {
                 Some(known) => {
-                    eprintln!("next: {}", known.next());
+                    eprintln!("next: {}", cli::next(known));
                     if matches!(known, Error::NoAnswer { .. }) {
                         // A thread still waits in the driver, which could crash if it were taken down around it.
                         signal_hook::low_level::exit(exit_code(known).into());

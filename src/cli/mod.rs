@@ -37,8 +37,10 @@ mod sink;
 mod train;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
+use gpu_mlp::Error;
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Train multilayer perceptrons on the GPU, on Vulkan, Metal or DX12, or on the CPU.
@@ -56,10 +58,19 @@ pub struct Cli {
 }
 
 static QUIET: AtomicBool = AtomicBool::new(false);
+static COMMAND: OnceLock<String> = OnceLock::new();
 
 /// Whether stderr is for errors only.
 pub fn quiet() -> bool {
     QUIET.load(Ordering::Relaxed)
+}
+
+/// What to do about an error: of a setting, to look at the help of the command that was given.
+pub fn next(error: &Error) -> String {
+    match (error, COMMAND.get()) {
+        (Error::Setting(_), Some(command)) => format!("see `gpu-mlp {command} --help`"),
+        _ => error.next().into(),
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -115,8 +126,10 @@ impl Cli {
     pub fn read() -> Self {
         let mut command = command();
         let matches = command.try_get_matches_from_mut(std::env::args_os());
-        let cli =
-            matches.and_then(|matches| Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command)));
+        let cli = matches.and_then(|matches| {
+            matches.subcommand_name().iter().for_each(|name| _ = COMMAND.set(name.to_string()));
+            Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+        });
         let cli = cli.unwrap_or_else(|error| environment::named(error, &command).exit());
         QUIET.store(cli.quiet, Ordering::Relaxed);
         environment::strangers(&command).iter().for_each(|note| say!("note: {note}"));

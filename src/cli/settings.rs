@@ -196,8 +196,15 @@ fn widths(text: &str) -> Result<Widths, String> {
 
 /// What was given of a group of options: what was not is no entry of a table.
 fn given<T: FromArgMatches + Serialize>(matches: &ArgMatches) -> Result<Settings, clap::Error> {
-    let invalid = |error| clap::Error::raw(clap::error::ErrorKind::InvalidValue, error);
-    Settings::try_from(T::from_arg_matches(matches)?).map_err(invalid)
+    let options = T::from_arg_matches(matches)?;
+    Settings::try_from(&options).map_err(|error| {
+        // TOML's own message does not say which it is.
+        let all = serde_json::to_value(&options).unwrap_or_default();
+        let mut given = all.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+        let refused = given.find(|(_, value)| Value::try_from(value).is_err());
+        let name = refused.map_or(String::new(), |(name, _)| format!("--{}: ", name.replace('_', "-")));
+        clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{name}{error}\n"))
+    })
 }
 
 impl FromArgMatches for NetOptions {
