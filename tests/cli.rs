@@ -137,9 +137,9 @@ fn a_run_is_not_replaced_unless_asked() {
 #[test]
 fn auto_says_that_digits_stand_in_for_mnist_in_every_record() {
     let folder = TempDir::new().unwrap();
-    let args =
-        ["train", "--engine", "cpu", "--offline", "--epochs", "1", "--digits-train", "500", "--digits-test", "50"];
-    let output = gpu_mlp(folder.path()).args(args).output().unwrap();
+    let args = ["train", "--engine", "cpu", "--offline", "--epochs", "1"];
+    let few = ["--data", "auto", "--digits-train", "500", "--digits-test", "50"];
+    let output = gpu_mlp(folder.path()).args(args).args(few).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && stderr.contains("note: ") && stderr.contains("digits"), "{stderr}");
     let metrics = std::fs::read_to_string(folder.path().join("runs/1/metrics.jsonl")).unwrap();
@@ -148,6 +148,55 @@ fn auto_says_that_digits_stand_in_for_mnist_in_every_record() {
         assert_eq!(record["data"], "digits");
     }
     fails(gpu_mlp(folder.path()).args(["train", "--data", "mnist", "--offline"]), 5, &["offline"]);
+}
+
+#[test]
+fn options_of_digits_mean_digits_and_no_other_data_set() {
+    let folder = TempDir::new().unwrap();
+    let few = ["--digits-train", "500", "--digits-test", "50"];
+    let call = |args: &[&str]| {
+        let mut command = gpu_mlp(folder.path());
+        command.args(["train", "--engine", "cpu", "--epochs", "1"]).args(args);
+        command
+    };
+    // Without a note: they do not stand in for anything.
+    let output = call(&few).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.success() && stderr.contains("data: digits, 500 + 50") && !stderr.contains("note: "),
+        "{stderr}"
+    );
+    fails(call(&few).args(["--data", "mnist"]), 2, &["data is mnist", "--data digits"]);
+    fails(call(&few).args(["--data", "set"]), 2, &["data is set"]);
+    fails(call(&few).env("GPU_MLP_DATA", "mnist"), 2, &["data is mnist"]);
+    std::fs::write(folder.path().join("my.toml"), "data = \"mnist\"").unwrap();
+    fails(call(&few).args(["--config", "my.toml"]), 2, &["data is mnist"]);
+    // Another data set than that of a file is not one of the file's digits.
+    fails(&mut call(&["--config", "runs/1", "--data", "mnist", "--offline"]), 5, &["offline"]);
+}
+
+#[test]
+fn a_number_that_no_record_can_hold_is_refused_by_name() {
+    let folder = TempDir::new().unwrap();
+    let most = u64::MAX.to_string();
+    for option in ["--seed", "--split-seed", "--digits-seed", "--epochs", "--validation"] {
+        fails(short(folder.path()).args([option, &most]), 2, &[option]);
+    }
+}
+
+#[test]
+fn an_error_of_a_setting_names_the_command_whose_help_says_more() {
+    let folder = TempDir::new().unwrap();
+    fails(short(folder.path()).args(["--lr", "0"]), 2, &["next: see `gpu-mlp train --help`"]);
+    fails(gpu_mlp(folder.path()).args(["plan", "--lr", "0"]), 2, &["next: see `gpu-mlp plan --help`"]);
+}
+
+#[test]
+fn commands_that_are_about_adapters_take_no_engine() {
+    let folder = TempDir::new().unwrap();
+    for command in ["parity", "devices"] {
+        fails(gpu_mlp(folder.path()).args([command, "--engine", "cpu"]), 2, &["--engine"]);
+    }
 }
 
 #[test]

@@ -177,10 +177,15 @@ fn what_would_differ_is_shown_and_refused_unless_it_is_allowed_by_name() {
     refused(at, &["--resume", "run", "--digits-seed", "7"], 2, &["data: digits (sha256 ", "--allow-mismatch data"]);
     refused(at, &["--resume", "nowhere"], 5, &["nowhere", "no checkpoint"]);
     refused(at, &["--resume", "run", "--out", "other"], 2, &["--resume run", "--out other"]);
+    refused(at, &["--resume", "run", "--allow-mismatch", "lrr"], 2, &["did you mean lr?"]);
+    refused(at, &["--resume", "run", "--allow-mismatch", "nothing"], 2, &["data, engine, device, version"]);
+    refused(at, &small(&["--allow-mismatch", "lr"]), 2, &["--resume"]);
+    refused(at, &["--resume", "run", "--data", "nowhere"], 5, &["nowhere"]);
     // What is refused leaves the run as it was, and what is allowed goes on.
     let steps = |run: &Path| metrics(run).last().unwrap()["reason"].clone();
     assert_eq!(steps(&at.join("run")), "max_steps");
-    complete(train(at, &[&lr[..], &["--allow-mismatch", "lr", "--allow-mismatch", "seed"]].concat()));
+    let same = ["--out", "./run", "--allow-mismatch", "lr", "--allow-mismatch", "split-seed,seed"];
+    complete(train(at, &[&lr[..], &same].concat()));
     assert_eq!(steps(&at.join("run")), "finished");
     let config: toml::Table = std::fs::read_to_string(at.join("run/config.toml")).unwrap().parse().unwrap();
     assert_eq!(config["seed"].as_integer(), Some(2));
@@ -257,6 +262,9 @@ fn a_checkpoint_decides_neither_what_is_replaced_nor_where_else_is_written() {
         say(words);
         refused(at, &["--resume", "run"], 5, &["run", words[0], "no run leaves"]);
     }
+    // Programs of old left words of digits beside every data set.
+    say(&["--data", "nowhere"]);
+    refused(at, &["--resume", "run"], 5, &["nowhere: "]);
     say(&["--tensorboard", "board"]);
     let output = complete(train(at, &["--resume", "run"]));
     let stderr = String::from_utf8_lossy(&output.stderr);

@@ -72,6 +72,9 @@ impl fmt::Display for Difference {
 }
 
 impl Identity {
+    /// Names of what is compared beside the settings.
+    pub const NAMES: [&str; 4] = ["data", "engine", "device", "version"];
+
     /// That of a run about to begin.
     pub fn new(config: &Config, data: &DataSet, machine: &Machine) -> Identity {
         Identity {
@@ -90,14 +93,7 @@ impl Identity {
     /// What differs in a run that is to go on from this one, settings in their order.
     pub fn differences(&self, now: &Identity) -> Vec<Difference> {
         let data = |of: &Identity| format!("{} (sha256 {})", of.data, of.data_sha256.get(..16).unwrap_or_default());
-        let fixed = |of: &Identity| {
-            [
-                ("data", data(of)),
-                ("engine", of.engine.clone()),
-                ("device", of.device.clone()),
-                ("version", of.version.clone()),
-            ]
-        };
+        let fixed = |of: &Identity| [data(of), of.engine.clone(), of.device.clone(), of.version.clone()];
         // By way of text, which has as many digits as single precision has.
         let settings = |of: &Identity| -> serde_json::Map<String, serde_json::Value> {
             serde_json::to_string(&of.config).and_then(|text| serde_json::from_str(&text)).unwrap_or_default()
@@ -108,8 +104,8 @@ impl Identity {
         names.sort();
         names.dedup();
         let pairs = names.into_iter().map(|name| (name.clone(), text(then.get(name)), text(new.get(name))));
-        let fixed =
-            fixed(self).into_iter().zip(fixed(now)).map(|((name, then), (_, now))| (name.to_string(), then, now));
+        let fixed = Self::NAMES.map(str::to_string).into_iter().zip(fixed(self)).zip(fixed(now));
+        let fixed = fixed.map(|((name, then), now)| (name, then, now));
         // Another engine has other devices: one name is enough.
         let same_engine = self.engine == now.engine;
         fixed

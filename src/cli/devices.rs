@@ -1,6 +1,6 @@
 //! `gpu-mlp devices`
 
-use super::options::EngineOptions;
+use super::options::AdapterOptions;
 use clap::Args;
 use gpu_mlp::gpu::{ADVICE, Found, list, real_gpu};
 use std::io::Write;
@@ -14,12 +14,12 @@ Examples:
   gpu-mlp devices --adapter nvidia           would this one be taken?")]
 pub struct Devices {
     #[command(flatten)]
-    engine: EngineOptions,
+    adapter: AdapterOptions,
 }
 
 impl Devices {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let wanted = self.engine.wanted();
+        let wanted = self.adapter.wanted();
         let found = list(&wanted).await?;
         let mut out = std::io::stdout();
         for one in &found {

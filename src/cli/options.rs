@@ -1,6 +1,6 @@
 //! Options that several commands share: engine, data, tuning. Those of [`Config`] are in [`super::settings`].
 
-use clap::Args;
+use clap::{Args, value_parser};
 use gpu_mlp::Error;
 use gpu_mlp::config::file::{DataSettings, from_root};
 use gpu_mlp::config::{Config, Precision};
@@ -13,13 +13,10 @@ use gpu_mlp::tune::{self, Tune};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
 
-/// Where the arithmetic is done.
+/// Which adapters there are to choose from.
 #[derive(Args)]
 #[command(next_help_heading = "Engine")]
-pub struct EngineOptions {
-    /// Which engine: `auto` takes a real GPU if there is one, else the CPU
-    #[arg(long, value_enum, default_value_t = EngineName::Auto)]
-    engine: EngineName,
+pub struct AdapterOptions {
     /// Part of an adapter's name, see `gpu-mlp devices`
     #[arg(long, env = "WGPU_ADAPTER_NAME", hide_env_values = true, value_name = "SUBSTRING")]
     adapter: Option<String>,
@@ -28,16 +25,36 @@ pub struct EngineOptions {
     backend: Option<String>,
 }
 
-impl EngineOptions {
+impl AdapterOptions {
     pub fn wanted(&self) -> Wanted {
         Wanted { adapter: self.adapter.clone(), backend: self.backend.clone(), ..Wanted::default() }
     }
 
+    /// The adapter, with all that it offers.
+    pub async fn machine(&self) -> Result<Machine, Error> {
+        let found = select(&self.wanted()).await?;
+        let cache = gpu_mlp::cache::folder();
+        Ok(Machine::Gpu(Gpu::open_for(found, cache.as_deref(), Needs::Coop).await?))
+    }
+}
+
+/// Where the arithmetic is done.
+#[derive(Args)]
+#[command(next_help_heading = "Engine")]
+pub struct EngineOptions {
+    /// Which engine: `auto` takes a real GPU if there is one, else the CPU
+    #[arg(long, value_enum, default_value_t = EngineName::Auto)]
+    engine: EngineName,
+    #[command(flatten)]
+    adapter: AdapterOptions,
+}
+
+impl EngineOptions {
     /// Words that ask for this engine again; `auto` has been decided by then.
     pub fn words(&self, machine: &Machine) -> Vec<String> {
         let engine = Some(("--engine", machine.name().to_string()));
-        let adapter = self.adapter.clone().map(|adapter| ("--adapter", adapter));
-        let backend = self.backend.clone().map(|backend| ("--backend", backend));
+        let adapter = self.adapter.adapter.clone().map(|adapter| ("--adapter", adapter));
+        let backend = self.adapter.backend.clone().map(|backend| ("--backend", backend));
         words([engine, adapter, backend].into_iter().flatten())
     }
 
@@ -48,16 +65,9 @@ impl EngineOptions {
 
     /// As `machine`, for a precision.
     pub async fn machine_for(&self, precision: Precision) -> Result<Machine, Error> {
-        let (machine, sentence) = Machine::choose(self.engine, &Wanted { precision, ..self.wanted() }).await?;
+        let (machine, sentence) = Machine::choose(self.engine, &Wanted { precision, ..self.adapter.wanted() }).await?;
         say!("{sentence}");
         Ok(machine)
-    }
-
-    /// An adapter in any case, with all that it offers.
-    pub async fn adapter(&self) -> Result<Machine, Error> {
-        let found = select(&self.wanted()).await?;
-        let cache = gpu_mlp::cache::folder();
-        Ok(Machine::Gpu(Gpu::open_for(found, cache.as_deref(), Needs::Coop).await?))
     }
 }
 
@@ -91,7 +101,8 @@ impl TuneOptions {
 #[command(next_help_heading = "Data")]
 pub struct DataOptions {
     /// `mnist`, `digits` (built in, generated), a folder of IDX files, or `auto`: MNIST if it is there or can be
-    /// fetched, else digits. GPU_MLP_DATA_DIR names the folder of MNIST's files [default: auto]
+    /// fetched, else digits. GPU_MLP_DATA_DIR names the folder of MNIST's files [default: auto; digits where an option
+    /// below says how many or which]
     #[arg(long, value_name = "auto|mnist|digits|DIR")]
     data: Option<Choice>,
     /// Never open a network connection
@@ -101,7 +112,8 @@ pub struct DataOptions {
     digits_train: Option<usize>,
     #[arg(long, value_name = "N", help = digits_help("Generated test digits", |digits| digits.test as u64))]
     digits_test: Option<usize>,
-    #[arg(long, value_name = "N", help = digits_help("Seed of the generated digits", |digits| digits.seed))]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(..=i64::MAX as u64),
+        help = digits_help("Seed of the generated digits", |digits| digits.seed))]
     digits_seed: Option<u64>,
 }
 
@@ -112,14 +124,33 @@ fn digits_help(what: &str, which: fn(Options) -> u64) -> String {
 impl DataOptions {
     /// Takes from a file what was not said here. Returns whether the data set is the file's.
     pub fn take(&mut self, file: &DataSettings) -> Result<bool, Error> {
-        let said =
-            self.data.is_some() || self.digits_train.or(self.digits_test).is_some() || self.digits_seed.is_some();
+        let said = self.data.is_some() || self.names_digits();
         let choice = file.data.as_deref().map(str::parse).transpose().map_err(Error::Setting)?;
+        // Digits of the file are no part of another data set than the file's.
+        if self.data.as_ref().is_none_or(Choice::may_be_digits) {
+            self.digits_train = self.digits_train.or(file.digits_train);
+            self.digits_test = self.digits_test.or(file.digits_test);
+            self.digits_seed = self.digits_seed.or(file.digits_seed);
+        }
         self.data = self.data.take().or(choice);
-        self.digits_train = self.digits_train.or(file.digits_train);
-        self.digits_test = self.digits_test.or(file.digits_test);
-        self.digits_seed = self.digits_seed.or(file.digits_seed);
+        self.check()?;
         Ok(!said)
+    }
+
+    /// Whether something was said of digits.
+    fn names_digits(&self) -> bool {
+        self.digits_train.is_some() || self.digits_test.is_some() || self.digits_seed.is_some()
+    }
+
+    /// Refuses a number of digits where none are generated.
+    fn check(&self) -> Result<(), Error> {
+        match &self.data {
+            Some(choice) if self.names_digits() && !choice.may_be_digits() => Err(Error::Setting(format!(
+                "data is {choice}, and --digits-train, --digits-test and --digits-seed are for generated digits: leave \
+                 them out, or give --data digits"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// What was asked for; or, if it has been opened, what that came to. With it the model that the run begins with.
@@ -136,7 +167,9 @@ impl DataOptions {
             test: self.digits_test.unwrap_or(default.test),
             seed: self.digits_seed.unwrap_or(default.seed),
         };
-        Request { choice: self.data.clone().unwrap_or_default(), offline: self.offline, digits }
+        // Who says how many digits wants digits.
+        let default = if self.names_digits() { Choice::Digits } else { Choice::default() };
+        Request { choice: self.data.clone().unwrap_or(default), offline: self.offline, digits }
     }
 
     /// Words that ask for this data set again; `auto` has been decided by then.
@@ -147,12 +180,13 @@ impl DataOptions {
             Choice::Dir(folder) => from_root(&folder),
             named => named.to_string(),
         };
-        words([
-            ("--data", choice),
+        let digits = [
             ("--digits-train", digits.train.to_string()),
             ("--digits-test", digits.test.to_string()),
             ("--digits-seed", digits.seed.to_string()),
-        ])
+        ];
+        let generated = choice == Choice::Digits.to_string();
+        words([("--data", choice)].into_iter().chain(digits.into_iter().filter(|_| generated)))
     }
 
     /// Begins to read the data set, so that adapters can be looked for meanwhile. Only MNIST that is there already, or
@@ -173,6 +207,7 @@ impl DataOptions {
 
     /// Opens the data set; notes and the progress of a download go to stderr.
     pub fn open(&self, ahead: Ahead) -> Result<DataSet, Error> {
+        self.check()?;
         // A panic of the thread would be one of the reader, which then panics here as well.
         let data = match ahead.0.join().ok().flatten() {
             Some(data) => data,

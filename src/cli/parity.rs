@@ -1,6 +1,6 @@
 //! `gpu-mlp parity`
 
-use super::options::EngineOptions;
+use super::options::AdapterOptions;
 use super::out::out;
 use clap::Args;
 use gpu_mlp::config::{ActivationName, BatchSize, Config, Optimizer, PlanKind, Precision};
@@ -26,12 +26,12 @@ Examples:
   gpu-mlp parity --adapter llvmpipe --backend gl   one adapter of several, see `gpu-mlp devices`")]
 pub struct Parity {
     #[command(flatten)]
-    engine: EngineOptions,
+    adapter: AdapterOptions,
 }
 
 impl Parity {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let machine = self.engine.adapter().await?;
+        let machine = self.adapter.machine().await?;
         let mut out = out();
         writeln!(out, "{} against the CPU\n", machine.description())?;
         writeln!(

@@ -4,6 +4,8 @@ use super::{Cli, Command};
 use clap::{Args, FromArgMatches};
 use gpu_mlp::Error;
 use gpu_mlp::checkpoint::{Checkpoints, Every, Found, Identity, Saved};
+use gpu_mlp::config::file::{fields, nearest};
+use gpu_mlp::data::Choice;
 use gpu_mlp::disk::Os;
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
@@ -20,7 +22,7 @@ pub struct ResumeOptions {
     #[arg(long, value_name = "RUN|auto", num_args = 0..=1, default_missing_value = AUTO)]
     resume: Option<PathBuf>,
     /// Go on although this is not as it was: a setting, `data`, `engine`, `device` or `version`
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "resume", value_parser = compared)]
     allow_mismatch: Vec<String>,
     /// Save a checkpoint after each N updates too, not only after each epoch
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -31,6 +33,19 @@ pub struct ResumeOptions {
 }
 
 const AUTO: &str = "auto";
+
+/// The name of something that must be as it was, as [`Identity`] has it.
+fn compared(name: &str) -> Result<String, String> {
+    let name = name.replace('-', "_");
+    let known: Vec<&str> = Identity::NAMES.iter().chain(fields()).copied().collect();
+    if known.contains(&name.as_str()) {
+        return Ok(name);
+    }
+    Err(match nearest(&name, &known) {
+        Some(near) => format!("nothing of that name is compared; did you mean {}?", near.replace('_', "-")),
+        None => format!("expected a setting, or {}", Identity::NAMES.join(", ")),
+    })
+}
 
 /// A run to go on with.
 pub struct Resumed {
@@ -55,7 +70,8 @@ impl ResumeOptions {
     pub fn find(&self, out: Option<&Path>) -> Result<Option<Resumed>, Error> {
         let Some(asked) = &self.resume else { return Ok(None) };
         let auto = asked.as_os_str() == AUTO;
-        if let (false, Some(out)) = (auto, out) {
+        let same = |out: &Path| asked.canonicalize().ok().is_some_and(|asked| out.canonicalize().ok() == Some(asked));
+        if let (false, Some(out)) = (auto, out.filter(|out| !same(out))) {
             let both =
                 format!("--resume {} goes on in that folder, and --out {} is another", asked.display(), out.display());
             return Err(Error::Setting(both));
@@ -88,7 +104,7 @@ impl ResumeOptions {
     pub fn check(&self, resumed: &Resumed, now: &Identity) -> Result<(), Error> {
         let then = &resumed.found.generation.state.identity;
         let differences = then.differences(now);
-        let allowed = |name: &str| self.allow_mismatch.iter().any(|allowed| allowed.replace('-', "_") == name);
+        let allowed = |name: &str| self.allow_mismatch.iter().any(|allowed| allowed == name);
         for difference in differences.iter().filter(|difference| allowed(&difference.name)) {
             say!("note: this is not as it was, as allowed: {difference}");
         }
@@ -143,7 +159,11 @@ impl Resumed {
         let train = said.iter().position(|word| word == "train").unwrap_or(0);
         let mut line = vec![OsString::from("gpu-mlp")];
         line.extend_from_slice(&said[..=train]);
-        line.extend(words.iter().map(OsString::from));
+        // Digits belong to the data set that they were said of.
+        let data = data_of(words.iter().map(String::as_str).chain(said.iter().filter_map(|word| word.to_str())));
+        let kept =
+            |pair: &&[String]| !pair[0].starts_with("--digits-") || data.as_ref().is_none_or(Choice::may_be_digits);
+        line.extend(words.chunks(2).filter(kept).flatten().map(OsString::from));
         line.extend_from_slice(&said[train + 1..]);
         let command = super::command().mut_subcommand("train", |train| train.args_override_self(true));
         let cli = command.try_get_matches_from(line).and_then(|matches| Cli::from_arg_matches(&matches));
@@ -152,6 +172,16 @@ impl Resumed {
             _ => unreachable!("the line says train"),
         }
     }
+}
+
+/// The data set that the words of a command line come to.
+fn data_of<'a>(words: impl Iterator<Item = &'a str>) -> Option<Choice> {
+    let (mut last, mut follows) = (None, false);
+    for word in words {
+        last = if follows { Some(word) } else { word.strip_prefix("--data=").or(last) };
+        follows = word == "--data";
+    }
+    last?.parse().ok()
 }
 
 /// Keeps a second program from the run; the system lets go of it however this one ends.

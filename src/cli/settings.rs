@@ -203,7 +203,7 @@ fn given<T: FromArgMatches + Serialize>(matches: &ArgMatches) -> Result<Settings
         let mut given = all.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
         let refused = given.find(|(_, value)| Value::try_from(value).is_err());
         let name = refused.map_or(String::new(), |(name, _)| format!("--{}: ", name.replace('_', "-")));
-        clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{name}{error}\n"))
+        clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{name}{error}"))
     })
 }
 

@@ -50,7 +50,7 @@ impl DataSettings {
     /// Everything said: a choice, the digits if it may come to them, and a model. Paths are named from the root, so that the
     /// file can be used anywhere on this machine.
     pub fn of(choice: &Choice, options: &digits::Options, from: Option<&Path>) -> DataSettings {
-        let generated = matches!(choice, Choice::Digits | Choice::Auto);
+        let generated = choice.may_be_digits();
         DataSettings {
             data: Some(if let Choice::Dir(path) = choice { from_root(path) } else { choice.to_string() }),
             digits_train: generated.then_some(options.train),
@@ -162,7 +162,7 @@ impl RunFile {
 }
 
 /// Names of [`Config`]'s fields, as serde knows them.
-fn fields() -> &'static [&'static str] {
+pub fn fields() -> &'static [&'static str] {
     struct Names<'a>(&'a mut &'static [&'static str]);
     impl<'de> Deserializer<'de> for Names<'_> {
         type Error = serde::de::value::Error;

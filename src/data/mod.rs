@@ -129,6 +129,14 @@ pub enum Choice {
     Dir(PathBuf),
 }
 
+impl Choice {
+    /// Whether it may come to generated digits.
+    #[must_use]
+    pub fn may_be_digits(&self) -> bool {
+        matches!(self, Choice::Auto | Choice::Digits)
+    }
+}
+
 impl FromStr for Choice {
     type Err = String;
 
