@@ -130,6 +130,20 @@ pub fn write_whole(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), Err
     disk.sync_folder(folder_of(path)).map_err(Error::file(path))
 }
 
+/// Writes where somebody pointed: whole, as [`write_whole`] does, to the file behind any links; and straight into what is no
+/// plain file, such as a pipe.
+///
+/// # Errors
+/// [`Error::File`] with what the operating system said.
+pub fn write_out(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => write_whole(&Os, &path.canonicalize().map_err(Error::file(path))?, bytes),
+        Err(_) if !path.is_symlink() => write_whole(&Os, path, bytes),
+        // A link to nothing is followed too.
+        _ => Os.write(path, bytes).map_err(Error::file(path)),
+    }
+}
+
 /// The folder that a file is in.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))

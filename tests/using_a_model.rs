@@ -155,3 +155,31 @@ fn report_writes_a_page_with_and_without_the_data() {
     let said = stderr(&output);
     assert!(output.status.code() == Some(5) && said.contains("metrics.jsonl") && said.contains("next: "), "{said}");
 }
+
+#[cfg(unix)]
+#[test]
+fn export_writes_where_a_link_leads_and_into_what_is_no_plain_file() {
+    let (folder, model) = (TempDir::new().unwrap(), RUN.path().join(MODEL));
+    let export = |out: &str, more: &[&str]| {
+        let mut command = gpu_mlp(folder.path());
+        let output = command.arg("export").arg(&model).args(["--format", "csv", "--out", out]).args(more).output();
+        let output = output.unwrap();
+        (output.status.code(), stdout(&output), stderr(&output))
+    };
+    let (_, table, _) = export("-", &[]);
+    assert!(table.starts_with("layer,part"));
+    let (code, printed, errors) = export("/dev/stdout", &[]);
+    assert!(code == Some(0) && printed == table, "{errors}");
+
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("below")).unwrap();
+    std::fs::write(at("below/file"), "old").unwrap();
+    for (link, target) in [("link", "below/file"), ("to-nothing", "below/new")] {
+        std::os::unix::fs::symlink(target, at(link)).unwrap();
+        let (code, _, errors) = export(link, &["--force"]);
+        assert_eq!(code, Some(0), "{errors}");
+        assert!(at(link).is_symlink() && std::fs::read_to_string(at(target)).unwrap() == table, "{link}");
+    }
+    let (code, _, errors) = export("link", &[]);
+    assert!(code == Some(2) && errors.contains("link is there") && errors.contains("export --help"), "{errors}");
+}

@@ -3,7 +3,7 @@
 use super::model::ModelOptions;
 use clap::{Args, ValueEnum};
 use gpu_mlp::Error;
-use gpu_mlp::disk::{Os, write_whole};
+use gpu_mlp::disk::write_out;
 use gpu_mlp::export::{csv::csv, onnx::onnx, sequential::Sequential};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -56,7 +56,7 @@ impl Export {
         };
         let path = self.out.clone().unwrap_or_else(|| self.model.model.with_extension(ending));
         let to_stdout = path == Path::new("-");
-        if !to_stdout && !self.force && path.exists() {
+        if !to_stdout && !self.force && (path.is_file() || path.is_dir()) {
             let path = path.display();
             return Err(Error::Setting(format!("{path} is there: give another --out, or --force to replace it")).into());
         }
@@ -80,7 +80,7 @@ impl Export {
         if to_stdout {
             std::io::stdout().write_all(&bytes)?;
         } else {
-            write_whole(&Os, &path, &bytes)?;
+            write_out(&path, &bytes)?;
             say!("written: {}, {} bytes", path.display(), bytes.len());
         }
         note.iter().for_each(|note| say!("{note}"));
