@@ -8,6 +8,7 @@ mod names;
 mod normalize;
 mod over;
 mod schedule;
+mod widths;
 
 use crate::data::DataSet;
 use crate::error::Error;
@@ -21,6 +22,7 @@ pub use normalize::Normalize;
 pub use over::Settings;
 pub use schedule::Schedule;
 use serde::{Deserialize, Serialize};
+pub use widths::widths;
 
 /// Most layers of a net, the last one included.
 pub(crate) const MOST_LAYERS: usize = 1001;
@@ -30,6 +32,7 @@ pub(crate) const MOST_LAYERS: usize = 1001;
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Widths of the hidden layers; empty for softmax regression.
+    #[serde(deserialize_with = "widths::deserialize")]
     pub hidden: Vec<usize>,
     /// Activation of the hidden layers.
     pub activation: ActivationName,

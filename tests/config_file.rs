@@ -73,6 +73,23 @@ fn what_is_printed_can_be_fed_back_and_says_the_same() {
 }
 
 #[test]
+fn a_file_takes_what_the_flags_take() {
+    let folder = folder();
+    let cases = [
+        ("hidden = \"512, 256\"", ["--hidden", "512,256"]),
+        ("hidden = \"none\"", ["--hidden", "none"]),
+        ("normalize = \"0.1307,0.3081\"", ["--normalize", "0.1307,0.3081"]),
+        ("normalize = \"unit\"", ["--normalize", "unit"]),
+        ("batch_size = \"30\"", ["--batch-size", "30"]),
+    ];
+    for (text, flags) in cases {
+        std::fs::write(folder.path().join("my.toml"), text).expect("a file");
+        let file = printed(gpu_mlp(folder.path()).args(["train", "--config", "my.toml"]));
+        assert_eq!(file, printed(gpu_mlp(folder.path()).arg("train").args(flags)), "{text}");
+    }
+}
+
+#[test]
 fn what_is_no_setting_is_refused_with_what_may_have_been_meant() {
     let folder = folder();
     let cases = [
@@ -81,6 +98,10 @@ fn what_is_no_setting_is_refused_with_what_may_have_been_meant() {
         ("batchsize = 3", "did you mean `batch_size`?"),
         ("epochs = \"many\"", "epochs: invalid type: string \"many\""),
         ("epochs = -1", "epochs: "),
+        ("hidden = \"12,x\"", "hidden: \"x\" is not a width"),
+        ("hidden = 12", "hidden: expected widths"),
+        ("normalize = \"12\"", "normalize: use `unit`"),
+        ("normalize = { scale = 1 }", "normalize: expected `unit`"),
         ("lr = nan", "lr is NaN"),
         ("activation = \"rely\"", "unknown variant `rely`"),
         ("digits_train = \"few\"", "few"),

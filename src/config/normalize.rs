@@ -1,11 +1,11 @@
 //! What a byte of a sample becomes.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use std::fmt;
 use std::str::FromStr;
 
 /// What a byte p of a sample becomes. As text: `unit`, `standard`, or `MEAN,DEVIATION` of p/255.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Normalize {
     /// p/255.
@@ -33,6 +33,22 @@ impl fmt::Display for Normalize {
             Normalize::Unit => "unit".fmt(f),
             Normalize::Standard => "standard".fmt(f),
             Normalize::Given { scale, shift } => write!(f, "p·{scale} + {shift}"),
+        }
+    }
+}
+
+/// Takes what it is as text beside what is written.
+impl<'de> Deserialize<'de> for Normalize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected `unit`, `standard`, \"MEAN,DEVIATION\" or { scale, shift }")]
+        enum Either {
+            Text(String),
+            Given { scale: f32, shift: f32 },
+        }
+        match Either::deserialize(deserializer)? {
+            Either::Text(text) => text.parse().map_err(D::Error::custom),
+            Either::Given { scale, shift } => Ok(Normalize::Given { scale, shift }),
         }
     }
 }
