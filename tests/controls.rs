@@ -144,5 +144,11 @@ fn lr_find_draws_and_suggests() {
     assert_eq!(found["suggestion"], suggestion);
     assert!(found["points"].as_array().unwrap().len() > 50);
     assert_eq!(run(&["--from", "1", "--to", "0.1"]).0, 2);
+    for idle in [["--schedule", "cosine"], ["--warmup", "1"], ["--early-stopping", "2"], ["--monitor", "accuracy"]] {
+        assert_eq!(run(&idle).0, 2, "{idle:?} would have no part in it");
+    }
+    let validated: Value =
+        serde_json::from_str(&run(&["--validation", "200", "--limit-train", "900", "--json"]).1).unwrap();
+    assert_ne!(validated["points"], found["points"]);
     assert!(!folder.path().join("runs").exists(), "nothing is written");
 }

@@ -2,7 +2,7 @@
 
 use super::options::{DataOptions, EngineOptions};
 use super::plot;
-use super::settings::{ChoiceOptions, NetOptions};
+use super::settings::SweepOptions;
 use clap::Args;
 use gpu_mlp::config::Config;
 use gpu_mlp::lr_find::{Found, Sweep, lr_find};
@@ -12,8 +12,8 @@ use std::process::ExitCode;
 #[derive(Args)]
 #[command(after_help = "\
 Trains first weights with a rate that grows with every update, until the loss explodes, and draws the loss over the rate. The
-suggestion is where the loss falls most steeply: a rate to begin with, not the best one. --lr and the schedule have no part in
-it. With --validation the loss is that of the validation split after each update, else that of each batch before it. The test
+suggestion is where the loss falls most steeply: a rate to begin with, not the best one. --lr, --epochs and --health have no
+part in it. With --validation the loss is that of the validation split after each update, else that of each batch before it. The test
 split is not used, and nothing is written.
 
 Examples:
@@ -22,9 +22,7 @@ Examples:
   gpu-mlp lr-find --from 1e-4 --to 1 --steps 400 --json")]
 pub struct LrFind {
     #[command(flatten)]
-    net: NetOptions,
-    #[command(flatten)]
-    choices: ChoiceOptions,
+    options: SweepOptions,
     #[command(flatten)]
     data: DataOptions,
     #[command(flatten)]
@@ -45,7 +43,7 @@ pub struct LrFind {
 
 impl LrFind {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let config = Config::default().with(self.net.settings())?.with(self.choices.settings())?;
+        let config = Config::default().with(self.options.settings())?;
         config.check(usize::MAX)?;
         let ahead = self.data.ahead();
         let machine = self.engine.machine_for(config.precision).await?;

@@ -4,31 +4,11 @@
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use gpu_mlp::config::{
     ActivationName, BatchSize, Config, HealthName, Monitor, Normalize, OnNan, Optimizer, PlanKind, Precision, Schedule,
-    Settings, Upload,
+    Settings, Upload, widths,
 };
 use gpu_mlp::model::Init;
 use serde::Serialize;
 use toml::Value;
-
-/// What was said of the net and its training.
-pub struct NetOptions(Settings);
-
-impl NetOptions {
-    /// The settings that were given, by the names of [`Config`]'s fields.
-    pub fn settings(&self) -> &Settings {
-        &self.0
-    }
-}
-
-/// What was said of validation and stopping.
-pub struct ChoiceOptions(Settings);
-
-impl ChoiceOptions {
-    /// The settings that were given, by the names of [`Config`]'s fields.
-    pub fn settings(&self) -> &Settings {
-        &self.0
-    }
-}
 
 #[derive(Args, Serialize)]
 #[command(next_help_heading = "Net")]
@@ -161,7 +141,7 @@ struct Rates {
 
 #[derive(Args, Serialize)]
 #[command(next_help_heading = "Validation and stopping")]
-struct Choices {
+struct Shares {
     /// Samples of the training split to keep apart and to choose by: when to stop, which model, which rate. The test split
     /// is then scored once, at the end
     #[arg(long, value_name = "N")]
@@ -172,6 +152,11 @@ struct Choices {
     /// Learn from this many samples of the training split only
     #[arg(long, value_name = "N")]
     limit_train: Option<usize>,
+}
+
+#[derive(Args, Serialize)]
+#[command(next_help_heading = "Validation and stopping")]
+struct Choices {
     /// What has to become better on the validation split
     #[arg(long, value_enum)]
     monitor: Option<Monitor>,
@@ -189,11 +174,6 @@ struct Choices {
 /// A list under a name of its own, because clap takes a bare `Vec` for a repeated option.
 type Widths = Vec<usize>;
 
-fn widths(text: &str) -> Result<Widths, String> {
-    let width = |word: &str| word.trim().parse().map_err(|_| format!("{word:?} is not a width; try 128 or 512,512"));
-    if text == "none" { Ok(Vec::new()) } else { text.split(',').map(width).collect() }
-}
-
 /// What was given of a group of options: what was not is no entry of a table.
 fn given<T: FromArgMatches + Serialize>(matches: &ArgMatches) -> Result<Settings, clap::Error> {
     let options = T::from_arg_matches(matches)?;
@@ -207,50 +187,52 @@ fn given<T: FromArgMatches + Serialize>(matches: &ArgMatches) -> Result<Settings
     })
 }
 
-impl FromArgMatches for NetOptions {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let groups = [given::<Net>(matches)?, given::<Training>(matches)?, given::<Rates>(matches)?];
-        Ok(NetOptions(groups.into_iter().flatten().collect()))
-    }
+/// Options of several groups as the settings that they give, by the names of [`Config`]'s fields.
+macro_rules! options {
+    ($($(#[$doc:meta])* $name:ident: $($group:ident),+;)+) => { $(
+        $(#[$doc])*
+        pub struct $name(Settings);
 
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
+        impl $name {
+            /// The settings that were given.
+            pub fn settings(&self) -> &Settings {
+                &self.0
+            }
+        }
+
+        impl FromArgMatches for $name {
+            fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+                let groups = [$(given::<$group>(matches)?),+];
+                Ok($name(groups.into_iter().flatten().collect()))
+            }
+
+            fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+                *self = Self::from_arg_matches(matches)?;
+                Ok(())
+            }
+        }
+
+        impl Args for $name {
+            fn augment_args(command: Command) -> Command {
+                let defaults = Config::default().settings().unwrap_or_default();
+                $(let command = $group::augment_args(command);)+
+                command.mut_args(|arg| with_default(arg, &defaults))
+            }
+
+            fn augment_args_for_update(command: Command) -> Command {
+                Self::augment_args(command)
+            }
+        }
+    )+ };
 }
 
-impl Args for NetOptions {
-    fn augment_args(command: Command) -> Command {
-        let defaults = Config::default().settings().unwrap_or_default();
-        let command = Rates::augment_args(Training::augment_args(Net::augment_args(command)));
-        command.mut_args(|arg| with_default(arg, &defaults))
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for ChoiceOptions {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        given::<Choices>(matches).map(ChoiceOptions)
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-impl Args for ChoiceOptions {
-    fn augment_args(command: Command) -> Command {
-        let defaults = Config::default().settings().unwrap_or_default();
-        Choices::augment_args(command).mut_args(|arg| with_default(arg, &defaults))
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
+options! {
+    /// What was said of the net and its training.
+    NetOptions: Net, Training, Rates;
+    /// What was said of validation and stopping.
+    ChoiceOptions: Shares, Choices;
+    /// What was said of the net, its updates and its data, as far as they are the same at any rate.
+    SweepOptions: Net, Training, Shares;
 }
 
 /// Ends an option's help with its default, unless the help has said it.
