@@ -149,7 +149,8 @@ fn a_photo_that_says_how_it_was_held_is_turned_upright() {
         [&of[..2], &exif, &of[2..]].concat()
     };
     // 6: the first row is the right side, 8: the left side; 3: upside down; 2: as in a mirror.
-    let lying: [(u8, &dyn Fn(u32, u32) -> bool, (u32, u32)); 4] = [
+    type Ink<'a> = &'a dyn Fn(u32, u32) -> bool;
+    let lying: [(u8, Ink, (u32, u32)); 4] = [
         (6, &|x, y| l(63 - y, x), (80, 64)),
         (8, &|x, y| l(y, 79 - x), (80, 64)),
         (3, &|x, y| l(63 - x, 79 - y), (64, 80)),
