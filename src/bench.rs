@@ -1,7 +1,8 @@
 //! Measuring: whole training runs, single dispatches, and the device's own roof to hold them against.
 //!
 //! A measurement counts only with its answer: a run must learn, a kernel must agree with its twin, the products and copies
-//! of the roof are checked too. What went wrong stands in a field `fault`, and `gpu-mlp bench` then fails.
+//! of the roof are checked too. What went wrong stands in a field `fault`, and `gpu-mlp bench` then fails. Only of
+//! how time grows nothing is asked but that all losses are finite.
 //!
 //! [`training`] times epochs as [`crate::train::Trainer`] trains them; [`roof`] finds the best product and copy rate;
 //! [`dispatch`] times the dispatches of a plan one by one; [`growth`] varies one size at a time. All read [`clock`] and

@@ -90,6 +90,7 @@ pub struct End {
     pub seconds: Option<f64>,
     pub model_sha256: Option<String>,
     pub reason: Option<String>,
+    pub test_accuracy: Option<f64>,
 }
 
 impl History {
@@ -148,9 +149,10 @@ impl History {
         Some(())
     }
 
-    /// The latest measurement of the test split: share of hits, and the epoch after which it was taken.
-    pub fn test_accuracy(&self) -> Option<(f64, u64)> {
-        self.epochs.iter().rev().find_map(|epoch| Some((epoch.test_accuracy?, epoch.epoch)))
+    /// The latest measurement of the test split, in share of hits: of the model at the end, else of the last epoch that has one.
+    pub fn test_accuracy(&self) -> Option<f64> {
+        let at_the_end = self.end.as_ref().and_then(|end| end.test_accuracy);
+        at_the_end.or_else(|| self.epochs.iter().rev().find_map(|epoch| epoch.test_accuracy))
     }
 
     /// Seconds of training alone.

@@ -282,7 +282,7 @@ pub const MAX_GROUPS: u32 = 65_535;
 /// Workgroups of `size` invocations that cover `items`, at least one.
 ///
 /// # Panics
-/// From 2³² workgroups on: no tensor of this crate is that large.
+/// From 2³² workgroups on, which only tensors need that no device can bind, see [`crate::memory`].
 pub fn groups(items: usize, size: usize) -> u32 {
     u32::try_from(items.div_ceil(size)).expect("under 2^32 workgroups").max(1)
 }

@@ -4,7 +4,7 @@
 //! Each rate makes one update. Its loss is that of the batch before it is learned from, so within the first epoch every
 //! sample is a new one; with a validation split the loss is that split's, which is less noisy. The test split is not used.
 
-use crate::config::{Config, HealthName, Schedule};
+use crate::config::{Config, HealthName, OnNan, Schedule};
 use crate::data::DataSet;
 use crate::error::Error;
 use crate::machine::Machine;
@@ -84,6 +84,8 @@ pub async fn lr_find(config: &Config, data: &DataSet, machine: &Machine, sweep: 
         warmup: 0.0,
         momentum_warmup: 0.0,
         health: HealthName::Off,
+        // Each loss is looked at here, and nobody asks where it went wrong.
+        on_nan: OnNan::Ignore,
         ..config.clone()
     };
     let mut trainer = Trainer::open(&config, data, machine).await?;
@@ -97,13 +99,7 @@ pub async fn lr_find(config: &Config, data: &DataSet, machine: &Machine, sweep: 
         } else {
             trainer.score()
         };
-        match trainer.advance(trainer.step() + 1, &mut |_| ControlFlow::Continue(())).await {
-            Err(Error::Diverged { .. }) => {
-                diverged = true;
-                break;
-            }
-            done => done?,
-        }
+        trainer.advance(trainer.step() + 1, &mut |_| ControlFlow::Continue(())).await?;
         let score = trainer.score();
         let fresh = (score.loss_sum - before.loss_sum) / (score.samples - before.samples) as f64;
         let loss = trainer.validate().await?.map_or(fresh, |score| score.loss());
@@ -111,8 +107,8 @@ pub async fn lr_find(config: &Config, data: &DataSet, machine: &Machine, sweep: 
         weight = SMOOTHING * weight + (1.0 - SMOOTHING);
         let smoothed = mean / weight;
         // In the positive form, so that a NaN is a divergence.
-        let sane = smoothed <= DIVERGED * lowest;
-        if !sane && number > 0 {
+        let sane = smoothed <= DIVERGED * lowest && smoothed.is_finite();
+        if !sane {
             diverged = true;
             break;
         }

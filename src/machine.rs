@@ -142,7 +142,7 @@ impl Machine {
     /// # Errors
     /// If the plan does not fit the adapter.
     pub async fn engine_with(&self, plan: &Plan, memory: Memory) -> Result<Box<dyn Engine>, Error> {
-        memory::check(plan, self, 8 * memory.fence as u64)?;
+        memory::check(plan, self, 8 * memory.fence as u64, 0)?;
         Ok(match self {
             Machine::Cpu => Box::new(CpuEngine::new(plan, memory)),
             Machine::Gpu(gpu) => Box::new(Watched::new(Box::new(GpuEngine::new(gpu, plan, memory).await?), PATIENCE)),

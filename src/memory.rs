@@ -17,50 +17,71 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
-/// Checks that a plan fits: each tensor what the adapter can bind, all together what memory is free, where that is known
-/// (on Linux, for the CPU engine and for adapters that are programs). `fence` bytes come on top of each tensor.
+/// Checks that a plan fits: each tensor what the adapter can bind; and what the host holds, `beside` bytes and for the CPU
+/// engine and adapters that are programs all tensors, what memory is free, where that is known (on Linux). `fence` bytes come
+/// on top of each tensor.
 ///
 /// # Errors
 /// [`Error::TooLarge`] names the largest tensor and says what makes it smaller.
-pub fn check(plan: &Plan, machine: &Machine, fence: u64) -> Result<(), Error> {
+pub fn check(plan: &Plan, machine: &Machine, fence: u64, beside: u64) -> Result<(), Error> {
     let Some(largest) = plan.tensors.iter().max_by_key(|tensor| tensor.id.bytes()) else { return Ok(()) };
     let needed = largest.id.bytes() + fence;
     if needed > machine.limit() {
         let what = format!("{}{}", largest.name, largest.id.shape());
-        let next = advice(&largest.name, largest.id.rows, needed, machine.limit());
+        let next = advice(&largest.name, largest.id.rows, needed, machine);
         return Err(Error::TooLarge { what, needed, holder: "this adapter binds", limit: machine.limit(), next });
     }
     let on_host = match machine {
         Machine::Cpu => true,
         Machine::Gpu(gpu) => gpu.class() == Class::Software,
     };
-    let needed = plan.bytes() + fence * plan.tensors.len() as u64;
-    match free().filter(|&free| on_host && needed > free) {
+    let tensors = if on_host { plan.bytes() + fence * plan.tensors.len() as u64 } else { 0 };
+    let needed = tensors + beside;
+    match free().filter(|&free| needed > free) {
         Some(limit) => {
             let share = bytes(largest.id.bytes());
             let what = format!("the net ({share} of it for {}{})", largest.name, largest.id.shape());
-            let next = advice(&largest.name, largest.id.rows, needed, limit);
+            let next = smaller(&largest.name, largest.id.rows, needed, limit, true);
             Err(Error::TooLarge { what, needed, holder: "the free memory allows", limit, next })
         }
         None => Ok(()),
     }
 }
 
-/// What makes a tensor smaller.
-fn advice(name: &str, rows: usize, needed: u64, limit: u64) -> String {
-    let parameter = name.trim_start_matches("d").trim_start_matches("ema_");
-    let parameter = parameter.trim_start_matches("v_").trim_start_matches("m_");
+/// Checks that a shader can count the words of each tensor, which it does in 32 bits.
+///
+/// # Errors
+/// [`Error::TooLarge`] names the largest tensor.
+pub fn addressable(plan: &Plan) -> Result<(), Error> {
+    let limit = 4 * (u64::from(u32::MAX) + 1);
+    match plan.tensors.iter().max_by_key(|tensor| tensor.id.bytes()).filter(|tensor| tensor.id.bytes() > limit) {
+        None => Ok(()),
+        Some(largest) => {
+            let (what, needed) = (format!("{}{}", largest.name, largest.id.shape()), largest.id.bytes());
+            let next = smaller(&largest.name, largest.id.rows, needed, limit, true);
+            Err(Error::TooLarge { what, needed, holder: "a shader counts", limit, next })
+        }
+    }
+}
+
+/// What makes a tensor smaller, that of a plan for a machine.
+fn advice(name: &str, rows: usize, needed: u64, machine: &Machine) -> String {
+    smaller(name, rows, needed, machine.limit(), matches!(machine, Machine::Cpu))
+}
+
+fn smaller(name: &str, rows: usize, needed: u64, limit: u64, on_host: bool) -> String {
+    // What belongs to a parameter has its name behind its own: `v_w1`, `ema_w1`, and its gradient `dw1`.
+    let of = name.rsplit('_').next().unwrap_or(name).trim_start_matches('d');
     if name.ends_with("pixels") || name.ends_with("labels") || name.ends_with("order") {
-        return "use --upload stream".into();
+        return "leave out --upload resident, or use a smaller --batch-size".into();
     }
-    if parameter.starts_with(['w', 'b']) || rows == 1 {
-        return "use narrower layers (--hidden), or --engine cpu".into();
+    // A tensor that belongs to no parameter has as many rows as samples are on the device at a time.
+    let fits = (rows as f64 * limit as f64 / needed as f64) as usize;
+    if of.starts_with(['w', 'b']) || rows == 1 || fits == 0 {
+        let other = if on_host { "" } else { ", or --engine cpu" };
+        return format!("use narrower layers (--hidden){other}");
     }
-    // A tensor has as many rows as samples are on the device at a time.
-    match (rows as f64 * limit as f64 / needed as f64) as usize {
-        0 => "use narrower layers (--hidden), or --engine cpu".into(),
-        fits => format!("use a smaller --batch-size, or cut it with --physical-batch {}", 1 << fits.ilog2()),
-    }
+    format!("use a smaller --batch-size, or cut it with --physical-batch {}", 1 << fits.ilog2())
 }
 
 /// Bytes that can be had without harming other programs, if the system says.
@@ -94,8 +115,13 @@ mod tests {
 
     #[test]
     fn advice_follows_from_what_is_too_large() {
-        assert_eq!(advice("test_pixels", 60000, 4, 1), "use --upload stream");
-        assert!(advice("w1", 4, 4, 1).contains("--hidden") && advice("dv_w12", 4, 4, 1).contains("--hidden"));
-        assert!(advice("h1", 4096, 1 << 32, 128 << 20).ends_with("--physical-batch 128"));
+        assert!(smaller("test_pixels", 60000, 4, 1, false).contains("--upload resident"));
+        for name in ["w1", "dw2", "v_w12", "old_w2", "s_w2", "ema_b1"] {
+            assert_eq!(smaller(name, 4, 4, 1, false), "use narrower layers (--hidden), or --engine cpu");
+            assert_eq!(smaller(name, 4, 4, 1, true), "use narrower layers (--hidden)");
+        }
+        for name in ["h1", "dh1", "dlogits", "test_h1"] {
+            assert!(smaller(name, 4096, 1 << 32, 128 << 20, true).ends_with("--physical-batch 128"), "{name}");
+        }
     }
 }

@@ -108,6 +108,11 @@ impl Mlp {
         self.layers.len() + 1 == widths.len() && self.layers.iter().zip(widths.windows(2)).all(fits)
     }
 
+    /// Whether all weights and biases are numbers, and finite.
+    pub fn is_finite(&self) -> bool {
+        self.layers.iter().all(|layer| layer.weight.iter().chain(&layer.bias).all(|value| value.is_finite()))
+    }
+
     /// Number of weights and biases.
     pub fn parameters(&self) -> usize {
         self.layers.iter().map(|layer| layer.weight.len() + layer.bias.len()).sum()

@@ -87,6 +87,12 @@ impl<'a> Session<'a> {
             let (widths, wanted) = (best.widths(), self.trainer.widths());
             return Err(Error::Setting(format!("the best model is said to be {widths:?}, but the net is {wanted:?}")));
         }
+        if let Some(bad) = snapshot.tensors.iter().find(|tensor| tensor.values.iter().any(|value| !value.is_finite())) {
+            return Err(Error::Setting(format!(
+                "no run goes on from such a state: a value of {} is not finite",
+                bad.name
+            )));
+        }
         self.trainer.restore(&snapshot.tensors)?;
         (self.state, self.best) = (snapshot.state.clone(), snapshot.best.clone());
         self.trainer.seek(self.state.step, self.state.score);

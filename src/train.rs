@@ -84,7 +84,9 @@ impl<'a> Trainer<'a> {
         let (scale, shift) = normalization(config.normalize, &data.train.pixels);
         let forms = Forms { default: machine.form(), chosen: config.forms.clone() };
         let net = Net::for_training(config, Sizes::of(data, forms, machine.limit()), scale, shift);
-        memory::check(&net.plan, machine, 0)?;
+        // Saving a checkpoint takes most: the state that a fault is sought from, the one that is saved, and its file twice.
+        let state: u64 = net.lasting().iter().map(|id| id.bytes()).sum();
+        memory::check(&net.plan, machine, 0, 4 * state)?;
         let model =
             Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
         tracing::debug!(steps = net.plan.steps.len(), "plan and first weights made");

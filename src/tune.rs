@@ -12,7 +12,7 @@ use crate::gpu::Class;
 use crate::kernels::{Form, Op};
 use crate::machine::Machine;
 use crate::net::{Net, Sizes};
-pub use mixed::first_fault;
+pub use mixed::{first_fault, still_sound};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -36,10 +36,12 @@ pub enum Tune {
 /// What was chosen, and how.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tuning {
-    /// To be put into [`Config::forms`]; empty if nothing was to be chosen.
+    /// To be put into [`Config::forms`]: what the configuration came with, and what was chosen.
     pub forms: Chosen,
-    /// Products that were tried in this run; the others were known, or there was no time.
+    /// Products that were tried in this run.
     pub tried: usize,
+    /// Products whose form was known from earlier runs.
+    pub known: usize,
     /// Time it took, files included.
     pub took: Duration,
     /// Something the user should know.
@@ -49,7 +51,9 @@ pub struct Tuning {
 /// All trials together end about here, whatever the adapter: what has not been tried by then keeps the default.
 pub const BUDGET: Duration = Duration::from_millis(500);
 
-/// Chooses forms for a training run. `cache` is the folder that remembers; the same memory gives the same choice.
+/// Chooses forms for a training run. Those that the configuration came with, from the record of a run, stay, unless all are
+/// to be tried or the adapter cannot be trusted with them. `cache` is the folder that remembers; the same memory gives the
+/// same choice.
 ///
 /// # Errors
 /// If the device fails. A file that cannot be read or written is a note.
@@ -60,13 +64,20 @@ pub async fn tune(
     mode: Tune,
     cache: Option<&Path>,
 ) -> Result<Tuning, Error> {
-    let begin = Instant::now();
-    let Machine::Gpu(gpu) = machine else { return Ok(Tuning::default()) };
+    let mut tuning = Tuning { forms: config.forms.clone(), ..Tuning::default() };
+    let Machine::Gpu(gpu) = machine else { return Ok(tuning) };
     let mixed = config.precision == Precision::F16Mixed;
     let (forms, unsound) = if mixed { mixed::forms(machine).await } else { (machine.forms(), None) };
+    tuning.forms.retain(|_, form| *form != Form::Coop || forms.contains(&Form::Coop));
     if forms.len() == 1 || mode == Tune::Off && !mixed {
-        return Ok(Tuning { note: unsound, ..Tuning::default() });
+        tuning.note = unsound;
+        return Ok(tuning);
     }
+    if mode == Tune::Force {
+        tuning.forms.clear();
+    }
+    // The self-test of cooperative matrices is not a trial.
+    let begin = Instant::now();
     let net = Net::for_training(config, Sizes::of(data, machine.form(), machine.limit()), 1.0, 0.0);
     let wanted: BTreeMap<Product, &Op> = net.plan.steps.iter().filter_map(|op| Some((Product::of(op)?, op))).collect();
     let adapter = if mixed { format!("{} in mixed precision", gpu.line()) } else { gpu.line().to_string() };
@@ -74,14 +85,17 @@ pub async fn tune(
     let mut known = store.as_mut().map(|store| std::mem::take(&mut store.forms)).unwrap_or_default();
     let mut note = store.as_mut().and_then(|store| store.note.take());
 
-    let mut tuning = Tuning::default();
     let mut fresh = Chosen::new();
     for (product, op) in &wanted {
         let name = product.to_string();
+        if tuning.forms.contains_key(&name) {
+            continue;
+        }
         if mode == Tune::Auto
             && let Some(&form) = known.get(&name)
         {
             tuning.forms.insert(name, form);
+            tuning.known += 1;
             continue;
         }
         if mode == Tune::Auto && gpu.class() == Class::Software {
@@ -125,10 +139,13 @@ impl Tuning {
         let count = |form| self.forms.values().filter(|&&other| other == form).count();
         let forms = Form::all().filter(|&form| count(form) > 0);
         let forms: Vec<String> = forms.map(|form| format!("{} {}", count(form), form.name())).collect();
-        let how = match self.tried {
-            0 => "known from earlier runs".to_string(),
-            tried => format!("{tried} products tried in {:.2} s", self.took.as_secs_f64()),
-        };
-        (!self.forms.is_empty()).then(|| format!("forms: {}; {how}", forms.join(", ")))
+        let mut how = Vec::new();
+        if self.known > 0 {
+            how.push(format!("; {} known from earlier runs", self.known));
+        }
+        if self.tried > 0 {
+            how.push(format!("; {} tried in {:.2} s", self.tried, self.took.as_secs_f64()));
+        }
+        (!self.forms.is_empty()).then(|| format!("forms: {}{}", forms.join(", "), how.concat()))
     }
 }

@@ -105,7 +105,7 @@ fn a_plan_that_no_adapter_can_bind_is_refused_before_anything_is_allocated() {
         plan.f32("h1", 4096, (limit / 4096 / 4) as usize + 4);
         let begin = Instant::now();
         let words = ["h1(4096,", "iB", "this adapter binds at most", "--batch-size", "--physical-batch 2048"];
-        told(memory::check(&plan, &machine, 0), &words);
+        told(memory::check(&plan, &machine, 0, 0), &words);
         told(pollster::block_on(machine.engine_with(&plan, Memory::default())).map(|_| ()), &["h1"]);
         assert!(begin.elapsed() < Duration::from_secs(1));
     }

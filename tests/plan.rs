@@ -11,6 +11,7 @@ use gpu_mlp::kernels::linear;
 use gpu_mlp::kernels::linear_db::LinearDb;
 use gpu_mlp::kernels::sgd::Sgd;
 use gpu_mlp::kernels::{Form, shaders};
+use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::plan::Plan;
 use gpu_mlp::steps::Trial;
 use std::collections::BTreeSet;
@@ -98,4 +99,31 @@ fn the_table_names_every_step_with_its_shapes() {
     let table = net.plan.table(0..net.plan.steps.len());
     assert_eq!(table.lines().count(), net.plan.steps.len() + 1);
     assert!(table.contains("x0(50,784) w1(65,784) b1(65) none(1) -> h1(50,65)"), "{table}");
+}
+
+#[test]
+fn windows_of_a_streamed_split_are_as_large_as_a_device_binds() {
+    // 64 by 64 pixels in three colours: 8192 of them are 96 MiB, and there are two windows.
+    let sizes = |limit| Sizes {
+        inputs: 64 * 64 * 3,
+        classes: 10,
+        train: 60_000,
+        validation: 0,
+        test: 10_000,
+        forms: Form::Plain.into(),
+        limit,
+    };
+    let config = Config { batch_size: BatchSize::Samples(96), ..Config::default() };
+    let window = |limit: u64| {
+        let net = Net::for_training(&config, sizes(limit), 1.0, 0.0);
+        let [train, test] = [net.training.expect("a net made for training").source, net.evaluation.source];
+        for source in [train, test] {
+            assert!(source.pixels.bytes() <= limit, "{:?}", source.pixels);
+        }
+        assert_eq!(train.window % 96, 0);
+        train.window
+    };
+    assert_eq!(window(256 << 20), 96 * 8192usize.div_ceil(96));
+    assert_eq!(window(128 << 20), 96 * (((128 << 20) / 2 / (64 * 64 * 3)) / 96));
+    assert_eq!(window(1 << 24), 96 * 7);
 }

@@ -128,6 +128,17 @@ fn a_streamed_run_goes_on_in_the_middle_of_an_epoch_of_several_windows() {
 }
 
 #[test]
+fn a_state_with_a_value_that_is_not_finite_is_not_gone_on_with() {
+    let data = digits(257);
+    let mut notes = Notes { at: vec![3], ..Notes::default() };
+    block_on(open(&config(), &data, &Machine::Cpu).run(&mut notes)).unwrap();
+    let mut from = notes.snapshots.swap_remove(0);
+    from.tensors[1].values[0] = f32::NAN;
+    let error = open(&config(), &data, &Machine::Cpu).resume(&from).unwrap_err();
+    assert!(error.to_string().contains(&format!("a value of {} is not finite", from.tensors[1].name)), "{error}");
+}
+
+#[test]
 fn a_limit_ends_a_run_where_it_says_and_leaves_the_beginning_of_the_whole_one() {
     let data = digits(257);
     let limits = |max_steps, max_time| Limits { max_steps, max_time };

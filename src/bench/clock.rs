@@ -75,8 +75,8 @@ pub async fn time(engine: &mut dyn Engine, work: &Work, written: Id, effort: &Ef
     let mut seconds = Vec::new();
     if took > SLOW * effort.budget {
         // Minutes of repetition would teach little about what takes seconds.
-        seconds.push(took.as_secs_f64());
-        return Ok(Timing { seconds: Spread::of(seconds), repetitions: 1, total });
+        seconds.push(took.as_secs_f64() / entries.len() as f64);
+        return Ok(Timing { seconds: Spread::of(seconds), repetitions: entries.len(), total });
     }
     while seconds.len() < effort.least.max(1) || seconds.len() < effort.most && begin.elapsed() < effort.budget {
         let took = sample(engine, &entries, written, &mut total).await?;

@@ -9,6 +9,7 @@ use crate::cpu::CpuEngine;
 use crate::data::DataSet;
 use crate::engine::{Engine, Memory};
 use crate::error::Error;
+use crate::forms::Forms;
 use crate::kernel::{Access, Needs, Now};
 use crate::kernels::Form;
 use crate::machine::Machine;
@@ -83,9 +84,9 @@ struct Bed {
 
 impl Bed {
     /// The first step of the first epoch, its data resident.
-    async fn new(machine: &Machine, config: &Config, data: &DataSet, form: Form) -> Result<(Self, Config), Error> {
+    async fn new(machine: &Machine, config: &Config, data: &DataSet, forms: Forms) -> Result<(Self, Config), Error> {
         let config = Config { upload: Upload::Resident, ..config.clone() };
-        let trial = Trial::new(&config, data, form);
+        let trial = Trial::new(&config, data, forms);
         let mut engine = machine.engine(&trial.net.plan).await?;
         trial.start(&config, data, engine.as_mut());
         let steps = trial.net.training.as_ref().map_or(0..0, |training| training.gradients.start..training.update.end);
@@ -123,7 +124,8 @@ const PROFILES: usize = 30;
 pub async fn step(machine: &Machine, config: &Config, data: &DataSet, effort: &Effort) -> Result<Step, Error> {
     let data = resident(machine, data);
     config.check(data.train.len())?;
-    let (mut bed, _) = Bed::new(machine, config, &data, machine.form()).await?;
+    let forms = Forms { default: machine.form(), chosen: config.forms.clone() };
+    let (mut bed, _) = Bed::new(machine, config, &data, forms).await?;
     let (steps, now) = (bed.steps.clone(), bed.now);
     // The whole step first: it leaves data for each of its parts.
     let seconds = bed.time(steps.clone(), now, effort).await?.seconds;
@@ -167,7 +169,7 @@ pub async fn kernels(
             _ => &Form::MIXED[..1],
         };
         for &form in forms {
-            let (mut bed, config) = Bed::new(machine, config, &data, form).await?;
+            let (mut bed, config) = Bed::new(machine, config, &data, form.into()).await?;
             let mut cpu = CpuEngine::new(&bed.trial.net.plan, Memory::default());
             bed.trial.start(&config, &data, &mut cpu);
             // Powers of two, so that updates of whole numbers are exact too.
@@ -202,7 +204,8 @@ fn key(plan: &Plan, number: usize) -> String {
 }
 
 /// Fills the values that a dispatch reads with whole numbers so small that its sums are exact in any order: then right means
-/// equal bits, and no bound need be computed. What it updates is positive, as a second moment must be.
+/// equal bits, and no bound need be computed. What it updates is positive, as a second moment must be, and so is a single value: it
+/// is the sum of squares that gradients are clipped by.
 fn whole_numbers(plan: &Plan, number: usize, engine: &mut CpuEngine) {
     let kernel = plan.steps[number].kernel();
     for (id, arg) in kernel.tensors().into_iter().zip(kernel.shader().args) {
@@ -211,7 +214,8 @@ fn whole_numbers(plan: &Plan, number: usize, engine: &mut CpuEngine) {
         }
         let draw = |at: usize| {
             let random = (at + id.index).wrapping_mul(0x9E37_79B9) >> 16 & 7;
-            if arg.access == Access::Update { 1.0 + random as f32 } else { random as f32 - 3.0 }
+            let positive = arg.access == Access::Update || id.rows * id.cols == 1;
+            if positive { 1.0 + random as f32 } else { random as f32 - 3.0 }
         };
         let values: Vec<f32> = (0..id.rows * id.cols).map(draw).collect();
         engine.write(id, 0, &id.pack(&values));

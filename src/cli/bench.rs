@@ -3,7 +3,7 @@
 mod choice;
 mod table;
 
-use super::options::{DataOptions, EngineOptions};
+use super::options::{DataOptions, EngineOptions, TuneOptions};
 use choice::NetChoice;
 use clap::Args;
 use gpu_mlp::Error;
@@ -39,6 +39,8 @@ pub struct Bench {
     data: DataOptions,
     #[command(flatten)]
     engine: EngineOptions,
+    #[command(flatten)]
+    tune: TuneOptions,
     /// About how many seconds a training run may take
     #[arg(long, default_value_t = 120.0, value_name = "SECONDS", help_heading = "Measurement")]
     max_time: f64,
@@ -68,6 +70,7 @@ impl Bench {
         }
         let config = &self.net.config;
         config.check(usize::MAX)?;
+        config.check_choices(false)?;
         let ahead = self.data.ahead();
         let machine = self.engine.machine_for(config.precision).await?;
         let device = Device::of(&machine);
@@ -121,12 +124,14 @@ impl Bench {
         report: &mut Report,
     ) -> anyhow::Result<()> {
         let config = &self.net.config;
+        let mut tuned = config.clone();
+        self.tune.choose(&mut tuned, data, machine).await?;
         // What a preset must reach is known only of the data its peers learn, and of its own settings.
         let known = self.net.preset.filter(|preset| {
             data.name == "mnist" && config.epochs > 1 && *config == Config { epochs: config.epochs, ..preset.config() }
         });
         let demand = Demand { max_time, floor: self.floor, whole_floor: known.map(Preset::floor) };
-        let run = training::train(machine, config, data, &demand).await?;
+        let run = training::train(machine, &tuned, data, &demand).await?;
         // Once more at the end: the machine may have been busier at the beginning.
         if let Some(before) = report.roof.take() {
             report.roof = Some(before.or(roof::roof(machine).await?));
@@ -136,7 +141,7 @@ impl Bench {
         report.run = Some(run);
         self.say(&table::run(report))?;
         if !self.run_only {
-            report.step = Some(dispatch::step(machine, config, data, &Effort::USUAL).await?);
+            report.step = Some(dispatch::step(machine, &tuned, data, &Effort::USUAL).await?);
             self.say(&table::step(report))?;
         }
         Ok(())
@@ -170,7 +175,8 @@ impl Bench {
         report: &mut Report,
     ) -> anyhow::Result<()> {
         self.say(&table::growth_head())?;
-        for variant in growth::variants(data.train.len()) {
+        for mut variant in growth::variants(data.train.len()) {
+            self.tune.choose(&mut variant.config, data, machine).await?;
             let point = growth::measure(machine, &variant, data, max_time).await?;
             self.say(&table::growth(&point))?;
             report.growth.push(point);

@@ -88,10 +88,7 @@ impl TuneOptions {
         let tuning = tune::tune(config, data, machine, self.tune, gpu_mlp::cache::folder().as_deref()).await?;
         tuning.note.iter().for_each(|note| say!("note: {note}"));
         tuning.line().iter().for_each(|line| say!("{line}"));
-        let recorded = std::mem::replace(&mut config.forms, tuning.forms);
-        if self.tune != Tune::Force {
-            config.forms.extend(recorded);
-        }
+        config.forms = tuning.forms;
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use super::base::Base;
 use super::settings::NetOptions;
 use clap::Args;
 use gpu_mlp::kernels::Form;
+use gpu_mlp::memory;
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::tensor::Tensor;
 use std::io::Write;
@@ -41,15 +42,15 @@ pub struct PlanCommand {
 impl PlanCommand {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let config = self.base.config().with(&self.base.file()?.settings)?.with(self.net.settings())?;
+        let named = [("inputs", self.inputs), ("classes", self.classes)];
+        for (name, value) in [("samples", self.samples), ("test-samples", self.test_samples)].into_iter().chain(named) {
+            if !(1..=1 << 24).contains(&value) {
+                return Err(gpu_mlp::Error::Setting(format!("{name} is {value} but must be 1 to 16777216")).into());
+            }
+        }
         config.check(self.samples)?;
         if let Some(because) = config.plain_because(self.samples) {
-            eprintln!("note: the plain plan is taken: {because}");
-        }
-        let range = 1..=1usize << 31;
-        for (name, value) in [("inputs", self.inputs), ("classes", self.classes), ("test-samples", self.test_samples)] {
-            if !range.contains(&value) {
-                return Err(gpu_mlp::Error::Setting(format!("{name} is {value} but must be 1 to 2147483648")).into());
-            }
+            say!("note: the plain plan is taken: {because}");
         }
         let (train, test) = (self.samples, self.test_samples);
         let sizes = Sizes {
@@ -62,6 +63,7 @@ impl PlanCommand {
             limit: u64::MAX,
         };
         let net = Net::for_training(&config, sizes, 1.0 / 255.0, 0.0);
+        memory::addressable(&net.plan)?;
         let mut out = std::io::stdout();
         if let Some(training) = &net.training {
             let steps = training.gradients.start..training.update.end;

@@ -59,7 +59,7 @@ impl Report {
         };
         let page = page(&subjects);
         write_whole(&Os, &out, page.as_bytes())?;
-        eprintln!("report: {} ({} kB)", out.display(), page.len().div_ceil(1000));
+        say!("report: {} ({} kB)", out.display(), page.len().div_ceil(1000));
         Ok(ExitCode::SUCCESS)
     }
 
@@ -81,9 +81,12 @@ impl Report {
             notes
                 .push("model.safetensors is not the file that this run wrote: its hash differs from the record".into());
         }
-        notes.iter().for_each(|note| eprintln!("note: {name}: {note}"));
+        if history.end.is_some() && recorded.is_none() && model.is_ok() {
+            notes.push("this run wrote no model at its end: model.safetensors is of an earlier one".into());
+        }
+        notes.iter().for_each(|note| say!("note: {name}: {note}"));
         if let Err(problem) = &results {
-            eprintln!("note: {name} was not evaluated: {problem}");
+            say!("note: {name} was not evaluated: {problem}");
         }
         Subject { name, history, model, results, notes }
     }

@@ -26,6 +26,7 @@ use gpu_mlp::metrics::{Record, SCHEMA};
 use gpu_mlp::model::Mlp;
 use gpu_mlp::session::{Limits, Report, Session, Wish};
 use gpu_mlp::tensorboard::Board;
+use gpu_mlp::tune::still_sound;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -118,8 +119,9 @@ impl Train {
             std::io::stdout().write_all(text.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
+        let free = || folder::refuse_if_taken(self.out.as_deref().filter(|_| !self.force), self.resume.asked());
         if resumed.is_none() {
-            folder::refuse_if_taken(self.out.as_deref().filter(|_| !self.force), self.resume.asked())?;
+            free()?;
         }
         let ahead = self.data.ahead();
         let machine = self.engine.machine_for(settled.config.precision).await?;
@@ -134,8 +136,9 @@ impl Train {
         if let Some(record) = &settled.record {
             self.base.compare(record, &data, &machine)?;
         }
-        if resumed.is_none() {
-            self.tune.choose(&mut settled.config, &data, &machine).await?;
+        match resumed {
+            Some(_) => still_sound(&settled.config.forms, &machine).await?,
+            None => self.tune.choose(&mut settled.config, &data, &machine).await?,
         }
         let Settled { config, first, ancestor, limits, .. } = settled;
         let identity = Identity::new(&config, &data, &machine);
@@ -157,7 +160,7 @@ impl Train {
         }
 
         let path = resumed.map_or_else(|| folder::make(self.out.as_deref()), |resumed| Ok(resumed.folder.clone()))?;
-        let RunFolder { checkpoints, metrics, whole, _lock } = RunFolder::open(&path, resumed)?;
+        let RunFolder { checkpoints, metrics, whole, _lock } = RunFolder::open(&path, resumed, free)?;
         let record = file::Record::now(&data, &machine, ancestor.as_ref());
         let settings = self.data.settings(Some(&data), self.from.as_deref());
         let text = file::to_text(&config, &settings, Some(&record), |_| None)?;

@@ -2,7 +2,7 @@
 
 use crate::config::Precision;
 use crate::error::Error;
-use crate::kernel::Needs;
+use crate::kernel::{MAX_ARGS, Needs};
 use crate::kernels::Form;
 use wgpu::{Backend, Backends, DeviceType};
 
@@ -172,7 +172,7 @@ fn usable(found: &Found) -> bool {
     let limits = found.adapter.limits();
     let compute = wgpu::DownlevelFlags::COMPUTE_SHADERS;
     found.adapter.get_downlevel_capabilities().flags.contains(compute)
-        && limits.max_storage_buffers_per_shader_stage >= 6
+        && limits.max_storage_buffers_per_shader_stage as usize >= MAX_ARGS
 }
 
 /// The adapter to use: the one whose name matches, or the best there is.

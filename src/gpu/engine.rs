@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use wgpu::{BufferDescriptor, BufferUsages};
 
-/// Entries of a plan run between two submissions at most; each has its own slot of step values.
+/// Entries, or parts of them, in a submission at most; each has its own slot of step values.
 const SLOTS: usize = 256;
 /// Submissions the GPU may have before it when another is made.
 const IN_FLIGHT: usize = 2;
@@ -34,7 +34,7 @@ pub struct GpuEngine {
     /// Step values of a submission, before they are written.
     slots: Vec<u8>,
     spare: Spare,
-    /// Entries a submission; doubled or halved so that one takes about [`SUBMISSION`].
+    /// Dispatches a submission; doubled or halved so that one takes about [`SUBMISSION`].
     budget: usize,
     /// Microseconds since `born` at which the GPU last finished a submission.
     finished: Arc<AtomicU64>,
@@ -182,10 +182,11 @@ impl GpuEngine {
         self.gpu.poller.watch(index, &flight);
         self.flights.push_back(flight);
         let took = Duration::from_micros(self.took.swap(0, Ordering::Relaxed));
+        let dispatches: usize = work.iter().map(|(range, _)| range.len()).sum();
         if took > 2 * SUBMISSION {
-            self.budget = (self.budget / 2).max(1);
-        } else if took > Duration::ZERO && took < SUBMISSION / 2 {
-            self.budget = (self.budget * 2).min(SLOTS);
+            self.budget = (self.budget.min(dispatches) / 2).max(1);
+        } else if took > Duration::ZERO && took < SUBMISSION / 2 && dispatches >= self.budget {
+            self.budget *= 2;
         }
         Ok(())
     }
@@ -221,6 +222,31 @@ impl GpuEngine {
     }
 }
 
+/// What is left of some work.
+struct Rest<'a> {
+    work: &'a [Work],
+    /// Dispatches of its first entry that are not left.
+    done: usize,
+}
+
+impl Rest<'_> {
+    /// Takes at most so many dispatches, in at most [`SLOTS`] entries or parts of them: a step of a large net may take
+    /// seconds, but no driver waits that long for a submission.
+    fn take(&mut self, dispatches: usize, part: &mut Vec<Work>) {
+        part.clear();
+        let mut room = dispatches;
+        while let ([(range, now), others @ ..], 1..) = (self.work, room.min(SLOTS - part.len())) {
+            let begin = range.start + self.done;
+            let end = range.end.min(begin + room);
+            if begin < end {
+                part.push((begin..end, *now));
+            }
+            room -= end - begin;
+            (self.work, self.done) = if end == range.end { (others, 0) } else { (self.work, end - range.start) };
+        }
+    }
+}
+
 /// Buffers that the host reads from, kept for the next time. Clones share them.
 #[derive(Clone, Default)]
 struct Spare(Arc<Mutex<Vec<wgpu::Buffer>>>);
@@ -236,7 +262,7 @@ impl Spare {
             device.create_buffer(&BufferDescriptor {
                 label: Some("read"),
                 // Parts of the record vary in length; so few sizes serve them all.
-                size: size.next_power_of_two(),
+                size: size.next_power_of_two().min(device.limits().max_buffer_size),
                 usage: BufferUsages::COPY_DST | BufferUsages::MAP_READ,
                 mapped_at_creation: false,
             })
@@ -268,13 +294,15 @@ impl Engine for GpuEngine {
 
     fn run<'a>(&'a mut self, work: &'a [Work]) -> Pending<'a, ()> {
         Box::pin(async move {
-            let mut rest = work;
-            while !rest.is_empty() {
-                let (head, tail) = rest.split_at(self.budget.min(rest.len()));
-                self.submit(head).await?;
-                rest = tail;
+            let mut rest = Rest { work, done: 0 };
+            let mut part = Vec::new();
+            loop {
+                rest.take(self.budget, &mut part);
+                if part.is_empty() {
+                    return Ok(());
+                }
+                self.submit(&part).await?;
             }
-            Ok(())
         })
     }
 
@@ -297,5 +325,35 @@ impl Engine for GpuEngine {
 
     fn profile(&mut self, work: &Work) -> Pending<'static, Option<Vec<f64>>> {
         self.timestamps(work)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Now, Rest, SLOTS, Work};
+
+    fn parts(work: &[Work], dispatches: usize) -> Vec<Vec<(usize, usize, u32)>> {
+        let (mut rest, mut part) = (Rest { work, done: 0 }, Vec::new());
+        std::iter::from_fn(|| {
+            rest.take(dispatches, &mut part);
+            let plain = part.iter().map(|(range, now)| (range.start, range.end, now.step)).collect::<Vec<_>>();
+            (!plain.is_empty()).then_some(plain)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn work_is_cut_within_an_entry_too_and_nothing_is_left_out_or_done_twice() {
+        let entry = |range, step| (range, Now { step, ..Now::default() });
+        let work = [entry(0..5, 0), entry(2..2, 1), entry(0..5, 2), entry(7..8, 3)];
+        assert_eq!(parts(&work, 100), [[(0, 5, 0), (0, 5, 2), (7, 8, 3)]]);
+        assert_eq!(
+            parts(&work, 3),
+            [vec![(0, 3, 0)], vec![(3, 5, 0), (0, 1, 2)], vec![(1, 4, 2)], vec![(4, 5, 2), (7, 8, 3)]]
+        );
+        assert_eq!(parts(&work, 1).len(), 11);
+        let many = vec![entry(0..1, 0); SLOTS + 1];
+        assert_eq!(parts(&many, usize::MAX).iter().map(Vec::len).collect::<Vec<_>>(), [SLOTS, 1]);
+        assert!(parts(&[], 4).is_empty());
     }
 }

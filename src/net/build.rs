@@ -72,8 +72,10 @@ impl<'a> Builder<'a> {
 
     /// Tensors that hold a split, or two windows of it where it is too large or is to be streamed.
     pub(super) fn source(&mut self, prefix: &str, samples: usize, batch: usize, stream: bool) -> Source {
-        // Windows of whole batches; two of them, so that one is filled while the other is used.
-        let window = if stream { batch * 8192usize.div_ceil(batch) } else { samples };
+        // Windows of whole batches, as many as the device can bind; two of them, so that one is filled while the other is
+        // used.
+        let binds = usize::try_from(self.most() / (2 * self.row())).unwrap_or(usize::MAX);
+        let window = if stream { batch * 8192usize.div_ceil(batch).min(binds / batch).max(1) } else { samples };
         let rows = if window < samples { 2 * window } else { samples };
         let (inputs, scale, shift) = (self.sizes.inputs, self.scale, self.shift);
         Source {
@@ -87,10 +89,18 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Bytes of a sample on the device.
+    fn row(&self) -> u64 {
+        4 * self.sizes.inputs.div_ceil(4) as u64
+    }
+
+    /// Most bytes of a tensor: what the device binds, and finds by a 32-bit word number.
+    fn most(&self) -> u64 {
+        self.sizes.limit.min(4 * u64::from(u32::MAX))
+    }
+
     pub(super) fn too_large(&self, samples: usize) -> bool {
-        let bytes = samples as u64 * 4 * self.sizes.inputs.div_ceil(4) as u64;
-        // The device finds a sample by a 32-bit word number.
-        bytes > self.sizes.limit || bytes / 4 > u64::from(u32::MAX)
+        samples as u64 * self.row() > self.most()
     }
 
     /// A mask for a layer's output and the step that draws it, or nothing if all units are kept.

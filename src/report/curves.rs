@@ -71,7 +71,8 @@ type Pick = fn(&Epoch) -> Option<f64>;
 /// How many times the largest loss is the smallest: curves that fall far are shown on a log scale.
 fn spread(subjects: &[Subject]) -> f64 {
     let epochs = subjects.iter().flat_map(|subject| &subject.history.epochs);
-    let losses: Vec<f64> = epochs.flat_map(|e| [e.train_loss, e.test_loss]).flatten().filter(|&l| l > 0.0).collect();
+    let losses: Vec<f64> =
+        epochs.flat_map(|e| [e.train_loss, e.validation_loss, e.test_loss]).flatten().filter(|&l| l > 0.0).collect();
     let largest = losses.iter().copied().fold(0.0, f64::max);
     largest / losses.iter().copied().fold(f64::INFINITY, f64::min)
 }

@@ -24,7 +24,7 @@ fn accuracy(subject: &Subject) -> Option<Accuracy> {
         Ok(results) => (results.assessment.score.hits, results.assessment.score.samples),
         Err(_) => {
             let samples = subject.history.header.test_samples;
-            let share = subject.history.test_accuracy().map(|(share, _)| share).filter(|s| (0.0..=1.0).contains(s))?;
+            let share = subject.history.test_accuracy().filter(|s| (0.0..=1.0).contains(s))?;
             // A double does not hold every count.
             (((share * samples as f64).round() as u64).min(samples), samples)
         }

@@ -3,6 +3,7 @@
 use crate::court::judge;
 use crate::engine::{Engine, Memory};
 use crate::error::Error;
+use crate::forms::Chosen;
 use crate::kernel::Needs;
 use crate::kernels::{Form, cases};
 use crate::machine::Machine;
@@ -20,6 +21,22 @@ pub(super) async fn forms(machine: &Machine) -> (&'static [Form], Option<String>
         Some(fault) => {
             let note = format!("cooperative matrices fail their self-test on this adapter and are not used: {fault}");
             (&[Form::Half], Some(note))
+        }
+    }
+}
+
+/// Refuses a run that goes on with cooperative matrices where they fail their self-test.
+///
+/// # Errors
+/// [`Error::DeviceRefused`] says how they fail.
+pub async fn still_sound(forms: &Chosen, machine: &Machine) -> Result<(), Error> {
+    if !forms.values().any(|&form| form == Form::Coop) || matches!(machine, Machine::Cpu) {
+        return Ok(());
+    }
+    match first_fault(async |plan, memory| machine.engine_with(plan, memory).await).await? {
+        None => Ok(()),
+        Some(fault) => {
+            Err(Error::DeviceRefused { reason: format!("cooperative matrices fail their self-test: {fault}") })
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The end of a run.
 
+use super::folder::MODEL;
 use crate::cli::recorder::{Recorder, last_line, resume_line};
 use gpu_mlp::Error;
 use gpu_mlp::data::sha256;
@@ -25,8 +26,11 @@ pub async fn end(
         Ok(_) => session.snapshot().await.and_then(|last| keeper.save(&last)).and_then(|()| keeper.settle()),
         Err(_) => keeper.settle(),
     };
-    if !matches!(outcome, Ok(Reason::Finished)) {
-        eprintln!("{}", resume_line(folder, keeper.whole(), &outcome));
+    match &outcome {
+        // There is nothing to go on with.
+        Ok(Reason::Finished | Reason::EarlyStopping) => {}
+        Ok(Reason::MaxSteps | Reason::MaxTime) => say!("{}", resume_line(folder, keeper.whole(), &outcome)),
+        _ => eprintln!("{}", resume_line(folder, keeper.whole(), &outcome)),
     }
     let seconds = || start.elapsed().as_secs_f64();
     if let Err(Error::Diverged { .. }) = outcome {
@@ -34,7 +38,6 @@ pub async fn end(
         sink.push(&Record::End { seconds, reason, model_sha256: None, restored_epoch: None, test: None })?;
     }
     let reason = outcome?;
-    kept?;
     let trainer = session.trainer();
     let (step, description) = (trainer.step(), Description::of(trainer.config(), trainer.data(), trainer.net()));
     let chosen = trainer.data().validation.is_some();
@@ -43,16 +46,26 @@ pub async fn end(
         sink.line(&last_line(&finish))?;
         board.iter_mut().try_for_each(|board| board.test(step, &finish.test))?;
     }
-    let path = folder.join("model.safetensors");
-    let bytes = model_file::to_bytes(&path, &finish.model, &description)?;
-    write_whole(&Os, &path, &bytes)?;
-    let hash = sha256(&bytes);
-    let Finish { restored: restored_epoch, test, .. } = finish;
-    let (model_sha256, test) = (Some(hash.as_str()), Some(test.into()));
+    let Finish { model, restored: restored_epoch, test } = finish;
+    let path = folder.join(MODEL);
+    let hash = match model.is_finite() {
+        true => {
+            let bytes = model_file::to_bytes(&path, &model, &description)?;
+            write_whole(&Os, &path, &bytes)?;
+            Some(sha256(&bytes))
+        }
+        false => None,
+    };
+    let (model_sha256, test) = (hash.as_deref(), Some(test.into()));
     sink.push(&Record::End { seconds: seconds(), reason, model_sha256, restored_epoch, test })?;
     if reason != Reason::Finished {
         say!("ended: {reason}");
     }
-    say!("model: {} (sha256 {})", path.display(), &hash[..16]);
+    match hash {
+        Some(hash) => say!("model: {} (sha256 {})", path.display(), &hash[..16]),
+        None => eprintln!("note: weights are not finite, as --on-nan ignore allowed: no model was written"),
+    }
+    // A disk that is too full for a checkpoint may have had room for the model.
+    kept?;
     Ok(signals.code().filter(|_| reason == Reason::Interrupted).unwrap_or(ExitCode::SUCCESS))
 }

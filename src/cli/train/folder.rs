@@ -4,16 +4,22 @@ use crate::cli::resume::{Resumed, lock};
 use gpu_mlp::Error;
 use gpu_mlp::checkpoint::Checkpoints;
 use gpu_mlp::disk::Os;
-use gpu_mlp::metrics::Metrics;
+use gpu_mlp::metrics::{self, Metrics};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Name of the model in it.
+pub const MODEL: &str = "model.safetensors";
+
+/// What an earlier run may have left, and this one will not replace before its end, or at all.
+const LEFT: [&str; 2] = [MODEL, "report.html"];
 
 /// Refuses a folder that holds a run; one that may have been cut off before its first checkpoint is taken again if it was
 /// to be gone on with.
 pub fn refuse_if_taken(out: Option<&Path>, to_go_on: bool) -> Result<(), Error> {
     let Some(folder) = out else { return Ok(()) };
-    let marks: &[&str] = if to_go_on { &["model.safetensors"] } else { &["model.safetensors", "metrics.jsonl"] };
+    let marks: &[&str] = if to_go_on { &[MODEL] } else { &[MODEL, metrics::FILE] };
     if marks.iter().any(|name| folder.join(name).exists()) {
         return Err(Error::Setting(format!(
             "{} already holds a run: give another --out, or --force to replace it",
@@ -56,9 +62,21 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Takes the folder, and cuts off what came after the moment that the run goes on from.
-    pub fn open(path: &Path, resumed: Option<&Resumed>) -> Result<RunFolder, Error> {
+    /// Takes the folder, once more asks whether it is `free`, and cuts off what came after the moment that the run goes on
+    /// from; what a run that is replaced has left goes away.
+    pub fn open(
+        path: &Path,
+        resumed: Option<&Resumed>,
+        free: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<RunFolder, Error> {
         let _lock = lock(path)?;
+        if resumed.is_none() {
+            // Another program may have trained here since.
+            free()?;
+            for path in LEFT.map(|name| path.join(name)).iter().filter(|path| path.exists()) {
+                std::fs::remove_file(path).map_err(Error::file(path))?;
+            }
+        }
         let checkpoints = Checkpoints::new(Arc::new(Os), path);
         let before = resumed.map(|resumed| &resumed.found.generation);
         let whole = before.map(|generation| generation.step);

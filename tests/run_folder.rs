@@ -1,0 +1,101 @@
+//! What is in a run folder belongs to the run that it speaks of.
+
+use assert_cmd::Command;
+use serde_json::Value;
+use std::path::Path;
+use tempfile::TempDir;
+
+fn gpu_mlp(folder: &Path, words: &str) -> (Option<i32>, String) {
+    let mut command = Command::cargo_bin("gpu-mlp").expect("the binary is built");
+    command.current_dir(folder).env("HOME", folder).env_remove("XDG_CACHE_HOME").env_remove("RUST_LOG");
+    let output = command.args(words.split_whitespace()).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+fn train(folder: &Path, words: &str) -> (Option<i32>, String) {
+    let fixed = "train --engine cpu --data digits --digits-train 600 --digits-test 100 --hidden 16 --out run";
+    let epochs = if words.contains("--epochs") { "" } else { "--epochs 2" };
+    gpu_mlp(folder, &format!("{fixed} {epochs} {words}"))
+}
+
+fn end(folder: &Path) -> Value {
+    let text = std::fs::read_to_string(folder.join("run/metrics.jsonl")).unwrap();
+    serde_json::from_str(text.lines().last().unwrap()).unwrap()
+}
+
+#[test]
+fn a_run_that_is_replaced_leaves_no_model_to_one_that_writes_none() {
+    let folder = TempDir::new().unwrap();
+    let model = folder.path().join("run/model.safetensors");
+    assert_eq!(train(folder.path(), "").0, Some(0));
+    assert_eq!(gpu_mlp(folder.path(), "report run").0, Some(0));
+    assert!(model.exists() && folder.path().join("run/report.html").exists());
+    let (code, stderr) = train(folder.path(), "--lr 1e30 --force");
+    assert_eq!(code, Some(6), "{stderr}");
+    assert!(!model.exists() && !folder.path().join("run/report.html").exists());
+    assert_eq!(
+        (end(folder.path())["reason"].as_str(), &end(folder.path())["model_sha256"]),
+        (Some("diverged"), &Value::Null)
+    );
+}
+
+#[test]
+fn a_model_from_before_a_run_that_went_on_and_diverged_is_said_to_be_that() {
+    let folder = TempDir::new().unwrap();
+    assert_eq!(train(folder.path(), "").0, Some(0));
+    let on = "train --resume run --epochs 4 --lr 1e30 --allow-mismatch lr,epochs";
+    assert_eq!(gpu_mlp(folder.path(), on).0, Some(6));
+    let (code, stderr) = gpu_mlp(folder.path(), "report run");
+    assert!(code == Some(0) && stderr.contains("model.safetensors is of an earlier one"), "{stderr}");
+}
+
+#[test]
+fn weights_that_are_not_finite_are_no_model() {
+    let folder = TempDir::new().unwrap();
+    let (code, stderr) = train(folder.path(), "--lr 1e30 --on-nan ignore");
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stderr.contains("no model was written"), "{stderr}");
+    assert!(!folder.path().join("run/model.safetensors").exists());
+    assert_eq!(
+        (end(folder.path())["reason"].as_str(), &end(folder.path())["model_sha256"]),
+        (Some("finished"), &Value::Null)
+    );
+}
+
+#[test]
+fn a_run_that_stopped_early_is_not_advised_to_go_on() {
+    let folder = TempDir::new().unwrap();
+    let (code, stderr) = train(folder.path(), "--validation 100 --early-stopping 1 --epochs 200 --lr 0.5");
+    assert_eq!((code, end(folder.path())["reason"].as_str()), (Some(0), Some("early_stopping")), "{stderr}");
+    assert!(!stderr.contains("--resume"), "{stderr}");
+    let (code, stderr) = train(folder.path(), "--force --max-steps 3");
+    assert!(code == Some(0) && stderr.contains("--resume run"), "{stderr}");
+}
+
+#[test]
+fn a_report_without_the_data_has_the_test_score_of_a_run_that_was_chosen_by_validation() {
+    let folder = TempDir::new().unwrap();
+    assert_eq!(train(folder.path(), "--validation 100").0, Some(0));
+    let accuracy = end(folder.path())["test_accuracy"].as_f64().unwrap();
+    std::fs::remove_file(folder.path().join("run/model.safetensors")).unwrap();
+    let (code, stderr) = gpu_mlp(folder.path(), "report run");
+    assert_eq!(code, Some(0), "{stderr}");
+    let page = std::fs::read_to_string(folder.path().join("run/report.html")).unwrap();
+    assert!(page.contains(&format!("{:.2}\u{a0}%", 100.0 * accuracy)), "{accuracy}");
+}
+
+#[test]
+fn plan_says_what_is_too_large_and_does_not_panic() {
+    let folder = TempDir::new().unwrap();
+    for (words, said) in [
+        ("--samples 0 --batch-size full", "samples is 0"),
+        ("--inputs 2147483648", "inputs is 2147483648"),
+        ("--samples 16777216 --inputs 16777216", "a shader counts at most 16 GiB"),
+        ("--plan plain --hidden 1048576,1048576", "w2(1048576,1048576)"),
+        ("--inputs 16777216 --classes 16777216 --hidden none", "dw1(16777216,16777216)"),
+    ] {
+        let (code, stderr) = gpu_mlp(folder.path(), &format!("plan {words}"));
+        assert!(code == Some(2) && stderr.contains(said), "{words}: {stderr}");
+    }
+    assert_eq!(gpu_mlp(folder.path(), "plan --hidden 8192,8192 --batch-size full").0, Some(0));
+}
