@@ -125,5 +125,5 @@ fn windows_of_a_streamed_split_are_as_large_as_a_device_binds() {
     };
     assert_eq!(window(256 << 20), 96 * 8192usize.div_ceil(96));
     assert_eq!(window(128 << 20), 96 * (((128 << 20) / 2 / (64 * 64 * 3)) / 96));
-    assert_eq!(window(1 << 24), 96 * 7);
+    assert_eq!(window(1 << 25), 96 * 14);
 }
