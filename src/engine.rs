@@ -41,7 +41,8 @@ pub trait Engine {
 /// How an engine prepares its memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
-    /// What every word holds before it is first written.
+    /// What every word holds before it is first written. A GPU makes memory zero by itself and is told otherwise only where
+    /// there are guard words: filling gigabytes would take longer than many a run.
     pub fresh: u32,
     /// Guard words on either side of every tensor, also holding `fresh`; a shader can reach those behind.
     pub fence: usize,

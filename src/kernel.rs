@@ -44,7 +44,7 @@ pub struct Shader {
     pub source: &'static str,
     /// Group 1, bindings 1, 2, …
     pub args: &'static [Arg],
-    /// Group 1, binding 0: fields of `Params`; empty where a shader takes none.
+    /// Group 1, binding 0: fields of `Params`.
     pub params: &'static [Field],
     /// Pipeline constants with their defaults.
     pub overrides: &'static [(&'static str, f64)],
@@ -202,7 +202,8 @@ pub struct Work {
     pub bytes: u64,
 }
 
-/// How far each value of each tensor may be from the truth: `None` where the bits must be equal.
+/// How far two machines that compute each value of each tensor in single precision may be apart, which is twice as far as
+/// either may be from the truth: `None` where the bits must be equal.
 pub type Bounds = Vec<Option<Vec<f32>>>;
 
 /// The words of all tensors of a call, in binding order, before and after it ran on the CPU.

@@ -12,8 +12,9 @@ pub use shaders::SHADERS;
 use shaders::{AdamParams, FORMS, Params, RmspropParams};
 use std::cell::RefCell;
 
-/// [`super::linear_dw`], [`super::linear_db`] and an optimizer for both parameters of a layer, without the gradients ever
-/// taking memory. It cannot add up micro-batches.
+/// [`super::linear_dw`], [`super::linear_db`] and an optimizer for both parameters of a layer, without the gradients
+/// taking memory (they do where the net's health is measured, now and then, by the kernels of the plain plan). It cannot add up
+/// micro-batches.
 #[derive(Clone, Debug)]
 pub struct Update {
     /// Error signal (B, O).
