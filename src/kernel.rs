@@ -195,7 +195,7 @@ impl<'a> Args<'a> {
 
 /// Arithmetic and traffic of one dispatch, as a textbook counts them.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Work {
+pub struct Cost {
     /// Floating-point operations; a multiply-add is two.
     pub flops: u64,
     /// Bytes of all its tensors, each counted once (an `Update` twice).
@@ -256,10 +256,10 @@ pub trait Kernel {
     fn flops(&self) -> u64;
 
     /// Arithmetic and traffic of one dispatch.
-    fn work(&self) -> Work {
+    fn cost(&self) -> Cost {
         let sized = self.tensors().into_iter().zip(self.shader().args);
         let bytes = sized.map(|(id, arg)| id.bytes() * if arg.access == Access::Update { 2 } else { 1 }).sum();
-        Work { flops: self.flops(), bytes }
+        Cost { flops: self.flops(), bytes }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::forms::Forms;
 use crate::plan::Plan;
 use crate::tensor::Id;
 use build::Builder;
-pub use measure::{Health, Watch};
+pub use measure::{FiniteCheck, Health};
 use std::ops::Range;
 
 /// Most samples that an evaluation computes at a time.
@@ -101,7 +101,7 @@ pub struct Training {
     /// Steps that measure one update, if it is to be measured.
     pub health: Option<Health>,
     /// Steps that look at all parameters.
-    pub watch: Watch,
+    pub watch: FiniteCheck,
 }
 
 /// The part of a plan that evaluates.

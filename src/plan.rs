@@ -73,15 +73,15 @@ impl Plan {
                 let used = shader.args.iter().zip(kernel.tensors()).filter(|(arg, _)| access(arg.access));
                 used.map(|(_, id)| format!("{}{}", self.name(id), id.shape())).collect::<Vec<_>>().join(" ")
             };
-            let work = kernel.work();
+            let cost = kernel.cost();
             let (reads, writes) = (show(|access| access == Access::Read), show(|access| access != Access::Read));
             text += &format!(
                 "{:>4}  {:<16} {:>8} {:>9.3} {:>9.1}  {reads} -> {writes}\n",
                 range.start + number,
                 shader.name,
                 kernel.groups(),
-                work.flops as f64 / 1e6,
-                work.bytes as f64 / 1e3,
+                cost.flops as f64 / 1e6,
+                cost.bytes as f64 / 1e3,
             );
         }
         text

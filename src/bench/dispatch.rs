@@ -57,15 +57,15 @@ pub struct Step {
 impl Dispatch {
     fn new(plan: &Plan, number: usize, timing: Timing, fault: Option<String>) -> Dispatch {
         let kernel = plan.steps[number].kernel();
-        let work = kernel.work();
+        let cost = kernel.cost();
         let tensors = kernel.tensors().into_iter().map(|id| format!("{}{}", plan.name(id), id.shape()));
         Dispatch {
             number,
             kernel: kernel.shader().name,
             tensors: tensors.collect::<Vec<_>>().join(" "),
             groups: kernel.groups(),
-            flops: work.flops,
-            bytes: work.bytes,
+            flops: cost.flops,
+            bytes: cost.bytes,
             repetitions: timing.repetitions,
             seconds: timing.seconds,
             device_seconds: None,

@@ -175,7 +175,7 @@ async fn copy(machine: &Machine) -> Result<Rate, Error> {
         }
     }
     let megabytes = w.bytes() >> 20;
-    let bytes = plan.steps[0].kernel().work().bytes as f64;
+    let bytes = plan.steps[0].kernel().cost().bytes as f64;
     let update = Rate::new(format!("sgd of {megabytes} MiB"), timing.seconds.rate(bytes / 1e9), fault);
     Ok(match machine {
         Machine::Cpu => update.or(host_copy(w.words())),

@@ -3,7 +3,7 @@
 use super::EPSILON;
 use super::product::drop_out;
 use crate::court::{Case, Fill};
-use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, Work, expect, groups, read, write};
+use crate::kernel::{Args, Bounds, Cost, Kernel, Now, Shader, Witness, expect, groups, read, write};
 use crate::tensor::{Id, Kind};
 use crate::uniform;
 use multiversion::multiversion;
@@ -116,11 +116,11 @@ impl Kernel for Gather {
         vec![None, None, None, None, Some(vec![error; self.x0.words()]), None]
     }
 
-    fn work(&self) -> Work {
+    fn cost(&self) -> Cost {
         // Of the data set only the rows of the batch are touched.
         let row = 4 * (self.pixels.stride() + 2) as u64;
         let bytes = self.x0.rows as u64 * row + self.x0.bytes() + self.t.bytes();
-        Work { flops: self.flops(), bytes }
+        Cost { flops: self.flops(), bytes }
     }
 
     fn flops(&self) -> u64 {

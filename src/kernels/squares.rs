@@ -2,7 +2,7 @@
 
 use super::EPSILON;
 use crate::court::{Case, Fill};
-use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, Work, expect, groups, read, update};
+use crate::kernel::{Args, Bounds, Cost, Kernel, Now, Shader, Witness, expect, groups, read, update};
 use crate::tensor::{Id, Kind};
 use crate::uniform;
 use multiversion::multiversion;
@@ -95,9 +95,9 @@ impl Kernel for Squares {
         vec![None, None, Some(bound)]
     }
 
-    fn work(&self) -> Work {
+    fn cost(&self) -> Cost {
         let tensors = 1 + u64::from(self.minus.is_some());
-        Work { flops: self.flops(), bytes: tensors * self.a.bytes() + 4 * Squares::parts(self.a) as u64 }
+        Cost { flops: self.flops(), bytes: tensors * self.a.bytes() + 4 * Squares::parts(self.a) as u64 }
     }
 
     fn flops(&self) -> u64 {

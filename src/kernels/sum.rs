@@ -2,7 +2,7 @@
 
 use super::EPSILON;
 use crate::court::{Case, Fill};
-use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, Work, expect, read, update};
+use crate::kernel::{Args, Bounds, Cost, Kernel, Now, Shader, Witness, expect, read, update};
 use crate::tensor::{Id, Kind};
 use crate::uniform;
 
@@ -72,8 +72,8 @@ impl Kernel for Sum {
         vec![None, Some(bound)]
     }
 
-    fn work(&self) -> Work {
-        Work { flops: self.flops(), bytes: 4 * self.count as u64 + 16 }
+    fn cost(&self) -> Cost {
+        Cost { flops: self.flops(), bytes: 4 * self.count as u64 + 16 }
     }
 
     fn flops(&self) -> u64 {

@@ -2,7 +2,7 @@
 
 use super::EPSILON;
 use crate::court::{Case, Fill};
-use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, Work, expect, read, update};
+use crate::kernel::{Args, Bounds, Cost, Kernel, Now, Shader, Witness, expect, read, update};
 use crate::tensor::{Id, Kind};
 use crate::uniform;
 
@@ -68,9 +68,9 @@ impl Kernel for Tally {
         vec![None, Some(bound)]
     }
 
-    fn work(&self) -> Work {
+    fn cost(&self) -> Cost {
         // Of the record only one row is touched.
-        Work { flops: self.flops(), bytes: self.score.bytes() + 16 }
+        Cost { flops: self.flops(), bytes: self.score.bytes() + 16 }
     }
 
     fn flops(&self) -> u64 {

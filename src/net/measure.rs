@@ -28,7 +28,7 @@ pub struct Health {
 
 /// Steps that look at all parameters.
 #[derive(Clone, Debug)]
-pub struct Watch {
+pub struct FiniteCheck {
     /// The steps.
     pub steps: Range<usize>,
     /// Sum of the squares of each layer's parameters (L, 1): no finite number if one of them is none.
@@ -108,12 +108,12 @@ impl Builder<'_> {
     }
 
     /// Steps that look at all parameters.
-    pub(super) fn watch(&mut self, layers: &[Layer], parts: Id) -> Watch {
+    pub(super) fn watch(&mut self, layers: &[Layer], parts: Id) -> FiniteCheck {
         let begin = self.plan.steps.len();
         let totals = self.plan.f32("totals", layers.len(), 1);
         for (number, (ids, _)) in layers.iter().enumerate() {
             self.norm(&[(ids.w, None), (ids.b, None)], parts, totals, number);
         }
-        Watch { steps: begin..self.plan.steps.len(), totals }
+        FiniteCheck { steps: begin..self.plan.steps.len(), totals }
     }
 }
