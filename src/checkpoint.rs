@@ -141,6 +141,23 @@ impl Checkpoints {
         }
     }
 
+    /// The generation of one step.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the folder cannot be listed, [`Error::Checkpoint`] if that generation is not there or not whole.
+    pub fn of_step<S: DeserializeOwned>(&self, step: u64) -> Result<Found<S>, Error> {
+        let bad = |path: PathBuf, problem: String| Error::Checkpoint { path, problem };
+        let manifests: Vec<(u64, String)> =
+            self.names()?.into_iter().filter_map(|name| Some((step_of_manifest(&name)?, name))).collect();
+        let Some((_, name)) = manifests.iter().find(|(its, _)| *its == step) else {
+            let there: Vec<String> = manifests.iter().map(|(step, _)| step.to_string()).collect();
+            let problem = format!("there is no checkpoint of update {step}, but of {}", there.join(", "));
+            return Err(bad(self.folder.clone(), problem));
+        };
+        let generation = self.load(name).map_err(|problem| bad(self.folder.join(name), problem))?;
+        Ok(Found { generation, passed_over: Vec::new() })
+    }
+
     /// Forgets every generation after `step`, and what was left half written: a run that goes on from `step` makes its own.
     ///
     /// # Errors

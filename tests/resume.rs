@@ -360,3 +360,36 @@ fn two_programs_do_not_train_in_one_folder() {
     // The lock of a program that was killed is gone with it.
     complete(train(folder.path(), &["--resume", "run", "--max-steps", "1"]));
 }
+
+#[test]
+fn a_run_goes_on_from_any_checkpoint_that_is_kept_and_forgets_what_came_after() {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path();
+    complete(train(at, &small(&["--out", "whole"])));
+    complete(train(at, &small(&["--out", "run", "--checkpoint-steps", "100", "--max-steps", "210"])));
+    let steps = || -> Vec<u64> {
+        let name = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+        generations(&at.join("run")).into_iter().map(name).collect()
+    };
+    let earlier = steps()[0];
+    assert!(earlier < 210, "{:?}", steps());
+    refused(at, &["--resume", "run", "--at", "7"], 5, &["no checkpoint of update 7", &earlier.to_string(), "210"]);
+    refused(at, &["--at", "7"], 2, &["--resume"]);
+    let earlier = earlier.to_string();
+    let step = (earlier.parse::<u64>().unwrap() + 1).to_string();
+    complete(train(at, &["--resume", "run", "--at", &earlier, "--max-steps", &step]));
+    assert_eq!(steps().last().unwrap().to_string(), step);
+    complete(train(at, &["--resume", "run"]));
+    same(&facts(&at.join("run")), &facts(&at.join("whole")), "from an earlier checkpoint");
+}
+
+#[test]
+fn a_file_that_asks_for_other_data_than_the_run_has_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path();
+    complete(train(at, &small(&["--out", "run", "--max-steps", "100"])));
+    std::fs::write(at.join("other.toml"), "digits_train = 600\n").unwrap();
+    refused(at, &["--resume", "run", "--config", "other.toml"], 2, &["digits_train = 600", "has 2000"]);
+    std::fs::write(at.join("same.toml"), "data = 'digits'\ndigits_train = 2000\n").unwrap();
+    complete(train(at, &["--resume", "run", "--config", "same.toml"]));
+}

@@ -3,7 +3,7 @@
 use super::{Cli, Command};
 use clap::{Args, FromArgMatches};
 use gpu_mlp::Error;
-use gpu_mlp::checkpoint::{Checkpoints, Every, Found, Identity, Saved};
+use gpu_mlp::checkpoint::{Checkpoints, Every, FOLDER, Found, Identity, Saved};
 use gpu_mlp::config::file::{fields, nearest};
 use gpu_mlp::data::Choice;
 use gpu_mlp::disk::Os;
@@ -21,6 +21,9 @@ pub struct ResumeOptions {
     /// is the run of --out or the last one in runs/, or a new one where there is none
     #[arg(long, value_name = "RUN|auto", num_args = 0..=1, default_missing_value = AUTO)]
     resume: Option<PathBuf>,
+    /// Go on from the checkpoint made after so many updates, not from the last; later ones are forgotten then
+    #[arg(long, value_name = "UPDATES", requires = "resume")]
+    at: Option<u64>,
     /// Go on although this is not as it was: a setting, `data`, `engine`, `device` or `version`
     #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "resume", value_parser = compared)]
     allow_mismatch: Vec<String>,
@@ -51,6 +54,8 @@ fn compared(name: &str) -> Result<String, String> {
 pub struct Resumed {
     pub folder: PathBuf,
     pub found: Found<Saved>,
+    /// Held until the program ends: what was found is still the last.
+    _lock: File,
 }
 
 impl ResumeOptions {
@@ -81,16 +86,17 @@ impl ResumeOptions {
             (true, Some(out)) => Some(out.to_owned()),
             (true, None) => last_in(Path::new("runs")),
         };
-        let found = match &folder {
-            Some(folder) => Checkpoints::new(Arc::new(Os), folder).newest()?,
-            None => None,
-        };
-        match (folder, found) {
-            (Some(folder), Some(found)) => {
+        if let Some(folder) = folder.as_ref().filter(|folder| folder.join(FOLDER).is_dir()) {
+            let _lock = lock(folder)?;
+            let checkpoints = Checkpoints::new(Arc::new(Os), folder);
+            let found = self.at.map_or_else(|| checkpoints.newest(), |step| checkpoints.of_step(step).map(Some))?;
+            if let Some(found) = found {
                 found.passed_over.iter().for_each(|problem| say!("note: a checkpoint is damaged, {problem}"));
-                Ok(Some(Resumed { folder, found }))
+                return Ok(Some(Resumed { folder: folder.clone(), found, _lock }));
             }
-            (Some(path), None) if !auto => {
+        }
+        match folder {
+            Some(path) if !auto => {
                 Err(Error::Checkpoint { path, problem: "there is no checkpoint in it to go on from".into() })
             }
             _ => {
@@ -126,7 +132,7 @@ impl ResumeOptions {
 fn last_in(runs: &Path) -> Option<PathBuf> {
     let numbers =
         std::fs::read_dir(runs).ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u64>().ok());
-    let with_checkpoints = |number: &u64| runs.join(number.to_string()).join(gpu_mlp::checkpoint::FOLDER).is_dir();
+    let with_checkpoints = |number: &u64| runs.join(number.to_string()).join(FOLDER).is_dir();
     Some(runs.join(numbers.filter(with_checkpoints).max()?.to_string()))
 }
 

@@ -233,6 +233,9 @@ impl Train {
         config = config.with(self.choices.settings())?;
         let limits = self.limits.limits()?;
         self.limits.overfit(&mut config)?;
+        if resumed.is_some() {
+            self.data.refuse_another(&file.data)?;
+        }
         let data_is_of_file = self.data.take(&file.data)?;
         config.check(usize::MAX)?;
         config.check_choices(config.validation > 0)?;

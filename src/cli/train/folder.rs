@@ -57,8 +57,8 @@ pub struct RunFolder {
     pub metrics: Metrics,
     /// Updates after which the run goes on, if it was begun before.
     pub whole: Option<u64>,
-    /// Held until the program ends.
-    pub _lock: File,
+    /// Held until the program ends; of a run that goes on it is held already.
+    pub _lock: Option<File>,
 }
 
 impl RunFolder {
@@ -69,7 +69,7 @@ impl RunFolder {
         resumed: Option<&Resumed>,
         free: impl FnOnce() -> Result<(), Error>,
     ) -> Result<RunFolder, Error> {
-        let _lock = lock(path)?;
+        let _lock = if resumed.is_none() { Some(lock(path)?) } else { None };
         if resumed.is_none() {
             // Another program may have trained here since.
             free()?;
