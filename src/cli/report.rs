@@ -6,7 +6,7 @@ use gpu_mlp::Error;
 use gpu_mlp::assess::assess;
 use gpu_mlp::config::file::RunFile;
 use gpu_mlp::data::{self, DataSet};
-use gpu_mlp::disk::{Os, write_whole};
+use gpu_mlp::disk::write_out;
 use gpu_mlp::history::History;
 use gpu_mlp::machine::Machine;
 use gpu_mlp::model::Mlp;
@@ -58,7 +58,7 @@ impl Report {
             (None, _) => "report.html".into(),
         };
         let page = page(&subjects);
-        write_whole(&Os, &out, page.as_bytes())?;
+        write_out(&out, page.as_bytes())?;
         say!("report: {} ({} kB)", out.display(), page.len().div_ceil(1000));
         Ok(ExitCode::SUCCESS)
     }
