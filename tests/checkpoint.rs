@@ -82,7 +82,7 @@ fn whichever_call_fails_the_newest_whole_generation_is_the_last_saved_or_the_nex
             }
         }
     }
-    println!("{faults} faults injected, {lost} disks recovered");
+    println!("figure: {faults} faults injected, {lost} disks recovered");
 }
 
 /// The disk of the tests must be able to show what the saving guards against.
