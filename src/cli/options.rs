@@ -171,26 +171,16 @@ impl DataOptions {
 
     /// Refuses a file that asks for other data than a run that goes on has, whose words are here by now.
     pub fn refuse_another(&self, file: &DataSettings) -> Result<(), Error> {
-        let run = self.settings(None, None);
-        let number = |number: Option<u64>| number.map(|number| number.to_string());
-        let numbers = |of: &DataSettings| {
-            [of.digits_train.map(|n| n as u64), of.digits_test.map(|n| n as u64), of.digits_seed].map(number)
-        };
-        let named = |of: &DataSettings| of.data.clone().filter(|data| ["mnist", "digits"].contains(&data.as_str()));
-        let names = ["data", "digits_train", "digits_test", "digits_seed"].into_iter();
-        let values = |of: &DataSettings| [named(of)].into_iter().chain(numbers(of)).collect::<Vec<_>>();
-        match names
-            .zip(values(file))
-            .zip(values(&run))
-            .find(|((_, file), run)| file.is_some() && run.is_some() && file != run)
-        {
+        let entries = |of: &DataSettings| toml::Table::try_from(of).unwrap_or_default();
+        let (run, mut file) = (entries(&self.settings(None, None)), entries(file));
+        // A folder may go by several names; its contents are compared when they are read.
+        file.retain(|name, value| name != "data" || matches!(value.as_str(), Some("mnist" | "digits")));
+        match file.iter().find(|(name, value)| run.get(*name).is_some_and(|run| run != *value)) {
             None => Ok(()),
-            Some(((name, file), run)) => {
-                let [file, run] = [file, run].map(Option::unwrap_or_default);
-                Err(Error::Setting(format!(
-                    "the file of --config says {name} = {file}, but the run that goes on has {run}: leave it out"
-                )))
-            }
+            Some((name, value)) => Err(Error::Setting(format!(
+                "the file of --config says {name} = {value}, but the run that goes on has {}: leave it out",
+                run[name]
+            ))),
         }
     }
 
