@@ -150,8 +150,8 @@ impl Checkpoints {
         let manifests: Vec<(u64, String)> =
             self.names()?.into_iter().filter_map(|name| Some((step_of_manifest(&name)?, name))).collect();
         let Some((_, name)) = manifests.iter().find(|(its, _)| *its == step) else {
-            let there: Vec<String> = manifests.iter().map(|(step, _)| step.to_string()).collect();
-            let problem = format!("there is no checkpoint of update {step}, but of {}", there.join(", "));
+            let there: Vec<u64> = manifests.iter().map(|(step, _)| *step).collect();
+            let problem = format!("there is no checkpoint of update {step}; those that are there: {there:?}");
             return Err(bad(self.folder.clone(), problem));
         };
         let generation = self.load(name).map_err(|problem| bad(self.folder.join(name), problem))?;

@@ -6,6 +6,7 @@ mod engine;
 mod fault;
 mod pipelines;
 mod profile;
+mod rest;
 mod wait;
 
 pub use adapters::{ADVICE, Class, Found, Wanted, list, real_gpu, select};

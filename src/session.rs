@@ -87,7 +87,7 @@ impl<'a> Session<'a> {
             let (widths, wanted) = (best.widths(), self.trainer.widths());
             return Err(Error::Setting(format!("the best model is said to be {widths:?}, but the net is {wanted:?}")));
         }
-        if let Some(bad) = snapshot.tensors.iter().find(|tensor| tensor.values.iter().any(|value| !value.is_finite())) {
+        if let Some(bad) = snapshot.tensors.iter().find(|tensor| !tensor.is_finite()) {
             return Err(Error::Setting(format!(
                 "no run goes on from such a state: a value of {} is not finite",
                 bad.name

@@ -375,6 +375,8 @@ fn a_run_goes_on_from_any_checkpoint_that_is_kept_and_forgets_what_came_after() 
     assert!(earlier < 210, "{:?}", steps());
     refused(at, &["--resume", "run", "--at", "7"], 5, &["no checkpoint of update 7", &earlier.to_string(), "210"]);
     refused(at, &["--at", "7"], 2, &["--resume"]);
+    refused(at, &["--resume", "auto", "--at", "7"], 2, &["no run that --at"]);
+    refused(at, &["--resume", "auto", "--out", "new", "--at", "7"], 5, &["new", "no checkpoint"]);
     let earlier = earlier.to_string();
     let step = (earlier.parse::<u64>().unwrap() + 1).to_string();
     complete(train(at, &["--resume", "run", "--at", &earlier, "--max-steps", &step]));

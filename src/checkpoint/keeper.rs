@@ -78,7 +78,7 @@ impl Keeper {
         if self.taken == Some(step) {
             return Ok(());
         }
-        if let Some(bad) = snapshot.tensors.iter().find(|tensor| !tensor.values.iter().all(|value| value.is_finite())) {
+        if let Some(bad) = snapshot.tensors.iter().find(|tensor| !tensor.is_finite()) {
             tracing::warn!("{} is no longer finite after update {step}: no checkpoint is made of it", bad.name);
             return Ok(());
         }

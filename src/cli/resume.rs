@@ -96,7 +96,9 @@ impl ResumeOptions {
             }
         }
         match folder {
-            Some(path) if !auto => {
+            // Who names a checkpoint does not want a new run.
+            None if self.at.is_some() => Err(Error::Setting("there is no run that --at could go on with".into())),
+            Some(path) if !auto || self.at.is_some() => {
                 Err(Error::Checkpoint { path, problem: "there is no checkpoint in it to go on from".into() })
             }
             _ => {

@@ -2,6 +2,7 @@
 
 use super::device::{Gpu, NOW_SLOT};
 use super::pipelines::Built;
+use super::rest::{Rest, SLOTS};
 use super::wait::Signal;
 use crate::engine::{Engine, Memory, Pending};
 use crate::error::Error;
@@ -15,8 +16,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use wgpu::{BufferDescriptor, BufferUsages};
 
-/// Entries, or parts of them, in a submission at most; each has its own slot of step values.
-const SLOTS: usize = 256;
 /// Submissions the GPU may have before it when another is made.
 const IN_FLIGHT: usize = 2;
 /// How long one submission should keep the GPU busy: far below the two seconds after which Windows resets a device.
@@ -222,31 +221,6 @@ impl GpuEngine {
     }
 }
 
-/// What is left of some work.
-struct Rest<'a> {
-    work: &'a [Work],
-    /// Dispatches of its first entry that are not left.
-    done: usize,
-}
-
-impl Rest<'_> {
-    /// Takes at most so many dispatches, in at most [`SLOTS`] entries or parts of them: a step of a large net may take
-    /// seconds, but no driver waits that long for a submission.
-    fn take(&mut self, dispatches: usize, part: &mut Vec<Work>) {
-        part.clear();
-        let mut room = dispatches;
-        while let ([(range, now), others @ ..], 1..) = (self.work, room.min(SLOTS - part.len())) {
-            let begin = range.start + self.done;
-            let end = range.end.min(begin + room);
-            if begin < end {
-                part.push((begin..end, *now));
-            }
-            room -= end - begin;
-            (self.work, self.done) = if end == range.end { (others, 0) } else { (self.work, end - range.start) };
-        }
-    }
-}
-
 /// Buffers that the host reads from, kept for the next time. Clones share them.
 #[derive(Clone, Default)]
 struct Spare(Arc<Mutex<Vec<wgpu::Buffer>>>);
@@ -294,7 +268,7 @@ impl Engine for GpuEngine {
 
     fn run<'a>(&'a mut self, work: &'a [Work]) -> Pending<'a, ()> {
         Box::pin(async move {
-            let mut rest = Rest { work, done: 0 };
+            let mut rest = Rest::of(work);
             let mut part = Vec::new();
             loop {
                 rest.take(self.budget, &mut part);
@@ -325,35 +299,5 @@ impl Engine for GpuEngine {
 
     fn profile(&mut self, work: &Work) -> Pending<'static, Option<Vec<f64>>> {
         self.timestamps(work)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Now, Rest, SLOTS, Work};
-
-    fn parts(work: &[Work], dispatches: usize) -> Vec<Vec<(usize, usize, u32)>> {
-        let (mut rest, mut part) = (Rest { work, done: 0 }, Vec::new());
-        std::iter::from_fn(|| {
-            rest.take(dispatches, &mut part);
-            let plain = part.iter().map(|(range, now)| (range.start, range.end, now.step)).collect::<Vec<_>>();
-            (!plain.is_empty()).then_some(plain)
-        })
-        .collect()
-    }
-
-    #[test]
-    fn work_is_cut_within_an_entry_too_and_nothing_is_left_out_or_done_twice() {
-        let entry = |range, step| (range, Now { step, ..Now::default() });
-        let work = [entry(0..5, 0), entry(2..2, 1), entry(0..5, 2), entry(7..8, 3)];
-        assert_eq!(parts(&work, 100), [[(0, 5, 0), (0, 5, 2), (7, 8, 3)]]);
-        assert_eq!(
-            parts(&work, 3),
-            [vec![(0, 3, 0)], vec![(3, 5, 0), (0, 1, 2)], vec![(1, 4, 2)], vec![(4, 5, 2), (7, 8, 3)]]
-        );
-        assert_eq!(parts(&work, 1).len(), 11);
-        let many = vec![entry(0..1, 0); SLOTS + 1];
-        assert_eq!(parts(&many, usize::MAX).iter().map(Vec::len).collect::<Vec<_>>(), [SLOTS, 1]);
-        assert!(parts(&[], 4).is_empty());
     }
 }

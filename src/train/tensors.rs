@@ -20,6 +20,13 @@ pub struct Values {
     pub values: Vec<f32>,
 }
 
+impl Values {
+    /// Whether all of them are numbers, and finite.
+    pub fn is_finite(&self) -> bool {
+        self.values.iter().all(|value| value.is_finite())
+    }
+}
+
 /// What training changes, before it has.
 pub(super) fn first_values(net: &Net, model: &Mlp) -> Vec<Values> {
     let mut tensors = Vec::new();
