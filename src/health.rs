@@ -1,10 +1,10 @@
 //! How a net is doing, layer by layer.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What an update found and did in one layer, weights and biases taken together.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerHealth {
     /// The layer, from 1.
     pub layer: usize,
@@ -15,7 +15,7 @@ pub struct LayerHealth {
     /// Norm of the change over norm of the parameters. About 10⁻³ is usual; far less hardly learns, far more is unstable.
     pub update_ratio: f64,
     /// Share of the units that were zero for every sample of the (last) micro-batch; for hidden layers of ReLU only.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_share: Option<f64>,
 }
 
@@ -32,6 +32,11 @@ impl fmt::Display for LayerHealth {
 }
 
 impl LayerHealth {
+    /// Whether all of it are numbers, and finite.
+    pub fn is_finite(&self) -> bool {
+        [self.gradient_norm, self.weight_norm, self.update_ratio].iter().all(|value| value.is_finite())
+    }
+
     /// From the sums of squares of gradient, parameters and change, and the number of dead units among all, if counted.
     pub(crate) fn new(layer: usize, [gradient, weights, change, dead]: [f32; 4], units: Option<usize>) -> Self {
         let norm = |squares: f32| f64::from(squares).sqrt();

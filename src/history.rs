@@ -13,12 +13,16 @@ use std::path::{Path, PathBuf};
 pub struct History {
     /// The folder, as it was given.
     pub folder: PathBuf,
-    /// What was trained on what, where.
+    /// What was trained on what, where, after all changes.
     pub header: Header,
     /// Epochs in order, each once.
     pub epochs: Vec<Epoch>,
     /// How it ended; absent while it runs, and if it was killed.
     pub end: Option<End>,
+    /// Updates after which it was gone on with last, if it was.
+    pub resumed: Option<u64>,
+    /// What was changed on the way, in words: `after update 20: lr 0.1, then 0.05`.
+    pub changes: Vec<String>,
     /// Lines that are no records, such as one torn when the machine went down.
     pub torn: usize,
 }
@@ -90,7 +94,23 @@ pub struct End {
     pub seconds: Option<f64>,
     pub model_sha256: Option<String>,
     pub reason: Option<String>,
+    pub problem: Option<String>,
     pub test_accuracy: Option<f64>,
+}
+
+impl Header {
+    /// What is another in a record that follows: `lr 0.1, then 0.05`.
+    fn differences(&self, now: &Header) -> Vec<String> {
+        let named = |of: &Header| {
+            let text = [("data", &of.data), ("engine", &of.engine), ("device", &of.device), ("version", &of.version)];
+            let text = text.map(|(name, text)| (name.to_string(), Value::from(text.as_str())));
+            let settings = of.config.iter().map(|(name, value)| (name.clone(), value.clone()));
+            text.into_iter().chain(settings).collect::<Map<String, Value>>()
+        };
+        let (then, now) = (named(self), named(now));
+        let changed = now.iter().filter(|(name, value)| then.get(*name) != Some(value));
+        changed.map(|(name, now)| format!("{name} {}, then {now}", then.get(name).unwrap_or(&Value::Null))).collect()
+    }
 }
 
 impl History {
@@ -132,7 +152,23 @@ impl History {
         // Twice over the line, but nothing is kept of fields that nobody knows.
         let kind: Kind = serde_json::from_str(line).ok()?;
         match kind.r#type.as_str() {
-            "run" => *header = Some(serde_json::from_str(line).ok()?),
+            "run" => {
+                let mut now: Header = serde_json::from_str(line).ok()?;
+                if let Some(then) = header {
+                    let step = self.resumed.unwrap_or_default();
+                    self.changes.push(format!("after update {step}: {}", then.differences(&now).join("; ")));
+                    now.unix_time = then.unix_time;
+                }
+                *header = Some(now);
+            }
+            "resume" => {
+                #[derive(Deserialize)]
+                struct Resume {
+                    step: u64,
+                }
+                self.resumed = Some(serde_json::from_str::<Resume>(line).ok()?.step);
+                self.end = None;
+            }
             "epoch" => {
                 let mut epoch: Epoch = serde_json::from_str(line).ok()?;
                 let numbered = (1..).zip(&epoch.health).all(|(number, layer)| layer.layer == number);

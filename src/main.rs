@@ -19,13 +19,6 @@ fn main() -> ExitCode {
     match pollster::block_on(cli.run()) {
         Ok(code) => code,
         Err(error) => {
-            // Whoever read our output has seen enough; that is no error. Commands that judge go on to their verdict: `cli::out`.
-            let closed = |cause: &(dyn std::error::Error + 'static)| {
-                cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
-            };
-            if error.chain().any(closed) {
-                return ExitCode::SUCCESS;
-            }
             eprintln!("error: {error:#}");
             match error.downcast_ref::<Error>() {
                 Some(known) => {

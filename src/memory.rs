@@ -39,9 +39,14 @@ pub fn check(plan: &Plan, machine: &Machine, fence: u64, beside: u64) -> Result<
     let needed = tensors + beside;
     match free().filter(|&free| needed > free) {
         Some(limit) => {
-            let share = bytes(largest.id.bytes());
-            let what = format!("the net ({share} of it for {}{})", largest.name, largest.id.shape());
-            let next = smaller(&largest.name, largest.id.rows, needed, limit, true);
+            let (what, next) = if tensors >= beside {
+                let share = bytes(largest.id.bytes());
+                let what = format!("the net ({share} of it for {}{})", largest.name, largest.id.shape());
+                (what, smaller(&largest.name, largest.id.rows, needed, limit, true))
+            } else {
+                let what = format!("the net, with {} to save and restore what training changes,", bytes(beside));
+                (what, "use narrower layers (--hidden)".into())
+            };
             Err(Error::TooLarge { what, needed, holder: "the free memory allows", limit, next })
         }
         None => Ok(()),
@@ -77,7 +82,9 @@ fn smaller(name: &str, rows: usize, needed: u64, limit: u64, on_host: bool) -> S
     }
     // A tensor that belongs to no parameter has as many rows as samples are on the device at a time.
     let fits = (rows as f64 * limit as f64 / needed as f64) as usize;
-    if of.starts_with(['w', 'b']) || rows == 1 || fits == 0 {
+    // An evaluation takes as many samples at a time as fit.
+    let evaluated = name.starts_with("test_") || name.starts_with("validation_");
+    if of.starts_with(['w', 'b']) || rows == 1 || fits == 0 || evaluated {
         let other = if on_host { "" } else { ", or --engine cpu" };
         return format!("use narrower layers (--hidden){other}");
     }
@@ -92,9 +99,13 @@ fn free() -> Option<u64> {
     let available = 1024 * line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?;
     // A container may have less; where it has no limit, the file says `max`.
     let number = |file: &str| std::fs::read_to_string(file).ok()?.trim().parse::<u64>().ok();
+    // Of what a container uses, files that were read once can go.
+    let cached = std::fs::read_to_string("/sys/fs/cgroup/memory.stat").ok();
+    let cached = cached.as_deref().and_then(|stat| stat.lines().find_map(|line| line.strip_prefix("inactive_file ")));
+    let cached: u64 = cached.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0);
     let group = number("/sys/fs/cgroup/memory.max")
         .zip(number("/sys/fs/cgroup/memory.current"))
-        .map(|(most, used)| most.saturating_sub(used));
+        .map(|(most, used)| most.saturating_sub(used.saturating_sub(cached)));
     Some(group.map_or(available, |group| group.min(available)))
 }
 
@@ -116,11 +127,11 @@ mod tests {
     #[test]
     fn advice_follows_from_what_is_too_large() {
         assert!(smaller("test_pixels", 60000, 4, 1, false).contains("--upload resident"));
-        for name in ["w1", "dw2", "v_w12", "old_w2", "s_w2", "ema_b1"] {
+        for name in ["w1", "dw2", "v_w12", "old_w2", "s_w2", "ema_b1", "test_h1", "validation_x0"] {
             assert_eq!(smaller(name, 4, 4, 1, false), "use narrower layers (--hidden), or --engine cpu");
             assert_eq!(smaller(name, 4, 4, 1, true), "use narrower layers (--hidden)");
         }
-        for name in ["h1", "dh1", "dlogits", "test_h1"] {
+        for name in ["h1", "dh1", "dlogits"] {
             assert!(smaller(name, 4096, 1 << 32, 128 << 20, true).ends_with("--physical-batch 128"), "{name}");
         }
     }

@@ -18,7 +18,8 @@ pub const SCHEMA: u32 = 2;
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Record<'a> {
-    /// The first line: what is trained on what, where.
+    /// The first line: what is trained on what, where. Once more, after `resume`, where a run went on with something
+    /// changed.
     Run {
         /// [`SCHEMA`].
         schema: u32,
@@ -106,6 +107,9 @@ pub enum Record<'a> {
         model_sha256: Option<&'a str>,
         /// Why the run ended.
         reason: Reason,
+        /// Of a run that diverged: what was noticed, and where it began.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        problem: Option<&'a str>,
         /// The best epoch, if the model is that of it and not of the last update.
         #[serde(skip_serializing_if = "Option::is_none")]
         restored_epoch: Option<usize>,
@@ -173,11 +177,10 @@ impl Metrics {
         Ok(Metrics { disk, path, bytes: 0 })
     }
 
-    /// Goes on with a record after its first `bytes` bytes. What follows, records of steps that will be made again and
-    /// perhaps half a line, is cut off.
+    /// Goes on with a record after its first `bytes` bytes, once [`Metrics::cut`] has made them all of it.
     ///
     /// # Errors
-    /// [`Error::File`] if it cannot be read or cut, [`Error::Checkpoint`] if it is shorter.
+    /// [`Error::File`] if it cannot be read, [`Error::Checkpoint`] if it is shorter.
     pub fn resume(disk: Arc<dyn Disk>, folder: &Path, bytes: u64) -> Result<Self, Error> {
         let path = folder.join(FILE);
         let found = disk.read(&path).map_err(Error::file(&path))?.len() as u64;
@@ -185,10 +188,15 @@ impl Metrics {
             let problem = format!("it has {found} bytes, but had {bytes} when the checkpoint was made");
             return Err(Error::Checkpoint { path, problem });
         }
-        if found > bytes {
-            disk.cut(&path, bytes).map_err(Error::file(&path))?;
-        }
         Ok(Metrics { disk, path, bytes })
+    }
+
+    /// Cuts off what follows: records of steps that will be made again, and perhaps half a line.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be cut.
+    pub fn cut(&self) -> Result<(), Error> {
+        self.disk.cut(&self.path, self.bytes).map_err(Error::file(&self.path))
     }
 
     /// Length of the record so far.

@@ -10,6 +10,7 @@ mod state;
 use crate::config::Config;
 use crate::data::DataSet;
 use crate::error::Error;
+use crate::health::LayerHealth;
 use crate::machine::Machine;
 use crate::model::Mlp;
 use crate::train::{Score, Trainer};
@@ -59,7 +60,8 @@ impl<'a> Session<'a> {
     /// Those of [`Trainer::open`]; [`Error::Setting`] if something is to be chosen and there is no validation split.
     pub async fn open(config: &Config, data: &'a DataSet, machine: &Machine, limits: Limits) -> Result<Self, Error> {
         config.check_choices(data.validation.is_some())?;
-        let trainer = Trainer::open(config, data, machine).await?;
+        // Saving a checkpoint takes most: the state that a fault is sought from, the one that is saved, and its file twice.
+        let trainer = Trainer::open_beside(config, data, machine, 4).await?;
         let (config, samples) = (config.clone(), data.train.len() as u64);
         Ok(Session { config, trainer, limits, samples, state: State::default(), best: None, tested: None })
     }
@@ -96,6 +98,7 @@ impl<'a> Session<'a> {
         self.trainer.restore(&snapshot.tensors)?;
         (self.state, self.best) = (snapshot.state.clone(), snapshot.best.clone());
         self.trainer.seek(self.state.step, self.state.score);
+        self.trainer.recall(self.state.health.take());
         self.trainer.set_lr_factor(self.state.judge.lr_factor);
         Ok(())
     }
@@ -106,7 +109,10 @@ impl<'a> Session<'a> {
     /// If the device fails.
     pub async fn snapshot(&mut self) -> Result<Snapshot, Error> {
         let tensors = self.trainer.tensors().await?;
-        Ok(Snapshot { state: self.state.clone(), tensors, best: self.best.clone() })
+        // Between epochs it has been reported.
+        let health = if self.between_epochs() { None } else { self.trainer.health().await? };
+        let health = health.filter(|layers| layers.iter().all(LayerHealth::is_finite));
+        Ok(Snapshot { state: State { health, ..self.state.clone() }, tensors, best: self.best.clone() })
     }
 
     /// The net in training.
@@ -215,6 +221,7 @@ impl<'a> Session<'a> {
             score: self.trainer.score(),
             epoch_seconds: before.epoch_seconds + part,
             seconds: before.seconds + part,
+            health: None,
             judge: before.judge,
         };
         Ok(wish)

@@ -1,6 +1,6 @@
 //! From a place in an epoch to work for the engine: batches, micro-batches, and the values of each step.
 
-use crate::config::Config;
+use crate::config::{Config, HealthName};
 use crate::data::DataSet;
 use crate::engine::Engine;
 use crate::feed::Feed;
@@ -11,7 +11,7 @@ use crate::net::{Net, Sizes, Training};
 use crate::plan::Work;
 use crate::train::{normalization, prepare, shuffled};
 
-/// Fewest updates from one measurement of the net's health to the next. A measurement takes about as long as an update:
+/// Fewest updates from one measurement of the net's health to the next, unless it is to be shown. A measurement takes about as long as an update:
 /// where gradients take no memory they are computed once more, and all weights are read thrice. So it costs a hundredth.
 const MEASURED_EVERY: u64 = 100;
 
@@ -39,13 +39,14 @@ impl Steps<'_> {
         self.samples.div_ceil(self.batch()) as u64
     }
 
-    /// The update of an epoch (both counted from 0) whose health is measured, if one is: the last of a whole batch.
+    /// The update of an epoch (both counted from 0) whose health is measured, if one is: that in its middle, which is of a
+    /// whole batch, and whose rate is the epoch's; at its end a schedule may have come to zero.
     pub fn measured(&self, epoch: u64) -> Option<u64> {
         self.training.health.as_ref()?;
-        let whole = (self.samples / self.batch()).max(1) as u64;
         let due = (epoch + 1).is_multiple_of(MEASURED_EVERY.div_ceil(self.per_epoch()));
+        let wanted = self.config.health == HealthName::Show;
         let last = epoch + 1 == self.config.epochs as u64;
-        (due || last).then_some(epoch * self.per_epoch() + whole - 1)
+        (due || wanted || last).then_some(epoch * self.per_epoch() + (self.per_epoch() - 1) / 2)
     }
 
     /// Appends the work of update `step` (from 0, over the whole run), which trains the batch that starts at position

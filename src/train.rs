@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::feed::Feed;
 use crate::forms::Forms;
+use crate::health::LayerHealth;
 use crate::machine::Machine;
 use crate::memory;
 use crate::model::Mlp;
@@ -69,6 +70,8 @@ pub struct Trainer<'a> {
     watched: Option<Instant>,
     /// The update whose health was measured last.
     measured: Option<u64>,
+    /// What was measured before training was gone on with, in the epoch that the last update belongs to.
+    recalled: Option<Vec<LayerHealth>>,
 }
 
 /// Told the score of the epoch so far, about ten times a second; `Break` pauses the training at the next settled moment.
@@ -80,13 +83,23 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// [`Error::Setting`] if the settings cannot be used with this data, [`Error::TooLarge`] if the plan does not fit.
     pub async fn open(config: &Config, data: &'a DataSet, machine: &Machine) -> Result<Self, Error> {
+        // The state that a fault is sought from.
+        Self::open_beside(config, data, machine, 1).await
+    }
+
+    /// As `open`, where the host is to have room for so many copies of what training changes.
+    pub(crate) async fn open_beside(
+        config: &Config,
+        data: &'a DataSet,
+        machine: &Machine,
+        copies: u64,
+    ) -> Result<Self, Error> {
         config.check(data.train.len())?;
         let (scale, shift) = normalization(config.normalize, &data.train.pixels);
         let forms = Forms { default: machine.form(), chosen: config.forms.clone() };
         let net = Net::for_training(config, Sizes::of(data, forms, machine.limit()), scale, shift);
-        // Saving a checkpoint takes most: the state that a fault is sought from, the one that is saved, and its file twice.
         let state: u64 = net.lasting().iter().map(|id| id.bytes()).sum();
-        memory::check(&net.plan, machine, 0, 4 * state)?;
+        memory::check(&net.plan, machine, 0, copies * state)?;
         let model =
             Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
         tracing::debug!(steps = net.plan.steps.len(), "plan and first weights made");
@@ -121,6 +134,7 @@ impl<'a> Trainer<'a> {
             based: Some(Instant::now()),
             watched: None,
             measured: None,
+            recalled: None,
         }
     }
 
@@ -203,8 +217,13 @@ impl<'a> Trainer<'a> {
     /// Goes on from after update `step` as if it had just been made; `score` is that of its epoch so far. Weights and
     /// optimizer state are those of [`Trainer::restore`], or as they are.
     pub fn seek(&mut self, step: u64, score: Score) {
-        (self.step, self.score, self.order, self.measured) = (step, score, None, None);
-        self.based = None;
+        (self.step, self.score, self.order) = (step, score, None);
+        (self.measured, self.recalled, self.based) = (None, None, None);
+    }
+
+    /// Takes over what [`Trainer::health`] said when the place was left that [`Trainer::seek`] has gone to.
+    pub(crate) fn recall(&mut self, health: Option<Vec<LayerHealth>>) {
+        self.recalled = health;
     }
 
     fn steps<'s>(&self, config: &'s Config, training: &'s crate::net::Training) -> Steps<'s> {
@@ -244,6 +263,7 @@ impl<'a> Trainer<'a> {
         let order = self.order_of(epoch);
         if self.step == epoch * per_epoch {
             self.score = Score::default();
+            self.recalled = None;
         }
 
         if self.based_long_ago() {

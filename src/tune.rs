@@ -146,6 +146,6 @@ impl Tuning {
         if self.tried > 0 {
             how.push(format!("; {} tried in {:.2} s", self.tried, self.took.as_secs_f64()));
         }
-        (!self.forms.is_empty()).then(|| format!("forms: {}{}", forms.join(", "), how.concat()))
+        (!how.is_empty()).then(|| format!("forms: {}{}", forms.join(", "), how.concat()))
     }
 }

@@ -54,7 +54,8 @@ fn a_step_that_is_too_large_is_named_with_the_weights_it_ruined() {
         let config = Config { lr: 1e38, ..Config::default() };
         let mut trainer = block_on(Trainer::open(&config, &data, &machine)).expect("it fits");
         let (what, step, origin) = fault(&mut trainer);
-        assert!(what.starts_with("the loss became") && step == 2, "{what} in step {step}");
+        // The second update's loss shows it, or a look at the parameters while the next ones are under way.
+        assert!((2..=4).contains(&step), "{what} in step {step}");
         let Origin::Tensor { tensor, layer, step, kernel, value, .. } = &origin else { panic!("{origin}") };
         assert!((*layer, *step) == (1, 1) || (*layer, *step) == (2, 1) || *step == 2, "{origin}");
         assert!(kernel.is_some() && !value.is_finite() && tensor.contains('('), "{origin}");

@@ -47,15 +47,18 @@ fn train(disk: &Arc<Faulty>, config: &Config, data: &DataSet) -> Result<Snapshot
         identity: Identity::new(config, data, &machine),
         words: Vec::new(),
         from: None,
+        changed: None,
         best: None,
         session: Default::default(),
     };
     let (metrics, whole) = match found {
         Some(Found { generation, .. }) => {
-            checkpoints.forget_after(generation.step)?;
             saved.best = generation.state.best;
             session.resume(&generation.snapshot())?;
-            (Metrics::resume(disk.clone(), run, generation.metrics_bytes)?, Some(generation.step))
+            let metrics = Metrics::resume(disk.clone(), run, generation.metrics_bytes)?;
+            checkpoints.forget_after(generation.step)?;
+            metrics.cut()?;
+            (metrics, Some(generation.step))
         }
         None => {
             checkpoints.forget_after(0)?;

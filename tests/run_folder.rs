@@ -13,9 +13,10 @@ fn gpu_mlp(folder: &Path, words: &str) -> (Option<i32>, String) {
 }
 
 fn train(folder: &Path, words: &str) -> (Option<i32>, String) {
-    let fixed = "train --engine cpu --data digits --digits-train 600 --digits-test 100 --hidden 16 --out run";
-    let epochs = if words.contains("--epochs") { "" } else { "--epochs 2" };
-    gpu_mlp(folder, &format!("{fixed} {epochs} {words}"))
+    let fixed = "train --engine cpu --data digits --digits-train 600 --digits-test 100 --out run";
+    let unless = |option: &str, default| if words.contains(option) { "" } else { default };
+    let (epochs, hidden) = (unless("--epochs", "--epochs 2"), unless("--hidden", "--hidden 16"));
+    gpu_mlp(folder, &format!("{fixed} {epochs} {hidden} {words}"))
 }
 
 fn end(folder: &Path) -> Value {
@@ -90,7 +91,7 @@ fn plan_says_what_is_too_large_and_does_not_panic() {
     for (words, said) in [
         ("--samples 0 --batch-size full", "samples is 0"),
         ("--inputs 2147483648", "inputs is 2147483648"),
-        ("--samples 16777216 --inputs 16777216", "a shader counts at most 16 GiB"),
+        ("--samples 16777216 --inputs 16777216 --hidden 1024", "a shader counts at most 16 GiB"),
         ("--plan plain --hidden 1048576,1048576", "w2(1048576,1048576)"),
         ("--inputs 16777216 --classes 16777216 --hidden none", "dw1(16777216,16777216)"),
     ] {
@@ -98,4 +99,100 @@ fn plan_says_what_is_too_large_and_does_not_panic() {
         assert!(code == Some(2) && stderr.contains(said), "{words}: {stderr}");
     }
     assert_eq!(gpu_mlp(folder.path(), "plan --hidden 8192,8192 --batch-size full").0, Some(0));
+}
+
+/// Softmax regression on huge inputs, whose weights overflow after a few updates.
+const OVERFLOWS: &str = "--hidden none --normalize 0,1e30 --lr 10 --l2 1.1 --schedule constant --epochs 20";
+
+#[test]
+fn a_run_whose_last_update_overflows_leaves_no_model_and_says_that_it_diverged() {
+    let folder = TempDir::new().unwrap();
+    let run = |steps: u64| train(folder.path(), &format!("{OVERFLOWS} --force --max-steps {steps}"));
+    // The first limit at which it is noticed at all: nothing but the last look has seen it then.
+    let (code, stderr) = (1..100).map(run).find(|(code, _)| *code != Some(0)).expect("it overflows");
+    assert!(code == Some(6) && stderr.contains("ceased to be finite"), "{stderr}");
+    assert!(!stderr.contains("model:") && !folder.path().join("run/model.safetensors").exists(), "{stderr}");
+    let end = end(folder.path());
+    assert_eq!((end["reason"].as_str(), &end["model_sha256"]), (Some("diverged"), &Value::Null));
+    assert_eq!(end.get("test_accuracy"), None, "the weights that were tested are not those of a model");
+}
+
+#[test]
+fn what_is_refused_on_resume_costs_no_checkpoint() {
+    let folder = TempDir::new().unwrap();
+    assert_eq!(train(folder.path(), "--checkpoint-steps 5 --epochs 3").0, Some(0));
+    let checkpoints = || std::fs::read_dir(folder.path().join("run/checkpoints")).unwrap().count();
+    let (before, record) = (checkpoints(), folder.path().join("run/metrics.jsonl"));
+    let bytes = std::fs::read(&record).unwrap();
+    std::fs::write(&record, &bytes[..40]).unwrap();
+    assert_eq!(gpu_mlp(folder.path(), "train --resume run --at 25").0, Some(5));
+    std::fs::remove_file(&record).unwrap();
+    assert_eq!(gpu_mlp(folder.path(), "train --resume run --at 25").0, Some(1));
+    assert_eq!(checkpoints(), before);
+    std::fs::write(&record, bytes).unwrap();
+    let (code, stderr) = gpu_mlp(folder.path(), "train --resume run --at 25");
+    assert_eq!(code, Some(0), "{stderr}");
+}
+
+#[test]
+fn what_a_run_changed_on_its_way_is_in_its_record_its_settings_and_its_report() {
+    let folder = TempDir::new().unwrap();
+    assert_eq!(train(folder.path(), "--lr 0.123").0, Some(0));
+    let head =
+        || std::fs::read_to_string(folder.path().join("run/config.toml")).unwrap().lines().next().unwrap().to_owned();
+    assert!(head().contains("Repeats the run"), "{}", head());
+    let on = "train --resume run --epochs 3 --lr 0.0456 --allow-mismatch lr,epochs";
+    assert_eq!(gpu_mlp(folder.path(), on).0, Some(0));
+    assert!(head().contains("since update 20"), "{}", head());
+    // Gone on with once more, as it was: it is still not the run of these settings.
+    let on = "train --resume run --epochs 4 --allow-mismatch epochs";
+    assert_eq!(gpu_mlp(folder.path(), on).0, Some(0));
+    assert_eq!(gpu_mlp(folder.path(), "train --resume run").0, Some(0));
+    assert!(head().contains("since update 30"), "{}", head());
+    let (code, stderr) = gpu_mlp(folder.path(), "report run");
+    assert_eq!(code, Some(0), "{stderr}");
+    let page = std::fs::read_to_string(folder.path().join("run/report.html")).unwrap();
+    assert!(page.contains("0.0456") && page.contains("0.123"), "both rates");
+}
+
+#[test]
+fn another_folder_of_data_in_a_file_is_refused_and_not_passed_over() {
+    let folder = TempDir::new().unwrap();
+    assert_eq!(train(folder.path(), "").0, Some(0));
+    for data in ["/nowhere/at/all", "run", "mnist"] {
+        std::fs::write(folder.path().join("other.toml"), format!("data = '{data}'")).unwrap();
+        let (code, stderr) = gpu_mlp(folder.path(), "train --resume run --config other.toml");
+        assert!(code == Some(2) && stderr.contains("says data ="), "{data}: {stderr}");
+    }
+}
+
+#[test]
+fn a_run_that_is_training_can_be_looked_at() {
+    let folder = TempDir::new().unwrap();
+    assert_eq!(train(folder.path(), "").0, Some(0));
+    let lock = std::fs::File::create(folder.path().join("run/lock")).unwrap();
+    lock.lock().unwrap();
+    for words in ["--print-config", "--dry-run"] {
+        let (code, stderr) = gpu_mlp(folder.path(), &format!("train --resume run {words}"));
+        assert_eq!(code, Some(0), "{words}: {stderr}");
+    }
+    let (code, stderr) = gpu_mlp(folder.path(), "train --resume run");
+    assert!(code == Some(2) && stderr.contains("another program is training"), "{stderr}");
+}
+
+#[test]
+fn health_that_was_measured_before_a_run_was_cut_off_is_in_its_record() {
+    let folder = TempDir::new().unwrap();
+    let health = || {
+        let text = std::fs::read_to_string(folder.path().join("run/metrics.jsonl")).unwrap();
+        let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        records.filter(|record| record["type"] == "epoch").map(|record| record["health"].clone()).collect::<Vec<_>>()
+    };
+    // Ten updates an epoch; the fifth is measured.
+    assert_eq!(train(folder.path(), "--health show").0, Some(0));
+    let whole = health();
+    assert!(whole.len() == 2 && whole.iter().all(Value::is_array), "{whole:?}");
+    assert_eq!(train(folder.path(), "--health show --max-steps 17 --force").0, Some(0));
+    assert_eq!(gpu_mlp(folder.path(), "train --resume run").0, Some(0));
+    assert_eq!(health(), whole);
 }

@@ -21,6 +21,9 @@ pub struct Saved {
     /// The model that it began with, if it did not draw its weights.
     #[serde(default)]
     pub from: Option<Ancestor>,
+    /// Updates made when something was last changed in a run that went on, if ever.
+    #[serde(default)]
+    pub changed: Option<u64>,
     /// The best generation so far.
     pub best: Option<Best>,
     /// Where the run is.

@@ -4,7 +4,7 @@ mod choice;
 mod table;
 
 use super::options::{DataOptions, EngineOptions, TuneOptions};
-use super::out::out as stdout;
+use super::out::out;
 use choice::NetChoice;
 use clap::Args;
 use gpu_mlp::Error;
@@ -85,7 +85,7 @@ impl Bench {
         let several = self.growth || self.kernels && !self.net.given;
         let mut report = Report::new(device, &data, Some(config).filter(|_| !several));
         report.preset = self.net.preset;
-        let mut out = stdout();
+        let mut out = out();
         if !self.json {
             out.write_all(table::head(&report).as_bytes())?;
         }
@@ -114,7 +114,7 @@ impl Bench {
 
     /// Prints a part of the table, where one is wanted.
     fn say(&self, text: &str) -> std::io::Result<()> {
-        if self.json { Ok(()) } else { stdout().write_all(text.as_bytes()) }
+        if self.json { Ok(()) } else { out().write_all(text.as_bytes()) }
     }
 
     async fn train(

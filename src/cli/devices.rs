@@ -1,6 +1,7 @@
 //! `gpu-mlp devices`
 
 use super::options::AdapterOptions;
+use super::out::out;
 use clap::Args;
 use gpu_mlp::gpu::{ADVICE, Found, list, real_gpu};
 use std::io::Write;
@@ -21,7 +22,7 @@ impl Devices {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let wanted = self.adapter.wanted();
         let found = list(&wanted).await?;
-        let mut out = std::io::stdout();
+        let mut out = out();
         for one in &found {
             out.write_all(describe(one).as_bytes())?;
         }

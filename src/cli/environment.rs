@@ -38,13 +38,13 @@ const OF_BENCH: [&str; 4] = ["Net", "Training", "Schedule", "Measurement"];
 /// Headings of options that mean something else than those of the same name elsewhere, and are of one call.
 const OF_A_CALL: [&str; 2] = ["Model of other origin", "Sweep"];
 
-/// What differs from a run is allowed for that run.
-const ALLOWED: &str = "allow_mismatch";
+/// Options that are about one run, which goes on: where, and as what else.
+const OF_A_RUN: [&str; 2] = ["allow_mismatch", "at"];
 
 /// The variable of an option, unless it has none or one of its own.
 fn name(arg: &Arg) -> Option<String> {
-    let setting =
-        arg.get_help_heading().is_some_and(|heading| !OF_A_CALL.contains(&heading)) && arg.get_id() != ALLOWED;
+    let setting = arg.get_help_heading().is_some_and(|heading| !OF_A_CALL.contains(&heading))
+        && !OF_A_RUN.contains(&arg.get_id().as_str());
     let long = arg.get_long().filter(|_| setting && arg.get_env().is_none())?;
     Some(variable(long))
 }

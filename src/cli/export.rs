@@ -1,6 +1,7 @@
 //! `gpu-mlp export`
 
 use super::model::ModelOptions;
+use super::out::out;
 use clap::{Args, ValueEnum};
 use gpu_mlp::Error;
 use gpu_mlp::disk::write_out;
@@ -78,7 +79,10 @@ impl Export {
             }
         };
         if to_stdout {
-            std::io::stdout().write_all(&bytes)?;
+            let mut out = out();
+            out.write_all(&bytes)?;
+            // What ends in no newline would be written at exit, where nobody hears of a full disk.
+            out.flush()?;
         } else {
             write_out(&path, &bytes)?;
             say!("written: {}, {} bytes", path.display(), bytes.len());

@@ -1,6 +1,7 @@
 //! `gpu-mlp lr-find`
 
 use super::options::{DataOptions, EngineOptions};
+use super::out::out;
 use super::plot;
 use super::settings::SweepOptions;
 use clap::Args;
@@ -12,9 +13,9 @@ use std::process::ExitCode;
 #[derive(Args)]
 #[command(after_help = "\
 Trains first weights with a rate that grows with every update, until the loss explodes, and draws the loss over the rate. The
-suggestion is where the loss falls most steeply: a rate to begin with, not the best one. --lr, --epochs and --health have no
-part in it. With --validation the loss is that of the validation split after each update, else that of each batch before it. The test
-split is not used, and nothing is written.
+suggestion is where the loss falls most steeply: a rate to begin with, not the best one. --lr, --epochs, --health and --on-nan
+have no part in it. With --validation the loss is that of the validation split after each update, else that of each batch before
+it. The test split is not used, and nothing is written.
 
 Examples:
   gpu-mlp lr-find
@@ -53,7 +54,7 @@ impl LrFind {
         let found = lr_find(&config, &data, &machine, sweep).await?;
         let text =
             if self.json { serde_json::to_string(&found)? + "\n" } else { drawn(&found, data.validation.is_some()) };
-        std::io::stdout().write_all(text.as_bytes())?;
+        out().write_all(text.as_bytes())?;
         Ok(ExitCode::SUCCESS)
     }
 }

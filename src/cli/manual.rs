@@ -1,5 +1,6 @@
 //! `gpu-mlp completions` and `gpu-mlp man`: both are made from the same definitions as `--help`.
 
+use super::out::out;
 use clap::Args;
 use clap_complete::Shell;
 use gpu_mlp::Error;
@@ -23,7 +24,7 @@ impl Completions {
         // Into memory first: the generator panics where writing fails, and a closed pipe is no fault.
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut super::command(), "gpu-mlp", &mut script);
-        std::io::stdout().write_all(&script)?;
+        out().write_all(&script)?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -45,7 +46,7 @@ impl Man {
         let Some(dir) = self.dir else {
             let mut page = Vec::new();
             clap_mangen::Man::new(command).render(&mut page)?;
-            std::io::stdout().write_all(&page)?;
+            out().write_all(&page)?;
             return Ok(ExitCode::SUCCESS);
         };
         std::fs::create_dir_all(&dir).map_err(Error::file(&dir))?;

@@ -76,16 +76,23 @@ impl EngineOptions {
 #[command(next_help_heading = "Engine")]
 pub struct TuneOptions {
     /// Try the forms of each matrix product on the GPU, for about half a second, and remember the best; they differ in
-    /// rounding, and config.toml says which were taken
-    #[arg(long, value_enum, default_value_t = Tune::default())]
-    tune: Tune,
+    /// rounding, and config.toml says which were taken [default: auto]
+    #[arg(long, value_enum)]
+    tune: Option<Tune>,
 }
 
 impl TuneOptions {
+    /// Whether anything was said of it.
+    pub fn asked(&self) -> bool {
+        self.tune.is_some()
+    }
+
     /// Puts the forms to be used into the configuration, and says on stderr what was chosen. Forms that the configuration
     /// came with, from the record of a run, stay.
     pub async fn choose(&self, config: &mut Config, data: &DataSet, machine: &Machine) -> Result<(), Error> {
-        let tuning = tune::tune(config, data, machine, self.tune, gpu_mlp::cache::folder().as_deref()).await?;
+        let tuning =
+            tune::tune(config, data, machine, self.tune.unwrap_or_default(), gpu_mlp::cache::folder().as_deref())
+                .await?;
         tuning.note.iter().for_each(|note| say!("note: {note}"));
         tuning.line().iter().for_each(|line| say!("{line}"));
         config.forms = tuning.forms;
@@ -172,10 +179,14 @@ impl DataOptions {
     /// Refuses a file that asks for other data than a run that goes on has, whose words are here by now.
     pub fn refuse_another(&self, file: &DataSettings) -> Result<(), Error> {
         let entries = |of: &DataSettings| toml::Table::try_from(of).unwrap_or_default();
-        let (run, mut file) = (entries(&self.settings(None, None)), entries(file));
-        // A folder may go by several names; its contents are compared when they are read.
-        file.retain(|name, value| name != "data" || matches!(value.as_str(), Some("mnist" | "digits")));
-        match file.iter().find(|(name, value)| run.get(*name).is_some_and(|run| run != *value)) {
+        let (run, file) = (entries(&self.settings(None, None)), entries(file));
+        // A folder may go by several names.
+        let folder = |value: &toml::Value| value.as_str().and_then(|path| Path::new(path).canonicalize().ok());
+        let same = |name: &str, run: &toml::Value, file: &toml::Value| {
+            let auto = name == "data" && file.as_str() == Some("auto");
+            auto || run == file || name == "data" && folder(run).is_some_and(|run| folder(file) == Some(run))
+        };
+        match file.iter().find(|(name, value)| run.get(*name).is_some_and(|run| !same(name, run, value))) {
             None => Ok(()),
             Some((name, value)) => Err(Error::Setting(format!(
                 "the file of --config says {name} = {value}, but the run that goes on has {}: leave it out",

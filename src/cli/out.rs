@@ -1,4 +1,4 @@
-//! Standard output for commands that end with a verdict, which must not be lost because a reader has seen enough.
+//! Standard output. That its reader has seen enough is no error, and neither a verdict nor a run is lost for it.
 
 use std::io::{ErrorKind, Result, Stdout, Write, stdout};
 

@@ -1,6 +1,7 @@
 //! `gpu-mlp plan`
 
 use super::base::Base;
+use super::out::out;
 use super::settings::NetOptions;
 use clap::Args;
 use gpu_mlp::kernels::Form;
@@ -64,7 +65,7 @@ impl PlanCommand {
         };
         let net = Net::for_training(&config, sizes, 1.0 / 255.0, 0.0);
         memory::addressable(&net.plan)?;
-        let mut out = std::io::stdout();
+        let mut out = out();
         if let Some(training) = &net.training {
             let steps = training.gradients.start..training.update.end;
             writeln!(out, "a training step of {} samples:", training.micro)?;

@@ -1,5 +1,6 @@
 //! `gpu-mlp presets`
 
+use super::out::out;
 use clap::Args;
 use gpu_mlp::preset::Preset;
 use std::io::Write;
@@ -29,7 +30,7 @@ impl Presets {
             ];
             facts.iter().for_each(|(name, fact)| text += &format!("  {name:<9} {fact}\n"));
         }
-        std::io::stdout().write_all(text.as_bytes())?;
+        out().write_all(text.as_bytes())?;
         Ok(ExitCode::SUCCESS)
     }
 }

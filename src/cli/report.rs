@@ -81,9 +81,13 @@ impl Report {
             notes
                 .push("model.safetensors is not the file that this run wrote: its hash differs from the record".into());
         }
-        if history.end.is_some() && recorded.is_none() && model.is_ok() {
-            notes.push("this run wrote no model at its end: model.safetensors is of an earlier one".into());
+        if recorded.is_none() && model.is_ok() {
+            let end = if history.end.is_some() { "wrote no model at its end" } else { "has not come to an end" };
+            notes.push(format!(
+                "this run {end}: model.safetensors is of an earlier one, and so is what it was tested for"
+            ));
         }
+        notes.extend(history.changes.iter().map(|change| format!("this run was changed on its way, {change}")));
         notes.iter().for_each(|note| say!("note: {name}: {note}"));
         if let Err(problem) = &results {
             say!("note: {name} was not evaluated: {problem}");

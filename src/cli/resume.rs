@@ -54,8 +54,8 @@ fn compared(name: &str) -> Result<String, String> {
 pub struct Resumed {
     pub folder: PathBuf,
     pub found: Found<Saved>,
-    /// Held until the program ends: what was found is still the last.
-    _lock: File,
+    /// Held until the program ends, if it is to write: what was found is still the last.
+    _lock: Option<File>,
 }
 
 impl ResumeOptions {
@@ -71,8 +71,8 @@ impl ResumeOptions {
         self.resume.is_some()
     }
 
-    /// The run that is to be gone on with, if one is.
-    pub fn find(&self, out: Option<&Path>) -> Result<Option<Resumed>, Error> {
+    /// The run that is to be gone on with, if one is; taken if anything is to be `written`.
+    pub fn find(&self, out: Option<&Path>, written: bool) -> Result<Option<Resumed>, Error> {
         let Some(asked) = &self.resume else { return Ok(None) };
         let auto = asked.as_os_str() == AUTO;
         let same = |out: &Path| asked.canonicalize().ok().is_some_and(|asked| out.canonicalize().ok() == Some(asked));
@@ -87,7 +87,7 @@ impl ResumeOptions {
             (true, None) => last_in(Path::new("runs")),
         };
         if let Some(folder) = folder.as_ref().filter(|folder| folder.join(FOLDER).is_dir()) {
-            let _lock = lock(folder)?;
+            let _lock = written.then(|| lock(folder)).transpose()?;
             let checkpoints = Checkpoints::new(Arc::new(Os), folder);
             let found = self.at.map_or_else(|| checkpoints.newest(), |step| checkpoints.of_step(step).map(Some))?;
             if let Some(found) = found {
@@ -108,8 +108,8 @@ impl ResumeOptions {
         }
     }
 
-    /// Refuses to go on with a run as another, and says what differs.
-    pub fn check(&self, resumed: &Resumed, now: &Identity) -> Result<(), Error> {
+    /// Refuses to go on with a run as another, and says what differs. Returns whether something does, as allowed.
+    pub fn check(&self, resumed: &Resumed, now: &Identity) -> Result<bool, Error> {
         let then = &resumed.found.generation.state.identity;
         let differences = then.differences(now);
         let allowed = |name: &str| self.allow_mismatch.iter().any(|allowed| allowed == name);
@@ -118,7 +118,7 @@ impl ResumeOptions {
         }
         let refused: Vec<_> = differences.iter().filter(|difference| !allowed(&difference.name)).collect();
         if refused.is_empty() {
-            return Ok(());
+            return Ok(!differences.is_empty());
         }
         let lines: String = refused.iter().map(|difference| format!("\n  {difference}")).collect();
         let names: Vec<&str> = refused.iter().map(|difference| difference.name.as_str()).collect();

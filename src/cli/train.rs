@@ -7,6 +7,7 @@ use super::base::Base;
 use super::from;
 use super::limits::LimitOptions;
 use super::options::{DataOptions, EngineOptions, TuneOptions, words};
+use super::out::out;
 use super::progress::Display;
 use super::recorder::{Recorder, last_line, line};
 use super::resume::{ResumeOptions, Resumed};
@@ -81,8 +82,13 @@ pub struct Train {
     json: bool,
 }
 
-/// The beginning of a run's config.toml.
-const HEAD: &str = "# Repeats the run: `gpu-mlp train --config` with this file or its folder.\n";
+/// The beginning of a run's config.toml, if it is the same run from its beginning on or since an update.
+fn head(changed: Option<u64>) -> String {
+    match changed {
+        None => "# Repeats the run: `gpu-mlp train --config` with this file or its folder.\n".into(),
+        Some(step) => format!("# The run since update {step}; until then it was another, see metrics.jsonl.\n"),
+    }
+}
 
 /// What `--help` says of a setting.
 fn help(key: &str) -> Option<String> {
@@ -104,7 +110,8 @@ struct Settled {
 
 impl Train {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let resumed = self.resume.find(self.out.as_deref())?;
+        let written = !(self.print_config || self.limits.dry_run);
+        let resumed = self.resume.find(self.out.as_deref(), written)?;
         match &resumed {
             Some(resumed) => resumed.command()?.train(Some(resumed)).await,
             None => self.train(None).await,
@@ -116,7 +123,7 @@ impl Train {
         let mut settled = self.settle(resumed)?;
         if self.print_config {
             let text = file::to_text(&settled.config, &self.data.settings(None, self.from.as_deref()), None, help)?;
-            std::io::stdout().write_all(text.as_bytes())?;
+            out().write_all(text.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
         let free = || folder::refuse_if_taken(self.out.as_deref().filter(|_| !self.force), self.resume.asked());
@@ -137,12 +144,17 @@ impl Train {
             self.base.compare(record, &data, &machine)?;
         }
         match resumed {
-            Some(_) => still_sound(&settled.config.forms, &machine).await?,
+            Some(_) => {
+                if self.tune.asked() {
+                    say!("note: --tune has no part in a run that goes on: it keeps its forms, which decide its bits");
+                }
+                still_sound(&settled.config.forms, &machine).await?;
+            }
             None => self.tune.choose(&mut settled.config, &data, &machine).await?,
         }
         let Settled { config, first, ancestor, limits, .. } = settled;
         let identity = Identity::new(&config, &data, &machine);
-        resumed.map_or(Ok(()), |resumed| self.resume.check(resumed, &identity))?;
+        let changed = resumed.map_or(Ok(false), |resumed| self.resume.check(resumed, &identity))?;
 
         let mut session = Session::open(&config, &data, &machine, limits).await?;
         first.iter().try_for_each(|model| session.begin_with(model))?;
@@ -164,7 +176,9 @@ impl Train {
         let record = file::Record::now(&data, &machine, ancestor.as_ref());
         let settings = self.data.settings(Some(&data), self.from.as_deref());
         let text = file::to_text(&config, &settings, Some(&record), |_| None)?;
-        write_whole(&Os, &path.join("config.toml"), format!("{HEAD}{text}").as_bytes())?;
+        let before = resumed.map(|resumed| &resumed.found.generation.state);
+        let since = if changed { whole } else { before.and_then(|state| state.changed) };
+        write_whole(&Os, &path.join("config.toml"), (head(since) + &text).as_bytes())?;
         let mut sink = Sink { metrics, json: self.json };
         let unix_time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let run = Record::Run {
@@ -185,12 +199,15 @@ impl Train {
             evaluated_weights: if config.ema > 0.0 { "averaged" } else { "last" },
             config: &config,
         };
-        sink.push(&whole.map_or(run, |step| Record::Resume { step, unix_time }))?;
+        whole.map_or(Ok(()), |step| sink.push(&Record::Resume { step, unix_time }))?;
+        if whole.is_none() || changed {
+            sink.push(&run)?;
+        }
         let board = self.board(&path, whole, &session, &data)?;
 
         let words = [self.data.words(&data), self.engine.words(&machine), self.words()].concat();
-        let best = resumed.and_then(|resumed| resumed.found.generation.state.best);
-        let saved = Saved { identity, words, from: ancestor, best, session: Default::default() };
+        let best = before.and_then(|state| state.best);
+        let saved = Saved { identity, words, from: ancestor, changed: since, best, session: Default::default() };
         let bytes = sink.metrics.bytes();
         let mut recorder = Recorder {
             display: Display::new(),
@@ -253,7 +270,7 @@ impl Train {
         if let Some(step) = whole {
             let more = self.tensorboard.as_ref();
             let more = more.map_or(String::new(), |folder| format!(", and in {} for TensorBoard", folder.display()));
-            eprintln!("resumed: {} after update {step}{more}", path.display());
+            say!("resumed: {} after update {step}{more}", path.display());
         }
         let of = |folder: &PathBuf| match whole {
             Some(step) => Board::resume(folder, &data.item, step - step % session.trainer().updates_per_epoch()),
@@ -277,11 +294,7 @@ impl Train {
         };
         session.run(&mut heard).await?;
         lines.push(last_line(&session.finish().await?));
-        writeln!(
-            std::io::stdout(),
-            "{}\ndry run: one batch of everything was computed, nothing was written",
-            lines.join("\n")
-        )?;
+        writeln!(out(), "{}\ndry run: one batch of everything was computed, nothing was written", lines.join("\n"))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 pub enum HealthName {
     /// It is not measured.
     Off,
-    /// It goes into the record of the run.
+    /// It goes into the record of the run, at most every 100 updates.
     Record,
-    /// It is shown as well.
+    /// It is measured in each epoch, and shown.
     Show,
 }
 

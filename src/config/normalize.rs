@@ -44,11 +44,17 @@ impl<'de> Deserialize<'de> for Normalize {
         #[serde(untagged, expecting = "expected `unit`, `standard`, \"MEAN,DEVIATION\" or { scale, shift }")]
         enum Either {
             Text(String),
-            Given { scale: f32, shift: f32 },
+            Given(Given),
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Given {
+            scale: f32,
+            shift: f32,
         }
         match Either::deserialize(deserializer)? {
             Either::Text(text) => text.parse().map_err(D::Error::custom),
-            Either::Given { scale, shift } => Ok(Normalize::Given { scale, shift }),
+            Either::Given(Given { scale, shift }) => Ok(Normalize::Given { scale, shift }),
         }
     }
 }

@@ -37,8 +37,8 @@ pub struct GpuEngine {
     budget: usize,
     /// Microseconds since `born` at which the GPU last finished a submission.
     finished: Arc<AtomicU64>,
-    /// Microseconds the last finished submission took.
-    took: Arc<AtomicU64>,
+    /// How long the submission took that finished last, and its dispatches, until that has been looked at.
+    took: Arc<Mutex<Option<(Duration, usize)>>>,
     born: Instant,
 }
 
@@ -140,7 +140,7 @@ impl GpuEngine {
             spare: Spare::default(),
             budget: 1,
             finished: Arc::new(AtomicU64::new(0)),
-            took: Arc::new(AtomicU64::new(0)),
+            took: Arc::default(),
             born: Instant::now(),
         })
     }
@@ -170,22 +170,23 @@ impl GpuEngine {
         let flight = Signal::new();
         let (signal, finished, took, born) = (flight.clone(), self.finished.clone(), self.took.clone(), self.born);
         let submitted = born.elapsed().as_micros() as u64;
+        let dispatches: usize = work.iter().map(|(range, _)| range.len()).sum();
         encoder.on_submitted_work_done(move || {
             // The GPU may have begun only when the submission before was finished.
             let end = born.elapsed().as_micros() as u64;
             let begin = finished.swap(end, Ordering::Relaxed).max(submitted);
-            took.store(end.saturating_sub(begin), Ordering::Relaxed);
+            let duration = Duration::from_micros(end.saturating_sub(begin));
+            *took.lock().unwrap_or_else(PoisonError::into_inner) = Some((duration, dispatches));
             signal.set(Ok(()));
         });
         let index = self.gpu.queue.submit([encoder.finish()]);
         self.gpu.poller.watch(index, &flight);
         self.flights.push_back(flight);
-        let took = Duration::from_micros(self.took.swap(0, Ordering::Relaxed));
-        let dispatches: usize = work.iter().map(|(range, _)| range.len()).sum();
-        if took > 2 * SUBMISSION {
-            self.budget = (self.budget.min(dispatches) / 2).max(1);
-        } else if took > Duration::ZERO && took < SUBMISSION / 2 && dispatches >= self.budget {
-            self.budget *= 2;
+        let took = self.took.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match took {
+            Some((took, dispatches)) if took > 2 * SUBMISSION => self.budget = (self.budget.min(dispatches) / 2).max(1),
+            Some((took, dispatches)) if took < SUBMISSION / 2 && dispatches >= self.budget => self.budget *= 2,
+            _ => {}
         }
         Ok(())
     }

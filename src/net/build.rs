@@ -103,6 +103,13 @@ impl<'a> Builder<'a> {
         samples as u64 * self.row() > self.most()
     }
 
+    /// Most samples of which each layer's values, and two windows of pixels, are no larger than a tensor may be; at least 1.
+    fn samples_that_fit(&self) -> usize {
+        let widths = self.config.widths(self.sizes.inputs, self.sizes.classes);
+        let widest = widths.into_iter().max().map_or(0, |width| 16 * width.div_ceil(4) as u64);
+        usize::try_from(self.most() / widest.max(2 * self.row()).max(1)).unwrap_or(usize::MAX).max(1)
+    }
+
     /// A mask for a layer's output and the step that draws it, or nothing if all units are kept.
     pub(super) fn mask(&mut self, name: String, rows: usize, cols: usize, keep: f32, layer: u64) -> Id {
         if keep == 1.0 {
@@ -144,7 +151,7 @@ impl<'a> Builder<'a> {
         samples: usize,
     ) -> Evaluation {
         let none = self.none;
-        let micro = samples.clamp(1, EVAL_BATCH);
+        let micro = samples.clamp(1, EVAL_BATCH).min(self.samples_that_fit());
         let source = self.source(&format!("{split}_"), samples, micro, self.too_large(samples));
         let start = self.plan.steps.len();
         let mut x = self.plan.f32(format!("{split}_x0"), micro, self.sizes.inputs);

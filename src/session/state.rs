@@ -1,6 +1,7 @@
 //! What a run remembers between steps, beside the tensors.
 
 use super::Judge;
+use crate::health::LayerHealth;
 use crate::model::Mlp;
 use crate::train::{Score, Values};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,9 @@ pub struct State {
     pub epoch_seconds: f64,
     /// Seconds trained in all.
     pub seconds: f64,
+    /// The net's health, if it was measured in the epoch so far, and all of it is finite; filled in for a snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Vec<LayerHealth>>,
     /// What the validation scores so far have come to.
     pub judge: Judge,
 }

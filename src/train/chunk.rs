@@ -20,8 +20,6 @@ pub(super) struct Record {
     pub samples: usize,
     /// Updates made before its first row.
     pub first_step: u64,
-    /// Updates made when it was asked for.
-    pub made: u64,
     /// Sums of squares of all parameters at that time, now and then.
     pub totals: Option<Pending<'static, Vec<u32>>>,
 }
@@ -46,8 +44,9 @@ pub(super) struct Pace {
 }
 
 impl Pace {
+    /// Of a large net on a slow adapter a single step may take minutes.
     pub fn new() -> Self {
-        Pace { steps: 8, since: Instant::now() }
+        Pace { steps: 1, since: Instant::now() }
     }
 
     /// Starts the clock of a chunk.
@@ -88,7 +87,6 @@ impl Trainer<'_> {
             rows,
             samples: chunk.samples,
             first_step: chunk.first_step,
-            made: self.step,
             totals,
         });
         (chunk.sent, chunk.samples, chunk.first_step) = (chunk.slots, 0, self.step);
@@ -118,10 +116,11 @@ impl Trainer<'_> {
         }
         if let Some(totals) = record.totals
             && !all_finite(&totals.await?)
-            // Values that are merely too large to be squared are left to the loss.
-            && self.look(record.made).await?.is_some()
+            // Values that are merely too large to be squared are left to the loss. What is looked at is what all updates
+            // made that are under way by now.
+            && self.look(self.step + 1).await?.is_some()
         {
-            return Err(self.diverged("a parameter ceased to be finite".into(), record.made).await);
+            return Err(self.diverged("a parameter ceased to be finite".into(), self.step).await);
         }
         Ok(watch(&self.score))
     }

@@ -15,7 +15,7 @@ impl Trainer<'_> {
         let epoch = |step: u64| step / self.updates_per_epoch();
         let measured = self.measured.is_some_and(|step| epoch(step) == epoch(self.step.saturating_sub(1)));
         let health = self.net.training.as_ref().and_then(|training| training.health.clone());
-        let Some(health) = health.filter(|_| measured) else { return Ok(None) };
+        let Some(health) = health.filter(|_| measured) else { return Ok(self.recalled.clone()) };
         let values = health.values.unpack(&self.engine.read(health.values, 0..health.values.words()).await?);
         let layers = values.as_chunks::<4>().0.iter().zip(&self.net.layers).enumerate();
         let counts = |at: usize| self.config.activation == ActivationName::Relu && at + 1 < self.net.layers.len();

@@ -109,6 +109,7 @@ fn checkpoints() -> Vec<Vec<u8>> {
         identity,
         words: vec!["--data".into(), "digits".into()],
         from: None,
+        changed: None,
         best,
         session: snapshot.state.clone(),
     };

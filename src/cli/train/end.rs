@@ -22,9 +22,13 @@ pub async fn end(
 ) -> anyhow::Result<ExitCode> {
     let Recorder { mut display, mut board, mut sink, mut keeper, signals, .. } = recorder;
     display.clear();
-    let kept = match &outcome {
-        Ok(_) => session.snapshot().await.and_then(|last| keeper.save(&last)).and_then(|()| keeper.settle()),
-        Err(_) => keeper.settle(),
+    // A run has come to its end when its last weights have been looked at.
+    let (outcome, kept) = match outcome {
+        Ok(reason) => match session.snapshot().await {
+            Ok(last) => (Ok(reason), keeper.save(&last).and_then(|()| keeper.settle())),
+            Err(error) => (Err(error), keeper.settle()),
+        },
+        Err(error) => (Err(error), keeper.settle()),
     };
     match &outcome {
         // There is nothing to go on with.
@@ -33,9 +37,13 @@ pub async fn end(
         _ => eprintln!("{}", resume_line(folder, keeper.whole(), &outcome)),
     }
     let seconds = || start.elapsed().as_secs_f64();
-    if let Err(Error::Diverged { .. }) = outcome {
-        let (reason, seconds) = (Reason::Diverged, seconds());
-        sink.push(&Record::End { seconds, reason, model_sha256: None, restored_epoch: None, test: None })?;
+    if let Err(error @ Error::Diverged { .. }) = &outcome {
+        let (reason, seconds, problem) = (Reason::Diverged, seconds(), error.to_string());
+        let problem = Some(problem.as_str());
+        sink.push(&Record::End { seconds, reason, problem, model_sha256: None, restored_epoch: None, test: None })?;
+    }
+    if let (Err(_), Err(problem)) = (&outcome, &kept) {
+        eprintln!("note: the last checkpoint is missing: {problem}");
     }
     let reason = outcome?;
     let trainer = session.trainer();
@@ -57,7 +65,7 @@ pub async fn end(
         false => None,
     };
     let (model_sha256, test) = (hash.as_deref(), Some(test.into()));
-    sink.push(&Record::End { seconds: seconds(), reason, model_sha256, restored_epoch, test })?;
+    sink.push(&Record::End { seconds: seconds(), reason, problem: None, model_sha256, restored_epoch, test })?;
     if reason != Reason::Finished {
         say!("ended: {reason}");
     }

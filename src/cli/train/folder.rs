@@ -80,11 +80,13 @@ impl RunFolder {
         let checkpoints = Checkpoints::new(Arc::new(Os), path);
         let before = resumed.map(|resumed| &resumed.found.generation);
         let whole = before.map(|generation| generation.step);
-        checkpoints.forget_after(whole.unwrap_or(0))?;
         let metrics = match before {
             Some(generation) => Metrics::resume(Arc::new(Os), path, generation.metrics_bytes)?,
             None => Metrics::create(Arc::new(Os), path)?,
         };
+        // Nothing can be refused from here on. The later checkpoints go first: they stand on what is cut off.
+        checkpoints.forget_after(whole.unwrap_or(0))?;
+        metrics.cut()?;
         Ok(RunFolder { checkpoints, metrics, whole, _lock })
     }
 }
