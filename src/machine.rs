@@ -42,7 +42,7 @@ impl Machine {
     pub async fn choose(engine: EngineName, wanted: &Wanted) -> Result<(Machine, String), Error> {
         tracing::debug!("looking for adapters");
         let found = match engine {
-            EngineName::Cpu => Err("it was asked for".to_string()),
+            EngineName::Cpu => Err("as asked".to_string()),
             EngineName::Gpu => Ok(select(wanted).await?),
             EngineName::Auto => real_gpu(wanted).await?.map_err(|why| {
                 format!("{why}, and the CPU engine is faster than that (--engine gpu takes it all the same)")

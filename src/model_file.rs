@@ -158,7 +158,15 @@ fn from_bytes(bytes: &[u8]) -> Result<ModelFile, String> {
     }
     let not = |error: safetensors::SafeTensorError| format!("this is not a whole safetensors file ({error})");
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(not)?;
-    let state = StateDict::new(&SafeTensors::deserialize(bytes).map_err(not)?)?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(not)?;
+    if ["w1", "b1"].iter().all(|name| tensors.tensor(name).is_ok()) {
+        return Err(
+            "this is a checkpoint of a run; `gpu-mlp train --resume RUN --max-steps 1` ends that run where it is, \
+                    and writes its model"
+                .into(),
+        );
+    }
+    let state = StateDict::new(&tensors)?;
     let text = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
     let description: Option<Description> = text
         .map(|text| serde_json::from_str(text).map_err(|error| format!("its metadata cannot be read ({error})")))

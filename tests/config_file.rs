@@ -102,6 +102,7 @@ fn what_is_no_setting_is_refused_with_what_may_have_been_meant() {
         ("hidden = 12", "hidden: expected widths"),
         ("normalize = \"12\"", "normalize: use `unit`"),
         ("normalize = { scale = 1 }", "normalize: expected `unit`"),
+        ("normalize = { scale = 1, shift = 0, typo = 3 }", "normalize: expected `unit`"),
         ("lr = nan", "lr is NaN"),
         ("activation = \"rely\"", "unknown variant `rely`"),
         ("digits_train = \"few\"", "few"),
@@ -140,6 +141,10 @@ fn a_variable_is_for_the_settings_of_a_run_and_is_named_where_it_is_refused() {
     says(&mut call(&["lr-find", "--steps", "60"], &[("GPU_MLP_FROM", "runs/1/model.safetensors")]));
     says(&mut call(&["bench", "--run-only", "--max-time", "0.1", "--floor=0"], &[("GPU_MLP_MAX_TIME", "10m")]));
 
+    // What concerns one run, or one checkpoint of it, is no setting.
+    let at = call(&["train", "--epochs", "1"], &[("GPU_MLP_AT", "5")]).output().expect("it runs");
+    let stderr = String::from_utf8_lossy(&at.stderr);
+    assert!(at.status.success() && stderr.contains("GPU_MLP_AT in the environment is no setting"), "{stderr}");
     let lr = [("GPU_MLP_LR", "fast")];
     let stderr = refuses(&mut call(&["train"], &lr), 2);
     assert!(stderr.contains("--lr") && stderr.contains("GPU_MLP_LR in the environment"), "{stderr}");

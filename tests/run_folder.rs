@@ -196,3 +196,72 @@ fn health_that_was_measured_before_a_run_was_cut_off_is_in_its_record() {
     assert_eq!(gpu_mlp(folder.path(), "train --resume run").0, Some(0));
     assert_eq!(health(), whole);
 }
+
+#[test]
+fn a_model_is_judged_on_what_it_was_trained_on_unless_other_data_are_named() {
+    let folder = TempDir::new().unwrap();
+    assert_eq!(train(folder.path(), "").0, Some(0));
+    let accuracy = end(folder.path());
+    let last = std::fs::read_to_string(folder.path().join("run/metrics.jsonl")).unwrap();
+    let last: Value = serde_json::from_str(last.lines().rev().nth(1).unwrap()).unwrap();
+    assert!(accuracy["model_sha256"].is_string());
+    // These 600 and 100 digits are known from the run's settings; the folder stands for its model.
+    let wanted = last["test_accuracy"].as_f64().unwrap();
+    let at_least = |words: &str| gpu_mlp(folder.path(), &format!("eval {words} --engine cpu --min-accuracy {wanted}"));
+    assert_eq!(at_least("run").0, Some(0));
+    assert_eq!(at_least("run/model.safetensors").0, Some(0));
+    // Without them there are other digits in its place, which nobody asked for.
+    std::fs::rename(folder.path().join("run/config.toml"), folder.path().join("away.toml")).unwrap();
+    for words in ["eval run --engine cpu", "predict run --engine cpu"] {
+        let (code, stderr) = gpu_mlp(folder.path(), words);
+        assert!(code == Some(5) && stderr.contains("was trained on data with the hash"), "{words}: {stderr}");
+        let (code, stderr) = gpu_mlp(folder.path(), &format!("{words} --digits-test 200"));
+        assert_eq!(code, Some(0), "{words}: {stderr}");
+    }
+}
+
+#[test]
+fn a_checkpoint_is_no_model_but_can_be_made_one() {
+    let folder = TempDir::new().unwrap();
+    assert_eq!(train(folder.path(), "").0, Some(0));
+    let model = folder.path().join("run/model.safetensors");
+    let bytes = std::fs::read(&model).unwrap();
+    std::fs::remove_file(&model).unwrap();
+    let (code, stderr) = gpu_mlp(folder.path(), "eval run/checkpoints/000000000020.safetensors");
+    let advice = "train --resume RUN --max-steps 1";
+    assert!(code == Some(5) && stderr.contains(advice), "{stderr}");
+    let (code, stderr) = gpu_mlp(folder.path(), &advice.replace("RUN", "run"));
+    assert_eq!((code, std::fs::read(&model).unwrap() == bytes), (Some(0), true), "{stderr}");
+}
+
+#[test]
+fn what_a_repetition_does_otherwise_is_said() {
+    let folder = TempDir::new().unwrap();
+    assert_eq!(train(folder.path(), "--max-steps 13").0, Some(0));
+    let model = |run: &str| std::fs::read(folder.path().join(run).join("model.safetensors")).unwrap();
+    let (_, stderr) = gpu_mlp(folder.path(), "train --engine cpu --config run --out again");
+    assert!(stderr.contains("ended after update 13") && stderr.contains("--max-steps 13"), "{stderr}");
+    assert!(model("run") != model("again"));
+    let (_, stderr) = gpu_mlp(folder.path(), "train --engine cpu --config run --out same --max-steps 13");
+    assert!(!stderr.contains("ended after update") && model("run") == model("same"), "{stderr}");
+    let on = "train --resume run --lr 0.01 --allow-mismatch lr";
+    assert_eq!(gpu_mlp(folder.path(), on).0, Some(0));
+    let (_, stderr) = gpu_mlp(folder.path(), "train --engine cpu --config run --out other");
+    assert!(stderr.contains("was changed on its way, after update 13: lr 0.2, then 0.01"), "{stderr}");
+}
+
+#[test]
+fn a_negative_number_is_refused_by_what_it_may_be() {
+    let folder = TempDir::new().unwrap();
+    for (words, said) in [
+        ("--lr -1", "lr is -1 but must be above 0"),
+        ("--clip-norm -1", "clip-norm is -1 but must be at least 0"),
+        ("--seed -1", "'-1' for '--seed <N>'"),
+        ("--normalize -1,-1", "'-1,-1' for '--normalize"),
+    ] {
+        let (code, stderr) = train(folder.path(), words);
+        assert!(code == Some(2) && stderr.contains(said), "{words}: {stderr}");
+    }
+    let (code, stderr) = train(folder.path(), "--normalize -0.1,0.3");
+    assert_eq!(code, Some(0), "{stderr}");
+}

@@ -92,4 +92,6 @@ fn a_verdict_stands_although_nobody_reads_what_it_is_about() {
     assert_eq!(call(&args("eval"), &["--min-accuracy", "1", "--quiet"]), Some(3));
     let files = ["predict", "runs/1/model.safetensors", "--engine", "cpu", "none.png"].map(str::to_owned);
     assert_eq!(call(&files, &[]), Some(5));
+    let adapter = ["devices", "--adapter", "voodoo2"].map(str::to_owned);
+    assert_eq!(call(&adapter, &[]), Some(4));
 }

@@ -5,8 +5,10 @@ use gpu_mlp::Error;
 use gpu_mlp::config::Config;
 use gpu_mlp::config::file::{Ancestor, Record, RunFile, nearest};
 use gpu_mlp::data::DataSet;
+use gpu_mlp::history::History;
 use gpu_mlp::machine::Machine;
 use gpu_mlp::preset::Preset;
+use gpu_mlp::session::Limits;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -27,6 +29,24 @@ fn preset(name: &str) -> Result<Preset, String> {
         Some(near) => format!("no such preset; did you mean {near}?"),
         None => format!("the presets are {}", names.join(", ")),
     })
+}
+
+/// In what else than its settings a run was another than one that is trained to its end by them.
+fn other_ways(history: &History, limits: &Limits) -> Vec<String> {
+    let mut notes: Vec<String> = history
+        .changes
+        .iter()
+        .map(|change| format!("was changed on its way, {change}; this run is not the same"))
+        .collect();
+    let reason = history.end.as_ref().map_or("cut_off", |end| end.reason.as_deref().unwrap_or_default());
+    let step = history.epochs.last().and_then(|epoch| epoch.step);
+    if let (false, "max_steps" | "max_time" | "interrupted" | "cut_off", Some(step)) =
+        (step.is_some() && limits.max_steps == step, reason, step)
+    {
+        let how = reason.replace('_', " ");
+        notes.push(format!("ended after update {step} ({how}): for the same model give --max-steps {step}"));
+    }
+    notes
 }
 
 impl Base {
@@ -53,8 +73,9 @@ impl Base {
         Err(Error::Data { path, problem, next: "bring that model back, or give --from to begin with this one".into() })
     }
 
-    /// Compares a run with the one that wrote the file: other data are refused, another machine is told.
-    pub fn compare(&self, record: &Record, data: &DataSet, machine: &Machine) -> Result<(), Error> {
+    /// Compares a run with the one that wrote the file: other data are refused, another machine is told, and whatever else
+    /// makes this run another.
+    pub fn compare(&self, record: &Record, data: &DataSet, machine: &Machine, limits: &Limits) -> Result<(), Error> {
         let path = self.config.clone().unwrap_or_default();
         if record.data_sha256 != data.sha256 {
             let (was, is) = (&record.data_sha256, &data.sha256);
@@ -71,6 +92,10 @@ impl Base {
                 "note: {} is of version {version} on {engine}, {device}: this run may differ in its bits",
                 path.display()
             );
+        }
+        let folder = if path.is_dir() { path } else { path.with_file_name("") };
+        if let Ok(history) = History::read(&folder) {
+            other_ways(&history, limits).iter().for_each(|note| say!("note: {} {note}", folder.display()));
         }
         Ok(())
     }

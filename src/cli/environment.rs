@@ -18,6 +18,12 @@ pub fn layer(command: Command) -> Command {
     let hide = env::args_os().any(|word| word == "-h");
     command.mut_subcommands(|sub| {
         let bench = sub.get_name() == "bench";
+        // A negative number is a value: what is wrong with it is said by whoever reads it.
+        let sub = sub.mut_args(|arg| match arg.get_action() {
+            ArgAction::Set | ArgAction::Append if arg.get_long() == Some("normalize") => arg.allow_hyphen_values(true),
+            ArgAction::Set | ArgAction::Append => arg.allow_negative_numbers(true),
+            _ => arg,
+        });
         sub.mut_args(|arg| match name(&arg) {
             Some(_) if bench && arg.get_help_heading().is_some_and(|heading| OF_BENCH.contains(&heading)) => arg,
             Some(name) => {

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  gpu-mlp eval runs/1/model.safetensors
+  gpu-mlp eval runs/1                                      its model, on the data that it was trained on
   gpu-mlp eval runs/1/model.safetensors --data digits      how well does it carry over?
   gpu-mlp eval runs/1/model.safetensors --engine cpu       the same on the other engine
   gpu-mlp eval runs/1/model.safetensors --min-accuracy 0.97 || echo not good enough
@@ -46,9 +46,10 @@ fn share(text: &str) -> Result<f64, String> {
 impl Eval {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let (model, description) = self.model.read()?;
-        let ahead = self.data.ahead();
+        let data = self.data.of_model(&self.model.path(), &description)?;
+        let ahead = data.ahead();
         let machine = self.engine.machine().await?;
-        let data = self.data.open(ahead)?;
+        let data = data.open(ahead)?;
         if !description.data.is_empty() && data.sha256 != description.data_sha256 {
             say!("note: the model was trained on {}, and this is {}", description.data, data.name);
         }

@@ -55,7 +55,7 @@ impl Export {
             Format::Safetensors => "torch.safetensors",
             Format::Csv => "csv",
         };
-        let path = self.out.clone().unwrap_or_else(|| self.model.model.with_extension(ending));
+        let path = self.out.clone().unwrap_or_else(|| self.model.path().with_extension(ending));
         let to_stdout = path == Path::new("-");
         if !to_stdout && !self.force && (path.is_file() || path.is_dir()) {
             let path = path.display();

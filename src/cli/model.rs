@@ -1,5 +1,6 @@
 //! The model that a command reads, ours or another's.
 
+use super::train::MODEL;
 use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::config::{ActivationName, Config, Normalize};
@@ -12,8 +13,9 @@ use std::path::{Path, PathBuf};
 /// A model file, and what a file of other origin does not say.
 #[derive(Args)]
 pub struct ModelOptions {
-    /// A safetensors file: of this program, or a PyTorch state dict of linear layers
-    pub model: PathBuf,
+    /// A safetensors file, of this program or a PyTorch state dict of linear layers; or a run folder, for its model
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
     /// For a state dict of other origin: activation of the hidden layers [default: relu]
     #[arg(long, value_enum, help_heading = "Model of other origin")]
     activation: Option<ActivationName>,
@@ -26,16 +28,22 @@ pub struct ModelOptions {
 }
 
 impl ModelOptions {
+    /// The file.
+    pub fn path(&self) -> PathBuf {
+        model_in(&self.model)
+    }
+
     /// Reads the model; what was understood of a file of other origin is said on stderr.
     pub fn read(&self) -> Result<(Mlp, Description), Error> {
-        let file = model_file::open(&self.model)?;
+        let path = self.path();
+        let file = model_file::open(&path)?;
         let given = self.activation.is_some() || self.alpha.is_some() || self.normalize.is_some();
         if let Some(description) = file.description {
             if given {
                 return Err(Error::Setting(format!(
                     "{} says itself what its activation and its normalisation are: leave out --activation, --alpha and \
                      --normalize",
-                    self.model.display()
+                    path.display()
                 )));
             }
             return Ok((Mlp { activation: description.activation, layers: file.state.layers }, description));
@@ -55,9 +63,14 @@ impl ModelOptions {
                     .into(),
             ));
         }
-        understood(&self.model, &file.state, &config);
+        understood(&path, &file.state, &config);
         Ok(file.with(config.activation(), normalization(config.normalize, &[])))
     }
+}
+
+/// A model, which a run folder may stand for.
+pub fn model_in(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join(MODEL) } else { path.into() }
 }
 
 /// Says on stderr what was understood of a file of other origin, and what was taken where it says nothing.

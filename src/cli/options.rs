@@ -2,16 +2,17 @@
 
 use clap::{Args, value_parser};
 use gpu_mlp::Error;
-use gpu_mlp::config::file::{DataSettings, from_root};
+use gpu_mlp::config::file::{DataSettings, RunFile, from_root};
 use gpu_mlp::config::{Config, Precision};
 use gpu_mlp::data::digits::Options;
 use gpu_mlp::data::{self, Choice, DataSet, Event, Request};
 use gpu_mlp::gpu::{Gpu, Wanted, select};
 use gpu_mlp::kernel::Needs;
 use gpu_mlp::machine::{EngineName, Machine};
+use gpu_mlp::model_file::Description;
 use gpu_mlp::tune::{self, Tune};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Which adapters there are to choose from.
 #[derive(Args)]
@@ -119,6 +120,9 @@ pub struct DataOptions {
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(..=i64::MAX as u64),
         help = digits_help("Seed of the generated digits", |digits| digits.seed))]
     digits_seed: Option<u64>,
+    /// A model to be judged on what it was trained on, and the hash of that.
+    #[arg(skip)]
+    of_model: Option<(PathBuf, String)>,
 }
 
 fn digits_help(what: &str, which: fn(Options) -> u64) -> String {
@@ -139,6 +143,35 @@ impl DataOptions {
         self.data = self.data.take().or(choice);
         self.check()?;
         Ok(!said)
+    }
+
+    /// What a model is judged on: what was said here, else what it was trained on, as far as that is known.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if that is a folder which nobody remembers.
+    pub fn of_model(mut self, path: &Path, description: &Description) -> Result<DataOptions, Error> {
+        let Description { data, data_sha256, .. } = description;
+        if self.data.is_some() || self.names_digits() || data.is_empty() {
+            return Ok(self);
+        }
+        // The settings of the run lie beside its model.
+        let beside = path.with_file_name("config.toml");
+        let run = beside.is_file().then(|| RunFile::read(&beside)).transpose()?;
+        let run = run.filter(|run| run.record.as_ref().is_some_and(|record| record.data_sha256 == *data_sha256));
+        let settings = match (run, data.parse()) {
+            (Some(run), _) => run.data,
+            (None, Ok(Choice::Mnist | Choice::Digits)) => {
+                DataSettings { data: Some(data.clone()), ..Default::default() }
+            }
+            _ => {
+                let (path, problem) = (path.into(), format!("was trained on a data set of the name {data}"));
+                let next = "say where that is with --data DIR, or what else to judge the model on".into();
+                return Err(Error::Data { path, problem, next });
+            }
+        };
+        self.take(&settings)?;
+        self.of_model = Some((path.into(), data_sha256.clone()));
+        Ok(self)
     }
 
     /// Whether something was said of digits.
@@ -245,7 +278,17 @@ impl DataOptions {
             data.classes,
             data.origin
         );
-        Ok(data)
+        match &self.of_model {
+            Some((path, sha256)) if data.sha256 != *sha256 => {
+                let was = sha256.get(..16).unwrap_or(sha256);
+                let is = &data.sha256[..16];
+                let problem = format!("was trained on data with the hash {was}, but {} has {is}", data.name);
+                let next =
+                    "say with --data what to judge the model on; for generated digits, how many and which".into();
+                Err(Error::Data { path: path.clone(), problem, next })
+            }
+            _ => Ok(data),
+        }
     }
 
     /// Opens the data set of a run as its record has it, where nothing else is said here; nothing is fetched.

@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use files::Files;
 use gpu_mlp::Error;
 use gpu_mlp::assess::{Predictions, classify};
+use gpu_mlp::data::DataSet;
 use gpu_mlp::images::{Fit, shape};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -79,9 +80,10 @@ impl Predict {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let (model, description) = self.model.read()?;
         let (batch, code, machine) = if self.files.is_empty() {
-            let ahead = self.data.ahead();
+            let data = self.data.clone().of_model(&self.model.path(), &description)?;
+            let ahead = data.ahead();
             let machine = self.engine.machine().await?;
-            (self.samples(ahead)?, ExitCode::SUCCESS, machine)
+            (self.samples(data.open(ahead)?)?, ExitCode::SUCCESS, machine)
         } else {
             // Files are read first: whether they can be is known before a GPU is looked for.
             let Files { batch, code } = files::read(&self.files, self.fit, &description.item)?;
@@ -107,8 +109,7 @@ impl Predict {
     }
 
     /// The samples of the data set that were asked for.
-    fn samples(&self, ahead: super::options::Ahead) -> Result<Batch, Error> {
-        let data = self.data.open(ahead)?;
+    fn samples(&self, data: DataSet) -> Result<Batch, Error> {
         let (split, word) = match self.split {
             Which::Train => (&data.train, "train"),
             Which::Test => (&data.test, "test"),

@@ -6,6 +6,7 @@ mod folder;
 use super::base::Base;
 use super::from;
 use super::limits::LimitOptions;
+use super::model::model_in;
 use super::options::{DataOptions, EngineOptions, TuneOptions, words};
 use super::out::out;
 use super::progress::Display;
@@ -16,6 +17,7 @@ use super::signals::Signals;
 use super::sink::Sink;
 use clap::Args;
 use end::end;
+pub use folder::MODEL;
 use folder::RunFolder;
 use gpu_mlp::Error;
 use gpu_mlp::checkpoint::{Identity, Keeper, Saved};
@@ -141,7 +143,7 @@ impl Train {
         }
         settled.config.check(data.train.len())?;
         if let Some(record) = &settled.record {
-            self.base.compare(record, &data, &machine)?;
+            self.base.compare(record, &data, &machine, &settled.limits)?;
         }
         match resumed {
             Some(_) => {
@@ -160,7 +162,7 @@ impl Train {
         first.iter().try_for_each(|model| session.begin_with(model))?;
         let net = session.trainer().net();
         let (widths, parameters) = (session.trainer().widths(), net.parameters());
-        say!("net: {widths:?}, {parameters} parameters, {} MB on the device", net.plan.bytes() >> 20);
+        say!("net: {widths:?}, {parameters} parameters, {:.1} MB of tensors", net.plan.bytes() as f64 / 1e6);
         if let Some(because) = config.plain_because(data.train.len()) {
             say!("note: the plain plan is taken: {because}");
         }
@@ -228,7 +230,7 @@ impl Train {
     fn settle(&mut self, resumed: Option<&Resumed>) -> Result<Settled, Error> {
         let file = self.base.file()?;
         let from_is_of_file = self.from.is_none();
-        self.from = self.from.take().or(file.data.from.as_ref().map(PathBuf::from));
+        self.from = self.from.take().or(file.data.from.as_ref().map(PathBuf::from)).map(|path| model_in(&path));
         let base = self.base.config();
         let (mut config, first, ancestor) = match (resumed, &self.from) {
             // A run that goes on began with that model, or with none; and it keeps its forms, which decide its bits.

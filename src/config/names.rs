@@ -95,7 +95,7 @@ pub enum Precision {
     /// Single precision.
     #[default]
     F32,
-    /// Factors rounded to half precision, sums in single precision, see [`crate::kernels::half`]. Takes the plain plan: the
+    /// Factors rounded to half precision, sums in single precision, by the rules of `kernels/half.rs`. Takes the plain plan: the
     /// fused updates have no such form.
     F16Mixed,
 }

@@ -33,11 +33,11 @@ pub struct Sample {
 }
 
 /// Rows and columns of samples of shape `item`; none if they are no grey pictures. Where only the number of inputs is
-/// known, as from a state dict of other origin, a square is taken for a picture.
+/// known, as from a state dict of other origin, a square of 8×8 or more is taken for a picture.
 pub fn shape(item: &[usize]) -> Option<(usize, usize)> {
     match *item {
         [rows, columns] => Some((rows, columns)),
-        [inputs] if inputs.isqrt().pow(2) == inputs => Some((inputs.isqrt(), inputs.isqrt())),
+        [inputs] if inputs >= 64 && inputs.isqrt().pow(2) == inputs => Some((inputs.isqrt(), inputs.isqrt())),
         _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! A report for people.
 
+use clap::ValueEnum;
 use gpu_mlp::bench::Report;
 use gpu_mlp::bench::dispatch::Dispatch;
 use gpu_mlp::bench::growth::Point;
@@ -14,10 +15,17 @@ pub fn head(report: &Report) -> String {
     let name = preset.map_or(String::new(), |preset| format!("{preset:?}: "));
     let net = report.config.as_ref().map_or("several nets".into(), |config| {
         let Config { hidden, activation, batch_size, keep_prob, optimizer, lr, momentum, .. } = config;
-        let optimizer = format!("{optimizer:?} lr {lr} momentum {momentum}");
-        format!("{name}hidden {hidden:?}, {activation:?}, batch {batch_size}, keep {keep_prob}, {optimizer}")
+        let (optimizer, activation) = (word(optimizer), word(activation));
+        format!(
+            "{name}hidden {hidden:?}, {activation}, batch {batch_size}, keep {keep_prob}, {optimizer} lr {lr} momentum {momentum}"
+        )
     });
     format!("{}\n{net}; {data}, {train_samples} samples; {profile} build of {version}\n", device.heading())
+}
+
+/// What an option calls it.
+fn word(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map_or(String::new(), |value| value.get_name().to_string())
 }
 
 /// The best rates of the device.
