@@ -2,38 +2,32 @@
 
 mod end;
 mod folder;
+mod written;
 
 use super::base::Base;
 use super::from;
 use super::limits::LimitOptions;
 use super::model::model_in;
-use super::options::{DataOptions, EngineOptions, TuneOptions, words};
+use super::options::{DataOptions, EngineOptions, TuneOptions};
 use super::out::out;
-use super::progress::Display;
-use super::recorder::{Recorder, last_line, line};
+use super::recorder::{last_line, line};
 use super::resume::{ResumeOptions, Resumed};
 use super::settings::{ChoiceOptions, NetOptions};
-use super::signals::Signals;
-use super::sink::Sink;
 use clap::Args;
-use end::end;
 pub use folder::MODEL;
-use folder::RunFolder;
 use gpu_mlp::Error;
-use gpu_mlp::checkpoint::{Identity, Keeper, Saved};
+use gpu_mlp::checkpoint::Identity;
 use gpu_mlp::config::file::Ancestor;
-use gpu_mlp::config::{Config, HealthName, file};
-use gpu_mlp::data::{DataSet, Split};
-use gpu_mlp::disk::{Os, write_whole};
-use gpu_mlp::metrics::{Record, SCHEMA};
+use gpu_mlp::config::{Config, file};
+use gpu_mlp::data::Split;
 use gpu_mlp::model::Mlp;
 use gpu_mlp::session::{Limits, Report, Session, Wish};
-use gpu_mlp::tensorboard::Board;
 use gpu_mlp::tune::still_sound;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
+use written::Run;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -84,14 +78,6 @@ pub struct Train {
     json: bool,
 }
 
-/// The beginning of a run's config.toml, if it is the same run from its beginning on or since an update.
-fn head(changed: Option<u64>) -> String {
-    match changed {
-        None => "# Repeats the run: `gpu-mlp train --config` with this file or its folder.\n".into(),
-        Some(step) => format!("# The run since update {step}; until then it was another, see metrics.jsonl.\n"),
-    }
-}
-
 /// What `--help` says of a setting.
 fn help(key: &str) -> Option<String> {
     let command = super::command();
@@ -128,9 +114,8 @@ impl Train {
             out().write_all(text.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
-        let free = || folder::refuse_if_taken(self.out.as_deref().filter(|_| !self.force), self.resume.asked());
         if resumed.is_none() {
-            free()?;
+            self.refuse_if_taken()?;
         }
         let ahead = self.data.ahead();
         let machine = self.engine.machine_for(settled.config.precision).await?;
@@ -173,56 +158,13 @@ impl Train {
             session.resume(&resumed.found.generation.snapshot())?;
         }
 
-        let path = resumed.map_or_else(|| folder::make(self.out.as_deref()), |resumed| Ok(resumed.folder.clone()))?;
-        let RunFolder { checkpoints, metrics, whole, _lock } = RunFolder::open(&path, resumed, free)?;
-        let record = file::Record::now(&data, &machine, ancestor.as_ref());
-        let settings = self.data.settings(Some(&data), self.from.as_deref());
-        let text = file::to_text(&config, &settings, Some(&record), |_| None)?;
-        let before = resumed.map(|resumed| &resumed.found.generation.state);
-        let since = if changed { whole } else { before.and_then(|state| state.changed) };
-        write_whole(&Os, &path.join("config.toml"), (head(since) + &text).as_bytes())?;
-        let mut sink = Sink { metrics, json: self.json };
-        let unix_time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let run = Record::Run {
-            schema: SCHEMA,
-            version: env!("CARGO_PKG_VERSION"),
-            unix_time,
-            data: &data.name,
-            data_origin: &data.origin,
-            data_sha256: &data.sha256,
-            train_samples: data.train.len(),
-            validation_samples: data.validation.as_ref().map_or(0, Split::len),
-            test_samples: data.test.len(),
-            widths: &widths,
-            parameters,
-            engine: machine.name(),
-            device: &machine.description(),
-            from: ancestor.as_ref(),
-            evaluated_weights: if config.ema > 0.0 { "averaged" } else { "last" },
-            config: &config,
-        };
-        whole.map_or(Ok(()), |step| sink.push(&Record::Resume { step, unix_time }))?;
-        if whole.is_none() || changed {
-            sink.push(&run)?;
-        }
-        let board = self.board(&path, whole, &session, &data)?;
+        let run = Run { data: &data, machine: &machine, identity, ancestor, resumed, changed, start };
+        self.written(session, run).await
+    }
 
-        let words = [self.data.words(&data), self.engine.words(&machine), self.words()].concat();
-        let best = before.and_then(|state| state.best);
-        let saved = Saved { identity, words, from: ancestor, changed: since, best, session: Default::default() };
-        let bytes = sink.metrics.bytes();
-        let mut recorder = Recorder {
-            display: Display::new(),
-            board,
-            sink,
-            data: &data.name,
-            epochs: config.epochs,
-            show_health: config.health == HealthName::Show,
-            keeper: Keeper::new(checkpoints, saved, self.resume.every(), bytes, whole),
-            signals: Signals::listen()?,
-        };
-        let outcome = session.run(&mut recorder).await;
-        end(session, recorder, outcome, &path, start).await
+    /// Refuses a folder that holds a run, unless that is to be replaced.
+    fn refuse_if_taken(&self) -> Result<(), Error> {
+        folder::refuse_if_taken(self.out.as_deref().filter(|_| !self.force), self.resume.asked())
     }
 
     /// Puts the settings of all sources over each other, and refuses what can be refused before anything is read, fetched
@@ -259,32 +201,6 @@ impl Train {
         config.check(usize::MAX)?;
         config.check_choices(config.validation > 0)?;
         Ok(Settled { config, first, ancestor, limits, record: file.record.filter(|_| data_is_of_file) })
-    }
-
-    /// TensorBoard's file, if it is wanted; and tells where a run goes on.
-    fn board(
-        &self,
-        path: &Path,
-        whole: Option<u64>,
-        session: &Session<'_>,
-        data: &DataSet,
-    ) -> Result<Option<Board>, Error> {
-        if let Some(step) = whole {
-            let more = self.tensorboard.as_ref();
-            let more = more.map_or(String::new(), |folder| format!(", and in {} for TensorBoard", folder.display()));
-            say!("resumed: {} after update {step}{more}", path.display());
-        }
-        let of = |folder: &PathBuf| match whole {
-            Some(step) => Board::resume(folder, &data.item, step - step % session.trainer().updates_per_epoch()),
-            None => Board::create(folder, &data.item),
-        };
-        self.tensorboard.as_ref().map(of).transpose()
-    }
-
-    /// Words that name the same places again, from wherever the run is gone on with.
-    fn words(&self) -> Vec<String> {
-        let places = [("--from", &self.from), ("--tensorboard", &self.tensorboard)];
-        words(places.into_iter().filter_map(|(option, path)| Some((option, file::from_root(path.as_ref()?)))))
     }
 
     /// A batch of everything, and nothing written.

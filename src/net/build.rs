@@ -18,6 +18,9 @@ use crate::plan::Plan;
 use crate::rng::{Stream, device_key};
 use crate::tensor::{Id, Kind};
 
+/// A layer with its gradients, where they take memory.
+pub(super) type Layer = (LayerIds, Option<(Id, Id)>);
+
 pub(super) struct Builder<'a> {
     pub plan: Plan,
     /// Bound where a kernel has a mask and nothing is dropped.
@@ -42,7 +45,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Parameters of all layers; with optimizer state, and unless fused with gradients (dw, db), if they are to be trained.
-    pub(super) fn layers(&mut self, train: bool) -> Vec<(LayerIds, Option<(Id, Id)>)> {
+    pub(super) fn layers(&mut self, train: bool) -> Vec<Layer> {
         let fused = self.fused();
         let widths = self.config.widths(self.sizes.inputs, self.sizes.classes);
         let state: &[&str] = match self.rule() {
@@ -144,12 +147,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    pub(super) fn evaluation(
-        &mut self,
-        layers: &[(LayerIds, Option<(Id, Id)>)],
-        split: &str,
-        samples: usize,
-    ) -> Evaluation {
+    pub(super) fn evaluation(&mut self, layers: &[Layer], split: &str, samples: usize) -> Evaluation {
         let none = self.none;
         let micro = samples.clamp(1, EVAL_BATCH).min(self.samples_that_fit());
         let source = self.source(&format!("{split}_"), samples, micro, self.too_large(samples));

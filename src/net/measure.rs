@@ -1,7 +1,6 @@
 //! Steps that measure: norms for clipping, the health of an update, and whether all parameters are finite numbers.
 
-use super::LayerIds;
-use super::build::Builder;
+use super::build::{Builder, Layer};
 use crate::config::ActivationName;
 use crate::forms::Product;
 use crate::kernels::average::Average;
@@ -34,9 +33,6 @@ pub struct FiniteCheck {
     /// Sum of the squares of each layer's parameters (L, 1): no finite number if one of them is none.
     pub totals: Id,
 }
-
-/// A layer with its gradients, where they take memory.
-type Layer = (LayerIds, Option<(Id, Id)>);
 
 impl Builder<'_> {
     /// Room for the partial sums of all parameters, and for the counts of a layer's units.

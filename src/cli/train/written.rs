@@ -1,0 +1,146 @@
+//! A run, and everything that is written of it.
+
+use super::Train;
+use super::end::end;
+use super::folder::{self, RunFolder};
+use crate::cli::options::words;
+use crate::cli::progress::Display;
+use crate::cli::recorder::Recorder;
+use crate::cli::resume::Resumed;
+use crate::cli::signals::Signals;
+use crate::cli::sink::Sink;
+use gpu_mlp::Error;
+use gpu_mlp::checkpoint::{Identity, Keeper, Saved};
+use gpu_mlp::config::HealthName;
+use gpu_mlp::config::file::{self, Ancestor};
+use gpu_mlp::data::{DataSet, Split};
+use gpu_mlp::disk::{Os, write_whole};
+use gpu_mlp::machine::Machine;
+use gpu_mlp::metrics::{Record, SCHEMA};
+use gpu_mlp::session::Session;
+use gpu_mlp::tensorboard::Board;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// The beginning of a run's config.toml, if it is the same run from its beginning on or since an update.
+fn head(changed: Option<u64>) -> String {
+    match changed {
+        None => "# Repeats the run: `gpu-mlp train --config` with this file or its folder.\n".into(),
+        Some(step) => format!("# The run since update {step}; until then it was another, see metrics.jsonl.\n"),
+    }
+}
+
+/// A run that is about to begin, or to go on.
+pub struct Run<'a> {
+    pub data: &'a DataSet,
+    pub machine: &'a Machine,
+    pub identity: Identity,
+    pub ancestor: Option<Ancestor>,
+    pub resumed: Option<&'a Resumed>,
+    /// Whether something is not as it was when the run was left.
+    pub changed: bool,
+    /// When the program began.
+    pub start: Instant,
+}
+
+impl Train {
+    /// Trains to the end, and writes down what comes of it.
+    pub async fn written(self, mut session: Session<'_>, run: Run<'_>) -> anyhow::Result<ExitCode> {
+        let Run { data, machine, identity, ancestor, resumed, changed, start } = run;
+        let config = identity.config.clone();
+        let path = resumed.map_or_else(|| folder::make(self.out.as_deref()), |resumed| Ok(resumed.folder.clone()))?;
+        let RunFolder { checkpoints, metrics, whole, _lock } =
+            RunFolder::open(&path, resumed, || self.refuse_if_taken())?;
+        let before = resumed.map(|resumed| &resumed.found.generation.state);
+        let since = if changed { whole } else { before.and_then(|state| state.changed) };
+        let record = file::Record::now(data, machine, ancestor.as_ref());
+        let settings = self.data.settings(Some(data), self.from.as_deref());
+        let text = file::to_text(&config, &settings, Some(&record), |_| None)?;
+        write_whole(&Os, &path.join("config.toml"), (head(since) + &text).as_bytes())?;
+
+        let mut sink = Sink { metrics, json: self.json };
+        begin(&mut sink, &session, machine, ancestor.as_ref(), whole, changed)?;
+        let board = self.board(&path, whole, &session, data)?;
+        let words = [self.data.words(data), self.engine.words(machine), self.words()].concat();
+        let best = before.and_then(|state| state.best);
+        let saved = Saved { identity, words, from: ancestor, changed: since, best, session: Default::default() };
+        let bytes = sink.metrics.bytes();
+        let mut recorder = Recorder {
+            display: Display::new(),
+            board,
+            sink,
+            data: &data.name,
+            epochs: config.epochs,
+            show_health: config.health == HealthName::Show,
+            keeper: Keeper::new(checkpoints, saved, self.resume.every(), bytes, whole),
+            signals: Signals::listen()?,
+        };
+        let outcome = session.run(&mut recorder).await;
+        end(session, recorder, outcome, &path, start).await
+    }
+
+    /// TensorBoard's file, if it is wanted; and tells where a run goes on.
+    fn board(
+        &self,
+        path: &Path,
+        whole: Option<u64>,
+        session: &Session<'_>,
+        data: &DataSet,
+    ) -> Result<Option<Board>, Error> {
+        if let Some(step) = whole {
+            let more = self.tensorboard.as_ref();
+            let more = more.map_or(String::new(), |folder| format!(", and in {} for TensorBoard", folder.display()));
+            say!("resumed: {} after update {step}{more}", path.display());
+        }
+        let of = |folder: &PathBuf| match whole {
+            Some(step) => Board::resume(folder, &data.item, step - step % session.trainer().updates_per_epoch()),
+            None => Board::create(folder, &data.item),
+        };
+        self.tensorboard.as_ref().map(of).transpose()
+    }
+
+    /// Words that name the same places again, from wherever the run is gone on with.
+    fn words(&self) -> Vec<String> {
+        let places = [("--from", &self.from), ("--tensorboard", &self.tensorboard)];
+        words(places.into_iter().filter_map(|(option, path)| Some((option, file::from_root(path.as_ref()?)))))
+    }
+}
+
+/// The first records of a run, or of what goes on of it after update `whole`.
+fn begin(
+    sink: &mut Sink,
+    session: &Session<'_>,
+    machine: &Machine,
+    from: Option<&Ancestor>,
+    whole: Option<u64>,
+    changed: bool,
+) -> Result<(), Error> {
+    let unix_time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    if let Some(step) = whole {
+        sink.push(&Record::Resume { step, unix_time })?;
+        if !changed {
+            return Ok(());
+        }
+    }
+    let (trainer, config) = (session.trainer(), session.trainer().config());
+    let data = trainer.data();
+    sink.push(&Record::Run {
+        schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION"),
+        unix_time,
+        data: &data.name,
+        data_origin: &data.origin,
+        data_sha256: &data.sha256,
+        train_samples: data.train.len(),
+        validation_samples: data.validation.as_ref().map_or(0, Split::len),
+        test_samples: data.test.len(),
+        widths: &trainer.widths(),
+        parameters: trainer.net().parameters(),
+        engine: machine.name(),
+        device: &machine.description(),
+        from,
+        evaluated_weights: if config.ema > 0.0 { "averaged" } else { "last" },
+        config,
+    })
+}
