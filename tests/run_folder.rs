@@ -176,8 +176,14 @@ fn a_run_that_is_training_can_be_looked_at() {
         let (code, stderr) = gpu_mlp(folder.path(), &format!("train --resume run {words}"));
         assert_eq!(code, Some(0), "{words}: {stderr}");
     }
-    let (code, stderr) = gpu_mlp(folder.path(), "train --resume run");
-    assert!(code == Some(2) && stderr.contains("another program is training"), "{stderr}");
+    let refused = || {
+        let (code, stderr) = gpu_mlp(folder.path(), "train --resume run");
+        assert!(code == Some(2) && stderr.contains("another program is training"), "{stderr}");
+    };
+    refused();
+    // Before its first checkpoint too.
+    std::fs::remove_dir_all(folder.path().join("run/checkpoints")).unwrap();
+    refused();
 }
 
 #[test]

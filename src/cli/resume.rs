@@ -7,6 +7,7 @@ use gpu_mlp::checkpoint::{Checkpoints, Every, FOLDER, Found, Identity, Saved};
 use gpu_mlp::config::file::{fields, nearest};
 use gpu_mlp::data::Choice;
 use gpu_mlp::disk::Os;
+use gpu_mlp::metrics;
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -99,6 +100,10 @@ impl ResumeOptions {
             // Who names a checkpoint does not want a new run.
             None if self.at.is_some() => Err(Error::Setting("there is no run that --at could go on with".into())),
             Some(path) if !auto || self.at.is_some() => {
+                if written && path.join(metrics::FILE).is_file() {
+                    // It may be training, and have saved nothing yet.
+                    lock(&path)?;
+                }
                 Err(Error::Checkpoint { path, problem: "there is no checkpoint in it to go on from".into() })
             }
             _ => {
