@@ -21,6 +21,9 @@ pub enum Activation {
     Tanh,
 }
 
+/// Pipeline constants of the shaders of a layer, with their defaults.
+pub(super) const OVERRIDES: &[(&str, f64)] = &[("ACT", 0.0), ("ALPHA", 0.01), ("MASKED", 0.0)];
+
 impl fmt::Display for Activation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -116,15 +119,19 @@ impl Activation {
         units * EPSILON
     }
 
-    /// Pipeline constants that make a shader compute this activation.
-    pub(crate) fn overrides(self) -> Vec<(&'static str, f64)> {
-        match self {
+    /// Pipeline constants that make a shader compute this activation, and look at its mask unless all units are kept.
+    pub(crate) fn overrides(self, keep: f32) -> Vec<(&'static str, f64)> {
+        let mut overrides = match self {
             Activation::Identity => vec![],
             Activation::Relu => vec![("ACT", 1.0)],
             Activation::LeakyRelu(alpha) => vec![("ACT", 2.0), ("ALPHA", f64::from(alpha))],
             Activation::Sigmoid => vec![("ACT", 3.0)],
             Activation::Tanh => vec![("ACT", 4.0)],
+        };
+        if keep < 1.0 {
+            overrides.push(("MASKED", 1.0));
         }
+        overrides
     }
 }
 

@@ -1,7 +1,7 @@
 //! The last layer, its loss, and the gradients they start, in one visit: what [`super::linear`], [`super::softmax_xent`],
 //! [`super::tally`] and [`super::linear_dx`] do in four.
 
-use super::activation::{activate, slope};
+use super::activation::{self, activate, slope};
 use super::product::drop_out;
 use super::softmax_xent::{row_bound, softmax};
 use super::{Activation, EPSILON, Form, Operand, Product};
@@ -59,7 +59,7 @@ const ARGS: &[Arg] =
     &[read("x"), read("w"), read("b"), read("t"), read("mask"), update("record"), write("dlogits"), write("dx")];
 
 const fn shader(name: &'static str, source: &'static str) -> Shader {
-    let overrides = &[("ACT", 0.0), ("ALPHA", 0.01), ("MASKED", 0.0)];
+    let overrides = activation::OVERRIDES;
     Shader { name, source, args: ARGS, params: Params::FIELDS, overrides }
 }
 
@@ -119,11 +119,7 @@ impl Kernel for Head {
     }
 
     fn overrides(&self) -> Vec<(&'static str, f64)> {
-        let mut overrides = self.act.overrides();
-        if self.keep < 1.0 {
-            overrides.push(("MASKED", 1.0));
-        }
-        overrides
+        self.act.overrides(self.keep)
     }
 
     fn groups(&self) -> u32 {

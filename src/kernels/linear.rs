@@ -1,6 +1,6 @@
 //! y = act(x·wᵀ + b) ⊙ mask: a layer's forward step.
 
-use super::activation::activate;
+use super::activation::{self, activate};
 use super::half::{factor, roundings, with_factors};
 use super::product::drop_out;
 use super::{Activation, EPSILON, Form, Op, Operand, Product};
@@ -41,13 +41,7 @@ uniform! {
 const ARGS: &[Arg] = &[read("x"), read("w"), read("b"), read("mask"), write("y")];
 
 const fn shader(name: &'static str, source: &'static str) -> Shader {
-    Shader {
-        name,
-        source,
-        args: ARGS,
-        params: Params::FIELDS,
-        overrides: &[("ACT", 0.0), ("ALPHA", 0.01), ("MASKED", 0.0)],
-    }
+    Shader { name, source, args: ARGS, params: Params::FIELDS, overrides: activation::OVERRIDES }
 }
 
 /// One shader for each [`Form`], in its order.
@@ -91,11 +85,7 @@ impl Kernel for Linear {
     }
 
     fn overrides(&self) -> Vec<(&'static str, f64)> {
-        let mut overrides = self.act.overrides();
-        if self.keep < 1.0 {
-            overrides.push(("MASKED", 1.0));
-        }
-        overrides
+        self.act.overrides(self.keep)
     }
 
     fn groups(&self) -> u32 {

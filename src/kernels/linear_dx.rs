@@ -1,6 +1,6 @@
 //! dx = (dy·w) ⊙ act'(x) ⊙ mask: the error signal δ, one layer down.
 
-use super::activation::slope;
+use super::activation::{self, slope};
 use super::half::{factor, loss_scale, roundings, with_factors};
 use super::linear::SIZES;
 use super::product::drop_out;
@@ -43,13 +43,7 @@ uniform! {
 const ARGS: &[Arg] = &[read("dy"), read("w"), read("x"), read("mask"), write("dx")];
 
 const fn shader(name: &'static str, source: &'static str) -> Shader {
-    Shader {
-        name,
-        source,
-        args: ARGS,
-        params: Params::FIELDS,
-        overrides: &[("ACT", 0.0), ("ALPHA", 0.01), ("MASKED", 0.0)],
-    }
+    Shader { name, source, args: ARGS, params: Params::FIELDS, overrides: activation::OVERRIDES }
 }
 
 /// One shader for each [`Form`], in its order.
@@ -94,11 +88,7 @@ impl Kernel for LinearDx {
     }
 
     fn overrides(&self) -> Vec<(&'static str, f64)> {
-        let mut overrides = self.act.overrides();
-        if self.keep < 1.0 {
-            overrides.push(("MASKED", 1.0));
-        }
-        overrides
+        self.act.overrides(self.keep)
     }
 
     fn groups(&self) -> u32 {
