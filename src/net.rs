@@ -104,6 +104,14 @@ pub struct Training {
     pub watch: FiniteCheck,
 }
 
+impl Training {
+    /// Words of the tally that the micro-batches `slots` of an epoch write.
+    pub fn tally_words(&self, slots: Range<usize>) -> Range<usize> {
+        let words = self.tally_rows * self.tally.stride();
+        slots.start * words..slots.end * words
+    }
+}
+
 /// The part of a plan that evaluates.
 #[derive(Clone, Debug)]
 pub struct Evaluation {

@@ -269,7 +269,7 @@ impl<'a> Trainer<'a> {
         if self.based_long_ago() {
             self.rebase().await?;
         }
-        let rows_an_update = batch.div_ceil(training.micro) * training.tally_rows;
+        let rows_an_update = training.tally_words(0..batch.div_ceil(training.micro)).len() / training.tally.stride();
         // Only the last batch of an epoch is a partial one.
         let slots = (self.step - epoch * per_epoch) as usize * batch.div_ceil(training.micro);
         let mut chunk = Chunk { first_step: self.step, slots, sent: slots, ..Chunk::default() };

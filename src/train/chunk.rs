@@ -81,8 +81,7 @@ impl Trainer<'_> {
         }
         self.engine.run(&chunk.work).await?;
         let totals = watch.map(|watch| self.engine.read(watch.totals, 0..watch.totals.words()));
-        let (tally, stride) = (training.tally, training.tally.stride() * training.tally_rows);
-        let rows = self.engine.read(tally, chunk.sent * stride..chunk.slots * stride);
+        let rows = self.engine.read(training.tally, training.tally_words(chunk.sent..chunk.slots));
         waiting.push_back(Record { rows, samples: chunk.samples, first_step: chunk.first_step, totals });
         (chunk.sent, chunk.samples, chunk.first_step) = (chunk.slots, 0, self.step);
         chunk.work.clear();
