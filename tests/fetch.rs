@@ -54,7 +54,7 @@ fn assert_contains(text: &str, words: &str) {
 #[test]
 fn the_second_mirror_helps_when_the_first_does_not() {
     if !cfg!(feature = "download") {
-        return not_run("downloads", "built without the feature `download`");
+        return not_run("downloads: built without the feature `download`");
     }
     let dir = tempfile::tempdir().expect("temporary folder");
     let (body, sha256) = sample();

@@ -1,12 +1,13 @@
 //! Mixed precision learns as well as single precision.
 
 mod machines;
+mod mnist;
 
 use gpu_mlp::Error;
 use gpu_mlp::config::{BatchSize, Config, Optimizer, Precision};
+use gpu_mlp::data::DataSet;
 use gpu_mlp::data::digits::{Options, generate};
-use gpu_mlp::data::{self, Choice, DataSet, Request};
-use gpu_mlp::gpu::{Gpu, Wanted, list};
+use gpu_mlp::gpu::{Gpu, Wanted};
 use gpu_mlp::kernel::Needs;
 use gpu_mlp::machine::Machine;
 use gpu_mlp::train::Trainer;
@@ -41,15 +42,7 @@ fn alike(single: &[f64], mixed: &[f64], tested: usize) {
 
 #[test]
 fn on_mnist_or_digits_the_accuracy_is_that_of_single_precision() {
-    let request = Request { choice: Choice::Mnist, offline: true, ..Request::default() };
-    let there = std::env::var_os("GPU_MLP_DATA_DIR").is_some();
-    let data = match there {
-        true => data::open(&request, &mut |_| {}).expect("GPU_MLP_DATA_DIR holds MNIST"),
-        false => {
-            machines::not_run("set GPU_MLP_DATA_DIR to a folder with MNIST to train on it; the digits stand in");
-            generate(&Options::default())
-        }
-    };
+    let data = mnist::mnist().unwrap_or_else(|| generate(&Options::default()));
     let adam = Config { optimizer: Optimizer::Adam, lr: 0.001, epochs: 2, hidden: vec![64], ..Config::default() };
     for config in [Config { epochs: 3, ..Config::default() }, adam] {
         let mixed = Config { precision: Precision::F16Mixed, ..config.clone() };
@@ -90,7 +83,7 @@ fn the_adapters_that_can_agree_with_the_cpu_and_the_others_say_what_they_lack() 
 
 #[test]
 fn half_precision_is_asked_of_a_device_only_if_it_is_wanted() {
-    for one in block_on(list(&Wanted::default())).expect("the adapters can be listed") {
+    for one in machines::found() {
         let offers = one.offers();
         let gpu = block_on(Gpu::open(one, None)).expect("a listed adapter can be opened");
         assert_eq!(gpu.offers(), Needs::Core);

@@ -3,18 +3,20 @@
 
 #[path = "pictures/canvas.rs"]
 mod canvas;
+mod mnist;
 
 use canvas::{AS_IT_IS, Way, draw, ways};
 use gpu_mlp::Error;
 use gpu_mlp::assess::classify;
 use gpu_mlp::config::Config;
-use gpu_mlp::data::{self, Choice, DataSet, Request, digits};
+use gpu_mlp::data::{DataSet, digits};
 use gpu_mlp::images::{Fit, Sample, sample};
 use gpu_mlp::machine::Machine;
 use gpu_mlp::model::Mlp;
 use gpu_mlp::model_file::Description;
 use gpu_mlp::train::Trainer;
 use image::{GrayImage, ImageFormat, Luma};
+use mnist::mnist;
 use pollster::block_on;
 use std::io::Cursor;
 use std::path::Path;
@@ -62,15 +64,6 @@ fn compare(data: &DataSet, epochs: usize, samples: usize) -> (usize, Vec<(&'stat
         (way.name, hits(&model, &description, data, pixels))
     });
     (direct, through.collect())
-}
-
-fn mnist() -> Option<DataSet> {
-    if std::env::var_os("GPU_MLP_DATA_DIR").is_none() {
-        eprintln!("NOT RUN: set GPU_MLP_DATA_DIR to a folder with MNIST; the digits stand in");
-        return None;
-    }
-    let request = Request { choice: Choice::Mnist, offline: true, ..Request::default() };
-    Some(data::open(&request, &mut |_| {}).expect("GPU_MLP_DATA_DIR holds MNIST"))
 }
 
 /// Of 100 samples, `lost` may be lost on the way through a file.

@@ -4,7 +4,7 @@ mod machines;
 
 use gpu_mlp::config::Config;
 use gpu_mlp::data::digits::{Options, generate};
-use gpu_mlp::gpu::{Gpu, Wanted, list};
+use gpu_mlp::gpu::Gpu;
 use gpu_mlp::machine::Machine;
 use gpu_mlp::train::Trainer;
 use pollster::block_on;
@@ -14,9 +14,8 @@ use std::path::{Path, PathBuf};
 fn train(cache: Option<&Path>) -> Vec<(String, Vec<u32>)> {
     let data = generate(&Options { train: 100, test: 10, seed: 1 });
     let config = Config { hidden: vec![12], epochs: 1, ..Config::default() };
-    let found = block_on(list(&Wanted::default())).expect("the adapters can be listed");
     let mut bits = Vec::new();
-    for one in found {
+    for one in machines::found() {
         let machine = Machine::Gpu(block_on(Gpu::open(one, cache)).expect("a listed adapter can be opened"));
         let mut trainer = block_on(Trainer::open(&config, &data, &machine)).expect("the net fits");
         block_on(trainer.epoch(&mut |_| {})).expect("the adapter answers");

