@@ -34,7 +34,7 @@ fn a_checkpoint_holds_all_that_one_step_leaves_to_the_next() {
         forms: Form::Plain.into(),
         limit: u64::MAX,
     };
-    for optimizer in [Optimizer::Sgd, Optimizer::Nesterov, Optimizer::Adam, Optimizer::Adamw] {
+    for optimizer in Optimizer::ALL {
         for plan in [PlanKind::Fused, PlanKind::Plain] {
             for momentum in [0.0, optimizer.default_momentum().max(0.5)] {
                 let batch_size = BatchSize::Samples(20);

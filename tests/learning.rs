@@ -4,15 +4,17 @@
 //! without it the tests that want it say so and pass.
 
 mod machines;
+mod mnist;
 
 use gpu_mlp::Error;
 use gpu_mlp::config::{BatchSize, Config, Optimizer, PlanKind, Upload};
+use gpu_mlp::data::DataSet;
 use gpu_mlp::data::digits::{Options, generate};
-use gpu_mlp::data::{self, Choice, DataSet, Request};
 use gpu_mlp::machine::Machine;
 use gpu_mlp::model::Mlp;
 use gpu_mlp::train::{Epoch, Score, Trainer};
 use machines::machines;
+use mnist::mnist;
 use pollster::block_on;
 
 /// Trains to the end and returns the weights, the epochs, and the score on the test split.
@@ -29,15 +31,6 @@ fn train(config: &Config, data: &DataSet, machine: &Machine) -> Result<(Mlp, Vec
 
 fn digits(train: usize, test: usize) -> DataSet {
     generate(&Options { train, test, seed: 1 })
-}
-
-fn mnist() -> Option<DataSet> {
-    if std::env::var_os("GPU_MLP_DATA_DIR").is_none() {
-        machines::not_run("set GPU_MLP_DATA_DIR to a folder with MNIST to train on it; the digits stand in");
-        return None;
-    }
-    let request = Request { choice: Choice::Mnist, offline: true, ..Request::default() };
-    Some(data::open(&request, &mut |_| {}).expect("GPU_MLP_DATA_DIR holds MNIST"))
 }
 
 fn bits(model: &Mlp) -> Vec<u32> {
@@ -161,7 +154,7 @@ fn a_learning_rate_that_is_far_too_large_is_reported_and_not_trained_on() {
 #[test]
 fn the_fused_plan_trains_as_the_plain_one_does_but_for_rounding() {
     let data = digits(500, 10);
-    for optimizer in [Optimizer::Sgd, Optimizer::Nesterov, Optimizer::Adam, Optimizer::Adamw, Optimizer::Rmsprop] {
+    for optimizer in Optimizer::ALL {
         let (lr, momentum) = (0.1 * optimizer.default_lr(), optimizer.default_momentum());
         let plain = Config { optimizer, lr, momentum, l2: 0.01, keep_prob: 0.8, epochs: 2, ..Config::default() };
         let plain = Config { plan: PlanKind::Plain, ..plain };

@@ -38,6 +38,10 @@ pub enum Optimizer {
 }
 
 impl Optimizer {
+    /// All of them.
+    pub const ALL: [Optimizer; 5] =
+        [Optimizer::Sgd, Optimizer::Nesterov, Optimizer::Adam, Optimizer::Adamw, Optimizer::Rmsprop];
+
     /// The learning rate that is customary for it.
     pub fn default_lr(self) -> f32 {
         match self {
