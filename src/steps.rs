@@ -1,6 +1,6 @@
 //! From a place in an epoch to work for the engine: batches, micro-batches, and the values of each step.
 
-use crate::config::{Config, HealthName};
+use crate::config::{ActivationName, BatchSize, Config, HealthName, Optimizer, PlanKind};
 use crate::data::DataSet;
 use crate::engine::Engine;
 use crate::feed::Feed;
@@ -120,6 +120,47 @@ pub struct Trial {
 }
 
 impl Trial {
+    /// Small runs, each with a name, whose first epochs together use every kernel, products of matrices in the form that
+    /// the trial is laid out with; with partial batches and batches of several micro-batches, on at least 100 samples. Each
+    /// in the plain plan, and where it has one in the fused plan.
+    pub fn configs() -> Vec<(&'static str, Config)> {
+        // The last whole batch of a run of one epoch is measured.
+        let small = Config { hidden: vec![65, 34], batch_size: BatchSize::Samples(50), epochs: 1, ..Config::default() };
+        let nesterov = Config {
+            optimizer: Optimizer::Nesterov,
+            momentum: 0.9,
+            activation: ActivationName::Tanh,
+            keep_prob: 0.8,
+            input_keep_prob: 0.9,
+            ..small.clone()
+        };
+        let adam = Config { optimizer: Optimizer::Adam, activation: ActivationName::LeakyRelu, ..small.clone() };
+        let rmsprop =
+            Config { optimizer: Optimizer::Rmsprop, momentum: 0.5, ema: 0.9, label_smoothing: 0.1, ..small.clone() };
+        let adamw = Config {
+            optimizer: Optimizer::Adamw,
+            l2: 0.01,
+            activation: ActivationName::Sigmoid,
+            hidden: vec![],
+            ..small.clone()
+        };
+        let runs = [
+            ("step: SGD", Config { l2: 1e-4, ..small.clone() }),
+            ("step: momentum, cut", Config { physical_batch: 16, momentum: 0.9, ..small.clone() }),
+            ("step: Nesterov", nesterov),
+            ("step: Adam", adam),
+            ("step: RMSprop", rmsprop),
+            ("step: clipped", Config { clip_norm: 0.5, clip_value: 0.01, ..small }),
+            ("step: AdamW, one layer", adamw),
+        ];
+        let plans = |(name, fused): (&'static str, Config)| {
+            let plain = Config { plan: PlanKind::Plain, ..fused.clone() };
+            let fused = fused.plain_because(usize::MAX).is_none().then_some(("  the same, fused", fused));
+            [(name, plain)].into_iter().chain(fused)
+        };
+        runs.into_iter().flat_map(plans).collect()
+    }
+
     /// Lays out the first epoch of a run whose data is resident.
     pub fn new(config: &Config, data: &DataSet, forms: impl Into<Forms>) -> Trial {
         let (scale, shift) = normalization(config.normalize, &data.train.pixels);

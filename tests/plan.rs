@@ -2,7 +2,7 @@
 
 mod machines;
 
-use gpu_mlp::config::{ActivationName, BatchSize, Config, Optimizer, PlanKind, Precision};
+use gpu_mlp::config::{BatchSize, Config, Precision};
 use gpu_mlp::court::compare_steps;
 use gpu_mlp::cpu::CpuEngine;
 use gpu_mlp::data::digits::{Options, generate};
@@ -16,44 +16,15 @@ use gpu_mlp::plan::Plan;
 use gpu_mlp::steps::Trial;
 use std::collections::BTreeSet;
 
-/// Runs that together use every kernel, with partial batches and batches of several micro-batches.
-fn configs() -> Vec<Config> {
-    let small = Config {
-        hidden: vec![65, 34],
-        batch_size: BatchSize::Samples(50),
-        plan: PlanKind::Plain,
-        // Its last whole batch is measured.
-        epochs: 1,
-        ..Config::default()
-    };
-    vec![
-        Config { l2: 1e-4, ..small.clone() },
-        Config { physical_batch: 16, momentum: 0.9, ..small.clone() },
-        Config {
-            optimizer: Optimizer::Nesterov,
-            momentum: 0.9,
-            activation: ActivationName::Tanh,
-            keep_prob: 0.8,
-            input_keep_prob: 0.9,
-            ..small.clone()
-        },
-        Config { optimizer: Optimizer::Adam, activation: ActivationName::LeakyRelu, ..small.clone() },
-        Config { optimizer: Optimizer::Rmsprop, momentum: 0.5, ema: 0.9, label_smoothing: 0.1, ..small.clone() },
-        Config { clip_norm: 0.5, clip_value: 0.01, ..small.clone() },
-        Config { optimizer: Optimizer::Adamw, l2: 0.01, activation: ActivationName::Sigmoid, hidden: vec![], ..small },
-    ]
-}
-
 #[test]
 fn each_dispatch_of_a_training_step_agrees_with_the_cpu_on_every_adapter() {
     let data = generate(&Options { train: 120, test: 10, seed: 1 });
-    let fused = || configs().into_iter().map(|config| Config { plan: PlanKind::Fused, ..config });
     for machine in machines::adapters() {
         let mut used = BTreeSet::new();
         let precision = |form: Form| if form.is_half() { Precision::F16Mixed } else { Precision::F32 };
         let forms = Form::all().filter(|&form| machine.runs(&linear::SHADERS[form as usize]));
         for form in forms {
-            for config in configs().into_iter().chain(fused()) {
+            for (name, config) in Trial::configs() {
                 let config = Config { precision: precision(form), ..config };
                 let trial = Trial::new(&config, &data, form);
                 let mut cpu = CpuEngine::new(&trial.net.plan, Memory::default());
@@ -65,7 +36,8 @@ fn each_dispatch_of_a_training_step_agrees_with_the_cpu_on_every_adapter() {
                 assert!(verdicts.len() >= 3 * 5, "three updates of at least five dispatches");
                 for verdict in verdicts {
                     used.insert(verdict.kernel);
-                    let where_ = format!("{} {form:?} {} {}", machine.description(), verdict.kernel, verdict.case);
+                    let where_ =
+                        format!("{} {form:?} {name} {} {}", machine.description(), verdict.kernel, verdict.case);
                     assert!(verdict.fault.is_none(), "{where_}: {}", verdict.fault.unwrap());
                 }
             }
@@ -95,7 +67,7 @@ fn a_dispatch_may_not_read_and_write_one_tensor() {
 #[test]
 fn the_table_names_every_step_with_its_shapes() {
     let data = generate(&Options { train: 120, test: 10, seed: 1 });
-    let net = Trial::new(&configs()[0], &data, Form::Tiled).net;
+    let net = Trial::new(&Trial::configs()[0].1, &data, Form::Tiled).net;
     let table = net.plan.table(0..net.plan.steps.len());
     assert_eq!(table.lines().count(), net.plan.steps.len() + 1);
     assert!(table.contains("x0(50,784) w1(65,784) b1(65) none(1) -> h1(50,65)"), "{table}");

@@ -3,7 +3,7 @@
 use super::options::AdapterOptions;
 use super::out::out;
 use clap::Args;
-use gpu_mlp::config::{ActivationName, BatchSize, Config, Optimizer, PlanKind, Precision};
+use gpu_mlp::config::{Config, Precision};
 use gpu_mlp::court::{Verdict, compare_steps, judge};
 use gpu_mlp::cpu::CpuEngine;
 use gpu_mlp::data::digits;
@@ -54,12 +54,11 @@ impl Parity {
             faults.extend(verdicts.into_iter().filter(|verdict| verdict.fault.is_some()));
         }
         writeln!(out)?;
-        let fused = |(label, config): (&'static str, Config)| {
-            [(label, Config { plan: PlanKind::Plain, ..config.clone() }), ("  the same, fused", config)]
-        };
-        let mixed = ("step: mixed precision", Config { precision: Precision::F16Mixed, ..steps()[1].1.clone() });
-        let mixed = Some(mixed).filter(|_| machine.offers() >= Needs::Half);
-        for (label, config) in steps().into_iter().flat_map(fused).chain(mixed) {
+        let configs = Trial::configs();
+        let mixed = configs.iter().find(|(_, config)| config.keep_prob < 1.0).map(|(_, config)| config.clone());
+        let mixed = mixed.map(|config| ("step: mixed precision", Config { precision: Precision::F16Mixed, ..config }));
+        let mixed = mixed.filter(|_| machine.offers() >= Needs::Half);
+        for (label, config) in configs.into_iter().chain(mixed) {
             let verdicts = step(&machine, &config).await?;
             writeln!(out, "{}", line(label, &verdicts))?;
             faults.extend(verdicts.into_iter().filter(|verdict| verdict.fault.is_some()));
@@ -74,26 +73,6 @@ impl Parity {
         }
         Ok(ExitCode::from(3))
     }
-}
-
-/// Nets whose steps together use every kernel.
-fn steps() -> [(&'static str, Config); 3] {
-    let small = Config { hidden: vec![65, 34], batch_size: BatchSize::Samples(50), ..Config::default() };
-    [
-        ("step: SGD, ReLU", Config { l2: 1e-4, ..small.clone() }),
-        (
-            "step: Nesterov",
-            Config {
-                optimizer: Optimizer::Nesterov,
-                momentum: 0.9,
-                activation: ActivationName::Tanh,
-                keep_prob: 0.8,
-                input_keep_prob: 0.9,
-                ..small.clone()
-            },
-        ),
-        ("step: AdamW", Config { optimizer: Optimizer::Adamw, l2: 0.01, activation: ActivationName::Sigmoid, ..small }),
-    ]
 }
 
 /// The first steps of a small run on generated digits, the last of them with a partial batch.
