@@ -119,7 +119,8 @@ fn every_check_is_seen_to_fail() {
 /// A function or struct of a shader, head and body as they stand in the file.
 fn item<'a>(source: &'a str, head: &str) -> Option<&'a str> {
     let begin = source.find(head)?;
-    let length = source[begin..].find("\n}")?;
+    let line = source[begin..].lines().next()?;
+    let length = if line.ends_with('}') { line.len() } else { source[begin..].find("\n}")? };
     Some(&source[begin..begin + length])
 }
 
@@ -138,7 +139,7 @@ fn copies(family: &str, head: &str, texts: &[(&str, &str)]) -> (Vec<String>, usi
 }
 
 /// What stands in several files because WGSL has no import: kernels, head of the item, files that have it at least.
-const SHARED: [(&str, &str, usize); 8] = [
+const SHARED: [(&str, &str, usize); 24] = [
     ("", "struct Now {", 8),
     ("", "fn half(", 6),
     ("", "fn loss_scale(", 4),
@@ -147,6 +148,22 @@ const SHARED: [(&str, &str, usize); 8] = [
     ("linear_dx head", "fn act_grad(", 9),
     ("linear_dx head", "fn finish(", 9),
     ("linear_dw", "fn finish(", 7),
+    ("update_sgd", "fn step(", 3),
+    ("update_sgd", "fn finish(", 3),
+    ("update_sgd", "fn finish_bias(", 3),
+    ("update_momentum", "fn step(", 3),
+    ("update_momentum", "fn finish(", 3),
+    ("update_momentum", "fn finish_bias(", 3),
+    ("update_adam", "fn first(", 3),
+    ("update_adam", "fn second(", 3),
+    ("update_adam", "fn step(", 3),
+    ("update_adam", "fn finish(", 3),
+    ("update_adam", "fn finish_bias(", 3),
+    ("update_rmsprop", "fn square(", 3),
+    ("update_rmsprop", "fn velocity(", 3),
+    ("update_rmsprop", "fn finish(", 3),
+    ("update_rmsprop", "fn finish_bias(", 3),
+    ("linear_dw update_sgd update_momentum update_adam update_rmsprop", "fn turn(", 5),
 ];
 
 #[test]
