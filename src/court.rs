@@ -182,8 +182,8 @@ impl Verdict {
             let padding = at % id.stride() >= id.cols;
             let tolerance = bound.filter(|_| !padding).map_or(0.0, |bound| bound[at]);
             let difference = (x - y).abs();
-            // In the positive form, so that a NaN never passes; nor does anything within an infinite bound. Where no bound
-            // is given −0 and 0 still count as equal.
+            // In the positive form, so that a NaN passes only for its own bits (see `compare_step` for those); nor does
+            // anything pass within an infinite bound. Where no bound is given −0 and 0 still count as equal.
             if id.kind == Kind::F32 && difference <= tolerance && tolerance.is_finite() {
                 let share = if tolerance > 0.0 { difference / tolerance } else { 0.0 };
                 if share > self.worst {

@@ -1,12 +1,13 @@
 //! A whole training step, dispatch by dispatch: both engines start each one from the same words, so the kernels' own
 //! bounds hold and the first difference has a name.
 
-use super::Verdict;
+use super::{Question, Verdict, place};
 use crate::cpu::CpuEngine;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::kernel::{Access, Now, Witness};
 use crate::plan::{Plan, Work};
+use crate::tensor::Kind;
 
 /// Runs the work on the CPU engine; before each dispatch its tensors are copied to the other engine, after it they are
 /// compared. Returns a verdict for each dispatch, in order.
@@ -28,7 +29,7 @@ pub async fn compare_steps(
     Ok(verdicts)
 }
 
-/// As [`compare_steps`], but for one dispatch.
+/// As [`compare_steps`], but for one dispatch. A NaN in what it wholly writes is a fault although both engines have it.
 ///
 /// # Errors
 /// If the other engine does not answer; a wrong answer is a fault in the verdict.
@@ -69,6 +70,14 @@ pub async fn compare_step(
     let mut verdict = Verdict::new(shader.name, format!("step {step}: {}", written.join(" ")));
     for (arg, &id) in ids.iter().enumerate() {
         verdict.compare(plan, id, &after[arg], &found[arg], bounds[arg].as_deref());
+        // No step of training gives one unless something went wrong before; equal bits alone would let it pass.
+        let nan = |word: &u32| f32::from_bits(*word).is_nan();
+        if shader.args[arg].access == Access::Write
+            && id.kind == Kind::F32
+            && let Some(at) = after[arg].iter().position(nan)
+        {
+            verdict.accuse(Question::Right, format!("{} is NaN, on the CPU too", place(plan, id, at)));
+        }
     }
     Ok(verdict)
 }
