@@ -150,7 +150,7 @@ fn accumulated_batches_are_one_large_batch() {
 fn the_rate_that_is_found_trains() {
     let plain =
         Config { validation: 0, limit_train: None, restore_best: false, early_stopping: 0, ..Config::default() };
-    for optimizer in [Optimizer::Sgd, Optimizer::Nesterov, Optimizer::Adam] {
+    for optimizer in Optimizer::ALL {
         for validation in [0, 200] {
             let momentum = optimizer.default_momentum();
             let config = Config { optimizer, momentum, validation, epochs: 3, ..plain.clone() };

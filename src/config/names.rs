@@ -103,3 +103,14 @@ pub enum Precision {
     /// fused updates have no such form.
     F16Mixed,
 }
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use super::Optimizer;
+    use clap::ValueEnum;
+
+    #[test]
+    fn no_optimizer_is_left_out() {
+        assert_eq!(Optimizer::ALL, Optimizer::value_variants());
+    }
+}
