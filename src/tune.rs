@@ -48,7 +48,8 @@ pub struct Tuning {
     pub note: Option<String>,
 }
 
-/// All trials together end about here, whatever the adapter: what has not been tried by then keeps the default.
+/// After this time no product's trial begins, whatever the adapter; one that has begun is finished. What has not been tried
+/// by then keeps the default.
 pub const BUDGET: Duration = Duration::from_millis(500);
 
 /// Chooses forms for a training run. Those that the configuration came with, from the record of a run, stay, unless all are
