@@ -2,6 +2,7 @@
 
 mod machines;
 
+use allocation_counter::measure;
 use gpu_mlp::Error;
 use gpu_mlp::config::{BatchSize, Config};
 use gpu_mlp::data::{DataSet, digits};
@@ -94,7 +95,7 @@ fn results_that_never_arrive_are_an_error_after_a_while() {
     let begin = Instant::now();
     let error = told(pollster::block_on(trainer.epoch(&mut |_| {})).map(|_| ()), &["no answer for 0.2 s", "log"]);
     assert!(matches!(error, Error::NoAnswer { .. }), "{error:?}");
-    assert!((patience..20 * patience).contains(&begin.elapsed()));
+    assert!(begin.elapsed() >= patience);
 }
 
 #[test]
@@ -103,11 +104,12 @@ fn a_plan_that_no_adapter_can_bind_is_refused_before_anything_is_allocated() {
         let limit = machine.limit();
         let mut plan = gpu_mlp::plan::Plan::default();
         plan.f32("h1", 4096, (limit / 4096 / 4) as usize + 4);
-        let begin = Instant::now();
         let words = ["h1(4096,", "iB", "this adapter binds at most", "--batch-size", "--physical-batch 2048"];
-        told(memory::check(&plan, &machine, 0, 0), &words);
-        told(pollster::block_on(machine.engine_with(&plan, Memory::default())).map(|_| ()), &["h1"]);
-        assert!(begin.elapsed() < Duration::from_secs(1));
+        let allocated = measure(|| {
+            told(memory::check(&plan, &machine, 0, 0), &words);
+            told(pollster::block_on(machine.engine_with(&plan, Memory::default())).map(|_| ()), &["h1"]);
+        });
+        assert!(allocated.bytes_max < 1 << 20, "{allocated:?}");
     }
 }
 
@@ -116,12 +118,11 @@ fn a_net_larger_than_the_memory_is_refused_before_its_weights_are_drawn() {
     // A layer of 2²⁰ by 2²⁰ weights is 4 TiB.
     let config = Config { hidden: vec![1 << 20, 1 << 20], ..Config::default() };
     let data = digits_of(100);
-    let begin = Instant::now();
-    let result = pollster::block_on(Trainer::open(&config, &data, &Machine::Cpu)).map(|_| ());
     let words = ["w2(1048576,1048576)", "TiB", "the free memory allows", "narrower layers"];
     if cfg!(target_os = "linux") {
-        told(result, &words);
-        assert!(begin.elapsed() < Duration::from_secs(5));
+        let open = || told(pollster::block_on(Trainer::open(&config, &data, &Machine::Cpu)).map(|_| ()), &words);
+        let allocated = measure(|| _ = open());
+        assert!(allocated.bytes_max < 1 << 20, "{allocated:?}");
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -39,14 +39,17 @@ fn variants() -> Vec<Vec<&'static str>> {
     variants
 }
 
-/// Kills a run again and again at moments drawn at random; gives the updates after which it was gone on with.
+/// Kills a run again and again: when it has its first checkpoint, then at moments drawn at random. Gives the updates after
+/// which it was gone on with.
 fn killed(folder: &Path, args: &[&str], whole: Duration, kills: usize, seed: u64) -> Vec<u64> {
     let mut random = rand::rngs::ChaCha8Rng::seed_from_u64(seed);
-    let mut points = Vec::new();
+    let (run, mut points) = (folder.join("run"), Vec::new());
     for kill in 0..=kills {
         let mut child = start(train(folder, args).args(["--out", "run", "--resume", "auto"]));
         let moment = Instant::now() + whole.mul_f64(random.random_range(0.02..0.6));
-        while kill < kills && Instant::now() < moment && child.try_wait().unwrap().is_none() {
+        // The first does not depend on how fast the machine is by now.
+        let due = || if kill == 0 { newest(&run).is_some() } else { Instant::now() >= moment };
+        while kill < kills && !due() && child.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(1));
         }
         if kill < kills && child.try_wait().unwrap().is_none() {
@@ -57,9 +60,7 @@ fn killed(folder: &Path, args: &[&str], whole: Duration, kills: usize, seed: u64
             assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
             break;
         }
-        let newest = generations(&folder.join("run")).pop();
-        let step = |path: &Path| path.file_stem().unwrap().to_str().unwrap().parse::<u64>().unwrap();
-        points.push(newest.map_or(0, |path| step(&path)));
+        points.push(newest(&run).unwrap_or(0));
     }
     points
 }
@@ -91,7 +92,7 @@ fn a_run_that_is_killed_at_any_moment_and_resumed_ends_as_one_that_was_not() {
         for attempt in 0..if long() { 12 } else { 1 } {
             let folder = TempDir::new().unwrap();
             let seed = 100 * number as u64 + attempt;
-            let mut its = killed(folder.path(), &args, took, if long() { 8 } else { 4 }, seed);
+            let mut its = killed(folder.path(), &args, took, if long() { 9 } else { 5 }, seed);
             let resumed = facts(&folder.path().join("run"));
             same(&resumed, &whole, &format!("{args:?}, seed {seed}, killed after updates {its:?}"));
             kills += its.len();
@@ -270,25 +271,61 @@ fn a_checkpoint_decides_neither_what_is_replaced_nor_where_else_is_written() {
     assert!(stderr.contains("after update 100, and in board for TensorBoard"), "{stderr}");
 }
 
+/// Waits until a run has a checkpoint.
+#[track_caller]
+fn wait_for_a_checkpoint(child: &mut Child, run: &Path) {
+    while generations(run).is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended without a checkpoint");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The update after which a run's newest checkpoint was made.
+fn newest(run: &Path) -> Option<u64> {
+    generations(run).pop().map(|path| path.file_stem().unwrap().to_str().unwrap().parse().unwrap())
+}
+
 #[test]
 fn sigint_and_sigterm_save_and_say_how_to_go_on() {
     let folder = TempDir::new().unwrap();
-    let args = small(&["--epochs", "60"]);
-    complete(train(folder.path(), &args).args(["--out", "whole"]));
+    let at = folder.path();
+    // Too many epochs to end before the signal comes, however long this program is held.
+    let args = small(&["--epochs", "100000"]);
     for (name, code) in [("INT", 130), ("TERM", 143)] {
-        let child = start(train(folder.path(), &args).args(["--out", name]));
-        let run = folder.path().join(name);
-        while generations(&run).is_empty() {
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        let mut child = start(train(at, &args).args(["--out", name]));
+        let run = at.join(name);
+        wait_for_a_checkpoint(&mut child, &run);
         signal(&child, name);
         let output = child.wait_with_output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{stderr}");
         assert!(stderr.contains(&format!("go on with `gpu-mlp train --resume {name}`")), "{stderr}");
         assert_eq!(metrics(&run).last().unwrap()["reason"], "interrupted");
-        complete(train(folder.path(), &["--resume", name]));
-        same(&facts(&run), &facts(&folder.path().join("whole")), name);
+        let limit = (newest(&run).unwrap() + 100).to_string();
+        complete(train(at, &["--resume", name, "--max-steps", &limit]));
+        let whole = format!("whole {name}");
+        complete(train(at, &args).args(["--out", &whole, "--max-steps", &limit]));
+        same(&facts(&run), &facts(&at.join(whole)), name);
+    }
+}
+
+/// Waits until a program listens to signals.
+fn wait_until_it_listens(child: &mut Child, run: &Path) {
+    while !run.join("metrics.jsonl").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // The record is made a moment before. Linux tells which signals a program catches, SIGTERM being the last.
+    let status = format!("/proc/{}/status", child.id());
+    let listens = |status: String| {
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a line of signals");
+        u64::from_str_radix(caught.trim(), 16).expect("a mask") >> (15 - 1) & 1 == 1
+    };
+    while cfg!(target_os = "linux") && !listens(std::fs::read_to_string(&status).expect("it runs")) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    if !cfg!(target_os = "linux") {
+        std::thread::sleep(Duration::from_secs(1));
     }
 }
 
@@ -299,18 +336,16 @@ fn a_second_sigint_ends_the_program_in_the_middle_of_a_step() {
     let slow = ["--engine", "cpu", "--data", "digits", "--digits-train", "4000", "--digits-test", "100"];
     let slow = [&slow[..], &["--hidden", "4000,4000,4000", "--batch-size", "full", "--out", "run"]].concat();
     let mut child = start(&mut train(folder.path(), &slow));
-    while !folder.path().join("run/metrics.jsonl").exists() {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    // The record is made a moment before signals are listened to.
-    std::thread::sleep(Duration::from_millis(1000));
+    let run = folder.path().join("run");
+    wait_until_it_listens(&mut child, &run);
     signal(&child, "INT");
     std::thread::sleep(Duration::from_millis(300));
     assert!(child.try_wait().unwrap().is_none(), "the first signal waits for the step");
     signal(&child, "INT");
-    let begin = Instant::now();
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert!(begin.elapsed() < Duration::from_secs(1));
+    // After the step it would have saved, and written why it ended.
+    assert!(generations(&run).is_empty(), "it ended after the step");
+    assert!(metrics(&run).iter().all(|record| record["type"] != "end"), "it ended after the step");
 }
 
 #[test]
@@ -349,10 +384,8 @@ fn first_runs_side_by_side_do_each_other_no_harm() {
 #[test]
 fn two_programs_do_not_train_in_one_folder() {
     let folder = TempDir::new().unwrap();
-    let mut child = start(train(folder.path(), &small(&["--epochs", "1000"])).args(["--out", "run"]));
-    while generations(&folder.path().join("run")).is_empty() {
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    let mut child = start(train(folder.path(), &small(&["--epochs", "100000"])).args(["--out", "run"]));
+    wait_for_a_checkpoint(&mut child, &folder.path().join("run"));
     refused(folder.path(), &["--resume", "run"], 2, &["another program is training in run"]);
     child.kill().unwrap();
     child.wait().unwrap();
