@@ -23,14 +23,15 @@ unsafe impl Sync for Shared {}
 /// belongs to the last part of a row.
 ///
 /// # Panics
-/// If an operand or an output is too short for its shape: a mistake in a twin.
+/// If a side is zero, or an operand or an output is too short for its shape: a mistake in a twin.
 pub fn product<const N: usize>(
     shape: Product<'_>,
     outputs: [&mut [f32]; N],
     parts: usize,
     finish: impl Fn(usize, usize, [&mut [f32]; N]) + Sync,
 ) {
-    let Product { m, n, stride, .. } = shape;
+    let Product { m, k, n, stride, .. } = shape;
+    assert!(m > 0 && k > 0 && n > 0, "product: {m}×{k} by {k}×{n}");
     assert!(n <= stride && outputs.iter().all(|out| out.len() == m * stride), "product: outputs are not {m}×{stride}");
     let shared = outputs.map(|out| Shared { values: out.as_mut_ptr(), len: out.len() });
     let columns = shape.columns;
@@ -79,9 +80,6 @@ const DEPTH: usize = 512;
 #[expect(unsafe_code, reason = "gemm takes pointers; the assertions bound every access")]
 fn sgemm(shape: Product<'_>, rows: Range<usize>, cols: Range<usize>, c: Shared) {
     let Product { k, a, b, alpha, beta, stride, .. } = shape;
-    if rows.is_empty() || cols.is_empty() || k == 0 {
-        return;
-    }
     let last = |operand: Operand<'_>, rows: usize, cols: usize| (rows - 1) * operand.row + (cols - 1) * operand.col;
     assert!(last(a, rows.end, k) < a.values.len(), "product: a is too short for {}×{k}", rows.end);
     assert!(last(b, k, cols.end) < b.values.len(), "product: b is too short for {k}×{}", cols.end);
@@ -90,6 +88,8 @@ fn sgemm(shape: Product<'_>, rows: Range<usize>, cols: Range<usize>, c: Shared) 
     let depth = k.div_ceil(k.div_ceil(DEPTH));
     for first in (0..k).step_by(depth) {
         let weight = if first == 0 { beta } else { 1.0 };
+        // Its `alpha` is the weight of what c holds and its `beta` that of the product: the other way round than in BLAS.
+        //
         // SAFETY: gemm reads a[i·ra + p·ca] and b[p·rb + j·cb] and accesses c[i·rc + j] for i in rows, first ≤ p < k, j in
         // cols; the assertions bound the largest index of each. No other thread has these rows and columns of c.
         unsafe {
@@ -131,13 +131,14 @@ const SEAL: usize = 32;
 
 /// A driver's record of compiled pipelines, made anew or from what [`sealed`] gave in an earlier run. A file that is
 /// damaged, or of another device or version, counts for nothing; says also whether the file was whole.
-#[expect(unsafe_code, reason = "a driver may trust the bytes it is given; the seal says that they are its own")]
+#[expect(unsafe_code, reason = "a driver may trust the bytes it is given; the seal says that they are whole")]
 pub fn pipeline_cache(device: &wgpu::Device, file: Option<&[u8]>) -> (wgpu::PipelineCache, bool) {
     let whole = |file: &&[u8]| file.len() > SEAL && Sha256::digest(&file[SEAL..])[..] == file[..SEAL];
     let data = file.filter(whole).map(|file| &file[SEAL..]);
     let descriptor = wgpu::PipelineCacheDescriptor { label: Some("pipelines"), data, fallback: true };
-    // SAFETY: the data must come from `PipelineCache::get_data`. Only `sealed` puts this seal on bytes, and it takes them
-    // from there; wgpu itself refuses those of another device, driver or version of wgpu, and falls back to an empty cache.
+    // SAFETY: the data must come from `PipelineCache::get_data`, where `sealed` takes it from. A hash without a key keeps out
+    // accidents only; but who can write to this user's cache on purpose needs no driver to do harm. wgpu itself refuses data
+    // of another device, driver or version of wgpu, and falls back to an empty cache.
     (unsafe { device.create_pipeline_cache(&descriptor) }, data.is_some())
 }
 

@@ -124,7 +124,8 @@ impl Gpu {
             entry_point: Some(shader.name),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants: &overrides,
-                // Every kernel writes its workgroup memory before it reads it; the court's poisons would show if not.
+                // Every kernel writes its workgroup memory before it reads it. Nothing tests that, since the court can poison
+                // buffers only; of a kernel that forgot, question 5 might see it.
                 zero_initialize_workgroup_memory: false,
             },
             cache: self.pipelines.disk.as_ref().map(|disk| &disk.cache),
