@@ -1,5 +1,6 @@
 // linear: y = act(x·wᵀ + b) ⊙ mask.   x (B, I), w (O, I), b (O), mask (B, O) bits -> y (B, O)
 // The plain form: one invocation makes four neighbouring outputs of one sample, straight from memory.
+// Names in 4 count vec4: a row is padded with zeros to whole ones. mask_stride: words of a row of bits. scale: 1/keep.
 // Twin: src/kernels/linear.rs
 struct Params { batch: u32, inputs4: u32, outputs: u32, outputs4: u32, mask_stride: u32, scale: f32, pad0: u32, pad1: u32, }
 @group(1) @binding(0) var<uniform> params: Params;

@@ -1,4 +1,5 @@
-//! An engine runs a plan. Three verbs (write, run, read) and two machines: [`crate::cpu`] and [`crate::gpu`].
+//! An engine runs a plan. Training asks three things of it (write, run, read); the other methods serve the court and the
+//! bench. Two machines do it: [`crate::cpu`] and [`crate::gpu`].
 
 use crate::error::Error;
 use crate::plan::Work;

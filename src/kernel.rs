@@ -44,7 +44,8 @@ pub struct Shader {
     pub source: &'static str,
     /// Group 1, bindings 1, 2, …
     pub args: &'static [Arg],
-    /// Group 1, binding 0: fields of `Params`.
+    /// Group 1, binding 0: fields of `Params`. Names that end in 4 (`inputs4`) count vec4 in a row, which is padded with zeros
+    /// to whole ones, see [`crate::tensor`]; `mask_stride` counts words of a row of bits; `scale` is 1/keep.
     pub params: &'static [Field],
     /// Pipeline constants with their defaults.
     pub overrides: &'static [(&'static str, f64)],
@@ -243,7 +244,8 @@ pub trait Kernel {
     /// Number of workgroups; the engine folds them into two dimensions with [`fold`].
     fn groups(&self) -> u32;
 
-    /// The CPU twin.
+    /// The same function in plain Rust, over the same words as the shader: what the CPU engine runs and the court holds the
+    /// shader to.
     fn twin(&self, now: &Now, args: Args<'_>);
 
     /// The bound for each tensor. All bits equal unless a kernel says otherwise.

@@ -5,23 +5,36 @@
 //! On disk a digit is 784 bytes in an IDX file. [`data`] finds the file, checks its hash and reads it; where there is no
 //! MNIST, [`data::digits`] draws digits of its own.
 //!
-//! [`config`] says what a run is made of, and [`model`] draws the first weights. [`net`] lays both out as a
-//! [`plan`]: named [`tensor`]s and a list of dispatches. A dispatch is a [`kernel`], of which [`kernels`] has one a page:
-//! formula, shapes, CPU twin, error bound, cases.
+//! [`config`] says what a run is made of, and [`model`] draws the first weights, with the random streams of [`rng`]. [`net`]
+//! lays both out as a [`plan`]: named [`tensor`]s and a list of dispatches. A dispatch is a [`kernel`], of which [`kernels`]
+//! has one a page: formula, shapes, twin, error bound, cases. A twin is the same function in plain Rust: the CPU engine is a
+//! loop over twins, and the court holds every shader to its twin.
 //!
 //! With its siblings the digit crosses the bus once, as bytes ([`feed`]). A [`session`] is a run of epochs and what is asked
-//! after each; [`train`] shuffles and trains them, and [`steps`] cuts the order into batches. In a step
-//! [`kernels::gather`] makes the digit a row of `x0 (B, 784)`; [`kernels::linear`] makes it `h1 (B, H)` and then
-//! `logits (B, C)`; [`kernels::softmax_xent`] asks how wrong that was and leaves `dlogits`. [`kernels::linear_dx`] carries
-//! this error signal δ down, [`kernels::linear_dw`] and [`kernels::linear_db`] turn it into gradients, and [`kernels::sgd`]
-//! (or [`kernels::momentum`], or [`kernels::adam`]) into a small change of the weights; by default [`kernels::update`] does
-//! the last three in one visit. A record of losses and hits ([`kernels::tally`]) goes home.
+//! after each; [`train`] shuffles and trains them, and [`steps`] cuts the order into batches of B. For one hidden layer of H
+//! units and for C classes a step is, as the textbook has it (`--plan plain`):
+//!
+//! | kernel | what it makes |
+//! |---|---|
+//! | [`kernels::dropout`] | `mask1 (B, H)`: a random bit a unit, 1 with probability keep; only where keep is below 1 |
+//! | [`kernels::gather`] | `x0 (B, 784)`, a row a digit, and `t (B)`, their classes |
+//! | [`kernels::linear`] | `h1 (B, H)` = act(x0·w1ᵀ + b1) ⊙ mask1 / keep, then `logits (B, C)` = h1·w2ᵀ + b2 |
+//! | [`kernels::softmax_xent`] | p = softmax(logits): each loss −ln p\[t\] and hit, `dlogits (B, C)` = (p − y) / B with y = onehot(t) |
+//! | [`kernels::tally`] | their sums: the record of losses and hits that goes home |
+//! | [`kernels::linear_dx`] | the error signal of the layer below, `dh1 (B, H)` = (dlogits·w2) ⊙ act'(h1) ⊙ mask1 / keep |
+//! | [`kernels::linear_dw`] | `dw = δᵀ·x`, of δ = dlogits and x = h1, then of δ = dh1 and x = x0 |
+//! | [`kernels::linear_db`] | `db`, the sum of δ over the batch |
+//! | [`kernels::sgd`] | w ← w − lr·dw; or the optimizer is [`kernels::momentum`], [`kernels::adam`], [`kernels::rmsprop`] |
+//!
+//! The default plan does the same in fewer dispatches: [`kernels::head`] goes from `h1` to `dh1` and the record at once (for
+//! up to 16 classes), and [`kernels::update`] uses a layer's gradients where it makes them, so that they take no memory.
 //!
 //! An [`engine`] does what the plan says: [`cpu`] as a loop over the twins, [`gpu`] as compute passes; [`machine`] chooses,
-//! and [`tune`] finds the fastest form of each product. [`court`] compares the two. [`assess`] says how good the result
-//! is, [`model_file`] and [`metrics`] write it down; [`mod@bench`] says how fast it came about, and [`mod@lr_find`] which
-//! learning rate to begin with. [`export`] writes models for other programs, [`state_dict`] reads theirs, and
-//! [`tensorboard`] shows a run while it goes.
+//! and [`tune`] finds the fastest of the [`forms`] of each product. [`court`] compares the two. What one step leaves to the
+//! next is kept in a [`checkpoint`], from which a run goes on to the bit. [`assess`] says how good the result is,
+//! [`model_file`] and [`metrics`] write it down, [`history`] reads the record back and [`report`] makes a page of it;
+//! [`mod@bench`] says how fast it came about, and [`mod@lr_find`] which learning rate to begin with. [`export`] writes models
+//! for other programs, [`state_dict`] reads theirs, and [`tensorboard`] shows a run while it goes.
 //!
 //! # Train on your own arrays
 //!

@@ -9,15 +9,15 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
-    /// a = z.
+    /// a = z, a' = 1.
     Identity,
-    /// a = max(z, 0).
+    /// a = max(z, 0), a' = 1 for a > 0, else 0.
     Relu,
-    /// a = z for z ≥ 0, else α·z, with the slope α ≥ 0.
+    /// a = z for z ≥ 0, else α·z, with the slope α ≥ 0; a' = 1 for a > 0, else α.
     LeakyRelu(f32),
-    /// a = 1 / (1 + e⁻ᶻ).
+    /// a = 1/(1 + e⁻ᶻ), a' = a·(1 − a).
     Sigmoid,
-    /// a = tanh z.
+    /// a = tanh z = (1 − e⁻²ᶻ)/(1 + e⁻²ᶻ), a' = 1 − a².
     Tanh,
 }
 

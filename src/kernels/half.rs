@@ -30,8 +30,8 @@ pub fn rounded(value: f32) -> f32 {
 /// are exact, and it is as if the loss itself had been multiplied.
 ///
 /// The gradient of a mean over B samples by a logit is at most 1/B, so 2¹⁰·B (B rounded up to a power of two) makes it at
-/// most 2¹¹: a factor of 32 is left for signals that grow on their way down, and at the other end a sample's signal is
-/// still a normal number at 2⁻²⁴.
+/// most 2¹¹: a factor of almost 32 is left for signals that grow on their way down, and at the other end a sample's signal
+/// is still a normal number at 2⁻²⁴/B.
 pub fn loss_scale(batch: u32) -> f32 {
     f32::from_bits((169 - (batch.max(1) - 1).leading_zeros()) << 23)
 }

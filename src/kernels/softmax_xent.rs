@@ -1,4 +1,6 @@
 //! Softmax and cross-entropy in one visit: loss, hit, and dlogits = (p − y) / batch, where y is onehot(t), smoothed or not.
+//!
+//! Why p − y: the loss is L = −Σ yₖ·ln pₖ = ln Σ eᶻᵏ − Σ yₖ·zₖ, since the yₖ sum to 1; so ∂L/∂zⱼ = eᶻʲ/Σ eᶻᵏ − yⱼ = pⱼ − yⱼ.
 
 use super::EPSILON;
 use crate::court::{Case, Fill};

@@ -6,7 +6,7 @@ use crate::kernel::{Args, Bounds, Cost, Kernel, Now, Shader, Witness, expect, re
 use crate::tensor::{Id, Kind};
 use crate::uniform;
 
-/// Adds up the scores of a micro-batch. Every step has its own row, so the host can add the rows in double precision,
+/// Adds up the scores of a micro-batch. Every micro-batch has a row, so the host can add the rows in double precision,
 /// draw a curve of them, or see in which step a loss ceased to be finite.
 #[derive(Clone, Debug)]
 pub struct Tally {
