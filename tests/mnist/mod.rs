@@ -1,5 +1,6 @@
 //! The real MNIST, where GPU_MLP_DATA_DIR names a folder that holds it.
 
+#[allow(clippy::duplicate_mod, reason = "a test that shares this module may share others that have it too")]
 #[path = "../not_run/mod.rs"]
 mod not_run;
 
