@@ -124,7 +124,7 @@ impl Trial {
     /// the trial is laid out with; with partial batches and batches of several micro-batches, on at least 100 samples. Each
     /// in the plain plan, and where it has one in the fused plan.
     pub fn configs() -> Vec<(&'static str, Config)> {
-        // The last whole batch of a run of one epoch is measured.
+        // A run of one epoch is measured in its middle.
         let small = Config { hidden: vec![65, 34], batch_size: BatchSize::Samples(50), epochs: 1, ..Config::default() };
         let nesterov = Config {
             optimizer: Optimizer::Nesterov,
