@@ -1,38 +1,44 @@
 #!/usr/bin/env python3
 """Times gpu-mlp and other trainers on the same work, in turn, and prints a Markdown table of medians and ratios.
 
-    bench/peers.py [--peers DIR] [--config S K W] [--rounds 3] [--only REGEX] [--limit 300] [--out FILE.jsonl] [-- BENCH ARGS]
+    bench/peers.py [--config S K W] [--rounds 3] [--only REGEX] [--also LABEL=COMMAND] [--limit 300]
+                   [--out FILE.jsonl] [-- BENCH ARGS]
 
-DIR (default: $PEERS, else ../shared/peers) holds the peers: scripts and programs that print one JSON object with
-`samples_per_s`. Those that are not set up there are named and left out. What stands behind `--` goes to `gpu-mlp bench`,
-for instance `-- --engine gpu --adapter llvmpipe`. Needs nothing beyond Python 3.8 and cargo.
+The peers are the scripts in bench/peers/. Each framework is installed on first use, by name, in a virtual environment
+of this Python in target/peers/ (PyTorch takes 5 GB, the others less than 3 together). What cannot be installed is
+named and left out, as are the peers for CUDA where there is no NVIDIA GPU. What stands behind `--` goes to
+`gpu-mlp bench`, for instance `-- --engine gpu --adapter llvmpipe`. MNIST is taken from $GPU_MLP_DATA_DIR, else gpu-mlp
+fetches it. Needs nothing beyond Python 3.8 and cargo.
 """
-import argparse, json, os, re, statistics, subprocess, sys
+import argparse, json, os, re, shlex, statistics, subprocess, sys
 from pathlib import Path
+from environments import SCRIPTS, TARGET, build, has_cuda, python
 
-HERE = Path(__file__).resolve().parent.parent
-# label: words of the command, with {c} for the configuration.
+# label: environment, script, mode.
 PEERS = {
-    "numpy": "venv/jax/bin/python py/numpy_peer.py {c}",
-    "jax-scan": "venv/jax/bin/python py/jax_peer.py scan {c}",
-    "jax-step": "venv/jax/bin/python py/jax_peer.py step {c}",
-    "torch-eager": "venv/torch/bin/python py/torch_peer.py eager {c}",
-    "torch-compile-step": "venv/torch/bin/python py/torch_peer.py compile-step {c}",
-    "torch-cuda-eager": "venv/torch/bin/python py/torch_cuda.py eager {c}",
-    "torch-cuda-graph": "venv/torch/bin/python py/torch_cuda.py graph {c}",
-    "keras-jit": "venv/tf/bin/python py/tf_peer.py jit {c}",
-    "keras-nojit": "venv/tf/bin/python py/tf_peer.py nojit {c}",
-    "burn-flex": "bin/burn-cpu flex {c} 120",
-    "burn-ndarray": "bin/burn-cpu ndarray {c} 120",
-    "burn-wgpu": "bin/burn-wgpu wgpu {c} 60",
-    "candle": "bin/candle {c} 120",
+    "numpy": ("numpy", "numpy_mlp.py", "default"),
+    "jax-scan": ("jax", "jax_mlp.py", "scan"),
+    "jax-step": ("jax", "jax_mlp.py", "step"),
+    "keras-nojit": ("keras", "keras_mlp.py", "nojit"),
+    "keras-jit": ("keras", "keras_mlp.py", "jit"),
+    "torch-eager": ("torch", "torch_mlp.py", "eager"),
+    "torch-compile": ("torch", "torch_mlp.py", "compile"),
+    "torch-cuda-eager": ("torch", "torch_cuda_mlp.py", "eager"),
+    "torch-cuda-compile": ("torch", "torch_cuda_mlp.py", "compile"),
+    "torch-cuda-graph": ("torch", "torch_cuda_mlp.py", "graph"),
+    "torch-cuda-graph-tf32": ("torch", "torch_cuda_mlp.py", "graph-tf32"),
+    "torch-cuda-graph-bf16": ("torch", "torch_cuda_mlp.py", "graph-bf16"),
+    "jax-cuda-scan": ("jax-cuda", "jax_mlp.py", "scan"),
 }
+ALSO = """another program, for instance 'burn-wgpu=/somewhere/burn wgpu {c}', where {c} becomes the configuration. It
+trains as bench/peers/common.py says on MNIST from $GPU_MLP_DATA_DIR, with $RAYON_NUM_THREADS threads, and ends with a
+line of JSON: {"samples_per_s": 1234.5, "final_test_acc": 0.9612, "version": "burn 0.22.1"}. May be given repeatedly"""
 
 
-def last_json(command, folder, env, limit):
+def last_json(command, env, limit):
     """The last JSON object that a command prints, or the reason why there is none."""
     try:
-        done = subprocess.run(command, cwd=folder, env=env, timeout=limit, capture_output=True, text=True)
+        done = subprocess.run(command, env=env, timeout=limit, capture_output=True, text=True)
     except subprocess.TimeoutExpired:
         return None, f"stopped after {limit:.0f} s"
     except OSError as error:
@@ -44,53 +50,71 @@ def last_json(command, folder, env, limit):
     return json.loads(lines[-1]), None
 
 
+def commands_of(only, also, folder):
+    """label: words of the command, with {c} for the configuration, of those that match and can be run here."""
+    commands, cuda, broken = {}, has_cuda(), {}
+    for label, (environment, script, mode) in PEERS.items():
+        if not re.search(only, label):
+            continue
+        reason = broken.get(environment)
+        if "-cuda-" in label and not cuda:
+            reason = "no NVIDIA GPU here"
+        if not reason:
+            try:
+                commands[label] = [str(python(environment, folder)), str(SCRIPTS / script), "{c}", "--mode", mode]
+            except OSError as error:
+                reason = broken[environment] = str(error)
+        if reason:
+            print(f"left out: {label}, {reason}", file=sys.stderr)
+    for text in also:
+        label, _, command = text.partition("=")
+        if re.search(only, label):
+            commands[label] = shlex.split(command)
+    return commands
+
+
 def main():
     words, bench_args = sys.argv[1:], []
     if "--" in words:
         at = words.index("--")
         words, bench_args = words[:at], words[at + 1:]
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parse.add_argument("--peers", type=Path, default=Path(os.environ.get("PEERS", HERE / "../shared/peers")))
     parse.add_argument("--config", nargs="+", default=["S", "K", "W"], choices=["S", "K", "W"])
     parse.add_argument("--rounds", type=int, default=3)
-    parse.add_argument("--only", default=".", help="peers whose label matches this regular expression")
+    labels = ", ".join(PEERS)
+    parse.add_argument("--only", default=".", help=f"peers whose label matches this regular expression, of {labels}")
+    parse.add_argument("--also", action="append", default=[], metavar="LABEL=COMMAND", help=ALSO)
     parse.add_argument("--limit", type=float, default=300, help="seconds after which a run is stopped")
     parse.add_argument("--out", type=Path, help="append every record to this file")
+    parse.add_argument("--environments", type=Path, default=TARGET / "peers", help="folder of the virtual environments")
+    parse.add_argument("--gpu-mlp", type=Path, help="a gpu-mlp that is already built")
     args = parse.parse_args(words)
+    for text in args.also:
+        if not re.match(r"[^=]+=.", text):
+            parse.error(f"--also takes LABEL=COMMAND, not '{text}'")
 
-    subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=HERE, check=True)
-    program = Path(os.environ.get("CARGO_TARGET_DIR", HERE / "target")) / "release/gpu-mlp"
+    program = (args.gpu_mlp or build()).absolute()
+    peers = commands_of(args.only, args.also, args.environments)
     threads = str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
-    names = ["PEER_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"]
-    env = {**os.environ, **{name: threads for name in names}}
-    if "GPU_MLP_DATA_DIR" in env:
-        env.setdefault("MNIST_DIR", env["GPU_MLP_DATA_DIR"])
+    env = {**os.environ, **{f"{library}_NUM_THREADS": threads for library in ["OMP", "OPENBLAS", "MKL", "RAYON"]}}
 
-    folder, there = args.peers.resolve(), {}
-    for label, text in PEERS.items():
-        needs = [word for word in text.split() if word.startswith(("venv/", "bin/", "py/"))]
-        missing = [word for word in needs if not (folder / word).exists()]
-        if re.search(args.only, label):
-            if missing:
-                print(f"left out: {label}, no {missing[0]} in the folder of peers", file=sys.stderr)
-            else:
-                there[label] = text
-
-    rows = []
+    rows, versions = [], {}
     for config in args.config:
-        ours = [program, "bench", "--config", config, "--data", "mnist", "--offline", "--run-only", "--json"] + bench_args
-        commands = {"gpu-mlp": (ours, Path.cwd())}
-        commands.update({label: (text.format(c=config).split(), folder) for label, text in there.items()})
+        ours = [program, "bench", "--config", config, "--data", "mnist", "--run-only", "--json", *bench_args]
+        commands = {"gpu-mlp": ours}
+        for label, command in peers.items():
+            commands[label] = [word.replace("{c}", config) for word in command]
         rates, accuracy, note, device = {label: [] for label in commands}, {}, {}, ""
         for _ in range(args.rounds):
-            for label, (command, cwd) in commands.items():
-                record, problem = last_json(command, cwd, env, args.limit)
+            for label, command in commands.items():
+                record, problem = last_json(command, env, args.limit)
                 if problem:
                     note[label] = problem
                     continue
                 if args.out:
                     with args.out.open("a") as out:
                         out.write(json.dumps({"label": label, "preset": config, **record}) + "\n")
+                versions[label] = record.get("version", "?")
                 if label == "gpu-mlp":
                     run, device = record["run"], record["device"]
                     # All samples together, as the peers count.
@@ -116,6 +140,7 @@ def main():
             where = " ".join(filter(None, [device["adapter"], device["backend"], device["driver"]]))
             print(f"{config}: gpu-mlp on {device['class']}, {where}; host {device['processor']}, {threads} threads")
 
+    print("versions: " + ", ".join(f"{label} ({version})" for label, version in versions.items()))
     print("\nimages a second, median of the rounds; ratio: gpu-mlp over the other\n")
     print("| config | trainer | images/s | extremes | ratio | test accuracy | |\n|---|---|---:|---:|---:|---:|---|")
     for row in rows:

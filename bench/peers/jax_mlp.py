@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Trains a multilayer perceptron in JAX, on the device that JAX finds: `scan` compiles an epoch, `step` one step."""
+from functools import partial
+from common import arguments, first_weights, measure, mnist, one_by_one
+import jax, jax.numpy as jnp
+
+mode, config = arguments(__doc__, ["scan", "step"])
+batch, keep, rate = config["batch"], 1 - config["drop"], config["lr"]
+pixels, labels, test_pixels, test_labels = map(jnp.asarray, mnist())
+steps = len(pixels) // batch
+
+
+def logits(layers, x, key=None):
+    for number, (w, b) in enumerate(layers[:-1]):
+        x = jax.nn.relu(x @ w + b)
+        if key is not None and keep < 1:
+            x = jnp.where(jax.random.bernoulli(jax.random.fold_in(key, number), keep, x.shape), x / keep, 0)
+    w, b = layers[-1]
+    return x @ w + b
+
+
+def loss(layers, x, t, key):
+    z = logits(layers, x, key)
+    return jnp.mean(jax.nn.logsumexp(z, axis=1) - jnp.take_along_axis(z, t[:, None], 1)[:, 0])
+
+
+def step(state, chosen, pixels, labels):
+    layers, speeds, key = state
+    key, mine = jax.random.split(key)
+    value, gradients = jax.value_and_grad(loss)(layers, pixels[chosen], labels[chosen], mine)
+    if config["momentum"]:
+        speeds = gradients = jax.tree.map(lambda v, g: config["momentum"] * v + g, speeds, gradients)
+    return (jax.tree.map(lambda p, g: p - rate * g, layers, gradients), speeds, key), value
+
+
+def order(key):
+    return jax.random.permutation(key, len(pixels))[: steps * batch].reshape(steps, batch)
+
+
+# The data are arguments: what a compiled function closes over becomes a constant of its program.
+@partial(jax.jit, donate_argnums=0)
+def whole_epoch(state, pixels, labels):
+    layers, speeds, key = state
+    key, mine = jax.random.split(key)
+    body = lambda state, chosen: step(state, chosen, pixels, labels)
+    return jax.lax.scan(body, (layers, speeds, key), order(mine))
+
+
+@partial(jax.jit, donate_argnums=(0, 1))
+def one_step(state, total, orders, number, pixels, labels):
+    state, value = step(state, orders[number], pixels, labels)
+    return state, total + value
+
+
+one_order = jax.jit(order)
+
+
+def epoch():
+    global state
+    if mode == "scan":
+        state, losses = whole_epoch(state, pixels, labels)
+        return losses.mean()
+    layers, speeds, key = state
+    key, mine = jax.random.split(key)
+    state, total, orders = (layers, speeds, key), jnp.zeros(()), one_order(mine)
+    for number in range(steps):
+        state, total = one_step(state, total, orders, number, pixels, labels)
+    return total / steps
+
+
+def restart():
+    global state
+    layers = jax.tree.map(jnp.asarray, first_weights(config))
+    speeds = jax.tree.map(jnp.zeros_like, layers) if config["momentum"] else []
+    state = jax.block_until_ready((layers, speeds, jax.random.key(config["seed"])))
+
+
+def accuracy():
+    return (logits(state[0], test_pixels).argmax(1) == test_labels).mean()
+
+
+restart()
+device = jax.devices()[0]
+measure(f"jax-{mode}", device.device_kind, f"jax {jax.__version__}", config, restart, one_by_one(epoch), accuracy)
