@@ -14,7 +14,7 @@ use std::process::ExitCode;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  gpu-mlp eval runs/1                                      its model, on the data that it was trained on
+  gpu-mlp eval runs/1                                      on the data it was trained on
   gpu-mlp eval runs/1/model.safetensors --data digits      how well does it carry over?
   gpu-mlp eval runs/1/model.safetensors --engine cpu       the same on the other engine
   gpu-mlp eval runs/1/model.safetensors --min-accuracy 0.97 || echo not good enough
