@@ -52,7 +52,7 @@ impl Config {
     pub fn lr_factor(&self, step: u64, per_epoch: u64) -> f64 {
         let warm = self.warmup_updates(per_epoch);
         if step < warm {
-            return (step + 1) as f64 / (warm + 1) as f64;
+            return (step + 1) as f64 / (warm as f64 + 1.0);
         }
         let (gone, since) = (self.gone(step, per_epoch), step - warm);
         let (end, gamma, peak) = (f64::from(self.lr_end), f64::from(self.lr_gamma), f64::from(self.cycle_peak));
