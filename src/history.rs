@@ -4,11 +4,12 @@ use crate::config::MOST_LAYERS;
 use crate::config::file::Ancestor;
 use crate::error::Error;
 use crate::metrics;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
-/// A run as its record tells it. What was not measured, or not by the version that wrote the record, is absent.
+/// A run as its record tells it. What was not measured, or not by the version that wrote the record, is absent; what was
+/// measured and is no finite number, for which JSON has no word but `null`, is NaN.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     /// The folder, as it was given.
@@ -56,11 +57,17 @@ pub struct Header {
 pub struct Epoch {
     pub epoch: u64,
     pub step: Option<u64>,
+    #[serde(deserialize_with = "measured")]
     pub train_loss: Option<f64>,
+    #[serde(deserialize_with = "measured")]
     pub train_accuracy: Option<f64>,
+    #[serde(deserialize_with = "measured")]
     pub validation_loss: Option<f64>,
+    #[serde(deserialize_with = "measured")]
     pub validation_accuracy: Option<f64>,
+    #[serde(deserialize_with = "measured")]
     pub test_loss: Option<f64>,
+    #[serde(deserialize_with = "measured")]
     pub test_accuracy: Option<f64>,
     pub lr: Option<f64>,
     pub momentum: Option<f64>,
@@ -77,12 +84,16 @@ pub struct LayerHealth {
     /// Its number, from 1.
     pub layer: usize,
     /// Euclidean norm of the gradient of its weights.
+    #[serde(deserialize_with = "measured")]
     pub gradient_norm: Option<f64>,
     /// Euclidean norm of its weights.
+    #[serde(deserialize_with = "measured")]
     pub weight_norm: Option<f64>,
     /// Norm of an update over the norm of the weights.
+    #[serde(deserialize_with = "measured")]
     pub update_ratio: Option<f64>,
     /// Share of its units that no sample woke.
+    #[serde(deserialize_with = "measured")]
     pub dead_share: Option<f64>,
 }
 
@@ -95,7 +106,16 @@ pub struct End {
     pub model_sha256: Option<String>,
     pub reason: Option<String>,
     pub problem: Option<String>,
+    pub restored_epoch: Option<u64>,
+    #[serde(deserialize_with = "measured")]
+    pub test_loss: Option<f64>,
+    #[serde(deserialize_with = "measured")]
     pub test_accuracy: Option<f64>,
+}
+
+/// A measurement that is there.
+fn measured<'de, D: Deserializer<'de>>(value: D) -> Result<Option<f64>, D::Error> {
+    Ok(Some(Option::deserialize(value)?.unwrap_or(f64::NAN)))
 }
 
 impl Header {
@@ -191,9 +211,9 @@ impl History {
         at_the_end.or_else(|| self.epochs.iter().rev().find_map(|epoch| epoch.test_accuracy))
     }
 
-    /// Seconds of training alone.
-    pub fn training_seconds(&self) -> f64 {
-        self.epochs.iter().filter_map(|epoch| epoch.seconds).sum()
+    /// Seconds of training alone; none before the first epoch.
+    pub fn training_seconds(&self) -> Option<f64> {
+        self.epochs.iter().filter_map(|epoch| epoch.seconds).reduce(|a, b| a + b)
     }
 
     /// Training samples a second over the whole run; none before the first epoch.

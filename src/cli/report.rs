@@ -4,8 +4,8 @@ use super::options::{DataOptions, EngineOptions};
 use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::assess::assess;
-use gpu_mlp::config::file::RunFile;
-use gpu_mlp::data::{self, DataSet};
+use gpu_mlp::config::file::{DataSettings, RunFile};
+use gpu_mlp::data::{self, Choice, DataSet, Places};
 use gpu_mlp::disk::write_out;
 use gpu_mlp::history::History;
 use gpu_mlp::machine::Machine;
@@ -67,7 +67,10 @@ impl Report {
     async fn subject(&self, history: History, machine: &Machine, sets: &mut Vec<Arc<DataSet>>) -> Subject {
         let name = name(&history.folder);
         let path = history.folder.join("model.safetensors");
-        let model = model_file::read(&path).map_err(|error| error.to_string());
+        let model = match &history.end {
+            Some(end) if end.model_sha256.is_none() && !path.exists() => Err("the run left no model".into()),
+            _ => model_file::read(&path).map_err(|error| error.to_string()),
+        };
         let results = match &model {
             Err(problem) => Err(problem.clone()),
             Ok(model) => self.results(&history, model, machine, sets).await,
@@ -78,8 +81,10 @@ impl Report {
         }
         let recorded = history.end.as_ref().and_then(|end| end.model_sha256.as_deref());
         if recorded.is_some_and(|recorded| sha256(&path).is_some_and(|found| found != recorded)) {
-            notes
-                .push("model.safetensors is not the file that this run wrote: its hash differs from the record".into());
+            notes.push(
+                "the file model.safetensors is not the one that this run wrote: its hash differs from the record"
+                    .into(),
+            );
         }
         if recorded.is_none() && model.is_ok() {
             let end = if history.end.is_some() { "wrote no model at its end" } else { "has not come to an end" };
@@ -113,10 +118,12 @@ impl Report {
         if let Some(data) = sets.iter().find(|data| data.sha256 == header.data_sha256) {
             return Ok(data.clone());
         }
-        // A record of old has no settings of its data: the usual places are looked through then.
-        let recorded = RunFile::read(&history.folder).map(|file| file.data).unwrap_or_default();
+        // A record of old has no settings of its data: what has a name is looked for by that.
+        let mut recorded = RunFile::read(&history.folder).map(|file| file.data).unwrap_or_default();
+        let named = [Choice::Mnist, Choice::Digits].iter().any(|choice| choice.to_string() == header.data);
+        recorded.data = recorded.data.or_else(|| named.then(|| header.data.clone()));
         let opened = self.data.clone().open_recorded(&recorded);
-        let data = Arc::new(opened.map_err(|error| format!("{error} ({})", error.next()))?);
+        let data = Arc::new(opened.map_err(|error| self.why_not(&error, &recorded))?);
         sets.push(data.clone());
         if data.sha256 != header.data_sha256 {
             return Err(format!(
@@ -125,6 +132,19 @@ impl Report {
             ));
         }
         Ok(data)
+    }
+
+    /// Why a data set could not be opened. That MNIST is nowhere takes few words: it would not have been fetched.
+    fn why_not(&self, error: &Error, recorded: &DataSettings) -> String {
+        let mut options = self.data.clone();
+        let mnist =
+            options.take(recorded).is_ok() && options.settings(None, None).data == Some(Choice::Mnist.to_string());
+        if mnist && let Ok(Err(_)) = data::mnist::open(&Places::from_env(), true, &mut |_| ()) {
+            return "the data set mnist is not on this machine, and nothing is downloaded for a report: name the folder of \
+                    its files with --data DIR or GPU_MLP_DATA_DIR"
+                .into();
+        }
+        format!("{error}: {}", error.next())
     }
 }
 

@@ -36,11 +36,13 @@ impl Scale {
         Scale { low: ticks[0], high: ticks[ticks.len() - 1], log: false, ticks }
     }
 
-    /// A straight scale over whole numbers, which ends at the values themselves.
+    /// A straight scale over whole numbers, which ends at the whole numbers next to the values.
     pub fn whole(values: impl Iterator<Item = f64>) -> Self {
-        let (low, high) = range(values).unwrap_or((1.0, 1.0));
+        let (low, high) = range(values).map_or((1.0, 1.0), |(low, high)| (low.floor(), high.ceil()));
         let step = nice((high - low) / 6.0).max(1.0).round();
-        let inner = (0..).map(|i| ((low / step).floor() + f64::from(i)) * step).take_while(|&v| v < high - step * 0.6);
+        // Beyond 2⁵³ a step may be none: there are not many more ticks than six in any case.
+        let inner =
+            (0..12).map(|i| ((low / step).floor() + f64::from(i)) * step).take_while(|&v| v < high - step * 0.6);
         let mut ticks: Vec<f64> = inner.filter(|&v| v > low + step * 0.6).collect();
         ticks.insert(0, low);
         if high > low {
@@ -50,7 +52,7 @@ impl Scale {
         Scale { low: low - 1.0, high: high + 1.0, log: false, ticks }
     }
 
-    /// A logarithmic scale that holds all values above zero.
+    /// A logarithmic scale that holds all values above zero; a straight one, where these are too close for two ticks.
     pub fn log(values: impl Iterator<Item = f64>) -> Self {
         let (low, high) = range(values.filter(|&v| v > 0.0)).unwrap_or((0.1, 1.0));
         let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
@@ -60,8 +62,12 @@ impl Scale {
         let stride = (decades as usize).div_ceil(6);
         let powers = (first..=last).step_by(stride).map(|power| 10f64.powi(power));
         let ticks = powers.flat_map(|power| multiples.iter().map(move |multiple| power * multiple));
-        let (low, high) = (low * 0.85, high * 1.18);
-        Scale { low, high, log: true, ticks: ticks.filter(|&tick| tick >= low && tick <= high).collect() }
+        let held = low * 0.85..=high * 1.18;
+        let ticks: Vec<f64> = ticks.filter(|tick| held.contains(tick)).collect();
+        if ticks.len() < 2 {
+            return Scale::linear([low, high].into_iter());
+        }
+        Scale { low: *held.start(), high: *held.end(), log: true, ticks }
     }
 
     /// Where a value lies: 0 at the low end, 1 at the high one; none where it cannot be drawn.
@@ -112,11 +118,27 @@ fn decimals(step: f64) -> usize {
     if step > 0.0 { (-step.log10() - 1e-9).ceil().clamp(0.0, 6.0) as usize } else { 0 }
 }
 
-/// A figure in few characters: 0.02, 305k, 1.2M, 3×10⁻⁷.
+/// Most values far below all others that a logarithmic scale leaves out: one in so many.
+const FEW: usize = 10;
+/// How far below: so many times smaller than the next.
+const FAR: f64 = 1e4;
+
+/// The lowest value that a logarithmic scale of these should hold. Zeros cannot be drawn, and a few values far below all
+/// others would leave those no room.
+pub fn lowest(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.filter(|&v| v > 0.0 && v.is_finite()).collect();
+    values.sort_by(f64::total_cmp);
+    let first = (1..=values.len() / FEW).rev().find(|&at| values[at] / values[at - 1] > FAR).unwrap_or(0);
+    values.get(first).copied().unwrap_or(f64::MIN_POSITIVE)
+}
+
+/// A figure in few characters: 0.02, 305k, 1.2M, 3×10⁻⁷, 1.1×10⁹.
 pub fn short(value: f64) -> String {
     match value.abs() {
         0.0 => "0".into(),
-        v if !v.is_finite() => "∞".into(),
+        v if v.is_nan() => "not a number".into(),
+        v if v.is_infinite() => "∞".into(),
+        v if v >= 999_500_000.0 => scientific(value),
         v if v >= 999_500.0 => three_digits(value / 1e6) + "M",
         v if v >= 9_995.0 => three_digits(value / 1e3) + "k",
         v if v >= 0.001 => three_digits(value),
@@ -144,7 +166,8 @@ pub fn percent(share: f64) -> String {
 
 /// A time in the two largest of hours, minutes, seconds.
 pub fn duration(seconds: f64) -> String {
-    match seconds {
+    // No time is less than none.
+    match seconds.max(0.0).abs() {
         s if s < 10.0 => format!("{s:.2} s"),
         s if s < 100.0 => format!("{s:.1} s"),
         s if s < 6000.0 => format!("{} min {:02} s", s as u64 / 60, s as u64 % 60),
@@ -153,8 +176,9 @@ pub fn duration(seconds: f64) -> String {
 }
 
 fn scientific(value: f64) -> String {
-    let text = format!("{value:.0e}");
+    let text = format!("{value:.1e}");
     let Some((mantissa, exponent)) = text.split_once('e') else { return text };
+    let mantissa = mantissa.trim_end_matches(".0");
     let raised = exponent.chars().map(|c| match c {
         '-' => '⁻',
         digit => ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'][digit.to_digit(10).unwrap_or(0) as usize],
@@ -165,7 +189,7 @@ fn scientific(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Scale, Unit, grouped, short};
+    use super::{Scale, Unit, duration, grouped, lowest, short};
 
     fn words(scale: &Scale, unit: Unit) -> Vec<String> {
         scale.ticks(unit).into_iter().map(|tick| tick.1).collect()
@@ -178,6 +202,7 @@ mod tests {
         let shares = Scale::linear([0.9353, 0.978].into_iter());
         assert_eq!(words(&shares, Unit::Percent), ["92\u{a0}%", "94\u{a0}%", "96\u{a0}%", "98\u{a0}%"]);
         assert_eq!(words(&Scale::whole([1.0, 5.0].into_iter()), Unit::Plain), ["1", "2", "3", "4", "5"]);
+        assert_eq!(words(&Scale::whole([0.01, 1.4].into_iter()), Unit::Plain), ["0", "1", "2"]);
         assert_eq!(words(&Scale::log([2e-6, 0.3].into_iter()), Unit::Plain), ["10⁻⁵", "10⁻⁴", "0.001", "0.01", "0.1"]);
         for scale in [losses, shares] {
             assert!(scale.ticks(Unit::Plain).iter().all(|tick| (-1e-9..=1.0 + 1e-9).contains(&tick.0)), "{scale:?}");
@@ -198,9 +223,23 @@ mod tests {
     }
 
     #[test]
+    fn one_value_far_below_all_others_does_not_squash_them_but_a_layer_s_does_not_go_missing() {
+        let mut values = vec![0.0, 1e-8, f64::NAN];
+        values.extend((1..=20).map(f64::from));
+        assert_eq!(lowest(values.iter().copied()), 1.0);
+        // Two layers over ten epochs.
+        assert_eq!(lowest((0..20).map(|at| if at % 2 == 0 { 1e-8 } else { 1.0 })), 1e-8);
+        // Each layer of a deep net a hundredth of the next.
+        assert_eq!(lowest((0..30).map(|layer| 100f64.powi(-layer))), 100f64.powi(-29));
+        assert!(lowest([0.0, f64::NAN].into_iter()) > 0.0);
+    }
+
+    #[test]
     fn figures_are_short() {
-        let texts = [0.0, 0.02, 12.34, 13_250.0, 305_123.0, 1_234_567.0, 3e-7, 0.001, 1e-5].map(short);
-        assert_eq!(texts, ["0", "0.02", "12.3", "13.2k", "305k", "1.23M", "3×10⁻⁷", "0.001", "10⁻⁵"]);
+        let texts = [0.0, 0.02, 12.34, 13_250.0, 305_123.0, 1_234_567.0, 3e-7, 0.001, 1e-5, 1.093e9, 4e21].map(short);
+        let expected = ["0", "0.02", "12.3", "13.2k", "305k", "1.23M", "3×10⁻⁷", "0.001", "10⁻⁵", "1.1×10⁹", "4×10²¹"];
+        assert_eq!(texts, expected);
+        assert_eq!([-0.0, -3.0, f64::NAN, 0.5, 61.0].map(duration), ["0.00 s", "0.00 s", "0.00 s", "0.50 s", "61.0 s"]);
         assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1\u{202f}000", "1\u{202f}234\u{202f}567"]);
     }
 }

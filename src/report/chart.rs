@@ -1,6 +1,7 @@
 //! Line charts in SVG, readable without colours: each line has its name at its end.
 
-use super::axis::{Scale, Unit, percent, short};
+use super::axis::{Scale, Unit, lowest, percent, short};
+use super::labels::{apart, fitted, room};
 use maud::{Markup, html};
 use std::fmt::Write;
 
@@ -13,7 +14,7 @@ pub struct Line {
     pub colour: String,
     /// Whether it is drawn thin and dashed.
     pub dashed: bool,
-    /// Points (x, y) from left to right.
+    /// Points (x, y) from left to right; NaN where y was measured and is no finite number.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -45,8 +46,6 @@ const LEFT: f64 = 46.0;
 const RIGHTS: [f64; 2] = [322.0, 392.0];
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 212.0;
-/// Least distance of two names.
-const LEADING: f64 = 13.5;
 /// Points of a line are thinned out to about this many.
 const MOST_POINTS: usize = 300;
 /// Up to this many points are marked with dots.
@@ -60,14 +59,24 @@ impl Chart {
             return None;
         }
         let points = || lines.iter().flat_map(|line| line.points.iter().copied());
+        let values = || points().map(|point| point.1);
+        let floor = if self.log { lowest(values()) } else { f64::NEG_INFINITY };
+        let shown = |value: &f64| value.is_finite() && *value >= floor;
+        let remarks = left_out(values(), floor);
+        if !values().any(|value| shown(&value)) {
+            let none = if values().any(f64::is_finite) { "above zero" } else { "a finite number" };
+            return Some(html! {
+                figure.chart { figcaption { h3 { (self.title) } } p.warning { "None of its values is " (none) "." } }
+            });
+        }
         let across = Scale::whole(points().map(|point| point.0));
         let right = RIGHTS[usize::from(lines.iter().all(|line| line.name.is_empty()))];
         let others = self.guide.map(|guide| guide.0).into_iter().chain(self.from_zero.then_some(0.0));
-        let values = points().map(|point| point.1).chain(others);
+        let values = values().filter(shown).chain(others);
         let up = if self.log { Scale::log(values) } else { Scale::linear(values) };
         let x = |value: f64| across.at(value).map(|share| LEFT + share * (right - LEFT));
         let y = |value: f64| up.at(value).map(|share| BOTTOM - share * (BOTTOM - TOP));
-        let place = |&(a, b): &(f64, f64)| Some((x(a)?, y(b)?));
+        let place = |&(a, b): &(f64, f64)| Some((x(a)?, y(b).filter(|_| shown(&b))?));
         let unit = match (self.unit, up.is_log()) {
             ("", true) => "log scale".to_string(),
             (unit, true) => format!("{unit}, log scale"),
@@ -94,17 +103,23 @@ impl Chart {
                         @let path = path(&thinned(&line.points), place);
                         g style={ "--c:" (line.colour) } {
                             path.line.dashed[line.dashed] d=(path) {}
-                            @if line.points.len() <= DOTS && !line.dashed {
-                                @for (x, y) in line.points.iter().filter_map(place) {
-                                    circle.dot cx=(px(x)) cy=(px(y)) r="2.4" {}
-                                }
+                            @let dots: Vec<_> = line.points.iter().filter_map(place).take(DOTS + 1).collect();
+                            @if dots.len() == 1 || dots.len() <= DOTS && !line.dashed {
+                                @for (x, y) in dots { circle.dot.hollow[line.dashed] cx=(px(x)) cy=(px(y)) r="2.4" {} }
                             }
                         }
                     }
-                    @for (line, y) in names(&lines, place) {
-                        text.name style={ "--c:" (line.colour) } x=(right + 7.0) y=(px(y + 4.0)) { (line.name) }
+                    @for (line, (x, y), height) in names(&lines, place) {
+                        g style={ "--c:" (line.colour) } {
+                            // From where a line ends early it is level or left out: slanting ones would look like data.
+                            @if (x > right - 1.0) != ((height - y).abs() < 3.0) {
+                                path.leader d={ "M" (px(x + 3.0)) " " (px(y)) "L" (px(right + 6.0)) " " (px(height)) } {}
+                            }
+                            text.name x=(right + 8.0) y=(px(height + 4.0)) { (fitted(&line.name)) }
+                        }
                     }
                 }
+                @for remark in &remarks { p.note { (remark) } }
             }
         })
     }
@@ -117,12 +132,30 @@ impl Chart {
         };
         let mut text = format!("{} by {}", self.title, self.across);
         for line in lines {
-            if let (Some(first), Some(last)) = (line.points.first(), line.points.last()) {
+            let mut finite = line.points.iter().filter(|point| point.1.is_finite());
+            let first = finite.next();
+            if let (Some(first), Some(last)) = (first, finite.next_back().or(first)) {
                 let _ = write!(text, "; {}: from {} to {}", line.name, figure(first.1), figure(last.1));
             }
         }
         text
     }
+}
+
+/// What of these is not shown, in sentences.
+fn left_out(values: impl Iterator<Item = f64> + Clone, floor: f64) -> Vec<String> {
+    let infinite = values.clone().filter(|value| !value.is_finite()).count();
+    let tiny = values.filter(|&value| value.is_finite() && value < floor).count();
+    let reasons = [
+        (infinite, "they are not finite", "it is not finite"),
+        (tiny, "they are zero, or nearly", "it is zero, or nearly"),
+    ];
+    let sentence = |(count, many, one): (usize, &str, &str)| match count {
+        0 => None,
+        1 => Some(format!("One value is left out: {one}.")),
+        _ => Some(format!("{count} values are left out: {many}.")),
+    };
+    reasons.into_iter().filter_map(sentence).collect()
 }
 
 /// A coordinate to a tenth of a pixel.
@@ -152,19 +185,16 @@ fn path(points: &[(f64, f64)], place: impl Fn(&(f64, f64)) -> Option<(f64, f64)>
     text
 }
 
-/// Where the names stand: each at its line's end, but none on another.
-fn names<'a>(lines: &[&'a Line], place: impl Fn(&(f64, f64)) -> Option<(f64, f64)>) -> Vec<(&'a Line, f64)> {
-    let named = lines.iter().filter(|line| !line.name.is_empty());
-    let end = |line: &&'a Line| line.points.iter().rev().find_map(&place).map(|(_, y)| (*line, y));
-    let mut names: Vec<(&Line, f64)> = named.filter_map(end).collect();
-    names.sort_by(|a, b| a.1.total_cmp(&b.1));
-    for at in 1..names.len() {
-        names[at].1 = names[at].1.max(names[at - 1].1 + LEADING);
-    }
-    let mut lowest = BOTTOM - 2.0;
-    for name in names.iter_mut().rev() {
-        name.1 = name.1.min(lowest);
-        lowest = name.1 - LEADING;
-    }
-    names
+/// A line, where it ends, and the height of its name.
+type Named<'a> = (&'a Line, (f64, f64), f64);
+
+/// Where the names stand. Of more than there is room for, every so many.
+fn names<'a>(lines: &[&'a Line], place: impl Fn(&(f64, f64)) -> Option<(f64, f64)>) -> Vec<Named<'a>> {
+    let end = |line: &&'a Line| Some((*line, line.points.iter().rev().find_map(&place)?));
+    let named: Vec<(&Line, (f64, f64))> = lines.iter().filter(|line| !line.name.is_empty()).filter_map(end).collect();
+    let mut named: Vec<_> = named.iter().copied().step_by(named.len().div_ceil(room(TOP, BOTTOM)).max(1)).collect();
+    named.sort_by(|a, b| a.1.1.total_cmp(&b.1.1));
+    let ends: Vec<f64> = named.iter().map(|(_, end)| end.1).collect();
+    let heights = apart(&ends, TOP, BOTTOM - 2.0);
+    named.into_iter().zip(heights).map(|((line, end), height)| (line, end, height)).collect()
 }

@@ -1,7 +1,8 @@
 //! Everything that was set, and the hashes by which it can be told.
 
 use super::Subject;
-use super::axis::grouped;
+use super::axis::{duration, grouped};
+use crate::history::History;
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -31,7 +32,6 @@ pub fn details(subject: &Subject) -> Markup {
                 dl.settings { @for (name, value) in &header.config { dt { (name) } dd { (setting(value)) } } }
             }
         }
-        @for note in &subject.notes { p.warning { (note) "." } }
     }
 }
 
@@ -45,13 +45,16 @@ fn samples(subject: &Subject) -> String {
 }
 
 fn ended(subject: &Subject) -> String {
-    match &subject.history.end {
-        None => "no end is recorded: it is running, or was cut off".into(),
-        Some(end) => {
-            let reason = end.reason.as_deref().unwrap_or("finished").replace('_', " ");
-            end.seconds.map_or(reason.clone(), |seconds| format!("{reason}, after {seconds:.2} s in all"))
-        }
-    }
+    let History { end, resumed, .. } = &subject.history;
+    let Some(end) = end else { return "no end is recorded: it is running, or was cut off".into() };
+    let reason = end.reason.as_deref().unwrap_or("finished").replace('_', " ");
+    let model = if end.model_sha256.is_none() { ", without a model" } else { "" };
+    let time = match (end.seconds.map(duration), resumed) {
+        (None, _) => String::new(),
+        (Some(time), None) => format!(", after {time} in all"),
+        (Some(time), Some(step)) => format!(", {time} after it was gone on with from update {}", grouped(*step)),
+    };
+    format!("{reason}{model}{time}")
 }
 
 /// A setting as in config.toml, but for quotes.

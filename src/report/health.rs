@@ -15,6 +15,11 @@ const APART: f64 = 100.0;
 /// Charts of one run; none if its record has no such measurements.
 pub fn charts(history: &History) -> Option<Markup> {
     let layers = history.epochs.iter().map(|epoch| epoch.health.len()).max().filter(|&layers| layers > 0)?;
+    let norms: Vec<f64> =
+        history.epochs.iter().flat_map(|epoch| &epoch.health).filter_map(|layer| layer.gradient_norm).collect();
+    if !norms.is_empty() && !norms.iter().any(|norm| norm.is_finite()) {
+        return Some(html! { p.warning { "They were measured, but none of their norms is finite." } });
+    }
     let by_epoch = |pick: Pick| -> Vec<Line> {
         let line = |layer: usize| Line {
             name: name(layer, layers),
@@ -36,11 +41,12 @@ pub fn charts(history: &History) -> Option<Markup> {
         Chart {
             figures: Unit::Percent,
             from_zero: true,
-            ..chart("Dead units", "woken by no sample of the epoch", false, by_epoch(|layer| layer.dead_share))
+            ..chart("Dead units", "zero for every sample of a batch", false, by_epoch(|layer| layer.dead_share))
         },
     ];
     Some(html! {
         @if let Some(sentence) = verdict(history) { p { (sentence) } }
+        p.note { "Measured at the update in the middle of an epoch." }
         div.charts { @for chart in charts.iter().filter_map(Chart::draw) { (chart) } }
     })
 }
@@ -103,6 +109,9 @@ fn verdict(history: &History) -> Option<String> {
         return None;
     }
     let times = |ratio: f64| format!("about {} times", short(ratio));
+    if !(first.is_finite() && last.is_finite()) {
+        return Some(format!("In epoch {} gradients are not finite.", epoch.epoch));
+    }
     Some(match last / first {
         _ if first == 0.0 => "No gradient reaches the first layer: it does not learn.".into(),
         ratio if ratio > APART => format!(

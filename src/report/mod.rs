@@ -1,15 +1,19 @@
 //! One HTML page about one run or several: no script, no network, all pictures inside.
 //!
-//! [`page`] puts it together; `curves` and `health` draw what the record holds, `results` and `pictures` what the model
-//! makes of the test split, `details` the settings. [`chart`] draws lines, on scales of [`axis`].
+//! [`page`] puts it together; `curves`, `schedule` and `health` draw what the record holds, `results` and `pictures` what the
+//! model makes of the test split, `details` the settings; `notes` says what is amiss. [`chart`] draws lines, on scales of
+//! [`axis`], named by `labels`.
 
 pub mod axis;
 pub mod chart;
 mod curves;
 mod details;
 mod health;
+mod labels;
+mod notes;
 mod pictures;
 mod results;
+mod schedule;
 mod summary;
 
 use crate::assess::Assessment;
@@ -84,6 +88,7 @@ pub fn page(subjects: &[Subject]) -> String {
                         @for (number, subject) in subjects.iter().enumerate() {
                             article style={ "--c:" (colour(number)) } {
                                 h2.run { (subject.name) }
+                                (notes::notes(subject))
                                 (run(subject, subjects.len()))
                                 (section("Details", details::details(subject)))
                             }

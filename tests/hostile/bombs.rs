@@ -149,6 +149,10 @@ fn metrics() -> Vec<Vec<u8>> {
         let line = |n: usize| format!("{{\"type\":\"epoch\",\"epoch\":{n},\"train_loss\":1{rest}}}\n");
         (run.to_string() + &order.map(line).collect::<String>()).into_bytes()
     };
+    let scheduled = |config: &str, step: u64| {
+        let run = format!("{{\"type\":\"run\",\"train_samples\":1000,\"config\":{{{config}}}}}\n");
+        (run + &format!("{{\"type\":\"epoch\",\"epoch\":1,\"step\":{step}}}\n")).into_bytes()
+    };
     let most = SIZE / 40;
     let line = |kind: &str, rest: String| format!("{run}{{\"type\":\"{kind}\",{rest}}}\n").into_bytes();
     vec![
@@ -167,6 +171,17 @@ fn metrics() -> Vec<Vec<u8>> {
         ),
         line("run", format!("\"config\":{{\"a\":{}", "[".repeat(SIZE))),
         line("run", format!("\"widths\":[{}1]", "1,".repeat(SIZE / 2))),
+        scheduled("\"epochs\":1000000000000000000,\"warmup\":9e17", u64::MAX),
+        scheduled("\"epochs\":1000000000000000000,\"batch_size\":1000000", 1 << 60),
+        scheduled("\"epochs\":3,\"batch_size\":\"full\",\"schedule\":\"one-cycle\"", 0),
+        scheduled("\"batch_size\":1000,\"accumulate\":18446744073709551615", 1),
+        scheduled("\"accumulate\":0,\"lr\":1e39", 1),
+        scheduled(
+            "\"epochs\":9007199254740992,\"batch_size\":1000,\"schedule\":\"exponential\"",
+            9_007_199_254_740_992,
+        ),
+        // Epochs that lie closer than a double tells apart.
+        epochs(&mut (0..9).map(|n| 100_000_000_000_000_000 + 2 * n), ""),
         line("other", format!("\"a\":[{}1]", "[],".repeat(SIZE / 3))),
         line("run", format!("\"config\":{{\"a\":[{}1]}}", "[[]],".repeat(SIZE / 5))),
         "\n".repeat(SIZE).into_bytes(),
