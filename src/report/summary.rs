@@ -58,7 +58,7 @@ fn widths(history: &History) -> String {
 /// Title of the page.
 pub fn title(subjects: &[Subject]) -> String {
     let [only] = subjects else { return format!("{} runs compared", subjects.len()) };
-    match accuracy(only) {
+    match accuracy(only).filter(|accuracy| accuracy.of.is_none()) {
         Some(accuracy) => format!("{}: {} on {}", only.name, percent(accuracy.share), only.history.header.data),
         None => only.name.clone(),
     }
