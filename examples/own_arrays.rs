@@ -7,7 +7,7 @@ use gpu_mlp::config::{ActivationName, Config, Schedule};
 use gpu_mlp::data::{DataSet, Split};
 use gpu_mlp::machine::{EngineName, Machine};
 use gpu_mlp::model_file::Description;
-use gpu_mlp::session::{Limits, Reason, Report, Session, Wish};
+use gpu_mlp::session::{EpochReport, Limits, Reason, Session, Wish};
 
 /// Points of a plane, two bytes each; the class is the ring about the middle that a point lies in.
 fn points(count: u32, seed: u32) -> Split {
@@ -36,7 +36,7 @@ async fn train() -> Result<(), gpu_mlp::Error> {
     println!("{which}");
 
     let mut session = Session::open(&config, &data, &machine, Limits::default()).await?;
-    let mut good_enough = |epoch: &Report| {
+    let mut good_enough = |epoch: &EpochReport| {
         let accuracy = epoch.test.map_or(0.0, |test| test.accuracy());
         println!("epoch {:>2}: loss {:.3}, test accuracy {accuracy:.3}", epoch.epoch, epoch.train.loss());
         if accuracy > 0.97 { Wish::Stop(Reason::Interrupted) } else { Wish::Continue }

@@ -1,6 +1,6 @@
 //! The only `unsafe` of the crate, each call behind checks that make it sound.
 
-use crate::kernels::{Operand, Product};
+use crate::kernels::{Gemm, Operand};
 use sha2::{Digest, Sha256};
 use std::ops::Range;
 
@@ -24,13 +24,13 @@ unsafe impl Sync for Shared {}
 ///
 /// # Panics
 /// If a side is zero, or an operand or an output is too short for its shape: a mistake in a twin.
-pub fn product<const N: usize>(
-    shape: Product<'_>,
+pub fn gemm<const N: usize>(
+    shape: Gemm<'_>,
     outputs: [&mut [f32]; N],
     parts: usize,
     finish: impl Fn(usize, usize, [&mut [f32]; N]) + Sync,
 ) {
-    let Product { m, k, n, stride, .. } = shape;
+    let Gemm { m, k, n, stride, .. } = shape;
     assert!(m > 0 && k > 0 && n > 0, "product: {m}×{k} by {k}×{n}");
     assert!(n <= stride && outputs.iter().all(|out| out.len() == m * stride), "product: outputs are not {m}×{stride}");
     let shared = outputs.map(|out| Shared { values: out.as_mut_ptr(), len: out.len() });
@@ -78,8 +78,8 @@ const DEPTH: usize = 512;
 
 /// The product of some rows of a and some columns of b, into c.
 #[expect(unsafe_code, reason = "gemm takes pointers; the assertions bound every access")]
-fn sgemm(shape: Product<'_>, rows: Range<usize>, cols: Range<usize>, c: Shared) {
-    let Product { k, a, b, alpha, beta, stride, .. } = shape;
+fn sgemm(shape: Gemm<'_>, rows: Range<usize>, cols: Range<usize>, c: Shared) {
+    let Gemm { k, a, b, alpha, beta, stride, .. } = shape;
     let last = |operand: Operand<'_>, rows: usize, cols: usize| (rows - 1) * operand.row + (cols - 1) * operand.col;
     assert!(last(a, rows.end, k) < a.values.len(), "product: a is too short for {}×{k}", rows.end);
     assert!(last(b, k, cols.end) < b.values.len(), "product: b is too short for {k}×{}", cols.end);

@@ -12,10 +12,10 @@ pub mod clock;
 pub mod device;
 pub mod dispatch;
 pub mod growth;
-pub mod preset;
 pub mod roof;
 pub mod spread;
 pub mod training;
+pub mod workload;
 
 use crate::config::Config;
 use crate::data::DataSet;
@@ -43,7 +43,8 @@ pub struct Report {
     /// Samples of the training split.
     pub train_samples: usize,
     /// The peers' configuration, if it is one of them.
-    pub preset: Option<preset::Preset>,
+    #[serde(rename = "preset")]
+    pub workload: Option<workload::Workload>,
     /// All settings, where one net is measured; `epochs` are those to be timed.
     pub config: Option<Config>,
     /// What is inside the clock of a run and of a dispatch.
@@ -74,7 +75,7 @@ impl Report {
             data: data.name.clone(),
             data_sha256: data.sha256.clone(),
             train_samples: data.train.len(),
-            preset: None,
+            workload: None,
             config: config.cloned(),
             clock: [training::IN_THE_CLOCK, clock::IN_THE_CLOCK],
             roof: None,

@@ -10,7 +10,7 @@ use std::fmt;
 
 /// A matrix product: its kernel and its sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Product {
+pub struct MatmulShape {
     /// Name of the kernel, whatever the form.
     pub kernel: &'static str,
     /// Rows B.
@@ -21,35 +21,35 @@ pub struct Product {
     pub outputs: usize,
 }
 
-impl Product {
+impl MatmulShape {
     /// y (B, O) of x (B, I) and w (O, I).
-    pub fn linear(x: Id, w: Id) -> Product {
-        Product { kernel: "linear", batch: x.rows, inputs: w.cols, outputs: w.rows }
+    pub fn linear(x: Id, w: Id) -> MatmulShape {
+        MatmulShape { kernel: "linear", batch: x.rows, inputs: w.cols, outputs: w.rows }
     }
 
     /// dx (B, I) of dy (B, O) and w (O, I).
-    pub fn linear_dx(dy: Id, w: Id) -> Product {
-        Product { kernel: "linear_dx", batch: dy.rows, inputs: w.cols, outputs: w.rows }
+    pub fn linear_dx(dy: Id, w: Id) -> MatmulShape {
+        MatmulShape { kernel: "linear_dx", batch: dy.rows, inputs: w.cols, outputs: w.rows }
     }
 
     /// dw (O, I) of dy (B, O) and x (B, I).
-    pub fn linear_dw(dy: Id, x: Id) -> Product {
-        Product { kernel: "linear_dw", batch: dy.rows, inputs: x.cols, outputs: dy.cols }
+    pub fn linear_dw(dy: Id, x: Id) -> MatmulShape {
+        MatmulShape { kernel: "linear_dw", batch: dy.rows, inputs: x.cols, outputs: dy.cols }
     }
 
-    /// As [`Product::linear_dw`], within an update. What is done with the gradient there takes its time too: the same product
+    /// As [`MatmulShape::linear_dw`], within an update. What is done with the gradient there takes its time too: the same product
     /// has a choice of its own for every rule.
-    pub fn update(kernel: &Update) -> Product {
-        Product { kernel: kernel.name(), ..Product::linear_dw(kernel.dy, kernel.x) }
+    pub fn update(kernel: &Update) -> MatmulShape {
+        MatmulShape { kernel: kernel.name(), ..MatmulShape::linear_dw(kernel.dy, kernel.x) }
     }
 
     /// The product that a dispatch computes, if it has forms.
-    pub fn of(op: &Op) -> Option<Product> {
+    pub fn of(op: &Op) -> Option<MatmulShape> {
         match op {
-            Op::Linear(kernel) => Some(Product::linear(kernel.x, kernel.w)),
-            Op::LinearDx(kernel) => Some(Product::linear_dx(kernel.dy, kernel.w)),
-            Op::LinearDw(kernel) => Some(Product::linear_dw(kernel.dy, kernel.x)),
-            Op::Update(kernel) => Some(Product::update(kernel)),
+            Op::Linear(kernel) => Some(MatmulShape::linear(kernel.x, kernel.w)),
+            Op::LinearDx(kernel) => Some(MatmulShape::linear_dx(kernel.dy, kernel.w)),
+            Op::LinearDw(kernel) => Some(MatmulShape::linear_dw(kernel.dy, kernel.x)),
+            Op::Update(kernel) => Some(MatmulShape::update(kernel)),
             _ => None,
         }
     }
@@ -61,7 +61,7 @@ impl Product {
 }
 
 /// As it is written down: `linear 64x784x128`, kernel and B×I×O.
-impl fmt::Display for Product {
+impl fmt::Display for MatmulShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}x{}x{}", self.kernel, self.batch, self.inputs, self.outputs)
     }
@@ -91,7 +91,7 @@ impl Forms {
     }
 
     /// The form of a product.
-    pub fn of(&self, product: Product) -> Form {
+    pub fn of(&self, product: MatmulShape) -> Form {
         self.chosen.get(&product.to_string()).copied().unwrap_or(self.default)
     }
 }

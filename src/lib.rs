@@ -42,7 +42,7 @@
 //! use gpu_mlp::config::Config;
 //! use gpu_mlp::data::{DataSet, Split};
 //! use gpu_mlp::machine::{EngineName, Machine};
-//! use gpu_mlp::session::{Limits, Report, Session, Wish};
+//! use gpu_mlp::session::{Limits, EpochReport, Session, Wish};
 //!
 //! # fn main() -> Result<(), gpu_mlp::Error> {
 //! // Points of a plane, two bytes each; the class says on which side of the diagonal they lie.
@@ -57,7 +57,7 @@
 //!     println!("{which}");
 //!     let mut session = Session::open(&config, &data, &machine, Limits::default()).await?;
 //!     let mut accuracy = 0.0;
-//!     let mut each_epoch = |epoch: &Report| {
+//!     let mut each_epoch = |epoch: &EpochReport| {
 //!         accuracy = epoch.test.map_or(0.0, |test| test.accuracy());
 //!         println!("epoch {}: loss {:.3}, accuracy {accuracy:.3}", epoch.epoch, epoch.train.loss());
 //!         Wish::Continue

@@ -5,7 +5,7 @@ use crate::config::file::Ancestor;
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::health::LayerHealth;
-use crate::session::{Reason, Report};
+use crate::session::{EpochReport, Reason};
 use crate::train::Score;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -139,7 +139,7 @@ pub const FILE: &str = "metrics.jsonl";
 
 impl<'a> Record<'a> {
     /// The record of an epoch on a data set of this name.
-    pub fn epoch(report: &'a Report, data: &'a str) -> Self {
+    pub fn epoch(report: &'a EpochReport, data: &'a str) -> Self {
         Record::Epoch {
             epoch: report.epoch,
             step: report.step,

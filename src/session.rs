@@ -15,7 +15,7 @@ use crate::machine::Machine;
 use crate::model::Mlp;
 use crate::train::{Score, Trainer};
 pub use judge::Judge;
-pub use observe::{Inspection, Observer, Progress, Reason, Report, Wish};
+pub use observe::{EpochReport, Inspection, Observer, Progress, Reason, Wish};
 pub use state::{Snapshot, State};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -229,7 +229,7 @@ impl<'a> Session<'a> {
 
     /// Scores the net and sums up the epoch so far. Only whole epochs are judged, so that a run which goes on where a
     /// limit ended it is the same run.
-    async fn report(&mut self, whole: bool) -> Result<Report, Error> {
+    async fn report(&mut self, whole: bool) -> Result<EpochReport, Error> {
         let State { step, score: train, epoch_seconds: seconds, .. } = self.state;
         let validation = self.trainer.validate().await?;
         let test = if validation.is_none() { Some(self.trainer.evaluate().await?) } else { None };
@@ -245,7 +245,7 @@ impl<'a> Session<'a> {
                 self.best = Some(self.trainer.model().await?);
             }
         }
-        Ok(Report {
+        Ok(EpochReport {
             epoch,
             step,
             whole,

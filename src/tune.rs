@@ -7,7 +7,7 @@ mod trial;
 use crate::config::{Config, Precision};
 use crate::data::DataSet;
 use crate::error::Error;
-use crate::forms::{Chosen, Product};
+use crate::forms::{Chosen, MatmulShape};
 use crate::gpu::Class;
 use crate::kernels::{Form, Op};
 use crate::machine::Machine;
@@ -80,7 +80,8 @@ pub async fn tune(
     // The self-test of cooperative matrices is not a trial.
     let begin = Instant::now();
     let net = Net::for_training(config, Sizes::of(data, machine.form(), machine.limit()), 1.0, 0.0);
-    let wanted: BTreeMap<Product, &Op> = net.plan.steps.iter().filter_map(|op| Some((Product::of(op)?, op))).collect();
+    let wanted: BTreeMap<MatmulShape, &Op> =
+        net.plan.steps.iter().filter_map(|op| Some((MatmulShape::of(op)?, op))).collect();
     let adapter = if mixed { format!("{} in mixed precision", gpu.line()) } else { gpu.line().to_string() };
     let mut store = cache.map(|folder| Store::open(folder, &adapter));
     let mut known = store.as_mut().map(|store| std::mem::take(&mut store.forms)).unwrap_or_default();

@@ -5,9 +5,9 @@ mod machines;
 use assert_cmd::Command;
 use gpu_mlp::bench::clock::{Effort, time};
 use gpu_mlp::bench::device::{Device, Kind};
-use gpu_mlp::bench::preset::Preset;
 use gpu_mlp::bench::spread::{Spread, quantile};
 use gpu_mlp::bench::training::product_flops;
+use gpu_mlp::bench::workload::Workload;
 use gpu_mlp::bench::{cut, dispatch, growth};
 use gpu_mlp::config::{BatchSize, Config, Optimizer, PlanKind};
 use gpu_mlp::data::digits::{Options, generate};
@@ -64,8 +64,8 @@ fn a_spread_sorts_for_its_statistics_and_keeps_the_order_of_its_samples() {
 
 #[test]
 fn flops_of_products_are_those_of_the_plan() {
-    for preset in Preset::ALL {
-        let config = Config { plan: PlanKind::Plain, ..preset.config() };
+    for workload in Workload::ALL {
+        let config = Config { plan: PlanKind::Plain, ..workload.config() };
         let batch = config.batch_size.samples(60_000);
         let (train, test) = (60_000, 10_000);
         let sizes =
@@ -75,7 +75,7 @@ fn flops_of_products_are_those_of_the_plan() {
         let ops = net.plan.steps[steps.gradients.start..steps.update.end].iter().map(|op| op.kernel());
         let products = ops.filter(|kernel| ["linear", "linear_dx", "linear_dw"].contains(&kernel.shader().name));
         let flops: u64 = products.map(|kernel| kernel.flops()).sum();
-        assert_eq!(flops, batch as u64 * product_flops(&config.widths(784, 10)), "{preset:?}");
+        assert_eq!(flops, batch as u64 * product_flops(&config.widths(784, 10)), "{workload:?}");
     }
     assert_eq!(product_flops(&[2, 3]), 2 * 2 * 6, "no gradient of the inputs");
 }

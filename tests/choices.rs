@@ -7,18 +7,18 @@ use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::lr_find::{Sweep, lr_find};
 use gpu_mlp::machine::Machine;
 use gpu_mlp::model::Mlp;
-use gpu_mlp::session::{Limits, Observer, Reason, Report, Session, Snapshot, Wish};
+use gpu_mlp::session::{EpochReport, Limits, Observer, Reason, Session, Snapshot, Wish};
 use pollster::block_on;
 
 /// Takes a snapshot after every update and keeps the reports.
 #[derive(Default)]
 struct Notes {
     snapshots: Vec<Snapshot>,
-    reports: Vec<Report>,
+    reports: Vec<EpochReport>,
 }
 
 impl Observer for Notes {
-    fn epoch(&mut self, report: &Report) -> Result<Wish, Error> {
+    fn epoch(&mut self, report: &EpochReport) -> Result<Wish, Error> {
         self.reports.push(report.clone());
         Ok(Wish::Continue)
     }
@@ -60,7 +60,7 @@ fn open<'a>(config: &Config, data: &'a DataSet) -> Session<'a> {
 
 fn finished(config: &Config, data: &DataSet) -> (Reason, Mlp) {
     let mut session = open(config, data);
-    let reason = block_on(session.run(&mut |_: &Report| Wish::Continue)).unwrap();
+    let reason = block_on(session.run(&mut |_: &EpochReport| Wish::Continue)).unwrap();
     (reason, block_on(session.finish()).unwrap().model)
 }
 
@@ -161,7 +161,7 @@ fn the_rate_that_is_found_trains() {
             let lr = found.suggestion.unwrap() as f32;
             assert!(f64::from(lr) < found.lowest.unwrap() && found.points.windows(2).all(|two| two[0].lr < two[1].lr));
             let mut session = open(&Config { lr, ..config }, &data);
-            block_on(session.run(&mut |_: &Report| Wish::Continue)).unwrap();
+            block_on(session.run(&mut |_: &EpochReport| Wish::Continue)).unwrap();
             let accuracy = block_on(session.finish()).unwrap().test.accuracy();
             assert!(accuracy > 0.85, "{optimizer:?}, validation {validation}: {lr} leads to {accuracy}");
         }

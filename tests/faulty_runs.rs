@@ -12,7 +12,7 @@ use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::disk::Disk;
 use gpu_mlp::machine::Machine;
 use gpu_mlp::metrics::{FILE, Metrics, Record};
-use gpu_mlp::session::{Limits, Observer, Report, Session, Snapshot, Wish};
+use gpu_mlp::session::{EpochReport, Limits, Observer, Session, Snapshot, Wish};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ struct Writer {
 }
 
 impl Observer for Writer {
-    fn epoch(&mut self, report: &Report) -> Result<Wish, Error> {
+    fn epoch(&mut self, report: &EpochReport) -> Result<Wish, Error> {
         self.metrics.push(&Record::epoch(report, "digits"))?;
         Ok(self.keeper.epoch(report, self.metrics.bytes()))
     }

@@ -7,7 +7,7 @@ use gpu_mlp::config::{BatchSize, Config, Optimizer, Upload};
 use gpu_mlp::data::DataSet;
 use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::machine::Machine;
-use gpu_mlp::session::{Limits, Observer, Progress, Reason, Report, Session, Snapshot, Wish};
+use gpu_mlp::session::{EpochReport, Limits, Observer, Progress, Reason, Session, Snapshot, Wish};
 use pollster::block_on;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use std::time::Duration;
 struct Notes {
     at: Vec<u64>,
     snapshots: Vec<Snapshot>,
-    reports: Vec<Report>,
+    reports: Vec<EpochReport>,
     progress: usize,
 }
 
@@ -27,7 +27,7 @@ impl Observer for Notes {
         if self.progress.is_multiple_of(3) { Wish::Snapshot } else { Wish::Continue }
     }
 
-    fn epoch(&mut self, report: &Report) -> Result<Wish, Error> {
+    fn epoch(&mut self, report: &EpochReport) -> Result<Wish, Error> {
         self.reports.push(report.clone());
         Ok(Wish::Continue)
     }
@@ -64,7 +64,7 @@ fn open<'a>(config: &Config, data: &'a DataSet, machine: &Machine) -> Session<'a
 }
 
 /// Everything of a report but its times.
-fn facts(report: &Report) -> impl PartialEq + std::fmt::Debug + use<> {
+fn facts(report: &EpochReport) -> impl PartialEq + std::fmt::Debug + use<> {
     (report.epoch, report.step, report.whole, report.train, report.test, report.lr, report.momentum)
 }
 
@@ -165,7 +165,7 @@ fn a_limit_ends_a_run_where_it_says_and_leaves_the_beginning_of_the_whole_one() 
 fn a_callback_hears_of_each_epoch_and_may_stop() {
     let data = digits(257);
     let mut heard = Vec::new();
-    let mut callback = |report: &Report| {
+    let mut callback = |report: &EpochReport| {
         heard.push((report.epoch, report.step));
         if report.epoch == 2 { Wish::Stop(Reason::Interrupted) } else { Wish::Continue }
     };

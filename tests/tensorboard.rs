@@ -6,7 +6,7 @@ use gpu_mlp::data::{DataSet, digits};
 use gpu_mlp::machine::Machine;
 use gpu_mlp::model::{Init, Mlp};
 use gpu_mlp::picture::{Picture, confusion, first_layer};
-use gpu_mlp::session::{Inspection, Limits, Observer, Report, Session, Wish};
+use gpu_mlp::session::{EpochReport, Inspection, Limits, Observer, Session, Wish};
 use gpu_mlp::tensorboard::{Board, Event, EventFile, Value};
 use gpu_mlp::train::Score;
 use prost::Message;
@@ -127,7 +127,7 @@ fn scalars(events: &[Event], tag: &str) -> Vec<(u64, f32)> {
 struct Watched {
     board: Board,
     folder: PathBuf,
-    reports: Vec<Report>,
+    reports: Vec<EpochReport>,
     inspections: Vec<Inspection>,
 }
 
@@ -139,7 +139,7 @@ impl Watched {
 }
 
 impl Observer for Watched {
-    fn epoch(&mut self, report: &Report) -> Result<Wish, gpu_mlp::Error> {
+    fn epoch(&mut self, report: &EpochReport) -> Result<Wish, gpu_mlp::Error> {
         // What was written before can be read before the run is over.
         assert_eq!(all_events(&self.folder).len(), 1 + 3 * self.reports.len());
         self.reports.push(report.clone());
@@ -167,7 +167,7 @@ fn sums(confusion: &[u64]) -> (u64, u64) {
     (confusion.iter().sum(), (0..10).map(|class| confusion[class * 11]).sum())
 }
 
-fn of(reports: &[Report], number: impl Fn(&Report) -> Option<f64>) -> Vec<(u64, f32)> {
+fn of(reports: &[EpochReport], number: impl Fn(&EpochReport) -> Option<f64>) -> Vec<(u64, f32)> {
     reports.iter().map(|report| (report.step, number(report).expect("it was scored") as f32)).collect()
 }
 
@@ -178,7 +178,7 @@ fn a_run_is_shown_while_it_goes_and_is_none_the_worse_for_it() {
     let folder = TempDir::new().unwrap();
     let mut watched = Watched::new(folder.path(), &digits.item);
     let model = train(&config, &digits, &mut watched);
-    assert_eq!(model, train(&config, &digits, &mut |_: &Report| Wish::Continue), "looking on changes nothing");
+    assert_eq!(model, train(&config, &digits, &mut |_: &EpochReport| Wish::Continue), "looking on changes nothing");
 
     let events = all_events(folder.path());
     assert_eq!(scalars(&events, "loss/test"), of(&watched.reports, |report| report.test.map(|test| test.loss())));

@@ -6,7 +6,7 @@ mod machines;
 use gpu_mlp::config::{BatchSize, Config, PlanKind};
 use gpu_mlp::data::DataSet;
 use gpu_mlp::data::digits::{Options, generate};
-use gpu_mlp::forms::{Chosen, Forms, Product};
+use gpu_mlp::forms::{Chosen, Forms, MatmulShape};
 use gpu_mlp::gpu::Class;
 use gpu_mlp::kernels::{Form, Op, shaders};
 use gpu_mlp::machine::Machine;
@@ -33,7 +33,8 @@ fn digits() -> DataSet {
 
 fn products(config: &Config, data: &DataSet) -> Vec<String> {
     let net = Net::for_training(config, Sizes::of(data, Form::Plain, u64::MAX), 1.0, 0.0);
-    let mut names: Vec<String> = net.plan.steps.iter().filter_map(|op| Some(Product::of(op)?.to_string())).collect();
+    let mut names: Vec<String> =
+        net.plan.steps.iter().filter_map(|op| Some(MatmulShape::of(op)?.to_string())).collect();
     names.sort();
     names.dedup();
     names
@@ -171,7 +172,7 @@ fn the_weights_depend_on_the_forms_that_are_written_down_and_on_nothing_else() {
         let config: Config = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
         let mut trainer = block_on(Trainer::open(&config, &data, machine)).unwrap();
         let steps = &trainer.net().plan.steps;
-        for (op, product) in steps.iter().filter_map(|op| Some((op, Product::of(op)?))) {
+        for (op, product) in steps.iter().filter_map(|op| Some((op, MatmulShape::of(op)?))) {
             let mut wanted = Forms { default: machine.form(), chosen: forms.clone() }.of(product);
             let name = op.kernel().shader().name;
             let own = shaders().iter().any(|shader| shader.name == format!("{}_{}", product.kernel, wanted.name()));

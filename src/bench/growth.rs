@@ -1,7 +1,7 @@
 //! How the time of an epoch grows with batch size, width, depth and the size of the data set.
 
-use super::preset::Preset;
 use super::training::{Demand, train};
+use super::workload::Workload;
 use super::{cut, spread::Spread};
 use crate::config::{BatchSize, Config};
 use crate::data::DataSet;
@@ -50,7 +50,7 @@ pub struct Point {
 /// depths from 1 to 16 layers, data sets from a sixteenth to the whole.
 pub fn variants(samples: usize) -> Vec<Variant> {
     // A rate at which neither single samples nor deep nets explode: here only time is of interest.
-    let base = Config { lr: 0.01, epochs: 3, ..Preset::S.config() };
+    let base = Config { lr: 0.01, epochs: 3, ..Workload::S.config() };
     let mut all = Vec::new();
     let mut add = |axis, value, config, samples| all.push(Variant { axis, value, config, samples });
     let batches = [1, 4, 16, 64, 256, 1024, 4096, 16_384].into_iter().filter(|&batch| batch < samples);

@@ -67,7 +67,7 @@ pub async fn roof(machine: &Machine) -> Result<Roof, Error> {
 
 /// Which kernel does the large product.
 #[derive(Clone, Copy)]
-enum Product {
+enum Way {
     Forward(Form),
     Gradient(Form),
 }
@@ -75,8 +75,8 @@ enum Product {
 /// Tries forward products and weight gradients of every form that may be fast, at a small size, then grows the size with the best.
 async fn product(machine: &Machine) -> Result<Rate, Error> {
     const SIDES: [usize; 5] = [512, 1024, 2048, 4096, 8192];
-    let ways = machine.forms().iter().flat_map(|&form| [Product::Forward(form), Product::Gradient(form)]);
-    let mut best: Option<(Product, Rate)> = None;
+    let ways = machine.forms().iter().flat_map(|&form| [Way::Forward(form), Way::Gradient(form)]);
+    let mut best: Option<(Way, Rate)> = None;
     for way in ways {
         let rate = square(machine, way, SIDES[0], &Effort::GLANCE).await?;
         if best.as_ref().is_none_or(|(_, so_far)| rate.best > so_far.best || rate.fault.is_some()) {
@@ -87,7 +87,7 @@ async fn product(machine: &Machine) -> Result<Rate, Error> {
             }
         }
     }
-    let (way, mut rate) = best.unwrap_or((Product::Forward(Form::Plain), nothing()));
+    let (way, mut rate) = best.unwrap_or((Way::Forward(Form::Plain), nothing()));
     for side in SIDES {
         let fits = 4 * (side * side) as u64 <= machine.limit();
         // The next size takes eight times as long: from a fifth of a second on no better rate is to be had.
@@ -105,15 +105,15 @@ fn nothing() -> Rate {
 }
 
 /// One product of square matrices with whole numbers, of which some are computed anew.
-async fn square(machine: &Machine, way: Product, side: usize, effort: &Effort) -> Result<Rate, Error> {
+async fn square(machine: &Machine, way: Way, side: usize, effort: &Effort) -> Result<Rate, Error> {
     let mut plan = Plan::default();
     let [a, b, c] = ["a", "b", "c"].map(|name| plan.f32(name, side, side));
     let (bias, none) = (plan.f32("bias", 1, side), plan.tensor("none", Kind::Bits, 1, 1));
     let op: Op = match way {
-        Product::Forward(form) => {
+        Way::Forward(form) => {
             Linear { x: a, w: b, b: bias, mask: none, y: c, act: Activation::Identity, keep: 1.0, form }.into()
         }
-        Product::Gradient(form) => LinearDw { dy: a, x: b, dw: c, form }.into(),
+        Way::Gradient(form) => LinearDw { dy: a, x: b, dw: c, form }.into(),
     };
     plan.push(op);
     let mut engine = machine.engine(&plan).await?;
@@ -135,8 +135,8 @@ async fn square(machine: &Machine, way: Product, side: usize, effort: &Effort) -
     for place in 0..64u32 {
         let [row, col] = [0, 64].map(|seed| ((place + seed + 1).wrapping_mul(0x9E37_79B9) >> 8) as usize % side);
         let terms = (0..side).map(|k| match way {
-            Product::Forward(_) => element(0, row, k) * element(1, col, k),
-            Product::Gradient(_) => element(0, k, row) * element(1, k, col),
+            Way::Forward(_) => element(0, row, k) * element(1, col, k),
+            Way::Gradient(_) => element(0, k, row) * element(1, k, col),
         });
         let (expected, at) = (terms.sum::<f32>(), row * c.stride() + col);
         let found = engine.read(c, at..at + 1).await?.first().map_or(f32::NAN, |&word| f32::from_bits(word));

@@ -2,7 +2,7 @@
 
 use super::{Best, Checkpoints, Generation, Saved};
 use crate::error::Error;
-use crate::session::{Report, Snapshot, Wish};
+use crate::session::{EpochReport, Snapshot, Wish};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -50,7 +50,7 @@ impl Keeper {
 
     /// Takes note of an epoch whose record ends after so many bytes of `metrics.jsonl`, and wishes for a snapshot; unless
     /// the last is still being written, lest short epochs wait for the disk.
-    pub fn epoch(&mut self, report: &Report, metrics_bytes: u64) -> Wish {
+    pub fn epoch(&mut self, report: &EpochReport, metrics_bytes: u64) -> Wish {
         if !report.whole {
             // A run that goes on from here writes the whole epoch in place of this record.
             return Wish::Continue;

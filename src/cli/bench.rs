@@ -10,8 +10,8 @@ use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::bench::clock::Effort;
 use gpu_mlp::bench::device::{Device, Kind};
-use gpu_mlp::bench::preset::Preset;
 use gpu_mlp::bench::training::Demand;
+use gpu_mlp::bench::workload::Workload;
 use gpu_mlp::bench::{Report, dispatch, growth, roof, training};
 use gpu_mlp::config::{Config, Optimizer};
 use gpu_mlp::data::DataSet;
@@ -84,7 +84,7 @@ impl Bench {
         let data = self.data.open(ahead)?;
         let several = self.growth || self.kernels && !self.net.given;
         let mut report = Report::new(device, &data, Some(config).filter(|_| !several));
-        report.preset = self.net.preset;
+        report.workload = self.net.workload;
         let mut out = out();
         if !self.json {
             out.write_all(table::head(&report).as_bytes())?;
@@ -127,11 +127,13 @@ impl Bench {
         let config = &self.net.config;
         let mut tuned = config.clone();
         self.tune.choose(&mut tuned, data, machine).await?;
-        // What a preset must reach is known only of the data its peers learn, and of its own settings.
-        let known = self.net.preset.filter(|preset| {
-            data.name == "mnist" && config.epochs > 1 && *config == Config { epochs: config.epochs, ..preset.config() }
+        // What a workload must reach is known only of the data its peers learn, and of its own settings.
+        let known = self.net.workload.filter(|workload| {
+            data.name == "mnist"
+                && config.epochs > 1
+                && *config == Config { epochs: config.epochs, ..workload.config() }
         });
-        let demand = Demand { max_time, floor: self.floor, whole_floor: known.map(Preset::floor) };
+        let demand = Demand { max_time, floor: self.floor, whole_floor: known.map(Workload::floor) };
         let run = training::train(machine, &tuned, data, &demand).await?;
         // Once more at the end: the machine may have been busier at the beginning.
         if let Some(before) = report.roof.take() {
@@ -152,8 +154,8 @@ impl Bench {
         let configs = if self.net.given {
             vec![self.net.config.clone()]
         } else {
-            let adam = Config { optimizer: Optimizer::Adam, lr: 0.001, momentum: 0.0, ..Preset::K.config() };
-            Preset::ALL.map(Preset::config).into_iter().chain([adam]).collect()
+            let adam = Config { optimizer: Optimizer::Adam, lr: 0.001, momentum: 0.0, ..Workload::K.config() };
+            Workload::ALL.map(Workload::config).into_iter().chain([adam]).collect()
         };
         let roof = report.roof.clone();
         self.say(&table::dispatch_head())?;

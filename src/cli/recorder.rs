@@ -6,7 +6,7 @@ use super::sink::Sink;
 use gpu_mlp::Error;
 use gpu_mlp::checkpoint::Keeper;
 use gpu_mlp::metrics::Record;
-use gpu_mlp::session::{Finish, Inspection, Observer, Progress, Reason, Report, Snapshot, Wish};
+use gpu_mlp::session::{EpochReport, Finish, Inspection, Observer, Progress, Reason, Snapshot, Wish};
 use gpu_mlp::tensorboard::Board;
 use gpu_mlp::train::Score;
 use std::path::Path;
@@ -29,7 +29,7 @@ impl Observer for Recorder<'_> {
         self.interrupted().or(self.keeper.due())
     }
 
-    fn epoch(&mut self, report: &Report) -> Result<Wish, Error> {
+    fn epoch(&mut self, report: &EpochReport) -> Result<Wish, Error> {
         self.display.clear();
         self.sink.push(&Record::epoch(report, self.data))?;
         self.board.iter_mut().try_for_each(|board| board.epoch(report).map(drop))?;
@@ -83,7 +83,7 @@ fn scored(name: &str, score: &Score) -> String {
 }
 
 /// An epoch in a line.
-pub fn line(report: &Report, epochs: usize) -> String {
+pub fn line(report: &EpochReport, epochs: usize) -> String {
     let part = if report.whole { String::new() } else { format!(" to update {}", report.step) };
     let mut text = format!("epoch {}/{epochs}{part}  {}", report.epoch, scored("train", &report.train));
     for (name, score) in [("validation", &report.validation), ("test", &report.test)] {

@@ -21,7 +21,7 @@ use gpu_mlp::config::file::Ancestor;
 use gpu_mlp::config::{Config, file};
 use gpu_mlp::data::Split;
 use gpu_mlp::model::Mlp;
-use gpu_mlp::session::{Limits, Report, Session, Wish};
+use gpu_mlp::session::{EpochReport, Limits, Session, Wish};
 use gpu_mlp::tune::still_sound;
 use std::io::Write;
 use std::path::PathBuf;
@@ -206,7 +206,7 @@ impl Train {
     /// A batch of everything, and nothing written.
     async fn try_out(&self, mut session: Session<'_>, config: &Config) -> anyhow::Result<ExitCode> {
         let mut lines = Vec::new();
-        let mut heard = |report: &Report| {
+        let mut heard = |report: &EpochReport| {
             lines.push(line(report, config.epochs));
             Wish::Continue
         };

@@ -83,6 +83,26 @@ impl Kernel for Dropout {
     }
 }
 
+/// Dropout of part of a row, from column `first` on: values whose bit is set are multiplied by `scale`, the others are 0.
+///
+/// # Panics
+/// If `first` is not a multiple of 32, the width of a word of bits; parts of a product start at such columns.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub(super) fn drop_out(values: &mut [f32], bits: &[u32], first: usize, scale: f32) {
+    assert!(first.is_multiple_of(32), "a part of a row starts at column {first}");
+    let (whole, rest) = values.as_chunks_mut::<32>();
+    let last = bits.get(first / 32 + whole.len());
+    for (values, &word) in whole.iter_mut().zip(&bits[first / 32..]) {
+        // Without a branch, so that the compiler can use wide registers.
+        for (bit, value) in values.iter_mut().enumerate() {
+            *value *= (word >> bit & 1) as f32 * scale;
+        }
+    }
+    for (bit, value) in rest.iter_mut().enumerate() {
+        *value *= last.map_or(0.0, |word| (word >> bit & 1) as f32 * scale);
+    }
+}
+
 /// Draws a row of bits from counter `first` on, 32 counters and so 64 bits at a time: enough lanes to fill the widest
 /// registers twice, because one round must wait for the one before.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]

@@ -1,7 +1,7 @@
 //! x0\[b\] = normalise(pixels\[order\[cursor + b\]\]): the mini-batch, picked from the data set.
 
 use super::EPSILON;
-use super::product::drop_out;
+use super::dropout::drop_out;
 use crate::court::{Case, Fill};
 use crate::kernel::{Args, Bounds, Cost, Kernel, Now, Shader, Witness, expect, groups, read, write};
 use crate::tensor::{Id, Kind};

@@ -2,9 +2,9 @@
 //! [`super::tally`] and [`super::linear_dx`] do in four.
 
 use super::activation::{self, activate, slope};
-use super::product::drop_out;
+use super::dropout::drop_out;
 use super::softmax_xent::{row_bound, softmax};
-use super::{Activation, EPSILON, Form, Operand, Product};
+use super::{Activation, EPSILON, Form, Gemm, Operand};
 use crate::court::{Case, Fill};
 use crate::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update, write};
 use crate::tensor::{Id, Kind};
@@ -76,10 +76,10 @@ impl Head {
     }
 
     /// x·wᵀ or dlogits·w, for some rows.
-    fn product<'a>(&self, rows: usize, k: usize, n: usize, a: &'a [f32], b: Operand<'a>) -> Product<'a> {
+    fn product<'a>(&self, rows: usize, k: usize, n: usize, a: &'a [f32], b: Operand<'a>) -> Gemm<'a> {
         let wide = |cols: usize| cols.next_multiple_of(4);
         let a = Operand::rows(a, wide(k));
-        Product { m: rows, k, n, a, b, alpha: 1.0, beta: 0.0, stride: wide(n), columns: false }
+        Gemm { m: rows, k, n, a, b, alpha: 1.0, beta: 0.0, stride: wide(n), columns: false }
     }
 }
 
@@ -134,8 +134,8 @@ impl Kernel for Head {
         let (wide, narrow, scale) = (self.x.stride(), self.dlogits.stride(), 1.0 / self.keep);
         let rows = Head::record_rows(batch);
         let record = &mut record[4 * rows * now.slot as usize..][..4 * rows];
-        // Parts of one size, whatever the number of threads (see `Product::run`), and whole rows of the record.
-        let part = if Product::is_worth_sharing(batch * inputs * classes) { 64 } else { batch.next_multiple_of(ROWS) };
+        // Parts of one size, whatever the number of threads (see `Gemm::run`), and whole rows of the record.
+        let part = if Gemm::is_worth_sharing(batch * inputs * classes) { 64 } else { batch.next_multiple_of(ROWS) };
         let parts = dlogits.par_chunks_mut(part * narrow).zip(dx.par_chunks_mut(part * wide));
         let parts = parts.zip(record.par_chunks_mut(part / ROWS * 4)).zip(x.par_chunks(part * wide));
         parts.enumerate().for_each(|(number, (((dlogits, dx), record), x))| {

@@ -1,9 +1,9 @@
 //! y = act(x·wᵀ + b) ⊙ mask: a layer's forward step.
 
 use super::activation::{self, activate};
+use super::dropout::drop_out;
 use super::half::{factor, roundings, with_factors};
-use super::product::drop_out;
-use super::{Activation, EPSILON, Form, Op, Operand, Product};
+use super::{Activation, EPSILON, Form, Gemm, Op, Operand};
 use crate::court::{Case, Fill};
 use crate::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, read, write};
 use crate::tensor::{Id, Kind};
@@ -97,7 +97,7 @@ impl Kernel for Linear {
         let (mask, y) = (args.words(3), args.f32_mut(4));
         let (stride, outputs, scale) = (self.y.stride(), self.y.cols, 1.0 / self.keep);
         with_factors(self.form, x, 1.0, w, |x, w| {
-            let product = Product {
+            let product = Gemm {
                 m: self.y.rows,
                 k: self.x.cols,
                 n: outputs,

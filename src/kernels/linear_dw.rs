@@ -3,7 +3,7 @@
 use super::half::{factor, loss_scale, roundings, with_factors};
 use super::linear::SIZES;
 use super::linear_dx::SCALED;
-use super::{EPSILON, Form, Operand, Product};
+use super::{EPSILON, Form, Gemm, Operand};
 use crate::court::{Case, Fill};
 use crate::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, read, update};
 use crate::tensor::{Id, Kind};
@@ -76,7 +76,7 @@ impl Kernel for LinearDw {
         let (dy, x, dw) = (args.f32(0), args.f32(1), args.f32_mut(2));
         let stride = self.dw.stride();
         with_factors(self.form, dy, loss_scale(now.batch), x, |dy, x| {
-            let product = Product {
+            let product = Gemm {
                 m: self.dw.rows,
                 k: self.x.rows,
                 // The padding of x is zero, so a product over whole rows writes the padding of dw too.

@@ -1,10 +1,10 @@
 //! dx = (dy·w) ⊙ act'(x) ⊙ mask: the error signal δ, one layer down.
 
 use super::activation::{self, slope};
+use super::dropout::drop_out;
 use super::half::{factor, loss_scale, roundings, with_factors};
 use super::linear::SIZES;
-use super::product::drop_out;
-use super::{Activation, EPSILON, Form, Operand, Product};
+use super::{Activation, EPSILON, Form, Gemm, Operand};
 use crate::court::{Case, Fill};
 use crate::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, read, write};
 use crate::tensor::{Id, Kind};
@@ -100,7 +100,7 @@ impl Kernel for LinearDx {
         let (mask, dx) = (args.words(3), args.f32_mut(4));
         let (stride, cols, scale) = (self.dx.stride(), self.dx.cols, 1.0 / self.keep);
         with_factors(self.form, dy, loss_scale(now.batch), w, |dy, w| {
-            let product = Product {
+            let product = Gemm {
                 m: self.dx.rows,
                 k: self.w.rows,
                 n: cols,

@@ -10,7 +10,9 @@ pub mod average;
 pub mod clip;
 pub mod dead;
 pub mod dropout;
+mod form;
 pub mod gather;
+mod gemm;
 pub mod half;
 pub mod head;
 pub mod linear;
@@ -18,7 +20,6 @@ pub mod linear_db;
 pub mod linear_dw;
 pub mod linear_dx;
 pub mod momentum;
-mod product;
 pub mod rmsprop;
 pub mod sgd;
 pub mod softmax_xent;
@@ -28,7 +29,8 @@ pub mod tally;
 pub mod update;
 
 pub use activation::Activation;
-pub use product::{Form, Operand, Product};
+pub use form::Form;
+pub use gemm::{Gemm, Operand};
 
 use crate::court::Case;
 use crate::kernel::{Kernel, Shader};

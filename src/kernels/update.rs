@@ -4,7 +4,7 @@ mod bounds;
 mod cases;
 mod shaders;
 
-use super::{Form, Operand, Product, adam, linear_db::add_rows, momentum, rmsprop, sgd};
+use super::{Form, Gemm, Operand, adam, linear_db::add_rows, momentum, rmsprop, sgd};
 use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect};
 use crate::tensor::{Id, Kind};
 pub use cases::cases;
@@ -91,8 +91,8 @@ impl Update {
     }
 
     /// The gradient of the weights, for `finish` to use row by row.
-    fn product<'a>(&self, dy: &'a [f32], x: &'a [f32]) -> Product<'a> {
-        Product {
+    fn product<'a>(&self, dy: &'a [f32], x: &'a [f32]) -> Gemm<'a> {
+        Gemm {
             m: self.w.rows,
             k: self.x.rows,
             n: self.w.stride(),
@@ -187,12 +187,12 @@ impl Kernel for Update {
         match (self.rule, state) {
             (Rule::Sgd, _) => {
                 // The product's own weights do the step: w ← (1 − lr·l2)·w − lr·dyᵀ·x.
-                Product { alpha: -now.lr, beta: 1.0 - now.lr * l2, ..product }.run([w], |_, _, _| {});
+                Gemm { alpha: -now.lr, beta: 1.0 - now.lr * l2, ..product }.run([w], |_, _, _| {});
                 sgd::descend(b, db, now.lr, 0.0);
             }
             (Rule::Momentum { nesterov: false }, [v, v_b, ..]) if l2 == 0.0 => {
                 // Straight into the velocity: v ← μ·v + dyᵀ·x.
-                Product { beta: now.momentum, ..product }.run([v, w], |_, _, [v, w]| sgd::descend(w, v, now.lr, 0.0));
+                Gemm { beta: now.momentum, ..product }.run([v, w], |_, _, [v, w]| sgd::descend(w, v, now.lr, 0.0));
                 momentum::descend(b, v_b, db, now, 0.0, false);
             }
             (Rule::Momentum { nesterov }, [v, v_b, ..]) => {

@@ -2,7 +2,7 @@
 
 use super::{EVAL_BATCH, Evaluation, LayerIds, Sizes, Source};
 use crate::config::{Config, Optimizer, PlanKind};
-use crate::forms::Product;
+use crate::forms::MatmulShape;
 use crate::kernels::Activation;
 use crate::kernels::adam::Adam;
 use crate::kernels::dropout::Dropout;
@@ -161,7 +161,7 @@ impl<'a> Builder<'a> {
             let name = if last { format!("{split}_logits") } else { format!("{split}_h{}", number + 1) };
             let y = self.plan.f32(name, micro, ids.w.rows);
             let act = if last { Activation::Identity } else { self.config.activation() };
-            let form = self.sizes.forms.of(Product::linear(x, ids.w));
+            let form = self.sizes.forms.of(MatmulShape::linear(x, ids.w));
             let [w, b] = ids.evaluated();
             self.plan.push(Linear { x, w, b, mask: none, y, act, keep: 1.0, form });
             x = y;

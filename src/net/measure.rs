@@ -2,7 +2,7 @@
 
 use super::build::{Builder, Layer};
 use crate::config::ActivationName;
-use crate::forms::Product;
+use crate::forms::MatmulShape;
 use crate::kernels::average::Average;
 use crate::kernels::clip::Clip;
 use crate::kernels::dead::Dead;
@@ -75,7 +75,7 @@ impl Builder<'_> {
             let (dw, db) = gradients.unwrap_or_else(|| {
                 let (dy, x) = (deltas[number], activations[number]);
                 let (dw, db) = (self.plan.grad(ids.w), self.plan.grad(ids.b));
-                let form = self.sizes.forms.of(Product::linear_dw(dy, x));
+                let form = self.sizes.forms.of(MatmulShape::linear_dw(dy, x));
                 self.plan.push(LinearDw { dy, x, dw, form });
                 self.plan.push(LinearDb { dy, db });
                 (dw, db)

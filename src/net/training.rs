@@ -3,7 +3,7 @@
 use super::build::{Builder, Layer};
 use super::{Source, Training};
 use crate::config::{HealthName, Upload};
-use crate::forms::Product;
+use crate::forms::MatmulShape;
 use crate::kernels::average::Average;
 use crate::kernels::gather::Gather;
 use crate::kernels::head::{self, Head};
@@ -82,7 +82,7 @@ impl Builder<'_> {
         for (number, (ids, _)) in layers[..layers.len() - 1].iter().enumerate() {
             let y = self.plan.f32(format!("h{}", number + 1), micro, ids.w.rows);
             let (x, keep, mask) = (activations[number], self.keep(number + 1), masks[number + 1]);
-            let (act, form) = (self.config.activation(), self.sizes.forms.of(Product::linear(x, ids.w)));
+            let (act, form) = (self.config.activation(), self.sizes.forms.of(MatmulShape::linear(x, ids.w)));
             self.plan.push(Linear { x, w: ids.w, b: ids.b, mask, y, act, keep, form });
             activations.push(y);
         }
@@ -105,7 +105,7 @@ impl Builder<'_> {
             return;
         }
         let (logits, mask) = (self.plan.f32("logits", x.rows, self.sizes.classes), self.none);
-        let form = self.sizes.forms.of(Product::linear(x, w));
+        let form = self.sizes.forms.of(MatmulShape::linear(x, w));
         self.plan.push(Linear { x, w, b, mask, y: logits, act: Activation::Identity, keep: 1.0, form });
         let score = self.plan.f32("score", x.rows, 2);
         self.plan.push(SoftmaxXent { logits, t, score, dlogits, smoothing });
@@ -119,12 +119,12 @@ impl Builder<'_> {
             if number > 0 && !(pass.headed && number + 1 == layers.len()) {
                 let dx = self.plan.grad(x);
                 let (act, keep, mask) = (self.config.activation(), self.keep(number), pass.masks[number]);
-                let form = self.sizes.forms.of(Product::linear_dx(dy, ids.w));
+                let form = self.sizes.forms.of(MatmulShape::linear_dx(dy, ids.w));
                 self.plan.push(LinearDx { dy, w: ids.w, x, mask, dx, act, keep, form });
                 pass.deltas[number - 1] = dx;
             }
             if let Some((dw, db)) = *gradients {
-                let form = self.sizes.forms.of(Product::linear_dw(dy, x));
+                let form = self.sizes.forms.of(MatmulShape::linear_dw(dy, x));
                 self.plan.push(LinearDw { dy, x, dw, form });
                 self.plan.push(LinearDb { dy, db });
             }
@@ -147,7 +147,7 @@ impl Builder<'_> {
             }
             let (dy, x, rule, form) = (pass.deltas[number], pass.activations[number], self.rule(), Form::Tiled);
             let update = Update { dy, x, w: ids.w, b: ids.b, state: ids.state.clone(), l2, rule, form };
-            let form = self.sizes.forms.of(Product::update(&update));
+            let form = self.sizes.forms.of(MatmulShape::update(&update));
             self.plan.push(Update { form, ..update });
         }
         for (ids, _) in layers {

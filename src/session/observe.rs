@@ -19,7 +19,7 @@ pub trait Observer {
     ///
     /// # Errors
     /// Whatever goes wrong ends the run.
-    fn epoch(&mut self, report: &Report) -> Result<Wish, Error>;
+    fn epoch(&mut self, report: &EpochReport) -> Result<Wish, Error>;
 
     /// Whether [`Observer::inspect`] is wanted after each epoch; it costs another pass over the split that scores epochs.
     fn inspects(&self) -> bool {
@@ -49,8 +49,8 @@ pub trait Observer {
 }
 
 /// A callback per epoch.
-impl<F: FnMut(&Report) -> Wish> Observer for F {
-    fn epoch(&mut self, report: &Report) -> Result<Wish, Error> {
+impl<F: FnMut(&EpochReport) -> Wish> Observer for F {
+    fn epoch(&mut self, report: &EpochReport) -> Result<Wish, Error> {
         Ok(self(report))
     }
 }
@@ -127,7 +127,7 @@ pub struct Progress {
 
 /// What an epoch came to.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct EpochReport {
     /// Its number, from 1.
     pub epoch: usize,
     /// Updates made in the run so far.

@@ -3,7 +3,7 @@
 use super::EventFile;
 use crate::error::Error;
 use crate::picture::{confusion, first_layer};
-use crate::session::{Inspection, Observer, Report, Wish};
+use crate::session::{EpochReport, Inspection, Observer, Wish};
 use crate::train::Score;
 use std::path::Path;
 
@@ -52,7 +52,7 @@ fn scored(split: &str, score: &Score) -> [(String, f64); 2] {
 }
 
 impl Observer for Board {
-    fn epoch(&mut self, report: &Report) -> Result<Wish, Error> {
+    fn epoch(&mut self, report: &EpochReport) -> Result<Wish, Error> {
         let mut scalars = Vec::new();
         let splits = [("train", Some(report.train)), ("validation", report.validation), ("test", report.test)];
         for (split, score) in splits {

@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::forms::Product;
+use crate::forms::MatmulShape;
 use crate::kernel::Now;
 use crate::kernels::linear::Linear;
 use crate::kernels::linear_dw::LinearDw;
@@ -33,7 +33,7 @@ pub(super) async fn fastest(
     machine: &Machine,
     forms: &[Form],
     op: &Op,
-    product: Product,
+    product: MatmulShape,
     allowed: Duration,
 ) -> Result<Form, Error> {
     let begin = Instant::now();
@@ -72,7 +72,7 @@ fn pick(times: &[(Form, Duration)]) -> Form {
 }
 
 /// Smaller sizes of about the same proportions.
-fn shrunk(product: Product) -> Product {
+fn shrunk(product: MatmulShape) -> MatmulShape {
     let mut small = product;
     while small.multiply_adds() > SMALL {
         let largest = small.batch.max(small.inputs).max(small.outputs);
@@ -85,7 +85,12 @@ fn shrunk(product: Product) -> Product {
 }
 
 /// Time of one dispatch in each form, the hopeless ones left out.
-async fn measure(machine: &Machine, op: &Op, product: Product, forms: &[Form]) -> Result<Vec<(Form, Duration)>, Error> {
+async fn measure(
+    machine: &Machine,
+    op: &Op,
+    product: MatmulShape,
+    forms: &[Form],
+) -> Result<Vec<(Form, Duration)>, Error> {
     let (plan, output) = stage(op, product, forms);
     let mut engine = machine.engine(&plan).await?;
     let mut times = Vec::new();
@@ -119,9 +124,9 @@ async fn once(engine: &mut dyn Engine, steps: Range<usize>, output: Id) -> Resul
 
 /// A plan of the product alone, [`COPIES`] times in each form, and the tensor it writes. The values are zeros: they take
 /// as long as any.
-fn stage(op: &Op, product: Product, forms: &[Form]) -> (Plan, Id) {
+fn stage(op: &Op, product: MatmulShape, forms: &[Form]) -> (Plan, Id) {
     let mut plan = Plan::default();
-    let Product { batch, inputs, outputs, .. } = product;
+    let MatmulShape { batch, inputs, outputs, .. } = product;
     let x = plan.f32("x", batch, inputs);
     let y = plan.f32("y", batch, outputs);
     let w = plan.f32("w", outputs, inputs);
@@ -184,7 +189,7 @@ mod tests {
     fn large_products_shrink_to_a_size_that_is_soon_timed_and_small_ones_stay() {
         for sizes in [(1, 1, 1), (64, 784, 128), (60_000, 784, 1), (1024, 2048, 2048), (1, 1 << 20, 1 << 20)] {
             let (batch, inputs, outputs) = sizes;
-            let product = Product { kernel: "linear", batch, inputs, outputs };
+            let product = MatmulShape { kernel: "linear", batch, inputs, outputs };
             let small = shrunk(product);
             assert!(small.multiply_adds() <= SMALL && small.multiply_adds() > 0, "{small}");
             assert_eq!(small == product, product.multiply_adds() <= SMALL, "{small}");

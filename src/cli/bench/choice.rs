@@ -2,13 +2,13 @@
 
 use crate::cli::settings::NetOptions;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
-use gpu_mlp::bench::preset::Preset;
+use gpu_mlp::bench::workload::Workload;
 use gpu_mlp::config::Config;
 
 /// `--config`, and the net options that are put over it.
 pub struct NetChoice {
     /// The configuration that was named.
-    pub preset: Option<Preset>,
+    pub workload: Option<Workload>,
     /// All settings.
     pub config: Config,
     /// Whether anything was said.
@@ -17,12 +17,12 @@ pub struct NetChoice {
 
 impl FromArgMatches for NetChoice {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let preset = matches.get_one::<Preset>(CONFIG).copied();
+        let workload = matches.get_one::<Workload>(CONFIG).copied();
         let options = NetOptions::from_arg_matches(matches)?;
-        let config = preset.map_or_else(Config::default, Preset::config).with(options.settings());
+        let config = workload.map_or_else(Config::default, Workload::config).with(options.settings());
         let config = config.map_err(|error| clap::Error::raw(clap::error::ErrorKind::InvalidValue, error))?;
-        let given = preset.is_some() || !options.settings().is_empty();
-        Ok(NetChoice { preset, config, given })
+        let given = workload.is_some() || !options.settings().is_empty();
+        Ok(NetChoice { workload, config, given })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -38,7 +38,7 @@ impl Args for NetChoice {
         let config = Arg::new(CONFIG)
             .long(CONFIG)
             .value_name("S|K|W")
-            .value_parser(value_parser!(Preset))
+            .value_parser(value_parser!(Workload))
             .help("A configuration that peers train too: S 784-128-10, K 784-512-512-10, W 784-2048-2048-10")
             .help_heading("Net");
         NetOptions::augment_args(command.arg(config))

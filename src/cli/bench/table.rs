@@ -11,8 +11,8 @@ use std::fmt::Write as _;
 
 /// What is measured on what.
 pub fn head(report: &Report) -> String {
-    let Report { device, preset, data, train_samples, profile, version, .. } = report;
-    let name = preset.map_or(String::new(), |preset| format!("{preset:?}: "));
+    let Report { device, workload, data, train_samples, profile, version, .. } = report;
+    let name = workload.map_or(String::new(), |workload| format!("{workload:?}: "));
     let net = report.config.as_ref().map_or("several nets".into(), |config| {
         let Config { hidden, activation, batch_size, keep_prob, optimizer, lr, momentum, .. } = config;
         let (optimizer, activation) = (word(optimizer), word(activation));

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 /// A net, an optimizer and a batch size that every peer trains too. All: ReLU, pixels in 0 … 1, a constant learning rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Preset {
+pub enum Workload {
     /// 784-128-10, SGD 0.1, batch 64: bound by synchronisation.
     S,
     /// 784-512-512-10, keep 0.8, momentum 0.9, rate 0.05, batch 128: what many would train.
@@ -15,16 +15,16 @@ pub enum Preset {
     W,
 }
 
-impl Preset {
+impl Workload {
     /// All of them.
-    pub const ALL: [Preset; 3] = [Preset::S, Preset::K, Preset::W];
+    pub const ALL: [Workload; 3] = [Workload::S, Workload::K, Workload::W];
 
     /// Its settings.
     pub fn config(self) -> Config {
         let plain = Config { lr: 0.1, schedule: Schedule::Constant, normalize: Normalize::Unit, ..Config::default() };
         match self {
-            Preset::S => Config { hidden: vec![128], batch_size: BatchSize::Samples(64), ..plain },
-            Preset::K => Config {
+            Workload::S => Config { hidden: vec![128], batch_size: BatchSize::Samples(64), ..plain },
+            Workload::K => Config {
                 hidden: vec![512, 512],
                 batch_size: BatchSize::Samples(128),
                 keep_prob: 0.8,
@@ -32,26 +32,26 @@ impl Preset {
                 momentum: 0.9,
                 ..plain
             },
-            Preset::W => Config { hidden: vec![2048, 2048], batch_size: BatchSize::Samples(1024), ..plain },
+            Workload::W => Config { hidden: vec![2048, 2048], batch_size: BatchSize::Samples(1024), ..plain },
         }
     }
 
     /// Test accuracy on MNIST that two epochs or more must reach; each is below what every peer has after two or three.
     pub fn floor(self) -> f64 {
         match self {
-            Preset::S | Preset::K => 0.94,
-            Preset::W => 0.84,
+            Workload::S | Workload::K => 0.94,
+            Workload::W => 0.84,
         }
     }
 }
 
-impl FromStr for Preset {
+impl FromStr for Workload {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
-            "S" | "s" => Ok(Preset::S),
-            "K" | "k" => Ok(Preset::K),
-            "W" | "w" => Ok(Preset::W),
+            "S" | "s" => Ok(Workload::S),
+            "K" | "k" => Ok(Workload::K),
+            "W" | "w" => Ok(Workload::W),
             _ => Err("the configurations are S, K and W".into()),
         }
     }

@@ -1,0 +1,67 @@
+//! Which shader computes a matrix product.
+
+use serde::{Deserialize, Serialize};
+
+/// Which of a product's shaders to run. All give the same result; they differ in what adapters and shapes they suit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Form {
+    /// Straight from memory, a few outputs an invocation: short, and right for any shape.
+    #[default]
+    Plain,
+    /// Tiles of 32×32 in workgroup memory, for GPUs.
+    Tiled,
+    /// Tiles in registers only, for software adapters.
+    Regs,
+    /// Tiles of 64×64 in workgroup memory, for large products on GPUs.
+    Wide,
+    /// Tiles of 16×16, each sum shared among sixteen invocations: for small outputs and long sums on GPUs.
+    Split,
+    /// Mixed precision: as `Tiled`, with factors in half precision.
+    Half,
+    /// Mixed precision on cooperative matrices, where a device has them.
+    Coop,
+}
+
+impl Form {
+    /// The forms in single precision.
+    pub const SINGLE: [Form; 5] = [Form::Plain, Form::Tiled, Form::Regs, Form::Wide, Form::Split];
+    /// The forms in mixed precision.
+    pub const MIXED: [Form; 2] = [Form::Half, Form::Coop];
+
+    /// Every form, for tests and benchmarks.
+    pub fn all() -> impl Iterator<Item = Form> {
+        Form::SINGLE.into_iter().chain(Form::MIXED)
+    }
+
+    /// Whether it rounds its factors to half precision.
+    pub fn is_half(self) -> bool {
+        Form::MIXED.contains(&self)
+    }
+
+    /// As it is written in files and shown to people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Form::Plain => "plain",
+            Form::Tiled => "tiled",
+            Form::Regs => "regs",
+            Form::Wide => "wide",
+            Form::Split => "split",
+            Form::Half => "half",
+            Form::Coop => "coop",
+        }
+    }
+
+    /// Workgroups for an output of `rows` × `cols` values when the plain form makes `plain_rows` × 4 an invocation.
+    pub(crate) fn groups(self, rows: usize, cols: usize, plain_rows: usize) -> u32 {
+        let tiles = |height: usize, width: usize| rows.div_ceil(height) * cols.div_ceil(width);
+        match self {
+            Form::Plain => crate::kernel::groups(tiles(plain_rows, 4), 64),
+            Form::Tiled | Form::Half | Form::Coop => crate::kernel::groups(tiles(32, 32), 1),
+            Form::Regs => crate::kernel::groups(tiles(16, 16), 16),
+            Form::Wide => crate::kernel::groups(tiles(64, 64), 1),
+            Form::Split => crate::kernel::groups(tiles(16, 16), 1),
+        }
+    }
+}
