@@ -205,12 +205,6 @@ impl History {
         Some(())
     }
 
-    /// The latest measurement of the test split, in share of hits: of the model at the end, else of the last epoch that has one.
-    pub fn test_accuracy(&self) -> Option<f64> {
-        let at_the_end = self.end.as_ref().and_then(|end| end.test_accuracy);
-        at_the_end.or_else(|| self.epochs.iter().rev().find_map(|epoch| epoch.test_accuracy))
-    }
-
     /// Seconds of training alone; none before the first epoch.
     pub fn training_seconds(&self) -> Option<f64> {
         self.epochs.iter().filter_map(|epoch| epoch.seconds).reduce(|a, b| a + b)

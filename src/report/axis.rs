@@ -230,7 +230,8 @@ mod tests {
         // Two layers over ten epochs.
         assert_eq!(lowest((0..20).map(|at| if at % 2 == 0 { 1e-8 } else { 1.0 })), 1e-8);
         // Each layer of a deep net a hundredth of the next.
-        assert_eq!(lowest((0..30).map(|layer| 100f64.powi(-layer))), 100f64.powi(-29));
+        let layers: Vec<f64> = (0..30).map(|layer| 100f64.powi(-layer)).collect();
+        assert_eq!(lowest(layers.iter().copied()), layers[29]);
         assert!(lowest([0.0, f64::NAN].into_iter()) > 0.0);
     }
 
