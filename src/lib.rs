@@ -42,7 +42,7 @@
 //! use gpu_mlp::config::Config;
 //! use gpu_mlp::data::{DataSet, Split};
 //! use gpu_mlp::machine::{EngineName, Machine};
-//! use gpu_mlp::session::{Limits, EpochReport, Session, Wish};
+//! use gpu_mlp::session::{EpochReport, Limits, Session, Wish};
 //!
 //! # fn main() -> Result<(), gpu_mlp::Error> {
 //! // Points of a plane, two bytes each; the class says on which side of the diagonal they lie.
