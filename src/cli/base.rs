@@ -39,10 +39,9 @@ fn other_ways(history: &History, limits: &Limits) -> Vec<String> {
         .map(|change| format!("was changed on its way, {change}; this run is not the same"))
         .collect();
     let reason = history.end.as_ref().map_or("cut_off", |end| end.reason.as_deref().unwrap_or_default());
-    let step = history.epochs.last().and_then(|epoch| epoch.step);
-    if let (false, "max_steps" | "max_time" | "interrupted" | "cut_off", Some(step)) =
-        (step.is_some() && limits.max_steps == step, reason, step)
-    {
+    let early = ["max_steps", "max_time", "interrupted", "cut_off"].contains(&reason);
+    let step = history.epochs.last().and_then(|epoch| epoch.step).filter(|_| early);
+    if let Some(step) = step.filter(|&step| limits.max_steps != Some(step)) {
         let how = reason.replace('_', " ");
         notes.push(format!("ended after update {step} ({how}): for the same model give --max-steps {step}"));
     }
