@@ -122,7 +122,9 @@ impl Header {
     /// What is another in a record that follows: `lr 0.1, then 0.05`.
     fn differences(&self, now: &Header) -> Vec<String> {
         let named = |of: &Header| {
-            let text = [("data", &of.data), ("engine", &of.engine), ("device", &of.device), ("version", &of.version)];
+            let hash = ("data_sha256", &of.data_sha256);
+            let text =
+                [("data", &of.data), hash, ("engine", &of.engine), ("device", &of.device), ("version", &of.version)];
             let text = text.map(|(name, text)| (name.to_string(), Value::from(text.as_str())));
             let settings = of.config.iter().map(|(name, value)| (name.clone(), value.clone()));
             text.into_iter().chain(settings).collect::<Map<String, Value>>()
@@ -215,5 +217,19 @@ impl History {
         let trained = |epoch: &Epoch| Some((epoch.images_per_second? * epoch.seconds?, epoch.seconds?));
         let (images, seconds) = self.epochs.iter().filter_map(trained).fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
         (seconds > 0.0).then(|| images / seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::History;
+
+    #[test]
+    fn other_data_of_the_same_name_are_a_change() {
+        let run = |hash: &str| format!(r#"{{"type":"run","data":"mine","data_sha256":"{hash}"}}"#);
+        let lines = [run("one"), r#"{"type":"resume","step":7}"#.into(), run("two")].join("\n");
+        let history = History::parse(&lines).expect("it says what was run");
+        assert_eq!(history.changes, [r#"after update 7: data_sha256 "one", then "two""#]);
+        assert_eq!((history.header.data_sha256.as_str(), history.resumed), ("two", Some(7)));
     }
 }
