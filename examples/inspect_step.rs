@@ -4,10 +4,10 @@
 
 use gpu_mlp::config::{Config, PlanKind};
 use gpu_mlp::data::digits;
-use gpu_mlp::kernel::Access;
-use gpu_mlp::machine::{EngineName, Machine};
-use gpu_mlp::steps::Trial;
-use gpu_mlp::tensor::Kind;
+use gpu_mlp::engine::machine::{EngineName, Machine};
+use gpu_mlp::plan::kernel::Access;
+use gpu_mlp::plan::tensor::Kind;
+use gpu_mlp::train::steps::Trial;
 
 async fn inspect() -> Result<(), gpu_mlp::Error> {
     let data = digits::generate(&digits::Options { train: 640, test: 64, seed: 1 });
@@ -23,7 +23,7 @@ async fn inspect() -> Result<(), gpu_mlp::Error> {
     let (range, now) = trial.work[0].clone();
     for step in range {
         engine.run(&[(step..step + 1, now)]).await?;
-        let kernel = trial.net.plan.steps[step].kernel();
+        let kernel = &trial.net.plan.steps[step];
         for (id, arg) in kernel.tensors().into_iter().zip(kernel.shader().args) {
             if arg.access == Access::Read || id.kind != Kind::F32 {
                 continue;

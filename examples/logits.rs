@@ -4,10 +4,10 @@
 
 use gpu_mlp::Error;
 use gpu_mlp::data::{self, Choice, Request};
-use gpu_mlp::feed::Feed;
-use gpu_mlp::machine::{EngineName, Machine};
-use gpu_mlp::model_file;
+use gpu_mlp::engine::machine::{EngineName, Machine};
 use gpu_mlp::net::{Net, Sizes};
+use gpu_mlp::run::model_file;
+use gpu_mlp::train::feed::Feed;
 use gpu_mlp::train::{evaluate, load_parameters};
 use std::path::Path;
 
@@ -48,7 +48,7 @@ fn main() {
     match pollster::block_on(logits(&model, engine)) {
         Ok(text) => print!("{text}"),
         Err(error) => {
-            eprintln!("error: {error}\nnext: {}", error.next());
+            eprintln!("error: {error}");
             std::process::exit(1);
         }
     }

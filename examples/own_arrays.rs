@@ -2,12 +2,12 @@
 //!
 //! `cargo run --release --example own_arrays`
 
-use gpu_mlp::assess::assess;
 use gpu_mlp::config::{ActivationName, Config, Schedule};
 use gpu_mlp::data::{DataSet, Split};
-use gpu_mlp::machine::{EngineName, Machine};
-use gpu_mlp::model_file::Description;
-use gpu_mlp::session::{EpochReport, Limits, Reason, Session, Wish};
+use gpu_mlp::engine::machine::{EngineName, Machine};
+use gpu_mlp::results::assess::assess;
+use gpu_mlp::run::model_file::Description;
+use gpu_mlp::train::session::{EpochReport, Limits, Reason, Session, Wish};
 
 /// Points of a plane, two bytes each; the class is the ring about the middle that a point lies in.
 fn points(count: u32, seed: u32) -> Split {

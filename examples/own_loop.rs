@@ -4,10 +4,10 @@
 
 use gpu_mlp::config::Config;
 use gpu_mlp::data::digits;
-use gpu_mlp::machine::{EngineName, Machine};
-use gpu_mlp::model::Mlp;
+use gpu_mlp::engine::machine::{EngineName, Machine};
+use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::net::{Net, Sizes};
-use gpu_mlp::steps::Steps;
+use gpu_mlp::train::steps::Steps;
 use gpu_mlp::train::{Score, evaluate, normalization, prepare, shuffled};
 
 async fn train() -> Result<(), gpu_mlp::Error> {

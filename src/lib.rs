@@ -5,14 +5,14 @@
 //! On disk a digit is 784 bytes in an IDX file. [`data`] finds the file, checks its hash and reads it; where there is no
 //! MNIST, [`data::digits`] draws digits of its own.
 //!
-//! [`config`] says what a run is made of, and [`model`] draws the first weights, with the random streams of [`rng`]. [`net`]
-//! lays both out as a [`plan`]: named [`tensor`]s and a list of dispatches. A dispatch is a [`kernel`], of which [`kernels`]
-//! has one a page: formula, shapes, twin, error bound, cases. A twin is the same function in plain Rust: the CPU engine is a
-//! loop over twins, and the court holds every shader to its twin.
+//! [`config`] holds the settings of a run. [`net::mlp`] draws the first weights from the random streams of [`base::rng`], and
+//! [`net`] turns settings into a [`plan`]: named tensors ([`plan::tensor`]) and a list of dispatches. A dispatch is a kernel
+//! ([`plan::kernel`]). [`kernels`] has one page for each: formula, shapes, twin, error bound, cases. A twin is the same
+//! function in plain Rust. The CPU engine is a loop over twins, and the parity tests compare every shader with its twin.
 //!
-//! With its siblings the digit crosses the bus once, as bytes ([`feed`]). A [`session`] is a run of epochs and what is asked
-//! after each; [`train`] shuffles and trains them, and [`steps`] cuts the order into batches of B. For one hidden layer of H
-//! units and for C classes a step is, as the textbook has it (`--plan plain`):
+//! The digit crosses the bus once, as bytes, with all the others ([`train::feed`]). A session ([`train::session`]) is a run of
+//! epochs and what is decided after each. A [`train::Trainer`] shuffles and trains them, and [`train::steps`] cuts the order of
+//! samples into batches of B. For one hidden layer of H units and C classes, the textbook's step (`--plan plain`) is:
 //!
 //! | kernel | what it makes |
 //! |---|---|
@@ -29,20 +29,21 @@
 //! The default plan does the same in fewer dispatches: [`kernels::head`] goes from `h1` to `dh1` and the record at once (for
 //! up to 16 classes), and [`kernels::update`] uses a layer's gradients where it makes them, so that they take no memory.
 //!
-//! An [`engine`] does what the plan says: [`cpu`] as a loop over the twins, [`gpu`] as compute passes; [`machine`] chooses,
-//! and [`tune`] finds the fastest of the [`forms`] of each product. [`court`] compares the two. What one step leaves to the
-//! next is kept in a [`checkpoint`], from which a run goes on to the bit. [`assess`] says how good the result is,
-//! [`model_file`] and [`metrics`] write it down, [`history`] reads the record back and [`report`] makes a page of it;
-//! [`mod@bench`] says how fast it came about, and [`mod@lr_find`] which learning rate to begin with. [`export`] writes models
-//! for other programs, [`state_dict`] reads theirs, and [`tensorboard`] shows a run while it goes.
+//! An [`engine`] runs the plan: [`engine::cpu`] as a loop over the twins, [`engine::gpu`] as compute passes.
+//! [`engine::machine`] chooses one, [`measure::tune`] finds the fastest form of each matrix product ([`kernels::forms`]), and
+//! [`engine::parity`] compares two engines.
+//!
+//! The run folder ([`run`]) keeps the settings, the metrics, the model, and checkpoints: what one step leaves to the next, so
+//! that a resumed run is bit-identical to one that was never stopped. [`results`] says how good the model is, draws the
+//! report, and writes ONNX and TensorBoard files. [`measure`] says how fast all of this is.
 //!
 //! # Train on your own arrays
 //!
 //! ```
 //! use gpu_mlp::config::Config;
 //! use gpu_mlp::data::{DataSet, Split};
-//! use gpu_mlp::machine::{EngineName, Machine};
-//! use gpu_mlp::session::{EpochReport, Limits, Session, Wish};
+//! use gpu_mlp::engine::machine::{EngineName, Machine};
+//! use gpu_mlp::train::session::{EpochReport, Limits, Session, Wish};
 //!
 //! # fn main() -> Result<(), gpu_mlp::Error> {
 //! // Points of a plane, two bytes each; the class says on which side of the diagonal they lie.
@@ -70,52 +71,16 @@
 //! # }
 //! ```
 
-pub mod assess;
-mod audited;
-pub mod bench;
-pub mod cache;
-pub mod checkpoint;
+pub mod base;
 pub mod config;
-pub mod court;
-pub mod cpu;
 pub mod data;
-pub mod disk;
 pub mod engine;
-mod error;
-pub mod export;
-pub mod feed;
-pub mod forms;
-pub mod gpu;
-pub mod health;
-pub mod history;
-#[cfg(feature = "images")]
-pub mod images;
-pub mod kernel;
 pub mod kernels;
-pub mod lr_find;
-pub mod machine;
-pub mod memory;
-pub mod metrics;
-pub mod model;
-pub mod model_file;
+pub mod measure;
 pub mod net;
-#[cfg(feature = "formats")]
-pub mod picture;
 pub mod plan;
-#[cfg(any(feature = "formats", feature = "images"))]
-pub mod png;
-pub mod preset;
-#[cfg(feature = "report")]
-pub mod report;
-pub mod rng;
-pub mod session;
-pub mod state_dict;
-pub mod steps;
-pub mod tensor;
-#[cfg(feature = "formats")]
-pub mod tensorboard;
+pub mod results;
+pub mod run;
 pub mod train;
-pub mod tune;
-pub mod watch;
 
-pub use error::{Error, Origin};
+pub use base::error::{Error, Origin};

@@ -3,16 +3,17 @@
 mod machines;
 
 use assert_cmd::Command;
-use gpu_mlp::bench::clock::{Effort, time};
-use gpu_mlp::bench::device::{Device, Kind};
-use gpu_mlp::bench::spread::{Spread, quantile};
-use gpu_mlp::bench::training::product_flops;
-use gpu_mlp::bench::workload::Workload;
-use gpu_mlp::bench::{cut, dispatch, growth};
 use gpu_mlp::config::{BatchSize, Config, Optimizer, PlanKind};
 use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::kernels::Form;
+use gpu_mlp::measure::clock::{Effort, time};
+use gpu_mlp::measure::device::{Device, Kind};
+use gpu_mlp::measure::spread::{Spread, quantile};
+use gpu_mlp::measure::training::product_flops;
+use gpu_mlp::measure::workload::Workload;
+use gpu_mlp::measure::{cut, dispatch, growth};
 use gpu_mlp::net::{Net, Sizes};
+use gpu_mlp::plan::tensor::Role;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -72,7 +73,7 @@ fn flops_of_products_are_those_of_the_plan() {
             Sizes { inputs: 784, classes: 10, train, validation: 0, test, forms: Form::Plain.into(), limit: u64::MAX };
         let net = Net::for_training(&config, sizes, 1.0, 0.0);
         let steps = net.training.unwrap();
-        let ops = net.plan.steps[steps.gradients.start..steps.update.end].iter().map(|op| op.kernel());
+        let ops = net.plan.steps[steps.gradients.start..steps.update.end].iter();
         let products = ops.filter(|kernel| ["linear", "linear_dx", "linear_dw"].contains(&kernel.shader().name));
         let flops: u64 = products.map(|kernel| kernel.flops()).sum();
         assert_eq!(flops, batch as u64 * product_flops(&config.widths(784, 10)), "{workload:?}");
@@ -119,9 +120,9 @@ fn an_adapter_that_is_a_program_is_recorded_as_software_and_the_cpu_as_a_cpu() {
 fn the_clock_repeats_short_work_and_counts_every_repetition() {
     for machine in machines::machines() {
         let mut plan = gpu_mlp::plan::Plan::default();
-        let (dw, w) = (plan.f32("dw", 1, 4), plan.f32("w", 1, 4));
+        let (dw, w) = (plan.f32("dw", Role::Scratch, 1, 4), plan.f32("w", Role::Scratch, 1, 4));
         plan.push(gpu_mlp::kernels::sgd::Sgd { dw, w, l2: 0.0 });
-        let now = gpu_mlp::kernel::Now { lr: 1.0, ..Default::default() };
+        let now = gpu_mlp::plan::kernel::Now { lr: 1.0, ..Default::default() };
         let (after, total) = pollster::block_on(async {
             let mut engine = machine.engine(&plan).await.unwrap();
             engine.write(dw, 0, &[1f32.to_bits(); 4]);

@@ -5,8 +5,8 @@ mod faulty;
 
 use faulty::{FAULTS, Fault, Faulty, LEFT, Left};
 use gpu_mlp::Error;
-use gpu_mlp::checkpoint::{Checkpoints, FOLDER, Generation};
-use gpu_mlp::disk::{Disk, Os, write_whole};
+use gpu_mlp::base::disk::{Disk, Os, write_whole};
+use gpu_mlp::run::checkpoint::{Checkpoints, FOLDER, Generation};
 use gpu_mlp::train::Values;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

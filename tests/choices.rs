@@ -4,10 +4,10 @@ use gpu_mlp::Error;
 use gpu_mlp::config::{BatchSize, Config, Optimizer, Schedule};
 use gpu_mlp::data::DataSet;
 use gpu_mlp::data::digits::{Options, generate};
-use gpu_mlp::lr_find::{Sweep, lr_find};
-use gpu_mlp::machine::Machine;
-use gpu_mlp::model::Mlp;
-use gpu_mlp::session::{EpochReport, Limits, Observer, Reason, Session, Snapshot, Wish};
+use gpu_mlp::engine::machine::Machine;
+use gpu_mlp::net::mlp::Mlp;
+use gpu_mlp::train::lr_find::{Sweep, lr_find};
+use gpu_mlp::train::session::{EpochReport, Limits, Observer, Reason, Session, Snapshot, Wish};
 use pollster::block_on;
 
 /// Takes a snapshot after every update and keeps the reports.
@@ -51,7 +51,7 @@ fn config() -> Config {
 }
 
 fn data(config: &Config) -> DataSet {
-    config.divide(generate(&Options { train: 300, test: 50, seed: 1 })).unwrap()
+    gpu_mlp::train::divide(&config, generate(&Options { train: 300, test: 50, seed: 1 })).unwrap()
 }
 
 fn open<'a>(config: &Config, data: &'a DataSet) -> Session<'a> {
@@ -154,7 +154,7 @@ fn the_rate_that_is_found_trains() {
         for validation in [0, 200] {
             let momentum = optimizer.default_momentum();
             let config = Config { optimizer, momentum, validation, epochs: 3, ..plain.clone() };
-            let data = config.divide(generate(&Options { train: 3000, test: 500, seed: 1 })).unwrap();
+            let data = gpu_mlp::train::divide(&config, generate(&Options { train: 3000, test: 500, seed: 1 })).unwrap();
             let found = block_on(lr_find(&config, &data, &Machine::Cpu, Sweep::default())).unwrap();
             let again = block_on(lr_find(&config, &data, &Machine::Cpu, Sweep::default())).unwrap();
             assert_eq!(found, again, "a sweep repeats itself");

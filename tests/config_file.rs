@@ -3,9 +3,9 @@
 
 mod program;
 
-use gpu_mlp::config::file::{DataSettings, RunFile, to_text};
+use gpu_mlp::config::preset::Preset;
 use gpu_mlp::config::{BatchSize, Config};
-use gpu_mlp::preset::Preset;
+use gpu_mlp::run::settings::{DataSettings, RunFile, to_text};
 use program::gpu_mlp;
 use sha2::{Digest, Sha256};
 use std::path::Path;

@@ -4,8 +4,9 @@ mod shelf;
 
 use std::path::PathBuf;
 
+use gpu_mlp::base::hash::combined_sha256;
 use gpu_mlp::data::idx::Idx;
-use gpu_mlp::data::{Choice, DataSet, Places, combined_sha256, mnist};
+use gpu_mlp::data::{Choice, DataSet, Places, mnist};
 use shelf::{GZIPPED, NAMES, assert_says, images, labels, next, open, open_dir, put, put_set, small};
 
 /// Puts [`small`] under `folder` in a layout, and checks that it is opened from there unchanged.

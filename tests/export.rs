@@ -1,13 +1,14 @@
 //! What `export` writes, read by others' code: ONNX by a parser of its own and an interpreter of eight operators.
 #![cfg(feature = "formats")]
 
-use gpu_mlp::assess::assess;
+use gpu_mlp::config::Init;
 use gpu_mlp::data::Split;
-use gpu_mlp::export::{csv::csv, onnx::onnx, sequential::Sequential};
+use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::kernels::Activation;
-use gpu_mlp::machine::Machine;
-use gpu_mlp::model::{Init, Mlp};
-use gpu_mlp::model_file::{self, Description};
+use gpu_mlp::net::mlp::Mlp;
+use gpu_mlp::results::assess::assess;
+use gpu_mlp::results::export::{csv::csv, onnx::onnx, sequential::Sequential};
+use gpu_mlp::run::model_file::{self, Description};
 use onnx_rs::ast::{DataType, Dimension, OpType, TypeValue, ValueInfo};
 use std::collections::HashMap;
 use std::path::Path;

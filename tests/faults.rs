@@ -3,16 +3,16 @@
 mod machines;
 
 use gpu_mlp::config::{ActivationName, Config, OnNan, Optimizer};
-use gpu_mlp::cpu::CpuEngine;
 use gpu_mlp::data::DataSet;
 use gpu_mlp::data::digits::{Options, generate};
+use gpu_mlp::engine::cpu::CpuEngine;
+use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::engine::{Engine, Memory, Pending};
-use gpu_mlp::forms::Forms;
-use gpu_mlp::machine::Machine;
-use gpu_mlp::model::Mlp;
+use gpu_mlp::kernels::forms::Forms;
+use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::plan::Work;
-use gpu_mlp::tensor::Id;
+use gpu_mlp::plan::tensor::Id;
 use gpu_mlp::train::Trainer;
 use gpu_mlp::{Error, Origin};
 use machines::machines;

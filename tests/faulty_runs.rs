@@ -5,14 +5,14 @@ mod faulty;
 
 use faulty::{FAULTS, Fault, Faulty, LEFT, Left};
 use gpu_mlp::Error;
-use gpu_mlp::checkpoint::{Checkpoints, Every, Found, Identity, Keeper, Saved};
+use gpu_mlp::base::disk::Disk;
 use gpu_mlp::config::{BatchSize, Config, Optimizer};
 use gpu_mlp::data::DataSet;
 use gpu_mlp::data::digits::{Options, generate};
-use gpu_mlp::disk::Disk;
-use gpu_mlp::machine::Machine;
-use gpu_mlp::metrics::{FILE, Metrics, Record};
-use gpu_mlp::session::{EpochReport, Limits, Observer, Session, Snapshot, Wish};
+use gpu_mlp::engine::machine::Machine;
+use gpu_mlp::run::checkpoint::{Checkpoints, Every, Found, Identity, Keeper, Saved};
+use gpu_mlp::run::metrics::{FILE, Metrics, Record};
+use gpu_mlp::train::session::{EpochReport, Limits, Observer, Session, Snapshot, Wish};
 use std::path::Path;
 use std::sync::Arc;
 

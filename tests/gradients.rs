@@ -6,6 +6,7 @@ mod rig;
 use gpu_mlp::config::{ActivationName, BatchSize, Config};
 use gpu_mlp::kernels::Activation;
 use gpu_mlp::kernels::linear_dx::LinearDx;
+use gpu_mlp::plan::tensor::Role;
 use rig::{Rig, SAMPLES, config, net, trained};
 
 const ACTIVATIONS: [ActivationName; 5] = [
@@ -109,7 +110,7 @@ fn the_gradient_by_the_inputs_is_the_slope_of_the_loss() {
         let dy = id("dh1").or(id("dlogits")).expect("the plan has an error signal");
         let (w, x, mask) = (net.layers[0].w, id("x0").expect("x0"), id("none").expect("none"));
         let (act, keep, form) = (Activation::Identity, 1.0, Default::default());
-        let dx = net.plan.grad(x);
+        let dx = net.plan.like("d", Role::ErrorSignal { layer: 1 }, x);
         net.plan.push(LinearDx { dy, w, x, mask, dx, act, keep, form });
         let mut rig = Rig::with(config.clone(), net);
         rig.run(0, SAMPLES, SAMPLES);

@@ -7,14 +7,16 @@ mod broken;
 
 use breakages::breakages;
 use broken::{Change, Place, Scene, used, verdict};
-use gpu_mlp::court::{Case, Fault, Question, compare_step, judge};
-use gpu_mlp::cpu::CpuEngine;
+use gpu_mlp::engine::cpu::CpuEngine;
+use gpu_mlp::engine::parity::{Fault, Question, compare_step, judge};
 use gpu_mlp::engine::{Engine, Memory, NAN_POISON};
-use gpu_mlp::kernel::{Access, Needs, Witness};
+use gpu_mlp::kernels::in_form;
 use gpu_mlp::kernels::{Form, cases, shaders};
+use gpu_mlp::measure::tune::first_fault;
 use gpu_mlp::plan::Plan;
-use gpu_mlp::tensor::{Id, Kind};
-use gpu_mlp::tune::first_fault;
+use gpu_mlp::plan::case::Case;
+use gpu_mlp::plan::kernel::{Access, Needs, Witness};
+use gpu_mlp::plan::tensor::{Id, Kind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -40,7 +42,7 @@ fn the_unbroken_engine_passes_every_case() {
 fn every_shader_of_several_groups_is_also_tried_with_a_folded_grid() {
     let mut folded = BTreeSet::from(["tally", "sum"]);
     for case in cases() {
-        let kernel = case.plan.steps[0].kernel();
+        let kernel = &case.plan.steps[0];
         if kernel.groups() > case.max_groups {
             folded.insert(kernel.shader().name);
         }
@@ -77,7 +79,7 @@ fn every_breakage_is_found_by_the_question_that_asks_for_it() {
 
 /// Whether a second run on what the first one left gives something else.
 fn builds_on_what_it_left(case: &Case) -> bool {
-    let ids = case.plan.steps[0].kernel().tensors();
+    let ids = case.plan.steps[0].tensors();
     let mut engine = CpuEngine::new(&case.plan, Memory::default());
     ids.iter().zip(case.before(NAN_POISON)).for_each(|(&id, words)| engine.write(id, 0, &words));
     let mut run = || -> Vec<Vec<u32>> {
@@ -118,7 +120,7 @@ fn what_the_run_before_left_is_found_where_it_is_built_on() {
 fn a_step_that_reads_what_nobody_wrote_is_found_although_both_engines_agree() {
     let (mut sound, mut found) = (0, BTreeSet::new());
     for case in small_cases() {
-        let kernel = case.plan.steps[0].kernel();
+        let kernel = &case.plan.steps[0];
         let (ids, args) = (kernel.tensors(), kernel.shader().args);
         let reads = |arg: &usize| args[*arg].access == Access::Read && ids[*arg].kind == Kind::F32;
         for unwritten in [None].into_iter().chain((0..ids.len()).filter(reads).map(Some)) {
@@ -144,7 +146,7 @@ fn a_step_that_reads_what_nobody_wrote_is_found_although_both_engines_agree() {
 fn an_error_just_above_the_bound_is_found_and_one_just_below_is_not() {
     let (mut tried, mut bounded) = (BTreeSet::new(), BTreeSet::new());
     for case in small_cases().filter(|case| !case.exact) {
-        let kernel = case.plan.steps[0].kernel();
+        let kernel = &case.plan.steps[0];
         let (before, ids) = (case.before(NAN_POISON), kernel.tensors());
         let mut engine = CpuEngine::new(&case.plan, Memory::default());
         ids.iter().zip(&before).for_each(|(&id, words)| engine.write(id, 0, words));
@@ -201,7 +203,7 @@ fn integers_show_that_operands_were_rounded_to_fewer_digits() {
     for digits in [11, 8] {
         let mut tried = BTreeSet::new();
         // What reads its operands in half precision anyway cannot be told from what is given them so.
-        let reads_more = |case: &Case| case.plan.steps[0].kernel().shader().needs() == Needs::Core || digits < 11;
+        let reads_more = |case: &Case| case.plan.steps[0].shader().needs() == Needs::Core || digits < 11;
         for case in small_cases().filter(|case| case.exact && reads_more(case)) {
             let change: Change = Rc::new(move |scene: &Scene, words: &mut Vec<u32>| {
                 if scene.id.kind == Kind::F32 {
@@ -229,8 +231,8 @@ fn integers_show_that_operands_were_rounded_to_fewer_digits() {
 /// Tries the cases of mixed precision on the CPU engine with factors that were changed before it rounded them.
 fn mixed(change: fn(u32) -> u32) -> BTreeSet<&'static str> {
     let mut found = BTreeSet::new();
-    for case in small_cases().filter(|case| case.plan.steps[0].kernel().shader().needs() > Needs::Core) {
-        let factors: Vec<Id> = case.plan.steps[0].kernel().tensors()[..2].to_vec();
+    for case in small_cases().filter(|case| case.plan.steps[0].shader().needs() > Needs::Core) {
+        let factors: Vec<Id> = case.plan.steps[0].tensors()[..2].to_vec();
         let change: Change = Rc::new(move |scene: &Scene, words: &mut Vec<u32>| {
             if factors.contains(&scene.id) {
                 words.iter_mut().for_each(|word| *word = change(*word));
@@ -240,7 +242,7 @@ fn mixed(change: fn(u32) -> u32) -> BTreeSet<&'static str> {
         let verdict = verdict(&case, Place::Operands, target, &change);
         let question = verdict.and_then(|verdict| verdict.fault).map(|fault| fault.question);
         if question == Some(Question::Right) {
-            found.insert(case.plan.steps[0].kernel().shader().name);
+            found.insert(case.plan.steps[0].shader().name);
         }
     }
     found
@@ -256,9 +258,9 @@ fn mixed_precision_is_found_out_if_it_rounds_not_at_all_or_twice_or_otherwise() 
 
     // Not at all: every exact case of some size, and the real ones whose bound is not wide.
     let mut tried = BTreeSet::new();
-    for case in small_cases().filter(|case| case.plan.steps[0].kernel().shader().needs() > Needs::Core) {
+    for case in small_cases().filter(|case| case.plan.steps[0].shader().needs() > Needs::Core) {
         let make = async |plan: &Plan, memory| {
-            let steps = plan.steps.iter().map(|op| op.in_form(Form::Plain)).collect();
+            let steps = plan.steps.iter().map(|kernel| in_form(kernel, Form::Plain)).collect();
             let plan = Plan { steps, ..plan.clone() };
             Ok(Box::new(CpuEngine::new(&plan, memory)) as Box<dyn Engine>)
         };
@@ -279,7 +281,7 @@ fn the_self_test_passes_what_is_right_and_names_what_is_not() {
     let right = async |plan: &Plan, memory| Ok(Box::new(CpuEngine::new(plan, memory)) as Box<dyn Engine>);
     assert_eq!(pollster::block_on(first_fault(right)).expect("the CPU answers"), None);
     let single = async |plan: &Plan, memory| {
-        let steps = plan.steps.iter().map(|op| op.in_form(Form::Plain)).collect();
+        let steps = plan.steps.iter().map(|kernel| in_form(kernel, Form::Plain)).collect();
         Ok(Box::new(CpuEngine::new(&Plan { steps, ..plan.clone() }, memory)) as Box<dyn Engine>)
     };
     let fault = pollster::block_on(first_fault(single)).expect("the CPU answers");

@@ -2,14 +2,15 @@
 
 mod machines;
 
+use gpu_mlp::config::Init;
 use gpu_mlp::config::{ActivationName, BatchSize, Config, HealthName, Normalize, Optimizer, PlanKind};
 use gpu_mlp::data::DataSet;
 use gpu_mlp::data::digits::{Options, generate};
-use gpu_mlp::forms::Forms;
-use gpu_mlp::health::LayerHealth;
-use gpu_mlp::machine::Machine;
-use gpu_mlp::model::{Init, Mlp};
+use gpu_mlp::engine::machine::Machine;
+use gpu_mlp::kernels::forms::Forms;
+use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::net::{Net, Sizes};
+use gpu_mlp::train::health::LayerHealth;
 use gpu_mlp::train::{Trainer, Values, normalization};
 use machines::machines;
 use pollster::block_on;

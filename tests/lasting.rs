@@ -1,16 +1,16 @@
 //! Nothing that one step leaves to the next may be missing from a checkpoint: the plan itself says what that is.
 
 use gpu_mlp::config::{BatchSize, Config, Optimizer, PlanKind};
-use gpu_mlp::kernel::Access;
 use gpu_mlp::kernels::Form;
 use gpu_mlp::net::{Net, Sizes};
+use gpu_mlp::plan::kernel::Access;
 use std::collections::BTreeSet;
 
 /// Names of the tensors that the training part of a plan reads before it writes them, and writes.
 fn left_to_the_next(net: &Net) -> BTreeSet<String> {
     let (mut seen, mut read_first, mut written) = <(BTreeSet<usize>, BTreeSet<usize>, BTreeSet<usize>)>::default();
     for op in &net.plan.steps[..net.evaluation.steps.start] {
-        let kernel = op.kernel();
+        let kernel = &op;
         for (id, arg) in kernel.tensors().into_iter().zip(kernel.shader().args) {
             if seen.insert(id.index) && arg.access != Access::Write {
                 read_first.insert(id.index);

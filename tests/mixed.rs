@@ -4,14 +4,15 @@ mod machines;
 mod mnist;
 
 use gpu_mlp::Error;
-use gpu_mlp::config::{BatchSize, Config, Optimizer, Precision};
+use gpu_mlp::config::{BatchSize, Config, Optimizer};
 use gpu_mlp::data::DataSet;
 use gpu_mlp::data::digits::{Options, generate};
-use gpu_mlp::gpu::{Gpu, Wanted};
-use gpu_mlp::kernel::Needs;
-use gpu_mlp::machine::Machine;
+use gpu_mlp::engine::gpu::{Gpu, Wanted};
+use gpu_mlp::engine::machine::Machine;
+use gpu_mlp::kernels::Precision;
+use gpu_mlp::measure::tune::{Tune, tune};
+use gpu_mlp::plan::kernel::Needs;
 use gpu_mlp::train::Trainer;
-use gpu_mlp::tune::{Tune, tune};
 use pollster::block_on;
 
 /// Shares of hits on the test split after training from several seeds.
@@ -88,11 +89,11 @@ fn half_precision_is_asked_of_a_device_only_if_it_is_wanted() {
         let gpu = block_on(Gpu::open(one, None)).expect("a listed adapter can be opened");
         assert_eq!(gpu.offers(), Needs::Core);
         let wanted = Wanted { adapter: Some(gpu.line().into()), precision: Precision::F16Mixed, ..Wanted::default() };
-        let chosen = block_on(Machine::choose(gpu_mlp::machine::EngineName::Gpu, &wanted));
+        let chosen = block_on(Machine::choose(gpu_mlp::engine::machine::EngineName::Gpu, &wanted));
         match (offers, chosen) {
-            (Needs::Core, Err(Error::NoAdapter { problem, next })) => {
-                assert!(problem.contains("--precision f16-mixed needs half precision"), "{problem}");
-                assert!(next.contains("--engine cpu"), "{next}");
+            (Needs::Core, Err(Error::NoAdapter { problem, cause })) => {
+                assert!(problem.contains("precision f16-mixed needs half precision"), "{problem}");
+                assert_eq!(cause, gpu_mlp::base::error::NoAdapter::Lacks);
             }
             (Needs::Core, _) => panic!("{} was taken", gpu.line()),
             (offers, Ok((machine, _))) => assert_eq!(machine.offers(), offers),

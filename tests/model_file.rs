@@ -1,9 +1,10 @@
 //! Model files: what PyTorch expects is there, a round trip is exact, and nothing hostile is believed.
 
-use gpu_mlp::disk::{Os, write_whole};
+use gpu_mlp::base::disk::{Os, write_whole};
+use gpu_mlp::config::Init;
 use gpu_mlp::kernels::Activation;
-use gpu_mlp::model::{Init, Mlp};
-use gpu_mlp::model_file::{Description, read, to_bytes};
+use gpu_mlp::net::mlp::Mlp;
+use gpu_mlp::run::model_file::{Description, read, to_bytes};
 use safetensors::SafeTensors;
 use std::path::Path;
 use tempfile::TempDir;

@@ -2,7 +2,7 @@
 
 mod machines;
 
-use gpu_mlp::court::judge;
+use gpu_mlp::engine::parity::judge;
 use gpu_mlp::kernels::{cases, shaders};
 use std::collections::BTreeSet;
 
@@ -11,9 +11,9 @@ fn every_kernel_agrees_with_its_twin_on_every_adapter() {
     for machine in machines::adapters() {
         let (mut tried, mut faults) = (BTreeSet::new(), Vec::new());
         let (cases, rest): (Vec<_>, Vec<_>) =
-            cases().into_iter().partition(|case| machine.runs(case.plan.steps[0].kernel().shader()));
+            cases().into_iter().partition(|case| machine.runs(case.plan.steps[0].shader()));
         if let Some(case) = rest.first() {
-            let needs = case.plan.steps[0].kernel().shader().needs();
+            let needs = case.plan.steps[0].shader().needs();
             machines::not_run(&format!("{} cases: {} lacks {needs}", rest.len(), machine.description()));
         }
         for case in &cases {

@@ -7,13 +7,13 @@ mod mnist;
 
 use canvas::{AS_IT_IS, Way, draw, ways};
 use gpu_mlp::Error;
-use gpu_mlp::assess::classify;
 use gpu_mlp::config::Config;
+use gpu_mlp::data::images::{Fit, Sample, sample};
 use gpu_mlp::data::{DataSet, digits};
-use gpu_mlp::images::{Fit, Sample, sample};
-use gpu_mlp::machine::Machine;
-use gpu_mlp::model::Mlp;
-use gpu_mlp::model_file::Description;
+use gpu_mlp::engine::machine::Machine;
+use gpu_mlp::net::mlp::Mlp;
+use gpu_mlp::results::assess::classify;
+use gpu_mlp::run::model_file::Description;
 use gpu_mlp::train::Trainer;
 use image::{GrayImage, ImageFormat, Luma};
 use mnist::mnist;

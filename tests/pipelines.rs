@@ -4,8 +4,8 @@ mod machines;
 
 use gpu_mlp::config::Config;
 use gpu_mlp::data::digits::{Options, generate};
-use gpu_mlp::gpu::Gpu;
-use gpu_mlp::machine::Machine;
+use gpu_mlp::engine::gpu::Gpu;
+use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::train::Trainer;
 use pollster::block_on;
 use std::path::{Path, PathBuf};

@@ -2,18 +2,20 @@
 
 mod machines;
 
-use gpu_mlp::config::{BatchSize, Config, Precision};
-use gpu_mlp::court::compare_steps;
-use gpu_mlp::cpu::CpuEngine;
+use gpu_mlp::config::{BatchSize, Config};
 use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::engine::Memory;
+use gpu_mlp::engine::cpu::CpuEngine;
+use gpu_mlp::engine::parity::compare_steps;
+use gpu_mlp::kernels::Precision;
 use gpu_mlp::kernels::linear;
 use gpu_mlp::kernels::linear_db::LinearDb;
 use gpu_mlp::kernels::sgd::Sgd;
 use gpu_mlp::kernels::{Form, shaders};
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::plan::Plan;
-use gpu_mlp::steps::Trial;
+use gpu_mlp::plan::tensor::Role;
+use gpu_mlp::train::steps::Trial;
 use std::collections::BTreeSet;
 
 #[test]
@@ -52,7 +54,7 @@ fn each_dispatch_of_a_training_step_agrees_with_the_cpu_on_every_adapter() {
 #[should_panic(expected = "linear_db: db is (7) F32 but must be (1,8) F32, as dy is (3,8)")]
 fn a_shape_that_does_not_fit_is_named_with_the_one_it_should_fit() {
     let mut plan = Plan::default();
-    let (dy, db) = (plan.f32("dy", 3, 8), plan.f32("db", 1, 7));
+    let (dy, db) = (plan.f32("dy", Role::Scratch, 3, 8), plan.f32("db", Role::Scratch, 1, 7));
     plan.push(LinearDb { dy, db });
 }
 
@@ -60,7 +62,7 @@ fn a_shape_that_does_not_fit_is_named_with_the_one_it_should_fit() {
 #[should_panic(expected = "sgd: w1 is written as `w` and used 2 times")]
 fn a_dispatch_may_not_read_and_write_one_tensor() {
     let mut plan = Plan::default();
-    let w = plan.f32("w1", 3, 8);
+    let w = plan.f32("w1", Role::Scratch, 3, 8);
     plan.push(Sgd { dw: w, w, l2: 0.0 });
 }
 

@@ -6,7 +6,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use gpu_mlp::data::{Places, combined_sha256, mnist};
+use gpu_mlp::base::hash::combined_sha256;
+use gpu_mlp::data::{Places, mnist};
 use shelf::server::{Reply, Server};
 use shelf::{GZIPPED, NAMES, not_run, open, open_dir, put};
 

@@ -1,13 +1,13 @@
 //! Runs are read back and shown on a page that stands alone.
 #![cfg(feature = "report")]
 
-use gpu_mlp::assess::assess;
 use gpu_mlp::config::{BatchSize, Config, Schedule};
 use gpu_mlp::data::digits::{Options, generate};
-use gpu_mlp::history::History;
-use gpu_mlp::machine::Machine;
-use gpu_mlp::model_file::Description;
-use gpu_mlp::report::{MOST_RUNS, Results, Subject, page};
+use gpu_mlp::engine::machine::Machine;
+use gpu_mlp::results::assess::assess;
+use gpu_mlp::results::report::{MOST_RUNS, Results, Subject, page};
+use gpu_mlp::run::history::History;
+use gpu_mlp::run::model_file::Description;
 use gpu_mlp::train::Trainer;
 use pollster::block_on;
 use std::sync::Arc;

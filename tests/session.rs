@@ -6,8 +6,8 @@ use gpu_mlp::Error;
 use gpu_mlp::config::{BatchSize, Config, Optimizer, Upload};
 use gpu_mlp::data::DataSet;
 use gpu_mlp::data::digits::{Options, generate};
-use gpu_mlp::machine::Machine;
-use gpu_mlp::session::{EpochReport, Limits, Observer, Progress, Reason, Session, Snapshot, Wish};
+use gpu_mlp::engine::machine::Machine;
+use gpu_mlp::train::session::{EpochReport, Limits, Observer, Progress, Reason, Session, Snapshot, Wish};
 use pollster::block_on;
 use std::time::Duration;
 

@@ -6,8 +6,8 @@
 mod complaints;
 
 use complaints::{complaints, path};
-use gpu_mlp::kernel::Shader;
 use gpu_mlp::kernels::shaders;
+use gpu_mlp::plan::kernel::Shader;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 

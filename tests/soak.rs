@@ -4,15 +4,15 @@
 mod runs;
 
 use gpu_mlp::config::{BatchSize, Config, Optimizer};
-use gpu_mlp::cpu::CpuEngine;
 use gpu_mlp::data::digits::{Options, generate};
+use gpu_mlp::engine::cpu::CpuEngine;
+use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::engine::{Engine, Memory, Pending};
 use gpu_mlp::kernels::Form;
-use gpu_mlp::machine::Machine;
-use gpu_mlp::model::Mlp;
+use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::plan::Work;
-use gpu_mlp::tensor::Id;
+use gpu_mlp::plan::tensor::Id;
 use gpu_mlp::train::Trainer;
 use runs::{adapter, long, not_run, start, train};
 use std::ops::{ControlFlow, Range};

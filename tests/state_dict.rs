@@ -1,7 +1,7 @@
 //! State dicts as others write them: names, number formats, and what is refused.
 
 use gpu_mlp::kernels::Activation;
-use gpu_mlp::model_file;
+use gpu_mlp::run::model_file;
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, TensorView};
 use tempfile::TempDir;

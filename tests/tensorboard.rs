@@ -2,13 +2,14 @@
 #![cfg(feature = "formats")]
 
 use gpu_mlp::config::Config;
+use gpu_mlp::config::Init;
 use gpu_mlp::data::{DataSet, digits};
-use gpu_mlp::machine::Machine;
-use gpu_mlp::model::{Init, Mlp};
-use gpu_mlp::picture::{Picture, confusion, first_layer};
-use gpu_mlp::session::{EpochReport, Inspection, Limits, Observer, Session, Wish};
-use gpu_mlp::tensorboard::{Board, Event, EventFile, Value};
+use gpu_mlp::engine::machine::Machine;
+use gpu_mlp::net::mlp::Mlp;
+use gpu_mlp::results::picture::{Picture, confusion, first_layer};
+use gpu_mlp::results::tensorboard::{Board, Event, EventFile, Value};
 use gpu_mlp::train::Score;
+use gpu_mlp::train::session::{EpochReport, Inspection, Limits, Observer, Session, Wish};
 use prost::Message;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -195,7 +196,7 @@ fn a_run_is_shown_while_it_goes_and_is_none_the_worse_for_it() {
 fn with_a_validation_split_nothing_is_seen_of_the_test_split_before_the_end() {
     let digits = digits::generate(&digits::Options { train: 600, test: 100, seed: 1 });
     let config = Config { hidden: vec![20], epochs: 3, validation: 150, ..Config::default() };
-    let data = config.divide(digits).unwrap();
+    let data = gpu_mlp::train::divide(&config, digits).unwrap();
     let folder = TempDir::new().unwrap();
     let mut watched = Watched::new(folder.path(), &data.item);
     train(&config, &data, &mut watched);

@@ -6,13 +6,13 @@ mod machines;
 use gpu_mlp::config::{BatchSize, Config, PlanKind};
 use gpu_mlp::data::DataSet;
 use gpu_mlp::data::digits::{Options, generate};
-use gpu_mlp::forms::{Chosen, Forms, MatmulShape};
-use gpu_mlp::gpu::Class;
+use gpu_mlp::engine::gpu::Class;
+use gpu_mlp::engine::machine::Machine;
+use gpu_mlp::kernels::forms::{Chosen, Forms, MatmulShape};
 use gpu_mlp::kernels::{Form, Op, shaders};
-use gpu_mlp::machine::Machine;
+use gpu_mlp::measure::tune::{BUDGET, Tune, Tuning, tune};
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::train::Trainer;
-use gpu_mlp::tune::{BUDGET, Tune, Tuning, tune};
 use pollster::block_on;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -34,7 +34,7 @@ fn digits() -> DataSet {
 fn products(config: &Config, data: &DataSet) -> Vec<String> {
     let net = Net::for_training(config, Sizes::of(data, Form::Plain, u64::MAX), 1.0, 0.0);
     let mut names: Vec<String> =
-        net.plan.steps.iter().filter_map(|op| Some(MatmulShape::of(op)?.to_string())).collect();
+        net.plan.steps.iter().filter_map(|kernel| Some(MatmulShape::of(kernel.as_ref())?.to_string())).collect();
     names.sort();
     names.dedup();
     names
@@ -124,7 +124,7 @@ struct Trials(Arc<Mutex<Vec<(ThreadId, Instant)>>>);
 
 impl Subscriber for Trials {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "gpu_mlp::tune::trial"
+        metadata.target() == "gpu_mlp::measure::tune::trial"
     }
     fn event(&self, _: &Event<'_>) {
         self.0.lock().unwrap().push((current().id(), Instant::now()));
@@ -172,11 +172,11 @@ fn the_weights_depend_on_the_forms_that_are_written_down_and_on_nothing_else() {
         let config: Config = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
         let mut trainer = block_on(Trainer::open(&config, &data, machine)).unwrap();
         let steps = &trainer.net().plan.steps;
-        for (op, product) in steps.iter().filter_map(|op| Some((op, MatmulShape::of(op)?))) {
+        for (kernel, product) in steps.iter().filter_map(|kernel| Some((kernel, MatmulShape::of(kernel.as_ref())?))) {
             let mut wanted = Forms { default: machine.form(), chosen: forms.clone() }.of(product);
-            let name = op.kernel().shader().name;
+            let name = kernel.shader().name;
             let own = shaders().iter().any(|shader| shader.name == format!("{}_{}", product.kernel, wanted.name()));
-            if matches!(op, Op::Update(_)) && !own {
+            if matches!(Op::of(kernel.as_ref()), Some(Op::Update(_))) && !own {
                 wanted = Form::Tiled;
             }
             let found = Form::SINGLE.into_iter().find(|form| name.ends_with(form.name())).unwrap_or_default();

@@ -6,23 +6,23 @@ mod compare;
 mod oracle;
 
 use compare::compare;
-use gpu_mlp::court::{Case, Fill};
-use gpu_mlp::cpu::CpuEngine;
+use gpu_mlp::base::rng::{Stream, device_key, threefry};
+use gpu_mlp::engine::cpu::CpuEngine;
 use gpu_mlp::engine::{Engine, Memory, NAN_POISON};
-use gpu_mlp::kernel::Now;
 use gpu_mlp::kernels::dropout::Dropout;
 use gpu_mlp::kernels::linear::Linear;
 use gpu_mlp::kernels::linear_dw::LinearDw;
 use gpu_mlp::kernels::linear_dx::LinearDx;
 use gpu_mlp::kernels::{Activation, Form, cases, shaders};
-use gpu_mlp::rng::{Stream, device_key, threefry};
-use gpu_mlp::tensor::{Id, Kind};
+use gpu_mlp::plan::case::{Case, Fill};
+use gpu_mlp::plan::kernel::Now;
+use gpu_mlp::plan::tensor::{Id, Kind};
 use oracle::per_word;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Runs a case on the CPU engine: the words of its tensors before and after, in binding order.
 fn run(case: &Case) -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
-    let ids = case.plan.steps[0].kernel().tensors();
+    let ids = case.plan.steps[0].tensors();
     let before = case.before(NAN_POISON);
     let mut engine = CpuEngine::new(&case.plan, Memory::default());
     for (&id, words) in ids.iter().zip(&before) {
@@ -39,7 +39,7 @@ fn every_twin_agrees_with_the_oracle_in_every_case() {
     let mut worst: BTreeMap<&str, f64> = BTreeMap::new();
     for case in cases() {
         let (before, after) = run(&case);
-        let kernel = case.plan.steps[0].kernel().shader().name;
+        let kernel = case.plan.steps[0].shader().name;
         let share = compare(&case, &before, &after);
         let share = share.unwrap_or_else(|fault| panic!("{kernel} {}: {fault}", case.name));
         let worst = worst.entry(kernel).or_default();
@@ -56,8 +56,8 @@ fn the_comparison_is_seen_to_fail() {
     let mut tried = 0;
     for case in cases().into_iter().filter(|case| case.plan.bytes() < 1 << 16) {
         let (before, after) = run(&case);
-        let op = &case.plan.steps[0];
-        let (kernel, ids) = (op.kernel(), op.kernel().tensors());
+        let kernel = &case.plan.steps[0];
+        let ids = kernel.tensors();
         for (arg, &id) in ids.iter().enumerate() {
             // The last value of every tensor, and the last word of its padding.
             let last = id.words() - id.stride() + (id.cols - 1) / per_word(id);

@@ -5,7 +5,7 @@ mod machines;
 use gpu_mlp::config::{BatchSize, Config, Optimizer, PlanKind};
 use gpu_mlp::data::DataSet;
 use gpu_mlp::data::digits::{Options, generate};
-use gpu_mlp::machine::Machine;
+use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::train::{Trainer, Values};
 use machines::machines;
 use pollster::block_on;

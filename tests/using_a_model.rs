@@ -3,7 +3,7 @@
 
 use assert_cmd::Command;
 use gpu_mlp::data::digits::{Options, generate};
-use gpu_mlp::png;
+use gpu_mlp::results::png;
 use serde_json::Value;
 use std::path::Path;
 use std::process::Output;

@@ -2,13 +2,14 @@
 
 use clap::Args;
 use gpu_mlp::Error;
+use gpu_mlp::base::text::nearest;
 use gpu_mlp::config::Config;
-use gpu_mlp::config::file::{Ancestor, Record, RunFile, nearest};
+use gpu_mlp::config::preset::Preset;
 use gpu_mlp::data::DataSet;
-use gpu_mlp::history::History;
-use gpu_mlp::machine::Machine;
-use gpu_mlp::preset::Preset;
-use gpu_mlp::session::Limits;
+use gpu_mlp::engine::machine::Machine;
+use gpu_mlp::run::history::History;
+use gpu_mlp::run::settings::{Ancestor, Record, RunFile};
+use gpu_mlp::train::session::Limits;
 use std::path::PathBuf;
 
 #[derive(Args)]

@@ -1,9 +1,10 @@
 //! `gpu-mlp devices`
 
+use super::advice::INSTALL;
 use super::options::AdapterOptions;
 use super::out::out;
 use clap::Args;
-use gpu_mlp::gpu::{ADVICE, Found, list, real_gpu};
+use gpu_mlp::engine::gpu::{Found, list, real_gpu};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -31,7 +32,7 @@ impl Devices {
             Err(why) => writeln!(out, "--engine auto takes the CPU: {why}")?,
         }
         if found.is_empty() {
-            writeln!(out, "for an adapter: {ADVICE}")?;
+            writeln!(out, "for an adapter: {INSTALL}")?;
         }
         Ok(ExitCode::SUCCESS)
     }

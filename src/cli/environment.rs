@@ -3,7 +3,7 @@
 use clap::builder::{BoolishValueParser, StyledStr};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Command, Error};
-use gpu_mlp::config::file::nearest;
+use gpu_mlp::base::text::nearest;
 use std::env;
 
 const PREFIX: &str = "GPU_MLP_";

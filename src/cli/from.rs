@@ -2,11 +2,11 @@
 
 use super::model::understood;
 use gpu_mlp::Error;
-use gpu_mlp::checkpoint::Saved;
-use gpu_mlp::config::file::{Ancestor, from_root};
 use gpu_mlp::config::{Config, Normalize, Settings};
-use gpu_mlp::model::Mlp;
-use gpu_mlp::model_file::{self, ModelFile};
+use gpu_mlp::net::mlp::Mlp;
+use gpu_mlp::run::checkpoint::Saved;
+use gpu_mlp::run::model_file::{self, ModelFile};
+use gpu_mlp::run::settings::{Ancestor, from_root};
 use std::path::Path;
 
 /// The settings that were given in layers, put over the architecture and the normalisation of a model, and these over `base`;

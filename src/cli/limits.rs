@@ -5,7 +5,7 @@ use gpu_mlp::Error;
 use gpu_mlp::config::{BatchSize, Config};
 use gpu_mlp::data::DataSet;
 use gpu_mlp::net::EVAL_BATCH;
-use gpu_mlp::session::Limits;
+use gpu_mlp::train::session::Limits;
 use std::time::Duration;
 
 #[derive(Args)]

@@ -6,7 +6,8 @@ use super::plot;
 use super::settings::SweepOptions;
 use clap::Args;
 use gpu_mlp::config::Config;
-use gpu_mlp::lr_find::{Found, Sweep, lr_find};
+use gpu_mlp::train::divide;
+use gpu_mlp::train::lr_find::{Found, Sweep, lr_find};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -48,7 +49,7 @@ impl LrFind {
         config.check(usize::MAX)?;
         let ahead = self.data.ahead();
         let machine = self.engine.machine_for(config.precision).await?;
-        let data = config.divide(self.data.open(ahead)?)?;
+        let data = divide(&config, self.data.open(ahead)?)?;
         config.check(data.train.len())?;
         let sweep = Sweep { from: self.from, to: self.to, steps: self.steps };
         let found = lr_find(&config, &data, &machine, sweep).await?;

@@ -9,6 +9,7 @@ macro_rules! say {
     };
 }
 
+mod advice;
 mod base;
 mod bench;
 mod devices;
@@ -65,12 +66,9 @@ pub fn quiet() -> bool {
     QUIET.load(Ordering::Relaxed)
 }
 
-/// What to do about an error: of a setting, to look at the help of the command that was given.
+/// What to do about an error.
 pub fn next(error: &Error) -> String {
-    match (error, COMMAND.get()) {
-        (Error::Setting(_), Some(command)) => format!("see `gpu-mlp {command} --help`"),
-        _ => error.next().into(),
-    }
+    advice::next(error, COMMAND.get().map(String::as_str))
 }
 
 const EXAMPLES: &str = "\

@@ -4,9 +4,9 @@ use super::train::MODEL;
 use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::config::{ActivationName, Config, Normalize};
-use gpu_mlp::model::Mlp;
-use gpu_mlp::model_file::{self, Description};
-use gpu_mlp::state_dict::StateDict;
+use gpu_mlp::net::mlp::Mlp;
+use gpu_mlp::run::model_file::{self, Description};
+use gpu_mlp::run::state_dict::StateDict;
 use gpu_mlp::train::normalization;
 use std::path::{Path, PathBuf};
 

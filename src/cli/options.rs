@@ -2,15 +2,16 @@
 
 use clap::{Args, value_parser};
 use gpu_mlp::Error;
-use gpu_mlp::config::file::{DataSettings, RunFile, from_root};
-use gpu_mlp::config::{Config, Precision};
+use gpu_mlp::config::Config;
 use gpu_mlp::data::digits::Options;
 use gpu_mlp::data::{self, Choice, DataSet, Event, Request};
-use gpu_mlp::gpu::{Gpu, Wanted, select};
-use gpu_mlp::kernel::Needs;
-use gpu_mlp::machine::{EngineName, Machine};
-use gpu_mlp::model_file::Description;
-use gpu_mlp::tune::{self, Tune};
+use gpu_mlp::engine::gpu::{Gpu, Wanted, select};
+use gpu_mlp::engine::machine::{EngineName, Machine};
+use gpu_mlp::kernels::Precision;
+use gpu_mlp::measure::tune::{self, Tune};
+use gpu_mlp::plan::kernel::Needs;
+use gpu_mlp::run::model_file::Description;
+use gpu_mlp::run::settings::{DataSettings, RunFile, from_root};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 
@@ -34,7 +35,7 @@ impl AdapterOptions {
     /// The adapter, with all that it offers.
     pub async fn machine(&self) -> Result<Machine, Error> {
         let found = select(&self.wanted()).await?;
-        let cache = gpu_mlp::cache::folder();
+        let cache = gpu_mlp::base::cache::folder();
         Ok(Machine::Gpu(Gpu::open_for(found, cache.as_deref(), Needs::Coop).await?))
     }
 }
@@ -92,7 +93,7 @@ impl TuneOptions {
     /// came with, from the record of a run, stay.
     pub async fn choose(&self, config: &mut Config, data: &DataSet, machine: &Machine) -> Result<(), Error> {
         let tuning =
-            tune::tune(config, data, machine, self.tune.unwrap_or_default(), gpu_mlp::cache::folder().as_deref())
+            tune::tune(config, data, machine, self.tune.unwrap_or_default(), gpu_mlp::base::cache::folder().as_deref())
                 .await?;
         tuning.note.iter().for_each(|note| say!("note: {note}"));
         tuning.line().iter().for_each(|line| say!("{line}"));

@@ -3,15 +3,16 @@
 use super::options::AdapterOptions;
 use super::out::out;
 use clap::Args;
-use gpu_mlp::config::{Config, Precision};
-use gpu_mlp::court::{Verdict, compare_steps, judge};
-use gpu_mlp::cpu::CpuEngine;
+use gpu_mlp::config::Config;
 use gpu_mlp::data::digits;
 use gpu_mlp::engine::Memory;
-use gpu_mlp::kernel::Needs;
+use gpu_mlp::engine::cpu::CpuEngine;
+use gpu_mlp::engine::machine::Machine;
+use gpu_mlp::engine::parity::{Verdict, compare_steps, judge};
+use gpu_mlp::kernels::Precision;
 use gpu_mlp::kernels::{cases, shaders};
-use gpu_mlp::machine::Machine;
-use gpu_mlp::steps::Trial;
+use gpu_mlp::plan::kernel::Needs;
+use gpu_mlp::train::steps::Trial;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -47,7 +48,7 @@ impl Parity {
                 continue;
             }
             let mut verdicts = Vec::new();
-            for case in cases.iter().filter(|case| case.plan.steps[0].kernel().shader().name == shader.name) {
+            for case in cases.iter().filter(|case| case.plan.steps[0].shader().name == shader.name) {
                 verdicts.push(judge(case, async |plan, memory| machine.engine_with(plan, memory).await).await?);
             }
             writeln!(out, "{}", line(shader.name, &verdicts))?;

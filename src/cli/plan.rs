@@ -4,10 +4,10 @@ use super::base::Base;
 use super::out::out;
 use super::settings::NetOptions;
 use clap::Args;
+use gpu_mlp::engine::memory;
 use gpu_mlp::kernels::Form;
-use gpu_mlp::memory;
 use gpu_mlp::net::{Net, Sizes};
-use gpu_mlp::tensor::Tensor;
+use gpu_mlp::plan::tensor::Tensor;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -70,7 +70,7 @@ impl PlanCommand {
             let steps = training.gradients.start..training.update.end;
             writeln!(out, "a training step of {} samples:", training.micro)?;
             out.write_all(net.plan.table(steps.clone()).as_bytes())?;
-            let flops: u64 = net.plan.steps[steps].iter().map(|op| op.kernel().flops()).sum();
+            let flops: u64 = net.plan.steps[steps].iter().map(|op| op.flops()).sum();
             writeln!(out, "together {:.3} MFLOP\n", flops as f64 / 1e6)?;
         }
         writeln!(out, "an evaluation step of {} samples:", net.evaluation.micro)?;

@@ -2,7 +2,7 @@
 
 use super::out::out;
 use clap::Args;
-use gpu_mlp::preset::Preset;
+use gpu_mlp::config::preset::Preset;
 use std::io::Write;
 use std::process::ExitCode;
 

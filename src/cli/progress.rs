@@ -1,6 +1,6 @@
 //! How far a run is, on stderr: a bar on a terminal, elsewhere a line now and then.
 
-use gpu_mlp::session::Progress;
+use gpu_mlp::train::session::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -67,8 +67,8 @@ fn words(at: &Progress) -> String {
 #[cfg(test)]
 mod tests {
     use super::words;
-    use gpu_mlp::session::Progress;
     use gpu_mlp::train::Score;
+    use gpu_mlp::train::session::Progress;
 
     #[test]
     fn the_time_left_is_that_of_the_whole_run() {

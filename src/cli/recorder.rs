@@ -4,11 +4,11 @@ use super::progress::Display;
 use super::signals::Signals;
 use super::sink::Sink;
 use gpu_mlp::Error;
-use gpu_mlp::checkpoint::Keeper;
-use gpu_mlp::metrics::Record;
-use gpu_mlp::session::{EpochReport, Finish, Inspection, Observer, Progress, Reason, Snapshot, Wish};
-use gpu_mlp::tensorboard::Board;
+use gpu_mlp::results::tensorboard::Board;
+use gpu_mlp::run::checkpoint::Keeper;
+use gpu_mlp::run::metrics::Record;
 use gpu_mlp::train::Score;
+use gpu_mlp::train::session::{EpochReport, Finish, Inspection, Observer, Progress, Reason, Snapshot, Wish};
 use std::path::Path;
 
 /// Writes down what happens in a run: progress on stderr, a line an epoch on stdout, `metrics.jsonl`, TensorBoard's file.

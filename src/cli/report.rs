@@ -3,15 +3,16 @@
 use super::options::{DataOptions, EngineOptions};
 use clap::Args;
 use gpu_mlp::Error;
-use gpu_mlp::assess::assess;
-use gpu_mlp::config::file::{DataSettings, RunFile};
+use gpu_mlp::base::disk::write_out;
+use gpu_mlp::base::hash;
 use gpu_mlp::data::{self, Choice, DataSet, Places};
-use gpu_mlp::disk::write_out;
-use gpu_mlp::history::History;
-use gpu_mlp::machine::Machine;
-use gpu_mlp::model::Mlp;
-use gpu_mlp::model_file::{self, Description};
-use gpu_mlp::report::{MOST_RUNS, Results, Subject, page};
+use gpu_mlp::engine::machine::Machine;
+use gpu_mlp::net::mlp::Mlp;
+use gpu_mlp::results::assess::assess;
+use gpu_mlp::results::report::{MOST_RUNS, Results, Subject, page};
+use gpu_mlp::run::history::History;
+use gpu_mlp::run::model_file::{self, Description};
+use gpu_mlp::run::settings::{DataSettings, RunFile};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -144,13 +145,13 @@ impl Report {
                     its files with --data DIR or GPU_MLP_DATA_DIR"
                 .into();
         }
-        format!("{error}: {}", error.next())
+        format!("{error}: {}", super::next(error))
     }
 }
 
 /// The hash of a file, if it can be read.
 fn sha256(path: &Path) -> Option<String> {
-    std::fs::read(path).ok().map(|bytes| data::sha256(&bytes))
+    std::fs::read(path).ok().map(|bytes| hash::sha256(&bytes))
 }
 
 /// What a run is called: its folder and the one above, if it is a number.

@@ -3,11 +3,12 @@
 use super::{Cli, Command};
 use clap::{Args, FromArgMatches};
 use gpu_mlp::Error;
-use gpu_mlp::checkpoint::{Checkpoints, Every, FOLDER, Found, Identity, Saved};
-use gpu_mlp::config::file::{fields, nearest};
+use gpu_mlp::base::disk::Os;
+use gpu_mlp::base::text::nearest;
 use gpu_mlp::data::Choice;
-use gpu_mlp::disk::Os;
-use gpu_mlp::metrics;
+use gpu_mlp::run::checkpoint::{Checkpoints, Every, FOLDER, Found, Identity, Saved};
+use gpu_mlp::run::metrics;
+use gpu_mlp::run::settings::fields;
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};

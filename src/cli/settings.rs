@@ -2,11 +2,12 @@
 //! it; the default that help shows is read from [`Config`], where each is written once.
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use gpu_mlp::config::Init;
 use gpu_mlp::config::{
-    ActivationName, BatchSize, Config, HealthName, Monitor, Normalize, OnNan, Optimizer, PlanKind, Precision, Schedule,
-    Settings, Upload, widths,
+    ActivationName, BatchSize, Config, HealthName, Monitor, Normalize, OnNan, Optimizer, PlanKind, Schedule, Settings,
+    Upload, widths,
 };
-use gpu_mlp::model::Init;
+use gpu_mlp::kernels::Precision;
 use serde::Serialize;
 use toml::Value;
 

@@ -2,7 +2,7 @@
 
 use super::out::out;
 use gpu_mlp::Error;
-use gpu_mlp::metrics::{Metrics, Record};
+use gpu_mlp::run::metrics::{Metrics, Record};
 use std::io::Write;
 
 /// `metrics.jsonl`, and stdout as well where `--json` asks for it.

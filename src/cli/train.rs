@@ -16,13 +16,15 @@ use super::settings::{ChoiceOptions, NetOptions};
 use clap::Args;
 pub use folder::MODEL;
 use gpu_mlp::Error;
-use gpu_mlp::checkpoint::Identity;
-use gpu_mlp::config::file::Ancestor;
-use gpu_mlp::config::{Config, file};
+use gpu_mlp::config::Config;
 use gpu_mlp::data::Split;
-use gpu_mlp::model::Mlp;
-use gpu_mlp::session::{EpochReport, Limits, Session, Wish};
-use gpu_mlp::tune::still_sound;
+use gpu_mlp::measure::tune::still_sound;
+use gpu_mlp::net::mlp::Mlp;
+use gpu_mlp::run::checkpoint::Identity;
+use gpu_mlp::run::settings;
+use gpu_mlp::run::settings::Ancestor;
+use gpu_mlp::train::divide;
+use gpu_mlp::train::session::{EpochReport, Limits, Session, Wish};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -93,7 +95,7 @@ struct Settled {
     ancestor: Option<Ancestor>,
     limits: Limits,
     /// What --config says of the run that it is from, if that run's data are trained on.
-    record: Option<file::Record>,
+    record: Option<settings::Record>,
 }
 
 impl Train {
@@ -110,7 +112,7 @@ impl Train {
         let start = Instant::now();
         let mut settled = self.settle(resumed)?;
         if self.print_config {
-            let text = file::to_text(&settled.config, &self.data.settings(None, self.from.as_deref()), None, help)?;
+            let text = settings::to_text(&settled.config, &self.data.settings(None, self.from.as_deref()), None, help)?;
             out().write_all(text.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -120,7 +122,7 @@ impl Train {
         let ahead = self.data.ahead();
         let machine = self.engine.machine_for(settled.config.precision).await?;
         tracing::debug!("machine open");
-        let data = self.limits.cut(settled.config.divide(self.data.open(ahead)?)?);
+        let data = self.limits.cut(divide(&settled.config, self.data.open(ahead)?)?);
         tracing::debug!("data open");
         if settled.config.validation > 0 || settled.config.limit_train.is_some() {
             let validation = data.validation.as_ref().map_or(0, Split::len);

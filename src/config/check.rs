@@ -1,7 +1,7 @@
 //! What settings must be, alone and together.
 
 use super::{Config, MOST_LAYERS, Normalize, Optimizer, Schedule};
-use crate::error::Error;
+use crate::base::error::Error;
 
 impl Config {
     /// Checks the settings against each other and against the size of the training split.

@@ -91,19 +91,6 @@ pub enum PlanKind {
     Plain,
 }
 
-/// In which numbers the matrix products of layers are computed; all else, and every tensor, is in single precision.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-pub enum Precision {
-    /// Single precision.
-    #[default]
-    F32,
-    /// Factors rounded to half precision, sums in single precision, by the rules of `kernels/half.rs`. Takes the plain plan: the
-    /// fused updates have no such form.
-    F16Mixed,
-}
-
 #[cfg(all(test, feature = "cli"))]
 mod tests {
     use super::Optimizer;

@@ -1,7 +1,7 @@
 //! Settings put over others: what a preset, a file, the environment and the command line each say.
 
 use super::{Config, Optimizer};
-use crate::error::Error;
+use crate::base::error::Error;
 
 /// Some settings, by the names of [`Config`]'s fields, as `config.toml` has them.
 pub type Settings = toml::Table;

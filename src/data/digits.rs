@@ -24,7 +24,8 @@ use rand::{SeedableRng, rngs::ChaCha8Rng};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::{DataSet, Split, hex};
+use super::{DataSet, Split};
+use crate::base::hash::hex;
 use skeletons::Family;
 
 /// Pixels, and bytes, of one image.

@@ -1,8 +1,8 @@
 //! Division of the training split: samples to choose by, samples to learn from, samples left out.
 
 use super::{DataSet, Split};
-use crate::Error;
-use crate::rng::{Stream, host};
+use crate::base::error::Error;
+use crate::base::rng::{Stream, host};
 use rand::seq::SliceRandom;
 
 impl DataSet {

@@ -15,7 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{DataSet, Event, bad, load, mnist};
-use crate::Error;
+use crate::base::error::Error;
 
 /// What the four files are, in the order used everywhere in [`data`](super).
 pub const ROLES: [&str; 4] = ["training images", "training labels", "test images", "test labels"];
@@ -156,7 +156,7 @@ fn parse_name(name: &str) -> Option<(&str, usize)> {
 /// loaded.
 pub fn open(folder: &Path, watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
     let found = find(folder).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => bad(folder, "does not exist", "check the path, or use `--data mnist`"),
+        io::ErrorKind::NotFound => bad(folder, "does not exist", "check the path"),
         io::ErrorKind::NotADirectory => {
             bad(folder, "is a file, not a folder", "name the folder that holds the four IDX files")
         }

@@ -23,9 +23,10 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
+use super::bad;
 use super::suspect::{AGAIN, broken, foreign, type_name};
-use super::{bad, hex};
-use crate::Error;
+use crate::base::error::Error;
+use crate::base::hash::hex;
 
 /// Type code of an unsigned byte, the only one read here.
 const UNSIGNED_BYTE: u8 = 0x08;

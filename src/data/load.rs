@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::idx::Idx;
-use super::{DataSet, Split, bad, combined_sha256};
-use crate::Error;
+use super::{DataSet, Split, bad};
+use crate::base::error::Error;
+use crate::base::hash::combined_sha256;
 
 /// Four files as read, in the order of [`ROLES`](super::folder::ROLES).
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::fetch::{Pinned, Tried, fetch};
 use super::{DataSet, Event, bad, folder, load};
-use crate::Error;
+use crate::base::error::Error;
 
 /// The four files, in the order of [`folder::ROLES`].
 pub const FILES: [Pinned<'static>; 4] = [
@@ -61,7 +61,7 @@ impl Places {
         let data_dir = env::var_os("GPU_MLP_DATA_DIR").filter(|dir| !dir.is_empty());
         Places {
             data_dir: data_dir.map(PathBuf::from),
-            cache: crate::cache::folder(),
+            cache: crate::base::cache::folder(),
             mirrors: MIRRORS.map(str::to_owned).to_vec(),
         }
     }

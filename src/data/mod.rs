@@ -12,15 +12,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use sha2::{Digest, Sha256};
-
-use crate::Error;
+use crate::base::error::Error;
 
 pub mod digits;
 mod divide;
 pub mod fetch;
 pub mod folder;
 pub mod idx;
+#[cfg(feature = "images")]
+pub mod images;
 pub mod load;
 pub mod mnist;
 mod suspect;
@@ -75,7 +75,7 @@ pub struct DataSet {
     /// What is neither learnt from nor chosen by.
     pub test: Split,
     /// One SHA-256 in hex for the whole set, made of those of its four raw IDX files by
-    /// [`combined_sha256`].
+    /// [`combined_sha256`](crate::base::hash::combined_sha256).
     pub sha256: String,
     /// Where it came from, in words.
     pub origin: String,
@@ -222,27 +222,6 @@ pub fn open_in(places: &Places, request: &Request, watch: &mut dyn FnMut(Event))
             }
         },
     }
-}
-
-/// One hash for four files: the SHA-256 of their hashes in hex, each ended by a newline, in the
-/// order training images, training labels, test images, test labels.
-#[must_use]
-pub fn combined_sha256(hashes: &[String; 4]) -> String {
-    let mut combined = Sha256::new();
-    for hash in hashes {
-        combined.update(hash);
-        combined.update("\n");
-    }
-    hex(&combined.finalize())
-}
-
-/// SHA-256 in hex.
-pub fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// An error about the file or folder at `path`; together they read as one sentence.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::bad;
-use crate::Error;
+use crate::base::error::Error;
 
 /// What to do about a file that cannot be mended.
 pub(super) const AGAIN: &str = "delete this file and fetch or copy it again";

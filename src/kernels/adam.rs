@@ -1,10 +1,10 @@
 //! Adam and AdamW: a step scaled by running moments of the gradient.
 
 use super::EPSILON;
-use crate::court::{Case, Fill};
-use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
-use crate::tensor::{Id, Kind};
-use crate::uniform;
+use crate::plan::case::{Case, Fill};
+use crate::plan::kernel::uniform;
+use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
+use crate::plan::tensor::{Id, Kind};
 use multiversion::multiversion;
 
 /// Adam (Kingma and Ba, ICLR 2015), the penalty added to the gradient; or AdamW (Loshchilov and Hutter, ICLR 2019),

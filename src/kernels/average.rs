@@ -1,10 +1,10 @@
 //! The running average of the weights; begun anew it is a copy.
 
 use super::EPSILON;
-use crate::court::{Case, Fill};
-use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
-use crate::tensor::{Id, Kind};
-use crate::uniform;
+use crate::plan::case::{Case, Fill};
+use crate::plan::kernel::uniform;
+use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
+use crate::plan::tensor::{Id, Kind};
 use multiversion::multiversion;
 
 /// Exponential moving average a ← d·a + (1 − d)·w, which begins as the weights after the first update: PyTorch's

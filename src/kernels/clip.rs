@@ -1,10 +1,10 @@
 //! Gradient clipping: by the norm of all gradients together, and by value.
 
 use super::EPSILON;
-use crate::court::{Case, Fill};
-use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
-use crate::tensor::{Id, Kind};
-use crate::uniform;
+use crate::plan::case::{Case, Fill};
+use crate::plan::kernel::uniform;
+use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
+use crate::plan::tensor::{Id, Kind};
 use multiversion::multiversion;
 
 /// Clips one gradient in place (Pascanu et al., ICML 2013), by norm as `torch.nn.utils.clip_grad_norm_` does it and by

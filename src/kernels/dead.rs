@@ -1,9 +1,9 @@
 //! Dead units: zero for every sample of a micro-batch, so that none of them teaches their weights anything.
 
-use crate::court::{Case, Fill};
-use crate::kernel::{Args, Kernel, Now, Shader, expect, groups, read, update};
-use crate::tensor::{Id, Kind};
-use crate::uniform;
+use crate::plan::case::{Case, Fill};
+use crate::plan::kernel::uniform;
+use crate::plan::kernel::{Args, Kernel, Now, Shader, expect, groups, read, update};
+use crate::plan::tensor::{Id, Kind};
 
 /// Counts the units of a hidden layer that are zero in every real row, in parts for [`super::sum`] to add up.
 #[derive(Clone, Debug)]

@@ -1,10 +1,10 @@
 //! mask\[b, c\] = 1 with probability keep: which units a step trains.
 
-use crate::court::Case;
-use crate::kernel::{Args, Kernel, Now, Shader, groups, write};
-use crate::rng::{keep_threshold, threefry, threefry_lanes};
-use crate::tensor::Id;
-use crate::uniform;
+use crate::base::rng::{keep_threshold, threefry, threefry_lanes};
+use crate::plan::case::Case;
+use crate::plan::kernel::uniform;
+use crate::plan::kernel::{Args, Kernel, Now, Shader, groups, write};
+use crate::plan::tensor::Id;
 use multiversion::multiversion;
 use rayon::prelude::*;
 

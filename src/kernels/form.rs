@@ -57,11 +57,24 @@ impl Form {
     pub(crate) fn groups(self, rows: usize, cols: usize, plain_rows: usize) -> u32 {
         let tiles = |height: usize, width: usize| rows.div_ceil(height) * cols.div_ceil(width);
         match self {
-            Form::Plain => crate::kernel::groups(tiles(plain_rows, 4), 64),
-            Form::Tiled | Form::Half | Form::Coop => crate::kernel::groups(tiles(32, 32), 1),
-            Form::Regs => crate::kernel::groups(tiles(16, 16), 16),
-            Form::Wide => crate::kernel::groups(tiles(64, 64), 1),
-            Form::Split => crate::kernel::groups(tiles(16, 16), 1),
+            Form::Plain => crate::plan::kernel::groups(tiles(plain_rows, 4), 64),
+            Form::Tiled | Form::Half | Form::Coop => crate::plan::kernel::groups(tiles(32, 32), 1),
+            Form::Regs => crate::plan::kernel::groups(tiles(16, 16), 16),
+            Form::Wide => crate::plan::kernel::groups(tiles(64, 64), 1),
+            Form::Split => crate::plan::kernel::groups(tiles(16, 16), 1),
         }
     }
+}
+
+/// In which numbers the matrix products of layers are computed; all else, and every tensor, is in single precision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Precision {
+    /// Single precision.
+    #[default]
+    F32,
+    /// Factors rounded to half precision, sums in single precision, by the rules of `kernels/half.rs`. Takes the plain plan: the
+    /// fused updates have no such form.
+    F16Mixed,
 }

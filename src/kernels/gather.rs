@@ -2,10 +2,10 @@
 
 use super::EPSILON;
 use super::dropout::drop_out;
-use crate::court::{Case, Fill};
-use crate::kernel::{Args, Bounds, Cost, Kernel, Now, Shader, Witness, expect, groups, read, write};
-use crate::tensor::{Id, Kind};
-use crate::uniform;
+use crate::plan::case::{Case, Fill};
+use crate::plan::kernel::uniform;
+use crate::plan::kernel::{Args, Bounds, Cost, Kernel, Now, Shader, Witness, expect, groups, read, write};
+use crate::plan::tensor::{Id, Kind};
 use multiversion::multiversion;
 
 /// Picks the samples of a micro-batch by `order`, turns bytes into values and applies the input's dropout.

@@ -4,11 +4,12 @@
 use super::activation::{self, activate, slope};
 use super::dropout::drop_out;
 use super::softmax_xent::{row_bound, softmax};
-use super::{Activation, EPSILON, Form, Gemm, Operand};
-use crate::court::{Case, Fill};
-use crate::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update, write};
-use crate::tensor::{Id, Kind};
-use crate::uniform;
+use super::{Activation, EPSILON, Form};
+use crate::base::audited::gemm::{Gemm, Operand};
+use crate::plan::case::{Case, Fill};
+use crate::plan::kernel::uniform;
+use crate::plan::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update, write};
+use crate::plan::tensor::{Id, Kind};
 use rayon::prelude::*;
 
 /// From the last hidden layer to its error signal. Every sample goes its own way here, so nothing has to be waited for:

@@ -3,11 +3,12 @@
 use super::activation::{self, activate};
 use super::dropout::drop_out;
 use super::half::{factor, roundings, with_factors};
-use super::{Activation, EPSILON, Form, Gemm, Op, Operand};
-use crate::court::{Case, Fill};
-use crate::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, read, write};
-use crate::tensor::{Id, Kind};
-use crate::uniform;
+use super::{Activation, EPSILON, Form};
+use crate::base::audited::gemm::{Gemm, Operand};
+use crate::plan::case::{Case, Fill};
+use crate::plan::kernel::uniform;
+use crate::plan::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, read, write};
+use crate::plan::tensor::{Id, Kind};
 
 /// A layer, forward.
 #[derive(Clone, Debug)]
@@ -193,7 +194,7 @@ pub fn cases() -> Vec<Case> {
         let w = case.f32("w", 7, 6, Fill::Reals(100.0));
         let b = case.f32("b", 1, 7, Fill::Reals(1.0));
         let (mask, y) = (case.mask("mask", 5, 7, 1.0), case.output("y", 5, 7));
-        case.push(Op::from(Linear { x, w, b, mask, y, act, keep: 1.0, form: Form::Plain }));
+        case.push(Linear { x, w, b, mask, y, act, keep: 1.0, form: Form::Plain });
         cases.push(case);
     }
     cases

@@ -1,10 +1,10 @@
 //! db = column sums of dy: a layer's bias gradient.
 
 use super::EPSILON;
-use crate::court::{Case, Fill};
-use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
-use crate::tensor::{Id, Kind};
-use crate::uniform;
+use crate::plan::case::{Case, Fill};
+use crate::plan::kernel::uniform;
+use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
+use crate::plan::tensor::{Id, Kind};
 use multiversion::multiversion;
 
 /// The gradient of [`super::linear::Linear`] by its biases, summed over the batch in order.

@@ -3,11 +3,12 @@
 use super::half::{factor, loss_scale, roundings, with_factors};
 use super::linear::SIZES;
 use super::linear_dx::SCALED;
-use super::{EPSILON, Form, Gemm, Operand};
-use crate::court::{Case, Fill};
-use crate::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, read, update};
-use crate::tensor::{Id, Kind};
-use crate::uniform;
+use super::{EPSILON, Form};
+use crate::base::audited::gemm::{Gemm, Operand};
+use crate::plan::case::{Case, Fill};
+use crate::plan::kernel::uniform;
+use crate::plan::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, read, update};
+use crate::plan::tensor::{Id, Kind};
 
 /// The gradient of [`super::linear::Linear`] by its weights, summed over the batch. The mean over the batch is taken
 /// once, in the gradient of the loss, so nothing is divided here.

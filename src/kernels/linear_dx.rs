@@ -4,11 +4,12 @@ use super::activation::{self, slope};
 use super::dropout::drop_out;
 use super::half::{factor, loss_scale, roundings, with_factors};
 use super::linear::SIZES;
-use super::{Activation, EPSILON, Form, Gemm, Operand};
-use crate::court::{Case, Fill};
-use crate::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, read, write};
-use crate::tensor::{Id, Kind};
-use crate::uniform;
+use super::{Activation, EPSILON, Form};
+use crate::base::audited::gemm::{Gemm, Operand};
+use crate::plan::case::{Case, Fill};
+use crate::plan::kernel::uniform;
+use crate::plan::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, read, write};
+use crate::plan::tensor::{Id, Kind};
 
 /// The gradient of [`super::linear::Linear`] by its input, carried on through the activation and the dropout that made
 /// that input: the error signal of the layer below.

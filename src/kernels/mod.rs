@@ -10,9 +10,9 @@ pub mod average;
 pub mod clip;
 pub mod dead;
 pub mod dropout;
-mod form;
+pub mod form;
+pub mod forms;
 pub mod gather;
-mod gemm;
 pub mod half;
 pub mod head;
 pub mod linear;
@@ -29,28 +29,31 @@ pub mod tally;
 pub mod update;
 
 pub use activation::Activation;
-pub use form::Form;
-pub use gemm::{Gemm, Operand};
+pub use form::{Form, Precision};
 
-use crate::court::Case;
-use crate::kernel::{Kernel, Shader};
+use crate::plan::case::Case;
+use crate::plan::kernel::{Kernel, Shader};
+use std::any::Any;
+use std::sync::Arc;
 
 macro_rules! kernels {
     ($($(#[$doc:meta])* $page:ident => $kernel:ident,)*) => {
-        /// One dispatch of a plan. The set is closed: a kernel without a twin does not compile.
-        #[derive(Clone, Debug)]
-        pub enum Op {
-            $($(#[$doc])* $kernel($page::$kernel),)*
+        /// A kernel of the list by its type, for whoever must treat each in its own way: the formulas in double precision
+        /// among them, so that a kernel without one does not compile.
+        #[derive(Clone, Copy, Debug)]
+        pub enum Op<'a> {
+            $($(#[$doc])* $kernel(&'a $page::$kernel),)*
         }
-        impl Op {
-            /// The kernel behind it.
-            pub fn kernel(&self) -> &dyn Kernel {
-                match self { $(Op::$kernel(kernel) => kernel,)* }
+        impl<'a> Op<'a> {
+            /// The kernel behind a step of a plan; `None` for a kernel of another crate.
+            pub fn of(kernel: &'a dyn Kernel) -> Option<Op<'a>> {
+                let kernel: &dyn Any = kernel;
+                $(if let Some(kernel) = kernel.downcast_ref() {
+                    return Some(Op::$kernel(kernel));
+                })*
+                None
             }
         }
-        $(impl From<$page::$kernel> for Op {
-            fn from(kernel: $page::$kernel) -> Op { Op::$kernel(kernel) }
-        })*
         /// Every shader, in the order of a training step.
         pub fn shaders() -> Vec<&'static Shader> {
             [$($page::SHADERS,)*].into_iter().flatten().collect()
@@ -59,7 +62,7 @@ macro_rules! kernels {
         pub fn cases() -> Vec<Case> {
             let mut cases: Vec<Case> = [$($page::cases(),)*].into_iter().flatten().collect();
             for shader in shaders() {
-                let of = |case: &&Case| case.plan.steps[0].kernel().shader().name == shader.name;
+                let of = |case: &&Case| case.plan.steps[0].shader().name == shader.name;
                 let folded = cases.iter().filter(of).find_map(Case::folded);
                 cases.extend(folded);
             }
@@ -68,18 +71,14 @@ macro_rules! kernels {
     };
 }
 
-impl Op {
-    /// The same with a matrix product in another form; a dispatch without forms as it is.
-    pub fn in_form(&self, form: Form) -> Op {
-        let mut op = self.clone();
-        match &mut op {
-            Op::Linear(kernel) => kernel.form = form,
-            Op::LinearDx(kernel) => kernel.form = form,
-            Op::LinearDw(kernel) => kernel.form = form,
-            Op::Update(kernel) => kernel.form = form,
-            _ => {}
-        }
-        op
+/// The same with a matrix product in another form; a dispatch without forms as it is.
+pub fn in_form(kernel: &Arc<dyn Kernel>, form: Form) -> Arc<dyn Kernel> {
+    match Op::of(kernel.as_ref()) {
+        Some(Op::Linear(kernel)) => Arc::new(linear::Linear { form, ..kernel.clone() }),
+        Some(Op::LinearDx(kernel)) => Arc::new(linear_dx::LinearDx { form, ..kernel.clone() }),
+        Some(Op::LinearDw(kernel)) => Arc::new(linear_dw::LinearDw { form, ..kernel.clone() }),
+        Some(Op::Update(kernel)) => Arc::new(update::Update { form, ..kernel.clone() }),
+        _ => kernel.clone(),
     }
 }
 

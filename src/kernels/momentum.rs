@@ -1,10 +1,10 @@
 //! v ← μ·v + g, w ← w − lr·v: gradient descent with momentum, plain or Nesterov's.
 
 use super::EPSILON;
-use crate::court::{Case, Fill};
-use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
-use crate::tensor::{Id, Kind};
-use crate::uniform;
+use crate::plan::case::{Case, Fill};
+use crate::plan::kernel::uniform;
+use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
+use crate::plan::tensor::{Id, Kind};
 use multiversion::multiversion;
 
 /// One step with momentum in PyTorch's form: the learning rate multiplies the velocity, not the gradient, and the

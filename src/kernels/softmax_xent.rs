@@ -3,10 +3,10 @@
 //! Why p − y: the loss is L = −Σ yₖ·ln pₖ = ln Σ eᶻᵏ − Σ yₖ·zₖ, since the yₖ sum to 1; so ∂L/∂zⱼ = eᶻʲ/Σ eᶻᵏ − yⱼ = pⱼ − yⱼ.
 
 use super::EPSILON;
-use crate::court::{Case, Fill};
-use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, write};
-use crate::tensor::{Id, Kind};
-use crate::uniform;
+use crate::plan::case::{Case, Fill};
+use crate::plan::kernel::uniform;
+use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, write};
+use crate::plan::tensor::{Id, Kind};
 
 /// The head of the net. The label is compared with the class number, so the one-hot vector of the textbook never takes
 /// memory; the division by the batch makes every gradient below a mean.

@@ -1,10 +1,10 @@
 //! The sum of part of a vector, in a fixed order.
 
 use super::EPSILON;
-use crate::court::{Case, Fill};
-use crate::kernel::{Args, Bounds, Cost, Kernel, Now, Shader, Witness, expect, read, update};
-use crate::tensor::{Id, Kind};
-use crate::uniform;
+use crate::plan::case::{Case, Fill};
+use crate::plan::kernel::uniform;
+use crate::plan::kernel::{Args, Bounds, Cost, Kernel, Now, Shader, Witness, expect, read, update};
+use crate::plan::tensor::{Id, Kind};
 
 /// Adds up what [`super::squares`] and [`super::dead`] counted in parts.
 #[derive(Clone, Debug)]

@@ -1,10 +1,10 @@
 //! One row of the epoch's record: the sum of the losses and the number of hits of a micro-batch.
 
 use super::EPSILON;
-use crate::court::{Case, Fill};
-use crate::kernel::{Args, Bounds, Cost, Kernel, Now, Shader, Witness, expect, read, update};
-use crate::tensor::{Id, Kind};
-use crate::uniform;
+use crate::plan::case::{Case, Fill};
+use crate::plan::kernel::uniform;
+use crate::plan::kernel::{Args, Bounds, Cost, Kernel, Now, Shader, Witness, expect, read, update};
+use crate::plan::tensor::{Id, Kind};
 
 /// Adds up the scores of a micro-batch. Every micro-batch has a row, so the host can add the rows in double precision,
 /// draw a curve of them, or see in which step a loss ceased to be finite.

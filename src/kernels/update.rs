@@ -4,9 +4,10 @@ mod bounds;
 mod cases;
 mod shaders;
 
-use super::{Form, Gemm, Operand, adam, linear_db::add_rows, momentum, rmsprop, sgd};
-use crate::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect};
-use crate::tensor::{Id, Kind};
+use super::{Form, adam, linear_db::add_rows, momentum, rmsprop, sgd};
+use crate::base::audited::gemm::{Gemm, Operand};
+use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect};
+use crate::plan::tensor::{Id, Kind};
 pub use cases::cases;
 pub use shaders::SHADERS;
 use shaders::{AdamParams, FORMS, Params, RmspropParams};

@@ -1,11 +1,12 @@
 //! A plan under construction.
 
 use super::{EVAL_BATCH, Evaluation, LayerIds, Sizes, Source};
+use crate::base::rng::{Stream, device_key};
 use crate::config::{Config, Optimizer, PlanKind};
-use crate::forms::MatmulShape;
 use crate::kernels::Activation;
 use crate::kernels::adam::Adam;
 use crate::kernels::dropout::Dropout;
+use crate::kernels::forms::MatmulShape;
 use crate::kernels::gather::Gather;
 use crate::kernels::linear::Linear;
 use crate::kernels::momentum::Momentum;
@@ -15,8 +16,7 @@ use crate::kernels::softmax_xent::SoftmaxXent;
 use crate::kernels::tally::Tally;
 use crate::kernels::update::Rule;
 use crate::plan::Plan;
-use crate::rng::{Stream, device_key};
-use crate::tensor::{Id, Kind};
+use crate::plan::tensor::{Id, Kind, Role};
 
 /// A layer with its gradients, where they take memory.
 pub(super) type Layer = (LayerIds, Option<(Id, Id)>);
@@ -34,7 +34,7 @@ pub(super) struct Builder<'a> {
 impl<'a> Builder<'a> {
     pub(super) fn new(config: &'a Config, sizes: Sizes, scale: f32, shift: f32) -> Self {
         let mut plan = Plan::default();
-        let none = plan.tensor("none", Kind::Bits, 1, 1);
+        let none = plan.tensor("none", Role::Scratch, Kind::Bits, 1, 1);
         let sizes = Sizes { forms: sizes.forms.in_precision(config.precision), ..sizes };
         Builder { plan, none, config, sizes, scale, shift }
     }
@@ -58,19 +58,25 @@ impl<'a> Builder<'a> {
         let pairs = widths.windows(2).zip(1..);
         pairs
             .map(|(pair, number)| {
-                let w = self.plan.f32(format!("w{number}"), pair[1], pair[0]);
-                let b = self.plan.f32(format!("b{number}"), 1, pair[1]);
+                let role = Role::Parameter { layer: number };
+                let w = self.plan.f32(format!("w{number}"), role, pair[1], pair[0]);
+                let b = self.plan.f32(format!("b{number}"), role, 1, pair[1]);
                 let mut remember = |of: Id| -> Vec<Id> {
-                    let name = self.plan.name(of).to_string();
-                    state.iter().map(|kind| self.plan.f32(format!("{kind}_{name}"), of.rows, of.cols)).collect()
+                    let role = Role::Optimizer { layer: number };
+                    state.iter().map(|kind| self.plan.like(&format!("{kind}_"), role, of)).collect()
                 };
                 let state = [remember(w), remember(b)].concat();
-                let gradients = (train && !fused).then(|| (self.plan.grad(w), self.plan.grad(b)));
-                let mut average = |of: Id| self.plan.f32(format!("ema_{}", self.plan.name(of)), of.rows, of.cols);
+                let gradients = (train && !fused).then(|| (self.gradient(w, number), self.gradient(b, number)));
+                let mut average = |of: Id| self.plan.like("ema_", Role::Average { layer: number }, of);
                 let average = (train && self.config.ema > 0.0).then(|| [average(w), average(b)]);
                 (LayerIds { w, b, state, average }, gradients)
             })
             .collect()
+    }
+
+    /// The gradient of a parameter of a layer (from 1).
+    pub(super) fn gradient(&mut self, of: Id, layer: usize) -> Id {
+        self.plan.like("d", Role::Gradient { layer }, of)
     }
 
     /// Tensors that hold a split, or two windows of it where it is too large or is to be streamed.
@@ -82,9 +88,9 @@ impl<'a> Builder<'a> {
         let rows = if window < samples { 2 * window } else { samples };
         let (inputs, scale, shift) = (self.sizes.inputs, self.scale, self.shift);
         Source {
-            pixels: self.plan.tensor(format!("{prefix}pixels"), Kind::U8, rows, inputs),
-            labels: self.plan.tensor(format!("{prefix}labels"), Kind::U32, 1, rows),
-            order: self.plan.tensor(format!("{prefix}order"), Kind::U32, 1, rows),
+            pixels: self.plan.tensor(format!("{prefix}pixels"), Role::Data, Kind::U8, rows, inputs),
+            labels: self.plan.tensor(format!("{prefix}labels"), Role::Data, Kind::U32, 1, rows),
+            order: self.plan.tensor(format!("{prefix}order"), Role::Data, Kind::U32, 1, rows),
             samples,
             window: window.min(samples),
             scale,
@@ -113,13 +119,14 @@ impl<'a> Builder<'a> {
         usize::try_from(self.most() / widest.max(2 * self.row()).max(1)).unwrap_or(usize::MAX).max(1)
     }
 
-    /// A mask for a layer's output and the step that draws it, or nothing if all units are kept.
-    pub(super) fn mask(&mut self, name: String, rows: usize, cols: usize, keep: f32, layer: u64) -> Id {
+    /// A mask for the output of a layer (0: for the inputs) and the step that draws it, or nothing if all units are kept.
+    pub(super) fn mask(&mut self, layer: usize, rows: usize, cols: usize, keep: f32) -> Id {
         if keep == 1.0 {
             return self.none;
         }
-        let mask = self.plan.tensor(name, Kind::Bits, rows, cols);
-        let key = device_key(self.config.seed, Stream::Dropout, layer);
+        let role = Role::Activation { layer: layer.max(1) };
+        let mask = self.plan.tensor(format!("mask{layer}"), role, Kind::Bits, rows, cols);
+        let key = device_key(self.config.seed, Stream::Dropout, layer as u64);
         self.plan.push(Dropout { mask, keep, key });
         mask
     }
@@ -152,25 +159,25 @@ impl<'a> Builder<'a> {
         let micro = samples.clamp(1, EVAL_BATCH).min(self.samples_that_fit());
         let source = self.source(&format!("{split}_"), samples, micro, self.too_large(samples));
         let start = self.plan.steps.len();
-        let mut x = self.plan.f32(format!("{split}_x0"), micro, self.sizes.inputs);
-        let t = self.plan.tensor(format!("{split}_t"), Kind::U32, 1, micro);
+        let mut x = self.plan.f32(format!("{split}_x0"), Role::Evaluation, micro, self.sizes.inputs);
+        let t = self.plan.tensor(format!("{split}_t"), Role::Evaluation, Kind::U32, 1, micro);
         let Source { pixels, labels, order, scale, shift, .. } = source;
         self.plan.push(Gather { pixels, labels, order, mask: none, x0: x, t, scale, shift, keep: 1.0 });
         for (number, (ids, _)) in layers.iter().enumerate() {
             let last = number + 1 == layers.len();
             let name = if last { format!("{split}_logits") } else { format!("{split}_h{}", number + 1) };
-            let y = self.plan.f32(name, micro, ids.w.rows);
+            let y = self.plan.f32(name, Role::Evaluation, micro, ids.w.rows);
             let act = if last { Activation::Identity } else { self.config.activation() };
             let form = self.sizes.forms.of(MatmulShape::linear(x, ids.w));
             let [w, b] = ids.evaluated();
             self.plan.push(Linear { x, w, b, mask: none, y, act, keep: 1.0, form });
             x = y;
         }
-        let score = self.plan.f32(format!("{split}_score"), micro, 2);
-        let dlogits = self.plan.f32(format!("{split}_dlogits"), micro, self.sizes.classes);
+        let score = self.plan.f32(format!("{split}_score"), Role::Evaluation, micro, 2);
+        let dlogits = self.plan.f32(format!("{split}_dlogits"), Role::Evaluation, micro, self.sizes.classes);
         // An evaluation asks how likely the true class is: its labels are never smoothed.
         self.plan.push(SoftmaxXent { logits: x, t, score, dlogits, smoothing: 0.0 });
-        let tally = self.plan.f32(format!("{split}_tally"), samples.div_ceil(micro), 2);
+        let tally = self.plan.f32(format!("{split}_tally"), Role::Record, samples.div_ceil(micro), 2);
         self.plan.push(Tally { score, tally });
         Evaluation { source, micro, steps: start..self.plan.steps.len(), logits: x, tally }
     }

@@ -2,15 +2,15 @@
 
 use super::build::{Builder, Layer};
 use crate::config::ActivationName;
-use crate::forms::MatmulShape;
 use crate::kernels::average::Average;
 use crate::kernels::clip::Clip;
 use crate::kernels::dead::Dead;
+use crate::kernels::forms::MatmulShape;
 use crate::kernels::linear_db::LinearDb;
 use crate::kernels::linear_dw::LinearDw;
 use crate::kernels::squares::Squares;
 use crate::kernels::sum::Sum;
-use crate::tensor::Id;
+use crate::plan::tensor::{Id, Role};
 use std::ops::Range;
 
 /// Steps that measure an update. They write nothing that training reads, so a run has the same bits with and without them.
@@ -39,7 +39,7 @@ impl Builder<'_> {
     pub(super) fn parts(&mut self, layers: &[Layer]) -> Id {
         let of = |(ids, _): &Layer| Squares::parts(ids.w) + Squares::parts(ids.b);
         let counts = layers.iter().map(|(ids, _)| Dead::parts(ids.b)).max().unwrap_or(0);
-        self.plan.f32("parts", 1, counts.max(layers.iter().map(of).sum()))
+        self.plan.f32("parts", Role::Scratch, 1, counts.max(layers.iter().map(of).sum()))
     }
 
     /// Row `row` of `total` becomes the sum of the squares of all these tensors, each less another or not.
@@ -58,7 +58,7 @@ impl Builder<'_> {
         let gradients: Vec<Id> = gradients.iter().flat_map(|&(dw, db)| [dw, db]).collect();
         let mut total = self.none;
         if norm > 0.0 {
-            total = self.plan.f32("squares", 1, 1);
+            total = self.plan.f32("squares", Role::Scratch, 1, 1);
             self.norm(&gradients.iter().map(|&g| (g, None)).collect::<Vec<_>>(), parts, total, 0);
         }
         if norm > 0.0 || value > 0.0 {
@@ -68,13 +68,13 @@ impl Builder<'_> {
 
     /// Steps that measure an update.
     pub(super) fn health(&mut self, layers: &[Layer], activations: &[Id], deltas: &[Id], parts: Id) -> Health {
-        let values = self.plan.f32("health", 4 * layers.len(), 1);
+        let values = self.plan.f32("health", Role::Record, 4 * layers.len(), 1);
         let begin = self.plan.steps.len();
         let mut old = Vec::new();
         for (number, (ids, gradients)) in layers.iter().enumerate() {
             let (dw, db) = gradients.unwrap_or_else(|| {
                 let (dy, x) = (deltas[number], activations[number]);
-                let (dw, db) = (self.plan.grad(ids.w), self.plan.grad(ids.b));
+                let (dw, db) = (self.gradient(ids.w, number + 1), self.gradient(ids.b, number + 1));
                 let form = self.sizes.forms.of(MatmulShape::linear_dw(dy, x));
                 self.plan.push(LinearDw { dy, x, dw, form });
                 self.plan.push(LinearDb { dy, db });
@@ -88,9 +88,9 @@ impl Builder<'_> {
                 self.plan.push(Sum { parts, first: 0, count: Dead::parts(h), total: values, row: 4 * number + 3 });
             }
             // The weights as they were take the place of gradients that are of no more use, or one of their own.
+            let role = Role::Parameter { layer: number + 1 };
             let mut copy = |w: Id, dw: Id| {
-                let name = format!("old_{}", self.plan.name(w));
-                let a = if gradients.is_some() { self.plan.f32(name, w.rows, w.cols) } else { dw };
+                let a = if gradients.is_some() { self.plan.like("old_", role, w) } else { dw };
                 self.plan.push(Average { w, a, decay: 0.0 });
                 (w, Some(a))
             };
@@ -106,7 +106,7 @@ impl Builder<'_> {
     /// Steps that look at all parameters.
     pub(super) fn watch(&mut self, layers: &[Layer], parts: Id) -> FiniteCheck {
         let begin = self.plan.steps.len();
-        let totals = self.plan.f32("totals", layers.len(), 1);
+        let totals = self.plan.f32("totals", Role::Record, layers.len(), 1);
         for (number, (ids, _)) in layers.iter().enumerate() {
             self.norm(&[(ids.w, None), (ids.b, None)], parts, totals, number);
         }

@@ -3,8 +3,8 @@
 use super::build::{Builder, Layer};
 use super::{Source, Training};
 use crate::config::{HealthName, Upload};
-use crate::forms::MatmulShape;
 use crate::kernels::average::Average;
+use crate::kernels::forms::MatmulShape;
 use crate::kernels::gather::Gather;
 use crate::kernels::head::{self, Head};
 use crate::kernels::linear::Linear;
@@ -15,7 +15,7 @@ use crate::kernels::softmax_xent::SoftmaxXent;
 use crate::kernels::tally::Tally;
 use crate::kernels::update::Update;
 use crate::kernels::{Activation, Form};
-use crate::tensor::{Id, Kind};
+use crate::plan::tensor::{Id, Kind, Role};
 
 /// What a micro-batch becomes on its way through the net and back.
 struct Pass {
@@ -42,7 +42,7 @@ impl Builder<'_> {
         let headed = self.fused() && layers.len() > 1 && self.sizes.classes <= head::MAX_CLASSES;
         let slots = train / batch * batch.div_ceil(micro) + (train % batch).div_ceil(micro);
         let tally_rows = if headed { Head::record_rows(micro) } else { 1 };
-        let tally = self.plan.f32("tally", slots * tally_rows, 2);
+        let tally = self.plan.f32("tally", Role::Record, slots * tally_rows, 2);
 
         let start = self.plan.steps.len();
         let mut pass = self.forward(layers, &source, micro, headed);
@@ -70,23 +70,24 @@ impl Builder<'_> {
         // All masks first: they depend on nothing.
         let masks: Vec<Id> = (0..layers.len())
             .map(|layer| {
-                let (name, inputs) = (format!("mask{layer}"), layers[layer].0.w.cols);
-                self.mask(name, micro, inputs, self.keep(layer), layer as u64)
+                let inputs = layers[layer].0.w.cols;
+                self.mask(layer, micro, inputs, self.keep(layer))
             })
             .collect();
-        let x0 = self.plan.f32("x0", micro, self.sizes.inputs);
-        let t = self.plan.tensor("t", Kind::U32, 1, micro);
+        let x0 = self.plan.f32("x0", Role::Activation { layer: 1 }, micro, self.sizes.inputs);
+        let t = self.plan.tensor("t", Role::Data, Kind::U32, 1, micro);
         let Source { pixels, labels, order, scale, shift, .. } = *source;
         self.plan.push(Gather { pixels, labels, order, mask: masks[0], x0, t, scale, shift, keep: self.keep(0) });
         let mut activations = vec![x0];
         for (number, (ids, _)) in layers[..layers.len() - 1].iter().enumerate() {
-            let y = self.plan.f32(format!("h{}", number + 1), micro, ids.w.rows);
+            let y =
+                self.plan.f32(format!("h{}", number + 1), Role::Activation { layer: number + 1 }, micro, ids.w.rows);
             let (x, keep, mask) = (activations[number], self.keep(number + 1), masks[number + 1]);
             let (act, form) = (self.config.activation(), self.sizes.forms.of(MatmulShape::linear(x, ids.w)));
             self.plan.push(Linear { x, w: ids.w, b: ids.b, mask, y, act, keep, form });
             activations.push(y);
         }
-        let dlogits = self.plan.f32("dlogits", micro, self.sizes.classes);
+        let dlogits = self.plan.f32("dlogits", Role::ErrorSignal { layer: layers.len() }, micro, self.sizes.classes);
         let deltas = vec![dlogits; layers.len()];
         Pass { t, masks, activations, deltas, headed }
     }
@@ -97,17 +98,18 @@ impl Builder<'_> {
         let (x, w, b) = (pass.activations[last], layers[last].0.w, layers[last].0.b);
         let (t, dlogits, smoothing) = (pass.t, pass.deltas[last], self.config.label_smoothing);
         if pass.headed {
-            let dx = self.plan.grad(x);
+            let dx = self.plan.like("d", Role::ErrorSignal { layer: last }, x);
             let (mask, act, keep) = (pass.masks[last], self.config.activation(), self.keep(last));
             let form = self.sizes.forms.default;
             self.plan.push(Head { x, w, b, t, mask, record: tally, dlogits, dx, act, keep, smoothing, form });
             pass.deltas[last - 1] = dx;
             return;
         }
-        let (logits, mask) = (self.plan.f32("logits", x.rows, self.sizes.classes), self.none);
+        let role = Role::Activation { layer: layers.len() };
+        let (logits, mask) = (self.plan.f32("logits", role, x.rows, self.sizes.classes), self.none);
         let form = self.sizes.forms.of(MatmulShape::linear(x, w));
         self.plan.push(Linear { x, w, b, mask, y: logits, act: Activation::Identity, keep: 1.0, form });
-        let score = self.plan.f32("score", x.rows, 2);
+        let score = self.plan.f32("score", role, x.rows, 2);
         self.plan.push(SoftmaxXent { logits, t, score, dlogits, smoothing });
         self.plan.push(Tally { score, tally });
     }
@@ -117,7 +119,7 @@ impl Builder<'_> {
         for (number, (ids, gradients)) in layers.iter().enumerate().rev() {
             let (dy, x) = (pass.deltas[number], pass.activations[number]);
             if number > 0 && !(pass.headed && number + 1 == layers.len()) {
-                let dx = self.plan.grad(x);
+                let dx = self.plan.like("d", Role::ErrorSignal { layer: number }, x);
                 let (act, keep, mask) = (self.config.activation(), self.keep(number), pass.masks[number]);
                 let form = self.sizes.forms.of(MatmulShape::linear_dx(dy, ids.w));
                 self.plan.push(LinearDx { dy, w: ids.w, x, mask, dx, act, keep, form });

@@ -2,11 +2,11 @@
 
 use super::fault::{INTERVAL, all_finite};
 use super::{Trainer, Watch};
+use crate::base::error::Error;
 use crate::config::OnNan;
 use crate::engine::Pending;
-use crate::error::Error;
-use crate::kernel::Now;
 use crate::plan::Work;
+use crate::plan::kernel::Now;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};

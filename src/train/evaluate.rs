@@ -1,12 +1,12 @@
 //! Scoring a split with the weights as they are.
 
 use super::{Score, Trainer};
+use crate::base::error::Error;
 use crate::data::Split;
 use crate::engine::Engine;
-use crate::error::Error;
-use crate::feed::Feed;
-use crate::kernel::Now;
 use crate::net::Evaluation;
+use crate::plan::kernel::Now;
+use crate::train::feed::Feed;
 
 /// Told the logits (rows × C) of a micro-batch, and the position of its first sample.
 pub type OnLogits<'a> = &'a mut dyn FnMut(usize, &[f32]);

@@ -6,11 +6,11 @@
 //! leaves something bad, and that one dispatch by dispatch.
 
 use super::{Trainer, Values};
+use crate::base::error::{Error, Origin};
 use crate::config::OnNan;
-use crate::error::{Error, Origin};
-use crate::kernel::{Access, Now};
 use crate::plan::Work;
-use crate::tensor::{Id, Kind};
+use crate::plan::kernel::{Access, Now};
+use crate::plan::tensor::{Id, Kind};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -85,7 +85,7 @@ impl Trainer<'_> {
         // A measurement changes nothing, and may overflow where nothing else does.
         for (range, now) in self.work(bad).into_iter().filter(|(range, _)| !measures(range)) {
             for at in range {
-                let kernel = self.net.plan.steps[at].kernel();
+                let kernel = &self.net.plan.steps[at];
                 let (shader, ids) = (kernel.shader(), kernel.tensors());
                 let mut written: Vec<(Id, Vec<u32>)> = Vec::new();
                 for (id, arg) in ids.into_iter().zip(shader.args).filter(|(id, _)| id.kind == Kind::F32) {
@@ -178,18 +178,13 @@ impl Trainer<'_> {
         let name = self.net.plan.name(id);
         Ok(found.map(|at| Origin::Tensor {
             tensor: format!("{name}{}", id.shape()),
-            layer: self.layer(name),
+            // What belongs to no layer comes after the last.
+            layer: self.net.plan.role(id).layer().unwrap_or(self.net.layers.len()),
             place: (at / id.stride(), at % id.stride()),
             value: f32::from_bits(words[at]),
             step,
             kernel,
         }))
-    }
-
-    /// The layer that a tensor belongs to: the number its name ends with, else it is the last.
-    fn layer(&self, name: &str) -> usize {
-        let digits = name.trim_start_matches(|letter: char| !letter.is_ascii_digit());
-        digits.parse().map_or(self.net.layers.len(), |layer: usize| layer.max(1))
     }
 }
 

@@ -1,13 +1,22 @@
 //! What a run begins with: normalisation, first weights on the engine, the order of an epoch.
 
-use crate::config::Normalize;
+use crate::base::error::Error;
+use crate::base::rng::{Stream, host};
+use crate::config::{Config, Normalize};
 use crate::data::DataSet;
 use crate::engine::Engine;
-use crate::feed::Feed;
-use crate::model::Mlp;
+use crate::net::mlp::Mlp;
 use crate::net::{LayerIds, Net};
-use crate::rng::{Stream, host};
+use crate::train::feed::Feed;
 use rand::seq::SliceRandom;
+
+/// The data of a run: the validation split taken out of the training split, and no more of that than is wanted.
+///
+/// # Errors
+/// Those of [`DataSet::divided`].
+pub fn divide(config: &Config, data: DataSet) -> Result<DataSet, Error> {
+    data.divided(config.validation, config.limit_train, config.split_seed)
+}
 
 /// Bytes of a sample to values: x = byte·scale + shift.
 pub fn normalization(normalize: Normalize, pixels: &[u8]) -> (f32, f32) {

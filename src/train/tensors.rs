@@ -2,10 +2,10 @@
 
 use super::Trainer;
 use super::fault::Base;
-use crate::error::Error;
-use crate::model::{Layer, Mlp};
+use crate::base::error::Error;
 use crate::net::Net;
-use crate::tensor::Id;
+use crate::net::mlp::{Layer, Mlp};
+use crate::plan::tensor::Id;
 
 /// A tensor off the engine.
 #[derive(Clone, Debug, PartialEq)]

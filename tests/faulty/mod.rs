@@ -1,7 +1,7 @@
 //! A disk in memory that fails on purpose, and that remembers what would be left after a crash or a power cut.
 #![allow(dead_code, reason = "not every test file that shares this module uses all of it")]
 
-use gpu_mlp::disk::Disk;
+use gpu_mlp::base::disk::Disk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};

@@ -1,16 +1,17 @@
 //! A small net on the CPU engine, and its loss in double precision by plain loops.
 
+use gpu_mlp::base::rng::{Stream, host};
+use gpu_mlp::config::Init;
 use gpu_mlp::config::{ActivationName, BatchSize, Config};
-use gpu_mlp::cpu::CpuEngine;
 use gpu_mlp::data::{DataSet, Split};
+use gpu_mlp::engine::cpu::CpuEngine;
 use gpu_mlp::engine::{Engine, Memory};
-use gpu_mlp::feed::Feed;
-use gpu_mlp::kernel::Now;
 use gpu_mlp::kernels::{Activation, Form};
-use gpu_mlp::model::{Init, Mlp};
+use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::net::{Net, Sizes};
-use gpu_mlp::rng::{Stream, host};
-use gpu_mlp::tensor::Id;
+use gpu_mlp::plan::kernel::Now;
+use gpu_mlp::plan::tensor::Id;
+use gpu_mlp::train::feed::Feed;
 use gpu_mlp::train::{Trainer, load_parameters};
 use rand::RngExt;
 

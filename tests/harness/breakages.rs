@@ -1,9 +1,9 @@
 //! The table of things that an engine does wrong.
 
 use crate::broken::{Change, Place, Scene};
-use gpu_mlp::court::Question;
 use gpu_mlp::engine::NAN_POISON;
-use gpu_mlp::tensor::Kind;
+use gpu_mlp::engine::parity::Question;
+use gpu_mlp::plan::tensor::Kind;
 use std::rc::Rc;
 
 /// Changes the last value of an `F32` tensor.

@@ -1,11 +1,12 @@
 //! An engine that is right but for one thing.
 
-use gpu_mlp::court::{Case, Verdict, judge};
-use gpu_mlp::cpu::CpuEngine;
+use gpu_mlp::engine::cpu::CpuEngine;
+use gpu_mlp::engine::parity::{Verdict, judge};
 use gpu_mlp::engine::{Engine, Memory, Pending};
-use gpu_mlp::kernel::Access;
 use gpu_mlp::plan::Work;
-use gpu_mlp::tensor::{Id, Kind};
+use gpu_mlp::plan::case::Case;
+use gpu_mlp::plan::kernel::Access;
+use gpu_mlp::plan::tensor::{Id, Kind};
 use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
@@ -140,7 +141,7 @@ pub fn verdict(case: &Case, place: Place, target: Id, change: &Change) -> Option
 
 /// The tensors that the kernel of a case uses in a certain way, with their bindings.
 pub fn used(case: &Case, how: impl Fn(Access) -> bool) -> Vec<(usize, Id)> {
-    let kernel = case.plan.steps[0].kernel();
+    let kernel = &case.plan.steps[0];
     let args = kernel.shader().args.iter().zip(kernel.tensors()).enumerate();
     let used = args.filter(|(_, (arg, _))| how(arg.access));
     used.map(|(at, (_, id))| (at, id)).collect()

@@ -3,17 +3,18 @@
 use super::targets::{HASH, STEP, sha256, small_run};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use gpu_mlp::checkpoint::{Best, Checkpoints, Every, FOLDER, Identity, Keeper, Saved};
-use gpu_mlp::config::file::{Ancestor, DataSettings, Record as Origin, to_text};
+use gpu_mlp::base::disk::Os;
+use gpu_mlp::config::Init;
+use gpu_mlp::config::preset::Preset;
 use gpu_mlp::config::{Config, Normalize};
 use gpu_mlp::data::idx::Idx;
-use gpu_mlp::disk::Os;
+use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::kernels::Activation;
-use gpu_mlp::machine::Machine;
-use gpu_mlp::model::{Init, Mlp};
-use gpu_mlp::model_file::{Description, to_bytes};
-use gpu_mlp::preset::Preset;
-use gpu_mlp::session::{Limits, Session, Wish};
+use gpu_mlp::net::mlp::Mlp;
+use gpu_mlp::run::checkpoint::{Best, Checkpoints, Every, FOLDER, Identity, Keeper, Saved};
+use gpu_mlp::run::model_file::{Description, to_bytes};
+use gpu_mlp::run::settings::{Ancestor, DataSettings, Record as Origin, to_text};
+use gpu_mlp::train::session::{Limits, Session, Wish};
 use half::{bf16, f16};
 use image::{DynamicImage, ImageFormat, Rgba, RgbaImage};
 use safetensors::tensor::{Dtype, TensorView};
@@ -175,7 +176,7 @@ fn pictures() -> Vec<Vec<u8>> {
         encoded(picture.clone(), ImageFormat::Png),
         encoded(picture.to_luma16().into(), ImageFormat::Png),
         encoded(picture.to_luma_alpha8().into(), ImageFormat::Png),
-        gpu_mlp::png::grey(&[0, 255, 0, 255, 0, 255], 3, 2),
+        gpu_mlp::results::png::grey(&[0, 255, 0, 255, 0, 255], 3, 2),
         encoded(picture.to_rgb8().into(), ImageFormat::Jpeg),
         encoded(picture.to_luma8().into(), ImageFormat::Jpeg),
         turned(encoded(picture.to_rgb8().into(), ImageFormat::Jpeg)),

@@ -6,22 +6,22 @@ mod faulty;
 
 use faulty::Faulty;
 use gpu_mlp::Error;
-use gpu_mlp::checkpoint::{Checkpoints, FOLDER, Saved};
-use gpu_mlp::config::file::{RunFile, to_text};
+use gpu_mlp::base::disk::Disk;
 use gpu_mlp::config::{BatchSize, Config, Optimizer, Schedule};
 use gpu_mlp::data::idx::Idx;
+use gpu_mlp::data::images::decode::{MOST_PIXELS, decode};
+use gpu_mlp::data::images::{fit, ink};
 use gpu_mlp::data::load::{Files, assemble, transpose};
 use gpu_mlp::data::{DataSet, Split};
-use gpu_mlp::disk::Disk;
-use gpu_mlp::history::History;
-use gpu_mlp::images::decode::{MOST_PIXELS, decode};
-use gpu_mlp::images::{fit, ink};
+use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::kernels::Activation;
-use gpu_mlp::machine::Machine;
-use gpu_mlp::model::Mlp;
-use gpu_mlp::model_file::{self, ModelFile};
-use gpu_mlp::report::{Subject, page};
-use gpu_mlp::session::{Limits, Session, Wish};
+use gpu_mlp::net::mlp::Mlp;
+use gpu_mlp::results::report::{Subject, page};
+use gpu_mlp::run::checkpoint::{Checkpoints, FOLDER, Saved};
+use gpu_mlp::run::history::History;
+use gpu_mlp::run::model_file::{self, ModelFile};
+use gpu_mlp::run::settings::{RunFile, to_text};
+use gpu_mlp::train::session::{Limits, Session, Wish};
 use peak_alloc::PeakAlloc;
 use sha2::{Digest, Sha256};
 use std::io::Read;
@@ -94,7 +94,10 @@ impl Target {
 
 /// What was read; an error must say what is wrong and what to do.
 fn said<T>(result: Result<T, Error>) -> Option<T> {
-    let complain = |error: &Error| assert!(!error.to_string().is_empty() && !error.next().is_empty(), "{error:?}");
+    let complain = |error: &Error| {
+        let silent = matches!(error, Error::Data { next, .. } if next.is_empty());
+        assert!(!error.to_string().is_empty() && !silent, "{error:?}");
+    };
     result.inspect_err(complain).ok()
 }
 

@@ -4,9 +4,9 @@
 #[path = "../not_run/mod.rs"]
 mod not_run;
 
-use gpu_mlp::gpu::{Found, Gpu, Wanted, list};
-use gpu_mlp::kernel::Needs;
-use gpu_mlp::machine::Machine;
+use gpu_mlp::engine::gpu::{Found, Gpu, Wanted, list};
+use gpu_mlp::engine::machine::Machine;
+use gpu_mlp::plan::kernel::Needs;
 #[allow(unused_imports, reason = "as above")]
 pub use not_run::not_run;
 

@@ -1,6 +1,6 @@
 //! What a shader's text declares, by reflection, against what Rust says of it.
 
-use gpu_mlp::kernel::{Access, Field, Needs, Now, Shader};
+use gpu_mlp::plan::kernel::{Access, Field, Needs, Now, Shader};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

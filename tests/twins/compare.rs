@@ -1,15 +1,16 @@
 //! What a case left behind, against the oracle.
 
 use crate::oracle::{Matrix, oracle, per_word};
-use gpu_mlp::court::Case;
-use gpu_mlp::kernel::Witness;
-use gpu_mlp::tensor::Kind;
+use gpu_mlp::kernels::Op;
+use gpu_mlp::plan::case::Case;
+use gpu_mlp::plan::kernel::Witness;
+use gpu_mlp::plan::tensor::Kind;
 
 /// The largest difference between a twin's values and the truth, as a share of its bound; or what is wrong.
 pub fn compare(case: &Case, before: &[Vec<u32>], after: &[Vec<u32>]) -> Result<f64, String> {
-    let op = &case.plan.steps[0];
-    let ids = op.kernel().tensors();
-    let bounds = op.kernel().bounds(&case.now, &Witness { before, after });
+    let kernel = &case.plan.steps[0];
+    let ids = kernel.tensors();
+    let bounds = kernel.bounds(&case.now, &Witness { before, after });
     // A difference may be as large as an infinite bound and still pass, so there must be none.
     let mut limits = bounds.iter().flatten().flatten();
     if !limits.all(|limit| limit.is_finite() && *limit >= 0.0) {
@@ -17,7 +18,7 @@ pub fn compare(case: &Case, before: &[Vec<u32>], after: &[Vec<u32>]) -> Result<f
     }
     let pair = |(&id, words)| Matrix(id, words);
     let inputs: Vec<_> = ids.iter().zip(before.iter().map(Vec::as_slice)).map(pair).collect();
-    let mut formulas = oracle(op, &case.now, &inputs);
+    let mut formulas = oracle(Op::of(kernel.as_ref()).expect("a kernel of the list"), &case.now, &inputs);
     let mut worst = 0.0f64;
     for (arg, &id) in ids.iter().enumerate() {
         let Some(at) = formulas.iter().position(|(of, _)| *of == arg) else {

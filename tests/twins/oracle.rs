@@ -1,12 +1,12 @@
 //! The oracle: every kernel as formulas in double precision on plain matrices. No padding, no blocks, no threads.
 
-use gpu_mlp::kernel::Now;
+use gpu_mlp::base::rng::threefry;
 use gpu_mlp::kernels::dead::Dead;
 use gpu_mlp::kernels::squares::{PART, Squares};
 use gpu_mlp::kernels::update::Rule;
 use gpu_mlp::kernels::{Activation, Form, Op};
-use gpu_mlp::rng::threefry;
-use gpu_mlp::tensor::{Id, Kind};
+use gpu_mlp::plan::kernel::Now;
+use gpu_mlp::plan::tensor::{Id, Kind};
 
 /// Values that share a word of a tensor.
 pub fn per_word(id: Id) -> usize {
@@ -90,7 +90,7 @@ fn gives<'a>(arg: usize, formula: impl Fn(usize, usize) -> f64 + 'a) -> (usize, 
 }
 
 /// For each tensor that a kernel writes, by its binding, the formula of its values; m holds the tensors before the call.
-pub fn oracle<'a>(op: &'a Op, now: &'a Now, m: &'a [Matrix<'a>]) -> Vec<(usize, Formula<'a>)> {
+pub fn oracle<'a>(op: Op<'a>, now: &'a Now, m: &'a [Matrix<'a>]) -> Vec<(usize, Formula<'a>)> {
     let real = move |b: usize| b < now.rows as usize;
     let scale = 1024.0 * f64::from(now.batch.next_power_of_two());
     let old = move |arg: usize, r, c| only_if(now.accumulate == 1, || m[arg].at(r, c));

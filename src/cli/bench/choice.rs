@@ -2,8 +2,8 @@
 
 use crate::cli::settings::NetOptions;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
-use gpu_mlp::bench::workload::Workload;
 use gpu_mlp::config::Config;
+use gpu_mlp::measure::workload::Workload;
 
 /// `--config`, and the net options that are put over it.
 pub struct NetChoice {

@@ -1,12 +1,12 @@
 //! A report for people.
 
 use clap::ValueEnum;
-use gpu_mlp::bench::Report;
-use gpu_mlp::bench::dispatch::Dispatch;
-use gpu_mlp::bench::growth::Point;
-use gpu_mlp::bench::roof::Roof;
-use gpu_mlp::bench::spread::Spread;
 use gpu_mlp::config::Config;
+use gpu_mlp::measure::Report;
+use gpu_mlp::measure::dispatch::Dispatch;
+use gpu_mlp::measure::growth::Point;
+use gpu_mlp::measure::roof::Roof;
+use gpu_mlp::measure::spread::Spread;
 use std::fmt::Write as _;
 
 /// What is measured on what.

@@ -2,7 +2,7 @@
 
 use super::Batch;
 use gpu_mlp::Error;
-use gpu_mlp::images::{Fit, decode, sample};
+use gpu_mlp::data::images::{Fit, decode, sample};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ pub fn read(paths: &[PathBuf], fit: Fit, item: &[usize]) -> Result<Files, Error>
             }
             Err(error @ Error::Setting(_)) => return Err(error),
             Err(error) => {
-                eprintln!("error: {error}\nnext: {}", error.next());
+                eprintln!("error: {error}\nnext: {}", crate::cli::next(&error));
                 code = ExitCode::from(5);
             }
         }

@@ -3,11 +3,11 @@
 use super::folder::MODEL;
 use crate::cli::recorder::{Recorder, last_line, resume_line};
 use gpu_mlp::Error;
-use gpu_mlp::data::sha256;
-use gpu_mlp::disk::{Os, write_whole};
-use gpu_mlp::metrics::Record;
-use gpu_mlp::model_file::{self, Description};
-use gpu_mlp::session::{Finish, Reason, Session};
+use gpu_mlp::base::disk::{Os, write_whole};
+use gpu_mlp::base::hash::sha256;
+use gpu_mlp::run::metrics::Record;
+use gpu_mlp::run::model_file::{self, Description};
+use gpu_mlp::train::session::{Finish, Reason, Session};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;

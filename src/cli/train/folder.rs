@@ -2,9 +2,9 @@
 
 use crate::cli::resume::{Resumed, lock};
 use gpu_mlp::Error;
-use gpu_mlp::checkpoint::Checkpoints;
-use gpu_mlp::disk::Os;
-use gpu_mlp::metrics::{self, Metrics};
+use gpu_mlp::base::disk::Os;
+use gpu_mlp::run::checkpoint::Checkpoints;
+use gpu_mlp::run::metrics::{self, Metrics};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

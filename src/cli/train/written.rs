@@ -10,15 +10,15 @@ use crate::cli::resume::Resumed;
 use crate::cli::signals::Signals;
 use crate::cli::sink::Sink;
 use gpu_mlp::Error;
-use gpu_mlp::checkpoint::{Identity, Keeper, Saved};
+use gpu_mlp::base::disk::{Os, write_whole};
 use gpu_mlp::config::HealthName;
-use gpu_mlp::config::file::{self, Ancestor};
 use gpu_mlp::data::{DataSet, Split};
-use gpu_mlp::disk::{Os, write_whole};
-use gpu_mlp::machine::Machine;
-use gpu_mlp::metrics::{Record, SCHEMA};
-use gpu_mlp::session::Session;
-use gpu_mlp::tensorboard::Board;
+use gpu_mlp::engine::machine::Machine;
+use gpu_mlp::results::tensorboard::Board;
+use gpu_mlp::run::checkpoint::{Identity, Keeper, Saved};
+use gpu_mlp::run::metrics::{Record, SCHEMA};
+use gpu_mlp::run::settings::{self, Ancestor};
+use gpu_mlp::train::session::Session;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -54,9 +54,9 @@ impl Train {
             RunFolder::open(&path, resumed, || self.refuse_if_taken())?;
         let before = resumed.map(|resumed| &resumed.found.generation.state);
         let since = if changed { whole } else { before.and_then(|state| state.changed) };
-        let record = file::Record::now(data, machine, ancestor.as_ref());
+        let record = settings::Record::now(data, machine, ancestor.as_ref());
         let settings = self.data.settings(Some(data), self.from.as_deref());
-        let text = file::to_text(&config, &settings, Some(&record), |_| None)?;
+        let text = settings::to_text(&config, &settings, Some(&record), |_| None)?;
         write_whole(&Os, &path.join("config.toml"), (head(since) + &text).as_bytes())?;
 
         let mut sink = Sink { metrics, json: self.json };
@@ -103,7 +103,7 @@ impl Train {
     /// Words that name the same places again, from wherever the run is gone on with.
     fn words(&self) -> Vec<String> {
         let places = [("--from", &self.from), ("--tensorboard", &self.tensorboard)];
-        words(places.into_iter().filter_map(|(option, path)| Some((option, file::from_root(path.as_ref()?)))))
+        words(places.into_iter().filter_map(|(option, path)| Some((option, settings::from_root(path.as_ref()?)))))
     }
 }
 

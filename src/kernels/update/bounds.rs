@@ -1,8 +1,8 @@
 //! How far two machines may differ in an update.
 
 use super::{Rule, Update};
-use crate::kernel::{Bounds, Now, Witness};
 use crate::kernels::EPSILON;
+use crate::plan::kernel::{Bounds, Now, Witness};
 
 impl Update {
     /// Bounds of weights, biases and their states.

@@ -2,8 +2,8 @@
 
 use super::shaders::FORMS;
 use super::{Rule, Update};
-use crate::court::{Case, Fill};
 use crate::kernels::linear::SIZES;
+use crate::plan::case::{Case, Fill};
 
 /// Every rule in every form of its own, at the sizes of products, with and without penalty.
 pub fn cases() -> Vec<Case> {

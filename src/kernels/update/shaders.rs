@@ -1,8 +1,8 @@
 //! The shaders of [`super::Update`]: one for each rule in each form of its own.
 
-use crate::kernel::{Arg, Field, Shader, read, update};
 use crate::kernels::Form;
-use crate::uniform;
+use crate::plan::kernel::uniform;
+use crate::plan::kernel::{Arg, Field, Shader, read, update};
 
 uniform! {
     /// Uniform block of the shaders of SGD and momentum.

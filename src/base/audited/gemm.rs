@@ -1,0 +1,193 @@
+//! Matrix products on the CPU: calls of a well-kept crate, cut into parts for the threads.
+
+use std::ops::Range;
+
+/// A matrix as a product sees it: values, and how far apart neighbours in a column and in a row are.
+#[derive(Clone, Copy)]
+pub struct Operand<'a> {
+    /// The values.
+    pub values: &'a [f32],
+    /// Distance from one row to the next.
+    pub row: usize,
+    /// Distance from one column to the next.
+    pub col: usize,
+}
+
+impl<'a> Operand<'a> {
+    /// A matrix stored row by row, `stride` apart.
+    pub fn rows(values: &'a [f32], stride: usize) -> Self {
+        Operand { values, row: stride, col: 1 }
+    }
+    /// The transpose of a matrix stored row by row, `stride` apart.
+    pub fn transposed(values: &'a [f32], stride: usize) -> Self {
+        Operand { values, row: 1, col: stride }
+    }
+}
+
+/// A product to be computed: c = α·a·b + β·c with a (M, K), b (K, N), c (M, N) stored row by row.
+#[derive(Clone, Copy)]
+pub struct Gemm<'a> {
+    /// Rows of c.
+    pub m: usize,
+    /// Terms of each sum.
+    pub k: usize,
+    /// Columns of c.
+    pub n: usize,
+    /// Left factor.
+    pub a: Operand<'a>,
+    /// Right factor.
+    pub b: Operand<'a>,
+    /// Weight of the product.
+    pub alpha: f32,
+    /// Weight of what c holds; 0 if it is not to be read.
+    pub beta: f32,
+    /// Distance from one row of c to the next.
+    pub stride: usize,
+    /// Whether threads share the columns of c rather than its rows. A layer's threads share its outputs, forward (columns
+    /// of y) as backward (rows of dw): each then keeps its rows of w in its own cache.
+    pub columns: bool,
+}
+
+/// Below this many multiply-adds a second thread costs more than it saves.
+const PARALLEL_FROM: usize = 1 << 19;
+
+impl Gemm<'_> {
+    /// Computes it. `finish(row, first column, parts of the row of each output)` is called for every part of every row once
+    /// that part is done; the first output is c, the others have its shape.
+    ///
+    /// The threads share the rows or the columns of c; a sum over K is never shared, so the bits do not depend on their
+    /// number (`tests/twins.rs` checks it).
+    pub fn run<const N: usize>(self, outputs: [&mut [f32]; N], finish: impl Fn(usize, usize, [&mut [f32]; N]) + Sync) {
+        let shared = Gemm::is_worth_sharing(self.m * self.k * self.n);
+        let parts = if shared { rayon::current_num_threads() } else { 1 };
+        split(self, outputs, parts, finish);
+    }
+
+    /// Whether so much work is done sooner by several threads.
+    pub fn is_worth_sharing(multiply_adds: usize) -> bool {
+        multiply_adds >= PARALLEL_FROM
+    }
+
+    /// As [`Gemm::run`], all of it on this thread.
+    pub fn run_here<const N: usize>(
+        self,
+        outputs: [&mut [f32]; N],
+        finish: impl Fn(usize, usize, [&mut [f32]; N]) + Sync,
+    ) {
+        split(self, outputs, 1, finish);
+    }
+}
+
+/// Values that several threads may write to, each in places of its own.
+#[derive(Clone, Copy)]
+struct Shared {
+    values: *mut f32,
+    len: usize,
+}
+
+// SAFETY: a `Shared` is made from a `&mut [f32]` that outlives all use of it, and `part` hands out disjoint places only.
+#[expect(unsafe_code, reason = "see above")]
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+#[expect(unsafe_code, reason = "see above")]
+unsafe impl Sync for Shared {}
+
+/// c = α·a·b + β·c, cut into `parts` along its columns or rows as `shape` says; then `finish(row, first column, [c, …])` for each row of each
+/// part, on the thread that made it, while it is in that thread's cache. The other outputs have the shape of c. Padding
+/// belongs to the last part of a row.
+///
+/// # Panics
+/// If a side is zero, or an operand or an output is too short for its shape: a mistake in a twin.
+fn split<const N: usize>(
+    shape: Gemm<'_>,
+    outputs: [&mut [f32]; N],
+    parts: usize,
+    finish: impl Fn(usize, usize, [&mut [f32]; N]) + Sync,
+) {
+    let Gemm { m, k, n, stride, .. } = shape;
+    assert!(m > 0 && k > 0 && n > 0, "product: {m}×{k} by {k}×{n}");
+    assert!(n <= stride && outputs.iter().all(|out| out.len() == m * stride), "product: outputs are not {m}×{stride}");
+    let shared = outputs.map(|out| Shared { values: out.as_mut_ptr(), len: out.len() });
+    let columns = shape.columns;
+    let (side, other, unit) = if columns { (n, m, 32) } else { (m, n, 16) };
+    // Whole tiles of the product's kernel. `gemm` sums outputs of at most 256 values, and single rows or columns, in another
+    // order: no part is smaller than that unless all of the product is, for the bits must not depend on the number of parts.
+    let least = unit.max((256 / other.max(1) + 1).next_multiple_of(unit));
+    let step = side.div_ceil(parts.max(1)).next_multiple_of(least);
+    let count = (side / step + usize::from(side % step >= least)).max(1);
+    let part = |number: usize| {
+        let range = number * step..if number + 1 == count { side } else { (number + 1) * step };
+        let (rows, cols) = if columns { (0..m, range) } else { (range, 0..n) };
+        sgemm(shape, rows.clone(), cols.clone(), shared[0]);
+        let end = if cols.end == n { stride } else { cols.end };
+        for row in rows {
+            // SAFETY: parts have disjoint rows or columns, and `row · stride + end ≤ m · stride`, the length of each
+            // output by the assertion above.
+            #[expect(unsafe_code, reason = "rows of one output, split by columns, cannot be borrowed apart otherwise")]
+            let lines = shared.map(|out| unsafe {
+                debug_assert!(row * stride + end <= out.len);
+                std::slice::from_raw_parts_mut(out.values.add(row * stride + cols.start), end - cols.start)
+            });
+            finish(row, cols.start, lines);
+        }
+    };
+    fan(0..count, &part);
+}
+
+/// Calls `part` for each number, in parallel where there are several.
+fn fan(numbers: Range<usize>, part: &(impl Fn(usize) + Sync)) {
+    match numbers.len() {
+        0 => {}
+        1 => part(numbers.start),
+        len => {
+            let middle = numbers.start + len / 2;
+            rayon::join(|| fan(numbers.start..middle, part), || fan(middle..numbers.end, part));
+        }
+    }
+}
+
+/// Terms of a sum that one call of `gemm` adds up: it would cut longer ones itself, at places that depend on the size of the
+/// output.
+const DEPTH: usize = 512;
+
+/// The product of some rows of a and some columns of b, into c.
+#[expect(unsafe_code, reason = "gemm takes pointers; the assertions bound every access")]
+fn sgemm(shape: Gemm<'_>, rows: Range<usize>, cols: Range<usize>, c: Shared) {
+    let Gemm { k, a, b, alpha, beta, stride, .. } = shape;
+    let last = |operand: Operand<'_>, rows: usize, cols: usize| (rows - 1) * operand.row + (cols - 1) * operand.col;
+    assert!(last(a, rows.end, k) < a.values.len(), "product: a is too short for {}×{k}", rows.end);
+    assert!(last(b, k, cols.end) < b.values.len(), "product: b is too short for {k}×{}", cols.end);
+    assert!((rows.end - 1) * stride + cols.end <= c.len, "product: c is too short for {}×{}", rows.end, cols.end);
+    let [ra, ca, rb, cb, rc] = [a.row, a.col, b.row, b.col, stride].map(usize::cast_signed);
+    let depth = k.div_ceil(k.div_ceil(DEPTH));
+    for first in (0..k).step_by(depth) {
+        let weight = if first == 0 { beta } else { 1.0 };
+        // Its `alpha` is the weight of what c holds and its `beta` that of the product: the other way round than in BLAS.
+        //
+        // SAFETY: gemm reads a[i·ra + p·ca] and b[p·rb + j·cb] and accesses c[i·rc + j] for i in rows, first ≤ p < k, j in
+        // cols; the assertions bound the largest index of each. No other thread has these rows and columns of c.
+        unsafe {
+            gemm::gemm(
+                rows.len(),
+                cols.len(),
+                depth.min(k - first),
+                c.values.add(rows.start * stride + cols.start),
+                1,
+                rc,
+                weight != 0.0,
+                a.values.as_ptr().add(rows.start * a.row + first * a.col),
+                ca,
+                ra,
+                b.values.as_ptr().add(cols.start * b.col + first * b.row),
+                cb,
+                rb,
+                weight,
+                alpha,
+                false,
+                false,
+                false,
+                gemm::Parallelism::None,
+            );
+        }
+    }
+}

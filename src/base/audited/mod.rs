@@ -1,0 +1,4 @@
+//! The only `unsafe` of the crate, each call behind checks that make it sound.
+
+pub(crate) mod gemm;
+pub(crate) mod wgpu;

@@ -1,0 +1,41 @@
+//! How the first weights are drawn.
+
+use crate::kernels::Activation;
+use serde::{Deserialize, Serialize};
+
+/// How the first weights are drawn; biases start at zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Init {
+    /// By what follows a layer: He for ReLU and leaky ReLU, Glorot for sigmoid and tanh, LeCun for the last layer.
+    #[default]
+    Auto,
+    /// N(0, 2/I) (He et al., ICCV 2015): keeps the signal's variance through ReLUs.
+    He,
+    /// N(0, 2/(I+O)) (Glorot and Bengio, AISTATS 2010): a compromise between forward and backward signal.
+    Glorot,
+    /// N(0, 1/I) (LeCun et al., "Efficient BackProp", 1998): keeps the variance of a linear signal.
+    Lecun,
+    /// N(0, 0.01²), whatever the width: shows why the others exist.
+    Normal,
+}
+
+impl Init {
+    /// Standard deviation of the first weights of a layer that is followed by `activation`.
+    pub fn standard_deviation(self, activation: Activation, inputs: usize, outputs: usize) -> f64 {
+        let (inputs, outputs) = (inputs as f64, outputs as f64);
+        match self {
+            Init::He => (2.0 / inputs).sqrt(),
+            Init::Glorot => (2.0 / (inputs + outputs)).sqrt(),
+            Init::Lecun => (1.0 / inputs).sqrt(),
+            Init::Normal => 0.01,
+            Init::Auto => match activation {
+                Activation::Relu | Activation::LeakyRelu(_) => Init::He,
+                Activation::Sigmoid | Activation::Tanh => Init::Glorot,
+                Activation::Identity => Init::Lecun,
+            }
+            .standard_deviation(activation, inputs as usize, outputs as usize),
+        }
+    }
+}

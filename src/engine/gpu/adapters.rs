@@ -1,0 +1,208 @@
+//! Finding an adapter: what is there, what was asked for, and what to say when the two do not meet.
+
+use crate::base::error::{Error, NoAdapter};
+use crate::kernels::Form;
+use crate::kernels::Precision;
+use crate::plan::kernel::{MAX_ARGS, Needs};
+use wgpu::{Backend, Backends, DeviceType};
+
+/// What the user asked for; each field also from the environment, as wgpu's own tools read it.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Part of the adapter's name, in any case; else `WGPU_ADAPTER_NAME`.
+    pub adapter: Option<String>,
+    /// Comma-separated backends (vulkan, metal, dx12, gl); else `WGPU_BACKEND`.
+    pub backend: Option<String>,
+    /// In which numbers it is to compute.
+    pub precision: Precision,
+}
+
+/// What kind of machine an adapter is, which decides the forms of the kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// A GPU, or something that says it is one.
+    Gpu,
+    /// A program that imitates one on the CPU (lavapipe, SwiftShader, WARP).
+    Software,
+}
+
+impl Class {
+    /// The forms of matrix products that may be fast on this class, the one that suits it in general first. A GPU would
+    /// leave half of its lanes idle in the workgroups of `Regs`; a software adapter gains nothing from larger workgroups.
+    pub fn forms(self) -> &'static [Form] {
+        match self {
+            Class::Gpu => &[Form::Tiled, Form::Wide, Form::Split, Form::Plain],
+            Class::Software => &[Form::Regs, Form::Tiled, Form::Plain],
+        }
+    }
+}
+
+/// An adapter that is there.
+pub struct Found {
+    /// wgpu's handle.
+    pub adapter: wgpu::Adapter,
+    /// Its description.
+    pub info: wgpu::AdapterInfo,
+}
+
+impl Found {
+    /// GPU or software.
+    pub fn class(&self) -> Class {
+        let name = format!("{} {}", self.info.name, self.info.driver).to_lowercase();
+        let imitations = ["llvmpipe", "softpipe", "swiftshader", "basic render driver"];
+        match self.info.device_type {
+            DeviceType::Cpu => Class::Software,
+            _ if imitations.iter().any(|imitation| name.contains(imitation)) => Class::Software,
+            _ => Class::Gpu,
+        }
+    }
+
+    /// The most that a shader may need of it.
+    pub fn offers(&self) -> Needs {
+        let has = |feature| self.adapter.features().contains(feature);
+        // The subgroups' size cannot be chosen, so it must be the one that the shaders are written for.
+        let subgroups = (self.info.subgroup_min_size, self.info.subgroup_max_size) == (32, 32);
+        let fits = |matrix: &wgpu::CooperativeMatrixProperties| {
+            let (half, single) = (wgpu::CooperativeScalarType::F16, wgpu::CooperativeScalarType::F32);
+            (matrix.m_size, matrix.n_size, matrix.k_size) == (16, 16, 16)
+                && (matrix.ab_type, matrix.cr_type, matrix.saturating_accumulation) == (half, single, false)
+        };
+        match has(wgpu::Features::SHADER_F16) {
+            false => Needs::Core,
+            true if has(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX)
+                && subgroups
+                && self.adapter.cooperative_matrix_properties().iter().any(fits) =>
+            {
+                Needs::Coop
+            }
+            true => Needs::Half,
+        }
+    }
+
+    /// One line: name, backend, kind, driver.
+    pub fn line(&self) -> String {
+        let kind = match (self.class(), self.info.device_type) {
+            (Class::Software, _) => "software",
+            (_, DeviceType::DiscreteGpu) => "discrete GPU",
+            (_, DeviceType::IntegratedGpu) => "integrated GPU",
+            (_, DeviceType::VirtualGpu) => "virtual GPU",
+            _ => "GPU",
+        };
+        let driver = format!("{} {}", self.info.driver, self.info.driver_info);
+        format!("{} ({}, {kind}, {})", self.info.name, self.info.backend, driver.trim())
+    }
+
+    /// Real GPUs before software, discrete before integrated, newer interfaces before GL.
+    fn rank(&self) -> (bool, u8, bool) {
+        let kind = match self.info.device_type {
+            DeviceType::DiscreteGpu => 0,
+            DeviceType::IntegratedGpu => 1,
+            DeviceType::VirtualGpu => 2,
+            DeviceType::Other => 3,
+            DeviceType::Cpu => 4,
+        };
+        (self.class() == Class::Software, kind, self.info.backend == Backend::Gl)
+    }
+}
+
+impl Wanted {
+    fn adapter(&self) -> Option<String> {
+        self.adapter.clone().or_else(|| std::env::var("WGPU_ADAPTER_NAME").ok()).filter(|name| !name.is_empty())
+    }
+
+    fn backends(&self) -> Result<Backends, Error> {
+        let asked = self.backend.clone().or_else(|| std::env::var("WGPU_BACKEND").ok()).filter(|list| !list.is_empty());
+        let Some(asked) = asked else {
+            return Ok(Backends::PRIMARY | Backends::GL);
+        };
+        let mut backends = Backends::empty();
+        for word in asked.split(',').map(str::trim) {
+            // `from_comma_list` logs an unknown word and goes on with none; here it is an error.
+            match Backends::from_comma_list(word) {
+                one if one.is_empty() => {
+                    return Err(Error::NoAdapter {
+                        problem: format!("there is no backend named {word:?}"),
+                        cause: NoAdapter::Backend,
+                    });
+                }
+                one => backends |= one,
+            }
+        }
+        Ok(backends)
+    }
+}
+
+/// Every adapter of the wanted backends, best first.
+pub async fn list(wanted: &Wanted) -> Result<Vec<Found>, Error> {
+    Ok(look(wanted.backends()?).await)
+}
+
+/// The adapters that may be the best: all, or where a real GPU that `fits` has a newer interface, those without GL's.
+/// GL is loaded only if need be, since that takes time, and some of its libraries write to stderr.
+async fn best(wanted: &Wanted, fits: impl Fn(&Found) -> bool) -> Result<Vec<Found>, Error> {
+    let backends = wanted.backends()?;
+    let mut found = look(backends - Backends::GL).await;
+    found.retain(&fits);
+    if found.first().is_none_or(|best| best.class() == Class::Software) && backends.contains(Backends::GL) {
+        found.extend(look(Backends::GL).await.into_iter().filter(&fits));
+        found.sort_by_key(Found::rank);
+    }
+    Ok(found)
+}
+
+/// The adapters of some backends, best first.
+async fn look(backends: Backends) -> Vec<Found> {
+    if backends.is_empty() {
+        return Vec::new();
+    }
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    descriptor.backends = backends;
+    // An allocation that the driver has no room for is refused, before it makes the driver take everything down.
+    descriptor.memory_budget_thresholds.for_resource_creation = Some(98);
+    let instance = wgpu::Instance::new(descriptor);
+    let adapters = instance.enumerate_adapters(backends).await;
+    let mut found: Vec<Found> =
+        adapters.into_iter().map(|adapter| Found { info: adapter.get_info(), adapter }).filter(usable).collect();
+    found.sort_by_key(Found::rank);
+    found
+}
+
+/// Compute shaders with enough storage buffers: a GL driver may lack them.
+fn usable(found: &Found) -> bool {
+    let limits = found.adapter.limits();
+    let compute = wgpu::DownlevelFlags::COMPUTE_SHADERS;
+    found.adapter.get_downlevel_capabilities().flags.contains(compute)
+        && limits.max_storage_buffers_per_shader_stage as usize >= MAX_ARGS
+}
+
+/// The adapter to use: the one whose name matches, or the best there is.
+pub async fn select(wanted: &Wanted) -> Result<Found, Error> {
+    let name = wanted.adapter();
+    let matches = |one: &Found| match &name {
+        Some(name) => one.line().to_lowercase().contains(&name.to_lowercase()),
+        None => true,
+    };
+    if let Some(best) = best(wanted, matches).await?.into_iter().next() {
+        return Ok(best);
+    }
+    let Some(name) = name else {
+        return Err(Error::NoAdapter { problem: "no adapter was found".into(), cause: NoAdapter::None });
+    };
+    let there = match list(wanted).await?.as_slice() {
+        [] => "no adapter was found".to_string(),
+        some => format!("found: {}", some.iter().map(Found::line).collect::<Vec<_>>().join("; ")),
+    };
+    Err(Error::NoAdapter { problem: format!("no adapter's name contains {name:?}; {there}"), cause: NoAdapter::Name })
+}
+
+/// A real GPU if there is one, and otherwise the reason why not.
+pub async fn real_gpu(wanted: &Wanted) -> Result<Result<Found, String>, Error> {
+    if wanted.adapter().is_some() {
+        return Ok(Ok(select(wanted).await?));
+    }
+    Ok(match best(wanted, |_| true).await?.into_iter().next() {
+        Some(best) if best.class() == Class::Gpu => Ok(best),
+        Some(best) => Err(format!("the only adapter is software, {}", best.line())),
+        None => Err("no adapter was found".into()),
+    })
+}

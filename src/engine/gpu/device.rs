@@ -1,0 +1,114 @@
+//! One open device: queue, pipelines made once, and the faults it reports.
+
+use super::adapters::{Class, Found};
+use super::fault::{Fault, Faults};
+use super::pipelines::{FEATURE, Pipelines, entry};
+use super::profile;
+use super::wait::Poller;
+use crate::base::audited::wgpu as audited;
+use crate::base::error::{Error, NoAdapter};
+use crate::plan::kernel::Needs;
+use std::path::Path;
+use std::sync::Arc;
+use wgpu::{BindGroupLayout, BufferBindingType};
+
+/// Bytes from one step's values to the next in their uniform buffer: the coarsest alignment WebGPU allows.
+pub(super) const NOW_SLOT: u64 = 256;
+
+/// An open adapter. One a process is enough: engines share it, and with it the compiled pipelines.
+pub struct Gpu {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) poller: Poller,
+    pub(super) now_layout: BindGroupLayout,
+    info: wgpu::AdapterInfo,
+    class: Class,
+    line: String,
+    offers: Needs,
+    fault: Faults,
+    pub(super) pipelines: Pipelines,
+}
+
+impl Gpu {
+    /// Opens an adapter with all the limits it has. With a `cache` folder, compiled pipelines are kept there from one run
+    /// to the next where the backend can (Vulkan; the drivers of the others keep their own).
+    pub async fn open(found: Found, cache: Option<&Path>) -> Result<Arc<Gpu>, Error> {
+        Gpu::open_for(found, cache, Needs::Core).await
+    }
+
+    /// As [`Gpu::open`], and with what shaders need beyond the core as far as the adapter offers it.
+    pub async fn open_for(found: Found, cache: Option<&Path>, needs: Needs) -> Result<Arc<Gpu>, Error> {
+        let (line, class, offers) = (found.line(), found.class(), found.offers().min(needs));
+        let mut features = found.adapter.features() & (FEATURE | profile::FEATURE);
+        features.set(wgpu::Features::SHADER_F16, offers >= Needs::Half);
+        features.set(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, offers == Needs::Coop);
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("gpu-mlp"),
+            required_features: features,
+            experimental_features: match offers {
+                Needs::Coop => audited::experimental(),
+                _ => wgpu::ExperimentalFeatures::disabled(),
+            },
+            // The defaults would bind no more than 128 MiB on a device that can bind gigabytes.
+            required_limits: found.adapter.limits(),
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..Default::default()
+        };
+        let (device, queue) = found.adapter.request_device(&descriptor).await.map_err(|error| Error::NoAdapter {
+            problem: format!("{line} could not be opened: {error}"),
+            cause: NoAdapter::Open,
+        })?;
+        let fault = Faults::default();
+        let (on_lost, on_error) = (fault.clone(), fault.clone());
+        // Also called when the device is dropped at the end of the program, when nobody asks any more.
+        device.set_device_lost_callback(move |reason, message| {
+            on_lost.note(Fault::Lost(format!("{reason:?}: {message}")));
+        });
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| on_error.note(error.into())));
+        let now_layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some("now"),
+            entries: &[entry(0, BufferBindingType::Uniform, true)],
+        });
+        let poller = Poller::new(device.clone(), fault.clone());
+        let pipelines = Pipelines::open(&device, &found.info, cache);
+        Ok(Arc::new(Gpu { device, queue, poller, now_layout, info: found.info, class, line, offers, fault, pipelines }))
+    }
+
+    /// The adapter's description.
+    pub fn info(&self) -> &wgpu::AdapterInfo {
+        &self.info
+    }
+    /// GPU or software.
+    pub fn class(&self) -> Class {
+        self.class
+    }
+    /// One line: name, backend, kind, driver.
+    pub fn line(&self) -> &str {
+        &self.line
+    }
+
+    /// What shaders may need of it, as it was opened.
+    pub fn offers(&self) -> Needs {
+        self.offers
+    }
+
+    /// The limits the device was opened with.
+    pub fn limits(&self) -> wgpu::Limits {
+        self.device.limits()
+    }
+
+    /// Takes the device away, as a driver does that resets it: whatever is asked of it from now on is an error. For tests.
+    pub fn destroy(&self) {
+        self.device.destroy();
+    }
+
+    /// The fault the device reported, as an error.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.fault.get(&self.device).map_or(Ok(()), |fault| Err(fault.into()))
+    }
+
+    /// What an error scope caught, as an error.
+    pub(super) fn caught(&self, error: wgpu::Error) -> Error {
+        self.fault.explained(error.into(), &self.device).into()
+    }
+}

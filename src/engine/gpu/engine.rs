@@ -1,0 +1,303 @@
+//! The plan as compute passes. Everything is made before the first step; a step only encodes and submits.
+
+use super::device::{Gpu, NOW_SLOT};
+use super::pipelines::Built;
+use super::rest::{Rest, SLOTS};
+use super::wait::Signal;
+use crate::base::error::Error;
+use crate::engine::{Engine, Memory, Pending};
+use crate::plan::kernel::{Now, fold};
+use crate::plan::tensor::Id;
+use crate::plan::{Plan, Work};
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use wgpu::{BufferDescriptor, BufferUsages};
+
+/// Submissions the GPU may have before it when another is made.
+const IN_FLIGHT: usize = 2;
+/// How long one submission should keep the GPU busy: far below the two seconds after which Windows resets a device.
+const SUBMISSION: Duration = Duration::from_millis(50);
+
+/// Runs a plan on a GPU.
+pub struct GpuEngine {
+    pub(super) gpu: Arc<Gpu>,
+    buffers: Vec<wgpu::Buffer>,
+    pub(super) steps: Vec<Step>,
+    pub(super) now_buffer: wgpu::Buffer,
+    pub(super) now_group: wgpu::BindGroup,
+    memory: Memory,
+    flights: VecDeque<Signal<()>>,
+    /// Step values of a submission, before they are written.
+    slots: Vec<u8>,
+    spare: Spare,
+    /// Dispatches a submission; doubled or halved so that one takes about [`SUBMISSION`].
+    budget: usize,
+    /// Microseconds since `born` at which the GPU last finished a submission.
+    finished: Arc<AtomicU64>,
+    /// How long the submission took that finished last, and its dispatches, until that has been looked at.
+    took: Arc<Mutex<Option<(Duration, usize)>>>,
+    born: Instant,
+}
+
+pub(super) struct Step {
+    built: Arc<Built>,
+    group: wgpu::BindGroup,
+    grid: [u32; 2],
+}
+
+impl Step {
+    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
+        pass.set_pipeline(&self.built.pipeline);
+        pass.set_bind_group(1, &self.group, &[]);
+        pass.dispatch_workgroups(self.grid[0], self.grid[1], 1);
+    }
+}
+
+impl GpuEngine {
+    /// Allocates every tensor, compiles every pipeline, makes every bind group.
+    pub async fn new(gpu: &Arc<Gpu>, plan: &Plan, memory: Memory) -> Result<Self, Error> {
+        gpu.check()?;
+        let device = &gpu.device;
+        let limits = device.limits();
+        let kernels = plan.steps.iter().map(|kernel| kernel.shader());
+        if let Some(shader) = kernels.into_iter().find(|shader| shader.needs() > gpu.offers()) {
+            return Err(Error::lacks(gpu.line(), shader.needs(), shader.name));
+        }
+        let pipelines = gpu.pipelines(&plan.steps).await?;
+        let invalid = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let no_memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let fence = 4 * memory.fence as u64;
+        let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
+        let make = |tensor: &crate::plan::tensor::Tensor| {
+            let size = (tensor.id.bytes() + 2 * fence).max(16);
+            device.create_buffer(&BufferDescriptor {
+                label: Some(&tensor.name),
+                size,
+                usage,
+                mapped_at_creation: false,
+            })
+        };
+        let buffers: Vec<wgpu::Buffer> = plan.tensors.iter().map(make).collect();
+        // Uniform blocks of all steps in one buffer, aligned as any device may want it.
+        let blocks: Vec<Vec<u8>> = plan.steps.iter().map(|kernel| kernel.params()).collect();
+        let align = u64::from(limits.min_uniform_buffer_offset_alignment).max(16);
+        let slot = align.max(64);
+        let uniforms = device.create_buffer(&BufferDescriptor {
+            label: Some("params"),
+            size: (slot * blocks.len() as u64).max(16),
+            usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut steps = Vec::with_capacity(plan.steps.len());
+        for (((number, kernel), block), built) in (0..).zip(&plan.steps).zip(&blocks).zip(pipelines) {
+            gpu.queue.write_buffer(&uniforms, number * slot, block);
+            let mut entries = vec![binding(0, &uniforms, number * slot, block.len() as u64)];
+            for (at, id) in (1..).zip(kernel.tensors()) {
+                // The guard words behind a tensor are bound with it, so that a careless shader can be seen.
+                entries.push(binding(at, &buffers[id.index], fence, (id.bytes() + fence).max(16)));
+            }
+            let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(kernel.shader().name),
+                layout: &built.layout,
+                entries: &entries,
+            });
+            steps.push(Step { built, group, grid: fold(kernel.groups(), memory.max_groups) });
+        }
+        let now_buffer = device.create_buffer(&BufferDescriptor {
+            label: Some("now"),
+            size: NOW_SLOT * SLOTS as u64,
+            usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let now_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("now"),
+            layout: &gpu.now_layout,
+            entries: &[binding(0, &now_buffer, 0, size_of::<Now>() as u64)],
+        });
+        if memory.fence > 0 {
+            for buffer in &buffers {
+                let words = vec![memory.fresh; (buffer.size() / 4) as usize];
+                gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&words));
+            }
+        }
+        let (no_memory, invalid) = (no_memory.pop(), invalid.pop());
+        if let Some(error) = no_memory.await.or(invalid.await) {
+            return Err(gpu.caught(error));
+        }
+        Ok(GpuEngine {
+            gpu: gpu.clone(),
+            buffers,
+            steps,
+            now_buffer,
+            now_group,
+            memory,
+            flights: VecDeque::new(),
+            slots: Vec::with_capacity(NOW_SLOT as usize * SLOTS),
+            spare: Spare::default(),
+            budget: 1,
+            finished: Arc::new(AtomicU64::new(0)),
+            took: Arc::default(),
+            born: Instant::now(),
+        })
+    }
+
+    async fn submit(&mut self, work: &[Work]) -> Result<(), Error> {
+        while self.flights.len() > IN_FLIGHT {
+            if let Some(oldest) = self.flights.pop_front() {
+                oldest.await?;
+            }
+        }
+        self.gpu.check()?;
+        self.slots.resize(NOW_SLOT as usize * work.len(), 0);
+        for (slot, (_, now)) in self.slots.chunks_exact_mut(NOW_SLOT as usize).zip(work) {
+            slot[..size_of::<Now>()].copy_from_slice(bytemuck::bytes_of(now));
+        }
+        self.gpu.queue.write_buffer(&self.now_buffer, 0, &self.slots);
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for (slot, (range, _)) in work.iter().enumerate() {
+                pass.set_bind_group(0, &self.now_group, &[slot as u32 * NOW_SLOT as u32]);
+                for step in &self.steps[range.clone()] {
+                    step.encode(&mut pass);
+                }
+            }
+        }
+        let flight = Signal::new();
+        let (signal, finished, took, born) = (flight.clone(), self.finished.clone(), self.took.clone(), self.born);
+        let submitted = born.elapsed().as_micros() as u64;
+        let dispatches: usize = work.iter().map(|(range, _)| range.len()).sum();
+        encoder.on_submitted_work_done(move || {
+            // The GPU may have begun only when the submission before was finished.
+            let end = born.elapsed().as_micros() as u64;
+            let begin = finished.swap(end, Ordering::Relaxed).max(submitted);
+            let duration = Duration::from_micros(end.saturating_sub(begin));
+            *took.lock().unwrap_or_else(PoisonError::into_inner) = Some((duration, dispatches));
+            signal.set(Ok(()));
+        });
+        let index = self.gpu.queue.submit([encoder.finish()]);
+        self.gpu.poller.watch(index, &flight);
+        self.flights.push_back(flight);
+        let took = self.took.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match took {
+            Some((took, dispatches)) if took > 2 * SUBMISSION => self.budget = (self.budget.min(dispatches) / 2).max(1),
+            Some((took, dispatches)) if took < SUBMISSION / 2 && dispatches >= self.budget => self.budget *= 2,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Copies bytes of a buffer out, in the order of submission.
+    pub(super) fn copy_out(&self, buffer: &wgpu::Buffer, first: u64, size: u64) -> Pending<'static, Vec<u32>> {
+        if let Err(error) = self.gpu.check() {
+            return Box::pin(std::future::ready(Err(error)));
+        }
+        if size == 0 {
+            return Box::pin(std::future::ready(Ok(Vec::new())));
+        }
+        let (spare, staging) = (self.spare.clone(), self.spare.take(size, &self.gpu.device));
+        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(buffer, first, &staging, 0, size);
+        let index = self.gpu.queue.submit([encoder.finish()]);
+        let signal = Signal::new();
+        let set = Signal::clone(&signal);
+        staging.map_async(wgpu::MapMode::Read, ..size, move |result| {
+            set.set(result.map_err(|error| Error::DeviceLost { reason: error.to_string() }));
+        });
+        self.gpu.poller.watch(index, &signal);
+        Box::pin(async move {
+            signal.await?;
+            let view =
+                staging.get_mapped_range(..size).map_err(|error| Error::DeviceLost { reason: error.to_string() })?;
+            let words = bytemuck::pod_collect_to_vec(&view[..]);
+            drop(view);
+            staging.unmap();
+            spare.give(staging);
+            Ok(words)
+        })
+    }
+}
+
+/// Buffers that the host reads from, kept for the next time. Clones share them.
+#[derive(Clone, Default)]
+struct Spare(Arc<Mutex<Vec<wgpu::Buffer>>>);
+
+impl Spare {
+    /// As many as answers may be owed while training: one is read while the next is made.
+    const MOST: usize = 2;
+
+    fn take(&self, size: u64, device: &wgpu::Device) -> wgpu::Buffer {
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = spare.iter().position(|buffer| buffer.size() >= size);
+        fits.map(|at| spare.swap_remove(at)).unwrap_or_else(|| {
+            device.create_buffer(&BufferDescriptor {
+                label: Some("read"),
+                // Parts of the record vary in length; so few sizes serve them all.
+                size: size.next_power_of_two().min(device.limits().max_buffer_size),
+                usage: BufferUsages::COPY_DST | BufferUsages::MAP_READ,
+                mapped_at_creation: false,
+            })
+        })
+    }
+
+    fn give(&self, buffer: wgpu::Buffer) {
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        spare.push(buffer);
+        // The largest serve best.
+        spare.sort_by_key(|buffer| std::cmp::Reverse(buffer.size()));
+        spare.truncate(Self::MOST);
+    }
+}
+
+fn binding(binding: u32, buffer: &wgpu::Buffer, offset: u64, size: u64) -> wgpu::BindGroupEntry<'_> {
+    let size = wgpu::BufferSize::new(size);
+    wgpu::BindGroupEntry {
+        binding,
+        resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size }),
+    }
+}
+
+impl Engine for GpuEngine {
+    fn write(&mut self, id: Id, first: usize, words: &[u32]) {
+        let offset = 4 * (self.memory.fence + first) as u64;
+        self.gpu.queue.write_buffer(&self.buffers[id.index], offset, bytemuck::cast_slice(words));
+    }
+
+    fn run<'a>(&'a mut self, work: &'a [Work]) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let mut rest = Rest::of(work);
+            let mut part = Vec::new();
+            loop {
+                rest.take(self.budget, &mut part);
+                if part.is_empty() {
+                    return Ok(());
+                }
+                self.submit(&part).await?;
+            }
+        })
+    }
+
+    fn read(&mut self, id: Id, words: Range<usize>) -> Pending<'static, Vec<u32>> {
+        let first = 4 * (self.memory.fence + words.start) as u64;
+        self.copy_out(&self.buffers[id.index], first, 4 * words.len() as u64)
+    }
+
+    fn fences(&mut self, id: Id) -> Pending<'static, Vec<u32>> {
+        let fence = 4 * self.memory.fence as u64;
+        let buffer = &self.buffers[id.index];
+        let before = self.copy_out(buffer, 0, fence);
+        let after = self.copy_out(buffer, fence + id.bytes(), fence);
+        Box::pin(async move { Ok([before.await?, after.await?].concat()) })
+    }
+
+    fn allocated(&self) -> Option<u64> {
+        self.gpu.device.generate_allocator_report().map(|report| report.total_allocated_bytes)
+    }
+
+    fn profile(&mut self, work: &Work) -> Pending<'static, Option<Vec<f64>>> {
+        self.timestamps(work)
+    }
+}

@@ -1,0 +1,74 @@
+//! What goes wrong on a device, kept until somebody asks.
+
+use crate::base::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A fault of a device, with what was said of it.
+#[derive(Clone, Debug)]
+pub(super) enum Fault {
+    /// The device is gone.
+    Lost(String),
+    /// There is no memory for what was to be made.
+    NoMemory(String),
+    /// What was asked for is not allowed.
+    Refused(String),
+}
+
+impl From<wgpu::Error> for Fault {
+    fn from(error: wgpu::Error) -> Fault {
+        match &error {
+            wgpu::Error::OutOfMemory { .. } => Fault::NoMemory(error.to_string()),
+            wgpu::Error::Validation { .. } => Fault::Refused(error.to_string()),
+            wgpu::Error::Internal { .. } => Fault::Lost(error.to_string()),
+        }
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Error {
+        match fault {
+            Fault::Lost(reason) => Error::DeviceLost { reason },
+            Fault::NoMemory(reason) => Error::OutOfMemory { reason },
+            Fault::Refused(reason) => Error::DeviceRefused { reason },
+        }
+    }
+}
+
+/// The fault of a device, if it has one. Clones share it.
+#[derive(Clone, Default)]
+pub(super) struct Faults(Arc<Mutex<Option<Fault>>>);
+
+impl Faults {
+    /// Keeps the first fault; but that the device is gone says more than what was refused because of it.
+    pub fn note(&self, fault: Fault) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.is_none() || matches!((&*kept, &fault), (Some(Fault::Refused(_)), Fault::Lost(_))) {
+            *kept = Some(fault);
+        }
+    }
+
+    fn kept(&self) -> Option<Fault> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The fault, if there is one.
+    pub fn get(&self, device: &wgpu::Device) -> Option<Fault> {
+        self.kept().map(|fault| self.explained(fault, device))
+    }
+
+    /// Why the device refused, where that is what the fault says: wgpu refuses everything from the moment that a device
+    /// is gone, but says that it is gone only when its queue has run empty and somebody polls, perhaps another thread.
+    pub fn explained(&self, fault: Fault, device: &wgpu::Device) -> Fault {
+        let begin = Instant::now();
+        let mut idle = 0;
+        while matches!(fault, Fault::Refused(_)) && idle < 20 && begin.elapsed() < Duration::from_secs(10) {
+            if let Some(lost @ Fault::Lost(_)) = self.kept() {
+                return lost;
+            }
+            idle += u32::from(matches!(device.poll(wgpu::PollType::Poll), Ok(wgpu::PollStatus::QueueEmpty)));
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        fault
+    }
+}

@@ -1,0 +1,159 @@
+//! Compiled pipelines: each once, those of a plan side by side, and on Vulkan kept on disk from one run to the next.
+
+use super::device::Gpu;
+use crate::base::error::Error;
+use crate::base::{audited::wgpu as audited, cache};
+use crate::plan::kernel::{Access, Kernel, Shader};
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+use wgpu::{BindGroupLayout, BindGroupLayoutEntry, BindingType, BufferBindingType, ComputePipeline, ShaderStages};
+
+/// A pipeline and the layout of its group 1.
+pub(super) struct Built {
+    pub pipeline: ComputePipeline,
+    pub layout: BindGroupLayout,
+}
+
+/// What has been compiled on a device, by shader and constants.
+#[derive(Default)]
+pub(super) struct Pipelines {
+    built: Mutex<HashMap<String, Arc<Built>>>,
+    disk: Option<Disk>,
+}
+
+/// The driver's own record of what it compiled, and the file that holds it between runs.
+struct Disk {
+    cache: wgpu::PipelineCache,
+    file: PathBuf,
+    /// Bytes of the file, 0 if it is not there or not whole.
+    bytes: AtomicUsize,
+}
+
+impl Pipelines {
+    /// Takes up the file of this adapter in `folder`, if there is one and the device can use it.
+    pub fn open(device: &wgpu::Device, info: &wgpu::AdapterInfo, folder: Option<&Path>) -> Self {
+        let key = wgpu::util::pipeline_cache_key(info).filter(|_| device.features().contains(FEATURE));
+        let disk = folder.zip(key).map(|(folder, key)| {
+            // Shaders change with the version, and a driver's record only ever grows.
+            let file = folder.join("pipelines").join(cache::file_name(&format!("{key}-{}", env!("CARGO_PKG_VERSION"))));
+            let sealed = std::fs::read(&file).ok();
+            let (cache, whole) = audited::pipeline_cache(device, sealed.as_deref());
+            let bytes = AtomicUsize::new(sealed.filter(|_| whole).map_or(0, |sealed| sealed.len()));
+            tracing::debug!(file = %file.display(), ?bytes, "pipeline cache");
+            Disk { cache, file, bytes }
+        });
+        Pipelines { disk, ..Pipelines::default() }
+    }
+}
+
+/// The feature without which there is no file.
+pub(super) const FEATURE: wgpu::Features = wgpu::Features::PIPELINE_CACHE;
+
+impl Gpu {
+    /// The pipelines of `steps`, in their order. Those that are missing are compiled side by side, one a thread.
+    pub(super) async fn pipelines(&self, steps: &[Arc<dyn Kernel>]) -> Result<Vec<Arc<Built>>, Error> {
+        let begin = Instant::now();
+        let keys: Vec<String> = steps.iter().map(|kernel| key(kernel.as_ref())).collect();
+        let mut missing: HashMap<&str, &Arc<dyn Kernel>> = keys.iter().map(String::as_str).zip(steps).collect();
+        missing.retain(|&key, _| !self.built().contains_key(key));
+        let compiled: Vec<_> = missing
+            .into_par_iter()
+            .map(|(key, kernel)| {
+                // Error scopes belong to the thread that opened them.
+                let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+                let built = Arc::new(self.build(kernel.as_ref()));
+                (key, built, scope.pop())
+            })
+            .collect();
+        let count = compiled.len();
+        for (key, built, error) in compiled {
+            if let Some(error) = error.await {
+                return Err(match self.caught(error) {
+                    Error::DeviceRefused { reason } => Error::DeviceRefused { reason: format!("{key}: {reason}") },
+                    other => other,
+                });
+            }
+            self.built().insert(key.to_string(), built);
+        }
+        if count > 0 {
+            tracing::debug!(count, took = ?begin.elapsed(), "pipelines compiled");
+            self.save();
+        }
+        let all = self.built();
+        Ok(keys.iter().map(|key| all[key].clone()).collect())
+    }
+
+    fn built(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Built>>> {
+        self.pipelines.built.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes the driver's record if it has grown. A cache that cannot be written costs time, not the run.
+    fn save(&self) {
+        let Some(Disk { cache, file, bytes }) = &self.pipelines.disk else { return };
+        let Some(sealed) = audited::sealed(cache) else { return };
+        if bytes.swap(sealed.len(), Ordering::Relaxed) == sealed.len() {
+            return;
+        }
+        match cache::replace(file, &sealed) {
+            Ok(()) => tracing::debug!(file = %file.display(), bytes = sealed.len(), "pipeline cache written"),
+            Err(error) => tracing::debug!("the pipeline cache was not written: {error}"),
+        }
+    }
+
+    fn build(&self, kernel: &dyn Kernel) -> Built {
+        let (shader, overrides) = (kernel.shader(), kernel.overrides());
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(shader.name),
+            source: wgpu::ShaderSource::Wgsl(shader.source.into()),
+        });
+        let layout = self.layout(shader);
+        let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(shader.name),
+            bind_group_layouts: &[Some(&self.now_layout), Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(shader.name),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some(shader.name),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &overrides,
+                // Every kernel writes its workgroup memory before it reads it. Nothing tests that, since the court can poison
+                // buffers only; of a kernel that forgot, question 5 might see it.
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: self.pipelines.disk.as_ref().map(|disk| &disk.cache),
+        });
+        Built { pipeline, layout }
+    }
+
+    fn layout(&self, shader: &Shader) -> BindGroupLayout {
+        let mut entries = vec![entry(0, BufferBindingType::Uniform, false)];
+        for (binding, arg) in (1..).zip(shader.args) {
+            let read_only = arg.access == Access::Read;
+            entries.push(entry(binding, BufferBindingType::Storage { read_only }, false));
+        }
+        let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some(shader.name), entries: &entries };
+        self.device.create_bind_group_layout(&descriptor)
+    }
+}
+
+/// What tells one pipeline from another.
+fn key(kernel: &dyn Kernel) -> String {
+    format!("{} {:?}", kernel.shader().name, kernel.overrides())
+}
+
+/// A buffer binding for compute shaders.
+pub(super) fn entry(binding: u32, ty: BufferBindingType, has_dynamic_offset: bool) -> BindGroupLayoutEntry {
+    BindGroupLayoutEntry {
+        binding,
+        visibility: ShaderStages::COMPUTE,
+        ty: BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
+        count: None,
+    }
+}

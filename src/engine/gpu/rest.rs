@@ -1,0 +1,67 @@
+//! Work cut into submissions, none of which may keep a GPU for long.
+
+use crate::plan::Work;
+
+/// Entries, or parts of them, in a submission at most; each has its own slot of step values.
+pub(super) const SLOTS: usize = 256;
+
+/// What is left of some work.
+pub(super) struct Rest<'a> {
+    work: &'a [Work],
+    /// Dispatches of its first entry that are not left.
+    done: usize,
+}
+
+impl<'a> Rest<'a> {
+    /// All of it.
+    pub fn of(work: &'a [Work]) -> Self {
+        Rest { work, done: 0 }
+    }
+
+    /// Takes at most so many dispatches, in at most [`SLOTS`] entries or parts of them: a step of a large net may take
+    /// seconds, but no driver waits that long for a submission.
+    pub fn take(&mut self, dispatches: usize, part: &mut Vec<Work>) {
+        part.clear();
+        let mut room = dispatches;
+        while let ([(range, now), others @ ..], 1..) = (self.work, room.min(SLOTS - part.len())) {
+            let begin = range.start + self.done;
+            let end = range.end.min(begin + room);
+            if begin < end {
+                part.push((begin..end, *now));
+            }
+            room -= end - begin;
+            (self.work, self.done) = if end == range.end { (others, 0) } else { (self.work, end - range.start) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Rest, SLOTS, Work};
+    use crate::plan::kernel::Now;
+
+    fn parts(work: &[Work], dispatches: usize) -> Vec<Vec<(usize, usize, u32)>> {
+        let (mut rest, mut part) = (Rest::of(work), Vec::new());
+        std::iter::from_fn(|| {
+            rest.take(dispatches, &mut part);
+            let plain = part.iter().map(|(range, now)| (range.start, range.end, now.step)).collect::<Vec<_>>();
+            (!plain.is_empty()).then_some(plain)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn work_is_cut_within_an_entry_too_and_nothing_is_left_out_or_done_twice() {
+        let entry = |range, step| (range, Now { step, ..Now::default() });
+        let work = [entry(0..5, 0), entry(2..2, 1), entry(0..5, 2), entry(7..8, 3)];
+        assert_eq!(parts(&work, 100), [[(0, 5, 0), (0, 5, 2), (7, 8, 3)]]);
+        assert_eq!(
+            parts(&work, 3),
+            [vec![(0, 3, 0)], vec![(3, 5, 0), (0, 1, 2)], vec![(1, 4, 2)], vec![(4, 5, 2), (7, 8, 3)]]
+        );
+        assert_eq!(parts(&work, 1).len(), 11);
+        let many = vec![entry(0..1, 0); SLOTS + 1];
+        assert_eq!(parts(&many, usize::MAX).iter().map(Vec::len).collect::<Vec<_>>(), [SLOTS, 1]);
+        assert!(parts(&[], 4).is_empty());
+    }
+}

@@ -1,0 +1,164 @@
+//! Waiting for the GPU without blocking the caller: one thread sleeps in the driver and wakes whoever asked.
+
+use super::fault::{Fault, Faults};
+use crate::base::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// A value that another thread will set. Clones share it.
+pub(super) struct Signal<T>(Arc<Mutex<State<T>>>);
+
+struct State<T> {
+    value: Option<Result<T, Error>>,
+    /// Whether the value was ever set: it leaves when it is awaited.
+    set: bool,
+    waker: Option<Waker>,
+}
+
+impl<T> Clone for Signal<T> {
+    fn clone(&self) -> Self {
+        Signal(self.0.clone())
+    }
+}
+
+impl<T> Signal<T> {
+    pub fn new() -> Self {
+        Signal(Arc::new(Mutex::new(State { value: None, set: false, waker: None })))
+    }
+
+    /// Sets the value, unless it is set already, and wakes whoever waits.
+    pub fn set(&self, value: Result<T, Error>) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::mem::replace(&mut state.set, true) {
+            state.value = Some(value);
+        }
+        if let Some(waker) = state.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).set
+    }
+}
+
+impl<T> Future for Signal<T> {
+    type Output = Result<T, Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.value.take() {
+            Some(value) => Poll::Ready(value),
+            None => {
+                state.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// A submission that somebody awaits.
+struct Request {
+    index: wgpu::SubmissionIndex,
+    arrived: Box<dyn Fn() -> bool + Send>,
+    give_up: Box<dyn Fn(Fault) + Send>,
+}
+
+/// Nobody waits for ever: whatever becomes of the thread, the requests it leaves are answered. One that has its value
+/// keeps it.
+impl Drop for Request {
+    fn drop(&mut self) {
+        (self.give_up)(Fault::Lost("the thread that waits for it has ended".into()));
+    }
+}
+
+/// The thread that sleeps in the driver. It ends when the device that owns it is dropped, which waits for it: the thread
+/// holds the device too, and a driver that is taken down while the program exits around it may crash.
+pub(super) struct Poller {
+    /// Present until the drop.
+    requests: Option<Sender<Request>>,
+    thread: Option<JoinHandle<()>>,
+    /// Closed when the thread has ended.
+    ended: Mutex<Receiver<()>>,
+    closing: Arc<AtomicBool>,
+}
+
+/// How long a finished submission's callback may still be on its way: another thread may be about to call it.
+const GRACE: Duration = Duration::from_secs(10);
+
+impl Poller {
+    pub fn new(device: wgpu::Device, faults: Faults) -> Self {
+        let (requests, inbox) = channel::<Request>();
+        let closing = Arc::new(AtomicBool::new(false));
+        let closed = closing.clone();
+        let (end, ended) = channel();
+        let thread = std::thread::spawn(move || {
+            let _end = end;
+            while let Ok(request) = inbox.recv() {
+                if let Err(fault) = wait(&device, &faults, &closed, &request) {
+                    (request.give_up)(fault);
+                }
+            }
+        });
+        Poller { requests: Some(requests), thread: Some(thread), ended: Mutex::new(ended), closing }
+    }
+
+    /// Waits for a submission on behalf of `signal`, which its callback will set.
+    pub fn watch<T: Send + 'static>(&self, index: wgpu::SubmissionIndex, signal: &Signal<T>) {
+        let (asked, told) = (signal.clone(), signal.clone());
+        let arrived = Box::new(move || asked.is_set());
+        let give_up = Box::new(move |fault: Fault| told.set(Err(fault.into())));
+        let request = Request { index, arrived, give_up };
+        if let Some(requests) = &self.requests {
+            // A request that is refused is dropped, and so answered.
+            let _ = requests.send(request);
+        }
+    }
+}
+
+impl Drop for Poller {
+    fn drop(&mut self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.requests = None;
+        // A driver that never answers keeps the thread for ever; it must not keep the program too.
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(GRACE) == Err(RecvTimeoutError::Disconnected) {
+            // A panic of that thread has been printed; there is nobody left to hand it to.
+            let _ = self.thread.take().map(JoinHandle::join);
+        }
+    }
+}
+
+fn wait(device: &wgpu::Device, faults: &Faults, closing: &AtomicBool, request: &Request) -> Result<(), Fault> {
+    let mut finished: Option<Instant> = None;
+    while !(request.arrived)() {
+        if closing.load(Ordering::Relaxed) {
+            return Err(Fault::Lost("it was closed while work was under way".into()));
+        }
+        if let Some(fault) = faults.get(device) {
+            return Err(fault);
+        }
+        if let Some(since) = finished {
+            if since.elapsed() > GRACE {
+                return Err(Fault::Lost("it finished the work but never said so".into()));
+            }
+            std::thread::sleep(Duration::from_micros(100));
+            continue;
+        }
+        // Without a limit: in wgpu up to 30.0.1 a wait that runs out while another thread submits can panic
+        // (gfx-rs/wgpu#9958). A driver wakes whoever waits for a device that it loses.
+        let timeout = None;
+        match device.poll(wgpu::PollType::Wait { submission_index: Some(request.index.clone()), timeout }) {
+            Ok(_) => finished = Some(Instant::now()),
+            Err(wgpu::PollError::Timeout) => {}
+            Err(error) => return Err(Fault::Lost(error.to_string())),
+        }
+    }
+    Ok(())
+}

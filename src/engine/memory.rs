@@ -1,0 +1,116 @@
+//! What a plan needs and what a machine has, compared before anything is allocated.
+
+use crate::base::error::{Error, Oversize};
+use crate::base::text::bytes;
+use crate::plan::Plan;
+use crate::plan::tensor::{Role, Tensor};
+
+/// What a machine can hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Most bytes that it binds as one tensor.
+    pub tensor: u64,
+    /// Whether tensors lie in the host's memory: those of the CPU engine and of adapters that are programs.
+    pub on_host: bool,
+}
+
+/// Checks that a plan fits a machine's room: each tensor must be bindable; and the free memory of the host, where it is known
+/// (on Linux), must hold `beside` bytes and, where they lie there, all tensors. `fence` bytes come on top of each tensor.
+///
+/// # Errors
+/// [`Error::TooLarge`] names the largest tensor and says what decides its size.
+pub fn check(plan: &Plan, room: Room, fence: u64, beside: u64) -> Result<(), Error> {
+    let Some(largest) = largest(plan) else { return Ok(()) };
+    let shape = format!("{}{}", largest.name, largest.id.shape());
+    let needed = largest.id.bytes() + fence;
+    if needed > room.tensor {
+        let cause = cause(largest, needed, room.tensor);
+        return Err(Error::TooLarge { what: shape, needed, holder: "this adapter binds", limit: room.tensor, cause });
+    }
+    let tensors = if room.on_host { plan.bytes() + fence * plan.tensors.len() as u64 } else { 0 };
+    let needed = tensors + beside;
+    let Some(limit) = free().filter(|&free| needed > free) else { return Ok(()) };
+    let (what, cause) = if tensors >= beside {
+        let share = bytes(largest.id.bytes());
+        (format!("the net ({share} of it for {shape})"), cause(largest, needed, limit))
+    } else {
+        let copies = bytes(beside);
+        (format!("the net, with {copies} to save and restore what training changes,"), Oversize::Width)
+    };
+    Err(Error::TooLarge { what, needed, holder: "the free memory allows", limit, cause })
+}
+
+/// Checks that a shader can count the words of each tensor, which it does in 32 bits.
+///
+/// # Errors
+/// [`Error::TooLarge`] names the largest tensor.
+pub fn addressable(plan: &Plan) -> Result<(), Error> {
+    let limit = 4 * (u64::from(u32::MAX) + 1);
+    let Some(largest) = largest(plan).filter(|tensor| tensor.id.bytes() > limit) else { return Ok(()) };
+    let needed = largest.id.bytes();
+    let what = format!("{}{}", largest.name, largest.id.shape());
+    Err(Error::TooLarge { what, needed, holder: "a shader counts", limit, cause: cause(largest, needed, limit) })
+}
+
+fn largest(plan: &Plan) -> Option<&Tensor> {
+    plan.tensors.iter().max_by_key(|tensor| tensor.id.bytes())
+}
+
+/// What decides the size of a tensor of which `needed` bytes should be `limit`.
+fn cause(tensor: &Tensor, needed: u64, limit: u64) -> Oversize {
+    match tensor.role {
+        Role::Data => Oversize::Data,
+        Role::Activation { .. } | Role::ErrorSignal { .. } => {
+            let rows = (tensor.id.rows as f64 * limit as f64 / needed as f64) as usize;
+            // Where not even one row fits, only the width can help.
+            rows.checked_ilog2().map_or(Oversize::Width, |power| Oversize::MicroBatch { rows: 1 << power })
+        }
+        // An evaluation takes as many samples at a time as fit, so its size too is a matter of width.
+        _ => Oversize::Width,
+    }
+}
+
+/// Bytes that can be had without harming other programs, if the system says.
+#[cfg(target_os = "linux")]
+fn free() -> Option<u64> {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let available = 1024 * line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?;
+    // A container may have less; where it has no limit, the file says `max`.
+    let number = |file: &str| std::fs::read_to_string(file).ok()?.trim().parse::<u64>().ok();
+    // Of what a container uses, files that were read once can go.
+    let cached = std::fs::read_to_string("/sys/fs/cgroup/memory.stat").ok();
+    let cached = cached.as_deref().and_then(|stat| stat.lines().find_map(|line| line.strip_prefix("inactive_file ")));
+    let cached: u64 = cached.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0);
+    let group = number("/sys/fs/cgroup/memory.max")
+        .zip(number("/sys/fs/cgroup/memory.current"))
+        .map(|(most, used)| most.saturating_sub(used.saturating_sub(cached)));
+    Some(group.map_or(available, |group| group.min(available)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn free() -> Option<u64> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_follows_from_the_role() {
+        let of = |role, rows| {
+            let mut plan = Plan::default();
+            plan.f32("x", role, rows, 4);
+            cause(&plan.tensors[0], 1 << 32, 128 << 20)
+        };
+        assert_eq!(of(Role::Data, 60_000), Oversize::Data);
+        for role in [Role::Parameter { layer: 1 }, Role::Optimizer { layer: 2 }, Role::Evaluation, Role::Record] {
+            assert_eq!(of(role, 4096), Oversize::Width);
+        }
+        for role in [Role::Activation { layer: 1 }, Role::ErrorSignal { layer: 1 }] {
+            assert_eq!(of(role, 4096), Oversize::MicroBatch { rows: 128 });
+            assert_eq!(of(role, 1), Oversize::Width);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! An engine under watch: one that never answers becomes an error instead of a program that hangs.
+
+use crate::base::error::Error;
+use crate::engine::{Engine, Pending};
+use crate::plan::Work;
+use crate::plan::tensor::Id;
+use futures_timer::Delay;
+use std::future::Future;
+use std::ops::Range;
+use std::task::Poll;
+use std::time::Duration;
+
+/// How long an answer may take. Work is cut so that a GPU answers within a second; a software adapter may compute
+/// minutes on a single step of a large net.
+pub const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Passes everything on to an engine, and waits no longer than its patience for each answer.
+pub struct Watched {
+    engine: Box<dyn Engine>,
+    patience: Duration,
+}
+
+impl Watched {
+    /// Watches an engine.
+    pub fn new(engine: Box<dyn Engine>, patience: Duration) -> Self {
+        Watched { engine, patience }
+    }
+}
+
+impl Engine for Watched {
+    fn write(&mut self, id: Id, first: usize, words: &[u32]) {
+        self.engine.write(id, first, words);
+    }
+
+    fn run<'a>(&'a mut self, work: &'a [Work]) -> Pending<'a, ()> {
+        within(self.patience, self.engine.run(work))
+    }
+
+    fn read(&mut self, id: Id, words: Range<usize>) -> Pending<'static, Vec<u32>> {
+        within(self.patience, self.engine.read(id, words))
+    }
+
+    fn profile(&mut self, work: &Work) -> Pending<'static, Option<Vec<f64>>> {
+        within(self.patience, self.engine.profile(work))
+    }
+
+    fn allocated(&self) -> Option<u64> {
+        self.engine.allocated()
+    }
+
+    fn fences(&mut self, id: Id) -> Pending<'static, Vec<u32>> {
+        within(self.patience, self.engine.fences(id))
+    }
+}
+
+/// The answer, or [`Error::NoAnswer`] if it has not come within a time that begins with the first wait for it.
+fn within<T: 'static>(patience: Duration, mut answer: Pending<'_, T>) -> Pending<'_, T> {
+    let mut delay: Option<Delay> = None;
+    Box::pin(std::future::poll_fn(move |context| {
+        if let Poll::Ready(answer) = answer.as_mut().poll(context) {
+            return Poll::Ready(answer);
+        }
+        let delay = delay.get_or_insert_with(|| Delay::new(patience));
+        std::pin::Pin::new(delay).poll(context).map(|()| Err(Error::NoAnswer { waited: patience }))
+    }))
+}

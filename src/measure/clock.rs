@@ -1,0 +1,94 @@
+//! The clock for dispatches: so many at a time that what surrounds them hardly counts.
+
+use super::spread::Spread;
+use crate::base::error::Error;
+use crate::engine::Engine;
+use crate::plan::Work;
+use crate::plan::tensor::Id;
+use std::time::{Duration, Instant};
+
+/// What a sample of [`time`] holds besides the work itself; nothing is subtracted.
+pub const IN_THE_CLOCK: &str =
+    "encoding, submission, the dispatches one after another, one read-back of four bytes a sample";
+
+/// Most entries a sample.
+const MOST_ENTRIES: usize = 8192;
+
+/// Work that alone takes this many times the budget is timed once.
+const SLOW: u32 = 4;
+
+/// How much time a measurement may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// A sample repeats its work until it takes about this long.
+    pub sample: Duration,
+    /// After this long no more samples are taken, if there are `least`.
+    pub budget: Duration,
+    /// Fewest samples.
+    pub least: usize,
+    /// Most samples.
+    pub most: usize,
+}
+
+impl Effort {
+    /// About a quarter of a second a measurement.
+    pub const USUAL: Effort =
+        Effort { sample: Duration::from_millis(10), budget: Duration::from_millis(250), least: 3, most: 25 };
+    /// Just enough to choose between candidates.
+    pub const GLANCE: Effort =
+        Effort { sample: Duration::from_millis(2), budget: Duration::from_millis(20), least: 1, most: 3 };
+}
+
+/// What [`time`] found.
+#[derive(Clone, Debug)]
+pub struct Timing {
+    /// Seconds of one repetition.
+    pub seconds: Spread,
+    /// Repetitions a sample.
+    pub repetitions: usize,
+    /// Repetitions in all, warm-up included.
+    pub total: usize,
+}
+
+/// Times a piece of work. `written` is a tensor that it writes; reading a word of it waits for the end.
+///
+/// The samples that find out how many repetitions are needed are the warm-up, and are not among those returned.
+///
+/// # Errors
+/// If the device fails.
+pub async fn time(engine: &mut dyn Engine, work: &Work, written: Id, effort: &Effort) -> Result<Timing, Error> {
+    let mut total = 0;
+    let mut entries = vec![work.clone()];
+    // Once more than the first time, which may still compile or touch memory for the first time.
+    sample(engine, &entries, written, &mut total).await?;
+    let mut took;
+    loop {
+        took = sample(engine, &entries, written, &mut total).await?;
+        if 2 * took >= effort.sample || entries.len() >= MOST_ENTRIES {
+            break;
+        }
+        let wanted = effort.sample.as_secs_f64() / took.as_secs_f64().max(1e-9);
+        let factor = (wanted.ceil() as usize).clamp(2, 16);
+        entries.resize((entries.len() * factor).min(MOST_ENTRIES), work.clone());
+    }
+    let begin = Instant::now();
+    let mut seconds = Vec::new();
+    if took > SLOW * effort.budget {
+        // Minutes of repetition would teach little about what takes seconds.
+        seconds.push(took.as_secs_f64() / entries.len() as f64);
+        return Ok(Timing { seconds: Spread::of(seconds), repetitions: entries.len(), total });
+    }
+    while seconds.len() < effort.least.max(1) || seconds.len() < effort.most && begin.elapsed() < effort.budget {
+        let took = sample(engine, &entries, written, &mut total).await?;
+        seconds.push(took.as_secs_f64() / entries.len() as f64);
+    }
+    Ok(Timing { seconds: Spread::of(seconds), repetitions: entries.len(), total })
+}
+
+async fn sample(engine: &mut dyn Engine, entries: &[Work], written: Id, total: &mut usize) -> Result<Duration, Error> {
+    *total += entries.len();
+    let begin = Instant::now();
+    engine.run(entries).await?;
+    engine.read(written, 0..1).await?;
+    Ok(begin.elapsed())
+}

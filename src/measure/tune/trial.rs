@@ -1,0 +1,199 @@
+//! One product, timed in each form.
+
+use crate::base::error::Error;
+use crate::engine::Engine;
+use crate::engine::machine::Machine;
+use crate::kernels::forms::MatmulShape;
+use crate::kernels::linear::Linear;
+use crate::kernels::linear_dw::LinearDw;
+use crate::kernels::linear_dx::LinearDx;
+use crate::kernels::update::Update;
+use crate::kernels::{Form, Op, in_form};
+use crate::plan::Plan;
+use crate::plan::kernel::{Kernel, Now};
+use crate::plan::tensor::{Id, Kind, Role};
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A form is out when it is this many times slower than the best so far.
+const HOPELESS: u32 = 3;
+/// Multiply-adds of a first try: a software adapter's worst form takes about 10 ms for them.
+const SMALL: u64 = 1 << 21;
+/// Dispatches of one measurement last about this long together, so that the way to the device and back counts little.
+const MEASUREMENT: Duration = Duration::from_millis(1);
+/// Most dispatches of one measurement.
+const COPIES: usize = 32;
+/// Measurements; the shortest counts, since whatever disturbs one only makes it longer.
+const REPEATS: usize = 5;
+
+/// The fastest of some forms of a product, the first of which suits the machine in general. Takes no longer than about
+/// `allowed`: where the product would take longer, a smaller one of the same proportions is timed in its place.
+pub(super) async fn fastest(
+    machine: &Machine,
+    forms: &[Form],
+    kernel: &Arc<dyn Kernel>,
+    product: MatmulShape,
+    allowed: Duration,
+) -> Result<Form, Error> {
+    let begin = Instant::now();
+    // The form that suits the class comes first: the others are measured against it.
+    let forms = distinct(kernel, forms);
+    let small = shrunk(product);
+    let mut times = measure(machine, kernel, small, &forms).await?;
+    if small != product {
+        let whole = product.multiply_adds() as f64 / small.multiply_adds() as f64;
+        // Two single dispatches and all the repeats, of every form: too much rather than too little.
+        let needed: f64 = times.iter().map(|(_, time)| time.as_secs_f64() * whole * (2 + REPEATS) as f64).sum();
+        if needed < allowed.saturating_sub(begin.elapsed()).as_secs_f64() {
+            times = measure(machine, kernel, product, &forms).await?;
+        }
+    }
+    tracing::debug!(%product, ?times, took = ?begin.elapsed(), "timed");
+    Ok(pick(&times))
+}
+
+/// The forms that run different shaders: an update does not have all.
+fn distinct(kernel: &Arc<dyn Kernel>, forms: &[Form]) -> Vec<Form> {
+    let mut seen = BTreeSet::new();
+    forms.iter().copied().filter(|&form| seen.insert(in_form(kernel, form).shader().name)).collect()
+}
+
+/// The form of the shortest time; the first unless another is clearly faster, lest noise decide.
+fn pick(times: &[(Form, Duration)]) -> Form {
+    let (mut best, mut least) = times.first().map_or((Form::default(), Duration::MAX), |&(form, time)| (form, time));
+    least = least.mul_f64(if least == Duration::MAX { 1.0 } else { 0.97 });
+    for &(form, time) in times.iter().skip(1) {
+        if time < least {
+            (best, least) = (form, time);
+        }
+    }
+    best
+}
+
+/// Smaller sizes of about the same proportions.
+fn shrunk(product: MatmulShape) -> MatmulShape {
+    let mut small = product;
+    while small.multiply_adds() > SMALL {
+        let largest = small.batch.max(small.inputs).max(small.outputs);
+        let sizes = [&mut small.batch, &mut small.inputs, &mut small.outputs];
+        for size in sizes.into_iter().filter(|size| **size == largest).take(1) {
+            *size = largest.div_ceil(2);
+        }
+    }
+    small
+}
+
+/// Time of one dispatch in each form, the hopeless ones left out.
+async fn measure(
+    machine: &Machine,
+    kernel: &Arc<dyn Kernel>,
+    product: MatmulShape,
+    forms: &[Form],
+) -> Result<Vec<(Form, Duration)>, Error> {
+    let (plan, output) = stage(kernel.as_ref(), product, forms);
+    let mut engine = machine.engine(&plan).await?;
+    let mut times = Vec::new();
+    let mut best = Duration::MAX;
+    for (number, &form) in forms.iter().enumerate() {
+        let first = number * COPIES;
+        // The first dispatch may compile, and fills caches.
+        once(engine.as_mut(), first..first + 1, output).await?;
+        let single = once(engine.as_mut(), first..first + 1, output).await?;
+        if single / HOPELESS > best {
+            continue;
+        }
+        let copies = (MEASUREMENT.as_secs_f64() / single.as_secs_f64().max(1e-9)).clamp(1.0, COPIES as f64) as usize;
+        let mut least = Duration::MAX;
+        for _ in 0..REPEATS {
+            least = least.min(once(engine.as_mut(), first..first + copies, output).await? / copies as u32);
+        }
+        best = best.min(single);
+        times.push((form, least));
+    }
+    Ok(times)
+}
+
+/// Runs steps and waits until their result is there.
+async fn once(engine: &mut dyn Engine, steps: Range<usize>, output: Id) -> Result<Duration, Error> {
+    let begin = Instant::now();
+    engine.run(&[(steps, Now::default())]).await?;
+    engine.read(output, 0..output.words().min(1)).await?;
+    Ok(begin.elapsed())
+}
+
+/// A plan of the product alone, [`COPIES`] times in each form, and the tensor it writes. The values are zeros: they take
+/// as long as any.
+fn stage(kernel: &dyn Kernel, product: MatmulShape, forms: &[Form]) -> (Plan, Id) {
+    let mut plan = Plan::default();
+    let MatmulShape { batch, inputs, outputs, .. } = product;
+    let x = plan.f32("x", Role::Scratch, batch, inputs);
+    let y = plan.f32("y", Role::Scratch, batch, outputs);
+    let w = plan.f32("w", Role::Scratch, outputs, inputs);
+    let mut mask = |keep: f32, cols: usize| match keep < 1.0 {
+        true => plan.tensor("mask", Role::Scratch, Kind::Bits, batch, cols),
+        false => plan.tensor("mask", Role::Scratch, Kind::Bits, 1, 1),
+    };
+    // Activation and dropout as in the run, so that what is compiled here serves there.
+    let output = match Op::of(kernel) {
+        Some(Op::Linear(Linear { act, keep, .. })) => {
+            let (act, keep, mask) = (*act, *keep, mask(*keep, outputs));
+            let b = plan.f32("b", Role::Scratch, 1, outputs);
+            copies(&mut plan, forms, |form| Linear { x, w, b, mask, y, act, keep, form });
+            y
+        }
+        Some(Op::LinearDx(LinearDx { act, keep, .. })) => {
+            let (act, keep, mask) = (*act, *keep, mask(*keep, inputs));
+            let dx = plan.f32("dx", Role::Scratch, batch, inputs);
+            copies(&mut plan, forms, |form| LinearDx { dy: y, w, x, mask, dx, act, keep, form });
+            dx
+        }
+        Some(Op::Update(Update { state, l2, rule, .. })) => {
+            let (l2, rule, b) = (*l2, *rule, plan.f32("b", Role::Scratch, 1, outputs));
+            // Of the weights first, then of the biases.
+            let shapes = [(outputs, inputs), (1, outputs)].into_iter().flat_map(|shape| vec![shape; state.len() / 2]);
+            let state: Vec<Id> = shapes.map(|(rows, cols)| plan.f32("state", Role::Scratch, rows, cols)).collect();
+            copies(&mut plan, forms, |form| Update { dy: y, x, w, b, state: state.clone(), l2, rule, form });
+            w
+        }
+        _ => {
+            copies(&mut plan, forms, |form| LinearDw { dy: y, x, dw: w, form });
+            w
+        }
+    };
+    (plan, output)
+}
+
+fn copies<K: Kernel>(plan: &mut Plan, forms: &[Form], make: impl Fn(Form) -> K) {
+    for &form in forms {
+        (0..COPIES).for_each(|_| plan.push(make(form)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_form_must_be_clearly_faster_than_the_first() {
+        let times = |a: u64, b: u64, c: u64| {
+            [(Form::Regs, a), (Form::Plain, b), (Form::Tiled, c)].map(|(form, us)| (form, Duration::from_micros(us)))
+        };
+        assert_eq!(pick(&times(100, 99, 98)), Form::Regs);
+        assert_eq!(pick(&times(100, 96, 95)), Form::Tiled);
+        assert_eq!(pick(&times(100, 90, 95)), Form::Plain);
+        assert_eq!(pick(&times(100, 200, 300)), Form::Regs);
+    }
+
+    #[test]
+    fn large_products_shrink_to_a_size_that_is_soon_timed_and_small_ones_stay() {
+        for sizes in [(1, 1, 1), (64, 784, 128), (60_000, 784, 1), (1024, 2048, 2048), (1, 1 << 20, 1 << 20)] {
+            let (batch, inputs, outputs) = sizes;
+            let product = MatmulShape { kernel: "linear", batch, inputs, outputs };
+            let small = shrunk(product);
+            assert!(small.multiply_adds() <= SMALL && small.multiply_adds() > 0, "{small}");
+            assert_eq!(small == product, product.multiply_adds() <= SMALL, "{small}");
+        }
+    }
+}

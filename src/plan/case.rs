@@ -1,0 +1,147 @@
+//! One case: a single dispatch with its data, drawn from a seed that is the case's name.
+
+use crate::base::rng::{Stream, host};
+use crate::plan::Plan;
+use crate::plan::kernel::{Kernel, MAX_GROUPS, Now};
+use crate::plan::tensor::{Id, Kind, Role, pack_bytes};
+use rand::rngs::ChaCha8Rng;
+use rand::{Rng, RngExt};
+
+/// How a tensor is filled.
+#[derive(Clone, Copy, Debug)]
+pub enum Fill {
+    /// Whole numbers from −n to n.
+    Integers(i32),
+    /// Multiples of 128 from −128·n to 128·n: exponentials of different sums of them are 0 beside each other.
+    Far(i32),
+    /// Uniform in (−s, s).
+    Reals(f32),
+    /// Uniform in [0, s).
+    Positive(f32),
+    /// Whole numbers below n, for `U32` tensors.
+    Below(u32),
+}
+
+/// A dispatch and the words its tensors start with.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Kind of data and sizes.
+    pub name: String,
+    /// One step.
+    pub plan: Plan,
+    /// Values of the step.
+    pub now: Now,
+    /// Whether all bits must be equal, whatever the kernel's bounds say.
+    pub exact: bool,
+    /// Most workgroups in one dimension of the grid.
+    pub max_groups: u32,
+    /// Words by tensor index; `None` for an output.
+    data: Vec<Option<Vec<u32>>>,
+}
+
+impl Case {
+    /// A case without tensors; `now` describes a first, whole batch of one step.
+    pub fn new(name: String) -> Self {
+        let now = Now { rows: u32::MAX, batch: 1, lr: 0.1, ..Now::default() };
+        Case { name, plan: Plan::default(), now, exact: false, max_groups: MAX_GROUPS, data: Vec::new() }
+    }
+
+    fn rng(&self) -> ChaCha8Rng {
+        let seed = self.name.bytes().fold(0u64, |hash, byte| hash.wrapping_mul(0x100_0000_01b3) ^ u64::from(byte));
+        host(seed, Stream::Init, self.data.len() as u64)
+    }
+
+    fn add(&mut self, name: &str, kind: Kind, rows: usize, cols: usize, words: Option<Vec<u32>>) -> Id {
+        self.data.push(words);
+        self.plan.tensor(name, Role::Scratch, kind, rows, cols)
+    }
+
+    /// A tensor of values, its padding zero.
+    pub fn f32(&mut self, name: &str, rows: usize, cols: usize, fill: Fill) -> Id {
+        let mut rng = self.rng();
+        let mut draw = || match fill {
+            Fill::Integers(n) => rng.random_range(-n..=n) as f32,
+            Fill::Far(n) => 128.0 * rng.random_range(-n..=n) as f32,
+            Fill::Reals(s) => s * (2.0 * rng.random::<f32>() - 1.0),
+            Fill::Positive(s) => s * rng.random::<f32>(),
+            Fill::Below(n) => rng.random_range(0..n) as f32,
+        };
+        let values: Vec<f32> = (0..rows * cols).map(|_| draw()).collect();
+        let id = self.add(name, Kind::F32, rows, cols, None);
+        self.data[id.index] = Some(id.pack(&values));
+        id
+    }
+
+    /// A vector of whole numbers.
+    pub fn u32(&mut self, name: &str, cols: usize, fill: Fill) -> Id {
+        let mut rng = self.rng();
+        let below = if let Fill::Below(n) = fill { n } else { u32::MAX };
+        let words = (0..cols).map(|_| rng.random_range(0..below)).collect();
+        self.add(name, Kind::U32, 1, cols, Some(words))
+    }
+
+    /// A tensor of random bytes.
+    pub fn bytes(&mut self, name: &str, rows: usize, cols: usize) -> Id {
+        let mut bytes = vec![0; rows * cols];
+        self.rng().fill_bytes(&mut bytes);
+        self.add(name, Kind::U8, rows, cols, Some(pack_bytes(&bytes, cols)))
+    }
+
+    /// A dropout mask; a single word where nothing is dropped, as in a plan.
+    pub fn mask(&mut self, name: &str, rows: usize, cols: usize, keep: f32) -> Id {
+        if keep == 1.0 {
+            return self.add(name, Kind::Bits, 1, 1, Some(vec![0]));
+        }
+        let mut rng = self.rng();
+        let words = (0..rows * cols.div_ceil(32)).map(|_| rng.next_u32()).collect();
+        self.add(name, Kind::Bits, rows, cols, Some(words))
+    }
+
+    /// A tensor of values that the kernel writes.
+    pub fn output(&mut self, name: &str, rows: usize, cols: usize) -> Id {
+        self.add(name, Kind::F32, rows, cols, None)
+    }
+
+    /// A vector of whole numbers that the kernel writes.
+    pub fn u32_output(&mut self, name: &str, cols: usize) -> Id {
+        self.add(name, Kind::U32, 1, cols, None)
+    }
+
+    /// A mask that the kernel writes.
+    pub fn bits_output(&mut self, name: &str, rows: usize, cols: usize) -> Id {
+        self.add(name, Kind::Bits, rows, cols, None)
+    }
+
+    /// Makes every second column of a tensor a hit or miss, 1 or 0.
+    pub fn hits(mut self, score: Id) -> Self {
+        for word in self.data[score.index].iter_mut().flatten().skip(1).step_by(4) {
+            *word = f32::from(f32::from_bits(*word) > 0.0).to_bits();
+        }
+        self
+    }
+
+    /// Demands equal bits.
+    pub fn exact(mut self) -> Self {
+        self.exact = true;
+        self
+    }
+
+    /// Sets the dispatch.
+    pub fn push(&mut self, kernel: impl Kernel) {
+        self.plan.push(kernel);
+    }
+
+    /// The same case with its workgroups folded into several rows, the last of them not full; `None` where there are too
+    /// few. Large grids are folded so on a device, and groups past the end must do nothing.
+    pub fn folded(&self) -> Option<Case> {
+        let groups = self.plan.steps[0].groups();
+        let limit = (2..groups).find(|limit| !groups.is_multiple_of(*limit))?;
+        Some(Case { name: format!("{} in rows of {limit} groups", self.name), max_groups: limit, ..self.clone() })
+    }
+
+    /// Words of the dispatch's tensors before it runs, in binding order; outputs hold `fresh`.
+    pub fn before(&self, fresh: u32) -> Vec<Vec<u32>> {
+        let words = |id: Id| self.data[id.index].clone().unwrap_or_else(|| vec![fresh; id.words()]);
+        self.plan.steps[0].tensors().into_iter().map(words).collect()
+    }
+}

@@ -1,0 +1,170 @@
+//! Tensors: a name, a shape, and a place in the plan.
+//!
+//! Every tensor owns one buffer of 32-bit words. Rows start on a boundary that suits the widest load a shader makes,
+//! so no kernel needs a second form for awkward widths: an `F32` row is padded with zeros to a multiple of four values
+//! (one `vec4<f32>`), a `U8` or `Bits` row to a whole word. **Padding is always zero**; every kernel that writes a
+//! tensor writes its padding too, and the court checks it.
+
+/// What the words of a tensor hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// IEEE 754 single precision, one a word.
+    F32,
+    /// Unsigned integers, one a word.
+    U32,
+    /// Bytes, four a word, the first in the lowest bits.
+    U8,
+    /// Truth values, thirty-two a word, the first in the lowest bit.
+    Bits,
+}
+
+/// A handle: which tensor, and its shape. A vector `(O)` is one row of `O` columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Id {
+    /// Position in [`crate::plan::Plan::tensors`].
+    pub index: usize,
+    /// Number of rows.
+    pub rows: usize,
+    /// Values in a row, padding not counted.
+    pub cols: usize,
+    /// What the words hold.
+    pub kind: Kind,
+}
+
+impl Id {
+    /// Words from the start of one row to the start of the next.
+    pub fn stride(self) -> usize {
+        match self.kind {
+            Kind::F32 => self.cols.next_multiple_of(4),
+            Kind::U32 => self.cols,
+            Kind::U8 => self.cols.div_ceil(4),
+            Kind::Bits => self.cols.div_ceil(32),
+        }
+    }
+
+    /// Words in the whole tensor, padding counted.
+    pub fn words(self) -> usize {
+        self.rows * self.stride()
+    }
+
+    /// Bytes in the whole tensor, padding counted.
+    pub fn bytes(self) -> u64 {
+        4 * self.words() as u64
+    }
+
+    /// The shape as it is written in messages: `(64,784)`, or `(128)` for a vector.
+    pub fn shape(self) -> String {
+        match self.rows {
+            1 => format!("({})", self.cols),
+            rows => format!("({rows},{})", self.cols),
+        }
+    }
+
+    /// Lays `values` (rows × cols, no padding) out in the words of this tensor.
+    ///
+    /// # Panics
+    /// If the number of values is not rows × cols: a mistake of the caller, never of the user.
+    pub fn pack(self, values: &[f32]) -> Vec<u32> {
+        assert_eq!(values.len(), self.rows * self.cols, "pack: tensor is {}", self.shape());
+        let mut words = vec![0; self.words()];
+        for (row, line) in values.chunks_exact(self.cols.max(1)).enumerate() {
+            for (col, value) in line.iter().enumerate() {
+                words[row * self.stride() + col] = value.to_bits();
+            }
+        }
+        words
+    }
+
+    /// The inverse of [`Id::pack`]: the values without their padding.
+    pub fn unpack(self, words: &[u32]) -> Vec<f32> {
+        words
+            .chunks_exact(self.stride().max(1))
+            .flat_map(|row| row[..self.cols].iter().map(|&word| f32::from_bits(word)))
+            .collect()
+    }
+}
+
+/// What a tensor is for. Checks and messages ask for the role; they never parse the name. Layers count from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Weights or biases of a layer.
+    Parameter {
+        /// The layer.
+        layer: usize,
+    },
+    /// Gradient of the loss with respect to a parameter.
+    Gradient {
+        /// The layer.
+        layer: usize,
+    },
+    /// What the optimizer remembers of a parameter from one update to the next.
+    Optimizer {
+        /// The layer.
+        layer: usize,
+    },
+    /// Running average of a parameter.
+    Average {
+        /// The layer.
+        layer: usize,
+    },
+    /// A row per sample of a training micro-batch: inputs, masks, outputs of a layer.
+    Activation {
+        /// The layer that computes it; 1 for the inputs.
+        layer: usize,
+    },
+    /// Error signal δ of a layer: gradient of the loss with respect to its sums, a row per sample.
+    ErrorSignal {
+        /// The layer.
+        layer: usize,
+    },
+    /// A row per sample of an evaluation's micro-batch.
+    Evaluation,
+    /// Samples of a split, their targets, and their order.
+    Data,
+    /// Losses and hits, or other measurements, that are read back.
+    Record,
+    /// Anything else.
+    Scratch,
+}
+
+impl Role {
+    /// The layer, from 1, if the tensor belongs to one.
+    pub fn layer(self) -> Option<usize> {
+        match self {
+            Role::Parameter { layer }
+            | Role::Gradient { layer }
+            | Role::Optimizer { layer }
+            | Role::Average { layer }
+            | Role::Activation { layer }
+            | Role::ErrorSignal { layer } => Some(layer),
+            Role::Evaluation | Role::Data | Role::Record | Role::Scratch => None,
+        }
+    }
+}
+
+/// A tensor of a plan: its handle, its role, and the name that every message uses.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    /// For instance `h1`, `w1`, `dlogits`.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// Handle with the shape.
+    pub id: Id,
+}
+
+/// Packs rows of bytes four to a word, each row starting on a word.
+pub fn pack_bytes(rows: &[u8], cols: usize) -> Vec<u32> {
+    if cols.is_multiple_of(4) {
+        return rows.chunks_exact(4).map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect();
+    }
+    let mut words = Vec::with_capacity(rows.len() / cols.max(1) * cols.div_ceil(4));
+    for row in rows.chunks_exact(cols.max(1)) {
+        for four in row.chunks(4) {
+            let mut bytes = [0; 4];
+            bytes[..four.len()].copy_from_slice(four);
+            words.push(u32::from_le_bytes(bytes));
+        }
+    }
+    words
+}

@@ -1,0 +1,134 @@
+//! How good a model is: accuracy with its uncertainty, loss, each class's scores, calibration.
+
+mod calibration;
+mod classes;
+mod predictions;
+
+pub use calibration::{BINS, Bin, expected_error};
+pub use classes::{ClassScore, Confusion, Mixup};
+pub use predictions::{Predictions, softmax};
+
+use crate::base::error::Error;
+use crate::data::Split;
+use crate::engine::machine::Machine;
+use crate::net::mlp::Mlp;
+use crate::net::{Net, Sizes};
+use crate::run::model_file::Description;
+use crate::train::feed::Feed;
+use crate::train::{Score, evaluate, load_parameters};
+
+/// A model's results on a split.
+#[derive(Clone, Debug)]
+pub struct Assessment {
+    /// Loss and hits.
+    pub score: Score,
+    /// Probabilities of all samples.
+    pub predictions: Predictions,
+    /// What was taken for what.
+    pub confusion: Confusion,
+    /// Confidence against accuracy, in [`BINS`] bins.
+    pub calibration: Vec<Bin>,
+}
+
+/// Wilson's 95 % interval for a share (Wilson, JASA 22, 1927): stays inside 0 … 1 and is right for shares near 1 too.
+pub fn wilson(hits: u64, samples: u64) -> (f64, f64) {
+    let (z, n) = (1.959_963_984_540_054, samples as f64);
+    let p = hits as f64 / n;
+    let centre = p + z * z / (2.0 * n);
+    let half = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
+    let scale = 1.0 + z * z / n;
+    (((centre - half) / scale).max(0.0), ((centre + half) / scale).min(1.0))
+}
+
+/// Scores a model on a split.
+///
+/// # Errors
+/// [`Error::Setting`] if the samples or labels do not fit the model; errors of the device.
+pub async fn assess(
+    machine: &Machine,
+    model: &Mlp,
+    description: &Description,
+    split: &Split,
+    item: &[usize],
+) -> Result<Assessment, Error> {
+    let classes = model.classes();
+    if let Some(sample) = split.labels.iter().position(|&label| usize::from(label) >= classes) {
+        let label = split.labels[sample];
+        return Err(Error::Setting(format!(
+            "sample {sample} has label {label}, but the model knows {classes} classes"
+        )));
+    }
+    let (score, predictions) = run(machine, model, description, split, item).await?;
+    let pairs = split.labels.iter().enumerate().map(|(sample, &label)| (usize::from(label), predictions.class(sample)));
+    let confusion = Confusion::of(classes, pairs);
+    let calibration = calibration::bins(&predictions, &split.labels);
+    Ok(Assessment { score, predictions, confusion, calibration })
+}
+
+/// Classifies samples (N, I) of shape `item`, whose labels nobody knows.
+///
+/// # Errors
+/// [`Error::Setting`] if the samples do not fit the model; errors of the device.
+pub async fn classify(
+    machine: &Machine,
+    model: &Mlp,
+    description: &Description,
+    pixels: Vec<u8>,
+    item: &[usize],
+) -> Result<Predictions, Error> {
+    // The plan scores what it classifies; with labels made up, the score means nothing and is dropped.
+    let labels = vec![0; pixels.len() / model.inputs()];
+    Ok(run(machine, model, description, &Split { pixels, labels }, item).await?.1)
+}
+
+async fn run(
+    machine: &Machine,
+    model: &Mlp,
+    description: &Description,
+    split: &Split,
+    item: &[usize],
+) -> Result<(Score, Predictions), Error> {
+    let (inputs, classes) = (item.iter().product(), model.classes());
+    if inputs != model.inputs() {
+        return Err(Error::Setting(format!(
+            "the model takes items of {:?} ({} inputs), but the data set has items of {item:?}",
+            description.item,
+            model.inputs()
+        )));
+    }
+    let config = description.config();
+    let sizes = Sizes {
+        inputs,
+        classes,
+        train: 0,
+        validation: 0,
+        test: split.len(),
+        forms: machine.form().into(),
+        limit: machine.limit(),
+    };
+    let net = Net::for_evaluation(&config, sizes, description.scale, description.shift);
+    let mut engine = machine.engine(&net.plan).await?;
+    load_parameters(engine.as_mut(), &net.layers, model);
+    let mut feed = Feed::new(net.evaluation.source, split, engine.as_mut());
+    let mut probabilities = Vec::with_capacity(split.len() * classes);
+    let mut collect = |_, logits: &[f32]| {
+        for row in logits.chunks_exact(classes) {
+            probabilities.extend(softmax(row));
+        }
+    };
+    let score = evaluate(engine.as_mut(), &net.evaluation, &mut feed, split, Some(&mut collect)).await?;
+    Ok((score, Predictions { classes, probabilities }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wilson;
+
+    /// Worked by hand from the formula: 98 of 100 hits.
+    #[test]
+    fn the_interval_of_98_in_100_is_the_textbook_one() {
+        let (low, high) = wilson(98, 100);
+        assert!((low - 0.929988).abs() < 1e-6 && (high - 0.994498).abs() < 1e-6, "{low} {high}");
+        assert!((wilson(10, 10).1 - 1.0).abs() < 1e-12 && wilson(0, 10).0 < 1e-12);
+    }
+}

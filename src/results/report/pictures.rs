@@ -1,0 +1,126 @@
+//! Samples and weights as pictures.
+
+use super::Results;
+use super::axis::grouped;
+use crate::net::mlp::Mlp;
+use crate::results::assess::Mixup;
+use crate::results::png;
+use base64::prelude::{BASE64_STANDARD, Engine};
+use maud::{Markup, html};
+
+/// Most pixels of samples, and of weights, on a page; all runs share them. A page of random bytes would stay under 1 MB.
+const MOST_PIXELS: usize = 120_000;
+/// Worst mistakes shown, if there is room.
+const WORST: usize = 24;
+/// Pairs of classes shown, and samples of each.
+const PAIRS: usize = 6;
+const EXAMPLES: usize = 6;
+/// Units of the first layer shown, if there is room.
+const UNITS: usize = 64;
+
+/// The worst mistakes, and the pairs that are confused most; none if there are no mistakes or samples are no pictures.
+pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
+    let &[rows, columns] = &results.data.item[..] else { return None };
+    let labels = &results.data.test.labels;
+    let predictions = &results.assessment.predictions;
+    let truth = |sample: usize| usize::from(labels[sample]);
+    let mut wrong: Vec<usize> =
+        (0..labels.len()).filter(|&sample| predictions.class(sample) != truth(sample)).collect();
+    // The less likely the truth was held, the larger the loss: worst first.
+    let likely = |sample: usize| predictions.row(sample)[truth(sample)];
+    wrong.sort_by(|&a, &b| likely(a).total_cmp(&likely(b)));
+    let room = MOST_PIXELS / (runs * rows * columns).max(1);
+    let (worst, pairs) = (WORST.min(room / 2), PAIRS.min(room / 2 / EXAMPLES));
+    if wrong.is_empty() || room == 0 {
+        return None;
+    }
+    let picture = |sample: usize| {
+        let pixels = &results.data.test.pixels[sample * rows * columns..][..rows * columns];
+        let sure = 100.0 * predictions.row(sample)[predictions.class(sample)];
+        let words = format!(
+            "test sample {sample}: {} taken for {}, {sure:.1} % sure",
+            truth(sample),
+            predictions.class(sample)
+        );
+        html! { img.sample src=(uri(&png::grey(pixels, columns, rows))) width=(columns) height=(rows) alt=(words) title=(words); }
+    };
+    let of = |pair: &Mixup| {
+        let Mixup { truth: t, prediction, .. } = *pair;
+        let samples = wrong.iter().filter(move |&&s| truth(s) == t && predictions.class(s) == prediction);
+        samples.take(EXAMPLES).map(|&sample| picture(sample)).collect::<Vec<_>>()
+    };
+    Some(html! {
+        figure {
+            figcaption { h3 { "Worst mistakes" } span.unit {
+                (grouped(wrong.len() as u64)) " of " (grouped(labels.len() as u64)) " are wrong; those with the largest loss, and how sure the model was"
+            } }
+            ol.gallery {
+                @for &sample in wrong.iter().take(worst) {
+                    li {
+                        (picture(sample))
+                        span { strong { (truth(sample)) } " as " strong.miss { (predictions.class(sample)) } }
+                        span.unit { (format!("{:.1}\u{a0}%", 100.0 * predictions.row(sample)[predictions.class(sample)])) }
+                    }
+                }
+            }
+        }
+        @if pairs > 0 { figure {
+            figcaption { h3 { "Most confused pairs" } span.unit { "truth as prediction, and the worst examples" } }
+            ol.pairs {
+                @for pair in results.assessment.confusion.mixups().iter().take(pairs) {
+                    li {
+                        span.what { strong { (pair.truth) } " as " strong.miss { (pair.prediction) } }
+                        span.unit { (pair.samples) " times" }
+                        div { @for image in of(pair) { (image) } }
+                    }
+                }
+            }
+        } }
+    })
+}
+
+/// Weights of the first layer's strongest units; none if samples are no pictures.
+pub fn first_layer(model: &Mlp, item: &[usize], runs: usize) -> Option<Markup> {
+    let (layer, &[rows, columns]) = (model.layers.first()?, item) else { return None };
+    let norm = |unit: &usize| layer.weight[unit * layer.inputs..][..layer.inputs].iter().map(|w| w * w).sum::<f32>();
+    let mut units: Vec<usize> = (0..layer.outputs).collect();
+    units.sort_by(|a, b| norm(b).total_cmp(&norm(a)));
+    units.truncate(UNITS.min(MOST_PIXELS / (runs * rows * columns).max(1)));
+    let picture = |unit: usize| {
+        let weights = &layer.weight[unit * layer.inputs..][..layer.inputs];
+        let words = format!("weights of unit {unit}, norm {:.2}", norm(&unit).sqrt());
+        html! { img src=(uri(&weights_png(weights, rows, columns))) width=(columns) height=(rows) alt=(words) title=(words); }
+    };
+    (!units.is_empty()).then(|| html! {
+        p.note {
+            "What each unit looks for: " span.below { "blue" } " weights below zero, " span.above { "orange" } " above, clear at zero, each unit on a scale of its own. "
+            @if units.len() < layer.outputs { "The " (units.len()) " of " (layer.outputs) " units with the largest weights." }
+        }
+        div.weights { @for &unit in &units { (picture(unit)) } }
+    })
+}
+
+/// Levels of a colour: few, so that pictures stay small.
+const LEVELS: f32 = 15.0;
+
+/// Zero is clear, so that the picture suits a light page and a dark one.
+fn weights_png(weights: &[f32], rows: usize, columns: usize) -> Vec<u8> {
+    let largest = weights.iter().fold(f32::MIN_POSITIVE, |largest, w| largest.max(w.abs()));
+    let colour = |&weight: &f32| {
+        let level = (weight.abs() / largest * LEVELS).round() / LEVELS;
+        let [r, g, b] = if level == 0.0 {
+            [0; 3]
+        } else if weight < 0.0 {
+            [38, 120, 200]
+        } else {
+            [226, 106, 20]
+        };
+        [r, g, b, (255.0 * level) as u8]
+    };
+    let pixels: Vec<u8> = weights.iter().flat_map(colour).collect();
+    png::rgba(&pixels, columns, rows)
+}
+
+fn uri(png: &[u8]) -> String {
+    format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png))
+}

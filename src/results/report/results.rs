@@ -1,0 +1,136 @@
+//! The test split class by class: confusion matrix, precision and recall, calibration.
+
+use super::axis::percent;
+use super::chart::px;
+use crate::results::assess::{Assessment, Bin, Confusion, expected_error};
+use maud::{Markup, html};
+
+/// Most classes whose confusion matrix is shown as a table; of more, the pairs that are confused most say it better.
+const WIDEST: usize = 26;
+
+/// Confusion matrix, and a table of classes.
+pub fn classes(assessment: &Assessment) -> Markup {
+    let confusion = &assessment.confusion;
+    html! {
+        div.pair {
+            @if confusion.classes <= WIDEST { (matrix(confusion)) }
+            (table(confusion))
+        }
+    }
+}
+
+fn matrix(confusion: &Confusion) -> Markup {
+    let classes = 0..confusion.classes;
+    html! {
+        figure {
+            figcaption { h3 { "Confusion matrix" } span.unit { "rows: truth, columns: prediction, in samples" } }
+            div.scroll {
+                table.matrix {
+                    thead { tr { th { span.unseen { "truth" } } @for class in classes.clone() { th scope="col" { (class) } } } }
+                    tbody {
+                        @for (truth, row) in confusion.counts.chunks_exact(confusion.classes).enumerate() {
+                            @let all = row.iter().sum::<u64>().max(1);
+                            tr {
+                                th scope="row" { (truth) }
+                                @for (class, &count) in row.iter().enumerate() { (cell(count, all, class == truth)) }
+                            }
+                        }
+                    }
+                }
+            }
+            p.note { "Blue: right. Orange: wrong, as dark as the square root of its share of the row, so that rare mistakes are seen." }
+        }
+    }
+}
+
+fn cell(count: u64, all: u64, right: bool) -> Markup {
+    let share = count as f64 / all as f64;
+    // Mistakes are rare: a tenth of a row is as dark as they get.
+    let depth = if right { share } else { (10.0 * share).sqrt().min(1.0) };
+    let class = match (right, count) {
+        (_, 0) => "none",
+        (true, _) if depth > 0.5 => "right deep",
+        (true, _) => "right",
+        (false, _) if depth > 0.5 => "wrong deep",
+        _ => "wrong",
+    };
+    html! { td class=(class) style=[(count > 0).then(|| format!("--a:{:.0}%", 100.0 * depth))] { (count) } }
+}
+
+fn table(confusion: &Confusion) -> Markup {
+    let figure = |share: Option<f64>| share.map_or("–".into(), |share| format!("{:.2}", 100.0 * share));
+    html! {
+        figure {
+            figcaption { h3 { "Precision and recall" } span.unit { "in percent" } }
+            div.scroll {
+                table.figures {
+                    thead { tr {
+                        @for head in ["class", "samples", "precision", "recall", "F1"] { th scope="col" { (head) } }
+                    } }
+                    tbody { @for (class, score) in confusion.scores().iter().enumerate() { tr {
+                        th scope="row" { (class) }
+                        td { (score.samples) }
+                        td { (figure(score.precision())) }
+                        td { (figure(score.recall())) }
+                        td { (figure(score.f1())) }
+                    } } }
+                }
+            }
+        }
+    }
+}
+
+/// Reliability diagram and expected calibration error.
+pub fn calibration(assessment: &Assessment) -> Markup {
+    let error = expected_error(&assessment.calibration);
+    let (hits, sure): (u64, f64) =
+        assessment.calibration.iter().fold((0, 0.0), |sum, bin| (sum.0 + bin.hits, sum.1 + bin.confidence_sum));
+    let samples = assessment.score.samples as f64;
+    let (accuracy, confidence) = (hits as f64 / samples, sure / samples);
+    let lean = if confidence > accuracy { "more" } else { "less" };
+    html! {
+        div.charts {
+            (diagram(&assessment.calibration))
+            div {
+                p.large { (percent(error)) }
+                p { "expected calibration error, the mean gap between confidence and accuracy in "
+                    (assessment.calibration.len()) " bins of equal width (Guo et al., 2017)." }
+                p { "On average the model is " (percent(confidence)) " sure and " (percent(accuracy)) " right: " (lean) " sure than right." }
+            }
+        }
+    }
+}
+
+const SIDE: f64 = 200.0;
+const LEFT: f64 = 46.0;
+const TOP: f64 = 10.0;
+
+fn diagram(bins: &[Bin]) -> Markup {
+    let (x, y) = (|share: f64| LEFT + SIDE * 1.38 * share, |share: f64| TOP + SIDE * (1.0 - share));
+    let width = SIDE * 1.38 / bins.len() as f64;
+    let most = bins.iter().map(|bin| bin.samples).max().unwrap_or(1).max(1) as f64;
+    html! {
+        figure.chart {
+            figcaption { h3 { "Is it as right as it is sure?" } span.unit { "on the diagonal it would be" } }
+            svg viewBox="0 0 400 250" role="img" aria-label="Accuracy by confidence" {
+                @for tick in [0.0, 0.5, 1.0] {
+                    line.grid x1=(px(x(0.0))) x2=(px(x(1.0))) y1=(px(y(tick))) y2=(px(y(tick))) {}
+                    text.tick x=(px(LEFT - 7.0)) y=(px(y(tick) + 3.5)) text-anchor="end" { (format!("{:.0}\u{a0}%", 100.0 * tick)) }
+                    text.tick x=(px(x(tick))) y=(px(y(0.0) + 17.0)) text-anchor="middle" { (format!("{:.0}\u{a0}%", 100.0 * tick)) }
+                }
+                text.tick x=(px(x(0.5))) y="246" text-anchor="middle" { "confidence" }
+                @for (number, bin) in bins.iter().enumerate().filter(|(_, bin)| bin.samples > 0) {
+                    @let left = x(number as f64 / bins.len() as f64);
+                    // Few samples make a pale bar: it says little.
+                    @let weight = 0.35 + 0.65 * (bin.samples as f64).ln_1p() / most.ln_1p();
+                    rect.bar x=(px(left + 1.0)) width=(px(width - 2.0)) y=(px(y(bin.accuracy()))) height=(px(SIDE * bin.accuracy()))
+                        opacity=(format!("{weight:.2}")) {
+                        title { (format!("{} samples, {:.1} % sure, {:.1} % right", bin.samples, 100.0 * bin.confidence(), 100.0 * bin.accuracy())) }
+                    }
+                }
+                line.guide x1=(px(x(0.0))) y1=(px(y(0.0))) x2=(px(x(1.0))) y2=(px(y(1.0))) {}
+                text.name style="--c:var(--test)" x=(px(x(1.0) + 7.0)) y=(px(y(1.0) + 4.0)) { "accuracy" }
+            }
+        }
+    }
+}

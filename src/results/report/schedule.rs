@@ -1,0 +1,37 @@
+//! The learning rate of every update, as the schedule has it.
+
+use crate::config::{Config, Schedule};
+use crate::run::history::History;
+use serde::Deserialize;
+
+/// About this many points of a schedule are drawn.
+const POINTS: u64 = 240;
+/// More updates than this are more than any run makes, and more than a double counts.
+const MOST_UPDATES: u64 = 1 << f64::MANTISSA_DIGITS;
+
+/// Points (epochs trained, rate of the update that was the last by then) up to the end of the last epoch recorded. None
+/// where the rate is no function of the update alone, or not one that the record agrees with: after `plateau` or a change
+/// on the way, in the record of another version, or in one that is no run's.
+pub fn rates(history: &History) -> Option<Vec<(f64, f64)>> {
+    let header = &history.header;
+    let samples = usize::try_from(header.train_samples).ok()?;
+    let config = Config::deserialize(&header.config).ok()?;
+    config.check(samples).ok()?;
+    if config.schedule == Schedule::Plateau || !history.changes.is_empty() || config.batch(samples) == 0 {
+        return None;
+    }
+    let per_epoch = samples.div_ceil(config.batch(samples)) as u64;
+    let all = (config.epochs as u64).checked_mul(per_epoch).filter(|&all| all <= MOST_UPDATES)?;
+    let made = history.epochs.last()?.step.filter(|made| (1..=all).contains(made))?;
+    let rate = |step: u64| f64::from(config.lr) * config.lr_factor(step, per_epoch);
+    let agrees = |(step, lr): (u64, f64)| {
+        (1..=made).contains(&step) && (rate(step - 1) - lr).abs() < 1e-5 * f64::from(config.lr)
+    };
+    if !history.epochs.iter().filter_map(|epoch| Some((epoch.step?, epoch.lr?))).all(agrees) {
+        return None;
+    }
+    let points = POINTS.min(made - 1);
+    // The first update and the last are among them.
+    let steps = (0..=points).map(|point| (u128::from(made - 1) * u128::from(point) / u128::from(points.max(1))) as u64);
+    Some(steps.map(|step| ((step + 1) as f64 / per_epoch as f64, rate(step))).collect())
+}

@@ -1,0 +1,278 @@
+//! Checkpoints: everything that training goes on from, whole or absent.
+//!
+//! A generation is two files in the folder `checkpoints` of a run: `STEP.safetensors` with every tensor that one step
+//! leaves to the next, and the manifest `STEP-HASH.json` with the rest. The manifest is written last. It names the tensors'
+//! file with its SHA-256, and its own name holds the beginning of its own, so that no part of a generation is believed
+//! because it is there. Random streams need no place in it: they are functions of (seed, epoch, step), see [`crate::base::rng`].
+
+mod keeper;
+mod saved;
+
+use crate::base::disk::{Disk, PART, folder_of, write_whole};
+use crate::base::error::Error;
+use crate::base::hash::sha256;
+use crate::train::Values;
+pub use keeper::{Every, Keeper};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+pub use saved::{Best, Difference, Identity, Saved};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Name of the folder in a run folder.
+pub const FOLDER: &str = "checkpoints";
+
+/// Generations that are kept beside the best.
+const KEPT: usize = 2;
+
+/// The layout of a manifest; a program refuses one that is newer than itself.
+const FORMAT: u32 = 1;
+
+/// What a generation holds; `S` is everything that is not a tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generation<S> {
+    /// Updates made.
+    pub step: u64,
+    /// The step whose generation must not be deleted, however old it is.
+    pub best: Option<u64>,
+    /// Bytes of `metrics.jsonl` that belong to it; what comes later is cut off when it is resumed.
+    pub metrics_bytes: u64,
+    /// Everything that is not a tensor.
+    pub state: S,
+    /// Tensors, in an order that is kept.
+    pub tensors: Vec<Values>,
+}
+
+/// The second file of a generation.
+#[derive(Serialize, Deserialize)]
+struct Manifest<S> {
+    format: u32,
+    step: u64,
+    best: Option<u64>,
+    metrics_bytes: u64,
+    tensors: Named,
+    /// Names of the tensors, in their order; the file has an order of its own.
+    names: Vec<String>,
+    state: S,
+}
+
+/// A file of known contents.
+#[derive(Serialize, Deserialize)]
+struct Named {
+    file: String,
+    sha256: String,
+}
+
+/// The checkpoints of a run.
+#[derive(Clone)]
+pub struct Checkpoints {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    metrics: PathBuf,
+}
+
+/// A generation that was found whole.
+pub struct Found<S> {
+    /// What it holds.
+    pub generation: Generation<S>,
+    /// Newer generations that are not whole, each with what is amiss.
+    pub passed_over: Vec<String>,
+}
+
+impl Checkpoints {
+    /// Those of the run in folder `run`, which need not have any.
+    pub fn new(disk: Arc<dyn Disk>, run: &Path) -> Self {
+        Checkpoints { disk, folder: run.join(FOLDER), metrics: run.join(crate::run::metrics::FILE) }
+    }
+
+    /// Writes a generation, then deletes those that are no longer wanted.
+    ///
+    /// # Errors
+    /// [`Error::File`]; the generation is then absent, or whole where only the last sync failed, and no older one has been
+    /// touched.
+    pub fn save<S: Serialize>(&self, generation: &Generation<S>) -> Result<(), Error> {
+        let at = |path: &Path| Error::file(path.to_owned());
+        self.disk.make_folder(&self.folder).map_err(at(&self.folder))?;
+        if generation.metrics_bytes > 0 {
+            // A generation speaks of records, so they must not be lost where it is not.
+            self.disk.sync(&self.metrics).map_err(at(&self.metrics))?;
+        }
+        // The names of the record and of the folder of checkpoints.
+        let run = folder_of(&self.folder);
+        self.disk.sync_folder(run).map_err(at(run))?;
+        let file = format!("{:012}.safetensors", generation.step);
+        let path = self.folder.join(&file);
+        let bytes =
+            serialize(&generation.tensors).map_err(|problem| Error::file(&path)(std::io::Error::other(problem)))?;
+        write_whole(&*self.disk, &path, &bytes)?;
+        let manifest = Manifest {
+            format: FORMAT,
+            step: generation.step,
+            best: generation.best,
+            metrics_bytes: generation.metrics_bytes,
+            tensors: Named { file, sha256: sha256(&bytes) },
+            names: generation.tensors.iter().map(|tensor| tensor.name.clone()).collect(),
+            state: &generation.state,
+        };
+        let text = serde_json::to_vec_pretty(&manifest).map_err(|error| Error::file(&self.folder)(error.into()))?;
+        write_whole(&*self.disk, &self.folder.join(manifest_name(generation.step, &text)), &text)?;
+        self.prune(generation.step, generation.best);
+        Ok(())
+    }
+
+    /// The newest generation that is whole, if there is any.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the folder cannot be listed, [`Error::Checkpoint`] if there are generations and none is whole.
+    pub fn newest<S: DeserializeOwned>(&self) -> Result<Option<Found<S>>, Error> {
+        let mut passed_over = Vec::new();
+        let names = self.names()?;
+        for (_, name) in names.iter().rev().filter_map(|name| Some((step_of_manifest(name)?, name))) {
+            match self.load(name) {
+                Ok(generation) => return Ok(Some(Found { generation, passed_over })),
+                Err(problem) => passed_over.push(format!("{}: {problem}", self.folder.join(name).display())),
+            }
+        }
+        match passed_over.is_empty() {
+            true => Ok(None),
+            false => Err(Error::Checkpoint { path: self.folder.clone(), problem: passed_over.join("; ") }),
+        }
+    }
+
+    /// The generation of one step.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the folder cannot be listed, [`Error::Checkpoint`] if that generation is not there or not whole.
+    pub fn of_step<S: DeserializeOwned>(&self, step: u64) -> Result<Found<S>, Error> {
+        let bad = |path: PathBuf, problem: String| Error::Checkpoint { path, problem };
+        let manifests: Vec<(u64, String)> =
+            self.names()?.into_iter().filter_map(|name| Some((step_of_manifest(&name)?, name))).collect();
+        let Some((_, name)) = manifests.iter().find(|(its, _)| *its == step) else {
+            let there: Vec<u64> = manifests.iter().map(|(step, _)| *step).collect();
+            let problem = format!("there is no checkpoint of update {step}; those that are there: {there:?}");
+            return Err(bad(self.folder.clone(), problem));
+        };
+        let generation = self.load(name).map_err(|problem| bad(self.folder.join(name), problem))?;
+        Ok(Found { generation, passed_over: Vec::new() })
+    }
+
+    /// Forgets every generation after `step`, and what was left half written: a run that goes on from `step` makes its own.
+    ///
+    /// # Errors
+    /// [`Error::File`] if one cannot be removed.
+    pub fn forget_after(&self, step: u64) -> Result<(), Error> {
+        let names = self.names()?;
+        // Manifests first: without one, what is left of a generation is nothing.
+        for manifests in [true, false] {
+            for name in names.iter().filter(|name| step_of_manifest(name).is_some() == manifests) {
+                if step_of(name).is_some_and(|its| its > step || name.ends_with(PART)) {
+                    let path = self.folder.join(name);
+                    self.disk.remove(&path).map_err(Error::file(&path))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn names(&self) -> Result<Vec<String>, Error> {
+        self.disk.list(&self.folder).map_err(Error::file(&self.folder))
+    }
+
+    fn load<S: DeserializeOwned>(&self, name: &str) -> Result<Generation<S>, String> {
+        let read = |name: &str| self.disk.read(&self.folder.join(name)).map_err(|error| format!("{name}: {error}"));
+        let text = read(name)?;
+        if Some(name) != step_of(name).map(|step| manifest_name(step, &text)).as_deref() {
+            return Err("its bytes are not those that its name was made of".into());
+        }
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        let format = serde_json::from_slice::<Version>(&text).map_err(|error| error.to_string())?.format;
+        if format != FORMAT {
+            return Err(format!("it has layout {format}, and this program reads layout {FORMAT}"));
+        }
+        let manifest: Manifest<S> = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+        let Named { file, sha256: expected } = &manifest.tensors;
+        if file.contains(['/', '\\']) {
+            return Err(format!("it names {file:?}, which is not in its folder"));
+        }
+        let bytes = read(file)?;
+        let found = sha256(&bytes);
+        if found != *expected {
+            return Err(format!("{file} has SHA-256 {found}, expected {expected}"));
+        }
+        let tensors = deserialize(&bytes, &manifest.names).map_err(|problem| format!("{file}: {problem}"))?;
+        let Manifest { step, best, metrics_bytes, state, .. } = manifest;
+        Ok(Generation { step, best, metrics_bytes, state, tensors })
+    }
+
+    /// Deletes generations but the last ones up to `step` and the best. What cannot be deleted is tried again next time.
+    fn prune(&self, step: u64, best: Option<u64>) {
+        let removed = self.names().and_then(|names| {
+            let mut steps: Vec<u64> = names.iter().filter_map(|name| step_of_manifest(name)).collect();
+            steps.retain(|&its| its <= step);
+            let kept = &steps[steps.len().saturating_sub(KEPT)..];
+            for manifests in [true, false] {
+                for name in names.iter().filter(|name| step_of_manifest(name).is_some() == manifests) {
+                    let Some(its) = step_of(name) else { continue };
+                    let wanted = kept.contains(&its) || Some(its) == best;
+                    if !wanted || name.ends_with(PART) {
+                        let path = self.folder.join(name);
+                        self.disk.remove(&path).map_err(Error::file(&path))?;
+                    }
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = removed {
+            tracing::warn!("an old checkpoint was not deleted: {error}");
+        }
+    }
+}
+
+/// Fixed width, so that names sort as their steps do; the hash tells a manifest that was changed.
+fn manifest_name(step: u64, text: &[u8]) -> String {
+    format!("{step:012}-{}.json", &sha256(text)[..16])
+}
+
+/// The step of a generation's file.
+fn step_of(name: &str) -> Option<u64> {
+    let digits = name.split(['-', '.']).next()?;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
+fn step_of_manifest(name: &str) -> Option<u64> {
+    name.ends_with(".json").then(|| step_of(name))?
+}
+
+fn serialize(tensors: &[Values]) -> Result<Vec<u8>, String> {
+    let little_endian =
+        |tensor: &Values| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    let parts: Vec<_> = tensors.iter().map(|tensor| (tensor, little_endian(tensor))).collect();
+    let views = parts.iter().map(|(tensor, bytes)| {
+        let Values { name, rows, cols, .. } = tensor;
+        let view = TensorView::new(Dtype::F32, vec![*rows, *cols], bytes);
+        Ok((name.clone(), view.map_err(|error| format!("{name}: {error}"))?))
+    });
+    let views = views.collect::<Result<Vec<_>, String>>()?;
+    safetensors::serialize(views, None).map_err(|error| error.to_string())
+}
+
+fn deserialize(bytes: &[u8], names: &[String]) -> Result<Vec<Values>, String> {
+    let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+    let mut left: BTreeMap<String, TensorView<'_>> = file.tensors().into_iter().collect();
+    let tensor = |name: &String| {
+        // A name that comes again and again would take memory each time.
+        let view = left.remove(name).ok_or_else(|| format!("{name} is not in it, or is named twice"))?;
+        let (Dtype::F32, &[rows, cols]) = (view.dtype(), view.shape()) else {
+            return Err(format!("{name} is {:?} {:?}, not F32 of two dimensions", view.shape(), view.dtype()));
+        };
+        let words = view.data().chunks_exact(4);
+        let values = words.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        Ok(Values { name: name.clone(), rows, cols, values })
+    };
+    names.iter().map(tensor).collect()
+}

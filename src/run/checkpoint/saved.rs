@@ -1,0 +1,151 @@
+//! What a generation says beside its tensors.
+
+use super::Generation;
+use crate::config::Config;
+use crate::data::DataSet;
+use crate::engine::machine::Machine;
+use crate::net::mlp::{Layer, Mlp};
+use crate::run::settings::Ancestor;
+use crate::train::Values;
+use crate::train::session::{Snapshot, State};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Everything of a run that is not a tensor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Saved {
+    /// What decides its bits.
+    pub identity: Identity,
+    /// Words of a command line that open the same data on the same engine, and write to the same places.
+    pub words: Vec<String>,
+    /// The model that it began with, if it did not draw its weights.
+    #[serde(default)]
+    pub from: Option<Ancestor>,
+    /// Updates made when something was last changed in a run that went on, if ever.
+    #[serde(default)]
+    pub changed: Option<u64>,
+    /// The best generation so far.
+    pub best: Option<Best>,
+    /// Where the run is.
+    pub session: State,
+}
+
+/// The generation of the lowest loss.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// Updates made by then.
+    pub step: u64,
+    /// Mean cross-entropy of that epoch, in nats: of the validation split, or else of the training split.
+    pub loss: f64,
+}
+
+/// What decides the bits of a run. Of the CPU neither its name nor its threads count: the engine computes the same on any
+/// number of them, and what CPUs do differently cannot be read off their names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Version of the program.
+    pub version: String,
+    /// `gpu` or `cpu`.
+    pub engine: String,
+    /// Adapter and driver; empty for the CPU.
+    pub device: String,
+    /// Name of the data set.
+    pub data: String,
+    /// Its hash.
+    pub data_sha256: String,
+    /// All settings.
+    pub config: Config,
+}
+
+/// What is not as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Name of a setting, or `data`, `engine`, `device`, `version`.
+    pub name: String,
+    /// What it was when the checkpoint was made.
+    pub then: String,
+    /// What it would be now.
+    pub now: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} then, {} now", self.name, self.then, self.now)
+    }
+}
+
+impl Identity {
+    /// Names of what is compared beside the settings.
+    pub const NAMES: [&str; 4] = ["data", "engine", "device", "version"];
+
+    /// That of a run about to begin.
+    pub fn new(config: &Config, data: &DataSet, machine: &Machine) -> Identity {
+        Identity {
+            version: env!("CARGO_PKG_VERSION").into(),
+            engine: machine.name().into(),
+            device: match machine {
+                Machine::Cpu => String::new(),
+                Machine::Gpu(gpu) => gpu.line().into(),
+            },
+            data: data.name.clone(),
+            data_sha256: data.sha256.clone(),
+            config: config.clone(),
+        }
+    }
+
+    /// What differs in a run that is to go on from this one, settings in their order.
+    pub fn differences(&self, now: &Identity) -> Vec<Difference> {
+        let data = |of: &Identity| format!("{} (sha256 {})", of.data, of.data_sha256.get(..16).unwrap_or_default());
+        let fixed = |of: &Identity| [data(of), of.engine.clone(), of.device.clone(), of.version.clone()];
+        // By way of text, which has as many digits as single precision has.
+        let settings = |of: &Identity| -> serde_json::Map<String, serde_json::Value> {
+            serde_json::to_string(&of.config).and_then(|text| serde_json::from_str(&text)).unwrap_or_default()
+        };
+        let text = |value: Option<&serde_json::Value>| value.map_or("none".to_string(), ToString::to_string);
+        let (then, new) = (settings(self), settings(now));
+        let mut names: Vec<&String> = then.keys().chain(new.keys()).collect();
+        names.sort();
+        names.dedup();
+        let pairs = names.into_iter().map(|name| (name.clone(), text(then.get(name)), text(new.get(name))));
+        let fixed = Self::NAMES.map(str::to_string).into_iter().zip(fixed(self)).zip(fixed(now));
+        let fixed = fixed.map(|((name, then), now)| (name, then, now));
+        // Another engine has other devices: one name is enough.
+        let same_engine = self.engine == now.engine;
+        fixed
+            .chain(pairs)
+            .filter(|(name, then, now)| then != now && (same_engine || name != "device"))
+            .map(|(name, then, now)| Difference { name, then, now })
+            .collect()
+    }
+}
+
+/// What the names of the best model's tensors begin with.
+const BEST: &str = "best.";
+
+/// The tensors of a snapshot, with those of its best model.
+pub(super) fn tensors(snapshot: &Snapshot) -> Vec<Values> {
+    let mut tensors = snapshot.tensors.clone();
+    for (number, layer) in (1..).zip(snapshot.best.iter().flat_map(|best| &best.layers)) {
+        let Layer { inputs, outputs, weight, bias } = layer;
+        let named = |name: String, rows, cols, values: &Vec<f32>| Values { name, rows, cols, values: values.clone() };
+        tensors.push(named(format!("{BEST}w{number}"), *outputs, *inputs, weight));
+        tensors.push(named(format!("{BEST}b{number}"), 1, *outputs, bias));
+    }
+    tensors
+}
+
+impl Generation<Saved> {
+    /// The snapshot that the generation was made of.
+    pub fn snapshot(&self) -> Snapshot {
+        let (best, tensors): (Vec<Values>, Vec<Values>) =
+            self.tensors.iter().cloned().partition(|tensor| tensor.name.starts_with(BEST));
+        let layer = |pair: &[Values]| {
+            let (outputs, inputs) = (pair[0].rows, pair[0].cols);
+            Layer { inputs, outputs, weight: pair[0].values.clone(), bias: pair[1].values.clone() }
+        };
+        let layers: Vec<Layer> = best.chunks_exact(2).map(layer).collect();
+        let activation = self.state.identity.config.activation();
+        let best = (!layers.is_empty()).then_some(Mlp { activation, layers });
+        Snapshot { state: self.state.session.clone(), tensors, best }
+    }
+}

@@ -1,0 +1,235 @@
+//! The record of a run, read back: `metrics.jsonl` of a run folder, finished, running or torn.
+
+use crate::base::error::Error;
+use crate::config::MOST_LAYERS;
+use crate::run::metrics;
+use crate::run::settings::Ancestor;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+
+/// A run as its record tells it. What was not measured, or not by the version that wrote the record, is absent; what was
+/// measured and is no finite number, for which JSON has no word but `null`, is NaN.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// The folder, as it was given.
+    pub folder: PathBuf,
+    /// What was trained on what, where, after all changes.
+    pub header: Header,
+    /// Epochs in order, each once.
+    pub epochs: Vec<Epoch>,
+    /// How it ended; absent while it runs, and if it was killed.
+    pub end: Option<End>,
+    /// Updates after which it was gone on with last, if it was.
+    pub resumed: Option<u64>,
+    /// What was changed on the way, in words: `after update 20: lr 0.1, then 0.05`.
+    pub changes: Vec<String>,
+    /// Lines that are no records, such as one torn when the machine went down.
+    pub torn: usize,
+}
+
+/// The record `run`; see [`crate::run::metrics::Record::Run`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the fields are those of the record, and described there")]
+pub struct Header {
+    pub schema: u32,
+    pub version: String,
+    pub unix_time: u64,
+    pub data: String,
+    pub data_origin: String,
+    pub data_sha256: String,
+    pub train_samples: u64,
+    pub validation_samples: u64,
+    pub test_samples: u64,
+    pub widths: Vec<usize>,
+    pub parameters: u64,
+    pub engine: String,
+    pub device: String,
+    pub from: Option<Ancestor>,
+    pub config: Map<String, Value>,
+}
+
+/// The record `epoch`; see [`crate::run::metrics::Record::Epoch`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the fields are those of the record, and described there")]
+pub struct Epoch {
+    pub epoch: u64,
+    pub step: Option<u64>,
+    #[serde(deserialize_with = "measured")]
+    pub train_loss: Option<f64>,
+    #[serde(deserialize_with = "measured")]
+    pub train_accuracy: Option<f64>,
+    #[serde(deserialize_with = "measured")]
+    pub validation_loss: Option<f64>,
+    #[serde(deserialize_with = "measured")]
+    pub validation_accuracy: Option<f64>,
+    #[serde(deserialize_with = "measured")]
+    pub test_loss: Option<f64>,
+    #[serde(deserialize_with = "measured")]
+    pub test_accuracy: Option<f64>,
+    pub lr: Option<f64>,
+    pub momentum: Option<f64>,
+    pub seconds: Option<f64>,
+    pub images_per_second: Option<f64>,
+    /// One entry a layer, in their order; none where the record has others.
+    pub health: Vec<LayerHealth>,
+}
+
+/// How a layer fares in an epoch.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct LayerHealth {
+    /// Its number, from 1.
+    pub layer: usize,
+    /// Euclidean norm of the gradient of its weights.
+    #[serde(deserialize_with = "measured")]
+    pub gradient_norm: Option<f64>,
+    /// Euclidean norm of its weights.
+    #[serde(deserialize_with = "measured")]
+    pub weight_norm: Option<f64>,
+    /// Norm of an update over the norm of the weights.
+    #[serde(deserialize_with = "measured")]
+    pub update_ratio: Option<f64>,
+    /// Share of its units that no sample woke.
+    #[serde(deserialize_with = "measured")]
+    pub dead_share: Option<f64>,
+}
+
+/// The record `end`; see [`crate::run::metrics::Record::End`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+#[expect(missing_docs, reason = "the fields are those of the record, and described there")]
+pub struct End {
+    pub seconds: Option<f64>,
+    pub model_sha256: Option<String>,
+    pub reason: Option<String>,
+    pub problem: Option<String>,
+    pub restored_epoch: Option<u64>,
+    #[serde(deserialize_with = "measured")]
+    pub test_loss: Option<f64>,
+    #[serde(deserialize_with = "measured")]
+    pub test_accuracy: Option<f64>,
+}
+
+/// A measurement that is there.
+fn measured<'de, D: Deserializer<'de>>(value: D) -> Result<Option<f64>, D::Error> {
+    Ok(Some(Option::deserialize(value)?.unwrap_or(f64::NAN)))
+}
+
+impl Header {
+    /// What is another in a record that follows: `lr 0.1, then 0.05`.
+    fn differences(&self, now: &Header) -> Vec<String> {
+        let named = |of: &Header| {
+            let hash = ("data_sha256", &of.data_sha256);
+            let text =
+                [("data", &of.data), hash, ("engine", &of.engine), ("device", &of.device), ("version", &of.version)];
+            let text = text.map(|(name, text)| (name.to_string(), Value::from(text.as_str())));
+            let settings = of.config.iter().map(|(name, value)| (name.clone(), value.clone()));
+            text.into_iter().chain(settings).collect::<Map<String, Value>>()
+        };
+        let (then, now) = (named(self), named(now));
+        let changed = now.iter().filter(|(name, value)| then.get(*name) != Some(value));
+        changed.map(|(name, now)| format!("{name} {}, then {now}", then.get(name).unwrap_or(&Value::Null))).collect()
+    }
+}
+
+impl History {
+    /// Reads the record of a run folder.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if there is none, or if it has no record of what was run.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(metrics::FILE);
+        let bad = |problem: String| Error::Data {
+            path: path.clone(),
+            problem,
+            next: "give a run folder that `gpu-mlp train` wrote, such as runs/1".into(),
+        };
+        let bytes = std::fs::read(&path).map_err(|error| bad(error.to_string()))?;
+        let mut history = History::parse(&String::from_utf8_lossy(&bytes)).ok_or_else(|| bad("no run in it".into()))?;
+        history.folder = folder.into();
+        Ok(history)
+    }
+
+    /// Reads the lines of a record; none if no line says what was run. Unknown records and fields are passed over. Where a
+    /// resumed run trained an epoch again, the later record counts.
+    pub fn parse(lines: &str) -> Option<Self> {
+        let (mut history, mut header) = (History::default(), None);
+        for line in lines.lines().filter(|line| !line.trim().is_empty()) {
+            if history.take(line, &mut header).is_none() {
+                history.torn += 1;
+            }
+        }
+        history.header = header?;
+        Some(history)
+    }
+
+    fn take(&mut self, line: &str, header: &mut Option<Header>) -> Option<()> {
+        #[derive(Deserialize)]
+        struct Kind {
+            r#type: String,
+        }
+        // Twice over the line, but nothing is kept of fields that nobody knows.
+        let kind: Kind = serde_json::from_str(line).ok()?;
+        match kind.r#type.as_str() {
+            "run" => {
+                let mut now: Header = serde_json::from_str(line).ok()?;
+                if let Some(then) = header {
+                    let step = self.resumed.unwrap_or_default();
+                    self.changes.push(format!("after update {step}: {}", then.differences(&now).join("; ")));
+                    now.unix_time = then.unix_time;
+                }
+                *header = Some(now);
+            }
+            "resume" => {
+                #[derive(Deserialize)]
+                struct Resume {
+                    step: u64,
+                }
+                self.resumed = Some(serde_json::from_str::<Resume>(line).ok()?.step);
+                self.end = None;
+            }
+            "epoch" => {
+                let mut epoch: Epoch = serde_json::from_str(line).ok()?;
+                let numbered = (1..).zip(&epoch.health).all(|(number, layer)| layer.layer == number);
+                if !numbered || epoch.health.len() > MOST_LAYERS {
+                    epoch.health.clear();
+                }
+                while self.epochs.pop_if(|earlier| earlier.epoch >= epoch.epoch).is_some() {}
+                self.epochs.push(epoch);
+                self.end = None;
+            }
+            "end" => self.end = Some(serde_json::from_str(line).ok()?),
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// Seconds of training alone; none before the first epoch.
+    pub fn training_seconds(&self) -> Option<f64> {
+        self.epochs.iter().filter_map(|epoch| epoch.seconds).reduce(|a, b| a + b)
+    }
+
+    /// Training samples a second over the whole run; none before the first epoch.
+    pub fn images_per_second(&self) -> Option<f64> {
+        let trained = |epoch: &Epoch| Some((epoch.images_per_second? * epoch.seconds?, epoch.seconds?));
+        let (images, seconds) = self.epochs.iter().filter_map(trained).fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
+        (seconds > 0.0).then(|| images / seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::History;
+
+    #[test]
+    fn other_data_of_the_same_name_are_a_change() {
+        let run = |hash: &str| format!(r#"{{"type":"run","data":"mine","data_sha256":"{hash}"}}"#);
+        let lines = [run("one"), r#"{"type":"resume","step":7}"#.into(), run("two")].join("\n");
+        let history = History::parse(&lines).expect("it says what was run");
+        assert_eq!(history.changes, [r#"after update 7: data_sha256 "one", then "two""#]);
+        assert_eq!((history.header.data_sha256.as_str(), history.resumed), ("two", Some(7)));
+    }
+}

@@ -1,0 +1,222 @@
+//! The record of a run: `metrics.jsonl`, one JSON object a line, appended as things happen.
+
+use crate::base::disk::Disk;
+use crate::base::error::Error;
+use crate::config::Config;
+use crate::run::settings::Ancestor;
+use crate::train::Score;
+use crate::train::health::LayerHealth;
+use crate::train::session::{EpochReport, Reason};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Version of the layout below. Readers tolerate fields and types that they do not know, and a torn last line.
+pub const SCHEMA: u32 = 2;
+
+/// A line of the record; its field `type` names the variant.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Record<'a> {
+    /// The first line: what is trained on what, where. Once more, after `resume`, where a run went on with something
+    /// changed.
+    Run {
+        /// [`SCHEMA`].
+        schema: u32,
+        /// Version of the program.
+        version: &'a str,
+        /// Seconds since 1970.
+        unix_time: u64,
+        /// Name of the data set.
+        data: &'a str,
+        /// Where it came from; says so if it stands in for another.
+        data_origin: &'a str,
+        /// Its hash.
+        data_sha256: &'a str,
+        /// Samples that are learned from.
+        train_samples: usize,
+        /// Samples of the validation split; 0 without one.
+        validation_samples: usize,
+        /// Samples of the test split.
+        test_samples: usize,
+        /// Widths of the net.
+        widths: &'a [usize],
+        /// Number of weights and biases.
+        parameters: usize,
+        /// `gpu` or `cpu`.
+        engine: &'a str,
+        /// Adapter and driver, or threads.
+        device: &'a str,
+        /// The model that it began with, if it did not draw its weights.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        from: Option<&'a Ancestor>,
+        /// Which weights are evaluated and saved: `last`, or `averaged` where a running average is kept.
+        evaluated_weights: &'a str,
+        /// All settings.
+        config: &'a Config,
+    },
+    /// An epoch, or the part of one that was trained before a limit ended the run.
+    Epoch {
+        /// Its number, from 1.
+        epoch: usize,
+        /// Updates made in the run so far.
+        step: u64,
+        /// Mean cross-entropy in nats, each batch scored before it was learned from.
+        train_loss: f64,
+        /// Share of hits, likewise.
+        train_accuracy: f64,
+        /// Mean cross-entropy of the validation split after the epoch, where there is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        validation_loss: Option<f64>,
+        /// Share of hits on the validation split after the epoch, where there is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        validation_accuracy: Option<f64>,
+        /// Mean cross-entropy of the test split after the epoch, where it was measured.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        test_loss: Option<f64>,
+        /// Share of hits on the test split after the epoch, where it was measured.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        test_accuracy: Option<f64>,
+        /// Learning rate of its last update.
+        lr: f32,
+        /// Momentum of its last update; for Adam β₁.
+        momentum: f32,
+        /// Seconds of training alone.
+        seconds: f64,
+        /// Training samples a second.
+        images_per_second: f64,
+        /// Name of the data set.
+        data: &'a str,
+        /// The net's health, layer by layer, where it was measured.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        health: Option<&'a [LayerHealth]>,
+    },
+    /// The run was ended, or cut off, and went on from a checkpoint; what was recorded after that is gone.
+    Resume {
+        /// Updates made by then.
+        step: u64,
+        /// Seconds since 1970.
+        unix_time: u64,
+    },
+    /// The last line of a run that was not cut off from outside.
+    End {
+        /// Seconds from the start of the program, everything included.
+        seconds: f64,
+        /// Hash of the model file, if one was written.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        model_sha256: Option<&'a str>,
+        /// Why the run ended.
+        reason: Reason,
+        /// Of a run that diverged: what was noticed, and where it began.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        problem: Option<&'a str>,
+        /// The best epoch, if the model is that of it and not of the last update.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        restored_epoch: Option<usize>,
+        /// The model on the test split.
+        #[serde(flatten)]
+        test: Option<TestScore>,
+    },
+}
+
+/// A score of the test split.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct TestScore {
+    /// Mean cross-entropy, in nats.
+    pub test_loss: f64,
+    /// Share of hits.
+    pub test_accuracy: f64,
+}
+
+impl From<Score> for TestScore {
+    fn from(score: Score) -> Self {
+        TestScore { test_loss: score.loss(), test_accuracy: score.accuracy() }
+    }
+}
+
+/// Name of the record in a run folder.
+pub const FILE: &str = "metrics.jsonl";
+
+impl<'a> Record<'a> {
+    /// The record of an epoch on a data set of this name.
+    pub fn epoch(report: &'a EpochReport, data: &'a str) -> Self {
+        Record::Epoch {
+            epoch: report.epoch,
+            step: report.step,
+            train_loss: report.train.loss(),
+            train_accuracy: report.train.accuracy(),
+            validation_loss: report.validation.map(|score| score.loss()),
+            validation_accuracy: report.validation.map(|score| score.accuracy()),
+            test_loss: report.test.map(|score| score.loss()),
+            test_accuracy: report.test.map(|score| score.accuracy()),
+            lr: report.lr,
+            momentum: report.momentum,
+            seconds: report.seconds,
+            images_per_second: report.images_per_second,
+            data,
+            health: report.health.as_deref(),
+        }
+    }
+}
+
+/// An open `metrics.jsonl`.
+pub struct Metrics {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    bytes: u64,
+}
+
+impl Metrics {
+    /// Starts a record in a folder; a record that is there is replaced.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be made.
+    pub fn create(disk: Arc<dyn Disk>, folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(FILE);
+        disk.write(&path, b"").map_err(Error::file(&path))?;
+        Ok(Metrics { disk, path, bytes: 0 })
+    }
+
+    /// Goes on with a record after its first `bytes` bytes, once [`Metrics::cut`] has made them all of it.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be read, [`Error::Checkpoint`] if it is shorter.
+    pub fn resume(disk: Arc<dyn Disk>, folder: &Path, bytes: u64) -> Result<Self, Error> {
+        let path = folder.join(FILE);
+        let found = disk.read(&path).map_err(Error::file(&path))?.len() as u64;
+        if found < bytes {
+            let problem = format!("it has {found} bytes, but had {bytes} when the checkpoint was made");
+            return Err(Error::Checkpoint { path, problem });
+        }
+        Ok(Metrics { disk, path, bytes })
+    }
+
+    /// Cuts off what follows: records of steps that will be made again, and perhaps half a line.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be cut.
+    pub fn cut(&self) -> Result<(), Error> {
+        self.disk.cut(&self.path, self.bytes).map_err(Error::file(&self.path))
+    }
+
+    /// Length of the record so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Appends a line, whole, in one write. If that fails, the line is not part of the record: its beginning is cut off
+    /// again, or else by whoever resumes.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be written.
+    pub fn push(&mut self, record: &Record<'_>) -> Result<(), Error> {
+        let mut line = serde_json::to_string(record).map_err(|error| Error::file(&self.path)(error.into()))?;
+        line.push('\n');
+        if let Err(error) = self.disk.append(&self.path, line.as_bytes()) {
+            let _ = self.disk.cut(&self.path, self.bytes);
+            return Err(Error::file(&self.path)(error));
+        }
+        self.bytes += line.len() as u64;
+        Ok(())
+    }
+}

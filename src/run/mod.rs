@@ -1,0 +1,8 @@
+//! The run folder: what is written down of a run, and read back.
+
+pub mod checkpoint;
+pub mod history;
+pub mod metrics;
+pub mod model_file;
+pub mod settings;
+pub mod state_dict;

@@ -1,0 +1,184 @@
+//! A model on disk: safetensors, with weights as `torch.nn.Linear` has them and everything else in the metadata.
+
+use crate::base::error::Error;
+use crate::base::hash::sha256;
+use crate::config::Config;
+use crate::data::DataSet;
+use crate::kernels::Activation;
+use crate::net::mlp::Mlp;
+use crate::net::{Net, Source};
+use crate::run::state_dict::StateDict;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// What the file says beside the weights: one JSON object under the metadata key `gpu_mlp`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// Input first, classes last.
+    pub widths: Vec<usize>,
+    /// Activation of the hidden layers.
+    pub activation: Activation,
+    /// A byte p of a sample becomes p·scale + shift.
+    pub scale: f32,
+    /// See `scale`.
+    pub shift: f32,
+    /// Dimensions of a sample.
+    pub item: Vec<usize>,
+    /// Name of the data set it was trained on; empty if that is not known.
+    pub data: String,
+    /// Hash of that data set; empty if it is not known.
+    pub data_sha256: String,
+    /// Version of the program.
+    pub version: String,
+}
+
+/// The metadata key. One key only: the order of several would differ from run to run, and with it the file's bytes.
+const KEY: &str = "gpu_mlp";
+
+impl Description {
+    /// That of a net in training.
+    pub fn of(config: &Config, data: &DataSet, net: &Net) -> Description {
+        let Source { scale, shift, .. } = net.evaluation.source;
+        Description {
+            widths: config.widths(data.inputs(), data.classes),
+            activation: config.activation(),
+            scale,
+            shift,
+            item: data.item.clone(),
+            data: data.name.clone(),
+            data_sha256: data.sha256.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
+
+    /// A configuration with this architecture, for building an evaluation.
+    pub fn config(&self) -> Config {
+        use crate::config::ActivationName as Name;
+        let (activation, alpha) = match self.activation {
+            Activation::Identity => (Name::Identity, 0.0),
+            Activation::Relu => (Name::Relu, 0.0),
+            Activation::LeakyRelu(alpha) => (Name::LeakyRelu, alpha),
+            Activation::Sigmoid => (Name::Sigmoid, 0.0),
+            Activation::Tanh => (Name::Tanh, 0.0),
+        };
+        let hidden = self.widths[1..self.widths.len() - 1].to_vec();
+        Config { hidden, activation, alpha, ..Config::default() }
+    }
+}
+
+/// The bytes of a model file; equal models give equal bytes.
+///
+/// # Errors
+/// If the container refuses the tensors, which it does only for shapes that contradict their data.
+pub fn to_bytes(path: &Path, model: &Mlp, description: &Description) -> Result<Vec<u8>, Error> {
+    to_bytes_named(path, model, description, |number| format!("layers.{number}"))
+}
+
+/// As [`to_bytes`], with other names for the layers (from 0).
+pub(crate) fn to_bytes_named(
+    path: &Path,
+    model: &Mlp,
+    description: &Description,
+    name: impl Fn(usize) -> String,
+) -> Result<Vec<u8>, Error> {
+    let broken = |problem: String| Error::Model { path: path.into(), problem };
+    let mut tensors = Vec::new();
+    for (number, layer) in model.layers.iter().enumerate() {
+        let parts =
+            [("weight", vec![layer.outputs, layer.inputs], &layer.weight), ("bias", vec![layer.outputs], &layer.bias)];
+        for (part, shape, values) in parts {
+            let view = TensorView::new(Dtype::F32, shape, bytemuck::cast_slice(values));
+            tensors.push((format!("{}.{part}", name(number)), view.map_err(|error| broken(error.to_string()))?));
+        }
+    }
+    let description = serde_json::to_string(description).map_err(|error| broken(error.to_string()))?;
+    let metadata = HashMap::from([(KEY.to_string(), description)]);
+    safetensors::serialize(tensors, Some(metadata)).map_err(|error| broken(error.to_string()))
+}
+
+/// A model file of any origin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelFile {
+    /// Its layers.
+    pub state: StateDict,
+    /// What this program wrote beside them; none in a file of other origin.
+    pub description: Option<Description>,
+    /// Hash of the file.
+    pub sha256: String,
+}
+
+impl ModelFile {
+    /// The model, with what its file does not say.
+    pub fn with(self, activation: Activation, (scale, shift): (f32, f32)) -> (Mlp, Description) {
+        let widths = self.state.widths();
+        let item = vec![widths[0]];
+        let [data, data_sha256, version] = [const { String::new() }; 3];
+        let description = Description { widths, activation, scale, shift, item, data, data_sha256, version };
+        (Mlp { activation, layers: self.state.layers }, description)
+    }
+}
+
+/// Reads a model file of this program.
+///
+/// # Errors
+/// As [`open`], and [`Error::Model`] for a file of other origin.
+pub fn read(path: &Path) -> Result<(Mlp, Description), Error> {
+    let file = open(path)?;
+    let not_ours = || "it has no gpu-mlp metadata: it was not written by this program".to_string();
+    let description = file.description.ok_or_else(|| Error::Model { path: path.into(), problem: not_ours() })?;
+    Ok((Mlp { activation: description.activation, layers: file.state.layers }, description))
+}
+
+/// Reads a model file of this program, or a state dict that another wrote.
+///
+/// # Errors
+/// [`Error::Model`] if it cannot be read, is no net of linear layers, contradicts itself or holds
+/// values that are not finite.
+pub fn open(path: &Path) -> Result<ModelFile, Error> {
+    let unreadable = |error: std::io::Error| Error::Model { path: path.into(), problem: error.to_string() };
+    parse(&std::fs::read(path).map_err(unreadable)?, path)
+}
+
+/// As [`open`], of bytes; `path` is for messages.
+///
+/// # Errors
+/// As [`open`].
+pub fn parse(bytes: &[u8], path: &Path) -> Result<ModelFile, Error> {
+    from_bytes(bytes).map_err(|problem| Error::Model { path: path.into(), problem })
+}
+
+fn from_bytes(bytes: &[u8]) -> Result<ModelFile, String> {
+    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0x80, 2]) {
+        return Err(
+            "this looks like a pickle of torch.save, which can run code and is not read; write the weights with \
+                    safetensors.torch.save_file(model.state_dict(), PATH)"
+                .into(),
+        );
+    }
+    let not = |error: safetensors::SafeTensorError| format!("this is not a whole safetensors file ({error})");
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(not)?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(not)?;
+    if ["w1", "b1"].iter().all(|name| tensors.tensor(name).is_ok()) {
+        return Err(
+            "this is a checkpoint of a run; `gpu-mlp train --resume RUN --max-steps 1` ends that run where it is, \
+                    and writes its model"
+                .into(),
+        );
+    }
+    let state = StateDict::new(&tensors)?;
+    let text = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
+    let description: Option<Description> = text
+        .map(|text| serde_json::from_str(text).map_err(|error| format!("its metadata cannot be read ({error})")))
+        .transpose()?;
+    if let Some(Description { widths, item, .. }) = &description {
+        if *widths != state.widths() {
+            return Err(format!("its widths are said to be {widths:?}, but its layers are {}", state.sentence));
+        }
+        if item.iter().try_fold(1usize, |product, &n| product.checked_mul(n)) != Some(widths[0]) {
+            return Err(format!("its items are {item:?}, which is not {} inputs", widths[0]));
+        }
+    }
+    Ok(ModelFile { state, description, sha256: sha256(bytes) })
+}

@@ -1,0 +1,221 @@
+//! A configuration as a TOML file: `config.toml` of a run folder, or what a user wrote.
+//!
+//! Its keys are the flags of `gpu-mlp train` with `_` for `-`. What is left out keeps its default.
+
+use crate::base::error::Error;
+use crate::base::text::nearest;
+use crate::config::{Config, Settings};
+use crate::data::{Choice, DataSet, digits};
+use crate::engine::machine::Machine;
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
+use std::path::Path;
+
+/// A file as it was read: only what it says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunFile {
+    /// Settings of the net and its training, by the names of [`Config`]'s fields.
+    pub settings: Settings,
+    /// What to learn from.
+    pub data: DataSettings,
+    /// How the run was made that wrote the file.
+    pub record: Option<Record>,
+}
+
+/// What a run begins with, as far as it was said.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DataSettings {
+    /// `mnist`, `digits`, `auto`, or a folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// Generated training digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digits_train: Option<usize>,
+    /// Generated test digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digits_test: Option<usize>,
+    /// Seed of the generated digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digits_seed: Option<u64>,
+    /// A model whose weights the run begins with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+}
+
+impl DataSettings {
+    /// Names of the keys.
+    const KEYS: [&str; 5] = ["data", "digits_train", "digits_test", "digits_seed", "from"];
+
+    /// Everything said: a choice, the digits if it may come to them, and a model. Paths are named from the root, so that the
+    /// file can be used anywhere on this machine.
+    pub fn of(choice: &Choice, options: &digits::Options, from: Option<&Path>) -> DataSettings {
+        let generated = choice.may_be_digits();
+        DataSettings {
+            data: Some(if let Choice::Dir(path) = choice { from_root(path) } else { choice.to_string() }),
+            digits_train: generated.then_some(options.train),
+            digits_test: generated.then_some(options.test),
+            digits_seed: generated.then_some(options.seed),
+            from: from.map(from_root),
+        }
+    }
+}
+
+/// A path that names the same place from everywhere on this machine.
+pub fn from_root(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or(path.into()).display().to_string()
+}
+
+/// How a run was made: for people, and to notice that a repetition is none. Nothing in it is a setting.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Version of the program.
+    pub version: String,
+    /// `gpu` or `cpu`.
+    pub engine: String,
+    /// Adapter and driver, or threads.
+    pub device: String,
+    /// Hash of the data set; a repetition on other data is refused.
+    pub data_sha256: String,
+    /// The model that the run began with, if it did not draw its weights; a repetition from another is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Ancestor>,
+}
+
+/// A model whose weights a run began with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ancestor {
+    /// Its path, as it was given.
+    pub path: String,
+    /// Hash of the file.
+    pub sha256: String,
+}
+
+impl fmt::Display for Ancestor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (sha256 {:.16})", self.path, self.sha256)
+    }
+}
+
+impl Record {
+    /// That of a run of this program.
+    pub fn now(data: &DataSet, machine: &Machine, from: Option<&Ancestor>) -> Record {
+        Record {
+            version: env!("CARGO_PKG_VERSION").into(),
+            engine: machine.name().into(),
+            device: machine.description(),
+            data_sha256: data.sha256.clone(),
+            from: from.cloned(),
+        }
+    }
+}
+
+/// Longest text in bytes: many times that of a thousand layers.
+const LONGEST: usize = 1 << 18;
+
+impl RunFile {
+    /// Reads a file, or `config.toml` of a run folder.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it cannot be read, and those of [`RunFile::parse`].
+    pub fn read(path: &Path) -> Result<RunFile, Error> {
+        let path = if path.is_dir() { path.join("config.toml") } else { path.to_path_buf() };
+        let refuse = |error: std::io::Error| Error::Config { path: path.clone(), problem: error.to_string() };
+        let text = std::fs::read_to_string(&path).map_err(refuse)?;
+        RunFile::parse(&text, &path)
+    }
+
+    /// Reads a text; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for what is too long or not TOML, a key that is none (with the nearest that is), or a value of another kind.
+    pub fn parse(text: &str, path: &Path) -> Result<RunFile, Error> {
+        let refuse = |problem: String| Error::Config { path: path.into(), problem };
+        if text.len() > LONGEST {
+            return Err(refuse(format!("is longer than {LONGEST} bytes, which no configuration is")));
+        }
+        let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| refuse(error.to_string()))?;
+        let record = table.remove("record").map(toml::Value::try_into).transpose();
+        let record = record.map_err(|error: toml::de::Error| refuse(format!("record: {}", error.message())))?;
+        let known: Vec<&str> = fields().iter().copied().chain(DataSettings::KEYS).collect();
+        let mut file = RunFile { record, ..RunFile::default() };
+        let mut data = toml::Table::new();
+        for (key, value) in table {
+            let name = key.replace('-', "_");
+            if !known.contains(&name.as_str()) {
+                let near = nearest(&name, &known).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                return Err(refuse(format!("`{key}` is no setting{near}")));
+            }
+            if DataSettings::KEYS.contains(&name.as_str()) {
+                data.insert(name, value);
+                continue;
+            }
+            // By itself, so that the message can name the key.
+            let one = Settings::from_iter([(name.clone(), value.clone())]);
+            let first = |error: Error| error.to_string().lines().next().unwrap_or_default().to_string();
+            Config::default().with(&one).map_err(|error| refuse(format!("{key}: {}", first(error))))?;
+            file.settings.insert(name, value);
+        }
+        file.data = data.try_into().map_err(|error: toml::de::Error| refuse(error.message().to_string()))?;
+        Ok(file)
+    }
+}
+
+/// Names of [`Config`]'s fields, as serde knows them.
+pub fn fields() -> &'static [&'static str] {
+    struct Names<'a>(&'a mut &'static [&'static str]);
+    impl<'de> Deserializer<'de> for Names<'_> {
+        type Error = serde::de::value::Error;
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+            Err(serde::de::Error::custom("only names are wanted"))
+        }
+        fn deserialize_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            fields: &'static [&'static str],
+            visitor: V,
+        ) -> Result<V::Value, Self::Error> {
+            *self.0 = fields;
+            self.deserialize_any(visitor)
+        }
+        serde::forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct
+            newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        }
+    }
+    let mut names: &'static [&'static str] = &[];
+    _ = Config::deserialize(Names(&mut names));
+    names
+}
+
+/// The text of a file that says everything about a run. `comment` may say something of a key.
+pub fn to_text(
+    config: &Config,
+    data: &DataSettings,
+    record: Option<&Record>,
+    comment: impl Fn(&str) -> Option<String>,
+) -> Result<String, Error> {
+    #[derive(Serialize)]
+    struct Rest<'a> {
+        record: Option<&'a Record>,
+    }
+    // By way of text, because a value of `toml` would have the digits of a double for single precision.
+    let refuse = |error: toml::ser::Error| Error::Setting(format!("the settings cannot be written as TOML: {error}"));
+    let parts = [toml::to_string(config), toml::to_string(data), toml::to_string(&Rest { record })];
+    let (mut lines, mut tables) = (String::new(), String::new());
+    for part in parts {
+        let part = part.map_err(refuse)?;
+        let (head, tail) =
+            part.split_at(if part.starts_with('[') { 0 } else { part.find("\n[").map_or(part.len(), |at| at + 1) });
+        for line in head.lines().filter(|line| !line.is_empty()) {
+            let comment = line.split_once(" = ").and_then(|(key, _)| comment(key));
+            lines += &comment.map_or(line.to_string(), |comment| format!("{line:<28} # {comment}"));
+            lines.push('\n');
+        }
+        if !tail.is_empty() {
+            tables += &format!("\n{}\n", tail.trim());
+        }
+    }
+    Ok(lines + &tables)
+}

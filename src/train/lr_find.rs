@@ -1,0 +1,163 @@
+//! A learning rate to begin with: one short run over which the rate grows from tiny to absurd (the range test of Smith,
+//! "Cyclical learning rates for training neural networks", arXiv 1506.01186, as fastai draws and smooths it).
+//!
+//! Each rate makes one update. Its loss is that of the batch before it is learned from, so within the first epoch every
+//! sample is a new one; with a validation split the loss is that split's, which is less noisy. The test split is not used.
+
+use crate::base::error::Error;
+use crate::config::{Config, HealthName, OnNan, Schedule};
+use crate::data::DataSet;
+use crate::engine::machine::Machine;
+use crate::train::Trainer;
+use serde::Serialize;
+use std::ops::ControlFlow;
+
+/// Memory of the smoothed loss.
+const SMOOTHING: f64 = 0.95;
+/// The sweep ends where the smoothed loss is this many times the lowest.
+const DIVERGED: f64 = 4.0;
+/// First rates, of which none is suggested: the mean has hardly begun and still follows single batches.
+const BEGINNING: usize = 20;
+/// A slope is taken over this many rates to either side.
+const SPAN: usize = 5;
+/// Fewest rates of a sweep.
+const FEWEST: usize = 50;
+
+/// Which rates are tried.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sweep {
+    /// The first.
+    pub from: f64,
+    /// The last; each is the same multiple of the one before.
+    pub to: f64,
+    /// How many.
+    pub steps: usize,
+}
+
+impl Default for Sweep {
+    fn default() -> Self {
+        Sweep { from: 1e-5, to: 10.0, steps: 200 }
+    }
+}
+
+/// A rate and what came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Point {
+    /// Learning rate of the update.
+    pub lr: f64,
+    /// Mean cross-entropy in nats: of the batch before the update, or of the validation split after it.
+    pub loss: f64,
+    /// Exponentially weighted mean of the losses up to here.
+    pub smoothed: f64,
+}
+
+/// What a sweep found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Found {
+    /// The rates that were tried, in rising order.
+    pub points: Vec<Point>,
+    /// Whether it ended because the loss exploded, and not because all rates were tried.
+    pub diverged: bool,
+    /// The rate at which the smoothed loss falls most steeply over the logarithm of the rate, to two digits.
+    pub suggestion: Option<f64>,
+    /// The rate of the lowest smoothed loss, which is too high to begin with.
+    pub lowest: Option<f64>,
+}
+
+/// Tries rates on first weights, which are then thrown away. `config.lr` and the schedule have no part in it.
+///
+/// # Errors
+/// [`Error::Setting`] for a sweep that does not rise or has fewer than 50 steps; those of [`Trainer`], but not
+/// [`Error::Diverged`].
+pub async fn lr_find(config: &Config, data: &DataSet, machine: &Machine, sweep: Sweep) -> Result<Found, Error> {
+    let Sweep { from, to, steps } = sweep;
+    if !(from > 0.0 && from < to && to.is_finite()) {
+        return Err(Error::Setting(format!("the rates go from {from} to {to}, but must rise from above 0")));
+    }
+    if steps < FEWEST {
+        return Err(Error::Setting(format!("{steps} rates are too few to see a slope: at least {FEWEST}")));
+    }
+    // A rate of 1 that a factor makes what it is to be.
+    let config = Config {
+        lr: 1.0,
+        schedule: Schedule::Constant,
+        warmup: 0.0,
+        momentum_warmup: 0.0,
+        health: HealthName::Off,
+        // Each loss is looked at here, and nobody asks where it went wrong.
+        on_nan: OnNan::Ignore,
+        ..config.clone()
+    };
+    let mut trainer = Trainer::open(&config, data, machine).await?;
+    let (mut points, mut diverged): (Vec<Point>, bool) = (Vec::new(), false);
+    let (mut mean, mut weight, mut lowest) = (0.0, 0.0, f64::INFINITY);
+    for number in 0..steps {
+        let lr = from * (to / from).powf(number as f64 / (steps - 1) as f64);
+        trainer.set_lr_factor(lr);
+        let before = if trainer.step().is_multiple_of(trainer.updates_per_epoch()) {
+            Default::default()
+        } else {
+            trainer.score()
+        };
+        trainer.advance(trainer.step() + 1, &mut |_| ControlFlow::Continue(())).await?;
+        let score = trainer.score();
+        let fresh = (score.loss_sum - before.loss_sum) / (score.samples - before.samples) as f64;
+        let loss = trainer.validate().await?.map_or(fresh, |score| score.loss());
+        mean = SMOOTHING * mean + (1.0 - SMOOTHING) * loss;
+        weight = SMOOTHING * weight + (1.0 - SMOOTHING);
+        let smoothed = mean / weight;
+        // In the positive form, so that a NaN is a divergence.
+        let sane = smoothed <= DIVERGED * lowest && smoothed.is_finite();
+        if !sane {
+            diverged = true;
+            break;
+        }
+        lowest = lowest.min(smoothed);
+        points.push(Point { lr, loss, smoothed });
+    }
+    let (suggestion, lowest) = (steepest(&points), lowest_of(&points));
+    Ok(Found { points, diverged, suggestion, lowest })
+}
+
+/// The rate of the steepest fall, by central differences: the rates are evenly spaced in their logarithm.
+fn steepest(points: &[Point]) -> Option<f64> {
+    let inner = BEGINNING..points.len().saturating_sub(SPAN);
+    let slope = |at: usize| points[at + SPAN].smoothed - points[at - SPAN].smoothed;
+    let best = inner.min_by(|&a, &b| slope(a).total_cmp(&slope(b)))?;
+    // Where nothing falls there is nothing to suggest.
+    (slope(best) < 0.0).then(|| two_digits(points[best].lr))
+}
+
+fn lowest_of(points: &[Point]) -> Option<f64> {
+    points.iter().min_by(|a, b| a.smoothed.total_cmp(&b.smoothed)).map(|point| two_digits(point.lr))
+}
+
+/// Rounds to two significant digits: a sweep knows no more.
+fn two_digits(value: f64) -> f64 {
+    format!("{value:.1e}").parse().unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Points of a smoothed loss over ten rates a decade from 10⁻⁵ on.
+    fn points(loss: impl Fn(f64) -> f64) -> Vec<Point> {
+        let lr = |number: i32| 10f64.powf(f64::from(number) / 10.0 - 5.0);
+        (0..60).map(|number| Point { lr: lr(number), loss: 0.0, smoothed: loss(lr(number)) }).collect()
+    }
+
+    #[test]
+    fn the_suggestion_is_where_the_loss_falls_most_steeply() {
+        // A fall around 10⁻², a rise around 1.
+        let valley = points(|lr| 2.3 - 2.0 / (1.0 + (0.01 / lr).powi(2)) + 5.0 / (1.0 + (1.0 / lr).powi(4)));
+        assert_eq!(steepest(&valley), Some(0.01));
+        assert!((0.05..0.3).contains(&lowest_of(&valley).unwrap()));
+    }
+
+    #[test]
+    fn where_nothing_falls_nothing_is_suggested() {
+        assert_eq!(steepest(&points(|lr| lr)), None);
+        assert_eq!((steepest(&[]), lowest_of(&[])), (None, None));
+    }
+}

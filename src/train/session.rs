@@ -1,0 +1,277 @@
+//! A run: epochs of training, each scored and reported, until all are done or something ends it.
+//!
+//! A [`Session`] knows no files and no terminal. An [`Observer`] is told what happens and may ask for snapshots or for the
+//! end. A [`Snapshot`] is taken only when all work is settled; a session that is resumed from it continues to the bit.
+
+mod judge;
+mod observe;
+mod state;
+
+use crate::base::error::Error;
+use crate::config::Config;
+use crate::data::DataSet;
+use crate::engine::machine::Machine;
+use crate::net::mlp::Mlp;
+use crate::train::health::LayerHealth;
+use crate::train::{Score, Trainer};
+pub use judge::Judge;
+pub use observe::{EpochReport, Inspection, Observer, Progress, Reason, Wish};
+pub use state::{Snapshot, State};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+/// What ends a run before its epochs do. Neither changes a learning rate: a run that is cut short is the beginning of the
+/// whole one.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// Updates over the whole run.
+    pub max_steps: Option<u64>,
+    /// Time from the beginning of [`Session::run`]; it is looked at about ten times a second.
+    pub max_time: Option<Duration>,
+}
+
+/// A training run.
+pub struct Session<'a> {
+    config: Config,
+    trainer: Trainer<'a>,
+    limits: Limits,
+    samples: u64,
+    state: State,
+    best: Option<Mlp>,
+    /// The test split, and after which update.
+    tested: Option<(u64, Score)>,
+}
+
+/// What a run leaves.
+#[derive(Clone, Debug)]
+pub struct Finish {
+    /// The model: of the last update, or of the best epoch if that was to be restored.
+    pub model: Mlp,
+    /// The best epoch, if its model is the one.
+    pub restored: Option<usize>,
+    /// The model on the test split.
+    pub test: Score,
+}
+
+impl<'a> Session<'a> {
+    /// Lays out a run on a machine, with data that [`divide`](super::divide) has divided or that came with a validation split.
+    ///
+    /// # Errors
+    /// Those of [`Trainer::open`]; [`Error::Setting`] if something is to be chosen and there is no validation split.
+    pub async fn open(config: &Config, data: &'a DataSet, machine: &Machine, limits: Limits) -> Result<Self, Error> {
+        config.check_choices(data.validation.is_some())?;
+        // Saving a checkpoint takes most: the state that a fault is sought from, the one that is saved, and its file twice.
+        let trainer = Trainer::open_beside(config, data, machine, 4).await?;
+        let (config, samples) = (config.clone(), data.train.len() as u64);
+        Ok(Session { config, trainer, limits, samples, state: State::default(), best: None, tested: None })
+    }
+
+    /// Begins with a model's weights instead of drawn ones.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the model's layers are not those of this net.
+    pub fn begin_with(&mut self, model: &Mlp) -> Result<(), Error> {
+        self.trainer.begin_with(model)
+    }
+
+    /// Goes back, or on, to a snapshot of a run with the same settings and data.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the tensors are not those of this net, or if no run comes to such a state.
+    pub fn resume(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        let State { score, judge, .. } = &snapshot.state;
+        // More samples than a double counts are more than any run sees, and would overflow.
+        let possible = score.hits <= score.samples && score.samples < 1 << f64::MANTISSA_DIGITS;
+        if !(possible && (0.0..=1.0).contains(&judge.lr_factor)) {
+            return Err(Error::Setting(format!("no run comes to such a state: {:?}", snapshot.state)));
+        }
+        if let Some(best) = snapshot.best.as_ref().filter(|best| !best.has(&self.trainer.widths())) {
+            let (widths, wanted) = (best.widths(), self.trainer.widths());
+            return Err(Error::Setting(format!("the best model is said to be {widths:?}, but the net is {wanted:?}")));
+        }
+        if let Some(bad) = snapshot.tensors.iter().find(|tensor| !tensor.is_finite()) {
+            return Err(Error::Setting(format!(
+                "no run goes on from such a state: a value of {} is not finite",
+                bad.name
+            )));
+        }
+        self.trainer.restore(&snapshot.tensors)?;
+        (self.state, self.best) = (snapshot.state.clone(), snapshot.best.clone());
+        self.trainer.seek(self.state.step, self.state.score);
+        self.trainer.recall(self.state.health.take());
+        self.trainer.set_lr_factor(self.state.judge.lr_factor);
+        Ok(())
+    }
+
+    /// The run as it is.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn snapshot(&mut self) -> Result<Snapshot, Error> {
+        let tensors = self.trainer.tensors().await?;
+        // Between epochs it has been reported.
+        let health = if self.between_epochs() { None } else { self.trainer.health().await? };
+        let health = health.filter(|layers| layers.iter().all(LayerHealth::is_finite));
+        Ok(Snapshot { state: State { health, ..self.state.clone() }, tensors, best: self.best.clone() })
+    }
+
+    /// The net in training.
+    pub fn trainer(&self) -> &Trainer<'a> {
+        &self.trainer
+    }
+
+    /// The model with the weights as they are.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn model(&mut self) -> Result<Mlp, Error> {
+        self.trainer.model().await
+    }
+
+    /// The model that the run came to, and what the test split says of it.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn finish(mut self) -> Result<Finish, Error> {
+        if let Some(best) = &self.best {
+            self.trainer.load(best);
+        }
+        let tested = self.tested.filter(|(step, _)| self.best.is_none() && *step == self.state.step);
+        let test = match tested {
+            Some((_, test)) => test,
+            None => self.trainer.evaluate().await?,
+        };
+        let model = self.trainer.model().await?;
+        let restored = self.best.and(self.state.judge.best).map(|(epoch, _)| epoch);
+        Ok(Finish { model, restored, test })
+    }
+
+    /// Trains until all epochs are done, a limit is reached, or the observer wishes to stop.
+    ///
+    /// # Errors
+    /// Those of [`Trainer::advance`], and what the observer reports.
+    pub async fn run(&mut self, observer: &mut dyn Observer) -> Result<Reason, Error> {
+        let begin = Instant::now();
+        let last = self.last();
+        let most = self.limits.max_steps.unwrap_or(u64::MAX);
+        while self.state.step < last {
+            if self.state.judge.stops(&self.config) {
+                return Ok(Reason::EarlyStopping);
+            }
+            if self.state.step >= most {
+                return Ok(Reason::MaxSteps);
+            }
+            let wanted = observer.snapshot_at(self.state.step).unwrap_or(u64::MAX);
+            let mut wish = self.part(most.min(wanted), begin, observer).await?;
+            let ends = self.between_epochs();
+            let limited = self.state.step >= most || wish == Wish::Stop(Reason::MaxTime);
+            if ends || limited {
+                let report = self.report(ends).await?;
+                wish = wish.or(observer.epoch(&report)?);
+                if observer.inspects() {
+                    let (model, confusion) = (self.trainer.model().await?, self.trainer.confusion().await?);
+                    observer.inspect(&Inspection { step: report.step, model, confusion })?;
+                }
+            }
+            if ends {
+                (self.state.score, self.state.epoch_seconds) = Default::default();
+            }
+            if begin.elapsed() >= self.limits.max_time.unwrap_or(Duration::MAX) {
+                wish = wish.or(Wish::Stop(Reason::MaxTime));
+            }
+            if self.state.step == wanted {
+                wish = wish.or(Wish::Snapshot);
+            }
+            match wish {
+                Wish::Continue => {}
+                Wish::Snapshot => observer.snapshot(&self.snapshot().await?)?,
+                Wish::Stop(reason) if self.state.step < last => return Ok(reason),
+                Wish::Stop(_) => {}
+            }
+        }
+        Ok(Reason::Finished)
+    }
+
+    /// Trains to the next moment at which something is due: an epoch's end, an update that was named, a wish.
+    async fn part(&mut self, until: u64, begin: Instant, observer: &mut dyn Observer) -> Result<Wish, Error> {
+        let (start, before) = (Instant::now(), self.state.clone());
+        let mut wish = Wish::Continue;
+        let progress = Progress {
+            epoch: self.epoch(before.step + 1),
+            epochs: self.config.epochs,
+            samples: self.samples,
+            score: before.score,
+            epoch_seconds: before.epoch_seconds,
+            seconds: before.seconds,
+        };
+        let max_time = self.limits.max_time.unwrap_or(Duration::MAX);
+        let watch = &mut |score: &_| {
+            let part = start.elapsed().as_secs_f64();
+            let (epoch_seconds, seconds) = (before.epoch_seconds + part, before.seconds + part);
+            wish = wish.or(observer.progress(&Progress { score: *score, epoch_seconds, seconds, ..progress }));
+            if begin.elapsed() >= max_time {
+                wish = wish.or(Wish::Stop(Reason::MaxTime));
+            }
+            if wish == Wish::Continue { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        self.trainer.advance(until, watch).await?;
+        let part = start.elapsed().as_secs_f64();
+        self.state = State {
+            step: self.trainer.step(),
+            score: self.trainer.score(),
+            epoch_seconds: before.epoch_seconds + part,
+            seconds: before.seconds + part,
+            health: None,
+            judge: before.judge,
+        };
+        Ok(wish)
+    }
+
+    /// Scores the net and sums up the epoch so far. Only whole epochs are judged, so that a run which goes on where a
+    /// limit ended it is the same run.
+    async fn report(&mut self, whole: bool) -> Result<EpochReport, Error> {
+        let State { step, score: train, epoch_seconds: seconds, .. } = self.state;
+        let validation = self.trainer.validate().await?;
+        let test = if validation.is_none() { Some(self.trainer.evaluate().await?) } else { None };
+        self.tested = test.map(|test| (step, test));
+        let (lr, momentum) = self.trainer.rates(step - 1);
+        let health = self.trainer.health().await?;
+        let (epoch, images_per_second) = (self.epoch(step), train.samples as f64 / seconds);
+        let mut best = false;
+        if let Some(score) = validation.filter(|_| whole) {
+            best = self.state.judge.take(&self.config, epoch, &score);
+            self.trainer.set_lr_factor(self.state.judge.lr_factor);
+            if best && self.config.restore_best {
+                self.best = Some(self.trainer.model().await?);
+            }
+        }
+        Ok(EpochReport {
+            epoch,
+            step,
+            whole,
+            train,
+            validation,
+            test,
+            best,
+            lr,
+            momentum,
+            health,
+            seconds,
+            images_per_second,
+        })
+    }
+
+    /// Updates of the whole run.
+    fn last(&self) -> u64 {
+        (self.config.epochs as u64).saturating_mul(self.trainer.updates_per_epoch())
+    }
+
+    fn between_epochs(&self) -> bool {
+        self.state.step.is_multiple_of(self.trainer.updates_per_epoch())
+    }
+
+    /// The epoch, from 1, of the update with this number, from 1.
+    fn epoch(&self, update: u64) -> usize {
+        update.div_ceil(self.trainer.updates_per_epoch()) as usize
+    }
+}

@@ -1,0 +1,191 @@
+//! From a place in an epoch to work for the engine: batches, micro-batches, and the values of each step.
+
+use crate::config::{ActivationName, BatchSize, Config, HealthName, Optimizer, PlanKind};
+use crate::data::DataSet;
+use crate::engine::Engine;
+use crate::kernels::forms::Forms;
+use crate::net::mlp::Mlp;
+use crate::net::{Net, Sizes, Training};
+use crate::plan::Work;
+use crate::plan::kernel::Now;
+use crate::train::feed::Feed;
+use crate::train::{normalization, prepare, shuffled};
+
+/// Fewest updates from one measurement of the net's health to the next, unless it is to be shown. A measurement takes about as long as an update:
+/// where gradients take no memory they are computed once more, and all weights are read thrice. So it costs a hundredth.
+const MEASURED_EVERY: u64 = 100;
+
+/// The steps of an epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct Steps<'a> {
+    /// Settings of the run.
+    pub config: &'a Config,
+    /// The part of the plan that trains.
+    pub training: &'a Training,
+    /// Samples of the training split.
+    pub samples: usize,
+    /// Multiplies the learning rates of the schedule.
+    pub lr_factor: f64,
+}
+
+impl Steps<'_> {
+    /// Samples of a whole batch.
+    pub fn batch(&self) -> usize {
+        self.config.batch(self.samples)
+    }
+
+    /// Updates of an epoch; the last may be of a partial batch.
+    pub fn per_epoch(&self) -> u64 {
+        self.samples.div_ceil(self.batch()) as u64
+    }
+
+    /// The update of an epoch (both counted from 0) whose health is measured, if one is: that in its middle, which is of a
+    /// whole batch, and whose rate is the epoch's; at its end a schedule may have come to zero.
+    pub fn measured(&self, epoch: u64) -> Option<u64> {
+        self.training.health.as_ref()?;
+        let due = (epoch + 1).is_multiple_of(MEASURED_EVERY.div_ceil(self.per_epoch()));
+        let wanted = self.config.health == HealthName::Show;
+        let last = epoch + 1 == self.config.epochs as u64;
+        (due || wanted || last).then_some(epoch * self.per_epoch() + (self.per_epoch() - 1) / 2)
+    }
+
+    /// Appends the work of update `step` (from 0, over the whole run), which trains the batch that starts at position
+    /// `first` of the epoch's order. Each micro-batch takes the next `slot` of the record.
+    pub fn push(&self, feed: &Feed, step: u64, first: usize, slot: &mut usize, work: &mut Vec<Work>) {
+        let Training { micro, gradients, update, health, .. } = self.training;
+        let measured = self.measured(step / self.per_epoch()) == Some(step);
+        let health = health.as_ref().filter(|_| measured);
+        let rows = self.batch().min(self.samples - first);
+        let whole = self.values(step, rows);
+        for start in (0..rows).step_by(*micro) {
+            let now = Now {
+                cursor: feed.cursor(first + start),
+                rows: (*micro).min(rows - start) as u32,
+                first: start as u32,
+                slot: *slot as u32,
+                accumulate: u32::from(start > 0),
+                ..whole
+            };
+            *slot += 1;
+            let last = start + micro >= rows;
+            if start == 0 && last && health.is_none() {
+                // Most batches fit: gradients and update in one go.
+                work.push((gradients.start..update.end, now));
+                continue;
+            }
+            work.push((gradients.clone(), now));
+            if !last {
+                continue;
+            }
+            work.extend(health.map(|health| (health.before.clone(), Now { step: 0, ..now })));
+            work.push((update.clone(), now));
+            work.extend(health.map(|health| (health.after.clone(), now)));
+        }
+    }
+
+    /// Learning rate and momentum (for Adam β₁) of update `step`.
+    pub fn rates(&self, step: u64) -> (f32, f32) {
+        let (config, per_epoch) = (self.config, self.per_epoch());
+        let lr = f64::from(config.lr) * config.lr_factor(step, per_epoch) * self.lr_factor;
+        (lr as f32, config.momentum_at(step, per_epoch))
+    }
+
+    /// What all micro-batches of an update share.
+    fn values(&self, step: u64, rows: usize) -> Now {
+        let config = self.config;
+        let (lr, momentum) = self.rates(step);
+        // Past 2³¹ updates a power of β is zero in any case.
+        let update = i32::try_from(step + 1).unwrap_or(i32::MAX);
+        Now {
+            batch: rows as u32,
+            step: step as u32,
+            lr,
+            momentum,
+            // With a β₁ that changes, as PyTorch corrects it: by the power of what it is now.
+            bias1: (1.0 - f64::from(momentum).powi(update)) as f32,
+            bias2: (1.0 - f64::from(config.beta2).powi(update)) as f32,
+            ..Now::default()
+        }
+    }
+}
+
+/// The first epoch of a run, laid open for comparing engines.
+pub struct Trial {
+    /// The net.
+    pub net: Net,
+    /// Its first weights.
+    pub model: Mlp,
+    /// The work of the epoch.
+    pub work: Vec<Work>,
+}
+
+impl Trial {
+    /// Small runs, each with a name, whose first epochs together use every kernel, products of matrices in the form that
+    /// the trial is laid out with; with partial batches and batches of several micro-batches, on at least 100 samples. Each
+    /// in the plain plan, and where it has one in the fused plan.
+    pub fn configs() -> Vec<(&'static str, Config)> {
+        // A run of one epoch is measured in its middle.
+        let small = Config { hidden: vec![65, 34], batch_size: BatchSize::Samples(50), epochs: 1, ..Config::default() };
+        let nesterov = Config {
+            optimizer: Optimizer::Nesterov,
+            momentum: 0.9,
+            activation: ActivationName::Tanh,
+            keep_prob: 0.8,
+            input_keep_prob: 0.9,
+            ..small.clone()
+        };
+        let adam = Config { optimizer: Optimizer::Adam, activation: ActivationName::LeakyRelu, ..small.clone() };
+        let rmsprop =
+            Config { optimizer: Optimizer::Rmsprop, momentum: 0.5, ema: 0.9, label_smoothing: 0.1, ..small.clone() };
+        let adamw = Config {
+            optimizer: Optimizer::Adamw,
+            l2: 0.01,
+            activation: ActivationName::Sigmoid,
+            hidden: vec![],
+            ..small.clone()
+        };
+        let runs = [
+            ("step: SGD", Config { l2: 1e-4, ..small.clone() }),
+            ("step: momentum, cut", Config { physical_batch: 16, momentum: 0.9, ..small.clone() }),
+            ("step: Nesterov", nesterov),
+            ("step: Adam", adam),
+            ("step: RMSprop", rmsprop),
+            ("step: clipped", Config { clip_norm: 0.5, clip_value: 0.01, ..small }),
+            ("step: AdamW, one layer", adamw),
+        ];
+        let plans = |(name, fused): (&'static str, Config)| {
+            let plain = Config { plan: PlanKind::Plain, ..fused.clone() };
+            let fused = fused.plain_because(usize::MAX).is_none().then_some(("  the same, fused", fused));
+            [(name, plain)].into_iter().chain(fused)
+        };
+        runs.into_iter().flat_map(plans).collect()
+    }
+
+    /// Lays out the first epoch of a run whose data is resident.
+    pub fn new(config: &Config, data: &DataSet, forms: impl Into<Forms>) -> Trial {
+        let (scale, shift) = normalization(config.normalize, &data.train.pixels);
+        let train = data.train.len();
+        let net = Net::for_training(config, Sizes::of(data, forms, u64::MAX), scale, shift);
+        let model =
+            Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
+        let mut work = Vec::new();
+        if let Some(training) = &net.training {
+            let steps = Steps { config, training, samples: train, lr_factor: 1.0 };
+            let (feed, mut slot) = (Feed::resident(training.source), 0);
+            for (step, first) in (0..train).step_by(steps.batch()).enumerate() {
+                steps.push(&feed, step as u64, first, &mut slot, &mut work);
+            }
+        }
+        Trial { net, model, work }
+    }
+
+    /// Puts everything on an engine that was made for `net.plan`.
+    pub fn start(&self, config: &Config, data: &DataSet, engine: &mut dyn Engine) {
+        let (mut feed, _) = prepare(engine, &self.net, &self.model, data);
+        feed.begin(&shuffled(data.train.len(), config.seed, 0), engine);
+        if let Some(training) = &self.net.training {
+            // The record is updated in part; what is not written must not be poison where tensors are compared.
+            engine.write(training.tally, 0, &vec![0; training.tally.words()]);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The rooms of `src/` are layers: a room may use only rooms above it in the list, so no two rooms can form a circle.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The rooms, ground first.
+const ROOMS: [&str; 12] =
+    ["base", "data", "plan", "kernels", "engine", "config", "net", "train", "run", "results", "measure", "cli"];
+
+/// One file: its path below `src/`, and its text.
+type File = (PathBuf, String);
+
+/// Every Rust file below a folder.
+fn files(folder: &Path, root: &Path, found: &mut Vec<File>) {
+    for entry in fs::read_dir(folder).expect("the folder can be read") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files(&path, root, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).expect("source is UTF-8");
+            found.push((path.strip_prefix(root).expect("below the root").to_owned(), text));
+        }
+    }
+}
+
+fn source() -> Vec<File> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    files(&root, &root, &mut found);
+    found
+}
+
+/// The module path of a file: `engine/gpu/wait.rs` is `engine::gpu::wait`, `engine/mod.rs` is `engine`.
+fn module(path: &Path) -> Vec<String> {
+    let mut names: Vec<String> = path.with_extension("").iter().map(|name| name.to_string_lossy().into()).collect();
+    if names.last().is_some_and(|name| name == "mod") {
+        names.pop();
+    }
+    names
+}
+
+/// The text without comments, strings and doc lines that could name a path.
+fn code(text: &str) -> String {
+    let without = |line: &str| line.split("//").next().unwrap_or_default().to_string();
+    text.lines().map(without).collect::<Vec<_>>().join("\n")
+}
+
+/// What follows each `prefix` in a text: the identifier, or those in braces.
+fn named(text: &str, prefix: &str) -> BTreeSet<String> {
+    let identifier =
+        |text: &str| -> String { text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
+    let mut found = BTreeSet::new();
+    for (at, _) in text.match_indices(prefix) {
+        if text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':') {
+            continue;
+        }
+        let rest = &text[at + prefix.len()..];
+        match rest.strip_prefix('{') {
+            None => _ = found.insert(identifier(rest)),
+            Some(group) => {
+                let (mut depth, mut start) = (0usize, true);
+                for (at, c) in group.char_indices() {
+                    match c {
+                        '}' if depth == 0 => break,
+                        '{' => depth += 1,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => start = true,
+                        _ if start && !c.is_whitespace() => {
+                            found.insert(identifier(&group[at..]));
+                            start = false;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    found.remove("");
+    found
+}
+
+/// The rooms that a file names, itself not counted: `crate::room`, `gpu_mlp::room`, or `super` up to the root.
+fn uses((path, text): &File) -> BTreeSet<String> {
+    let text = code(text);
+    let module = module(path);
+    let mut found = named(&text, "crate::");
+    found.extend(named(&text, "gpu_mlp::"));
+    found.extend(named(&text, &"super::".repeat(module.len())));
+    found.remove(&module[0]);
+    found
+}
+
+/// Every import that runs upward, as `file uses room`.
+fn faults(files: &[File]) -> Vec<String> {
+    let place = |name: &str| ROOMS.iter().position(|room| *room == name);
+    let mut faults = Vec::new();
+    for file in files.iter().filter(|(path, _)| path.components().count() > 1) {
+        let own = module(&file.0)[0].clone();
+        let Some(own) = place(&own) else {
+            faults.push(format!("{} is in a room that is not listed", file.0.display()));
+            continue;
+        };
+        for room in uses(file) {
+            // The root re-exports the error type, for users of the library and for `cli`, whose crate is another.
+            if ROOMS[own] == "cli" && ["Error", "Origin"].contains(&room.as_str()) {
+                continue;
+            }
+            if place(&room).is_none_or(|other| other > own) {
+                faults.push(format!("{} uses {room}", file.0.display()));
+            }
+        }
+    }
+    faults
+}
+
+#[test]
+fn no_room_uses_one_that_stands_on_it() {
+    let files = source();
+    assert!(files.len() > 100, "only {} files were found", files.len());
+    assert_eq!(faults(&files), Vec::<String>::new());
+}
+
+#[test]
+fn only_the_library_and_the_program_stand_outside_the_rooms() {
+    let outside: BTreeSet<_> =
+        source().into_iter().map(|(path, _)| path).filter(|path| path.iter().count() == 1).collect();
+    assert_eq!(outside, ["lib.rs", "main.rs"].map(PathBuf::from).into());
+}
+
+#[test]
+fn every_room_is_listed_and_used() {
+    let mut rooms: BTreeMap<String, usize> = BTreeMap::new();
+    for (path, _) in source().iter().filter(|(path, _)| path.iter().count() > 1) {
+        *rooms.entry(module(path)[0].clone()).or_default() += 1;
+    }
+    let names: BTreeSet<_> = rooms.keys().map(String::as_str).collect();
+    assert_eq!(names, ROOMS.into());
+}
+
+#[test]
+fn an_upward_import_is_found_however_it_is_written() {
+    let spellings = [
+        ("plan/mod.rs", "use crate::kernels::Op;"),
+        ("plan/case.rs", "use crate::{base, kernels::Op};"),
+        ("plan/case.rs", "fn f() -> crate::engine::Memory {}"),
+        ("plan/case.rs", "use super::super::engine;"),
+        ("engine/gpu/wait.rs", "use super::super::super::{plan, train::{Trainer}};"),
+        ("train/steps.rs", "use gpu_mlp::run;"),
+        ("base/error.rs", "pub use crate::unknown::Thing;"),
+        ("other/new.rs", ""),
+    ];
+    for (path, text) in spellings {
+        assert_eq!(faults(&[(path.into(), text.into())]).len(), 1, "{path}: {text}");
+    }
+    let good = [
+        ("kernels/linear.rs", "use crate::{base, plan::{kernel::{Kernel}, tensor}};\nuse super::form::Form;"),
+        ("engine/gpu/wait.rs", "use super::super::Engine; // crate::train is named in a comment only"),
+        ("plan/case.rs", "use crate::plan::kernel; use supercrate::train;"),
+        ("cli/train.rs", "use gpu_mlp::Error; use crate::cli::out;"),
+    ];
+    for (path, text) in good {
+        assert_eq!(faults(&[(path.into(), text.into())]), Vec::<String>::new(), "{path}: {text}");
+    }
+}
