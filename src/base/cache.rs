@@ -1,4 +1,4 @@
-//! The user's cache folder: what can be made again, and costs time to make.
+//! The user's cache folder. It holds only what can be computed again.
 
 use crate::base::error::Error;
 use etcetera::BaseStrategy as _;
@@ -10,18 +10,18 @@ pub fn folder() -> Option<PathBuf> {
     etcetera::choose_base_strategy().ok().map(|home| home.cache_dir().join("gpu-mlp"))
 }
 
-/// Part of a file name: letters, digits, dots and dashes of `text`, and dashes for the rest.
+/// A text as part of a file name: letters, digits and dots stay, everything else becomes a dash.
 pub(crate) fn file_name(text: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
     let name: String = text.chars().map(plain).collect();
     name.split('-').filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-")
 }
 
-/// Replaces a file, making its folder if need be: whoever reads sees the old one or the new one, never a part. Not
-/// brought to the disk at once, since a file that is lost or damaged is only made again.
+/// Replaces a file atomically and creates its folder: a reader sees the old file or the new one, never a part. Does not sync
+/// to disk: a lost file is only computed again.
 ///
 /// # Errors
-/// [`Error::File`] with what the operating system said; the old file is then still there.
+/// [`Error::File`] with the operating system's message; the old file then remains.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(Error::file(folder))?;

@@ -1,9 +1,9 @@
-//! The few calls that keeping a run makes of the operating system, as a trait: the tests put a disk in its place whose
-//! k-th call fails, for every k.
+//! The operating-system calls that saving a run needs, as a trait. Tests replace it with a disk whose k-th call fails, for
+//! every k.
 //!
-//! What is promised, and by which call: [`Disk::sync`] brings a file's bytes to the disk, [`Disk::sync_folder`] its name.
-//! [`write_whole`] uses both around a rename, so that after a crash or a power cut the file is the old one or the new
-//! one. On Windows names cannot be synced by a program; there a power cut may bring the old file back.
+//! [`Disk::sync`] writes a file's bytes to the disk; [`Disk::sync_folder`] writes its name. [`write_whole`] uses both around
+//! a rename, so that after a crash or a power cut the file is either the old one or the new one. On Windows a program cannot
+//! sync names; there a power cut may restore the old file.
 
 use crate::base::error::Error;
 use std::fs::{File, OpenOptions};
@@ -12,23 +12,23 @@ use std::path::{Path, PathBuf};
 
 /// A file system.
 pub trait Disk: Send + Sync {
-    /// Names of what is in a folder, sorted; none if there is no such folder.
+    /// Names of the entries of a folder, sorted. Empty if the folder does not exist.
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
     /// All bytes of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
-    /// Makes a folder, and those above it; that it exists is no error.
+    /// Creates a folder and its parents. An existing folder is not an error.
     fn make_folder(&self, folder: &Path) -> io::Result<()>;
-    /// Makes a file of these bytes, in place of any of that name. Fails or stops half-way without mending anything.
+    /// Writes a file, replacing any file of that name. On failure a part of it may remain.
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
-    /// Writes at the end of a file, which is made if need be.
+    /// Appends to a file; creates it if it does not exist.
     fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
-    /// Cuts a file to its first `bytes` bytes.
+    /// Truncates a file to its first `bytes` bytes.
     fn cut(&self, path: &Path, bytes: u64) -> io::Result<()>;
-    /// Returns when the bytes of a file are on the disk.
+    /// Returns when the bytes of a file are on the disk (fsync).
     fn sync(&self, path: &Path) -> io::Result<()>;
-    /// Returns when the names in a folder are on the disk, where the system can say so.
+    /// Returns when the names in a folder are on the disk, on systems that support it.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
-    /// Gives a file another name in its folder, in place of any file of that name: at once, or not at all.
+    /// Renames a file within its folder, atomically; replaces any file of the new name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
@@ -71,7 +71,7 @@ impl Disk for Os {
     }
 
     fn sync(&self, path: &Path) -> io::Result<()> {
-        // Any handle brings all of a file's bytes to the disk; on Windows it must be one that may write.
+        // Any handle syncs the whole file; on Windows it must be writable.
         OpenOptions::new().write(true).open(path)?.sync_all()
     }
 
@@ -105,14 +105,14 @@ impl Disk for Os {
     }
 }
 
-/// What the name of a file that is not yet whole ends in.
+/// Suffix of a file that is not yet complete.
 pub const PART: &str = ".part";
 
-/// Writes bytes so that the file is either the old one or whole: beside it, to disk, then renamed into place.
+/// Replaces a file atomically: writes a temporary file beside it, syncs it, and renames it.
 ///
 /// # Errors
-/// [`Error::File`] with what the operating system said. The old file is then still there, or the new one where only the
-/// last sync failed.
+/// [`Error::File`] with the operating system's message. The old file then remains, or the new one if only the last sync
+/// failed.
 pub fn write_whole(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let mut part = path.as_os_str().to_owned();
     part.push(PART);
@@ -123,18 +123,18 @@ pub fn write_whole(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), Err
         disk.rename(&part, path)
     })();
     if let Err(error) = written {
-        // What is half written is in nobody's way, but its room may be wanted.
+        // The partial file does no harm, but it takes disk space.
         let _ = disk.remove(&part);
         return Err(Error::file(path)(error));
     }
     disk.sync_folder(folder_of(path)).map_err(Error::file(path))
 }
 
-/// Writes where somebody pointed: whole, as [`write_whole`] does, to the file behind any links; and straight into what is no
-/// plain file, such as a pipe.
+/// Writes to a path that the user gave: atomically, as [`write_whole`] does, to the file behind any links. A path that is not
+/// a regular file, such as a pipe, is written directly.
 ///
 /// # Errors
-/// [`Error::File`] with what the operating system said.
+/// [`Error::File`] with the operating system's message.
 pub fn write_out(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_file() => write_whole(&Os, &path.canonicalize().map_err(Error::file(path))?, bytes),
@@ -144,7 +144,7 @@ pub fn write_out(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     }
 }
 
-/// The folder that a file is in.
+/// The folder of a file.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::path::PathBuf;
 
-/// What the library reports instead of panicking on user input, files or devices.
+/// What the library returns for bad input, files and devices; it does not panic on them.
 ///
 /// `Display` says what happened.
 #[derive(Debug, thiserror::Error)]
@@ -39,16 +39,16 @@ pub enum Error {
         /// What wgpu said.
         reason: String,
     },
-    /// The engine owes an answer, and nothing says that it failed.
+    /// The device did not answer in time and reported no failure.
     #[error("the GPU gave no answer for {} s", waited.as_secs_f64())]
     NoAnswer {
-        /// How long it was waited for.
+        /// Time waited.
         waited: std::time::Duration,
     },
-    /// There was less memory than expected.
+    /// An allocation failed.
     #[error("out of memory: {reason}")]
     OutOfMemory {
-        /// What was asked for and who refused it.
+        /// What was requested, and what refused it.
         reason: String,
     },
     /// The plan is larger than the machine can hold, or a tensor than the adapter can bind.
@@ -58,9 +58,9 @@ pub enum Error {
         what: String,
         /// Bytes it needs.
         needed: u64,
-        /// Whose limit it is, with a verb.
+        /// What sets the limit, with a verb.
         holder: &'static str,
-        /// Bytes there may be.
+        /// The limit in bytes.
         limit: u64,
         /// What decides the size.
         cause: Oversize,
@@ -68,7 +68,7 @@ pub enum Error {
     /// A setting cannot be used, alone or with the others.
     #[error("{0}")]
     Setting(String),
-    /// A configuration file is malformed or names what is no setting.
+    /// A configuration file is malformed or names an unknown setting.
     #[error("{}: {problem}", path.display())]
     Config {
         /// The file.
@@ -84,7 +84,7 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// A run cannot be gone on with: its checkpoints are damaged, or there are none.
+    /// A run cannot be resumed: its checkpoints are damaged, or there are none.
     #[error("{}: {problem}", path.display())]
     Checkpoint {
         /// The run folder, or the folder of its checkpoints.
@@ -92,14 +92,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// A loss or a parameter is no longer a finite number.
+    /// A loss or a parameter is NaN or infinite.
     #[error("{what} in epoch {epoch}, step {step}: {origin}")]
     Diverged {
-        /// What was noticed.
+        /// What was found.
         what: String,
         /// Epoch, from 1.
         epoch: usize,
-        /// Update within the run, from 1, in which it was noticed.
+        /// Update within the run, from 1, in which it was found.
         step: u64,
         /// Where it began.
         origin: Origin,
@@ -109,7 +109,7 @@ pub enum Error {
     File {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's message.
         error: std::io::Error,
     },
 }
@@ -132,9 +132,9 @@ pub enum NoAdapter {
 /// What decides the size of a tensor that is too large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Oversize {
-    /// The samples that are on the device at a time as data.
+    /// The samples held on the device.
     Data,
-    /// The rows of a micro-batch; so many would fit.
+    /// The rows of a micro-batch; `rows` of them would fit.
     MicroBatch {
         /// Rows, a power of two.
         rows: usize,
@@ -143,10 +143,10 @@ pub enum Oversize {
     Width,
 }
 
-/// Where a value ceased to be finite.
+/// Where a value first became NaN or infinite.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Origin {
-    /// In a tensor that a dispatch wrote, or that was so before any.
+    /// In a tensor that a dispatch wrote, or that held it before the first dispatch.
     Tensor {
         /// Its name in the plan, and shape.
         tensor: String,
@@ -158,12 +158,12 @@ pub enum Origin {
         value: f32,
         /// Update within the run, from 1.
         step: u64,
-        /// The kernel that wrote it; `None` if it was so when the update began.
+        /// The kernel that wrote it; `None` if it was there when the update began.
         kernel: Option<&'static str>,
     },
-    /// It did not happen again when all updates from this one on, from 1, were repeated.
+    /// Repeating the updates did not reproduce it.
     Nowhere {
-        /// The first that was repeated.
+        /// First repeated update, from 1.
         from: u64,
     },
 }
@@ -192,7 +192,7 @@ impl Error {
         Error::NoAdapter { problem, cause: NoAdapter::Lacks }
     }
 
-    /// Wraps what the operating system said with the file it was said of.
+    /// Adds the path to the operating system's error.
     pub fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.into();
         |error| Error::File { path, error }

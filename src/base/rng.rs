@@ -1,14 +1,14 @@
 //! Random numbers: named streams on the host, a counter-based generator on the device.
 //!
-//! Nothing here keeps a state between steps. A host stream is a function of (seed, name, number), for instance the
-//! shuffle of epoch 3; a device number is a function of (seed, stream, layer, step, row, column). Position in every
-//! stream therefore follows from the step, and both engines draw the same bits.
+//! No state is kept between steps. A host stream is a function of (seed, name, number): the shuffle of epoch 3, for
+//! instance. A device number is a function of (seed, stream, layer, step, row, column). So the step alone fixes the position
+//! in every stream, and both engines draw the same bits.
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-/// What a host stream is drawn for. The name keeps the streams of one seed apart.
+/// What a host stream is used for. Streams of one seed with different names are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     /// Initial weights of one layer.
@@ -19,7 +19,7 @@ pub enum Stream {
     Dropout,
     /// Which samples of a class become validation samples.
     Validation,
-    /// Which samples of a class are kept where only some are to be learned from.
+    /// Which samples of a class are kept when the training split is limited.
     Subset,
 }
 
@@ -55,7 +55,7 @@ fn digest(seed: u64, stream: Stream, number: u64) -> [u8; 32] {
 }
 
 /// Threefry-2x32 with 20 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): two words
-/// that look random for each counter. Additions, rotations and exclusive ors only, so every device agrees to the bit.
+/// that look random for each counter. It uses only additions, rotations and exclusive ors, so all devices give equal bits.
 /// `shaders/dropout.wgsl` has the same function.
 pub fn threefry(key: [u32; 2], counter: [u32; 2]) -> [u32; 2] {
     let [[a], [b]] = threefry_lanes(key, [[counter[0]], [counter[1]]]);

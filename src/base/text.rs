@@ -1,6 +1,6 @@
-//! Text for people: sizes in bytes, and the word that was probably meant.
+//! Text for people: sizes in bytes, and the nearest known word.
 
-/// A number of bytes as people write it: `4.0 GiB`.
+/// A number of bytes with a unit: `4.0 GiB`.
 pub fn bytes(count: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
     let power = (0..units.len() - 1).take_while(|&power| count >> (10 * (power + 1)) > 0).count();
@@ -12,7 +12,7 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
-/// The known name that was most likely meant.
+/// The known name nearest to a word (Jaro-Winkler), if one is near enough.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let likeness = |name: &str| strsim::jaro_winkler(word, name);
     let best = known.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));

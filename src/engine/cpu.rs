@@ -16,10 +16,10 @@ pub struct CpuEngine {
     fence: Vec<u32>,
 }
 
-/// A dispatch with what the loop needs of it, looked up once.
+/// A dispatch, with its tensors looked up once.
 struct Step {
     kernel: Arc<dyn Kernel>,
-    /// Tensor and whether it is written, in binding order.
+    /// For each binding the tensor, and whether it is written.
     args: Vec<(usize, bool)>,
 }
 
@@ -39,8 +39,8 @@ impl CpuEngine {
 
     /// Runs parts of the plan, one after another.
     pub fn run_now(&mut self, work: &[Work]) {
-        // The loop itself runs on a thread of the pool, with the others standing by: a product is then shared within a
-        // microsecond, while a thread that has gone to sleep takes longer to wake than a small product to compute.
+        // The loop runs on a thread of the pool while the other threads spin. They can then join a product within a
+        // microsecond; waking a sleeping thread takes longer than a small product.
         let done = &Done(AtomicBool::new(false));
         rayon::scope(|scope| {
             for _ in 1..rayon::current_num_threads() {
@@ -54,7 +54,7 @@ impl CpuEngine {
     fn run_here(&mut self, work: &[Work]) {
         for (range, now) in work {
             for step in &self.steps[range.clone()] {
-                // Tensors to be written leave their places, so that the rest can be borrowed beside them.
+                // Tensors to be written are moved out, so that the others can be borrowed at the same time.
                 let mut written: [Vec<u32>; MAX_ARGS] = Default::default();
                 for (place, &(index, writes)) in written.iter_mut().zip(&step.args) {
                     if writes {
@@ -83,7 +83,7 @@ impl CpuEngine {
 /// Whether the loop has ended.
 struct Done(AtomicBool);
 
-/// Ends the waiting of the other threads, even if the loop panics.
+/// Releases the other threads, even if the loop panics.
 struct SetOnDrop<'a>(&'a Done);
 
 impl Done {
@@ -91,7 +91,7 @@ impl Done {
         SetOnDrop(self)
     }
 
-    /// Takes part in whatever the loop shares, and otherwise waits awake; politely where nothing comes for a while.
+    /// Joins the work that the loop shares, and spins in between. Yields to the system when there is none for a while.
     fn stand_by(&self) {
         let mut idle = 0u32;
         while !self.0.load(Ordering::Relaxed) {
@@ -128,7 +128,7 @@ impl Engine for CpuEngine {
     }
 
     fn fences(&mut self, _: Id) -> Pending<'static, Vec<u32>> {
-        // A twin holds slices of exactly its tensors; nothing it does can reach past them.
+        // A twin holds slices of exactly its tensors, so it cannot reach past them.
         Box::pin(std::future::ready(Ok(self.fence.clone())))
     }
 }

@@ -19,7 +19,7 @@ pub enum EngineName {
     /// A real GPU if there is one, else the CPU.
     #[default]
     Auto,
-    /// An adapter, be it a software one.
+    /// An adapter, even a software one.
     Gpu,
     /// The CPU.
     Cpu,
@@ -28,17 +28,17 @@ pub enum EngineName {
 /// A machine that can run plans.
 #[derive(Clone)]
 pub enum Machine {
-    /// This process, on all its threads.
+    /// The CPU, on all threads of this process.
     Cpu,
     /// An open adapter.
     Gpu(Arc<Gpu>),
 }
 
 impl Machine {
-    /// Chooses a machine, and says in a sentence which and why.
+    /// Chooses a machine. Also returns a sentence that says which and why.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`] if an adapter was asked for and none fits, or if it lacks the precision.
+    /// [`Error::NoAdapter`] if an adapter is required and none fits, or if it lacks the precision.
     pub async fn choose(engine: EngineName, wanted: &Wanted) -> Result<(Machine, String), Error> {
         tracing::debug!("looking for adapters");
         let found = match engine {
@@ -59,7 +59,7 @@ impl Machine {
                     needs = Needs::Coop;
                 }
                 match Gpu::open_for(found, crate::base::cache::folder().as_deref(), needs).await {
-                    // Nothing has been computed yet, so the choice is still free.
+                    // Nothing has been computed yet, so the CPU can still be chosen.
                     Err(error) if engine == EngineName::Auto => Err(error.to_string()),
                     result => Ok(result?),
                 }
@@ -94,13 +94,13 @@ impl Machine {
         }
     }
 
-    /// The form of the matrix products that suits it in general.
+    /// The default form of the matrix products on it.
     pub fn form(&self) -> Form {
         self.forms()[0]
     }
 
-    /// The forms of the matrix products in single precision that may be fast on it, [`Machine::form`] first. On the CPU all
-    /// are one twin.
+    /// The single-precision forms of the matrix products that may be fast on it, [`Machine::form`] first. On the CPU all forms
+    /// run the same twin.
     pub fn forms(&self) -> &'static [Form] {
         match self {
             Machine::Cpu => &[Form::Plain],
@@ -108,7 +108,7 @@ impl Machine {
         }
     }
 
-    /// The most that a shader may need of it; the CPU runs the twin of any.
+    /// What shaders may need of it. The CPU runs the twin of every kernel.
     pub fn offers(&self) -> Needs {
         match self {
             Machine::Cpu => Needs::Coop,
@@ -146,7 +146,7 @@ impl Machine {
         self.engine_with(plan, Memory::default()).await
     }
 
-    /// An engine for a plan whose memory is prepared in a particular way, for the court.
+    /// An engine for a plan with a given initial memory, for the parity tests.
     ///
     /// # Errors
     /// If the plan does not fit the adapter.

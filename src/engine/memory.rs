@@ -1,21 +1,21 @@
-//! What a plan needs and what a machine has, compared before anything is allocated.
+//! Checks that a plan fits a machine, before anything is allocated.
 
 use crate::base::error::{Error, Oversize};
 use crate::base::text::bytes;
 use crate::plan::Plan;
 use crate::plan::tensor::{Role, Tensor};
 
-/// What a machine can hold.
+/// How much a machine can hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Room {
-    /// Most bytes that it binds as one tensor.
+    /// Largest tensor that it can bind, in bytes.
     pub tensor: u64,
-    /// Whether tensors lie in the host's memory: those of the CPU engine and of adapters that are programs.
+    /// Whether tensors are in the host's memory: so for the CPU engine and for software adapters.
     pub on_host: bool,
 }
 
-/// Checks that a plan fits a machine's room: each tensor must be bindable; and the free memory of the host, where it is known
-/// (on Linux), must hold `beside` bytes and, where they lie there, all tensors. `fence` bytes come on top of each tensor.
+/// Checks that a plan fits. The machine must be able to bind each tensor plus `fence` bytes. The host's free memory, if known
+/// (on Linux), must hold `beside` bytes, and also all tensors if they are in the host's memory.
 ///
 /// # Errors
 /// [`Error::TooLarge`] names the largest tensor and says what decides its size.
@@ -56,7 +56,7 @@ fn largest(plan: &Plan) -> Option<&Tensor> {
     plan.tensors.iter().max_by_key(|tensor| tensor.id.bytes())
 }
 
-/// What decides the size of a tensor of which `needed` bytes should be `limit`.
+/// What decides the size of a tensor that needs `needed` bytes of at most `limit`.
 fn cause(tensor: &Tensor, needed: u64, limit: u64) -> Oversize {
     match tensor.role {
         Role::Data => Oversize::Data,
@@ -65,20 +65,20 @@ fn cause(tensor: &Tensor, needed: u64, limit: u64) -> Oversize {
             // Where not even one row fits, only the width can help.
             rows.checked_ilog2().map_or(Oversize::Width, |power| Oversize::MicroBatch { rows: 1 << power })
         }
-        // An evaluation takes as many samples at a time as fit, so its size too is a matter of width.
+        // An evaluation chooses its batch so that it fits, so only the widths can be at fault.
         _ => Oversize::Width,
     }
 }
 
-/// Bytes that can be had without harming other programs, if the system says.
+/// Bytes of memory available to a new program, if the system reports it.
 #[cfg(target_os = "linux")]
 fn free() -> Option<u64> {
     let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let available = 1024 * line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?;
-    // A container may have less; where it has no limit, the file says `max`.
+    // A container may have less. Without a limit the file says `max`.
     let number = |file: &str| std::fs::read_to_string(file).ok()?.trim().parse::<u64>().ok();
-    // Of what a container uses, files that were read once can go.
+    // The kernel can free cached files of a container.
     let cached = std::fs::read_to_string("/sys/fs/cgroup/memory.stat").ok();
     let cached = cached.as_deref().and_then(|stat| stat.lines().find_map(|line| line.strip_prefix("inactive_file ")));
     let cached: u64 = cached.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0);

@@ -1,5 +1,5 @@
-//! An engine runs a plan. Training asks three things of it (write, run, read); the other methods serve the court and the
-//! bench. Two machines do it: [`crate::engine::cpu`] and [`crate::engine::gpu`].
+//! An engine runs a plan. Training needs three methods: write, run, read. The others serve the parity tests and benchmarks.
+//! There are two engines: [`cpu`] and [`gpu`].
 
 pub mod cpu;
 pub mod gpu;
@@ -15,50 +15,50 @@ use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
 
-/// A result that arrives later. Nothing here blocks: the caller decides how to wait.
+/// A result that arrives later. Nothing here blocks: the caller chooses how to wait.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + 'a>>;
 
 /// A machine that runs the steps of one plan over its tensors.
 pub trait Engine {
-    /// Puts words into a tensor, from word `first` on. Takes effect before the work of any later [`Engine::run`].
+    /// Writes words to a tensor, starting at word `first`. Takes effect before any later [`Engine::run`].
     fn write(&mut self, id: Id, first: usize, words: &[u32]);
 
-    /// Runs parts of the plan, one after another. Ready when the work is accepted, which waits only while too much is in
-    /// flight; errors of the work itself may surface in a later call.
+    /// Runs parts of the plan, one after another. Ready when the work is queued, which waits only while too much work is in
+    /// flight. Errors of the work itself may be returned by a later call.
     fn run<'a>(&'a mut self, work: &'a [Work]) -> Pending<'a, ()>;
 
-    /// Reads words of a tensor as they are after all work accepted so far.
+    /// Reads words of a tensor, after all queued work.
     fn read(&mut self, id: Id, words: Range<usize>) -> Pending<'static, Vec<u32>>;
 
-    /// Runs an entry and gives the seconds that the device itself counted for each of its steps; `None` where it has no
-    /// clock, and then nothing is run.
+    /// Runs one entry and returns the seconds of each step by the device's own clock. If the device has no clock, nothing is
+    /// run and the result is `None`.
     fn profile(&mut self, work: &Work) -> Pending<'static, Option<Vec<f64>>> {
         let _ = work;
         Box::pin(std::future::ready(Ok(None)))
     }
 
-    /// Bytes that the device has given out for buffers, by its own account: tensors and all else. `None` where nobody counts.
+    /// Bytes that the device has allocated for buffers of all kinds, by its own count. `None` if it does not count.
     fn allocated(&self) -> Option<u64> {
         None
     }
 
-    /// The guard words before and after a tensor, if the engine was made with any; the court compares them.
+    /// The guard words before and after a tensor, if the engine was made with any. The parity tests compare them.
     fn fences(&mut self, id: Id) -> Pending<'static, Vec<u32>>;
 }
 
-/// How an engine prepares its memory.
+/// How an engine initialises its memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
-    /// What every word holds before it is first written. A GPU makes memory zero by itself and is told otherwise only where
-    /// there are guard words: filling gigabytes would take longer than many a run.
+    /// Value of every word before it is first written. wgpu makes memory zero; it is filled with this value only if there are
+    /// guard words, because filling gigabytes would take longer than many runs.
     pub fresh: u32,
-    /// Guard words on either side of every tensor, also holding `fresh`; a shader can reach those behind.
+    /// Number of guard words on either side of every tensor, also of value `fresh`. A shader can reach those after it.
     pub fence: usize,
-    /// Most workgroups in one dimension; the court lowers it to see the folding of large grids.
+    /// Most workgroups in one dimension. The parity tests lower it to test how large grids are folded.
     pub max_groups: u32,
 }
 
-/// A quiet NaN that no computation makes: a value never written shows wherever it is used.
+/// A quiet NaN that no computation produces. It marks values that were never written.
 pub const NAN_POISON: u32 = 0x7FC0_DEAD;
 
 impl Default for Memory {

@@ -1,4 +1,4 @@
-//! An engine under watch: one that never answers becomes an error instead of a program that hangs.
+//! An engine with a time limit: a device that never answers becomes an error; without it the program would hang.
 
 use crate::base::error::Error;
 use crate::engine::{Engine, Pending};
@@ -10,18 +10,18 @@ use std::ops::Range;
 use std::task::Poll;
 use std::time::Duration;
 
-/// How long an answer may take. Work is cut so that a GPU answers within a second; a software adapter may compute
-/// minutes on a single step of a large net.
+/// Longest wait for an answer. Work is divided so that a GPU answers within a second; a software adapter may need minutes for
+/// one step of a large net.
 pub const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Passes everything on to an engine, and waits no longer than its patience for each answer.
+/// Forwards all calls to an engine, and limits the wait for each answer.
 pub struct Watched {
     engine: Box<dyn Engine>,
     patience: Duration,
 }
 
 impl Watched {
-    /// Watches an engine.
+    /// Adds a time limit to an engine.
     pub fn new(engine: Box<dyn Engine>, patience: Duration) -> Self {
         Watched { engine, patience }
     }
@@ -53,7 +53,7 @@ impl Engine for Watched {
     }
 }
 
-/// The answer, or [`Error::NoAnswer`] if it has not come within a time that begins with the first wait for it.
+/// The answer, or [`Error::NoAnswer`] if it does not come in time. The time counts from the first wait.
 fn within<T: 'static>(patience: Duration, mut answer: Pending<'_, T>) -> Pending<'_, T> {
     let mut delay: Option<Delay> = None;
     Box::pin(std::future::poll_fn(move |context| {

@@ -1,4 +1,4 @@
-//! One case: a single dispatch with its data, drawn from a seed that is the case's name.
+//! A test case of a kernel: one dispatch and its data. The seed of the data is the name of the case.
 
 use crate::base::rng::{Stream, host};
 use crate::plan::Plan;
@@ -12,7 +12,8 @@ use rand::{Rng, RngExt};
 pub enum Fill {
     /// Whole numbers from −n to n.
     Integers(i32),
-    /// Multiples of 128 from −128·n to 128·n: exponentials of different sums of them are 0 beside each other.
+    /// Multiples of 128 from −128·n to 128·n. The exponential of the difference of two is 0 or infinite, so softmax of them
+    /// is exact.
     Far(i32),
     /// Uniform in (−s, s).
     Reals(f32),
@@ -31,7 +32,7 @@ pub struct Case {
     pub plan: Plan,
     /// Values of the step.
     pub now: Now,
-    /// Whether all bits must be equal, whatever the kernel's bounds say.
+    /// Whether the bits must be equal, whatever the kernel's bounds.
     pub exact: bool,
     /// Most workgroups in one dimension of the grid.
     pub max_groups: u32,
@@ -40,7 +41,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// A case without tensors; `now` describes a first, whole batch of one step.
+    /// A case without tensors; `now` describes the first batch, which is whole.
     pub fn new(name: String) -> Self {
         let now = Now { rows: u32::MAX, batch: 1, lr: 0.1, ..Now::default() };
         Case { name, plan: Plan::default(), now, exact: false, max_groups: MAX_GROUPS, data: Vec::new() }
@@ -87,7 +88,7 @@ impl Case {
         self.add(name, Kind::U8, rows, cols, Some(pack_bytes(&bytes, cols)))
     }
 
-    /// A dropout mask; a single word where nothing is dropped, as in a plan.
+    /// A dropout mask. A single word if nothing is dropped, as in a plan.
     pub fn mask(&mut self, name: &str, rows: usize, cols: usize, keep: f32) -> Id {
         if keep == 1.0 {
             return self.add(name, Kind::Bits, 1, 1, Some(vec![0]));
@@ -112,7 +113,7 @@ impl Case {
         self.add(name, Kind::Bits, rows, cols, None)
     }
 
-    /// Makes every second column of a tensor a hit or miss, 1 or 0.
+    /// Replaces every second column of a tensor with 1 or 0, a hit or a miss.
     pub fn hits(mut self, score: Id) -> Self {
         for word in self.data[score.index].iter_mut().flatten().skip(1).step_by(4) {
             *word = f32::from(f32::from_bits(*word) > 0.0).to_bits();
@@ -120,7 +121,7 @@ impl Case {
         self
     }
 
-    /// Demands equal bits.
+    /// Requires equal bits.
     pub fn exact(mut self) -> Self {
         self.exact = true;
         self
@@ -131,8 +132,8 @@ impl Case {
         self.plan.push(kernel);
     }
 
-    /// The same case with its workgroups folded into several rows, the last of them not full; `None` where there are too
-    /// few. Large grids are folded so on a device, and groups past the end must do nothing.
+    /// The same case with its workgroups folded into several rows, the last of which is not full. `None` if there are too few
+    /// workgroups. Devices fold large grids in this way, and groups past the end must do nothing.
     pub fn folded(&self) -> Option<Case> {
         let groups = self.plan.steps[0].groups();
         let limit = (2..groups).find(|limit| !groups.is_multiple_of(*limit))?;

@@ -1,4 +1,4 @@
-//! What a kernel is: a shader, its twin, and the bound within which the two must agree.
+//! A kernel: a shader, its CPU twin, and the largest difference allowed between the two.
 
 use crate::plan::tensor::{Id, Kind};
 use std::any::Any;
@@ -37,7 +37,7 @@ pub const fn update(name: &'static str) -> Arg {
     Arg { name, access: Access::Update }
 }
 
-/// A `.wgsl` file and everything Rust says about it; `tests/shaders.rs` compares the two.
+/// An entry point of a `.wgsl` module as Rust describes it. The `shaders` tests compare this with the WGSL.
 #[derive(Debug)]
 pub struct Shader {
     /// Stem of the file, and name of its entry point.
@@ -61,7 +61,7 @@ pub enum Needs {
     Core,
     /// Values in half precision.
     Half,
-    /// Those, and cooperative matrices of 16×16 that sum products of halves in single precision, in subgroups of 32.
+    /// Values in half precision, and 16×16 cooperative matrices with f16 factors and f32 sums, in subgroups of 32.
     Coop,
 }
 
@@ -76,7 +76,7 @@ impl fmt::Display for Needs {
 }
 
 impl Shader {
-    /// What it needs, read off its own `enable` lines.
+    /// What it needs, by the `enable` lines of its source.
     pub fn needs(&self) -> Needs {
         let enables = |extension: &str| self.source.lines().any(|line| line == format!("enable {extension};"));
         match (enables("f16"), enables("wgpu_cooperative_matrix")) {
@@ -87,10 +87,10 @@ impl Shader {
     }
 }
 
-/// A field of a uniform block: its name, its type in the spelling that Rust and WGSL share, its byte offset.
+/// A field of a uniform block: name, type (spelled alike in Rust and WGSL), offset in bytes.
 pub type Field = (&'static str, &'static str, usize);
 
-/// Declares a uniform block once for Rust: the struct, and its fields for the comparison with WGSL.
+/// Declares a uniform block: the struct, and the list of its fields for the comparison with WGSL.
 macro_rules! uniform {
     ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$doc:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$meta])*
@@ -108,21 +108,21 @@ macro_rules! uniform {
 pub(crate) use uniform;
 
 uniform! {
-    /// What changes from one training step to the next: group 0, binding 0 of every shader that asks for it.
+    /// What changes from one training step to the next. Group 0, binding 0 of the shaders that use it.
     pub struct Now {
         /// First entry of `order` that belongs to this micro-batch.
         cursor: u32,
-        /// Real rows in this micro-batch; the rest of its tensors is padding and trains nothing.
+        /// Rows in this micro-batch; the rest of its tensors is padding, which is not trained on.
         rows: u32,
         /// Rows of the whole batch, the divisor of the mean.
         batch: u32,
         /// Row of the whole batch at which this micro-batch starts.
         first: u32,
-        /// Updates made before this one: the counter of the dropout generator.
+        /// Number of updates before this one: the counter of the dropout generator.
         step: u32,
-        /// Which micro-batch of the epoch this is: where it writes in the record.
+        /// Number of this micro-batch in the epoch: its row in the record.
         slot: u32,
-        /// 1 if gradients are added to those of the micro-batches before, 0 if they replace them.
+        /// 1 if gradients are added to those of earlier micro-batches, 0 if they replace them.
         accumulate: u32,
         /// Learning rate.
         lr: f32,
@@ -137,7 +137,7 @@ uniform! {
     }
 }
 
-/// Most storage bindings of a shader: what every WebGPU device has.
+/// Most storage bindings of a shader, by WebGPU's default limits.
 pub const MAX_ARGS: usize = 8;
 
 /// The tensors of one call, as words, in the order of the shader's bindings. Each is taken out once.
@@ -156,12 +156,12 @@ enum Slot<'a> {
 }
 
 impl<'a> Args<'a> {
-    /// Adds a tensor that the call reads; panics if there are too many, which a plan refuses.
+    /// Adds a tensor that the call reads; panics if there are too many, which no plan has.
     pub fn push_read(&mut self, words: &'a [u32]) {
         self.slots[self.len] = Slot::Read(words);
         self.len += 1;
     }
-    /// Adds a tensor that the call writes; panics if there are too many, which a plan refuses.
+    /// Adds a tensor that the call writes; panics if there are too many, which no plan has.
     pub fn push_write(&mut self, words: &'a mut [u32]) {
         self.slots[self.len] = Slot::Write(words);
         self.len += 1;
@@ -169,7 +169,7 @@ impl<'a> Args<'a> {
     /// Takes the words of a tensor that is read.
     ///
     /// # Panics
-    /// If the tensor is written or was taken before: a mistake in a twin.
+    /// If the tensor is not read-only or was already taken: a mistake in a twin.
     pub fn words(&mut self, index: usize) -> &'a [u32] {
         match std::mem::replace(&mut self.slots[index], Slot::Taken) {
             Slot::Read(words) => words,
@@ -179,7 +179,7 @@ impl<'a> Args<'a> {
     /// Takes the words of a tensor that is written.
     ///
     /// # Panics
-    /// If the tensor is only read or was taken before: a mistake in a twin.
+    /// If the tensor is read-only or was already taken: a mistake in a twin.
     pub fn words_mut(&mut self, index: usize) -> &'a mut [u32] {
         match std::mem::replace(&mut self.slots[index], Slot::Taken) {
             Slot::Write(words) => words,
@@ -196,7 +196,7 @@ impl<'a> Args<'a> {
     }
 }
 
-/// Arithmetic and traffic of one dispatch, as a textbook counts them.
+/// Arithmetic and memory traffic of one dispatch.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cost {
     /// Floating-point operations; a multiply-add is two.
@@ -205,8 +205,8 @@ pub struct Cost {
     pub bytes: u64,
 }
 
-/// How far two machines that compute each value of each tensor in single precision may be apart, which is twice as far as
-/// either may be from the truth: `None` where the bits must be equal.
+/// Largest allowed difference per value of each tensor: twice the rounding error of one machine in single precision. `None`:
+/// the bits must be equal.
 pub type Bounds = Vec<Option<Vec<f32>>>;
 
 /// The words of all tensors of a call, in binding order, before and after it ran on the CPU.
@@ -235,7 +235,7 @@ pub trait Kernel: Any + fmt::Debug + Send + Sync {
     /// Checks the shapes against each other and returns the bytes of `Params`.
     ///
     /// # Panics
-    /// With both shapes, if they do not fit: a mistake of the programmer, found when the plan is built.
+    /// With both shapes, if they do not fit: a mistake in the code that builds the plan.
     fn params(&self) -> Vec<u8>;
 
     /// Pipeline constants that differ from the shader's defaults.
@@ -246,11 +246,11 @@ pub trait Kernel: Any + fmt::Debug + Send + Sync {
     /// Number of workgroups; the engine folds them into two dimensions with [`fold`].
     fn groups(&self) -> u32;
 
-    /// The same function in plain Rust, over the same words as the shader: what the CPU engine runs and the court holds the
-    /// shader to.
+    /// The same function in plain Rust, over the same words. The CPU engine runs it, and the parity tests compare the shader
+    /// with it.
     fn twin(&self, now: &Now, args: Args<'_>);
 
-    /// The bound for each tensor. All bits equal unless a kernel says otherwise.
+    /// The bound for each tensor. By default the bits must be equal.
     fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
         let _ = now;
         vec![None; witness.before.len()]
@@ -287,13 +287,13 @@ pub const MAX_GROUPS: u32 = 65_535;
 /// Workgroups of `size` invocations that cover `items`, at least one.
 ///
 /// # Panics
-/// From 2³² workgroups on, which only tensors need that no device can bind, see `engine::memory`.
+/// From 2³² workgroups. Only tensors that no device can bind need so many; `engine::memory` refuses them before.
 pub fn groups(items: usize, size: usize) -> u32 {
     u32::try_from(items.div_ceil(size)).expect("under 2^32 workgroups").max(1)
 }
 
 /// Folds a number of workgroups into two dimensions of at most `limit` each.
-/// The shader finds its group as `group.x + group.y * groups.x`; a few groups at the end may have nothing to do.
+/// The shader computes its group number as `group.x + group.y * groups.x`. The last groups may have nothing to do.
 pub fn fold(groups: u32, limit: u32) -> [u32; 2] {
     let x = groups.min(limit);
     [x, groups.div_ceil(x)]

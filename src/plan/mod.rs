@@ -1,4 +1,4 @@
-//! A plan: named tensors and the dispatches over them, as data. Engines are loops over it.
+//! A plan: named tensors and a list of dispatches over them, as data. An engine is a loop over a plan.
 
 pub mod case;
 pub mod kernel;
@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use tensor::{Id, Kind, Role, Tensor};
 
-/// Part of a plan to run, with the values of that step.
+/// A range of a plan's steps to run, with the values of that training step.
 pub type Work = (Range<usize>, Now);
 
 /// Tensors and steps. Built once; nothing is added while it runs.
@@ -17,7 +17,7 @@ pub type Work = (Range<usize>, Now);
 pub struct Plan {
     /// All tensors; an [`Id`] is an index into them.
     pub tensors: Vec<Tensor>,
-    /// All dispatches, in an order in which each may run.
+    /// All dispatches, in an order in which they can run.
     pub steps: Vec<Arc<dyn Kernel>>,
 }
 
@@ -34,7 +34,7 @@ impl Plan {
         self.tensor(name, role, Kind::F32, rows, cols)
     }
 
-    /// Adds a tensor with the kind and shape of another, its name that of the other behind `prefix`.
+    /// Adds a tensor with the kind and shape of another. Its name is `prefix` and the name of the other.
     pub fn like(&mut self, prefix: &str, role: Role, of: Id) -> Id {
         let name = format!("{prefix}{}", self.name(of));
         self.tensor(name, role, of.kind, of.rows, of.cols)
@@ -43,13 +43,13 @@ impl Plan {
     /// Adds a dispatch.
     ///
     /// # Panics
-    /// If its shapes do not fit, or if it would read and write one tensor: WebGPU's usage rule, which is Rust's borrow
-    /// rule. Both are mistakes in the code that builds the plan.
+    /// If its shapes do not fit, or if it reads a tensor that it also writes (WebGPU's usage rule). Both are mistakes in the
+    /// code that builds the plan.
     pub fn push(&mut self, kernel: impl Kernel) {
         self.push_shared(Arc::new(kernel));
     }
 
-    /// Adds a dispatch that another plan may hold too.
+    /// Adds a dispatch that is shared with another plan.
     ///
     /// # Panics
     /// As [`Plan::push`].

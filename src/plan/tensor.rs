@@ -1,20 +1,20 @@
 //! Tensors: a name, a shape, and a place in the plan.
 //!
-//! Every tensor owns one buffer of 32-bit words. Rows start on a boundary that suits the widest load a shader makes,
-//! so no kernel needs a second form for awkward widths: an `F32` row is padded with zeros to a multiple of four values
-//! (one `vec4<f32>`), a `U8` or `Bits` row to a whole word. **Padding is always zero**; every kernel that writes a
-//! tensor writes its padding too, and the court checks it.
+//! Every tensor is one buffer of 32-bit words. An `F32` row is padded with zeros to a multiple of four values (one
+//! `vec4<f32>`), a `U8` or `Bits` row to a whole word. So shaders can load whole vectors at any width, and no kernel needs a
+//! second form for odd widths. **Padding is always zero**: every kernel that writes a tensor writes its padding too, and the
+//! parity tests check it.
 
 /// What the words of a tensor hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// IEEE 754 single precision, one a word.
+    /// IEEE 754 single precision, one per word.
     F32,
-    /// Unsigned integers, one a word.
+    /// Unsigned integers, one per word.
     U32,
-    /// Bytes, four a word, the first in the lowest bits.
+    /// Bytes, four per word, the first in the lowest bits.
     U8,
-    /// Truth values, thirty-two a word, the first in the lowest bit.
+    /// Truth values, thirty-two per word, the first in the lowest bit.
     Bits,
 }
 
@@ -25,7 +25,7 @@ pub struct Id {
     pub index: usize,
     /// Number of rows.
     pub rows: usize,
-    /// Values in a row, padding not counted.
+    /// Values in a row, without padding.
     pub cols: usize,
     /// What the words hold.
     pub kind: Kind,
@@ -42,17 +42,17 @@ impl Id {
         }
     }
 
-    /// Words in the whole tensor, padding counted.
+    /// Words in the whole tensor, with padding.
     pub fn words(self) -> usize {
         self.rows * self.stride()
     }
 
-    /// Bytes in the whole tensor, padding counted.
+    /// Bytes in the whole tensor, with padding.
     pub fn bytes(self) -> u64 {
         4 * self.words() as u64
     }
 
-    /// The shape as it is written in messages: `(64,784)`, or `(128)` for a vector.
+    /// The shape as text: `(64,784)`, or `(128)` for a vector.
     pub fn shape(self) -> String {
         match self.rows {
             1 => format!("({})", self.cols),
@@ -60,10 +60,10 @@ impl Id {
         }
     }
 
-    /// Lays `values` (rows × cols, no padding) out in the words of this tensor.
+    /// `values` (rows × cols, without padding) as the words of this tensor.
     ///
     /// # Panics
-    /// If the number of values is not rows × cols: a mistake of the caller, never of the user.
+    /// If the number of values is not rows × cols: a mistake of the calling code.
     pub fn pack(self, values: &[f32]) -> Vec<u32> {
         assert_eq!(values.len(), self.rows * self.cols, "pack: tensor is {}", self.shape());
         let mut words = vec![0; self.words()];
@@ -75,7 +75,7 @@ impl Id {
         words
     }
 
-    /// The inverse of [`Id::pack`]: the values without their padding.
+    /// The inverse of [`Id::pack`]: the values without padding.
     pub fn unpack(self, words: &[u32]) -> Vec<f32> {
         words
             .chunks_exact(self.stride().max(1))

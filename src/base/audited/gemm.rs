@@ -1,8 +1,8 @@
-//! Matrix products on the CPU: calls of a well-kept crate, cut into parts for the threads.
+//! Matrix products on the CPU: calls of the `gemm` crate, divided among the threads.
 
 use std::ops::Range;
 
-/// A matrix as a product sees it: values, and how far apart neighbours in a column and in a row are.
+/// A factor of a product: values and strides.
 #[derive(Clone, Copy)]
 pub struct Operand<'a> {
     /// The values.
@@ -39,36 +39,36 @@ pub struct Gemm<'a> {
     pub b: Operand<'a>,
     /// Weight of the product.
     pub alpha: f32,
-    /// Weight of what c holds; 0 if it is not to be read.
+    /// Weight of the old c; with 0 it is not read.
     pub beta: f32,
     /// Distance from one row of c to the next.
     pub stride: usize,
-    /// Whether threads share the columns of c rather than its rows. A layer's threads share its outputs, forward (columns
-    /// of y) as backward (rows of dw): each then keeps its rows of w in its own cache.
+    /// Whether the threads divide the columns of c, not its rows. A layer's threads divide its outputs, in the forward pass
+    /// (columns of y) as in the backward pass (rows of dw): each thread then keeps its rows of w in its own cache.
     pub columns: bool,
 }
 
-/// Below this many multiply-adds a second thread costs more than it saves.
+/// Multiply-adds from which a second thread saves time.
 const PARALLEL_FROM: usize = 1 << 19;
 
 impl Gemm<'_> {
-    /// Computes it. `finish(row, first column, parts of the row of each output)` is called for every part of every row once
-    /// that part is done; the first output is c, the others have its shape.
+    /// Computes it. Calls `finish(row, first column, [part of that row of each output])` for every part of a row when the part
+    /// is done. The first output is c; the others have its shape.
     ///
-    /// The threads share the rows or the columns of c; a sum over K is never shared, so the bits do not depend on their
-    /// number (`tests/twins.rs` checks it).
+    /// The threads divide the rows or the columns of c, never a sum over K. So the bits do not depend on the number of
+    /// threads; the `twins` tests check it.
     pub fn run<const N: usize>(self, outputs: [&mut [f32]; N], finish: impl Fn(usize, usize, [&mut [f32]; N]) + Sync) {
         let shared = Gemm::is_worth_sharing(self.m * self.k * self.n);
         let parts = if shared { rayon::current_num_threads() } else { 1 };
         split(self, outputs, parts, finish);
     }
 
-    /// Whether so much work is done sooner by several threads.
+    /// Whether several threads are faster for so many multiply-adds.
     pub fn is_worth_sharing(multiply_adds: usize) -> bool {
         multiply_adds >= PARALLEL_FROM
     }
 
-    /// As [`Gemm::run`], all of it on this thread.
+    /// As [`Gemm::run`], on this thread alone.
     pub fn run_here<const N: usize>(
         self,
         outputs: [&mut [f32]; N],
@@ -78,7 +78,7 @@ impl Gemm<'_> {
     }
 }
 
-/// Values that several threads may write to, each in places of its own.
+/// Values that several threads write, each in places of its own.
 #[derive(Clone, Copy)]
 struct Shared {
     values: *mut f32,
@@ -92,9 +92,9 @@ unsafe impl Send for Shared {}
 #[expect(unsafe_code, reason = "see above")]
 unsafe impl Sync for Shared {}
 
-/// c = α·a·b + β·c, cut into `parts` along its columns or rows as `shape` says; then `finish(row, first column, [c, …])` for each row of each
-/// part, on the thread that made it, while it is in that thread's cache. The other outputs have the shape of c. Padding
-/// belongs to the last part of a row.
+/// c = α·a·b + β·c, divided into `parts` along its columns or rows. Then calls `finish(row, first column, [c, …])` for each
+/// row of each part, on the thread that computed it, while it is in that thread's cache. The other outputs have the shape of
+/// c. Padding belongs to the last part of a row.
 ///
 /// # Panics
 /// If a side is zero, or an operand or an output is too short for its shape: a mistake in a twin.
@@ -110,8 +110,9 @@ fn split<const N: usize>(
     let shared = outputs.map(|out| Shared { values: out.as_mut_ptr(), len: out.len() });
     let columns = shape.columns;
     let (side, other, unit) = if columns { (n, m, 32) } else { (m, n, 16) };
-    // Whole tiles of the product's kernel. `gemm` sums outputs of at most 256 values, and single rows or columns, in another
-    // order: no part is smaller than that unless all of the product is, for the bits must not depend on the number of parts.
+    // Whole tiles of the product's kernel. `gemm` uses another order of summation for outputs of at most 256 values and for
+    // single rows or columns. The bits must not depend on the number of parts, so no part is that small unless the whole
+    // product is.
     let least = unit.max((256 / other.max(1) + 1).next_multiple_of(unit));
     let step = side.div_ceil(parts.max(1)).next_multiple_of(least);
     let count = (side / step + usize::from(side % step >= least)).max(1);
@@ -146,8 +147,7 @@ fn fan(numbers: Range<usize>, part: &(impl Fn(usize) + Sync)) {
     }
 }
 
-/// Terms of a sum that one call of `gemm` adds up: it would cut longer ones itself, at places that depend on the size of the
-/// output.
+/// Most terms of a sum per call of `gemm`. It would split longer sums itself, at places that depend on the size of the output.
 const DEPTH: usize = 512;
 
 /// The product of some rows of a and some columns of b, into c.

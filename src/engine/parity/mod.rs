@@ -1,12 +1,12 @@
-//! The court: six questions for every kernel and every case, asked of an engine with the CPU twin as witness.
+//! Parity tests: six questions for every kernel and case, which compare an engine with the CPU twin.
 //!
 //! 1. Right? Each value within the bound its kernel computed; bit-equal where the case is exact.
 //! 2. All written? Outputs start as poison, and none of it may remain.
-//! 3. Nothing else written? Guard words before and after every tensor are as they were, among either poison: a NaN that
-//!    is computed with keeps its bits on many machines, so an update past the end can leave it as it was.
-//! 4. Nothing else read? Two runs among different poisons give the same bits.
-//! 5. Again the same? Another run on the same engine gives the same bits: nothing is left over from the one before.
-//! 6. At the edges? That is for the cases: sizes of one, primes, around a tile, more workgroups than a dimension holds.
+//! 3. Nothing else written? Guard words before and after every tensor are unchanged, with both poison values. One value is
+//!    not enough: arithmetic with a NaN keeps its bits on many machines, so an update past the end could go unseen.
+//! 4. Nothing else read? Two runs with different poison values give the same bits.
+//! 5. Again the same? Another run on the same engine gives the same bits: nothing is left over from the first.
+//! 6. At the edges? The cases cover sizes of one, primes, sizes around a tile, and more workgroups than a dimension holds.
 
 mod steps;
 
@@ -21,7 +21,7 @@ use crate::plan::kernel::{Access, Witness};
 use crate::plan::tensor::{Id, Kind};
 use std::fmt;
 
-/// What the court found wrong: kernel, case, tensor, place, values.
+/// What a parity test found wrong: kernel, case, tensor, place, values.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
     /// Which of the questions was answered "no".
@@ -58,7 +58,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// How a case went on an engine.
+/// Result of a case on an engine.
 #[derive(Clone, Debug)]
 pub struct Verdict {
     /// Name of the shader.
@@ -77,12 +77,13 @@ pub struct Verdict {
     pub fault: Option<Fault>,
 }
 
-/// A second poison: finite and huge, because a ReLU can swallow a NaN.
+/// A second poison value: finite and huge, because a ReLU can turn a NaN into 0.
 const HUGE_POISON: u32 = 0x7E96_7699;
 /// Guard words on either side of a tensor: 256 bytes, the coarsest alignment a binding may need.
 const FENCE: usize = 64;
 
-/// Tries one case on one engine, which `factory` makes twice: for the answer and another run, then among other poison.
+/// Tests one case on an engine. `factory` makes the engine twice: for two runs with one poison value, and for a run with the
+/// other.
 ///
 /// # Errors
 /// If the engine cannot be made or does not answer; a wrong answer is a [`Fault`] in the verdict.
@@ -177,12 +178,12 @@ impl Verdict {
                 continue;
             }
             let (x, y) = (f32::from_bits(a), f32::from_bits(b));
-            // Padding is zero, whatever room a kernel's bound leaves its values.
+            // Padding must be zero, whatever the kernel's bound.
             let padding = at % id.stride() >= id.cols;
             let tolerance = bound.filter(|_| !padding).map_or(0.0, |bound| bound[at]);
             let difference = (x - y).abs();
-            // In the positive form, so that a NaN passes only for its own bits (see `compare_step` for those); nor does
-            // anything pass within an infinite bound. Where no bound is given −0 and 0 still count as equal.
+            // In the positive form, so that a NaN never passes except for equal bits (`compare_step` treats those). An
+            // infinite bound never passes. Without a bound −0 and 0 still count as equal.
             if id.kind == Kind::F32 && difference <= tolerance && tolerance.is_finite() {
                 let share = if tolerance > 0.0 { difference / tolerance } else { 0.0 };
                 if share > self.worst {

@@ -1,5 +1,5 @@
-//! A whole training step, dispatch by dispatch: both engines start each one from the same words, so the kernels' own
-//! bounds hold and the first difference has a name.
+//! A whole training step, compared dispatch by dispatch. Both engines start each dispatch from the same words, so the bounds
+//! of its kernel hold, and the first difference has a name.
 
 use super::{Question, Verdict, place};
 use crate::base::error::Error;
@@ -9,8 +9,8 @@ use crate::plan::kernel::{Access, Now, Witness};
 use crate::plan::tensor::Kind;
 use crate::plan::{Plan, Work};
 
-/// Runs the work on the CPU engine; before each dispatch its tensors are copied to the other engine, after it they are
-/// compared. Returns a verdict for each dispatch, in order.
+/// Runs the work on the CPU engine. Copies the tensors to the other engine before each dispatch, and compares them after it.
+/// Returns a verdict per dispatch, in order.
 ///
 /// # Errors
 /// If the other engine does not answer; a wrong answer is a fault in its verdict.
@@ -29,7 +29,8 @@ pub async fn compare_steps(
     Ok(verdicts)
 }
 
-/// As [`compare_steps`], but for one dispatch. A NaN in what it wholly writes is a fault although both engines have it.
+/// As [`compare_steps`], for one dispatch. A NaN in a tensor that it writes completely is a fault, even if both engines have
+/// it.
 ///
 /// # Errors
 /// If the other engine does not answer; a wrong answer is a fault in the verdict.
@@ -57,7 +58,7 @@ pub async fn compare_step(
         found.push(other.read(id, 0..id.words()).await?);
     }
     let bounds = match found == after {
-        // Equal bits are within any bound, and for a large product a bound takes far longer than the product.
+        // Equal bits need no bound, and the bound of a large product takes far longer than the product.
         true => vec![None; ids.len()],
         false => kernel.bounds(now, &Witness { before: &before, after: &after }),
     };
@@ -70,7 +71,7 @@ pub async fn compare_step(
     let mut verdict = Verdict::new(shader.name, format!("step {step}: {}", written.join(" ")));
     for (arg, &id) in ids.iter().enumerate() {
         verdict.compare(plan, id, &after[arg], &found[arg], bounds[arg].as_deref());
-        // No step of training gives one unless something went wrong before; equal bits alone would let it pass.
+        // A NaN means that something went wrong before. A comparison of bits alone would let it pass.
         let nan = |word: &u32| f32::from_bits(*word).is_nan();
         if shader.args[arg].access == Access::Write
             && id.kind == Kind::F32
