@@ -37,7 +37,7 @@ pub const fn update(name: &'static str) -> Arg {
     Arg { name, access: Access::Update }
 }
 
-/// A `.wgsl` file and everything Rust says about it; `tests/shaders.rs` compares the two.
+/// A `.wgsl` file and everything Rust says about it; `tests/pure/shaders.rs` compares the two.
 #[derive(Debug)]
 pub struct Shader {
     /// Stem of the file, and name of its entry point.

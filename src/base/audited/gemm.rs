@@ -56,7 +56,7 @@ impl Gemm<'_> {
     /// that part is done; the first output is c, the others have its shape.
     ///
     /// The threads share the rows or the columns of c; a sum over K is never shared, so the bits do not depend on their
-    /// number (`tests/twins.rs` checks it).
+    /// number (`tests/pure/twins.rs` checks it).
     pub fn run<const N: usize>(self, outputs: [&mut [f32]; N], finish: impl Fn(usize, usize, [&mut [f32]; N]) + Sync) {
         let shared = Gemm::is_worth_sharing(self.m * self.k * self.n);
         let parts = if shared { rayon::current_num_threads() } else { 1 };
