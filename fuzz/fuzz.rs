@@ -1,7 +1,11 @@
 //! Every fuzz target: the binary's name says which.
 #![no_main]
 
-#[path = "../tests/hostile/targets.rs"]
+#[path = "../tests/common"]
+mod common {
+    pub mod faulty;
+}
+#[path = "../tests/allocation/hostile/targets.rs"]
 mod targets;
 
 libfuzzer_sys::fuzz_target!(init: {

@@ -14,7 +14,7 @@
 //! `sqrt`, `min`, `max` and conversions, which IEEE 754 defines to the bit; there is no `sin`, no
 //! `exp`, no fused multiply-add. Every target whose `f32` is IEEE 754 binary32 therefore gets the
 //! same bytes; 32-bit x86 without SSE2 is the one exception among Rust's hosts. A later version
-//! of this crate may draw better, but never unseen: `tests/digits.rs` pins a digest.
+//! of this crate may draw better, but never unseen: `tests/pure/digits.rs` pins a digest.
 
 mod hand;
 mod pen;

@@ -1,7 +1,7 @@
 //! The kernels, one a page: formula, host call, shapes, CPU twin, bound, cases.
 //!
 //! The one list below drives the pipelines, the shader test, the parity court and `gpu-mlp parity`. A new kernel is one
-//! page here, one file in `shaders/`, one line in the list, and its formula in double precision in `tests/twins/oracle.rs`,
+//! page here, one file in `shaders/`, one line in the list, and its formula in double precision in `tests/pure/twins/oracle.rs`,
 //! for which the compiler asks: see CONTRIBUTING.md.
 
 mod activation;

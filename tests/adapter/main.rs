@@ -1,0 +1,16 @@
+//! What is computed on every adapter of this machine, and beside it on the CPU.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bench;
+mod faults;
+mod health;
+mod learning;
+mod mixed;
+mod parity;
+mod pipelines;
+mod plan;
+mod session;
+mod tune;
+mod updates;

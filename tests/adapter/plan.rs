@@ -1,0 +1,102 @@
+//! A whole training step, dispatch by dispatch, on every adapter against the CPU; and what a plan refuses.
+
+use crate::common::machines;
+use gpu_mlp::config::{BatchSize, Config};
+use gpu_mlp::data::digits::{Options, generate};
+use gpu_mlp::engine::Memory;
+use gpu_mlp::engine::cpu::CpuEngine;
+use gpu_mlp::engine::parity::compare_steps;
+use gpu_mlp::kernels::Precision;
+use gpu_mlp::kernels::linear;
+use gpu_mlp::kernels::linear_db::LinearDb;
+use gpu_mlp::kernels::sgd::Sgd;
+use gpu_mlp::kernels::{Form, shaders};
+use gpu_mlp::net::{Net, Sizes};
+use gpu_mlp::plan::Plan;
+use gpu_mlp::plan::tensor::Role;
+use gpu_mlp::train::steps::Trial;
+use std::collections::BTreeSet;
+
+#[test]
+fn each_dispatch_of_a_training_step_agrees_with_the_cpu_on_every_adapter() {
+    let data = generate(&Options { train: 120, test: 10, seed: 1 });
+    for machine in machines::adapters() {
+        let mut used = BTreeSet::new();
+        let precision = |form: Form| if form.is_half() { Precision::F16Mixed } else { Precision::F32 };
+        let forms = Form::all().filter(|&form| machine.runs(&linear::SHADERS[form as usize]));
+        for form in forms {
+            for (name, config) in Trial::configs() {
+                let config = Config { precision: precision(form), ..config };
+                let trial = Trial::new(&config, &data, form);
+                let mut cpu = CpuEngine::new(&trial.net.plan, Memory::default());
+                let mut gpu = pollster::block_on(machine.engine(&trial.net.plan)).expect("the plan fits");
+                trial.start(&config, &data, &mut cpu);
+                trial.start(&config, &data, gpu.as_mut());
+                let compared = compare_steps(&trial.net.plan, &trial.work, &mut cpu, gpu.as_mut());
+                let verdicts = pollster::block_on(compared).expect("the adapter answers");
+                assert!(verdicts.len() >= 3 * 5, "three updates of at least five dispatches");
+                for verdict in verdicts {
+                    used.insert(verdict.kernel);
+                    let where_ =
+                        format!("{} {form:?} {name} {} {}", machine.description(), verdict.kernel, verdict.case);
+                    assert!(verdict.fault.is_none(), "{where_}: {}", verdict.fault.unwrap());
+                }
+            }
+        }
+        let all: BTreeSet<_> =
+            shaders().iter().filter(|&shader| machine.runs(shader)).map(|shader| shader.name).collect();
+        assert_eq!(used, all, "every kernel that it runs took part");
+    }
+}
+
+#[test]
+#[should_panic(expected = "linear_db: db is (7) F32 but must be (1,8) F32, as dy is (3,8)")]
+fn a_shape_that_does_not_fit_is_named_with_the_one_it_should_fit() {
+    let mut plan = Plan::default();
+    let (dy, db) = (plan.f32("dy", Role::Scratch, 3, 8), plan.f32("db", Role::Scratch, 1, 7));
+    plan.push(LinearDb { dy, db });
+}
+
+#[test]
+#[should_panic(expected = "sgd: w1 is written as `w` and used 2 times")]
+fn a_dispatch_may_not_read_and_write_one_tensor() {
+    let mut plan = Plan::default();
+    let w = plan.f32("w1", Role::Scratch, 3, 8);
+    plan.push(Sgd { dw: w, w, l2: 0.0 });
+}
+
+#[test]
+fn the_table_names_every_step_with_its_shapes() {
+    let data = generate(&Options { train: 120, test: 10, seed: 1 });
+    let net = Trial::new(&Trial::configs()[0].1, &data, Form::Tiled).net;
+    let table = net.plan.table(0..net.plan.steps.len());
+    assert_eq!(table.lines().count(), net.plan.steps.len() + 1);
+    assert!(table.contains("x0(50,784) w1(65,784) b1(65) none(1) -> h1(50,65)"), "{table}");
+}
+
+#[test]
+fn windows_of_a_streamed_split_are_as_large_as_a_device_binds() {
+    // 64 by 64 pixels in three colours: 8192 of them are 96 MiB, and there are two windows.
+    let sizes = |limit| Sizes {
+        inputs: 64 * 64 * 3,
+        classes: 10,
+        train: 60_000,
+        validation: 0,
+        test: 10_000,
+        forms: Form::Plain.into(),
+        limit,
+    };
+    let config = Config { batch_size: BatchSize::Samples(96), ..Config::default() };
+    let window = |limit: u64| {
+        let net = Net::for_training(&config, sizes(limit), 1.0, 0.0);
+        let [train, test] = [net.training.expect("a net made for training").source, net.evaluation.source];
+        for source in [train, test] {
+            assert!(source.pixels.bytes() <= limit, "{:?}", source.pixels);
+        }
+        assert_eq!(train.window % 96, 0);
+        train.window
+    };
+    assert_eq!(window(256 << 20), 96 * 8192usize.div_ceil(96));
+    assert_eq!(window(128 << 20), 96 * (((128 << 20) / 2 / (64 * 64 * 3)) / 96));
+    assert_eq!(window(1 << 25), 96 * 14);
+}

@@ -1,0 +1,202 @@
+//! The choice of forms: the same memory gives the same choice, damage to it does no harm, the time is bounded, and the
+//! weights depend on nothing but what is written down.
+
+use crate::common::machines;
+use gpu_mlp::config::{BatchSize, Config, PlanKind};
+use gpu_mlp::data::DataSet;
+use gpu_mlp::data::digits::{Options, generate};
+use gpu_mlp::engine::gpu::Class;
+use gpu_mlp::engine::machine::Machine;
+use gpu_mlp::kernels::forms::{Chosen, Forms, MatmulShape};
+use gpu_mlp::kernels::{Form, Op, shaders};
+use gpu_mlp::measure::tune::{BUDGET, Tune, Tuning, tune};
+use gpu_mlp::net::{Net, Sizes};
+use gpu_mlp::train::Trainer;
+use pollster::block_on;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread::{ThreadId, current};
+use std::time::Instant;
+use tracing::subscriber::set_global_default;
+use tracing::{Event, Metadata, Subscriber, span};
+
+fn config() -> Config {
+    // In the plain plan every product has a shader of its own for each form.
+    let plan = PlanKind::Plain;
+    Config { hidden: vec![24], epochs: 1, batch_size: BatchSize::Samples(50), plan, ..Config::default() }
+}
+
+fn digits() -> DataSet {
+    generate(&Options { train: 100, test: 10, seed: 1 })
+}
+
+fn products(config: &Config, data: &DataSet) -> Vec<String> {
+    let net = Net::for_training(config, Sizes::of(data, Form::Plain, u64::MAX), 1.0, 0.0);
+    let mut names: Vec<String> =
+        net.plan.steps.iter().filter_map(|kernel| Some(MatmulShape::of(kernel.as_ref())?.to_string())).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn tuned(machine: &Machine, mode: Tune, cache: Option<&Path>) -> Tuning {
+    block_on(tune(&config(), &digits(), machine, mode, cache)).expect("the adapter answers")
+}
+
+fn the_file(folder: &Path) -> PathBuf {
+    let mut entries = std::fs::read_dir(folder.join("tune")).unwrap();
+    let file = entries.next().unwrap().unwrap().path();
+    assert!(entries.next().is_none(), "one adapter, one file");
+    file
+}
+
+#[test]
+fn what_is_known_is_taken_and_what_is_not_is_tried() {
+    for machine in machines::adapters() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let forced = tuned(&machine, Tune::Force, Some(folder.path()));
+        let names: Vec<String> = forced.forms.keys().cloned().collect();
+        assert_eq!(names, products(&config(), &digits()), "{}", machine.description());
+        assert_eq!((&forced.note, forced.forms.len()), (&None, names.len()));
+        let text = std::fs::read_to_string(the_file(folder.path())).unwrap();
+        let file: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(file["adapter"], machine.description());
+        assert_eq!(file["forms"].as_object().unwrap().len(), forced.tried);
+
+        // Choices that no measurement would make, and one of another net.
+        let mut known: Chosen = names.iter().cloned().zip(Form::SINGLE.into_iter().cycle()).collect();
+        let write = |known: &Chosen| {
+            let file = serde_json::json!({ "adapter": file["adapter"], "version": file["version"], "forms": known });
+            std::fs::write(the_file(folder.path()), file.to_string()).unwrap();
+        };
+        write(&[known.clone(), Chosen::from([("linear 1x2x3".into(), Form::Plain)])].into_iter().flatten().collect());
+        for _ in 0..2 {
+            let auto = tuned(&machine, Tune::Auto, Some(folder.path()));
+            assert_eq!((&auto.forms, auto.tried), (&known, 0), "{}", machine.description());
+        }
+        assert_eq!(tuned(&machine, Tune::Off, Some(folder.path())), Tuning::default());
+
+        // One is forgotten: a GPU tries it again, a software adapter is not tried unasked.
+        let Machine::Gpu(gpu) = &machine else { unreachable!("an adapter") };
+        known.pop_first();
+        write(&known);
+        let auto = tuned(&machine, Tune::Auto, Some(folder.path()));
+        let anew = usize::from(gpu.class() == Class::Gpu);
+        assert_eq!((auto.forms.len(), auto.tried), (known.len() + anew, anew));
+        let text = std::fs::read_to_string(the_file(folder.path())).unwrap();
+        let file: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(file["forms"].as_object().unwrap().len(), known.len() + anew);
+    }
+    for mode in [Tune::Off, Tune::Auto, Tune::Force] {
+        assert_eq!(tuned(&Machine::Cpu, mode, None), Tuning::default(), "the CPU has no forms");
+    }
+}
+
+#[test]
+fn a_file_that_is_damaged_or_foreign_is_made_anew_with_a_note() {
+    for machine in machines::adapters() {
+        let folder = tempfile::TempDir::new().unwrap();
+        tuned(&machine, Tune::Force, Some(folder.path()));
+        let file = the_file(folder.path());
+        let whole = std::fs::read_to_string(&file).unwrap();
+        let foreign = whole.replacen(&machine.description(), "another adapter", 1);
+        let old = whole.replacen(env!("CARGO_PKG_VERSION"), "0.0.0", 1);
+        let unknown = whole.replacen("\"forms\"", "\"shapes\"", 1);
+        for damaged in ["", "{", "[]", "\u{0}\u{1}", &whole[..whole.len() / 2], &foreign, &old, &unknown] {
+            std::fs::write(&file, damaged).unwrap();
+            let again = tuned(&machine, Tune::Force, Some(folder.path()));
+            let note = again.note.expect("damage is said");
+            assert!(note.contains(file.to_str().unwrap()) && note.contains("made anew"), "{note}");
+            assert_eq!(tuned(&machine, Tune::Force, Some(folder.path())).note, None, "it was made anew");
+        }
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        assert!(tuned(&machine, Tune::Force, Some(folder.path())).note.is_some(), "a folder in its place");
+        let none = tuned(&machine, Tune::Force, None);
+        assert_eq!((none.note.is_none(), none.forms.is_empty()), (true, false), "no folder is no matter");
+    }
+}
+
+/// When the trial of each product was over, and in which thread: other tests make trials at the same time.
+#[derive(Clone, Default)]
+struct Trials(Arc<Mutex<Vec<(ThreadId, Instant)>>>);
+
+impl Subscriber for Trials {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "gpu_mlp::measure::tune::trial"
+    }
+    fn event(&self, _: &Event<'_>) {
+        self.0.lock().unwrap().push((current().id(), Instant::now()));
+    }
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// Nets whose every product would take seconds on a software adapter. How long a trial takes is the machine's affair, and
+/// one that has begun is finished; but after the end of the budget none begins.
+#[test]
+fn the_time_is_bounded_whatever_the_net() {
+    let data = generate(&Options { train: 1100, test: 1100, seed: 1 });
+    let config = Config { hidden: vec![2048, 2048], batch_size: BatchSize::Samples(1024), ..Config::default() };
+    let trials = Trials::default();
+    set_global_default(trials.clone()).expect("no other test listens");
+    for machine in machines::adapters() {
+        trials.0.lock().unwrap().clear();
+        let tuning = block_on(tune(&config, &data, &machine, Tune::Force, None)).expect("the adapter answers");
+        let end = Instant::now();
+        eprintln!("{}: {} products in {:?}", machine.description(), tuning.tried, tuning.took);
+        assert_eq!(tuning.forms.len(), products(&config, &data).len(), "each product has a form");
+        let all = trials.0.lock().unwrap().clone();
+        let its: Vec<Instant> = all.iter().filter(|(id, _)| *id == current().id()).map(|(_, over)| *over).collect();
+        assert!(tuning.tried > 0 && its.len() == tuning.tried, "{} of {}", its.len(), tuning.tried);
+        for (number, &over) in its[..its.len() - 1].iter().enumerate() {
+            // A little less than the time from the beginning, since the clock was stopped a little before `end`.
+            let after = tuning.took.saturating_sub(end - over);
+            assert!(after < BUDGET, "trial {} began {after:?} after the beginning", number + 2);
+        }
+    }
+}
+
+#[test]
+fn the_weights_depend_on_the_forms_that_are_written_down_and_on_nothing_else() {
+    let data = digits();
+    let train = |machine: &Machine, forms: &Chosen| -> Vec<u32> {
+        let config = Config { forms: forms.clone(), ..config() };
+        // By way of the file, as a run is repeated.
+        let config: Config = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
+        let mut trainer = block_on(Trainer::open(&config, &data, machine)).unwrap();
+        let steps = &trainer.net().plan.steps;
+        for (kernel, product) in steps.iter().filter_map(|kernel| Some((kernel, MatmulShape::of(kernel.as_ref())?))) {
+            let mut wanted = Forms { default: machine.form(), chosen: forms.clone() }.of(product);
+            let name = kernel.shader().name;
+            let own = shaders().iter().any(|shader| shader.name == format!("{}_{}", product.kernel, wanted.name()));
+            if matches!(Op::of(kernel.as_ref()), Some(Op::Update(_))) && !own {
+                wanted = Form::Tiled;
+            }
+            let found = Form::SINGLE.into_iter().find(|form| name.ends_with(form.name())).unwrap_or_default();
+            assert_eq!(found, wanted, "{product} runs as {name}");
+        }
+        block_on(trainer.epoch(&mut |_| {})).unwrap();
+        let model = block_on(trainer.model()).unwrap();
+        model.layers.iter().flat_map(|layer| layer.weight.iter().map(|w| w.to_bits())).collect()
+    };
+    for machine in machines::adapters() {
+        let names = products(&config(), &data);
+        // Each product in another form than its neighbours.
+        let mixed: Chosen = names.iter().cloned().zip(Form::SINGLE.into_iter().cycle()).collect();
+        let weights = train(&machine, &mixed);
+        assert!(weights == train(&machine, &mixed), "{}: another run differs", machine.description());
+        let same: Chosen = names.iter().map(|name| (name.clone(), machine.form())).collect();
+        assert!(train(&machine, &same) == train(&machine, &Chosen::new()), "{}", machine.description());
+        // The forms round differently, and by no more than that.
+        let other = train(&machine, &Chosen::new());
+        let far = |(a, b): (&u32, &u32)| (f32::from_bits(*a) - f32::from_bits(*b)).abs();
+        let largest = weights.iter().zip(&other).map(far).fold(0.0, f32::max);
+        assert!(largest < 1e-4, "{}: weights differ by {largest}", machine.description());
+    }
+}

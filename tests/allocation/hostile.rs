@@ -1,0 +1,107 @@
+//! No input file can harm: whatever the bytes, a reader answers soon, holds no more memory than the file can be worth, and
+//! does not panic. `fuzz/` feeds the same readers with what a fuzzer finds.
+#![cfg(feature = "cli")]
+
+mod bombs;
+mod mutate;
+mod seeds;
+mod targets;
+
+use crate::common::runs;
+use rand::SeedableRng;
+use rand::rngs::ChaCha8Rng;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use targets::{TARGETS, Target};
+
+/// Memory is counted for the whole process, so that one target is tried at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Good files, files made to cost much, what was once found, and changed ones.
+fn try_out(name: &str, executions: usize) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let target = Target::find(name);
+    let seeds = seeds::seeds(name);
+    assert!(target.execute(&seeds[0]).accepted, "{name}: a good file is refused");
+    let (mut tried, mut accepted, mut most) = (0, 0, 0);
+    let mut execute = |bytes: &[u8]| {
+        let seen = target.execute(bytes);
+        (tried, accepted, most) = (tried + 1, accepted + usize::from(seen.accepted), most.max(seen.held));
+    };
+    seeds.iter().for_each(|seed| execute(seed));
+    bombs::bombs(name).iter().for_each(|bomb| execute(bomb));
+    found(name).iter().for_each(|case| execute(case));
+    let random = &mut ChaCha8Rng::seed_from_u64(1);
+    for _ in 0..if runs::long() { 30 * executions } else { executions } {
+        let bytes = mutate::mutant(random, &seeds);
+        let last = std::env::temp_dir().join(format!("gpu-mlp-hostile-last-{name}"));
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| execute(&bytes)));
+        if let Err(cause) = caught {
+            std::fs::write(&last, &bytes).expect("the folder of temporary files can be written to");
+            eprintln!("{name}: the input is in {}", last.display());
+            std::panic::resume_unwind(cause);
+        }
+    }
+    eprintln!("figure: {name}: {tried} inputs, {accepted} of them accepted, at most {} KiB held", most >> 10);
+}
+
+/// What fuzzing found once.
+fn found(name: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/allocation/hostile/found");
+    let mut files: Vec<_> = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let of_target =
+        |path: &std::path::PathBuf| path.file_name().is_some_and(|file| file.to_string_lossy().starts_with(name));
+    files.into_iter().filter(of_target).map(|path| std::fs::read(path).expect("a file")).collect()
+}
+
+#[test]
+fn idx() {
+    try_out("idx", 100_000);
+}
+
+#[test]
+fn gzip() {
+    try_out("gzip", 50_000);
+}
+
+#[test]
+fn models() {
+    try_out("model", 100_000);
+}
+
+#[test]
+fn checkpoints() {
+    try_out("checkpoint", 50_000);
+}
+
+#[test]
+fn configurations() {
+    try_out("config", 10_000);
+}
+
+#[test]
+fn pictures() {
+    try_out("picture", 10_000);
+}
+
+#[test]
+fn records_of_runs() {
+    try_out("metrics", 5_000);
+}
+
+/// `FUZZ_CORPUS=fuzz/corpus cargo test --test allocation seeds` writes the seeds for a fuzzer to begin with.
+#[test]
+fn seeds_are_many_and_can_be_written() {
+    let folder = std::env::var_os("FUZZ_CORPUS");
+    for target in &TARGETS {
+        let files: Vec<_> = seeds::seeds(target.name).into_iter().chain(found(target.name)).collect();
+        assert!(files.len() >= 2, "{}", target.name);
+        let Some(folder) = &folder else { continue };
+        let folder = Path::new(folder).join(target.name);
+        std::fs::create_dir_all(&folder).unwrap();
+        for (number, bytes) in files.iter().enumerate() {
+            std::fs::write(folder.join(format!("seed-{number}")), bytes).unwrap();
+        }
+    }
+}

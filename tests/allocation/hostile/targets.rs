@@ -1,0 +1,272 @@
+//! The library's readers of files, one function a format, each with what must hold whatever the bytes are. `tests/allocation/hostile.rs`
+//! and the fuzz targets (`fuzz/`) call the same functions.
+
+use crate::common::faulty::Faulty;
+use gpu_mlp::Error;
+use gpu_mlp::base::disk::Disk;
+use gpu_mlp::config::{BatchSize, Config, Optimizer, Schedule};
+use gpu_mlp::data::idx::Idx;
+use gpu_mlp::data::images::decode::{MOST_PIXELS, decode};
+use gpu_mlp::data::images::{fit, ink};
+use gpu_mlp::data::load::{Files, assemble, transpose};
+use gpu_mlp::data::{DataSet, Split};
+use gpu_mlp::engine::machine::Machine;
+use gpu_mlp::kernels::Activation;
+use gpu_mlp::net::mlp::Mlp;
+use gpu_mlp::results::report::{Subject, page};
+use gpu_mlp::run::checkpoint::{Checkpoints, FOLDER, Saved};
+use gpu_mlp::run::history::History;
+use gpu_mlp::run::model_file::{self, ModelFile};
+use gpu_mlp::run::settings::{RunFile, to_text};
+use gpu_mlp::train::session::{Limits, Session, Wish};
+use peak_alloc::PeakAlloc;
+use sha2::{Digest, Sha256};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+/// A reader, and how much it may hold.
+pub struct Target {
+    pub name: &'static str,
+    /// Reads, and says whether the bytes were accepted; panics if what came of them contradicts itself.
+    read: fn(&[u8]) -> bool,
+    /// Most bytes of memory that reading these bytes may hold at once.
+    most: fn(&[u8]) -> usize,
+}
+
+/// What one execution came to.
+pub struct Seen {
+    pub accepted: bool,
+    /// Bytes held at once, at the most.
+    pub held: usize,
+}
+
+pub const TARGETS: [Target; 7] = [
+    Target { name: "idx", read: idx, most: |bytes| BASE + 8 * bytes.len() },
+    Target { name: "gzip", read: idx, most: |bytes| BASE + 8 * inflated(bytes) },
+    Target { name: "model", read: model, most: |bytes| BASE + 64 * bytes.len() },
+    Target { name: "checkpoint", read: checkpoint, most: |bytes| BASE + 64 * bytes.len() },
+    Target { name: "config", read: config, most: |bytes| BASE + 128 * bytes.len() },
+    Target {
+        name: "picture",
+        read: picture,
+        most: |bytes| BASE + 16 * pixels(bytes) + 100 * pixels(bytes).min(1 << 20),
+    },
+    Target { name: "metrics", read: metrics, most: |bytes| BASE + 128 * bytes.len() },
+];
+
+/// What a reader may hold whatever the size of its input.
+const BASE: usize = 4 << 20;
+/// What a reader may take, of a file of up to a mebibyte.
+const LONGEST: Duration = Duration::from_secs(20);
+
+impl Target {
+    pub fn find(name: &str) -> &'static Target {
+        TARGETS.iter().find(|target| target.name == name).unwrap_or_else(|| panic!("{name} is no target"))
+    }
+
+    /// Reads the bytes and checks what must hold.
+    pub fn execute(&self, bytes: &[u8]) -> Seen {
+        let (seen, time) = self.measured(bytes);
+        let (name, held, most) = (self.name, seen.held, (self.most)(bytes));
+        assert!(held <= most, "{name}: {} bytes made it hold {held}, more than {most}", bytes.len());
+        // The program may have been stopped for a while: only what is slow twice is slow.
+        let slow = time > LONGEST && self.measured(bytes).1 > LONGEST;
+        assert!(!slow, "{name}: {} bytes took {time:?}", bytes.len());
+        seen
+    }
+
+    fn measured(&self, bytes: &[u8]) -> (Seen, Duration) {
+        let (before, start) = (ALLOCATOR.current_usage(), Instant::now());
+        ALLOCATOR.reset_peak_usage();
+        let accepted = (self.read)(bytes);
+        let held = ALLOCATOR.peak_usage().saturating_sub(before);
+        (Seen { accepted, held }, start.elapsed())
+    }
+}
+
+/// What was read; an error must say what is wrong and what to do.
+fn said<T>(result: Result<T, Error>) -> Option<T> {
+    let complain = |error: &Error| {
+        let silent = matches!(error, Error::Data { next, .. } if next.is_empty());
+        assert!(!error.to_string().is_empty() && !silent, "{error:?}");
+    };
+    result.inspect_err(complain).ok()
+}
+
+/// Reads bytes as a file, whose length is known, and as a stream, whose length is not: it must come to the same.
+fn idx(bytes: &[u8]) -> bool {
+    let path = std::env::temp_dir().join(format!("gpu-mlp-hostile-{}", std::process::id()));
+    std::fs::write(&path, bytes).expect("the folder of temporary files can be written to");
+    let read = said(Idx::read(&path));
+    _ = std::fs::remove_file(&path);
+    assert!(read == said(Idx::parse(&path, bytes)), "a file is not what its stream is");
+    let Some(idx) = read else { return false };
+    assert!(idx.shape.iter().product::<usize>() == idx.bytes.len() && !idx.bytes.is_empty());
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        let mut raw = Vec::new();
+        idx.write(&mut raw).expect("what was read can be written");
+        assert!(raw == bytes, "it is not written as it was read");
+    }
+    let mut turned = idx.clone();
+    transpose(&mut turned);
+    transpose(&mut turned);
+    assert!(turned == idx);
+    let labels = Idx { shape: vec![idx.shape[0]], bytes: vec![0; idx.shape[0]] };
+    let files = Files { idx: [turned, labels.clone(), idx, labels], sha256: Default::default() };
+    let paths = ["images", "labels", "test images", "test labels"].map(PathBuf::from);
+    if let Some(set) = said(assemble(String::new(), String::new(), &paths, files)) {
+        assert!(set.train.pixels.len() == set.train.len() * set.inputs());
+    }
+    true
+}
+
+/// The most that these bytes can hold once they are inflated: as much as the header inside declares, and no more than DEFLATE
+/// can express.
+fn inflated(bytes: &[u8]) -> usize {
+    let (mut magic, mut shape) = ([0; 4], Vec::new());
+    let mut raw = flate2::read::MultiGzDecoder::new(bytes);
+    _ = raw.read_exact(&mut magic);
+    _ = raw.take(4 * u64::from(magic[3])).read_to_end(&mut shape);
+    let dimensions = shape.as_chunks().0.iter().map(|&dimension| u32::from_be_bytes(dimension) as usize);
+    dimensions.fold(1, usize::saturating_mul).min(1032 * bytes.len())
+}
+
+fn model(bytes: &[u8]) -> bool {
+    let path = Path::new("model.safetensors");
+    let Some(file) = said(model_file::parse(bytes, path)) else { return false };
+    let widths = file.state.widths();
+    for (layer, pair) in file.state.layers.iter().zip(widths.windows(2)) {
+        assert!([layer.inputs, layer.outputs] == pair && layer.weight.len() == layer.inputs * layer.outputs);
+        assert!(layer.bias.len() == layer.outputs);
+        assert!(layer.weight.iter().chain(&layer.bias).all(|value| value.is_finite()));
+    }
+    let (model, description) = match file {
+        ModelFile { state, description: Some(description), .. } => {
+            (Mlp { activation: description.activation, layers: state.layers }, description)
+        }
+        stranger => stranger.with(Activation::Relu, (1.0 / 255.0, 0.0)),
+    };
+    assert!(description.config().widths(widths[0], widths[widths.len() - 1]) == widths);
+    assert!(description.item.iter().product::<usize>() == widths[0]);
+    let written = model_file::to_bytes(path, &model, &description).expect("what was read can be written");
+    let again = model_file::parse(&written, path).expect("what was written can be read");
+    assert!(again.state.layers == model.layers && again.description == Some(description), "it is not what was read");
+    true
+}
+
+/// The manifest, a zero byte, then the file of tensors. In the manifest [`HASH`] stands for the hash of that file, and its name
+/// is made of its own: a stranger can work out both.
+fn checkpoint(bytes: &[u8]) -> bool {
+    let cut = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+    let tensors = bytes.get(cut + 1..).unwrap_or_default().to_vec();
+    let manifest = String::from_utf8_lossy(&bytes[..cut]).replace(HASH, &sha256(&tensors)).into_bytes();
+    let (disk, run) = (Faulty::default(), Path::new("run"));
+    disk.make_folder(&run.join(FOLDER)).expect("it does not fail unless asked to");
+    let manifest_name = format!("{STEP}-{}.json", &sha256(&manifest)[..16]);
+    for (name, bytes) in [(manifest_name, manifest), (format!("{STEP}.safetensors"), tensors)] {
+        disk.write(&run.join(FOLDER).join(name), &bytes).expect("it does not fail unless asked to");
+    }
+    let Some(found) = said(Checkpoints::new(Arc::new(disk), run).newest::<Saved>()) else { return false };
+    let generation = found.expect("there is one").generation;
+    let all = generation.tensors.iter();
+    assert!(all.clone().all(|tensor| tensor.values.len() == tensor.rows * tensor.cols));
+    let identity = &generation.state.identity;
+    assert!(identity.differences(identity).is_empty());
+    pollster::block_on(async {
+        let (config, data) = small_run();
+        let mut session = Session::open(config, data, &Machine::Cpu, Limits::default()).await.expect("a run opens");
+        if said(session.resume(&generation.snapshot())).is_some() {
+            said(session.run(&mut |_: &_| Wish::Continue).await);
+            said(session.finish().await);
+        }
+    });
+    true
+}
+
+/// Stands for the hash of the tensors' file.
+pub const HASH: &str = "HASH-OF-TENSORS";
+/// The step of the generation, as names of files have it.
+pub const STEP: &str = "000000000002";
+
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The run that checkpoints are of: two epochs of two updates, all that can be remembered.
+pub fn small_run() -> (&'static Config, &'static DataSet) {
+    static RUN: OnceLock<(Config, DataSet)> = OnceLock::new();
+    let (config, data) = RUN.get_or_init(|| {
+        let half = || Split { pixels: vec![9, 0, 0, 7, 8, 1, 2, 9], labels: vec![0, 1, 0, 1] };
+        let mut data = DataSet::from_splits("four", vec![2], half(), half()).expect("two halves make a set");
+        data.validation = Some(half());
+        let config = Config {
+            hidden: vec![2],
+            batch_size: BatchSize::Samples(2),
+            epochs: 2,
+            optimizer: Optimizer::Adam,
+            schedule: Schedule::Plateau,
+            restore_best: true,
+            ..Config::default()
+        };
+        (config, data)
+    });
+    (config, data)
+}
+
+fn config(bytes: &[u8]) -> bool {
+    const SAMPLES: usize = 1000;
+    let path = Path::new("config.toml");
+    let Some(file) = std::str::from_utf8(bytes).ok().and_then(|text| said(RunFile::parse(text, path))) else {
+        return false;
+    };
+    let Some(config) = said(Config::default().with(&file.settings)) else { return false };
+    if said(config.check(SAMPLES)).is_none() {
+        return false;
+    }
+    let per_epoch = SAMPLES.div_ceil(config.batch(SAMPLES)) as u64;
+    for step in [0, 1, 999, u64::MAX / 2] {
+        assert!(config.lr_factor(step, per_epoch).is_finite() && config.momentum_at(step, per_epoch).is_finite());
+    }
+    let text = to_text(&config, &file.data, file.record.as_ref(), |_| None).expect("what was read can be written");
+    // A line for each form may be more than is read.
+    if config.forms.len() < 1000 {
+        let again = RunFile::parse(&text, path).expect("what was written can be read");
+        assert!(again.data == file.data && again.record == file.record, "it is not what was read");
+        assert_eq!(Config::default().with(&again.settings).expect("settings"), config);
+    }
+    true
+}
+
+fn picture(bytes: &[u8]) -> bool {
+    let Some(picture) = said(decode(bytes, Path::new("picture"))) else { return false };
+    assert!(picture.width().max(picture.height()) <= 1024 && !picture.is_empty());
+    assert_eq!(fit::plain(&picture, 5, 7).len(), 35);
+    if let Ok(ink) = ink::find(&picture) {
+        assert_eq!(fit::mnist(&ink).len(), 28 * 28);
+    }
+    true
+}
+
+/// The most pixels that bytes are believed to hold.
+fn pixels(bytes: &[u8]) -> usize {
+    (MOST_PIXELS as usize).min(8 * 1032 * bytes.len())
+}
+
+fn metrics(bytes: &[u8]) -> bool {
+    let Some(history) = History::parse(&String::from_utf8_lossy(bytes)) else { return false };
+    let subject = |history| Subject {
+        name: "run".into(),
+        history,
+        model: Err("none".into()),
+        results: Err("none".into()),
+        notes: Vec::new(),
+    };
+    assert!(page(&[subject(history.clone())]).starts_with("<!DOCTYPE html>"));
+    page(&[subject(history.clone()), subject(history)]);
+    true
+}

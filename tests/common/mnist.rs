@@ -1,0 +1,14 @@
+//! The real MNIST, where GPU_MLP_DATA_DIR names a folder that holds it.
+
+use super::not_run;
+use gpu_mlp::data::{self, Choice, DataSet, Request};
+
+/// The data set; where there is none that is said, and the caller has nothing to do or takes the digits.
+pub fn mnist() -> Option<DataSet> {
+    if std::env::var_os("GPU_MLP_DATA_DIR").is_none() {
+        not_run("on MNIST: set GPU_MLP_DATA_DIR to a folder that holds it");
+        return None;
+    }
+    let request = Request { choice: Choice::Mnist, offline: true, ..Request::default() };
+    Some(data::open(&request, &mut |_| {}).expect("GPU_MLP_DATA_DIR holds MNIST"))
+}

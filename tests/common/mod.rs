@@ -1,0 +1,12 @@
+//! What the tests share. Each test program uses a part of it.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+pub mod faulty;
+pub mod machines;
+pub mod mnist;
+mod not_run;
+pub mod program;
+pub mod runs;
+pub mod shelf;
+
+pub use not_run::{no_adapter, not_run};

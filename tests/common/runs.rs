@@ -1,0 +1,93 @@
+//! Runs of the real binary, and what must be the same of two of them.
+
+use super::no_adapter;
+use super::program::gpu_mlp;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::borrow::BorrowMut;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+/// Whether the long form of the tests is asked for, see RELIABILITY.md.
+pub fn long() -> bool {
+    std::env::var_os("RELIABILITY").is_some_and(|form| form == "long")
+}
+
+/// `gpu-mlp train` in `folder`, which is also the home of its caches.
+pub fn train(folder: &Path, args: &[&str]) -> Command {
+    let mut command = gpu_mlp(folder);
+    command.env_remove("RAYON_NUM_THREADS").arg("train").args(args);
+    command
+}
+
+/// Runs it to its end, which must be a good one.
+#[track_caller]
+pub fn complete(mut command: impl BorrowMut<Command>) -> Output {
+    let command = command.borrow_mut();
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// Starts it with its output out of sight.
+pub fn start(command: &mut Command) -> Child {
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Sends a signal by name.
+pub fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// What must be the same to the bit: the model, the tensors that are gone on from, and the metrics but for wall-clock times
+/// and the notes that a run was resumed.
+#[derive(Debug, PartialEq)]
+pub struct Facts {
+    pub model: String,
+    pub tensors: String,
+    pub metrics: Vec<Value>,
+}
+
+pub fn facts(run: &Path) -> Facts {
+    let sha256 = |path: &Path| {
+        let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    let tensors = generations(run).pop().expect("a checkpoint");
+    Facts { model: sha256(&run.join("model.safetensors")), tensors: sha256(&tensors), metrics: metrics(run) }
+}
+
+/// The records, each line of which must be whole, without what differs from run to run.
+pub fn metrics(run: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let records =
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|_| panic!("torn: {line}")));
+    let mut records: Vec<Value> = records.filter(|record| record["type"] != "resume").collect();
+    for record in &mut records {
+        for clock in ["unix_time", "seconds", "images_per_second"] {
+            record.as_object_mut().unwrap().remove(clock);
+        }
+    }
+    records
+}
+
+/// Files of tensors of the checkpoints that have their manifests, oldest first.
+pub fn generations(run: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(run.join("checkpoints")) else { return Vec::new() };
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let step = |name: String| name.strip_suffix(".json").map(|name| name.split('-').next().unwrap().to_string());
+    let mut steps: Vec<String> = names.filter_map(step).collect();
+    steps.sort();
+    steps.iter().map(|step| run.join("checkpoints").join(format!("{step}.safetensors"))).collect()
+}
+
+/// Whether the GPU engine can be tried; says so if not, and fails if it must be.
+pub fn adapter(folder: &Path) -> bool {
+    let devices = gpu_mlp(folder).arg("devices").output();
+    let found = devices.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(" binds "));
+    if !found {
+        no_adapter();
+    }
+    found
+}

@@ -1,0 +1,125 @@
+//! Every example of `--help` and of the README is run. A new one is found by itself.
+//!
+//! Runs are kept short by settings in the environment, which stand below the flags of the examples.
+#![cfg(feature = "cli")]
+
+use crate::common::program;
+use crate::common::program::{away, commands, gpu_mlp};
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// What makes every example short, where it does not say otherwise; `bench` has no variable for its time.
+const SHORT: [(&str, &str); 6] = [
+    ("GPU_MLP_DATA", "digits"),
+    ("GPU_MLP_DIGITS_TRAIN", "1024"),
+    ("GPU_MLP_DIGITS_TEST", "100"),
+    ("GPU_MLP_EPOCHS", "1"),
+    ("GPU_MLP_OFFLINE", "true"),
+    ("GPU_MLP_MAX_TIME", "0.2"),
+];
+
+/// The commands under `Examples:`, each without the comment that two spaces set off.
+fn examples(help: &str) -> Vec<String> {
+    let block = help.split("Examples:\n").nth(1).unwrap_or_default().split("\n\n").next().unwrap_or_default();
+    let lines = block.lines().filter_map(|line| line.strip_prefix("  "));
+    lines.filter_map(|line| line.split("  ").next().map(str::to_owned)).collect()
+}
+
+/// The commands in the fenced blocks and in the first column of the tables of a Markdown file.
+fn of_markdown(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (number, block) in text.split("```").enumerate() {
+        let lines = block.lines().filter(|_| number % 2 == 1);
+        found.extend(lines.filter(|line| line.starts_with("gpu-mlp ")).map(|line| line.to_owned()));
+        let rows = block.lines().filter(|_| number % 2 == 0).filter_map(|line| line.strip_prefix("| `gpu-mlp "));
+        found.extend(rows.filter_map(|row| Some(format!("gpu-mlp {}", row.split('`').next()?))));
+    }
+    let runs = text.lines().filter_map(|line| line.trim().strip_prefix("cargo run --release -- "));
+    found.extend(runs.map(|rest| format!("gpu-mlp {rest}")));
+    found.iter().map(|line| line.split("  ").next().unwrap_or(line).replace("MODEL", MODEL)).collect()
+}
+
+const MODEL: &str = "runs/1/model.safetensors";
+
+/// Runs a line as a shell would, in a folder that already holds a run.
+fn run(line: &str, folder: &Path) -> Result<(), String> {
+    let program = program::path();
+    let folders = [program.parent().expect("a program has a folder")].map(Path::to_path_buf);
+    let rest = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(folders.into_iter().chain(std::env::split_paths(&rest))).expect("plain paths");
+    let mut shell = away(Command::new("bash"), folder);
+    let short = line.replace("gpu-mlp bench", "gpu-mlp bench --max-time 0.2");
+    shell.args(["-e", "-o", "pipefail", "-c", &short]).env("PATH", path).envs(SHORT);
+    let begin = std::time::Instant::now();
+    let output = shell.output().map_err(|error| format!("{line}: {error}"))?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    eprintln!("{:>6.1} s  {line}", begin.elapsed().as_secs_f64());
+    let fine = match output.status.code() {
+        Some(0) => true,
+        // An adapter that only the example names, or any adapter where there is none.
+        Some(4) => line.contains("--adapter") || line.contains("--backend") || !required("ADAPTER"),
+        // One epoch of a few hundred digits is too little for what `bench` demands of a run.
+        Some(3) => line.contains(" bench") && stderr.contains("FAILED: the run"),
+        _ => false,
+    };
+    if fine { Ok(()) } else { Err(format!("{line}\n  {:?}\n  {stderr}", output.status)) }
+}
+
+fn required(what: &str) -> bool {
+    std::env::var_os(format!("GPU_MLP_REQUIRE_{what}")).is_some()
+}
+
+/// A folder with a run in runs/1 and what the examples read besides.
+fn furnished() -> TempDir {
+    let folder = TempDir::new().expect("a temporary folder");
+    for target in [".local/share/bash-completion/completions", ".zfunc", ".config/fish/completions"] {
+        std::fs::create_dir_all(folder.path().join(target)).expect("a temporary folder");
+    }
+    let first = gpu_mlp(folder.path()).arg("train").args(["--engine", "cpu"]).envs(SHORT).output().expect("it runs");
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    let bar: Vec<u8> = (0..900).map(|at| if (12..15).contains(&(at % 30)) { 0 } else { 255 }).collect();
+    for name in ["7.png", "photo.jpg"] {
+        image::save_buffer(folder.path().join(name), &bar, 30, 30, image::ColorType::L8).expect("a temporary folder");
+    }
+    folder
+}
+
+fn run_all(lines: &[String]) {
+    let folder = furnished();
+    let faults: Vec<String> = lines.iter().filter_map(|line| run(line, folder.path()).err()).collect();
+    assert!(faults.is_empty(), "{} of {} examples:\n{}", faults.len(), lines.len(), faults.join("\n"));
+}
+
+#[test]
+fn every_example_of_help_runs_and_every_command_has_three() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let mut lines = Vec::new();
+    for command in commands(folder.path()).into_iter().chain([String::new()]) {
+        let args = [command.as_str(), "--help"];
+        let help = gpu_mlp(folder.path()).args(&args[usize::from(command.is_empty())..]).output().expect("it runs");
+        let help = String::from_utf8(help.stdout).expect("help is text");
+        let found = examples(&help);
+        assert!(found.len() >= 3, "gpu-mlp {command} --help has {} examples", found.len());
+        // A line that help had to break would not be an example any more.
+        assert!(found.iter().all(|line| line.starts_with(&format!("gpu-mlp {command}"))), "{command}: {found:?}");
+        lines.extend(found);
+    }
+    run_all(&lines);
+}
+
+#[test]
+fn every_command_of_the_readme_runs() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("a README");
+    let lines = of_markdown(&readme);
+    assert!(lines.len() >= 8, "{lines:?}");
+    run_all(&lines);
+}
+
+#[test]
+fn an_example_that_fails_is_found() {
+    let folder = furnished();
+    assert!(run("gpu-mlp train --hiden 12", folder.path()).is_err());
+    assert!(run("gpu-mlp eval runs/none/model.safetensors | cat", folder.path()).is_err());
+    assert_eq!(examples("Examples:\n  gpu-mlp a  why\n  gpu-mlp b\n\nmore"), ["gpu-mlp a", "gpu-mlp b"]);
+}

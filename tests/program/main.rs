@@ -1,0 +1,13 @@
+//! The binary, tried as a user would.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod cli;
+mod config_file;
+mod controls;
+mod examples;
+mod exit_codes;
+mod run_folder;
+mod streams;
+mod using_a_model;

@@ -1,0 +1,23 @@
+//! What needs neither an adapter nor another program than this: files, numbers, the CPU engine, the texts of the shaders.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod architecture;
+mod choices;
+mod data;
+mod data_sets;
+mod dependencies;
+mod digits;
+mod export;
+mod fetch;
+mod gradients;
+mod harness;
+mod model_file;
+mod pictures;
+mod real_mnist;
+mod report;
+mod shaders;
+mod state_dict;
+mod tensorboard;
+mod twins;

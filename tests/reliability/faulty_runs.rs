@@ -1,0 +1,132 @@
+//! A run whose disk fails, at whichever call and however, either ends with an error or is not harmed; gone on with, it ends
+//! as the run whose disk never failed.
+
+use crate::common::faulty::{FAULTS, Fault, Faulty, LEFT, Left};
+use gpu_mlp::Error;
+use gpu_mlp::base::disk::Disk;
+use gpu_mlp::config::{BatchSize, Config, Optimizer};
+use gpu_mlp::data::DataSet;
+use gpu_mlp::data::digits::{Options, generate};
+use gpu_mlp::engine::machine::Machine;
+use gpu_mlp::run::checkpoint::{Checkpoints, Every, Found, Identity, Keeper, Saved};
+use gpu_mlp::run::metrics::{FILE, Metrics, Record};
+use gpu_mlp::train::session::{EpochReport, Limits, Observer, Session, Snapshot, Wish};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Keeps a run on a disk.
+struct Writer {
+    metrics: Metrics,
+    keeper: Keeper,
+}
+
+impl Observer for Writer {
+    fn epoch(&mut self, report: &EpochReport) -> Result<Wish, Error> {
+        self.metrics.push(&Record::epoch(report, "digits"))?;
+        Ok(self.keeper.epoch(report, self.metrics.bytes()))
+    }
+    fn snapshot_at(&mut self, step: u64) -> Option<u64> {
+        self.keeper.due_at(step)
+    }
+    fn snapshot(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        self.keeper.save(snapshot)
+    }
+}
+
+/// Begins a run, or goes on with it if it is there, to its end; as the program does it.
+fn train(disk: &Arc<Faulty>, config: &Config, data: &DataSet) -> Result<Snapshot, Error> {
+    let run = Path::new("run");
+    let machine = Machine::Cpu;
+    let mut session = pollster::block_on(Session::open(config, data, &machine, Limits::default()))?;
+    let checkpoints = Checkpoints::new(disk.clone(), run);
+    let found: Option<Found<Saved>> = checkpoints.newest()?;
+    disk.make_folder(run).map_err(Error::file(run))?;
+    let mut saved = Saved {
+        identity: Identity::new(config, data, &machine),
+        words: Vec::new(),
+        from: None,
+        changed: None,
+        best: None,
+        session: Default::default(),
+    };
+    let (metrics, whole) = match found {
+        Some(Found { generation, .. }) => {
+            saved.best = generation.state.best;
+            session.resume(&generation.snapshot())?;
+            let metrics = Metrics::resume(disk.clone(), run, generation.metrics_bytes)?;
+            checkpoints.forget_after(generation.step)?;
+            metrics.cut()?;
+            (metrics, Some(generation.step))
+        }
+        None => {
+            checkpoints.forget_after(0)?;
+            (Metrics::create(disk.clone(), run)?, None)
+        }
+    };
+    let every = Every { steps: Some(4), time: None };
+    let keeper = Keeper::new(checkpoints, saved, every, metrics.bytes(), whole);
+    let mut writer = Writer { metrics, keeper };
+    let outcome = pollster::block_on(session.run(&mut writer));
+    let settled = writer.keeper.settle();
+    outcome?;
+    settled?;
+    pollster::block_on(session.snapshot())
+}
+
+/// The tensors, the score, and the record without its times.
+fn facts(disk: &Faulty, end: &Snapshot) -> (Vec<gpu_mlp::train::Values>, Vec<serde_json::Value>) {
+    let text = String::from_utf8(disk.read(&Path::new("run").join(FILE)).unwrap()).unwrap();
+    let mut records: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for record in &mut records {
+        let fields = record.as_object_mut().unwrap();
+        assert!(fields.remove("seconds").is_some() && fields.remove("images_per_second").is_some());
+    }
+    (end.tensors.clone(), records)
+}
+
+#[test]
+fn a_run_whose_disk_fails_at_any_call_goes_on_to_the_same_end() {
+    let data = generate(&Options { train: 150, test: 20, seed: 1 });
+    let config = Config {
+        hidden: vec![6],
+        batch_size: BatchSize::Samples(25),
+        optimizer: Optimizer::Adam,
+        lr: 0.01,
+        keep_prob: 0.8,
+        epochs: 3,
+        ..Config::default()
+    };
+    let disk = Arc::new(Faulty::default());
+    let end = train(&disk, &config, &data).unwrap();
+    let whole = facts(&disk, &end);
+    assert_eq!(whole.1.len(), 3);
+    let (mut faults, mut resumed, mut survived) = (0, 0, 0);
+    for fault in FAULTS {
+        for k in 1.. {
+            let disk = Arc::new(Faulty::default());
+            disk.arm(k, fault);
+            let outcome = train(&disk, &config, &data);
+            if !disk.struck() {
+                break;
+            }
+            faults += 1;
+            if let Ok(end) = &outcome {
+                // An old checkpoint that could not be deleted, or the last sync of all: the run itself is whole.
+                survived += 1;
+                assert!(end.tensors == whole.0, "{fault:?} at call {k}");
+            }
+            for left in LEFT {
+                if fault != Fault::Crash && left != Left::All {
+                    continue;
+                }
+                let disk = Arc::new(disk.after(left));
+                let end = train(&disk, &config, &data)
+                    .unwrap_or_else(|error| panic!("{fault:?} at call {k}, {left:?} left: {error}"));
+                assert!(facts(&disk, &end) == whole, "{fault:?} at call {k}, {left:?} left: another end");
+                resumed += 1;
+            }
+        }
+    }
+    eprintln!("figure: {faults} faults injected into runs, {survived} without harm, {resumed} runs gone on with");
+    assert!(faults > 200 && survived > 0 && survived < faults);
+}

@@ -1,0 +1,428 @@
+//! A run that is killed, wherever it is, and gone on with is the run that was not: to the bit.
+#![cfg(unix)]
+
+use crate::common::program::gpu_mlp;
+use crate::common::runs::{Facts, adapter, complete, facts, generations, long, metrics, signal, start, train};
+use rand::{RngExt, SeedableRng};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Two thousand digits in batches of 24: 84 updates an epoch, the last of a partial batch.
+const SMALL: [&str; 10] =
+    ["--data", "digits", "--digits-train", "2000", "--digits-test", "100", "--hidden", "32", "--batch-size", "24"];
+
+/// Settings under which something different is remembered, drawn or fed.
+fn variants() -> Vec<Vec<&'static str>> {
+    let mut variants: Vec<Vec<&str>> = [
+        "--engine cpu --momentum 0.9 --lr 0.02 --keep-prob 0.8 --input-keep-prob 0.9 --checkpoint-steps 9",
+        "--engine cpu --optimizer adam --schedule cosine --upload stream --checkpoint-steps 5",
+        "--engine cpu --optimizer adamw --l2 0.01 --plan plain --physical-batch 10 --checkpoint-steps 20",
+        "--engine cpu --optimizer nesterov --schedule constant --digits-train 20000 --upload stream",
+        // A rate that ruins the net: it stops early and takes an earlier epoch's model, which only checkpoints hold by then.
+        "--engine cpu --optimizer rmsprop --momentum 0.5 --lr 0.2 --ema 0.5 --validation 400 --early-stopping 2 --monitor accuracy \
+         --restore-best --clip-norm 1 --label-smoothing 0.1 --health record --checkpoint-steps 9",
+        "--engine cpu --optimizer adam --lr 0.01 --validation 400 --schedule plateau --plateau-patience 1 --min-delta 0.5 --accumulate 2 \
+         --checkpoint-steps 7",
+        "--engine cpu --precision f16-mixed --schedule one-cycle --momentum 0.9 --warmup 0.5 --checkpoint-steps 11",
+    ]
+    .iter()
+    .map(|line| line.split_whitespace().collect())
+    .collect();
+    let gpu = "--engine gpu --momentum 0.9 --lr 0.02 --keep-prob 0.8 --upload stream --ema 0.9 --checkpoint-steps 30";
+    variants.push(gpu.split(' ').collect());
+    variants
+}
+
+/// Kills a run again and again: when it has its first checkpoint, then at moments drawn at random. Gives the updates after
+/// which it was gone on with.
+fn killed(folder: &Path, args: &[&str], whole: Duration, kills: usize, seed: u64) -> Vec<u64> {
+    let mut random = rand::rngs::ChaCha8Rng::seed_from_u64(seed);
+    let (run, mut points) = (folder.join("run"), Vec::new());
+    for kill in 0..=kills {
+        let mut child = start(train(folder, args).args(["--out", "run", "--resume", "auto"]));
+        let moment = Instant::now() + whole.mul_f64(random.random_range(0.02..0.6));
+        // The first does not depend on how fast the machine is by now.
+        let due = || if kill == 0 { newest(&run).is_some() } else { Instant::now() >= moment };
+        while kill < kills && !due() && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if kill < kills && child.try_wait().unwrap().is_none() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        } else {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+            break;
+        }
+        points.push(newest(&run).unwrap_or(0));
+    }
+    points
+}
+
+#[test]
+fn a_run_that_is_killed_at_any_moment_and_resumed_ends_as_one_that_was_not() {
+    let (mut kills, mut points, mut middle) = (0, BTreeSet::new(), 0);
+    for (number, variant) in variants().iter().enumerate() {
+        let folder = TempDir::new().unwrap();
+        if variant.contains(&"gpu") && !adapter(folder.path()) {
+            continue;
+        }
+        let mut args = SMALL.to_vec();
+        if variant.contains(&"--digits-train") {
+            args.retain(|word| !["--digits-train", "2000"].contains(word));
+        }
+        args.extend(variant);
+        args.extend(["--epochs", "4"]);
+        let begin = Instant::now();
+        complete(train(folder.path(), &args).args(["--out", "whole"]));
+        let (whole, took) = (facts(&folder.path().join("whole")), begin.elapsed());
+        let per_epoch = whole.metrics[1]["step"].as_u64().expect("the first epoch's record");
+        if variant.contains(&"--early-stopping") {
+            let end = whole.metrics.last().unwrap();
+            let last = whole.metrics.iter().filter_map(|record| record["epoch"].as_u64()).max();
+            assert_eq!(end["reason"], "early_stopping");
+            assert!(end["restored_epoch"].as_u64() < last, "the best epoch is to be before the last: {end}");
+        }
+        for attempt in 0..if long() { 12 } else { 1 } {
+            let folder = TempDir::new().unwrap();
+            let seed = 100 * number as u64 + attempt;
+            let mut its = killed(folder.path(), &args, took, if long() { 9 } else { 5 }, seed);
+            let resumed = facts(&folder.path().join("run"));
+            same(&resumed, &whole, &format!("{args:?}, seed {seed}, killed after updates {its:?}"));
+            kills += its.len();
+            middle += its.iter().filter(|&&step| step % per_epoch != 0).count();
+            points.extend(its.drain(..).map(|step| (number, step)));
+        }
+    }
+    eprintln!("figure: {kills} kills, {} different resume points, {middle} of them within an epoch", points.len());
+    assert!(kills > 3 && middle > 0, "the runs ended before they were killed");
+}
+
+#[track_caller]
+fn same(one: &Facts, two: &Facts, what: &str) {
+    for (one, two) in one.metrics.iter().zip(&two.metrics) {
+        assert_eq!(one, two, "{what}");
+    }
+    assert!(one == two, "{what}: {} {}, not {} {}", one.model, one.tensors, two.model, two.tensors);
+}
+
+/// Three epochs, or what `args` say.
+fn small<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    let epochs: &[&str] = if args.contains(&"--epochs") { &[] } else { &["--epochs", "3"] };
+    [&SMALL, ["--engine", "cpu"].as_slice(), epochs, args].concat()
+}
+
+#[test]
+fn n_updates_and_then_n_more_are_2n_updates_and_the_record_has_each_epoch_once() {
+    let folder = TempDir::new().unwrap();
+    complete(train(folder.path(), &small(&["--out", "whole"])));
+    // Once in the middle of an epoch, once at the end of one, once after the first update.
+    complete(train(folder.path(), &small(&["--out", "run", "--max-steps", "1"])));
+    for limit in ["130", "168", "999"] {
+        complete(train(folder.path(), &["--resume", "run", "--max-steps", limit]));
+    }
+    same(&facts(&folder.path().join("run")), &facts(&folder.path().join("whole")), "in four parts");
+    // A run that is finished stays as it is; and options of all commands may stand before this one.
+    let mut quiet = gpu_mlp(folder.path());
+    quiet.args(["-q", "train", "--resume", "run"]);
+    let output = complete(quiet);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(stderr, "", "it was to be quiet");
+    same(&facts(&folder.path().join("run")), &facts(&folder.path().join("whole")), "once more");
+}
+
+#[test]
+fn a_record_with_a_torn_line_is_mended_where_the_run_goes_on() {
+    let folder = TempDir::new().unwrap();
+    complete(train(folder.path(), &small(&["--out", "whole"])));
+    complete(train(folder.path(), &small(&["--out", "run", "--max-steps", "100"])));
+    let path = folder.path().join("run/metrics.jsonl");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.extend(br#"{"type":"epoch","epoch":2,"train_lo"#);
+    std::fs::write(&path, &bytes).unwrap();
+    complete(train(folder.path(), &["--resume", "run"]));
+    same(&facts(&folder.path().join("run")), &facts(&folder.path().join("whole")), "torn");
+    // One that has lost what the checkpoint speaks of is not made up.
+    std::fs::write(&path, &bytes[..40]).unwrap();
+    refused(folder.path(), &["--resume", "run"], 5, &["run/metrics.jsonl", "has 40 bytes"]);
+}
+
+#[track_caller]
+fn refused(folder: &Path, args: &[&str], code: i32, words: &[&str]) {
+    let output = train(folder, args).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    for word in words {
+        assert!(stderr.contains(word), "{word:?} is not in: {stderr}");
+    }
+}
+
+#[test]
+fn what_would_differ_is_shown_and_refused_unless_it_is_allowed_by_name() {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path();
+    complete(train(at, &small(&["--out", "run", "--max-steps", "100"])));
+    let lr = ["--resume", "run", "--lr", "0.1", "--seed", "2"];
+    refused(at, &lr, 2, &["lr: 0.2 then, 0.1 now", "seed: 1 then, 2 now", "--allow-mismatch lr,seed"]);
+    refused(at, &[&lr[..], &["--allow-mismatch", "seed"]].concat(), 2, &["lr: 0.2 then", "--allow-mismatch lr\n"]);
+    refused(at, &["--resume", "run", "--hidden", "64"], 2, &["hidden: [32] then, [64] now"]);
+    // Allowed or not, tensors of one net do not fit another.
+    refused(at, &["--resume", "run", "--hidden", "64", "--allow-mismatch", "hidden"], 2, &["w1"]);
+    refused(at, &["--resume", "run", "--digits-seed", "7"], 2, &["data: digits (sha256 ", "--allow-mismatch data"]);
+    refused(at, &["--resume", "nowhere"], 5, &["nowhere", "no checkpoint"]);
+    refused(at, &["--resume", "run", "--out", "other"], 2, &["--resume run", "--out other"]);
+    refused(at, &["--resume", "run", "--allow-mismatch", "lrr"], 2, &["did you mean lr?"]);
+    refused(at, &["--resume", "run", "--allow-mismatch", "nothing"], 2, &["data, engine, device, version"]);
+    refused(at, &small(&["--allow-mismatch", "lr"]), 2, &["--resume"]);
+    refused(at, &["--resume", "run", "--data", "nowhere"], 5, &["nowhere"]);
+    // What is refused leaves the run as it was, and what is allowed goes on.
+    let steps = |run: &Path| metrics(run).last().unwrap()["reason"].clone();
+    assert_eq!(steps(&at.join("run")), "max_steps");
+    let same = ["--out", "./run", "--allow-mismatch", "lr", "--allow-mismatch", "split-seed,seed"];
+    complete(train(at, &[&lr[..], &same].concat()));
+    assert_eq!(steps(&at.join("run")), "finished");
+    let config: toml::Table = std::fs::read_to_string(at.join("run/config.toml")).unwrap().parse().unwrap();
+    assert_eq!(config["seed"].as_integer(), Some(2));
+}
+
+#[test]
+fn a_run_that_began_with_a_model_goes_on_without_it_but_not_with_another() {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path();
+    complete(train(at, &small(&["--out", "first", "--epochs", "1"])));
+    let model = "first/model.safetensors";
+    complete(train(at, &small(&["--out", "whole", "--from", model])));
+    complete(train(at, &small(&["--out", "run", "--from", model, "--max-steps", "100"])));
+    complete(train(at, &small(&["--out", "drawn", "--max-steps", "100"])));
+    let other = "whole/model.safetensors";
+    refused(at, &["--resume", "run", "--from", other], 2, &["began with first/model", "leave out --from"]);
+    refused(at, &["--resume", "drawn", "--from", other], 2, &["weights that it drew", "leave out --from"]);
+    // The same bytes at another place are the same model; at the same place nobody looks any more.
+    std::fs::rename(at.join(model), at.join("moved.safetensors")).unwrap();
+    complete(train(at, &["--resume", "run", "--from", "moved.safetensors", "--max-steps", "130"]));
+    std::fs::remove_file(at.join("moved.safetensors")).unwrap();
+    complete(train(at, &["--resume", "run", "--from", "moved.safetensors"]));
+    same(&facts(&at.join("run")), &facts(&at.join("whole")), "from a model");
+    let config: toml::Table = std::fs::read_to_string(at.join("run/config.toml")).unwrap().parse().unwrap();
+    assert_eq!(config["record"]["from"]["path"].as_str(), Some(model));
+    assert!(config["from"].as_str().unwrap().ends_with("/moved.safetensors"), "{config}");
+}
+
+#[test]
+fn a_checkpoint_with_a_changed_byte_is_named_and_the_one_before_is_taken() {
+    let folder = TempDir::new().unwrap();
+    complete(train(folder.path(), &small(&["--out", "whole"])));
+    // An epoch's end alone is passed by while a checkpoint is still being written.
+    complete(train(folder.path(), &small(&["--out", "run", "--max-steps", "200", "--checkpoint-steps", "168"])));
+    let damage = |path: &Path| {
+        let mut bytes = std::fs::read(path).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(path, bytes).unwrap();
+    };
+    let files = generations(&folder.path().join("run"));
+    damage(files.last().unwrap());
+    let output = complete(train(folder.path(), &["--resume", "run"]));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("000000000200") && stderr.contains("resumed: run after update 168"), "{stderr}");
+    same(&facts(&folder.path().join("run")), &facts(&folder.path().join("whole")), "from the one before");
+    generations(&folder.path().join("run")).iter().for_each(|path| damage(path));
+    refused(folder.path(), &["--resume", "run"], 5, &["SHA-256", "expected"]);
+}
+
+/// A folder may come from somebody else, and its checkpoint says with which words the run goes on.
+#[test]
+fn a_checkpoint_decides_neither_what_is_replaced_nor_where_else_is_written() {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path();
+    complete(train(at, &small(&["--out", "run", "--max-steps", "100"])));
+    let tensors = generations(&at.join("run")).pop().unwrap();
+    let begins = tensors.file_stem().unwrap().to_str().unwrap();
+    let manifests = || std::fs::read_dir(tensors.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    let is_manifest =
+        |path: &PathBuf| path.to_str().unwrap().ends_with(".json") && path.to_str().unwrap().contains(begins);
+    let path = manifests().find(is_manifest).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let say = |words: &[&str]| {
+        let mut manifest: Value = serde_json::from_str(&text).unwrap();
+        manifest["state"]["words"].as_array_mut().unwrap().extend(words.iter().map(|&word| word.into()));
+        manifests().filter(is_manifest).for_each(|path| std::fs::remove_file(path).unwrap());
+        let text = manifest.to_string();
+        let hash: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+        std::fs::write(tensors.with_file_name(format!("{begins}-{}.json", &hash[..16])), text).unwrap();
+    };
+    for words in [["--out", "elsewhere"].as_slice(), &["--force", "--json"], &["--help"], &["runs"]] {
+        say(words);
+        refused(at, &["--resume", "run"], 5, &["run", words[0], "no run leaves"]);
+    }
+    // Programs of old left words of digits beside every data set.
+    say(&["--data", "nowhere"]);
+    refused(at, &["--resume", "run"], 5, &["nowhere: "]);
+    say(&["--tensorboard", "board"]);
+    let output = complete(train(at, &["--resume", "run"]));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("after update 100, and in board for TensorBoard"), "{stderr}");
+}
+
+/// Waits until a run has a checkpoint.
+#[track_caller]
+fn wait_for_a_checkpoint(child: &mut Child, run: &Path) {
+    while generations(run).is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended without a checkpoint");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The update after which a run's newest checkpoint was made.
+fn newest(run: &Path) -> Option<u64> {
+    generations(run).pop().map(|path| path.file_stem().unwrap().to_str().unwrap().parse().unwrap())
+}
+
+#[test]
+fn sigint_and_sigterm_save_and_say_how_to_go_on() {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path();
+    // Too many epochs to end before the signal comes, however long this program is held.
+    let args = small(&["--epochs", "100000"]);
+    for (name, code) in [("INT", 130), ("TERM", 143)] {
+        let mut child = start(train(at, &args).args(["--out", name]));
+        let run = at.join(name);
+        wait_for_a_checkpoint(&mut child, &run);
+        signal(&child, name);
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(stderr.contains(&format!("go on with `gpu-mlp train --resume {name}`")), "{stderr}");
+        assert_eq!(metrics(&run).last().unwrap()["reason"], "interrupted");
+        let limit = (newest(&run).unwrap() + 100).to_string();
+        complete(train(at, &["--resume", name, "--max-steps", &limit]));
+        let whole = format!("whole {name}");
+        complete(train(at, &args).args(["--out", &whole, "--max-steps", &limit]));
+        same(&facts(&run), &facts(&at.join(whole)), name);
+    }
+}
+
+/// Waits until a program listens to signals.
+fn wait_until_it_listens(child: &mut Child, run: &Path) {
+    while !run.join("metrics.jsonl").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // The record is made a moment before. Linux tells which signals a program catches, SIGTERM being the last.
+    let status = format!("/proc/{}/status", child.id());
+    let listens = |status: String| {
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a line of signals");
+        u64::from_str_radix(caught.trim(), 16).expect("a mask") >> (15 - 1) & 1 == 1
+    };
+    while cfg!(target_os = "linux") && !listens(std::fs::read_to_string(&status).expect("it runs")) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    if !cfg!(target_os = "linux") {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn a_second_sigint_ends_the_program_in_the_middle_of_a_step() {
+    let folder = TempDir::new().unwrap();
+    // One update takes many seconds.
+    let slow = ["--engine", "cpu", "--data", "digits", "--digits-train", "4000", "--digits-test", "100"];
+    let slow = [&slow[..], &["--hidden", "4000,4000,4000", "--batch-size", "full", "--out", "run"]].concat();
+    let mut child = start(&mut train(folder.path(), &slow));
+    let run = folder.path().join("run");
+    wait_until_it_listens(&mut child, &run);
+    signal(&child, "INT");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(child.try_wait().unwrap().is_none(), "the first signal waits for the step");
+    signal(&child, "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    // After the step it would have saved, and written why it ended.
+    assert!(generations(&run).is_empty(), "it ended after the step");
+    assert!(metrics(&run).iter().all(|record| record["type"] != "end"), "it ended after the step");
+}
+
+#[test]
+fn a_run_that_diverges_keeps_its_last_checkpoint_and_says_how_to_go_on_from_it() {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path();
+    complete(train(at, &small(&["--out", "run", "--max-steps", "100"])));
+    refused(
+        at,
+        &["--resume", "run", "--lr", "1e20", "--allow-mismatch", "lr"],
+        6,
+        &["all was finite after update 10", "gpu-mlp train --resume run --lr RATE --allow-mismatch lr"],
+    );
+    complete(train(at, &["--resume", "run", "--lr", "0.2", "--allow-mismatch", "lr"]));
+    refused(at, &small(&["--out", "new", "--lr", "1e20"]), 6, &["none was saved in new yet"]);
+}
+
+#[test]
+fn first_runs_side_by_side_do_each_other_no_harm() {
+    let folder = TempDir::new().unwrap();
+    let engine: &[&str] = if adapter(folder.path()) { &["--engine", "gpu"] } else { &["--engine", "cpu"] };
+    // They share one cache, which is empty, and one folder of runs.
+    let args = [&SMALL, engine, &["--epochs", "1"]].concat();
+    let children: Vec<_> = (0..3).map(|_| start(&mut train(folder.path(), &args))).collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let models: Vec<String> =
+        ["1", "2", "3"].map(|run| facts(&folder.path().join("runs").join(run)).model).into_iter().collect();
+    assert!(models[0] == models[1] && models[1] == models[2]);
+    complete(train(folder.path(), &args));
+    assert_eq!(facts(&folder.path().join("runs/4")).model, models[0]);
+}
+
+#[test]
+fn two_programs_do_not_train_in_one_folder() {
+    let folder = TempDir::new().unwrap();
+    let mut child = start(train(folder.path(), &small(&["--epochs", "100000"])).args(["--out", "run"]));
+    wait_for_a_checkpoint(&mut child, &folder.path().join("run"));
+    refused(folder.path(), &["--resume", "run"], 2, &["another program is training in run"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The lock of a program that was killed is gone with it.
+    complete(train(folder.path(), &["--resume", "run", "--max-steps", "1"]));
+}
+
+#[test]
+fn a_run_goes_on_from_any_checkpoint_that_is_kept_and_forgets_what_came_after() {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path();
+    complete(train(at, &small(&["--out", "whole"])));
+    complete(train(at, &small(&["--out", "run", "--checkpoint-steps", "100", "--max-steps", "210"])));
+    let steps = || -> Vec<u64> {
+        let name = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+        generations(&at.join("run")).into_iter().map(name).collect()
+    };
+    let earlier = steps()[0];
+    assert!(earlier < 210, "{:?}", steps());
+    refused(at, &["--resume", "run", "--at", "7"], 5, &["no checkpoint of update 7", &earlier.to_string(), "210"]);
+    refused(at, &["--at", "7"], 2, &["--resume"]);
+    refused(at, &["--resume", "auto", "--at", "7"], 2, &["no run that --at"]);
+    refused(at, &["--resume", "auto", "--out", "new", "--at", "7"], 5, &["new", "no checkpoint"]);
+    let earlier = earlier.to_string();
+    let step = (earlier.parse::<u64>().unwrap() + 1).to_string();
+    complete(train(at, &["--resume", "run", "--at", &earlier, "--max-steps", &step]));
+    assert_eq!(steps().last().unwrap().to_string(), step);
+    complete(train(at, &["--resume", "run"]));
+    same(&facts(&at.join("run")), &facts(&at.join("whole")), "from an earlier checkpoint");
+}
+
+#[test]
+fn a_file_that_asks_for_other_data_than_the_run_has_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path();
+    complete(train(at, &small(&["--out", "run", "--max-steps", "100"])));
+    std::fs::write(at.join("other.toml"), "digits_train = 600\n").unwrap();
+    refused(at, &["--resume", "run", "--config", "other.toml"], 2, &["digits_train = 600", "has 2000"]);
+    std::fs::write(at.join("same.toml"), "data = 'digits'\ndigits_train = 2000\n").unwrap();
+    complete(train(at, &["--resume", "run", "--config", "same.toml"]));
+}
