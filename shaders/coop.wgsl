@@ -12,11 +12,6 @@ struct Params {
     batch: u32, inputs4: u32, outputs: u32, outputs4: u32,
     mask_stride: u32, scale: f32, keep: f32, pad: u32,
 }
-struct Id {
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-}
 @group(0) @binding(0) var<uniform> now: Now;
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> x: array<vec4<f32>>;          // (B, I)
@@ -114,29 +109,30 @@ fn loss_scale() -> vec2<f32> {
     return bitcast<vec2<f32>>(vec2<u32>(exponent, 254u - exponent) << vec2<u32>(23u));
 }
 
-// The number of a workgroup. The grid may be folded into two dimensions, so its last row can hold groups with nothing to do.
-fn number(id: Id) -> u32 { return id.group.x + id.group.y * id.groups.x; }
-
 var<workgroup> ls: array<f16, 512>;      // the left factor: 32 rows of x or dy of 16 columns each, or 16 samples of dy of 32
 var<workgroup> rs: array<f16, 512>;      // the right one: 32 rows of w of 16 columns each, or 16 rows of w or x of 32
 var<workgroup> tile: array<f32, 1024>;   // 32×32 of the product
 
 // y = act(x·wᵀ + b) ⊙ mask
-@compute @workgroup_size(32) fn linear_coop(id: Id) {
+@compute @workgroup_size(32)
+fn linear_coop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+               @builtin(local_invocation_index) lane: u32) {
     let tiles_across = (params.outputs4 + 7u) / 8u;
-    let top = number(id) / tiles_across * 32u;
-    let left = number(id) % tiles_across * 32u;
+    // Written out, so that it is seen to be the same for all of a subgroup.
+    let number = group.x + group.y * groups.x;
+    let top = number / tiles_across * 32u;
+    let left = number % tiles_across * 32u;
     if top >= params.batch { return; }
     var c00: coop_mat16x16<f32, C>; var c01: coop_mat16x16<f32, C>;
     var c10: coop_mat16x16<f32, C>; var c11: coop_mat16x16<f32, C>;
     for (var k = 0u; k < params.inputs4; k += 4u) {
         // Past the end of a row x counts as zero, so what w holds there does not matter.
-        let kk = min(k + id.lane % 4u, params.inputs4 - 1u);
-        let inside = k + id.lane % 4u < params.inputs4;
-        for (var i = id.lane / 4u; i < 32u; i += 8u) {
+        let kk = min(k + lane % 4u, params.inputs4 - 1u);
+        let inside = k + lane % 4u < params.inputs4;
+        for (var i = lane / 4u; i < 32u; i += 8u) {
             let v = select(vec4<f16>(0.0), half(x[min(top + i, params.batch - 1u) * params.inputs4 + kk]), inside);
             let u = half(w[min(left + i, params.outputs - 1u) * params.inputs4 + kk]);
-            let at = i * 16u + id.lane % 4u * 4u;
+            let at = i * 16u + lane % 4u * 4u;
             ls[at] = v.x; ls[at + 1u] = v.y; ls[at + 2u] = v.z; ls[at + 3u] = v.w;
             rs[at] = u.x; rs[at + 1u] = u.y; rs[at + 2u] = u.z; rs[at + 3u] = u.w;
         }
@@ -156,35 +152,39 @@ var<workgroup> tile: array<f32, 1024>;   // 32×32 of the product
     coopStoreT(c10, &tile[512], 32u);
     coopStoreT(c11, &tile[528], 32u);
     workgroupBarrier();
-    for (var at = id.lane; at < 256u; at += 32u) {
+    for (var at = lane; at < 256u; at += 32u) {
         let sum = vec4<f32>(tile[4u * at], tile[4u * at + 1u], tile[4u * at + 2u], tile[4u * at + 3u]);
         finish_y(top + at / 8u, left / 4u + at % 8u, sum);
     }
 }
 
 // dx = (dy·w) ⊙ act'(x) ⊙ mask
-@compute @workgroup_size(32) fn linear_dx_coop(id: Id) {
+@compute @workgroup_size(32)
+fn linear_dx_coop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                  @builtin(local_invocation_index) lane: u32) {
     let tiles_across = (params.inputs4 + 7u) / 8u;
-    let top = number(id) / tiles_across * 32u;
-    let left4 = number(id) % tiles_across * 8u;
+    // Written out, so that it is seen to be the same for all of a subgroup.
+    let number = group.x + group.y * groups.x;
+    let top = number / tiles_across * 32u;
+    let left4 = number % tiles_across * 8u;
     if top >= params.batch { return; }
     let scale = loss_scale();
     var c00: coop_mat16x16<f32, C>; var c01: coop_mat16x16<f32, C>;
     var c10: coop_mat16x16<f32, C>; var c11: coop_mat16x16<f32, C>;
     for (var k = 0u; k < params.outputs4; k += 4u) {
         // Past the end of a row dy counts as zero, so what w holds there does not matter.
-        let kk = min(k + id.lane % 4u, params.outputs4 - 1u);
-        let inside = k + id.lane % 4u < params.outputs4;
-        for (var i = id.lane / 4u; i < 32u; i += 8u) {
+        let kk = min(k + lane % 4u, params.outputs4 - 1u);
+        let inside = k + lane % 4u < params.outputs4;
+        for (var i = lane / 4u; i < 32u; i += 8u) {
             let d = half(scale.x * dy[min(top + i, params.batch - 1u) * params.outputs4 + kk]);
             let v = select(vec4<f16>(0.0), d, inside);
-            let at = i * 16u + id.lane % 4u * 4u;
+            let at = i * 16u + lane % 4u * 4u;
             ls[at] = v.x; ls[at + 1u] = v.y; ls[at + 2u] = v.z; ls[at + 3u] = v.w;
         }
-        for (var i = id.lane / 8u; i < 16u; i += 4u) {
-            let col4 = min(left4 + id.lane % 8u, params.inputs4 - 1u);
+        for (var i = lane / 8u; i < 16u; i += 4u) {
+            let col4 = min(left4 + lane % 8u, params.inputs4 - 1u);
             let u = half(w[min(4u * k + i, params.outputs - 1u) * params.inputs4 + col4]);
-            let at = i * 32u + id.lane % 8u * 4u;
+            let at = i * 32u + lane % 8u * 4u;
             rs[at] = u.x; rs[at + 1u] = u.y; rs[at + 2u] = u.z; rs[at + 3u] = u.w;
         }
         workgroupBarrier();
@@ -203,31 +203,35 @@ var<workgroup> tile: array<f32, 1024>;   // 32×32 of the product
     coopStoreT(c10, &tile[512], 32u);
     coopStoreT(c11, &tile[528], 32u);
     workgroupBarrier();
-    for (var at = id.lane; at < 256u; at += 32u) {
+    for (var at = lane; at < 256u; at += 32u) {
         let sum = vec4<f32>(tile[4u * at], tile[4u * at + 1u], tile[4u * at + 2u], tile[4u * at + 3u]);
         finish_dx(top + at / 8u, left4 + at % 8u, sum * scale.y);
     }
 }
 
 // dw = dyᵀ·x
-@compute @workgroup_size(32) fn linear_dw_coop(id: Id) {
+@compute @workgroup_size(32)
+fn linear_dw_coop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                  @builtin(local_invocation_index) lane: u32) {
     let tiles_across = (params.inputs4 + 7u) / 8u;
-    let top4 = number(id) / tiles_across * 8u;
-    let left4 = number(id) % tiles_across * 8u;
+    // Written out, so that it is seen to be the same for all of a subgroup.
+    let number = group.x + group.y * groups.x;
+    let top4 = number / tiles_across * 8u;
+    let left4 = number % tiles_across * 8u;
     if top4 >= params.outputs4 { return; }
     let scale = loss_scale();
-    let d_col = min(top4 + id.lane % 8u, params.outputs4 - 1u);
-    let x_col = min(left4 + id.lane % 8u, params.inputs4 - 1u);
+    let d_col = min(top4 + lane % 8u, params.outputs4 - 1u);
+    let x_col = min(left4 + lane % 8u, params.inputs4 - 1u);
     var c00: coop_mat16x16<f32, C>; var c01: coop_mat16x16<f32, C>;
     var c10: coop_mat16x16<f32, C>; var c11: coop_mat16x16<f32, C>;
     for (var b = 0u; b < params.batch; b += 16u) {
-        for (var i = id.lane / 8u; i < 16u; i += 4u) {
+        for (var i = lane / 8u; i < 16u; i += 4u) {
             // Past the last sample dy counts as zero, so what x holds there does not matter.
             let sample = min(b + i, params.batch - 1u);
             let d = half(scale.x * dy[sample * params.outputs4 + d_col]);
             let v = select(vec4<f16>(0.0), d, b + i < params.batch);
             let u = half(x[sample * params.inputs4 + x_col]);
-            let at = i * 32u + id.lane % 8u * 4u;
+            let at = i * 32u + lane % 8u * 4u;
             ls[at] = v.x; ls[at + 1u] = v.y; ls[at + 2u] = v.z; ls[at + 3u] = v.w;
             rs[at] = u.x; rs[at + 1u] = u.y; rs[at + 2u] = u.z; rs[at + 3u] = u.w;
         }
@@ -247,7 +251,7 @@ var<workgroup> tile: array<f32, 1024>;   // 32×32 of the product
     coopStoreT(c10, &tile[512], 32u);
     coopStoreT(c11, &tile[528], 32u);
     workgroupBarrier();
-    for (var at = id.lane; at < 256u; at += 32u) {
+    for (var at = lane; at < 256u; at += 32u) {
         let sum = vec4<f32>(tile[4u * at], tile[4u * at + 1u], tile[4u * at + 2u], tile[4u * at + 3u]);
         store(top4 * 4u + at / 8u, left4 + at % 8u, sum * scale.y);
     }

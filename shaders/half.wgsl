@@ -11,11 +11,6 @@ struct Params {
     batch: u32, inputs4: u32, outputs: u32, outputs4: u32,
     mask_stride: u32, scale: f32, keep: f32, pad: u32,
 }
-struct Id {
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-}
 @group(0) @binding(0) var<uniform> now: Now;
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> x: array<vec4<f32>>;          // (B, I)
@@ -114,7 +109,7 @@ fn loss_scale() -> vec2<f32> {
 }
 
 // The number of a workgroup. The grid may be folded into two dimensions, so its last row can hold groups with nothing to do.
-fn number(id: Id) -> u32 { return id.group.x + id.group.y * id.groups.x; }
+fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
 
 // 32 rows of four vec4, a fifth as spacing: neighbouring rows then start in different memory banks.
 const ROW = 5u;
@@ -125,24 +120,26 @@ var<workgroup> ds: array<vec4<f16>, 128>;           // 16 samples of dy, 8 vec4 
 var<workgroup> xs: array<vec4<f16>, 128>;           // 16 samples of x, 8 vec4 each
 
 // y = act(x·wᵀ + b) ⊙ mask
-@compute @workgroup_size(64) fn linear_half(id: Id) {
+@compute @workgroup_size(64)
+fn linear_half(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+               @builtin(local_invocation_index) lane: u32) {
     let tiles_across = (params.outputs4 + 7u) / 8u;
-    let top = number(id) / tiles_across * 32u;
-    let left = number(id) % tiles_across * 32u;
+    let top = number(group, groups) / tiles_across * 32u;
+    let left = number(group, groups) % tiles_across * 32u;
     if top >= params.batch { return; }
-    let tx = id.lane % 8u;
-    let ty = id.lane / 8u;
+    let tx = lane % 8u;
+    let ty = lane / 8u;
     // Each invocation stages two vec4 of x and two of w: rows lane/4 and lane/4 + 16, vec4 lane%4.
-    let stage = id.lane / 4u * ROW + id.lane % 4u;
-    let x_a = min(top + id.lane / 4u, params.batch - 1u) * params.inputs4;
-    let x_b = min(top + id.lane / 4u + 16u, params.batch - 1u) * params.inputs4;
-    let w_a = min(left + id.lane / 4u, params.outputs - 1u) * params.inputs4;
-    let w_b = min(left + id.lane / 4u + 16u, params.outputs - 1u) * params.inputs4;
+    let stage = lane / 4u * ROW + lane % 4u;
+    let x_a = min(top + lane / 4u, params.batch - 1u) * params.inputs4;
+    let x_b = min(top + lane / 4u + 16u, params.batch - 1u) * params.inputs4;
+    let w_a = min(left + lane / 4u, params.outputs - 1u) * params.inputs4;
+    let w_b = min(left + lane / 4u + 16u, params.outputs - 1u) * params.inputs4;
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
     for (var k = 0u; k < params.inputs4; k += 4u) {
         // Past the end of a row x counts as zero, so what w holds there does not matter.
-        let kk = min(k + id.lane % 4u, params.inputs4 - 1u);
-        let inside = k + id.lane % 4u < params.inputs4;
+        let kk = min(k + lane % 4u, params.inputs4 - 1u);
+        let inside = k + lane % 4u < params.inputs4;
         left_rows[stage] = select(vec4<f16>(0.0), half(x[x_a + kk]), inside);
         left_rows[stage + 16u * ROW] = select(vec4<f16>(0.0), half(x[x_b + kk]), inside);
         w_rows[stage] = half(w[w_a + kk]);
@@ -169,27 +166,29 @@ var<workgroup> xs: array<vec4<f16>, 128>;           // 16 samples of x, 8 vec4 e
 }
 
 // dx = (dy·w) ⊙ act'(x) ⊙ mask
-@compute @workgroup_size(64) fn linear_dx_half(id: Id) {
+@compute @workgroup_size(64)
+fn linear_dx_half(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                  @builtin(local_invocation_index) lane: u32) {
     let tiles_across = (params.inputs4 + 7u) / 8u;
-    let top = number(id) / tiles_across * 32u;
-    let left4 = number(id) % tiles_across * 8u;
+    let top = number(group, groups) / tiles_across * 32u;
+    let left4 = number(group, groups) % tiles_across * 8u;
     if top >= params.batch { return; }
     let scale = loss_scale();
-    let tx = id.lane % 8u;
-    let ty = id.lane / 8u;
-    let stage = id.lane / 4u * ROW + id.lane % 4u;
-    let d_a = min(top + id.lane / 4u, params.batch - 1u) * params.outputs4;
-    let d_b = min(top + id.lane / 4u + 16u, params.batch - 1u) * params.outputs4;
+    let tx = lane % 8u;
+    let ty = lane / 8u;
+    let stage = lane / 4u * ROW + lane % 4u;
+    let d_a = min(top + lane / 4u, params.batch - 1u) * params.outputs4;
+    let d_b = min(top + lane / 4u + 16u, params.batch - 1u) * params.outputs4;
     let w_col = min(left4 + tx, params.inputs4 - 1u);
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
     for (var k = 0u; k < params.outputs4; k += 4u) {
         // Past the end of a row dy counts as zero, so what w holds there does not matter.
-        let kk = min(k + id.lane % 4u, params.outputs4 - 1u);
-        let inside = k + id.lane % 4u < params.outputs4;
+        let kk = min(k + lane % 4u, params.outputs4 - 1u);
+        let inside = k + lane % 4u < params.outputs4;
         left_rows[stage] = select(vec4<f16>(0.0), half(scale.x * dy[d_a + kk]), inside);
         left_rows[stage + 16u * ROW] = select(vec4<f16>(0.0), half(scale.x * dy[d_b + kk]), inside);
-        w_lines[id.lane] = half(w[min(k * 4u + ty, params.outputs - 1u) * params.inputs4 + w_col]);
-        w_lines[id.lane + 64u] = half(w[min(k * 4u + ty + 8u, params.outputs - 1u) * params.inputs4 + w_col]);
+        w_lines[lane] = half(w[min(k * 4u + ty, params.outputs - 1u) * params.inputs4 + w_col]);
+        w_lines[lane + 64u] = half(w[min(k * 4u + ty + 8u, params.outputs - 1u) * params.inputs4 + w_col]);
         workgroupBarrier();
         for (var j = 0u; j < 4u; j++) {
             let wj = j * 32u + tx;
@@ -212,14 +211,16 @@ var<workgroup> xs: array<vec4<f16>, 128>;           // 16 samples of x, 8 vec4 e
 }
 
 // dw = dyᵀ·x
-@compute @workgroup_size(64) fn linear_dw_half(id: Id) {
+@compute @workgroup_size(64)
+fn linear_dw_half(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                  @builtin(local_invocation_index) lane: u32) {
     let tiles_across = (params.inputs4 + 7u) / 8u;
-    let top4 = number(id) / tiles_across * 8u;
-    let left4 = number(id) % tiles_across * 8u;
+    let top4 = number(group, groups) / tiles_across * 8u;
+    let left4 = number(group, groups) % tiles_across * 8u;
     if top4 >= params.outputs4 { return; }
     let scale = loss_scale();
-    let tx = id.lane % 8u;
-    let ty = id.lane / 8u;
+    let tx = lane % 8u;
+    let ty = lane / 8u;
     let d_col = min(top4 + tx, params.outputs4 - 1u);
     let x_col = min(left4 + tx, params.inputs4 - 1u);
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
@@ -229,10 +230,10 @@ var<workgroup> xs: array<vec4<f16>, 128>;           // 16 samples of x, 8 vec4 e
         let b_b = min(b + ty + 8u, params.batch - 1u);
         let d_a = half(scale.x * dy[b_a * params.outputs4 + d_col]);
         let d_b = half(scale.x * dy[b_b * params.outputs4 + d_col]);
-        ds[id.lane] = select(vec4<f16>(0.0), d_a, b + ty < params.batch);
-        ds[id.lane + 64u] = select(vec4<f16>(0.0), d_b, b + ty + 8u < params.batch);
-        xs[id.lane] = half(x[b_a * params.inputs4 + x_col]);
-        xs[id.lane + 64u] = half(x[b_b * params.inputs4 + x_col]);
+        ds[lane] = select(vec4<f16>(0.0), d_a, b + ty < params.batch);
+        ds[lane + 64u] = select(vec4<f16>(0.0), d_b, b + ty + 8u < params.batch);
+        xs[lane] = half(x[b_a * params.inputs4 + x_col]);
+        xs[lane + 64u] = half(x[b_b * params.inputs4 + x_col]);
         workgroupBarrier();
         for (var j = 0u; j < 16u; j++) {
             let d = vec4<f32>(ds[j * 8u + ty]);

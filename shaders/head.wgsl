@@ -7,11 +7,6 @@ struct Now {
     lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
 }
 struct Params { batch: u32, inputs4: u32, classes: u32, classes4: u32, mask_stride: u32, scale: f32, keep: f32, smoothing: f32, }
-struct Id {
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-}
 @group(0) @binding(0) var<uniform> now: Now;
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> x: array<vec4<f32>>;               // (B, I)
@@ -53,7 +48,7 @@ fn finish(row: u32, col4: u32, product: vec4<f32>) {
 }
 
 // The number of a workgroup. The grid may be folded into two dimensions, so its last row can hold groups with nothing to do.
-fn number(id: Id) -> u32 { return id.group.x + id.group.y * id.groups.x; }
+fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
 
 var<workgroup> parts: array<f32, 256>;          // (sample, class, part of the sum)
 var<workgroup> logits: array<f32, 64>;          // (sample, class): z, then dlogits
@@ -94,41 +89,43 @@ fn bias(c: u32) -> f32 { return b[c / 4u][c % 4u]; }
 
 // One workgroup owns four samples: 4 samples × 16 classes × 4 parts of the sum for z, a sample an invocation for the softmax,
 // then all of them for dx.
-@compute @workgroup_size(256) fn head(id: Id) {
-    let group = number(id);
+@compute @workgroup_size(256)
+fn head(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32) {
+    let group = number(id, groups);
     let count = (params.batch + 3u) / 4u;
     if group >= count { return; }
 
     // Rows and classes outside repeat the last one inside; what they give is not stored.
-    let x_row = min(group * 4u + id.lane / 64u, params.batch - 1u) * params.inputs4;
-    let w_row = min(id.lane / 4u % 16u, params.classes - 1u) * params.inputs4;
+    let x_row = min(group * 4u + lane / 64u, params.batch - 1u) * params.inputs4;
+    let w_row = min(lane / 4u % 16u, params.classes - 1u) * params.inputs4;
     var sum = vec4<f32>(0.0);
-    for (var k = id.lane % 4u; k < params.inputs4; k += 4u) { sum += x[x_row + k] * w[w_row + k]; }
-    parts[id.lane] = sum.x + sum.y + sum.z + sum.w;
+    for (var k = lane % 4u; k < params.inputs4; k += 4u) { sum += x[x_row + k] * w[w_row + k]; }
+    parts[lane] = sum.x + sum.y + sum.z + sum.w;
     workgroupBarrier();
-    if id.lane < 64u {
-        let c = id.lane % 16u;
-        let z = parts[id.lane * 4u] + parts[id.lane * 4u + 1u] + parts[id.lane * 4u + 2u] + parts[id.lane * 4u + 3u];
+    if lane < 64u {
+        let c = lane % 16u;
+        let z = parts[lane * 4u] + parts[lane * 4u + 1u] + parts[lane * 4u + 2u] + parts[lane * 4u + 3u];
         // What lies past the last class is padding, and zero.
-        logits[id.lane] = select(0.0, z + bias(min(c, params.classes - 1u)), c < params.classes);
+        logits[lane] = select(0.0, z + bias(min(c, params.classes - 1u)), c < params.classes);
     }
     workgroupBarrier();
-    if id.lane < 4u {
-        let at = group * 4u + id.lane;
+    if lane < 4u {
+        let at = group * 4u + lane;
         if at < min(now.rows, params.batch) {
-            scores[id.lane] = softmax_sample(id.lane, t[at]);
+            scores[lane] = softmax_sample(lane, t[at]);
         } else {
-            scores[id.lane] = vec4<f32>(0.0);
-            for (var c = 0u; c < params.classes; c++) { logits[id.lane * 16u + c] = 0.0; }
+            scores[lane] = vec4<f32>(0.0);
+            for (var c = 0u; c < params.classes; c++) { logits[lane * 16u + c] = 0.0; }
         }
     }
     workgroupBarrier();
-    if id.lane == 0u { record[now.slot * count + group] = scores[0] + scores[1] + scores[2] + scores[3]; }
+    if lane == 0u { record[now.slot * count + group] = scores[0] + scores[1] + scores[2] + scores[3]; }
     let inside = min(4u, params.batch - group * 4u);
-    if id.lane < inside * params.classes4 {
-        dlogits[group * 4u * params.classes4 + id.lane] = four(id.lane / params.classes4, id.lane % params.classes4);
+    if lane < inside * params.classes4 {
+        dlogits[group * 4u * params.classes4 + lane] = four(lane / params.classes4, lane % params.classes4);
     }
-    for (var at = id.lane; at < inside * params.inputs4; at += 256u) {
+    for (var at = lane; at < inside * params.inputs4; at += 256u) {
         let sample = at / params.inputs4;
         let col4 = at % params.inputs4;
         var product = vec4<f32>(0.0);
@@ -199,8 +196,10 @@ fn classes(q: u32, k: u32) -> mat4x4<f32> {
 }
 
 // For software adapters: one invocation keeps four samples and all their classes in registers.
-@compute @workgroup_size(8) fn head_regs(id: Id) {
-    let group = number(id) * 8u + id.lane;
+@compute @workgroup_size(8)
+fn head_regs(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+             @builtin(local_invocation_index) lane: u32) {
+    let group = number(id, groups) * 8u + lane;
     let count = (params.batch + 3u) / 4u;
     if group >= count { return; }
     let row = group * 4u;

@@ -5,11 +5,6 @@ struct Params {
     batch: u32, inputs4: u32, outputs: u32, outputs4: u32,
     mask_stride: u32, scale: f32, keep: f32, pad: u32,
 }
-struct Id {
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-}
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> x: array<vec4<f32>>;          // (B, I)
 @group(1) @binding(2) var<storage, read> w: array<vec4<f32>>;          // (O, I)
@@ -60,11 +55,13 @@ fn finish4(row: u32, col4: u32, s0: vec4<f32>, s1: vec4<f32>, s2: vec4<f32>, s3:
 }
 
 // The number of a workgroup. The grid may be folded into two dimensions, so its last row can hold groups with nothing to do.
-fn number(id: Id) -> u32 { return id.group.x + id.group.y * id.groups.x; }
+fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
 
 // The plain form: one invocation makes four neighbouring outputs of one sample, straight from memory.
-@compute @workgroup_size(64) fn linear(id: Id) {
-    let at = number(id) * 64u + id.lane;
+@compute @workgroup_size(64)
+fn linear(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+          @builtin(local_invocation_index) lane: u32) {
+    let at = number(group, groups) * 64u + lane;
     if at >= params.batch * params.outputs4 { return; }
     let row = at / params.outputs4;
     let col4 = at % params.outputs4;
@@ -84,24 +81,26 @@ var<workgroup> ws: array<vec4<f32>, 160>;
 
 // For GPUs: a workgroup of 64 makes a 32×32 tile of y; 16 columns of x and w at a time are staged in workgroup memory, and
 // each invocation keeps 4×4 outputs in registers.
-@compute @workgroup_size(64) fn linear_tiled(id: Id) {
+@compute @workgroup_size(64)
+fn linear_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                @builtin(local_invocation_index) lane: u32) {
     let tiles_across = (params.outputs4 + 7u) / 8u;
-    let top = number(id) / tiles_across * 32u;
-    let left = number(id) % tiles_across * 32u;
+    let top = number(group, groups) / tiles_across * 32u;
+    let left = number(group, groups) % tiles_across * 32u;
     if top >= params.batch { return; }
-    let tx = id.lane % 8u;
-    let ty = id.lane / 8u;
+    let tx = lane % 8u;
+    let ty = lane / 8u;
     // Each invocation stages two vec4 of x and two of w: rows lane/4 and lane/4 + 16, vec4 lane%4.
-    let stage = id.lane / 4u * ROW + id.lane % 4u;
-    let x_a = min(top + id.lane / 4u, params.batch - 1u) * params.inputs4;
-    let x_b = min(top + id.lane / 4u + 16u, params.batch - 1u) * params.inputs4;
-    let w_a = min(left + id.lane / 4u, params.outputs - 1u) * params.inputs4;
-    let w_b = min(left + id.lane / 4u + 16u, params.outputs - 1u) * params.inputs4;
+    let stage = lane / 4u * ROW + lane % 4u;
+    let x_a = min(top + lane / 4u, params.batch - 1u) * params.inputs4;
+    let x_b = min(top + lane / 4u + 16u, params.batch - 1u) * params.inputs4;
+    let w_a = min(left + lane / 4u, params.outputs - 1u) * params.inputs4;
+    let w_b = min(left + lane / 4u + 16u, params.outputs - 1u) * params.inputs4;
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
     for (var k = 0u; k < params.inputs4; k += 4u) {
         // Past the end of a row x counts as zero, so what w holds there does not matter.
-        let kk = min(k + id.lane % 4u, params.inputs4 - 1u);
-        let inside = k + id.lane % 4u < params.inputs4;
+        let kk = min(k + lane % 4u, params.inputs4 - 1u);
+        let inside = k + lane % 4u < params.inputs4;
         xs[stage] = select(vec4<f32>(0.0), x[x_a + kk], inside);
         xs[stage + 16u * ROW] = select(vec4<f32>(0.0), x[x_b + kk], inside);
         ws[stage] = w[w_a + kk];
@@ -131,25 +130,27 @@ var<workgroup> ws_wide: array<vec4<f32>, 288>;   // 16 columns of w, 64 rows eac
 
 // For GPUs and large products: a workgroup of 128 makes a 64×64 tile of y, each invocation 8×4 of it in registers. 16
 // columns of x and w at a time lie in workgroup memory, transposed: a vec4 there holds four rows.
-@compute @workgroup_size(128) fn linear_wide(id: Id) {
+@compute @workgroup_size(128)
+fn linear_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+               @builtin(local_invocation_index) lane: u32) {
     let tiles_across = (params.outputs4 + 15u) / 16u;
-    let top = number(id) / tiles_across * 64u;
-    let left = number(id) % tiles_across * 64u;
+    let top = number(group, groups) / tiles_across * 64u;
+    let left = number(group, groups) % tiles_across * 64u;
     if top >= params.batch { return; }
     // Half of the invocations stage x, the others w; each a block of 4×4, which takes its row and its vec4 of columns.
-    let row4 = id.lane / 4u % 16u * 4u + vec4<u32>(0u, 1u, 2u, 3u);
+    let row4 = lane / 4u % 16u * 4u + vec4<u32>(0u, 1u, 2u, 3u);
     let rx = min(top + row4, vec4<u32>(params.batch - 1u)) * params.inputs4;
     let rw = min(left + row4, vec4<u32>(params.outputs - 1u)) * params.inputs4;
-    let stage = id.lane % 4u * COL + id.lane / 4u % 16u;
-    let tx = id.lane % 16u;
-    let ty = id.lane / 16u;
+    let stage = lane % 4u * COL + lane / 4u % 16u;
+    let tx = lane % 16u;
+    let ty = lane / 16u;
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
     var s4 = vec4<f32>(); var s5 = vec4<f32>(); var s6 = vec4<f32>(); var s7 = vec4<f32>();
     for (var k = 0u; k < params.inputs4; k += 4u) {
-        let kk = min(k + id.lane % 4u, params.inputs4 - 1u);
-        if id.lane < 64u {
+        let kk = min(k + lane % 4u, params.inputs4 - 1u);
+        if lane < 64u {
             // Past the end of a row x counts as zero, so what w holds there does not matter.
-            let inside = f32(k + id.lane % 4u < params.inputs4);
+            let inside = f32(k + lane % 4u < params.inputs4);
             let m = inside * transpose(mat4x4<f32>(x[rx.x + kk], x[rx.y + kk], x[rx.z + kk], x[rx.w + kk]));
             xs_wide[stage] = m[0]; xs_wide[stage + 4u * COL] = m[1];
             xs_wide[stage + 8u * COL] = m[2]; xs_wide[stage + 12u * COL] = m[3];
@@ -181,9 +182,11 @@ fn rows_at(row: u32, rows: u32) -> vec4<u32> {
 
 // For software adapters: one invocation keeps a 16×16 tile of y, as matrices c of row block and column block, and reads x and
 // w straight from memory, 16 vec4 each for 1024 multiply-adds. No workgroup memory: barriers and loads cost most there.
-@compute @workgroup_size(16) fn linear_regs(id: Id) {
+@compute @workgroup_size(16)
+fn linear_regs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+               @builtin(local_invocation_index) lane: u32) {
     let tiles_across = (params.outputs4 + 3u) / 4u;
-    let at = number(id) * 16u + id.lane;
+    let at = number(group, groups) * 16u + lane;
     let row = at / tiles_across * 16u;
     let col4 = at % tiles_across * 4u;
     if row >= params.batch { return; }
@@ -225,15 +228,17 @@ var<workgroup> parts: array<vec4<f32>, 1024>;   // 16 shares of a tile of 16 row
 
 // For GPUs, small outputs and long sums: a workgroup of 256 makes a 16×16 tile of y. The inputs are cut into 16 shares, each
 // summed by 16 invocations of 4×4 outputs; the shares are added up in workgroup memory.
-@compute @workgroup_size(256) fn linear_split(id: Id) {
+@compute @workgroup_size(256)
+fn linear_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                @builtin(local_invocation_index) lane: u32) {
     let tiles_across = (params.outputs4 + 3u) / 4u;
-    let top = number(id) / tiles_across * 16u;
-    let left = number(id) % tiles_across * 16u;
+    let top = number(group, groups) / tiles_across * 16u;
+    let left = number(group, groups) % tiles_across * 16u;
     if top >= params.batch { return; }
     // Neighbours have neighbouring shares: together they read whole lines of memory.
-    let share = id.lane % 16u;
-    let tx = id.lane / 16u % 4u;
-    let ty = id.lane / 64u;
+    let share = lane % 16u;
+    let tx = lane / 16u % 4u;
+    let ty = lane / 64u;
     // Rows outside repeat the last one inside; what they give is not stored.
     let r = min(top + ty * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.inputs4;
     let o = min(left + tx * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs - 1u)) * params.inputs4;
@@ -245,9 +250,9 @@ var<workgroup> parts: array<vec4<f32>, 1024>;   // 16 shares of a tile of 16 row
     let part = share * 64u + ty * 16u + tx;
     parts[part] = s0; parts[part + 4u] = s1; parts[part + 8u] = s2; parts[part + 12u] = s3;
     workgroupBarrier();
-    if id.lane >= 64u { return; }
+    if lane >= 64u { return; }
     // One vec4 of the tile each, its shares always in the same order.
-    var sum = parts[id.lane];
-    for (var i = 1u; i < 16u; i++) { sum += parts[i * 64u + id.lane]; }
-    finish(top + id.lane / 4u, left / 4u + id.lane % 4u, sum);
+    var sum = parts[lane];
+    for (var i = 1u; i < 16u; i++) { sum += parts[i * 64u + lane]; }
+    finish(top + lane / 4u, left / 4u + lane % 4u, sum);
 }

@@ -5,11 +5,6 @@ struct Params {
     batch: u32, inputs4: u32, outputs: u32, outputs4: u32,
     mask_stride: u32, scale: f32, keep: f32, pad: u32,
 }
-struct Id {
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-}
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> x: array<vec4<f32>>;          // (B, I)
 @group(1) @binding(2) var<storage, read> w: array<vec4<f32>>;          // (O, I)
@@ -55,11 +50,13 @@ fn finish4(row: u32, col4: u32, s0: vec4<f32>, s1: vec4<f32>, s2: vec4<f32>, s3:
 }
 
 // The number of a workgroup. The grid may be folded into two dimensions, so its last row can hold groups with nothing to do.
-fn number(id: Id) -> u32 { return id.group.x + id.group.y * id.groups.x; }
+fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
 
 // The plain form: one invocation makes four neighbouring values of one sample.
-@compute @workgroup_size(64) fn linear_dx(id: Id) {
-    let at = number(id) * 64u + id.lane;
+@compute @workgroup_size(64)
+fn linear_dx(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+             @builtin(local_invocation_index) lane: u32) {
+    let at = number(group, groups) * 64u + lane;
     if at >= params.batch * params.inputs4 { return; }
     let row = at / params.inputs4;
     let col4 = at % params.inputs4;
@@ -78,26 +75,28 @@ var<workgroup> ds: array<vec4<f32>, 160>;   // 32 rows of dy, 4 vec4 each
 var<workgroup> ws: array<vec4<f32>, 128>;   // 16 rows of w, 8 vec4 each
 
 // A workgroup of 64 makes a 32×32 tile of dx, staging 16 columns of dy and 16 rows of w at a time.
-@compute @workgroup_size(64) fn linear_dx_tiled(id: Id) {
+@compute @workgroup_size(64)
+fn linear_dx_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                   @builtin(local_invocation_index) lane: u32) {
     let tiles_across = (params.inputs4 + 7u) / 8u;
-    let top = number(id) / tiles_across * 32u;
-    let left4 = number(id) % tiles_across * 8u;
+    let top = number(group, groups) / tiles_across * 32u;
+    let left4 = number(group, groups) % tiles_across * 8u;
     if top >= params.batch { return; }
-    let tx = id.lane % 8u;
-    let ty = id.lane / 8u;
-    let stage = id.lane / 4u * ROW + id.lane % 4u;
-    let d_a = min(top + id.lane / 4u, params.batch - 1u) * params.outputs4;
-    let d_b = min(top + id.lane / 4u + 16u, params.batch - 1u) * params.outputs4;
+    let tx = lane % 8u;
+    let ty = lane / 8u;
+    let stage = lane / 4u * ROW + lane % 4u;
+    let d_a = min(top + lane / 4u, params.batch - 1u) * params.outputs4;
+    let d_b = min(top + lane / 4u + 16u, params.batch - 1u) * params.outputs4;
     let w_col = min(left4 + tx, params.inputs4 - 1u);
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
     for (var k = 0u; k < params.outputs4; k += 4u) {
         // Past the end of a row dy counts as zero, so what w holds there does not matter.
-        let kk = min(k + id.lane % 4u, params.outputs4 - 1u);
-        let inside = k + id.lane % 4u < params.outputs4;
+        let kk = min(k + lane % 4u, params.outputs4 - 1u);
+        let inside = k + lane % 4u < params.outputs4;
         ds[stage] = select(vec4<f32>(0.0), dy[d_a + kk], inside);
         ds[stage + 16u * ROW] = select(vec4<f32>(0.0), dy[d_b + kk], inside);
-        ws[id.lane] = w[min(k * 4u + ty, params.outputs - 1u) * params.inputs4 + w_col];
-        ws[id.lane + 64u] = w[min(k * 4u + ty + 8u, params.outputs - 1u) * params.inputs4 + w_col];
+        ws[lane] = w[min(k * 4u + ty, params.outputs - 1u) * params.inputs4 + w_col];
+        ws[lane + 64u] = w[min(k * 4u + ty + 8u, params.outputs - 1u) * params.inputs4 + w_col];
         workgroupBarrier();
         for (var j = 0u; j < 4u; j++) {
             let wj = j * 32u + tx;
@@ -122,25 +121,27 @@ var<workgroup> ds_wide: array<vec4<f32>, 288>;   // 16 columns of dy, 64 rows ea
 var<workgroup> ws_wide: array<vec4<f32>, 288>;   // 16 rows of w, 16 vec4 each
 
 // A 64×64 tile of dx by a workgroup of 128. Of dy and w, 16 columns and rows at a time lie in workgroup memory, dy transposed.
-@compute @workgroup_size(128) fn linear_dx_wide(id: Id) {
+@compute @workgroup_size(128)
+fn linear_dx_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                  @builtin(local_invocation_index) lane: u32) {
     let tiles_across = (params.inputs4 + 15u) / 16u;
-    let top = number(id) / tiles_across * 64u;
-    let left4 = number(id) % tiles_across * 16u;
+    let top = number(group, groups) / tiles_across * 64u;
+    let left4 = number(group, groups) % tiles_across * 16u;
     if top >= params.batch { return; }
     // Half of the invocations stage dy, each a block of 4×4 that it transposes; the others stage w, each four vec4.
-    let row4 = id.lane / 4u % 16u * 4u + vec4<u32>(0u, 1u, 2u, 3u);
+    let row4 = lane / 4u % 16u * 4u + vec4<u32>(0u, 1u, 2u, 3u);
     let rd = min(top + row4, vec4<u32>(params.batch - 1u)) * params.outputs4;
-    let stage = id.lane % 4u * WIDE_ROW + id.lane / 4u % 16u;
-    let tx = id.lane % 16u;
-    let ty = id.lane / 16u;
+    let stage = lane % 4u * WIDE_ROW + lane / 4u % 16u;
+    let tx = lane % 16u;
+    let ty = lane / 16u;
     let w_col = min(left4 + tx, params.inputs4 - 1u);
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
     var s4 = vec4<f32>(); var s5 = vec4<f32>(); var s6 = vec4<f32>(); var s7 = vec4<f32>();
     for (var k = 0u; k < params.outputs4; k += 4u) {
-        if id.lane < 64u {
+        if lane < 64u {
             // Past the end of a row dy counts as zero, so what w holds there does not matter.
-            let kk = min(k + id.lane % 4u, params.outputs4 - 1u);
-            let inside = f32(k + id.lane % 4u < params.outputs4);
+            let kk = min(k + lane % 4u, params.outputs4 - 1u);
+            let inside = f32(k + lane % 4u < params.outputs4);
             let m = inside * transpose(mat4x4<f32>(dy[rd.x + kk], dy[rd.y + kk], dy[rd.z + kk], dy[rd.w + kk]));
             ds_wide[stage] = m[0]; ds_wide[stage + 4u * WIDE_ROW] = m[1];
             ds_wide[stage + 8u * WIDE_ROW] = m[2]; ds_wide[stage + 12u * WIDE_ROW] = m[3];
@@ -167,9 +168,11 @@ var<workgroup> ws_wide: array<vec4<f32>, 288>;   // 16 rows of w, 16 vec4 each
 }
 
 // A 16×16 tile of dx in registers.
-@compute @workgroup_size(16) fn linear_dx_regs(id: Id) {
+@compute @workgroup_size(16)
+fn linear_dx_regs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                  @builtin(local_invocation_index) lane: u32) {
     let tiles_across = (params.inputs4 + 3u) / 4u;
-    let at = number(id) * 16u + id.lane;
+    let at = number(group, groups) * 16u + lane;
     let row = at / tiles_across * 16u;
     let col4 = at % tiles_across * 4u;
     if row >= params.batch { return; }
@@ -209,14 +212,16 @@ var<workgroup> ws_wide: array<vec4<f32>, 288>;   // 16 rows of w, 16 vec4 each
 var<workgroup> parts: array<vec4<f32>, 1024>;   // 16 shares of a tile of 16 rows, 4 vec4 each
 
 // A 16×16 tile of dx by a workgroup of 256, in 16 shares of the sum.
-@compute @workgroup_size(256) fn linear_dx_split(id: Id) {
+@compute @workgroup_size(256)
+fn linear_dx_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                   @builtin(local_invocation_index) lane: u32) {
     let tiles_across = (params.inputs4 + 3u) / 4u;
-    let top = number(id) / tiles_across * 16u;
-    let left4 = number(id) % tiles_across * 4u;
+    let top = number(group, groups) / tiles_across * 16u;
+    let left4 = number(group, groups) % tiles_across * 4u;
     if top >= params.batch { return; }
-    let tx = id.lane % 4u;
-    let ty = id.lane / 4u % 4u;
-    let share = id.lane / 16u;
+    let tx = lane % 4u;
+    let ty = lane / 4u % 4u;
+    let share = lane / 16u;
     // Rows and columns outside repeat the last one inside; what they give is not stored.
     let r = min(top + ty * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.outputs4;
     let w_col = min(left4 + tx, params.inputs4 - 1u);
@@ -230,9 +235,9 @@ var<workgroup> parts: array<vec4<f32>, 1024>;   // 16 shares of a tile of 16 row
     let part = share * 64u + ty * 16u + tx;
     parts[part] = s0; parts[part + 4u] = s1; parts[part + 8u] = s2; parts[part + 12u] = s3;
     workgroupBarrier();
-    if id.lane >= 64u { return; }
+    if lane >= 64u { return; }
     // One vec4 of the tile each, its shares always in the same order.
-    var sum = parts[id.lane];
-    for (var i = 1u; i < 16u; i++) { sum += parts[i * 64u + id.lane]; }
-    finish(top + id.lane / 4u, left4 + id.lane % 4u, sum);
+    var sum = parts[lane];
+    for (var i = 1u; i < 16u; i++) { sum += parts[i * 64u + lane]; }
+    finish(top + lane / 4u, left4 + lane % 4u, sum);
 }

@@ -11,11 +11,6 @@ struct Now {
 }
 // memory: of the squares, β₂ of Adam and ρ of RMSprop.
 struct Params { batch: u32, inputs4: u32, outputs: u32, outputs4: u32, l2: f32, memory: f32, epsilon: f32, pad: u32, }
-struct Id {
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-}
 @group(0) @binding(0) var<uniform> now: Now;
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> x: array<vec4<f32>>;                  // (B, I)
@@ -169,16 +164,16 @@ var<workgroup> xs_wide: array<vec4<f32>, 256>;   // 16 samples of x, 16 vec4 eac
 var<workgroup> parts: array<vec4<f32>, 1024>;    // 16 shares of a tile of 16 rows, 4 vec4 each
 
 // The number of a workgroup. The grid may be folded into two dimensions, so its last row can hold groups with nothing to do.
-fn number(id: Id) -> u32 { return id.group.x + id.group.y * id.groups.x; }
+fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
 
 // For GPUs: a workgroup of 64 makes 32×32 values, staging 16 samples of dy and x at a time in workgroup memory; 4×4 values
 // in each invocation's registers.
-fn tiled(id: Id) -> Tile {
+fn tiled(number: u32, lane: u32) -> Tile {
     let tiles_across = (params.inputs4 + 7u) / 8u;
-    let top4 = number(id) / tiles_across * 8u;
-    let left4 = number(id) % tiles_across * 8u;
-    let tx = id.lane % 8u;
-    let ty = id.lane / 8u;
+    let top4 = number / tiles_across * 8u;
+    let left4 = number % tiles_across * 8u;
+    let tx = lane % 8u;
+    let ty = lane / 8u;
     var tile = Tile((top4 + ty) * 4u, left4 + tx, mat4x4<f32>(), vec4<f32>());
     if top4 >= params.outputs4 { return tile; }
     let d_col = min(top4 + tx, params.outputs4 - 1u);
@@ -189,10 +184,10 @@ fn tiled(id: Id) -> Tile {
         // Past the last sample dy counts as zero, so what x holds there does not matter.
         let b_a = min(b + ty, params.batch - 1u);
         let b_b = min(b + ty + 8u, params.batch - 1u);
-        ds[id.lane] = select(vec4<f32>(0.0), dy[b_a * params.outputs4 + d_col], b + ty < params.batch);
-        ds[id.lane + 64u] = select(vec4<f32>(0.0), dy[b_b * params.outputs4 + d_col], b + ty + 8u < params.batch);
-        xs[id.lane] = x[b_a * params.inputs4 + x_col];
-        xs[id.lane + 64u] = x[b_b * params.inputs4 + x_col];
+        ds[lane] = select(vec4<f32>(0.0), dy[b_a * params.outputs4 + d_col], b + ty < params.batch);
+        ds[lane + 64u] = select(vec4<f32>(0.0), dy[b_b * params.outputs4 + d_col], b + ty + 8u < params.batch);
+        xs[lane] = x[b_a * params.inputs4 + x_col];
+        xs[lane + 64u] = x[b_b * params.inputs4 + x_col];
         workgroupBarrier();
         for (var j = 0u; j < 16u; j++) {
             let d = ds[j * 8u + ty];
@@ -209,12 +204,12 @@ fn tiled(id: Id) -> Tile {
 
 // For GPUs and large products: a workgroup of 128 makes 64×64 values, two tiles in each invocation's registers.
 struct Pair { a: Tile, b: Tile, }
-fn wide(id: Id) -> Pair {
+fn wide(number: u32, lane: u32) -> Pair {
     let tiles_across = (params.inputs4 + 15u) / 16u;
-    let top4 = number(id) / tiles_across * 16u;
-    let left4 = number(id) % tiles_across * 16u;
-    let tx = id.lane % 16u;
-    let ty = id.lane / 16u;
+    let top4 = number / tiles_across * 16u;
+    let left4 = number % tiles_across * 16u;
+    let tx = lane % 16u;
+    let ty = lane / 16u;
     let row = (top4 + 2u * ty) * 4u;
     var pair: Pair;
     pair.a.row = row; pair.a.col4 = left4 + tx;
@@ -229,10 +224,10 @@ fn wide(id: Id) -> Pair {
         // Past the last sample dy counts as zero, so what x holds there does not matter.
         let b_a = min(b + ty, params.batch - 1u);
         let b_b = min(b + ty + 8u, params.batch - 1u);
-        ds_wide[id.lane] = select(vec4<f32>(0.0), dy[b_a * params.outputs4 + d_col], b + ty < params.batch);
-        ds_wide[id.lane + 128u] = select(vec4<f32>(0.0), dy[b_b * params.outputs4 + d_col], b + ty + 8u < params.batch);
-        xs_wide[id.lane] = x[b_a * params.inputs4 + x_col];
-        xs_wide[id.lane + 128u] = x[b_b * params.inputs4 + x_col];
+        ds_wide[lane] = select(vec4<f32>(0.0), dy[b_a * params.outputs4 + d_col], b + ty < params.batch);
+        ds_wide[lane + 128u] = select(vec4<f32>(0.0), dy[b_b * params.outputs4 + d_col], b + ty + 8u < params.batch);
+        xs_wide[lane] = x[b_a * params.inputs4 + x_col];
+        xs_wide[lane + 128u] = x[b_b * params.inputs4 + x_col];
         workgroupBarrier();
         for (var j = 0u; j < 256u; j += 16u) {
             let da = ds_wide[j + 2u * ty];
@@ -261,9 +256,9 @@ fn turn(d: mat4x4<f32>, counts: vec4<f32>) -> mat4x4<f32> {
     return mat4x4<f32>(t[0] * counts, t[1] * counts, t[2] * counts, t[3] * counts);
 }
 
-fn regs(id: Id, block: ptr<function, Block>) {
+fn regs(number: u32, lane: u32, block: ptr<function, Block>) {
     let tiles_across = (params.inputs4 + 3u) / 4u;
-    let at = number(id) * 16u + id.lane;
+    let at = number * 16u + lane;
     let row4 = at / tiles_across * 4u;
     let col4 = at % tiles_across * 4u;
     (*block).row4 = row4;
@@ -306,51 +301,98 @@ fn regs(id: Id, block: ptr<function, Block>) {
 fn row_of(i: u32, row4: u32) -> u32 { return row4 * 4u + i / 16u * 4u + i % 4u; }
 fn col4_of(i: u32, col4: u32) -> u32 { return col4 + i / 4u % 4u; }
 
-@compute @workgroup_size(64) fn linear_dw_tiled(id: Id) { store_tile(tiled(id)); }
-@compute @workgroup_size(64) fn update_sgd_tiled(id: Id) { sgd_tile(tiled(id)); }
-@compute @workgroup_size(64) fn update_momentum_tiled(id: Id) { momentum_tile(tiled(id)); }
-@compute @workgroup_size(64) fn update_adam_tiled(id: Id) { adam_tile(tiled(id)); }
-@compute @workgroup_size(64) fn update_rmsprop_tiled(id: Id) { rmsprop_tile(tiled(id)); }
+@compute @workgroup_size(64)
+fn linear_dw_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                   @builtin(local_invocation_index) lane: u32) { store_tile(tiled(number(group, groups), lane)); }
+@compute @workgroup_size(64)
+fn update_sgd_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                    @builtin(local_invocation_index) lane: u32) { sgd_tile(tiled(number(group, groups), lane)); }
+@compute @workgroup_size(64)
+fn update_momentum_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                         @builtin(local_invocation_index) lane: u32) { momentum_tile(tiled(number(group, groups), lane)); }
+@compute @workgroup_size(64)
+fn update_adam_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                     @builtin(local_invocation_index) lane: u32) { adam_tile(tiled(number(group, groups), lane)); }
+@compute @workgroup_size(64)
+fn update_rmsprop_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                        @builtin(local_invocation_index) lane: u32) { rmsprop_tile(tiled(number(group, groups), lane)); }
 
-@compute @workgroup_size(128) fn linear_dw_wide(id: Id) { let t = wide(id); store_tile(t.a); store_tile(t.b); }
-@compute @workgroup_size(128) fn update_sgd_wide(id: Id) { let t = wide(id); sgd_tile(t.a); sgd_tile(t.b); }
-@compute @workgroup_size(128) fn update_momentum_wide(id: Id) { let t = wide(id); momentum_tile(t.a); momentum_tile(t.b); }
-@compute @workgroup_size(128) fn update_adam_wide(id: Id) { let t = wide(id); adam_tile(t.a); adam_tile(t.b); }
-@compute @workgroup_size(128) fn update_rmsprop_wide(id: Id) { let t = wide(id); rmsprop_tile(t.a); rmsprop_tile(t.b); }
+@compute @workgroup_size(128)
+fn linear_dw_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                  @builtin(local_invocation_index) lane: u32) {
+    let t = wide(number(group, groups), lane);
+    store_tile(t.a); store_tile(t.b);
+}
+@compute @workgroup_size(128)
+fn update_sgd_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                   @builtin(local_invocation_index) lane: u32) {
+    let t = wide(number(group, groups), lane);
+    sgd_tile(t.a); sgd_tile(t.b);
+}
+@compute @workgroup_size(128)
+fn update_momentum_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                        @builtin(local_invocation_index) lane: u32) {
+    let t = wide(number(group, groups), lane);
+    momentum_tile(t.a); momentum_tile(t.b);
+}
+@compute @workgroup_size(128)
+fn update_adam_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                    @builtin(local_invocation_index) lane: u32) {
+    let t = wide(number(group, groups), lane);
+    adam_tile(t.a); adam_tile(t.b);
+}
+@compute @workgroup_size(128)
+fn update_rmsprop_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                       @builtin(local_invocation_index) lane: u32) {
+    let t = wide(number(group, groups), lane);
+    rmsprop_tile(t.a); rmsprop_tile(t.b);
+}
 
-@compute @workgroup_size(16) fn linear_dw_regs(id: Id) {
+@compute @workgroup_size(16)
+fn linear_dw_regs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                  @builtin(local_invocation_index) lane: u32) {
     var c: Block;
-    regs(id, &c);
+    regs(number(group, groups), lane, &c);
     for (var i = 0u; i < 64u; i++) { store(row_of(i, c.row4), col4_of(i, c.col4), c.dw[i / 4u][i % 4u]); }
 }
-@compute @workgroup_size(16) fn update_sgd_regs(id: Id) {
+@compute @workgroup_size(16)
+fn update_sgd_regs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                   @builtin(local_invocation_index) lane: u32) {
     var c: Block;
-    regs(id, &c);
+    regs(number(group, groups), lane, &c);
     for (var i = 0u; i < 64u; i++) { sgd_w(row_of(i, c.row4), col4_of(i, c.col4), c.dw[i / 4u][i % 4u]); }
     for (var i = 0u; i < 4u && c.col4 == 0u; i++) { sgd_b(c.row4 + i, c.db[i]); }
 }
-@compute @workgroup_size(16) fn update_momentum_regs(id: Id) {
+@compute @workgroup_size(16)
+fn update_momentum_regs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                        @builtin(local_invocation_index) lane: u32) {
     var c: Block;
-    regs(id, &c);
+    regs(number(group, groups), lane, &c);
     for (var i = 0u; i < 64u; i++) { momentum_w(row_of(i, c.row4), col4_of(i, c.col4), c.dw[i / 4u][i % 4u]); }
     for (var i = 0u; i < 4u && c.col4 == 0u; i++) { momentum_b(c.row4 + i, c.db[i]); }
 }
-@compute @workgroup_size(16) fn update_adam_regs(id: Id) {
+@compute @workgroup_size(16)
+fn update_adam_regs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                    @builtin(local_invocation_index) lane: u32) {
     var c: Block;
-    regs(id, &c);
+    regs(number(group, groups), lane, &c);
     for (var i = 0u; i < 64u; i++) { adam_w(row_of(i, c.row4), col4_of(i, c.col4), c.dw[i / 4u][i % 4u]); }
     for (var i = 0u; i < 4u && c.col4 == 0u; i++) { adam_b(c.row4 + i, c.db[i]); }
 }
-@compute @workgroup_size(16) fn update_rmsprop_regs(id: Id) {
+@compute @workgroup_size(16)
+fn update_rmsprop_regs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                       @builtin(local_invocation_index) lane: u32) {
     var c: Block;
-    regs(id, &c);
+    regs(number(group, groups), lane, &c);
     for (var i = 0u; i < 64u; i++) { rmsprop_w(row_of(i, c.row4), col4_of(i, c.col4), c.dw[i / 4u][i % 4u]); }
     for (var i = 0u; i < 4u && c.col4 == 0u; i++) { rmsprop_b(c.row4 + i, c.db[i]); }
 }
 
 // The plain form: one invocation makes a tile, summing over the batch in order.
-@compute @workgroup_size(64) fn linear_dw(id: Id) {
-    let at = number(id) * 64u + id.lane;
+@compute @workgroup_size(64)
+fn linear_dw(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+             @builtin(local_invocation_index) lane: u32) {
+    let at = number(group, groups) * 64u + lane;
     let row4 = at / params.inputs4;
     let col4 = at % params.inputs4;
     if row4 >= params.outputs4 { return; }
@@ -364,14 +406,16 @@ fn col4_of(i: u32, col4: u32) -> u32 { return col4 + i / 4u % 4u; }
 }
 
 // For GPUs, small outputs and long sums: 16×16 values by a workgroup of 256, in 16 shares of the batch, see linear_split.
-@compute @workgroup_size(256) fn linear_dw_split(id: Id) {
+@compute @workgroup_size(256)
+fn linear_dw_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                   @builtin(local_invocation_index) lane: u32) {
     let tiles_across = (params.inputs4 + 3u) / 4u;
-    let top4 = number(id) / tiles_across * 4u;
-    let left4 = number(id) % tiles_across * 4u;
+    let top4 = number(group, groups) / tiles_across * 4u;
+    let left4 = number(group, groups) % tiles_across * 4u;
     if top4 >= params.outputs4 { return; }
-    let tx = id.lane % 4u;
-    let ty = id.lane / 4u % 4u;
-    let share = id.lane / 16u;
+    let tx = lane % 4u;
+    let ty = lane / 4u % 4u;
+    let share = lane / 16u;
     // Rows and columns outside repeat the last one inside; what they give is not stored.
     let d_col = min(top4 + ty, params.outputs4 - 1u);
     let x_col = min(left4 + tx, params.inputs4 - 1u);
@@ -384,33 +428,41 @@ fn col4_of(i: u32, col4: u32) -> u32 { return col4 + i / 4u % 4u; }
     let part = share * 64u + ty * 16u + tx;
     parts[part] = s0; parts[part + 4u] = s1; parts[part + 8u] = s2; parts[part + 12u] = s3;
     workgroupBarrier();
-    if id.lane >= 64u { return; }
+    if lane >= 64u { return; }
     // One vec4 of the tile each, its shares always in the same order.
-    var sum = parts[id.lane];
-    for (var i = 1u; i < 16u; i++) { sum += parts[i * 64u + id.lane]; }
-    store(top4 * 4u + id.lane / 4u, left4 + id.lane % 4u, sum);
+    var sum = parts[lane];
+    for (var i = 1u; i < 16u; i++) { sum += parts[i * 64u + lane]; }
+    store(top4 * 4u + lane / 4u, left4 + lane % 4u, sum);
 }
 
 // The optimizers alone: one invocation updates four neighbouring weights.
-@compute @workgroup_size(64) fn sgd(id: Id) {
-    let at = number(id) * 64u + id.lane;
+@compute @workgroup_size(64)
+fn sgd(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+       @builtin(local_invocation_index) lane: u32) {
+    let at = number(group, groups) * 64u + lane;
     if at >= params.outputs * params.inputs4 { return; }
     w[at] = sgd_step(w[at], g[at], params.l2);
 }
-@compute @workgroup_size(64) fn momentum(id: Id) {
-    let at = number(id) * 64u + id.lane;
+@compute @workgroup_size(64)
+fn momentum(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+            @builtin(local_invocation_index) lane: u32) {
+    let at = number(group, groups) * 64u + lane;
     if at >= params.outputs * params.inputs4 { return; }
     let next = momentum_step(w[at], first_w[at], g[at], params.l2);
     w[at] = next.w; first_w[at] = next.first;
 }
-@compute @workgroup_size(64) fn adam(id: Id) {
-    let at = number(id) * 64u + id.lane;
+@compute @workgroup_size(64)
+fn adam(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32) {
+    let at = number(group, groups) * 64u + lane;
     if at >= params.outputs * params.inputs4 { return; }
     let next = adam_step(w[at], first_w[at], second_w[at], g[at], params.l2);
     w[at] = next.w; first_w[at] = next.first; second_w[at] = next.second;
 }
-@compute @workgroup_size(64) fn rmsprop(id: Id) {
-    let at = number(id) * 64u + id.lane;
+@compute @workgroup_size(64)
+fn rmsprop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+           @builtin(local_invocation_index) lane: u32) {
+    let at = number(group, groups) * 64u + lane;
     if at >= params.outputs * params.inputs4 { return; }
     let next = rmsprop_step(w[at], first_w[at], second_w[at], g[at], params.l2);
     w[at] = next.w; first_w[at] = next.first; second_w[at] = next.second;

@@ -56,8 +56,16 @@ uniform! {
     }
 }
 
-const ARGS: &[Arg] =
-    &[read(1, "x"), read(2, "w"), read(3, "b"), read(4, "t"), read(5, "mask"), update(6, "record"), write(7, "dlogits"), write(8, "dx")];
+const ARGS: &[Arg] = &[
+    read(1, "x"),
+    read(2, "w"),
+    read(3, "b"),
+    read(4, "t"),
+    read(5, "mask"),
+    update(6, "record"),
+    write(7, "dlogits"),
+    write(8, "dx"),
+];
 
 const fn shader(name: &'static str) -> Shader {
     let source = include_str!("../../shaders/head.wgsl");

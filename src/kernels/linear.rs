@@ -6,9 +6,9 @@ use super::half::{COOP, HALF, factor, roundings, with_factors};
 use super::{Activation, EPSILON, Form};
 use crate::base::audited::gemm::{Gemm, Operand};
 use crate::plan::case::{Case, Fill};
+use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, read, write};
 use crate::plan::tensor::{Id, Kind};
-use crate::plan::kernel::uniform;
 
 /// A layer, forward.
 #[derive(Clone, Debug)]

@@ -1,11 +1,11 @@
 //! The optimizers behind an update: one line for each in each of the things that are asked of its page.
 
-use crate::plan::Plan;
-use crate::plan::kernel::Now;
 use crate::kernels::adam::{self, Adam};
 use crate::kernels::momentum::{self, Momentum};
 use crate::kernels::rmsprop::{self, Rmsprop};
 use crate::kernels::sgd::{self, Sgd};
+use crate::plan::Plan;
+use crate::plan::kernel::Now;
 use crate::plan::tensor::Id;
 
 /// How a gradient becomes a change.

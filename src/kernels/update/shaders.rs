@@ -1,10 +1,10 @@
 //! The shaders of [`super::Update`]: one for each rule in each form of its own, all in one file with [`super::linear_dw`]
 //! and the optimizers.
 
-use crate::plan::kernel::{Arg, Shader, read, update};
 use crate::kernels::Form;
-use crate::plan::tensor::Id;
 use crate::plan::kernel::uniform;
+use crate::plan::kernel::{Arg, Shader, read, update};
+use crate::plan::tensor::Id;
 
 /// The file.
 pub(in crate::kernels) const SOURCE: &str = include_str!("../../../shaders/update.wgsl");
