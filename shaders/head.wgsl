@@ -1,8 +1,7 @@
 // head: the last layer, its loss and both gradients it starts: z = x·wᵀ + b, p = softmax(z), loss = −Σ y·log p with y as
 //      in softmax_xent, dlogits = (p − y) / batch, dx = (dlogits·w) ⊙ act'(x) ⊙ mask.
 // x (B, I), w (C, I), b (C), t (B), mask (B, I) bits -> record (S·⌈B/4⌉, 2) loss and hits, dlogits (B, C), dx (B, I); C ≤ 16
-// One workgroup owns four samples: 4 samples × 16 classes × 4 parts of the sum for z, a sample an invocation for the softmax,
-// then all of them for dx. Nothing here depends on another sample, so no dispatch need come between. Twin: src/kernels/head.rs
+// Nothing here depends on another sample, so no dispatch need come between. Twin: src/kernels/head.rs
 struct Now {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
     lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
@@ -12,7 +11,7 @@ struct Params { batch: u32, inputs4: u32, classes: u32, classes4: u32, mask_stri
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> x: array<vec4<f32>>;               // (B, I)
 @group(1) @binding(2) var<storage, read> w: array<vec4<f32>>;               // (C, I)
-@group(1) @binding(3) var<storage, read> b: array<f32>;                     // (C)
+@group(1) @binding(3) var<storage, read> b: array<vec4<f32>>;               // (C)
 @group(1) @binding(4) var<storage, read> t: array<u32>;                     // (B)
 @group(1) @binding(5) var<storage, read> mask: array<u32>;                  // (B, I) bits
 @group(1) @binding(6) var<storage, read_write> record: array<vec4<f32>>;    // (S·⌈B/4⌉, 2)
@@ -22,10 +21,6 @@ struct Params { batch: u32, inputs4: u32, classes: u32, classes4: u32, mask_stri
 override ACT: u32 = 0u;         // 0 identity, 1 ReLU, 2 leaky ReLU, 3 sigmoid, 4 tanh
 override ALPHA: f32 = 0.01;     // slope of leaky ReLU for z < 0
 override MASKED: bool = false;
-
-var<workgroup> parts: array<f32, 256>;          // (sample, class, part of the sum)
-var<workgroup> logits: array<f32, 64>;          // (sample, class): z, then dlogits
-var<workgroup> scores: array<vec4<f32>, 4>;     // (sample): loss and hit
 
 // act'(z), from a = act(z).
 fn act_grad(a: vec4<f32>) -> vec4<f32> {
@@ -38,8 +33,10 @@ fn act_grad(a: vec4<f32>) -> vec4<f32> {
     }
 }
 
-// Activation's slope and dropout: dx[row, 4·col4 ..] from the bare product. x is what dropout left, act(z)/keep.
+// Activation's slope and dropout: dx[row, 4·col4 ..] from the bare product, if there is
+// such a place. x is what dropout left, act(z)/keep.
 fn finish(row: u32, col4: u32, product: vec4<f32>) {
+    if row >= params.batch || col4 >= params.inputs4 { return; }
     let at = row * params.inputs4 + col4;
     var v = product * act_grad(x[at] * params.keep);
     if MASKED {
@@ -50,8 +47,15 @@ fn finish(row: u32, col4: u32, product: vec4<f32>) {
     dx[at] = v;
 }
 
+// The number of a workgroup. The grid may be folded into two dimensions, so its last row can hold groups with nothing to do.
+fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
+
+var<workgroup> parts: array<f32, 256>;          // (sample, class, part of the sum)
+var<workgroup> logits: array<f32, 64>;          // (sample, class): z, then dlogits
+var<workgroup> scores: array<vec4<f32>, 4>;     // (sample): loss and hit
+
 // Replaces the logits of a sample by their gradient; returns its loss and whether it was a hit.
-fn softmax(sample: u32, label: u32) -> vec4<f32> {
+fn softmax_sample(sample: u32, label: u32) -> vec4<f32> {
     let base = sample * 16u;
     var best = 0u;
     var largest = logits[base];
@@ -81,10 +85,14 @@ fn four(sample: u32, q: u32) -> vec4<f32> {
     return vec4<f32>(logits[at], logits[at + 1u], logits[at + 2u], logits[at + 3u]);
 }
 
+fn bias(c: u32) -> f32 { return b[c / 4u][c % 4u]; }
+
+// One workgroup owns four samples: 4 samples × 16 classes × 4 parts of the sum for z, a sample an invocation for the softmax,
+// then all of them for dx.
 @compute @workgroup_size(256)
 fn head(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    let group = id.x + id.y * groups.x;
+    let group = number(id, groups);
     let count = (params.batch + 3u) / 4u;
     if group >= count { return; }
 
@@ -99,13 +107,13 @@ fn head(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: v
         let c = lane % 16u;
         let z = parts[lane * 4u] + parts[lane * 4u + 1u] + parts[lane * 4u + 2u] + parts[lane * 4u + 3u];
         // What lies past the last class is padding, and zero.
-        logits[lane] = select(0.0, z + b[min(c, params.classes - 1u)], c < params.classes);
+        logits[lane] = select(0.0, z + bias(min(c, params.classes - 1u)), c < params.classes);
     }
     workgroupBarrier();
     if lane < 4u {
         let at = group * 4u + lane;
         if at < min(now.rows, params.batch) {
-            scores[lane] = softmax(lane, t[at]);
+            scores[lane] = softmax_sample(lane, t[at]);
         } else {
             scores[lane] = vec4<f32>(0.0);
             for (var c = 0u; c < params.classes; c++) { logits[lane * 16u + c] = 0.0; }
@@ -125,5 +133,102 @@ fn head(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: v
             product += logits[sample * 16u + c] * w[c * params.inputs4 + col4];
         }
         finish(group * 4u + sample, col4, product);
+    }
+}
+
+// The 16 classes of a sample.
+struct Row { q0: vec4<f32>, q1: vec4<f32>, q2: vec4<f32>, q3: vec4<f32>, }
+
+fn total(v: vec4<f32>) -> f32 { return v.x + v.y + v.z + v.w; }
+
+// Four classes from 4·q on: z where there is such a class, else the lowest of all logits, with the probability 0.
+fn known(q: u32, z: vec4<f32>) -> vec4<f32> {
+    let at = min(q, params.classes4 - 1u);
+    return select(vec4<f32>(-3.4e38), z + b[at], q * 4u + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.classes));
+}
+
+// The first of four classes from 4·q on that has the largest logit.
+fn first_of(q: u32, z: vec4<f32>, largest: f32) -> u32 {
+    let c = select(vec4<u32>(16u), q * 4u + vec4<u32>(0u, 1u, 2u, 3u), z == vec4<f32>(largest));
+    return min(min(c.x, c.y), min(c.z, c.w));
+}
+
+// The probabilities sought: onehot(t), or smoothed, and zero past the last class.
+fn sought(q: u32, label: u32) -> vec4<f32> {
+    let c = q * 4u + vec4<u32>(0u, 1u, 2u, 3u);
+    let even = vec4<f32>(params.smoothing / f32(params.classes));
+    let hot = select(vec4<f32>(0.0), vec4<f32>(1.0 - params.smoothing), c == vec4<u32>(label));
+    return hot + select(vec4<f32>(0.0), even, c < vec4<u32>(params.classes));
+}
+
+// Turns the bare products of a sample into its dlogits, stores them, and adds its loss and hit to the score.
+fn softmax_row(row: u32, products: ptr<function, Row>, score: ptr<function, vec4<f32>>) {
+    if row >= min(now.rows, params.batch) {
+        *products = Row();
+    } else {
+        let z = Row(known(0u, (*products).q0), known(1u, (*products).q1), known(2u, (*products).q2), known(3u, (*products).q3));
+        let high = max(max(z.q0, z.q1), max(z.q2, z.q3));
+        let largest = max(max(high.x, high.y), max(high.z, high.w));
+        let e = Row(exp(z.q0 - largest), exp(z.q1 - largest), exp(z.q2 - largest), exp(z.q3 - largest));
+        let sum = total(e.q0) + total(e.q1) + total(e.q2) + total(e.q3);
+        let label = t[row];
+        let y = Row(sought(0u, label), sought(1u, label), sought(2u, label), sought(3u, label));
+        let far = dot(largest - z.q0, y.q0) + dot(largest - z.q1, y.q1) + dot(largest - z.q2, y.q2) + dot(largest - z.q3, y.q3);
+        let best = min(min(first_of(0u, z.q0, largest), first_of(1u, z.q1, largest)),
+                       min(first_of(2u, z.q2, largest), first_of(3u, z.q3, largest)));
+        *score += vec4<f32>(log(sum) + far, select(0.0, 1.0, best == label), 0.0, 0.0);
+        let batch = f32(now.batch);
+        *products = Row((e.q0 / sum - y.q0) / batch, (e.q1 / sum - y.q1) / batch,
+                        (e.q2 / sum - y.q2) / batch, (e.q3 / sum - y.q3) / batch);
+    }
+    if row >= params.batch { return; }
+    let at = row * params.classes4;
+    dlogits[at] = (*products).q0;
+    if params.classes4 > 1u { dlogits[at + 1u] = (*products).q1; }
+    if params.classes4 > 2u { dlogits[at + 2u] = (*products).q2; }
+    if params.classes4 > 3u { dlogits[at + 3u] = (*products).q3; }
+}
+
+// Four rows of w from class 4·q on, at one place; classes outside repeat the last one, and meet a zero.
+fn classes(q: u32, k: u32) -> mat4x4<f32> {
+    let c = min(q * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.classes - 1u)) * params.inputs4 + k;
+    return mat4x4<f32>(w[c.x], w[c.y], w[c.z], w[c.w]);
+}
+
+// For software adapters: one invocation keeps four samples and all their classes in registers.
+@compute @workgroup_size(8)
+fn head_regs(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+             @builtin(local_invocation_index) lane: u32) {
+    let group = number(id, groups) * 8u + lane;
+    let count = (params.batch + 3u) / 4u;
+    if group >= count { return; }
+    let row = group * 4u;
+    // Rows outside repeat the last one inside; what they give is not stored.
+    let r = min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.inputs4;
+    var s0 = Row(); var s1 = Row(); var s2 = Row(); var s3 = Row();
+    for (var k = 0u; k < params.inputs4; k++) {
+        let x0 = x[r.x + k]; let x1 = x[r.y + k]; let x2 = x[r.z + k]; let x3 = x[r.w + k];
+        let m0 = classes(0u, k);
+        s0.q0 += x0 * m0; s1.q0 += x1 * m0; s2.q0 += x2 * m0; s3.q0 += x3 * m0;
+        if params.classes4 > 1u { let m = classes(1u, k); s0.q1 += x0 * m; s1.q1 += x1 * m; s2.q1 += x2 * m; s3.q1 += x3 * m; }
+        if params.classes4 > 2u { let m = classes(2u, k); s0.q2 += x0 * m; s1.q2 += x1 * m; s2.q2 += x2 * m; s3.q2 += x3 * m; }
+        if params.classes4 > 3u { let m = classes(3u, k); s0.q3 += x0 * m; s1.q3 += x1 * m; s2.q3 += x2 * m; s3.q3 += x3 * m; }
+    }
+    var score = vec4<f32>(0.0);
+    softmax_row(row, &s0, &score);
+    softmax_row(row + 1u, &s1, &score);
+    softmax_row(row + 2u, &s2, &score);
+    softmax_row(row + 3u, &s3, &score);
+    record[now.slot * count + group] = score;
+    for (var k = 0u; k < params.inputs4; k++) {
+        let m0 = classes(0u, k);
+        var d0 = m0 * s0.q0; var d1 = m0 * s1.q0; var d2 = m0 * s2.q0; var d3 = m0 * s3.q0;
+        if params.classes4 > 1u { let m = classes(1u, k); d0 += m * s0.q1; d1 += m * s1.q1; d2 += m * s2.q1; d3 += m * s3.q1; }
+        if params.classes4 > 2u { let m = classes(2u, k); d0 += m * s0.q2; d1 += m * s1.q2; d2 += m * s2.q2; d3 += m * s3.q2; }
+        if params.classes4 > 3u { let m = classes(3u, k); d0 += m * s0.q3; d1 += m * s1.q3; d2 += m * s2.q3; d3 += m * s3.q3; }
+        finish(row, k, d0);
+        finish(row + 1u, k, d1);
+        finish(row + 2u, k, d2);
+        finish(row + 3u, k, d3);
     }
 }

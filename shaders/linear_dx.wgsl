@@ -1,16 +1,16 @@
 // linear_dx: dx = (dy·w) ⊙ act'(x) ⊙ mask.   dy (B, O), w (O, I), x (B, I), mask (B, I) bits -> dx (B, I)
-// x is the output of the layer below, so dx is that layer's error signal δ.
-// The plain form: one invocation makes four neighbouring values of one sample. Twin: src/kernels/linear_dx.rs
+// x is the output of the layer below, so dx is that layer's error signal δ. The forms are those of linear.
+// Twin: src/kernels/linear_dx.rs
 struct Params {
     batch: u32, inputs4: u32, outputs: u32, outputs4: u32,
     mask_stride: u32, scale: f32, keep: f32, pad: u32,
 }
 @group(1) @binding(0) var<uniform> params: Params;
-@group(1) @binding(1) var<storage, read> dy: array<vec4<f32>>;         // (B, O)
+@group(1) @binding(1) var<storage, read> x: array<vec4<f32>>;          // (B, I)
 @group(1) @binding(2) var<storage, read> w: array<vec4<f32>>;          // (O, I)
-@group(1) @binding(3) var<storage, read> x: array<vec4<f32>>;          // (B, I)
 @group(1) @binding(4) var<storage, read> mask: array<u32>;             // (B, I) bits
-@group(1) @binding(5) var<storage, read_write> dx: array<vec4<f32>>;   // (B, I)
+@group(1) @binding(6) var<storage, read> dy: array<vec4<f32>>;         // (B, O)
+@group(1) @binding(7) var<storage, read_write> dx: array<vec4<f32>>;   // (B, I)
 
 override ACT: u32 = 0u;         // 0 identity, 1 ReLU, 2 leaky ReLU, 3 sigmoid, 4 tanh
 override ALPHA: f32 = 0.01;     // slope of leaky ReLU for z < 0
@@ -27,8 +27,10 @@ fn act_grad(a: vec4<f32>) -> vec4<f32> {
     }
 }
 
-// Activation's slope and dropout: dx[row, 4·col4 ..] from the bare product. x is what dropout left, act(z)/keep.
+// Activation's slope and dropout: dx[row, 4·col4 ..] from the bare product, if there is
+// such a place. x is what dropout left, act(z)/keep.
 fn finish(row: u32, col4: u32, product: vec4<f32>) {
+    if row >= params.batch || col4 >= params.inputs4 { return; }
     let at = row * params.inputs4 + col4;
     var v = product * act_grad(x[at] * params.keep);
     if MASKED {
@@ -39,10 +41,22 @@ fn finish(row: u32, col4: u32, product: vec4<f32>) {
     dx[at] = v;
 }
 
+// The same for four rows from `row` on.
+fn finish4(row: u32, col4: u32, s0: vec4<f32>, s1: vec4<f32>, s2: vec4<f32>, s3: vec4<f32>) {
+    finish(row, col4, s0);
+    finish(row + 1u, col4, s1);
+    finish(row + 2u, col4, s2);
+    finish(row + 3u, col4, s3);
+}
+
+// The number of a workgroup. The grid may be folded into two dimensions, so its last row can hold groups with nothing to do.
+fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
+
+// The plain form: one invocation makes four neighbouring values of one sample.
 @compute @workgroup_size(64)
 fn linear_dx(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
              @builtin(local_invocation_index) lane: u32) {
-    let at = (group.x + group.y * groups.x) * 64u + lane;
+    let at = number(group, groups) * 64u + lane;
     if at >= params.batch * params.inputs4 { return; }
     let row = at / params.inputs4;
     let col4 = at % params.inputs4;
@@ -53,4 +67,177 @@ fn linear_dx(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) g
         sum += mat4x4<f32>(w[o.x], w[o.y], w[o.z], w[o.w]) * dy[row * params.outputs4 + k];
     }
     finish(row, col4, sum);
+}
+
+// 32 rows of four vec4, a fifth as spacing: neighbouring rows then start in different memory banks.
+const ROW = 5u;
+var<workgroup> ds: array<vec4<f32>, 160>;   // 32 rows of dy, 4 vec4 each
+var<workgroup> ws: array<vec4<f32>, 128>;   // 16 rows of w, 8 vec4 each
+
+// A workgroup of 64 makes a 32×32 tile of dx, staging 16 columns of dy and 16 rows of w at a time.
+@compute @workgroup_size(64)
+fn linear_dx_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                   @builtin(local_invocation_index) lane: u32) {
+    let tiles_across = (params.inputs4 + 7u) / 8u;
+    let top = number(group, groups) / tiles_across * 32u;
+    let left4 = number(group, groups) % tiles_across * 8u;
+    if top >= params.batch { return; }
+    let tx = lane % 8u;
+    let ty = lane / 8u;
+    let stage = lane / 4u * ROW + lane % 4u;
+    let d_a = min(top + lane / 4u, params.batch - 1u) * params.outputs4;
+    let d_b = min(top + lane / 4u + 16u, params.batch - 1u) * params.outputs4;
+    let w_col = min(left4 + tx, params.inputs4 - 1u);
+    var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
+    for (var k = 0u; k < params.outputs4; k += 4u) {
+        // Past the end of a row dy counts as zero, so what w holds there does not matter.
+        let kk = min(k + lane % 4u, params.outputs4 - 1u);
+        let inside = k + lane % 4u < params.outputs4;
+        ds[stage] = select(vec4<f32>(0.0), dy[d_a + kk], inside);
+        ds[stage + 16u * ROW] = select(vec4<f32>(0.0), dy[d_b + kk], inside);
+        ws[lane] = w[min(k * 4u + ty, params.outputs - 1u) * params.inputs4 + w_col];
+        ws[lane + 64u] = w[min(k * 4u + ty + 8u, params.outputs - 1u) * params.inputs4 + w_col];
+        workgroupBarrier();
+        for (var j = 0u; j < 4u; j++) {
+            let wj = j * 32u + tx;
+            let m = mat4x4<f32>(ws[wj], ws[wj + 8u], ws[wj + 16u], ws[wj + 24u]);
+            let dj = ty * 4u * ROW + j;
+            s0 += m * ds[dj];
+            s1 += m * ds[dj + ROW];
+            s2 += m * ds[dj + 2u * ROW];
+            s3 += m * ds[dj + 3u * ROW];
+        }
+        workgroupBarrier();
+    }
+    let row = top + ty * 4u;
+    let col4 = left4 + tx;
+    finish4(row, col4, s0, s1, s2, s3);
+}
+
+// 16 vec4 a row, two more as spacing: what neighbours store at a time then lies in different memory banks. The rows stand
+// in another order than in w (0, 4, 8, 12, 1, 5, …), the same for both, for that reason too.
+const WIDE_ROW = 18u;
+var<workgroup> ds_wide: array<vec4<f32>, 288>;   // 16 columns of dy, 64 rows each
+var<workgroup> ws_wide: array<vec4<f32>, 288>;   // 16 rows of w, 16 vec4 each
+
+// A 64×64 tile of dx by a workgroup of 128. Of dy and w, 16 columns and rows at a time lie in workgroup memory, dy transposed.
+@compute @workgroup_size(128)
+fn linear_dx_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                  @builtin(local_invocation_index) lane: u32) {
+    let tiles_across = (params.inputs4 + 15u) / 16u;
+    let top = number(group, groups) / tiles_across * 64u;
+    let left4 = number(group, groups) % tiles_across * 16u;
+    if top >= params.batch { return; }
+    // Half of the invocations stage dy, each a block of 4×4 that it transposes; the others stage w, each four vec4.
+    let row4 = lane / 4u % 16u * 4u + vec4<u32>(0u, 1u, 2u, 3u);
+    let rd = min(top + row4, vec4<u32>(params.batch - 1u)) * params.outputs4;
+    let stage = lane % 4u * WIDE_ROW + lane / 4u % 16u;
+    let tx = lane % 16u;
+    let ty = lane / 16u;
+    let w_col = min(left4 + tx, params.inputs4 - 1u);
+    var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
+    var s4 = vec4<f32>(); var s5 = vec4<f32>(); var s6 = vec4<f32>(); var s7 = vec4<f32>();
+    for (var k = 0u; k < params.outputs4; k += 4u) {
+        if lane < 64u {
+            // Past the end of a row dy counts as zero, so what w holds there does not matter.
+            let kk = min(k + lane % 4u, params.outputs4 - 1u);
+            let inside = f32(k + lane % 4u < params.outputs4);
+            let m = inside * transpose(mat4x4<f32>(dy[rd.x + kk], dy[rd.y + kk], dy[rd.z + kk], dy[rd.w + kk]));
+            ds_wide[stage] = m[0]; ds_wide[stage + 4u * WIDE_ROW] = m[1];
+            ds_wide[stage + 8u * WIDE_ROW] = m[2]; ds_wide[stage + 12u * WIDE_ROW] = m[3];
+        } else {
+            for (var i = 0u; i < 4u; i++) {
+                let o = min((k + ty - 4u) * 4u + i, params.outputs - 1u);
+                ws_wide[(i * 4u + ty - 4u) * WIDE_ROW + tx] = w[o * params.inputs4 + w_col];
+            }
+        }
+        workgroupBarrier();
+        for (var j = 0u; j < 16u * WIDE_ROW; j += WIDE_ROW) {
+            let a = ds_wide[j + 2u * ty];
+            let b = ds_wide[j + 2u * ty + 1u];
+            let v = ws_wide[j + tx];
+            s0 += a.x * v; s1 += a.y * v; s2 += a.z * v; s3 += a.w * v;
+            s4 += b.x * v; s5 += b.y * v; s6 += b.z * v; s7 += b.w * v;
+        }
+        workgroupBarrier();
+    }
+    let row = top + ty * 8u;
+    let col4 = left4 + tx;
+    finish4(row, col4, s0, s1, s2, s3);
+    finish4(row + 4u, col4, s4, s5, s6, s7);
+}
+
+// A 16×16 tile of dx in registers.
+@compute @workgroup_size(16)
+fn linear_dx_regs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                  @builtin(local_invocation_index) lane: u32) {
+    let tiles_across = (params.inputs4 + 3u) / 4u;
+    let at = number(group, groups) * 16u + lane;
+    let row = at / tiles_across * 16u;
+    let col4 = at % tiles_across * 4u;
+    if row >= params.batch { return; }
+    // Rows and columns outside repeat the last one inside; what they give is not stored.
+    let r0 = min(vec4<u32>(row + 0u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.outputs4;
+    let r1 = min(vec4<u32>(row + 4u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.outputs4;
+    let r2 = min(vec4<u32>(row + 8u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.outputs4;
+    let r3 = min(vec4<u32>(row + 12u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.outputs4;
+    let col = min(vec4<u32>(col4) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.inputs4 - 1u));
+    var c00 = mat4x4<f32>(); var c01 = mat4x4<f32>(); var c02 = mat4x4<f32>(); var c03 = mat4x4<f32>();
+    var c10 = mat4x4<f32>(); var c11 = mat4x4<f32>(); var c12 = mat4x4<f32>(); var c13 = mat4x4<f32>();
+    var c20 = mat4x4<f32>(); var c21 = mat4x4<f32>(); var c22 = mat4x4<f32>(); var c23 = mat4x4<f32>();
+    var c30 = mat4x4<f32>(); var c31 = mat4x4<f32>(); var c32 = mat4x4<f32>(); var c33 = mat4x4<f32>();
+    for (var k = 0u; k < params.outputs4; k++) {
+        let d0 = mat4x4<f32>(dy[r0.x + k], dy[r0.y + k], dy[r0.z + k], dy[r0.w + k]);
+        let d1 = mat4x4<f32>(dy[r1.x + k], dy[r1.y + k], dy[r1.z + k], dy[r1.w + k]);
+        let d2 = mat4x4<f32>(dy[r2.x + k], dy[r2.y + k], dy[r2.z + k], dy[r2.w + k]);
+        let d3 = mat4x4<f32>(dy[r3.x + k], dy[r3.y + k], dy[r3.z + k], dy[r3.w + k]);
+        // dy is zero in its padding; the rows of w that would meet it repeat the last one.
+        let o = min(k * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs - 1u)) * params.inputs4;
+        let w0 = mat4x4<f32>(w[o.x + col.x], w[o.y + col.x], w[o.z + col.x], w[o.w + col.x]);
+        c00 += w0 * d0; c10 += w0 * d1; c20 += w0 * d2; c30 += w0 * d3;
+        let w1 = mat4x4<f32>(w[o.x + col.y], w[o.y + col.y], w[o.z + col.y], w[o.w + col.y]);
+        c01 += w1 * d0; c11 += w1 * d1; c21 += w1 * d2; c31 += w1 * d3;
+        let w2 = mat4x4<f32>(w[o.x + col.z], w[o.y + col.z], w[o.z + col.z], w[o.w + col.z]);
+        c02 += w2 * d0; c12 += w2 * d1; c22 += w2 * d2; c32 += w2 * d3;
+        let w3 = mat4x4<f32>(w[o.x + col.w], w[o.y + col.w], w[o.z + col.w], w[o.w + col.w]);
+        c03 += w3 * d0; c13 += w3 * d1; c23 += w3 * d2; c33 += w3 * d3;
+    }
+    var tile = array<mat4x4<f32>, 16>(
+        c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33);
+    for (var i = 0u; i < 64u; i++) {
+        finish(row + i / 16u * 4u + i % 4u, col4 + i / 4u % 4u, tile[i / 4u][i % 4u]);
+    }
+}
+
+var<workgroup> parts: array<vec4<f32>, 1024>;   // 16 shares of a tile of 16 rows, 4 vec4 each
+
+// A 16×16 tile of dx by a workgroup of 256, in 16 shares of the sum.
+@compute @workgroup_size(256)
+fn linear_dx_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                   @builtin(local_invocation_index) lane: u32) {
+    let tiles_across = (params.inputs4 + 3u) / 4u;
+    let top = number(group, groups) / tiles_across * 16u;
+    let left4 = number(group, groups) % tiles_across * 4u;
+    if top >= params.batch { return; }
+    let tx = lane % 4u;
+    let ty = lane / 4u % 4u;
+    let share = lane / 16u;
+    // Rows and columns outside repeat the last one inside; what they give is not stored.
+    let r = min(top + ty * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.outputs4;
+    let w_col = min(left4 + tx, params.inputs4 - 1u);
+    var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
+    for (var k = share; k < params.outputs4; k += 16u) {
+        // dy is zero in its padding; the rows of w that would meet it repeat the last one.
+        let o = min(k * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs - 1u)) * params.inputs4 + w_col;
+        let m = mat4x4<f32>(w[o.x], w[o.y], w[o.z], w[o.w]);
+        s0 += m * dy[r.x + k]; s1 += m * dy[r.y + k]; s2 += m * dy[r.z + k]; s3 += m * dy[r.w + k];
+    }
+    let part = share * 64u + ty * 16u + tx;
+    parts[part] = s0; parts[part + 4u] = s1; parts[part + 8u] = s2; parts[part + 12u] = s3;
+    workgroupBarrier();
+    if lane >= 64u { return; }
+    // One vec4 of the tile each, its shares always in the same order.
+    var sum = parts[lane];
+    for (var i = 1u; i < 16u; i++) { sum += parts[i * 64u + lane]; }
+    finish(top + lane / 4u, left4 + lane % 4u, sum);
 }

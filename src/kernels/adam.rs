@@ -1,8 +1,8 @@
 //! Adam and AdamW: a step scaled by running moments of the gradient.
 
 use super::EPSILON;
+use super::update::{Params, SOURCE};
 use crate::plan::case::{Case, Fill};
-use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
 use crate::plan::tensor::{Id, Kind};
 use multiversion::multiversion;
@@ -29,19 +29,23 @@ pub struct Adam {
     pub decoupled: bool,
 }
 
-uniform! {
-    /// Uniform block of the shader.
-    struct Params { count4: u32, l2: f32, beta2: f32, epsilon: f32, }
-}
-
 /// The shader.
 pub static SHADERS: &[Shader] = &[Shader {
     name: "adam",
-    source: include_str!("../../shaders/adam.wgsl"),
-    args: &[read("dw"), update("w"), update("m"), update("v")],
+    source: SOURCE,
+    args: &[read(9, "g"), update(2, "w"), update(10, "first_w"), update(11, "second_w")],
     params: Params::FIELDS,
     overrides: &[("DECOUPLED", 0.0)],
 }];
+
+/// What is remembered of each parameter: the two moments.
+pub(super) const STATE: &[&str] = &["m", "v"];
+
+impl Adam {
+    fn rule(&self) -> Rule {
+        Rule { l2: self.l2, beta2: self.beta2, epsilon: self.epsilon, decoupled: self.decoupled }
+    }
+}
 
 impl Kernel for Adam {
     fn shader(&self) -> &'static Shader {
@@ -57,9 +61,8 @@ impl Kernel for Adam {
         for (name, id) in [("dw", self.dw), ("m", self.m), ("v", self.v)] {
             expect("adam", name, id, Kind::F32, self.w.rows, self.w.cols, &because);
         }
-        let count4 = (self.w.words() / 4) as u32;
-        let params = Params { count4, l2: self.l2, beta2: self.beta2, epsilon: self.epsilon };
-        bytemuck::bytes_of(&params).to_vec()
+        let Adam { w, l2, beta2, epsilon, .. } = *self;
+        bytemuck::bytes_of(&Params { l2, memory: beta2, epsilon, ..Params::of(w) }).to_vec()
     }
 
     fn overrides(&self) -> Vec<(&'static str, f64)> {
@@ -73,31 +76,12 @@ impl Kernel for Adam {
     fn twin(&self, now: &Now, mut args: Args<'_>) {
         let dw = args.f32(0);
         let [w, m, v] = [1, 2, 3].map(|i| args.f32_mut(i));
-        descend(self, w, m, v, dw, now);
+        self.rule().descend(w, m, v, dw, now);
     }
 
     fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
         let [dw, w, m, v] = [0, 1, 2, 3].map(|i| witness.f32(i));
-        let mut bounds = [vec![], vec![], vec![]];
-        for i in 0..dw.len() {
-            let decay = self.l2 * w[i].abs();
-            let g = dw[i].abs() + if self.decoupled { 0.0 } else { decay };
-            let m1 = now.momentum * m[i].abs() + (1.0 - now.momentum) * g;
-            let v1 = self.beta2 * v[i] + (1.0 - self.beta2) * g * g;
-            // The true second moment uses the signed gradient, which the penalty may have made smaller than g.
-            let signed = dw[i] + if self.decoupled { 0.0 } else { self.l2 * w[i] };
-            let least = self.beta2 * v[i] + (1.0 - self.beta2) * signed * signed;
-            let divisor = (least / now.bias2).sqrt() + self.epsilon;
-            // Errors of m and v, then square root (5 units), three divisions (2.5 each) and the remaining roundings.
-            let v_error = 6.0 * EPSILON * v1 + f32::MIN_POSITIVE;
-            let sqrt_error = (v_error / now.bias2) / divisor;
-            let update = m1 / now.bias1 / divisor;
-            let update_error = update * (20.0 * EPSILON + sqrt_error / divisor);
-            bounds[0].push(now.lr.abs() * (update_error + 3.0 * EPSILON * decay) + EPSILON * w[i].abs());
-            bounds[1].push(4.0 * EPSILON * m1 + f32::MIN_POSITIVE);
-            bounds[2].push(v_error);
-        }
-        let [w, m, v] = bounds;
+        let [w, m, v] = self.rule().errors(now, dw, &vec![0.0; dw.len()], w, m, v);
         vec![None, Some(w), Some(m), Some(v)]
     }
 
@@ -106,10 +90,54 @@ impl Kernel for Adam {
     }
 }
 
+/// The optimizer without its tensors, see [`Adam`].
+#[derive(Clone, Copy)]
+pub(super) struct Rule {
+    pub l2: f32,
+    pub beta2: f32,
+    pub epsilon: f32,
+    pub decoupled: bool,
+}
+
+impl Rule {
+    /// One step.
+    pub fn descend(self, w: &mut [f32], m: &mut [f32], v: &mut [f32], dw: &[f32], now: &Now) {
+        descend(self, w, m, v, dw, now);
+    }
+
+    /// Largest allowed differences of w, m and v, where each gradient may itself be off by `slack`.
+    pub fn errors(self, now: &Now, dw: &[f32], slack: &[f32], w: &[f32], m: &[f32], v: &[f32]) -> [Vec<f32>; 3] {
+        let Rule { l2, beta2, epsilon, decoupled } = self;
+        let mut errors = [vec![], vec![], vec![]];
+        for i in 0..w.len() {
+            let decay = l2 * w[i].abs();
+            let penalty = if decoupled { 0.0 } else { l2 * w[i] };
+            let g = dw[i].abs() + penalty.abs() + slack[i];
+            let m1 = now.momentum * m[i].abs() + (1.0 - now.momentum) * g;
+            let v1 = beta2 * v[i] + (1.0 - beta2) * g * g;
+            // The true second moment uses the signed gradient, which the penalty may have made smaller than g.
+            let smallest = ((dw[i] + penalty).abs() - slack[i]).max(0.0);
+            let least = beta2 * v[i] + (1.0 - beta2) * smallest * smallest;
+            let divisor = (least / now.bias2).sqrt() + epsilon;
+            // What the gradient's error makes of m, and of the step.
+            let of_slack = (1.0 - now.momentum) * slack[i];
+            // Errors of m and v, then square root (5 units), three divisions (2.5 each) and the remaining roundings.
+            let v_error = 6.0 * EPSILON * v1 + (1.0 - beta2) * 2.0 * g * slack[i] + f32::MIN_POSITIVE;
+            let sqrt_error = (v_error / now.bias2) / divisor;
+            let update = m1 / now.bias1 / divisor;
+            let update_error = update * (20.0 * EPSILON + sqrt_error / divisor) + of_slack / now.bias1 / divisor;
+            errors[0].push(now.lr.abs() * (update_error + 3.0 * EPSILON * decay) + EPSILON * w[i].abs());
+            errors[1].push(4.0 * EPSILON * m1 + of_slack + f32::MIN_POSITIVE);
+            errors[2].push(v_error);
+        }
+        errors
+    }
+}
+
 /// The loop, for the widest registers there are.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(super) fn descend(adam: &Adam, w: &mut [f32], m: &mut [f32], v: &mut [f32], dw: &[f32], now: &Now) {
-    let Adam { l2, beta2, epsilon, decoupled, .. } = *adam;
+fn descend(rule: Rule, w: &mut [f32], m: &mut [f32], v: &mut [f32], dw: &[f32], now: &Now) {
+    let Rule { l2, beta2, epsilon, decoupled } = rule;
     for (((w, m), v), dw) in w.iter_mut().zip(m).zip(v).zip(dw) {
         let decay = l2 * *w;
         let g = if decoupled { *dw } else { dw + decay };

@@ -28,7 +28,7 @@ uniform! {
 pub static SHADERS: &[Shader] = &[Shader {
     name: "average",
     source: include_str!("../../shaders/average.wgsl"),
-    args: &[read("w"), update("a")],
+    args: &[read(1, "w"), update(2, "a")],
     params: Params::FIELDS,
     overrides: &[],
 }];

@@ -31,7 +31,7 @@ uniform! {
 pub static SHADERS: &[Shader] = &[Shader {
     name: "clip",
     source: include_str!("../../shaders/clip.wgsl"),
-    args: &[read("total"), update("g")],
+    args: &[read(1, "total"), update(2, "g")],
     params: Params::FIELDS,
     overrides: &[],
 }];

@@ -28,7 +28,7 @@ uniform! {
 pub static SHADERS: &[Shader] = &[Shader {
     name: "dead",
     source: include_str!("../../shaders/dead.wgsl"),
-    args: &[read("h"), update("parts")],
+    args: &[read(1, "h"), update(2, "parts")],
     params: Params::FIELDS,
     overrides: &[],
 }];

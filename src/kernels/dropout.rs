@@ -32,7 +32,7 @@ uniform! {
 pub static SHADERS: &[Shader] = &[Shader {
     name: "dropout",
     source: include_str!("../../shaders/dropout.wgsl"),
-    args: &[write("mask")],
+    args: &[write(1, "mask")],
     params: Params::FIELDS,
     overrides: &[],
 }];

@@ -43,7 +43,7 @@ uniform! {
 pub static SHADERS: &[Shader] = &[Shader {
     name: "gather",
     source: include_str!("../../shaders/gather.wgsl"),
-    args: &[read("pixels"), read("labels"), read("order"), read("mask"), write("x0"), write("t")],
+    args: &[read(1, "pixels"), read(2, "labels"), read(3, "order"), read(4, "mask"), write(5, "x0"), write(6, "t")],
     params: Params::FIELDS,
     overrides: &[("MASKED", 0.0)],
 }];

@@ -10,6 +10,11 @@ use super::Form;
 use std::borrow::Cow;
 use std::cell::RefCell;
 
+/// The products of a layer in half precision.
+pub(super) const HALF: &str = include_str!("../../shaders/half.wgsl");
+/// The same on cooperative matrices.
+pub(super) const COOP: &str = include_str!("../../shaders/coop.wgsl");
+
 /// The largest finite value of IEEE half precision.
 const LARGEST: f32 = 65504.0;
 /// The smallest normal one, 2⁻¹⁴.

@@ -56,19 +56,24 @@ uniform! {
     }
 }
 
-const ARGS: &[Arg] =
-    &[read("x"), read("w"), read("b"), read("t"), read("mask"), update("record"), write("dlogits"), write("dx")];
+const ARGS: &[Arg] = &[
+    read(1, "x"),
+    read(2, "w"),
+    read(3, "b"),
+    read(4, "t"),
+    read(5, "mask"),
+    update(6, "record"),
+    write(7, "dlogits"),
+    write(8, "dx"),
+];
 
-const fn shader(name: &'static str, source: &'static str) -> Shader {
-    let overrides = activation::OVERRIDES;
-    Shader { name, source, args: ARGS, params: Params::FIELDS, overrides }
+const fn shader(name: &'static str) -> Shader {
+    let source = include_str!("../../shaders/head.wgsl");
+    Shader { name, source, args: ARGS, params: Params::FIELDS, overrides: activation::OVERRIDES }
 }
 
 /// One for GPUs, one for software adapters.
-pub static SHADERS: &[Shader] = &[
-    shader("head", include_str!("../../shaders/head.wgsl")),
-    shader("head_regs", include_str!("../../shaders/head_regs.wgsl")),
-];
+pub static SHADERS: &[Shader] = &[shader("head"), shader("head_regs")];
 
 impl Head {
     /// Rows of the record that a micro-batch of `batch` samples takes.

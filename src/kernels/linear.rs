@@ -2,7 +2,7 @@
 
 use super::activation::{self, activate};
 use super::dropout::drop_out;
-use super::half::{factor, roundings, with_factors};
+use super::half::{COOP, HALF, factor, roundings, with_factors};
 use super::{Activation, EPSILON, Form};
 use crate::base::audited::gemm::{Gemm, Operand};
 use crate::plan::case::{Case, Fill};
@@ -32,28 +32,44 @@ pub struct Linear {
 }
 
 uniform! {
-    /// Uniform block of the shaders.
-    struct Params {
-        batch: u32, inputs4: u32, outputs: u32, outputs4: u32,
-        mask_stride: u32, scale: f32, pad0: u32, pad1: u32,
+    /// Uniform block of the products of a layer.
+    pub(super) struct Params {
+        /// B.
+        batch: u32,
+        /// I in vec4.
+        inputs4: u32,
+        /// O.
+        outputs: u32,
+        /// O in vec4.
+        outputs4: u32,
+        /// Words of a row of the mask.
+        mask_stride: u32,
+        /// 1/keep.
+        scale: f32,
+        /// Probability that dropout keeps a value.
+        keep: f32,
+        /// Unused; keeps the block a multiple of 16 bytes.
+        pad: u32,
     }
 }
 
-const ARGS: &[Arg] = &[read("x"), read("w"), read("b"), read("mask"), write("y")];
+const ARGS: &[Arg] = &[read(1, "x"), read(2, "w"), read(3, "b"), read(4, "mask"), write(5, "y")];
 
 const fn shader(name: &'static str, source: &'static str) -> Shader {
     Shader { name, source, args: ARGS, params: Params::FIELDS, overrides: activation::OVERRIDES }
 }
 
+const SINGLE: &str = include_str!("../../shaders/linear.wgsl");
+
 /// One shader for each [`Form`], in its order.
 pub static SHADERS: &[Shader] = &[
-    shader("linear", include_str!("../../shaders/linear.wgsl")),
-    shader("linear_tiled", include_str!("../../shaders/linear_tiled.wgsl")),
-    shader("linear_regs", include_str!("../../shaders/linear_regs.wgsl")),
-    shader("linear_wide", include_str!("../../shaders/linear_wide.wgsl")),
-    shader("linear_split", include_str!("../../shaders/linear_split.wgsl")),
-    shader("linear_half", include_str!("../../shaders/linear_half.wgsl")),
-    shader("linear_coop", include_str!("../../shaders/linear_coop.wgsl")),
+    shader("linear", SINGLE),
+    shader("linear_tiled", SINGLE),
+    shader("linear_regs", SINGLE),
+    shader("linear_wide", SINGLE),
+    shader("linear_split", SINGLE),
+    shader("linear_half", HALF),
+    shader("linear_coop", COOP),
 ];
 
 impl Kernel for Linear {
@@ -80,7 +96,8 @@ impl Kernel for Linear {
             outputs4: y.stride() as u32 / 4,
             mask_stride: mask.stride() as u32,
             scale: 1.0 / self.keep,
-            ..Params::default()
+            keep: self.keep,
+            pad: 0,
         };
         bytemuck::bytes_of(&params).to_vec()
     }

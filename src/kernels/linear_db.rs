@@ -25,7 +25,7 @@ uniform! {
 pub static SHADERS: &[Shader] = &[Shader {
     name: "linear_db",
     source: include_str!("../../shaders/linear_db.wgsl"),
-    args: &[read("dy"), update("db")],
+    args: &[read(1, "dy"), update(2, "db")],
     params: Params::FIELDS,
     overrides: &[],
 }];

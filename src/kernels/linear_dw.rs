@@ -1,13 +1,13 @@
 //! dw = dyᵀ·x: a layer's weight gradient.
 
-use super::half::{factor, loss_scale, roundings, with_factors};
-use super::linear::SIZES;
+use super::half::{COOP, HALF, factor, loss_scale, roundings, with_factors};
+use super::linear::{Params, SIZES};
 use super::linear_dx::SCALED;
+use super::update;
 use super::{EPSILON, Form};
 use crate::base::audited::gemm::{Gemm, Operand};
 use crate::plan::case::{Case, Fill};
-use crate::plan::kernel::uniform;
-use crate::plan::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, read, update};
+use crate::plan::kernel::{self, Arg, Args, Bounds, Field, Kernel, Now, Shader, Witness, expect, read};
 use crate::plan::tensor::{Id, Kind};
 
 /// The gradient of [`super::linear::Linear`] by its weights, summed over the batch. The mean over the batch is taken
@@ -24,26 +24,26 @@ pub struct LinearDw {
     pub form: Form,
 }
 
-uniform! {
-    /// Uniform block of the shaders.
-    struct Params { batch: u32, inputs4: u32, outputs: u32, outputs4: u32, }
+const ARGS: &[Arg] = &[read(6, "dy"), read(1, "x"), kernel::update(8, "dw")];
+
+const fn shader(name: &'static str, source: &'static str, params: &'static [Field]) -> Shader {
+    Shader { name, source, args: ARGS, params, overrides: &[] }
 }
 
-const ARGS: &[Arg] = &[read("dy"), read("x"), update("dw")];
-
-const fn shader(name: &'static str, source: &'static str) -> Shader {
-    Shader { name, source, args: ARGS, params: Params::FIELDS, overrides: &[] }
+/// In single precision: a file shared with the optimizers, which make the same products.
+const fn single(name: &'static str) -> Shader {
+    shader(name, update::SOURCE, update::Params::FIELDS)
 }
 
 /// One shader for each [`Form`], in its order.
 pub static SHADERS: &[Shader] = &[
-    shader("linear_dw", include_str!("../../shaders/linear_dw.wgsl")),
-    shader("linear_dw_tiled", include_str!("../../shaders/linear_dw_tiled.wgsl")),
-    shader("linear_dw_regs", include_str!("../../shaders/linear_dw_regs.wgsl")),
-    shader("linear_dw_wide", include_str!("../../shaders/linear_dw_wide.wgsl")),
-    shader("linear_dw_split", include_str!("../../shaders/linear_dw_split.wgsl")),
-    shader("linear_dw_half", include_str!("../../shaders/linear_dw_half.wgsl")),
-    shader("linear_dw_coop", include_str!("../../shaders/linear_dw_coop.wgsl")),
+    single("linear_dw"),
+    single("linear_dw_tiled"),
+    single("linear_dw_regs"),
+    single("linear_dw_wide"),
+    single("linear_dw_split"),
+    shader("linear_dw_half", HALF, Params::FIELDS),
+    shader("linear_dw_coop", COOP, Params::FIELDS),
 ];
 
 impl Kernel for LinearDw {
@@ -60,11 +60,13 @@ impl Kernel for LinearDw {
         expect("linear_dw", "x", x, Kind::F32, dy.rows, x.cols, &format!("dy is {}", dy.shape()));
         let because = format!("dy is {} and x is {}", dy.shape(), x.shape());
         expect("linear_dw", "dw", dw, Kind::F32, dy.cols, x.cols, &because);
+        // Of either block this kernel reads only the sizes, with which both begin.
         let params = Params {
             batch: x.rows as u32,
             inputs4: x.stride() as u32 / 4,
             outputs: dy.cols as u32,
             outputs4: dy.stride() as u32 / 4,
+            ..Params::default()
         };
         bytemuck::bytes_of(&params).to_vec()
     }

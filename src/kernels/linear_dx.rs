@@ -2,12 +2,11 @@
 
 use super::activation::{self, slope};
 use super::dropout::drop_out;
-use super::half::{factor, loss_scale, roundings, with_factors};
-use super::linear::SIZES;
+use super::half::{COOP, HALF, factor, loss_scale, roundings, with_factors};
+use super::linear::{Params, SIZES};
 use super::{Activation, EPSILON, Form};
 use crate::base::audited::gemm::{Gemm, Operand};
 use crate::plan::case::{Case, Fill};
-use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, read, write};
 use crate::plan::tensor::{Id, Kind};
 
@@ -33,29 +32,23 @@ pub struct LinearDx {
     pub form: Form,
 }
 
-uniform! {
-    /// Uniform block of the shaders.
-    struct Params {
-        batch: u32, inputs4: u32, outputs: u32, outputs4: u32,
-        mask_stride: u32, scale: f32, keep: f32, pad: u32,
-    }
-}
-
-const ARGS: &[Arg] = &[read("dy"), read("w"), read("x"), read("mask"), write("dx")];
+const ARGS: &[Arg] = &[read(6, "dy"), read(2, "w"), read(1, "x"), read(4, "mask"), write(7, "dx")];
 
 const fn shader(name: &'static str, source: &'static str) -> Shader {
     Shader { name, source, args: ARGS, params: Params::FIELDS, overrides: activation::OVERRIDES }
 }
 
+const SINGLE: &str = include_str!("../../shaders/linear_dx.wgsl");
+
 /// One shader for each [`Form`], in its order.
 pub static SHADERS: &[Shader] = &[
-    shader("linear_dx", include_str!("../../shaders/linear_dx.wgsl")),
-    shader("linear_dx_tiled", include_str!("../../shaders/linear_dx_tiled.wgsl")),
-    shader("linear_dx_regs", include_str!("../../shaders/linear_dx_regs.wgsl")),
-    shader("linear_dx_wide", include_str!("../../shaders/linear_dx_wide.wgsl")),
-    shader("linear_dx_split", include_str!("../../shaders/linear_dx_split.wgsl")),
-    shader("linear_dx_half", include_str!("../../shaders/linear_dx_half.wgsl")),
-    shader("linear_dx_coop", include_str!("../../shaders/linear_dx_coop.wgsl")),
+    shader("linear_dx", SINGLE),
+    shader("linear_dx_tiled", SINGLE),
+    shader("linear_dx_regs", SINGLE),
+    shader("linear_dx_wide", SINGLE),
+    shader("linear_dx_split", SINGLE),
+    shader("linear_dx_half", HALF),
+    shader("linear_dx_coop", COOP),
 ];
 
 impl Kernel for LinearDx {

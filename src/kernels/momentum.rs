@@ -1,8 +1,8 @@
 //! v ← μ·v + g, w ← w − lr·v: gradient descent with momentum, plain or Nesterov's.
 
 use super::EPSILON;
+use super::update::{Params, SOURCE};
 use crate::plan::case::{Case, Fill};
-use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
 use crate::plan::tensor::{Id, Kind};
 use multiversion::multiversion;
@@ -23,19 +23,17 @@ pub struct Momentum {
     pub nesterov: bool,
 }
 
-uniform! {
-    /// Uniform block of the shader.
-    struct Params { count4: u32, l2: f32, pad0: u32, pad1: u32, }
-}
-
 /// The shader.
 pub static SHADERS: &[Shader] = &[Shader {
     name: "momentum",
-    source: include_str!("../../shaders/momentum.wgsl"),
-    args: &[read("dw"), update("w"), update("v")],
+    source: SOURCE,
+    args: &[read(9, "g"), update(2, "w"), update(10, "first_w")],
     params: Params::FIELDS,
     overrides: &[("NESTEROV", 0.0)],
 }];
+
+/// What is remembered of each parameter: its velocity.
+pub(super) const STATE: &[&str] = &["v"];
 
 impl Kernel for Momentum {
     fn shader(&self) -> &'static Shader {
@@ -50,8 +48,7 @@ impl Kernel for Momentum {
         let because = format!("w is {}", self.w.shape());
         expect("momentum", "dw", self.dw, Kind::F32, self.w.rows, self.w.cols, &because);
         expect("momentum", "v", self.v, Kind::F32, self.w.rows, self.w.cols, &because);
-        let params = Params { count4: (self.w.words() / 4) as u32, l2: self.l2, ..Params::default() };
-        bytemuck::bytes_of(&params).to_vec()
+        bytemuck::bytes_of(&Params { l2: self.l2, ..Params::of(self.w) }).to_vec()
     }
 
     fn overrides(&self) -> Vec<(&'static str, f64)> {
@@ -69,19 +66,25 @@ impl Kernel for Momentum {
 
     fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
         let [dw, w, v] = [0, 1, 2].map(|i| witness.f32(i));
-        let (mut bound_w, mut bound_v) = (Vec::new(), Vec::new());
-        for ((dw, w), v) in dw.iter().zip(w).zip(v) {
-            let velocity = dw.abs() + self.l2 * w.abs() + now.momentum * v.abs();
-            bound_v.push(4.0 * EPSILON * velocity);
-            // Nesterov's step is at most twice a velocity of positive terms; six roundings lead to it.
-            bound_w.push(EPSILON * (12.0 * now.lr.abs() * velocity + w.abs()));
-        }
-        vec![None, Some(bound_w), Some(bound_v)]
+        let [w, v] = errors(self.l2, now, dw, &vec![0.0; dw.len()], w, v);
+        vec![None, Some(w), Some(v)]
     }
 
     fn flops(&self) -> u64 {
         6 * (self.w.rows * self.w.cols) as u64
     }
+}
+
+/// Largest allowed differences of w and v, where each gradient may itself be off by `slack`.
+pub(super) fn errors(l2: f32, now: &Now, dw: &[f32], slack: &[f32], w: &[f32], v: &[f32]) -> [Vec<f32>; 2] {
+    let (mut of_w, mut of_v) = (Vec::new(), Vec::new());
+    for (((dw, slack), w), v) in dw.iter().zip(slack).zip(w).zip(v) {
+        let velocity = dw.abs() + slack + l2 * w.abs() + now.momentum * v.abs();
+        of_v.push(4.0 * EPSILON * velocity + slack);
+        // Nesterov's step is at most twice a velocity of positive terms; six roundings lead to it.
+        of_w.push(EPSILON * (12.0 * now.lr.abs() * velocity + w.abs()) + 2.0 * now.lr.abs() * slack);
+    }
+    [of_w, of_v]
 }
 
 /// The loop, for the widest registers there are.

@@ -1,8 +1,8 @@
 //! RMSprop: a step scaled by the running mean square of the gradient.
 
 use super::EPSILON;
+use super::update::{Params, SOURCE};
 use crate::plan::case::{Case, Fill};
-use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
 use crate::plan::tensor::{Id, Kind};
 use multiversion::multiversion;
@@ -27,19 +27,23 @@ pub struct Rmsprop {
     pub epsilon: f32,
 }
 
-uniform! {
-    /// Uniform block of the shader.
-    struct Params { count4: u32, l2: f32, rho: f32, epsilon: f32, }
-}
-
 /// The shader.
 pub static SHADERS: &[Shader] = &[Shader {
     name: "rmsprop",
-    source: include_str!("../../shaders/rmsprop.wgsl"),
-    args: &[read("dw"), update("w"), update("v"), update("s")],
+    source: SOURCE,
+    args: &[read(9, "g"), update(2, "w"), update(10, "first_w"), update(11, "second_w")],
     params: Params::FIELDS,
     overrides: &[],
 }];
+
+/// What is remembered of each parameter: velocity and mean square.
+pub(super) const STATE: &[&str] = &["v", "s"];
+
+impl Rmsprop {
+    fn rule(&self) -> Rule {
+        Rule { l2: self.l2, rho: self.rho, epsilon: self.epsilon }
+    }
+}
 
 impl Kernel for Rmsprop {
     fn shader(&self) -> &'static Shader {
@@ -55,8 +59,8 @@ impl Kernel for Rmsprop {
         for (name, id) in [("dw", self.dw), ("v", self.v), ("s", self.s)] {
             expect("rmsprop", name, id, Kind::F32, self.w.rows, self.w.cols, &because);
         }
-        let Rmsprop { l2, rho, epsilon, .. } = *self;
-        bytemuck::bytes_of(&Params { count4: (self.w.words() / 4) as u32, l2, rho, epsilon }).to_vec()
+        let Rmsprop { w, l2, rho, epsilon, .. } = *self;
+        bytemuck::bytes_of(&Params { l2, memory: rho, epsilon, ..Params::of(w) }).to_vec()
     }
 
     fn groups(&self) -> u32 {
@@ -66,12 +70,12 @@ impl Kernel for Rmsprop {
     fn twin(&self, now: &Now, mut args: Args<'_>) {
         let dw = args.f32(0);
         let [w, v, s] = [1, 2, 3].map(|i| args.f32_mut(i));
-        descend(self, w, v, s, dw, now);
+        self.rule().descend(w, v, s, dw, now);
     }
 
     fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
         let [dw, w, v, s] = [0, 1, 2, 3].map(|i| witness.f32(i));
-        let [w, v, s] = self.errors(now, dw, &vec![0.0; dw.len()], w, v, s);
+        let [w, v, s] = self.rule().errors(now, dw, &vec![0.0; dw.len()], w, v, s);
         vec![None, Some(w), Some(v), Some(s)]
     }
 
@@ -80,18 +84,23 @@ impl Kernel for Rmsprop {
     }
 }
 
-impl Rmsprop {
-    /// How far w, v and s may be off, where each gradient may itself be off by `slack`.
-    pub(super) fn errors(
-        &self,
-        now: &Now,
-        dw: &[f32],
-        slack: &[f32],
-        w: &[f32],
-        v: &[f32],
-        s: &[f32],
-    ) -> [Vec<f32>; 3] {
-        let Rmsprop { l2, rho, epsilon, .. } = *self;
+/// The optimizer without its tensors, see [`Rmsprop`].
+#[derive(Clone, Copy)]
+pub(super) struct Rule {
+    pub l2: f32,
+    pub rho: f32,
+    pub epsilon: f32,
+}
+
+impl Rule {
+    /// One step.
+    pub fn descend(self, w: &mut [f32], v: &mut [f32], s: &mut [f32], dw: &[f32], now: &Now) {
+        descend(self, w, v, s, dw, now);
+    }
+
+    /// Largest allowed differences of w, v and s, where each gradient may itself be off by `slack`.
+    pub fn errors(self, now: &Now, dw: &[f32], slack: &[f32], w: &[f32], v: &[f32], s: &[f32]) -> [Vec<f32>; 3] {
+        let Rule { l2, rho, epsilon } = self;
         let mut errors = [vec![], vec![], vec![]];
         for i in 0..w.len() {
             let g = dw[i].abs() + slack[i] + l2 * w[i].abs();
@@ -115,8 +124,8 @@ impl Rmsprop {
 
 /// The loop, for the widest registers there are.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(super) fn descend(rmsprop: &Rmsprop, w: &mut [f32], v: &mut [f32], s: &mut [f32], dw: &[f32], now: &Now) {
-    let Rmsprop { l2, rho, epsilon, .. } = *rmsprop;
+fn descend(rule: Rule, w: &mut [f32], v: &mut [f32], s: &mut [f32], dw: &[f32], now: &Now) {
+    let Rule { l2, rho, epsilon } = rule;
     for (((w, v), s), dw) in w.iter_mut().zip(v).zip(s).zip(dw) {
         let g = dw + l2 * *w;
         *s = rho * *s + (1.0 - rho) * g * g;

@@ -1,8 +1,8 @@
 //! w ← w − lr·(dw + l2·w): gradient descent.
 
 use super::EPSILON;
+use super::update::{Params, SOURCE};
 use crate::plan::case::{Case, Fill};
-use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
 use crate::plan::tensor::{Id, Kind};
 use multiversion::multiversion;
@@ -18,19 +18,17 @@ pub struct Sgd {
     pub l2: f32,
 }
 
-uniform! {
-    /// Uniform block of the shader.
-    struct Params { count4: u32, l2: f32, pad0: u32, pad1: u32, }
-}
-
 /// The shader.
 pub static SHADERS: &[Shader] = &[Shader {
     name: "sgd",
-    source: include_str!("../../shaders/sgd.wgsl"),
-    args: &[read("dw"), update("w")],
+    source: SOURCE,
+    args: &[read(9, "g"), update(2, "w")],
     params: Params::FIELDS,
     overrides: &[],
 }];
+
+/// What is remembered of each parameter: nothing.
+pub(super) const STATE: &[&str] = &[];
 
 impl Kernel for Sgd {
     fn shader(&self) -> &'static Shader {
@@ -43,8 +41,7 @@ impl Kernel for Sgd {
 
     fn params(&self) -> Vec<u8> {
         expect("sgd", "dw", self.dw, Kind::F32, self.w.rows, self.w.cols, &format!("w is {}", self.w.shape()));
-        let params = Params { count4: (self.w.words() / 4) as u32, l2: self.l2, ..Params::default() };
-        bytemuck::bytes_of(&params).to_vec()
+        bytemuck::bytes_of(&Params { l2: self.l2, ..Params::of(self.w) }).to_vec()
     }
 
     fn groups(&self) -> u32 {
@@ -57,18 +54,24 @@ impl Kernel for Sgd {
     }
 
     fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
-        let pairs = witness.f32(0).iter().zip(witness.f32(1));
-        // Three roundings of the step, one of the sum; a device may fuse any of them away.
-        let bound = pairs.map(|(dw, w)| {
-            let step = now.lr.abs() * (dw.abs() + self.l2 * w.abs());
-            EPSILON * (3.0 * step + w.abs())
-        });
-        vec![None, Some(bound.collect())]
+        let [dw, w] = [0, 1].map(|i| witness.f32(i));
+        vec![None, Some(errors(self.l2, now, dw, &vec![0.0; dw.len()], w))]
     }
 
     fn flops(&self) -> u64 {
         4 * (self.w.rows * self.w.cols) as u64
     }
+}
+
+/// Largest allowed difference of w, where each gradient may itself be off by `slack`: three roundings of the step, one of
+/// the sum. A device may fuse any of them away.
+pub(super) fn errors(l2: f32, now: &Now, dw: &[f32], slack: &[f32], w: &[f32]) -> Vec<f32> {
+    let triples = dw.iter().zip(slack).zip(w);
+    let error = triples.map(|((dw, slack), w)| {
+        let step = now.lr.abs() * (dw.abs() + slack + l2 * w.abs());
+        EPSILON * (3.0 * step + w.abs()) + now.lr.abs() * slack
+    });
+    error.collect()
 }
 
 /// The loop, for the widest registers there are.

@@ -34,7 +34,7 @@ uniform! {
 pub static SHADERS: &[Shader] = &[Shader {
     name: "softmax_xent",
     source: include_str!("../../shaders/softmax_xent.wgsl"),
-    args: &[read("logits"), read("t"), write("score"), write("dlogits")],
+    args: &[read(1, "logits"), read(2, "t"), write(3, "score"), write(4, "dlogits")],
     params: Params::FIELDS,
     overrides: &[],
 }];

@@ -34,7 +34,7 @@ uniform! {
 pub static SHADERS: &[Shader] = &[Shader {
     name: "squares",
     source: include_str!("../../shaders/squares.wgsl"),
-    args: &[read("a"), read("b"), update("parts")],
+    args: &[read(1, "a"), read(2, "b"), update(3, "parts")],
     params: Params::FIELDS,
     overrides: &[("DIFFERENCE", 0.0)],
 }];

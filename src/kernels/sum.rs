@@ -30,7 +30,7 @@ uniform! {
 pub static SHADERS: &[Shader] = &[Shader {
     name: "sum",
     source: include_str!("../../shaders/sum.wgsl"),
-    args: &[read("parts"), update("total")],
+    args: &[read(1, "parts"), update(2, "total")],
     params: Params::FIELDS,
     overrides: &[],
 }];

@@ -25,7 +25,7 @@ uniform! {
 pub static SHADERS: &[Shader] = &[Shader {
     name: "tally",
     source: include_str!("../../shaders/tally.wgsl"),
-    args: &[read("score"), update("record")],
+    args: &[read(1, "score"), update(2, "record")],
     params: Params::FIELDS,
     overrides: &[],
 }];

@@ -4,14 +4,10 @@ use super::{EVAL_BATCH, Evaluation, LayerIds, Sizes, Source};
 use crate::base::rng::{Stream, device_key};
 use crate::config::{Config, Optimizer, PlanKind};
 use crate::kernels::Activation;
-use crate::kernels::adam::Adam;
 use crate::kernels::dropout::Dropout;
 use crate::kernels::forms::MatmulShape;
 use crate::kernels::gather::Gather;
 use crate::kernels::linear::Linear;
-use crate::kernels::momentum::Momentum;
-use crate::kernels::rmsprop::Rmsprop;
-use crate::kernels::sgd::Sgd;
 use crate::kernels::softmax_xent::SoftmaxXent;
 use crate::kernels::tally::Tally;
 use crate::kernels::update::Rule;
@@ -48,13 +44,7 @@ impl<'a> Builder<'a> {
     pub(super) fn layers(&mut self, train: bool) -> Vec<Layer> {
         let fused = self.fused();
         let widths = self.config.widths(self.sizes.inputs, self.sizes.classes);
-        let state: &[&str] = match self.rule() {
-            _ if !train => &[],
-            Rule::Sgd => &[],
-            Rule::Momentum { .. } => &["v"],
-            Rule::Adam { .. } => &["m", "v"],
-            Rule::Rmsprop { .. } => &["v", "s"],
-        };
+        let state = if train { self.rule().state() } else { &[] };
         let pairs = widths.windows(2).zip(1..);
         pairs
             .map(|(pair, number)| {
@@ -144,14 +134,7 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn optimizer(&mut self, w: Id, dw: Id, state: &[Id], l2: f32) {
-        match (self.rule(), state) {
-            (Rule::Momentum { nesterov }, &[v]) => self.plan.push(Momentum { dw, w, v, l2, nesterov }),
-            (Rule::Adam { beta2, epsilon, decoupled }, &[m, v]) => {
-                self.plan.push(Adam { dw, w, m, v, l2, beta2, epsilon, decoupled });
-            }
-            (Rule::Rmsprop { rho, epsilon }, &[v, s]) => self.plan.push(Rmsprop { dw, w, v, s, l2, rho, epsilon }),
-            _ => self.plan.push(Sgd { dw, w, l2 }),
-        }
+        self.rule().push(&mut self.plan, dw, w, state, l2);
     }
 
     pub(super) fn evaluation(&mut self, layers: &[Layer], split: &str, samples: usize) -> Evaluation {

@@ -15,9 +15,11 @@ pub enum Access {
     Update,
 }
 
-/// One storage binding of a shader, in the order of the bindings.
+/// One storage binding of a shader. Entry points of one file share their variables, so a kernel may leave out numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Arg {
+    /// Its number in group 1; number 0 is the uniform block.
+    pub binding: u32,
     /// The variable's name in the shader.
     pub name: &'static str,
     /// What the shader does with it.
@@ -25,26 +27,26 @@ pub struct Arg {
 }
 
 /// Shorthand for a binding that is only read.
-pub const fn read(name: &'static str) -> Arg {
-    Arg { name, access: Access::Read }
+pub const fn read(binding: u32, name: &'static str) -> Arg {
+    Arg { binding, name, access: Access::Read }
 }
 /// Shorthand for a binding that is wholly written.
-pub const fn write(name: &'static str) -> Arg {
-    Arg { name, access: Access::Write }
+pub const fn write(binding: u32, name: &'static str) -> Arg {
+    Arg { binding, name, access: Access::Write }
 }
 /// Shorthand for a binding that is read and written.
-pub const fn update(name: &'static str) -> Arg {
-    Arg { name, access: Access::Update }
+pub const fn update(binding: u32, name: &'static str) -> Arg {
+    Arg { binding, name, access: Access::Update }
 }
 
 /// An entry point of a `.wgsl` module as Rust describes it. The `shaders` tests compare this with the WGSL.
 #[derive(Debug)]
 pub struct Shader {
-    /// Stem of the file, and name of its entry point.
+    /// Name of the entry point.
     pub name: &'static str,
-    /// Its text.
+    /// Text of the file. Kernels and forms that have much in common share one.
     pub source: &'static str,
-    /// Group 1, bindings 1, 2, …
+    /// Storage bindings of group 1, in the order of [`Kernel::tensors`].
     pub args: &'static [Arg],
     /// Group 1, binding 0: fields of `Params`. Names that end in 4 (`inputs4`) count vec4 in a row, which is padded with zeros
     /// to whole ones, see [`crate::plan::tensor`]; `mask_stride` counts words of a row of bits; `scale` is 1/keep.
@@ -229,7 +231,7 @@ pub trait Kernel: Any + fmt::Debug + Send + Sync {
     /// The shader that does it.
     fn shader(&self) -> &'static Shader;
 
-    /// Its tensors in the order of the shader's bindings.
+    /// Its tensors in the order of [`Shader::args`].
     fn tensors(&self) -> Vec<Id>;
 
     /// Checks the shapes against each other and returns the bytes of `Params`.

@@ -3,10 +3,10 @@
 //! Needs no GPU: naga, the shader compiler inside wgpu, parses the files and tells what they declare.
 
 mod complaints;
+mod translate;
 
-use complaints::{complaints, path};
+use complaints::{File, LONGEST, complaints, path};
 use gpu_mlp::kernels::shaders;
-use gpu_mlp::plan::kernel::Shader;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
@@ -24,179 +24,179 @@ fn files(folder: &str, extension: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// The pages of the kernels, and the names of the shaders that each lists.
+fn pages() -> BTreeMap<String, BTreeSet<String>> {
+    let pages = files("src/kernels", "rs").into_iter().map(|(stem, text)| (format!("src/kernels/{stem}.rs"), text));
+    // A page may keep its list in a file of its own.
+    let apart = fs::read_to_string(path("src/kernels/update/shaders.rs")).expect("the list of updates is there");
+    let pages = pages.chain([("src/kernels/update.rs".to_string(), apart)]);
+    let lists =
+        pages.filter_map(|(page, text)| Some((page, text.split_once("SHADERS: ")?.1.split_once("];")?.0.to_string())));
+    let names = |list: String| {
+        let quoted = list.split('"').skip(1).step_by(2).map(str::to_string);
+        // Of a single shader the list also names arguments and constants.
+        if list.contains("name: ") { quoted.take(1).collect() } else { quoted.collect() }
+    };
+    lists.map(|(page, list)| (page, names(list))).filter(|(_, names): &(_, BTreeSet<_>)| !names.is_empty()).collect()
+}
+
+/// The files of `shaders/`, each with what the list has of it.
+fn modules() -> Vec<File> {
+    let pages = pages();
+    let file = |(stem, text): (String, String)| {
+        let shaders: Vec<_> = shaders().into_iter().filter(|shader| shader.source == text).collect();
+        let lists = |names: &BTreeSet<String>| shaders.iter().any(|shader| names.contains(shader.name));
+        let pages = pages.iter().filter(|(_, names)| lists(names)).map(|(page, _)| page.clone()).collect();
+        File { stem, text, shaders, pages }
+    };
+    files("shaders", "wgsl").into_iter().map(file).collect()
+}
+
 #[test]
-fn every_file_is_a_shader_of_the_list_and_every_shader_of_the_list_is_a_file() {
-    let files = files("shaders", "wgsl");
-    let listed: BTreeMap<String, String> =
-        shaders().iter().map(|shader| (shader.name.to_string(), shader.source.to_string())).collect();
+fn every_file_has_shaders_of_the_list_and_every_shader_of_the_list_a_file() {
+    let modules = modules();
+    let empty: Vec<&str> =
+        modules.iter().filter(|file| file.shaders.is_empty()).map(|file| file.stem.as_str()).collect();
+    assert!(empty.is_empty(), "{empty:?} are in no list");
+    let of_files = modules.iter().flat_map(|file| &file.shaders).map(|shader| shader.name);
+    let listed: BTreeSet<&str> = shaders().iter().map(|shader| shader.name).collect();
     assert_eq!(listed.len(), shaders().len(), "a name is listed twice");
-    let names = |map: &BTreeMap<String, String>| map.keys().cloned().collect::<BTreeSet<_>>();
-    assert_eq!(names(&files), names(&listed));
-    for (name, text) in files {
-        assert!(listed[&name] == text, "{name} includes another file's text");
-    }
+    assert_eq!(of_files.collect::<BTreeSet<_>>(), listed);
 }
 
 #[test]
 fn every_page_with_shaders_is_in_the_list() {
-    let listed: BTreeSet<&str> = shaders().iter().map(|shader| shader.name).collect();
-    let mut included = BTreeSet::new();
-    let pages = [files("src/kernels", "rs"), files("src/kernels/update", "rs")];
-    for (page, text) in pages.iter().flatten().filter(|(_, text)| text.contains("SHADERS: ")) {
-        let names =
-            text.split("include_str!(").skip(1).filter_map(|rest| rest.split_once("/shaders/")?.1.split_once(".wgsl"));
-        let before = included.len();
-        included.extend(names.map(|(name, _)| name));
-        assert!(included.len() > before, "{page} includes no shader");
-    }
-    assert_eq!(included, listed);
+    let listed: BTreeSet<String> = shaders().iter().map(|shader| shader.name.to_string()).collect();
+    assert_eq!(pages().into_values().flatten().collect::<BTreeSet<_>>(), listed);
 }
 
 #[test]
 fn every_shader_is_what_rust_says_it_is() {
-    let said = |shader: &&Shader| {
-        let complaints = complaints(shader, shader.source);
-        (!complaints.is_empty()).then(|| format!("{}: {complaints:#?}", shader.name))
+    let said = |file: &File| {
+        let complaints = complaints(file, &file.text);
+        (!complaints.is_empty()).then(|| format!("{}: {complaints:#?}", file.stem))
     };
-    let said: Vec<String> = shaders().iter().filter_map(said).collect();
+    let said: Vec<String> = modules().iter().filter_map(said).collect();
     assert!(said.is_empty(), "{}", said.join("\n"));
 }
 
-/// Changes that must be noticed: shader | a part of its text | what stands there instead | topic of the complaint.
+/// Changes that must be noticed: file | a part of its text | what stands there instead | topic of the complaint.
 const CHANGES: &str = "
 linear    | fn finish(               | fn finish((                | parse
-sgd       | array<vec4<f32>>         | array<vec4<f16>>           | parse
-linear_half | enable f16;            | diagnostic(off, a);        | parse
-linear_coop | enable wgpu_cooperative_matrix; | diagnostic(off, a); | parse
-linear_dw_coop | <f16, A>            | <f16, B>                   | validate
+update    | array<vec4<f32>>         | array<vec4<f16>>           | parse
+half      | enable f16;              | diagnostic(off, a);        | parse
+coop      | enable wgpu_cooperative_matrix; | diagnostic(off, a); | parse
+coop      | <f16, A>                 | <f16, B>                   | validate
 linear    | if at >=                 | _ = subgroupAdd(at); if at >= | validate
-sgd       | w[at] -=                 | dw[at] -=                  | validate
+update    | w[at] = sgd_step         | dy[at] = sgd_step          | validate
 linear    | fn linear(               | fn linear_plain(           | entry
-linear    | @compute @workgroup_size(64) | @fragment              | entry
-linear    | workgroup_size(64)       | workgroup_size(512)        | limits
+linear    | fn number(               | @compute @workgroup_size(1) fn more() {} fn number( | entry
+head      | @compute @workgroup_size(8) |                         | validate
+tally     | struct Now {             | @fragment fn more() {} struct Now { | entry
+dead      | workgroup_size(64)       | workgroup_size(512)        | limits
 tally     | vec4<f32>, 64>           | vec4<f32>, 1025>           | limits
-sgd       | lr: f32, momentum: f32   | momentum: f32, lr: f32     | now
-sgd       | bias2: f32, pad: u32     | bias2: f32                 | now
-sgd       | slot: u32                | slot: f32                  | now
+update    | parts: array<vec4<f32>, 1024> | parts: array<vec4<f32>, 1025> | limits
+update    | fn adam_b(at: u32, gradient: vec4<f32>) { | fn adam_b(at: u32, gradient: vec4<f32>) { dw[at] = gradient; | limits
+average   | lr: f32, momentum: f32   | momentum: f32, lr: f32     | now
+average   | bias2: f32, pad: u32     | bias2: f32                 | now
+average   | slot: u32                | slot: f32                  | now
 linear    | inputs4: u32, outputs: u32 | outputs: u32, inputs4: u32 | params
-linear_dw | outputs4: u32, }         | outputs4: u32, more: u32, } | params
-linear_dw | batch: u32, inputs4      | @size(8) batch: u32, inputs4 | params
+update    | epsilon: f32, pad: u32   | epsilon: f32, pad: u32, more: u32 | params
+update    | batch: u32, inputs4      | @size(8) batch: u32, inputs4 | params
 gather    | @group(1) @binding(0)    | @group(1) @binding(7)      | params
 gather    | @binding(5)              | @binding(7)                | args
+update    | @binding(12)             | @binding(14)               | args
+update    | b[at] = next.w; first_b[at] = next.first;  | b[at] = next.w; second_b[at] = next.first; | args
 linear    | var<storage, read> x     | var<storage, read_write> x | args
-linear_dw | read_write> dw           | read> dw                   | args
-adam      | = false                  | = true                     | overrides
+linear_db | read_write> db           | read> db                   | validate
+update    | DECOUPLED: bool = false  | DECOUPLED: bool = true     | overrides
 linear    | = 0.01                   | = 0.02                     | overrides
-linear    | override ALPHA           | override BETA: u32 = 1u; override ALPHA | overrides
+linear    | override ALPHA           | override BETA: u32 = 1u; override ALPHA | unused
+update    | NESTEROV);               | DECOUPLED);                | overrides
+linear    | const ROW                | var<workgroup> more: u32; const ROW | unused
 linear    | // linear:               | // The layer:              | head
 linear    | kernels/linear.rs        | kernels/linear_db.rs       | twin
+half      | , linear_dw.rs           |                            | twin
 linear    | params.batch *           | arrayLength(&x) *          | feature
 ";
 
 #[test]
 fn every_check_is_seen_to_fail() {
-    let changes = CHANGES.lines().skip(1).map(|line| line.split('|').map(str::trim).collect());
-    for change in changes {
-        let change: Vec<&str> = change;
-        let [name, from, to, topic] = change[..] else {
+    let modules = modules();
+    for change in CHANGES.lines().skip(1) {
+        let parts: Vec<&str> = change.split('|').map(str::trim).collect();
+        let [stem, from, to, topic] = parts[..] else {
             panic!("{change:?} has four parts");
         };
-        let shader = shaders().into_iter().find(|shader| shader.name == name);
-        let shader = shader.expect("it is listed");
-        assert!(shader.source.contains(from), "{name} has no {from:?}");
-        let said = complaints(shader, &shader.source.replacen(from, to, 1));
+        let file = modules.iter().find(|file| file.stem == stem).expect("there is such a file");
+        assert!(file.text.contains(from), "{stem} has no {from:?}");
+        let said = complaints(file, &file.text.replacen(from, to, 1));
         assert!(
             said.iter().any(|said| said.starts_with(topic)),
-            "{from:?} became {to:?} in {name}, and all that was said is {said:?}"
+            "{from:?} became {to:?} in {stem}, and all that was said is {said:?}"
         );
     }
-    let shader = shaders()[0];
-    let long = shader.source.to_string() + &"\n".repeat(150);
-    assert!(complaints(shader, &long)[0].starts_with("length"));
+    let long = modules[0].text.clone() + &"\n".repeat(LONGEST);
+    assert!(complaints(&modules[0], &long)[0].starts_with("length"));
 }
 
-/// A function or struct of a shader, head and body as they stand in the file.
-fn item<'a>(source: &'a str, head: &str) -> Option<&'a str> {
-    let begin = source.find(head)?;
+/// A function or struct of a file as it stands there, without its name.
+fn item<'a>(source: &'a str, name: &str) -> Option<&'a str> {
+    let begin = ["fn", "struct"].iter().find_map(|kind| {
+        let head = format!("\n{kind} {name}");
+        let found = source.match_indices(&head).find(|(at, head)| source[at + head.len()..].starts_with(['(', ' ']));
+        found.map(|(at, head)| at + head.len())
+    })?;
     let line = source[begin..].lines().next()?;
     let length = if line.ends_with('}') { line.len() } else { source[begin..].find("\n}")? };
     Some(&source[begin..begin + length])
 }
 
-/// Shaders of some kernels whose copy of an item reads otherwise than the first one's, and the number of copies.
-fn copies(family: &str, head: &str, texts: &[(&str, &str)]) -> (Vec<String>, usize) {
-    const FORMS: [&str; 7] = ["", "_tiled", "_regs", "_wide", "_split", "_half", "_coop"];
-    let member = |name: &str, kernel| name.strip_prefix(kernel).is_some_and(|form| FORMS.contains(&form));
-    let in_family = |name: &str| family.is_empty() || family.split(' ').any(|kernel| member(name, kernel));
-    let found: Vec<_> = texts
-        .iter()
-        .filter(|(name, _)| in_family(name))
-        .filter_map(|(name, text)| Some((*name, item(text, head)?)))
-        .collect();
-    let odd = found.iter().filter(|(_, text)| *text != found[0].1);
-    (odd.map(|(name, _)| name.to_string()).collect(), found.len())
-}
+/// What stands in several files because WGSL has no import: each line the same text, by file and name.
+const SHARED: &str = "
+linear.act half.act coop.act
+linear_dx.act_grad head.act_grad half.act_grad coop.act_grad
+linear.finish half.finish_y coop.finish_y
+linear_dx.finish head.finish half.finish_dx coop.finish_dx
+linear.finish4 linear_dx.finish4
+update.store half.store coop.store
+half.half coop.half
+half.loss_scale coop.loss_scale
+linear.Params linear_dx.Params half.Params coop.Params
+linear.number linear_dx.number head.number update.number half.number
+";
 
-/// What stands in several files because WGSL has no import: kernels, head of the item, files that have it at least.
-const SHARED: [(&str, &str, usize); 24] = [
-    ("", "struct Now {", 8),
-    ("", "fn half(", 6),
-    ("", "fn loss_scale(", 4),
-    ("linear", "fn act(", 7),
-    ("linear", "fn finish(", 7),
-    ("linear_dx head", "fn act_grad(", 9),
-    ("linear_dx head", "fn finish(", 9),
-    ("linear_dw", "fn finish(", 7),
-    ("update_sgd", "fn step(", 3),
-    ("update_sgd", "fn finish(", 3),
-    ("update_sgd", "fn finish_bias(", 3),
-    ("update_momentum", "fn step(", 3),
-    ("update_momentum", "fn finish(", 3),
-    ("update_momentum", "fn finish_bias(", 3),
-    ("update_adam", "fn first(", 3),
-    ("update_adam", "fn second(", 3),
-    ("update_adam", "fn step(", 3),
-    ("update_adam", "fn finish(", 3),
-    ("update_adam", "fn finish_bias(", 3),
-    ("update_rmsprop", "fn square(", 3),
-    ("update_rmsprop", "fn velocity(", 3),
-    ("update_rmsprop", "fn finish(", 3),
-    ("update_rmsprop", "fn finish_bias(", 3),
-    ("linear_dw update_sgd update_momentum update_adam update_rmsprop", "fn turn(", 5),
-];
+/// Places of a line of `SHARED` that hold another text than its first.
+fn odd<'a>(line: &'a str, texts: &BTreeMap<String, String>) -> Vec<&'a str> {
+    let texts: Vec<(&str, &str)> = line
+        .split(' ')
+        .map(|place| {
+            let (file, name) = place.split_once('.').expect("a place is a file and a name");
+            (place, item(&texts[file], name).unwrap_or_else(|| panic!("{place} is not there")))
+        })
+        .collect();
+    let other = texts.iter().filter(|(_, text)| *text != texts[0].1);
+    other.map(|(place, _)| *place).collect()
+}
 
 #[test]
 fn what_stands_in_several_files_is_the_same_text_in_each() {
-    let shaders = shaders();
-    let text = |shader: &&'static Shader| (shader.name, shader.source);
-    let mut texts: Vec<_> = shaders.iter().map(text).collect();
-    for (family, head, least) in SHARED {
-        let (odd, copies) = copies(family, head, &texts);
-        assert!(odd.is_empty(), "{head} of {odd:?} differs from the others");
-        assert!(copies >= least, "{head}: only {copies} of {family}");
+    let mut texts = files("shaders", "wgsl");
+    for line in SHARED.lines().skip(1) {
+        assert_eq!(odd(line, &texts), [""; 0]);
+    }
+    let with_now: Vec<String> =
+        texts.keys().filter(|stem| item(&texts[*stem], "Now").is_some()).map(|stem| format!("{stem}.Now")).collect();
+    assert!(with_now.len() >= 8);
+    assert_eq!(odd(&with_now.join(" "), &texts), [""; 0]);
+    let constants = |stem: &str| -> Vec<String> {
+        texts[stem].lines().filter(|line| line.starts_with("override ")).map(str::to_string).collect()
+    };
+    for stem in ["linear_dx", "head", "half", "coop"] {
+        assert_eq!(constants(stem), constants("linear"), "{stem}");
     }
     // Seen to fail: one file's copy is changed.
-    let changed = include_str!("../../shaders/linear_regs.wgsl").replace("-abs(z)", "-z");
-    texts.retain(|(name, _)| *name != "linear_regs");
-    texts.push(("linear_regs", &changed));
-    assert_eq!(copies("linear", "fn act(", &texts).0, ["linear_regs"]);
-}
-
-/// The lines of an entry point's body, those about biases left out.
-fn tiles(source: &str) -> Vec<&str> {
-    let body = source.lines().skip_while(|line| !line.contains("let tiles_across"));
-    body.filter(|line| !line.contains("bias")).collect()
-}
-
-#[test]
-fn fused_updates_compute_their_gradient_as_linear_dw_does() {
-    let shaders = shaders();
-    let source = |name: &str| shaders.iter().find(|shader| shader.name == name).expect(name).source;
-    for form in ["tiled", "regs", "wide"] {
-        let plain = tiles(source(&format!("linear_dw_{form}")));
-        assert!(plain.len() > 20, "linear_dw_{form} has a body");
-        for rule in ["sgd", "momentum", "adam", "rmsprop"] {
-            assert_eq!(tiles(source(&format!("update_{rule}_{form}"))), plain, "update_{rule}_{form}");
-        }
-    }
+    let changed = texts["half"].replace("-abs(z)", "-z");
+    texts.insert("half".into(), changed);
+    assert_eq!(odd("linear.act half.act coop.act", &texts), ["half.act"]);
 }

@@ -95,9 +95,9 @@ impl GpuEngine {
         for (((number, kernel), block), built) in (0..).zip(&plan.steps).zip(&blocks).zip(pipelines) {
             gpu.queue.write_buffer(&uniforms, number * slot, block);
             let mut entries = vec![binding(0, &uniforms, number * slot, block.len() as u64)];
-            for (at, id) in (1..).zip(kernel.tensors()) {
+            for (arg, id) in kernel.shader().args.iter().zip(kernel.tensors()) {
                 // The guard words behind a tensor are bound with it, so that a careless shader can be seen.
-                entries.push(binding(at, &buffers[id.index], fence, (id.bytes() + fence).max(16)));
+                entries.push(binding(arg.binding, &buffers[id.index], fence, (id.bytes() + fence).max(16)));
             }
             let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some(kernel.shader().name),

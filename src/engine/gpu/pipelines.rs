@@ -8,9 +8,11 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
-use wgpu::{BindGroupLayout, BindGroupLayoutEntry, BindingType, BufferBindingType, ComputePipeline, ShaderStages};
+use wgpu::{
+    BindGroupLayout, BindGroupLayoutEntry, BindingType, BufferBindingType, ComputePipeline, ShaderModule, ShaderStages,
+};
 
 /// A pipeline and the layout of its group 1.
 pub(super) struct Built {
@@ -18,9 +20,10 @@ pub(super) struct Built {
     pub layout: BindGroupLayout,
 }
 
-/// What has been compiled on a device, by shader and constants.
+/// What has been compiled on a device: modules by their text, pipelines by shader and constants.
 #[derive(Default)]
 pub(super) struct Pipelines {
+    modules: Mutex<HashMap<&'static str, Arc<OnceLock<ShaderModule>>>>,
     built: Mutex<HashMap<String, Arc<Built>>>,
     disk: Option<Disk>,
 }
@@ -106,10 +109,7 @@ impl Gpu {
 
     fn build(&self, kernel: &dyn Kernel) -> Built {
         let (shader, overrides) = (kernel.shader(), kernel.overrides());
-        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(shader.name),
-            source: wgpu::ShaderSource::Wgsl(shader.source.into()),
-        });
+        let module = self.module(shader);
         let layout = self.layout(shader);
         let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(shader.name),
@@ -132,11 +132,26 @@ impl Gpu {
         Built { pipeline, layout }
     }
 
+    /// The module of a shader's file, parsed and checked once for all entry points. Threads that want one that is being made
+    /// wait for it.
+    fn module(&self, shader: &Shader) -> ShaderModule {
+        let mut modules = self.pipelines.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        let module = modules.entry(shader.source).or_default().clone();
+        drop(modules);
+        let parse = || {
+            self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+                label: Some(shader.name),
+                source: wgpu::ShaderSource::Wgsl(shader.source.into()),
+            })
+        };
+        module.get_or_init(parse).clone()
+    }
+
     fn layout(&self, shader: &Shader) -> BindGroupLayout {
         let mut entries = vec![entry(0, BufferBindingType::Uniform, false)];
-        for (binding, arg) in (1..).zip(shader.args) {
+        for arg in shader.args {
             let read_only = arg.access == Access::Read;
-            entries.push(entry(binding, BufferBindingType::Storage { read_only }, false));
+            entries.push(entry(arg.binding, BufferBindingType::Storage { read_only }, false));
         }
         let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some(shader.name), entries: &entries };
         self.device.create_bind_group_layout(&descriptor)

@@ -26,15 +26,11 @@ pub fn cases() -> Vec<Case> {
                     let x = case.f32("x", batch, inputs, Fill::Reals(1.0));
                     let w = case.f32("w", outputs, inputs, Fill::Reals(1.0));
                     let b = case.f32("b", 1, outputs, Fill::Reals(1.0));
-                    let kinds: &[(&str, Fill)] = match rule {
-                        Rule::Sgd => &[],
-                        Rule::Momentum { .. } => &[("v", Fill::Reals(1.0))],
-                        Rule::Adam { .. } => &[("m", Fill::Reals(1.0)), ("v", Fill::Positive(1.0))],
-                        Rule::Rmsprop { .. } => &[("v", Fill::Reals(1.0)), ("s", Fill::Positive(1.0))],
-                    };
                     let mut state = Vec::new();
                     for (of, id) in [("w", w), ("b", b)] {
-                        for &(kind, fill) in kinds {
+                        for (place, kind) in rule.state().iter().enumerate() {
+                            // What is remembered second is a mean of squares.
+                            let fill = if place == 1 { Fill::Positive(1.0) } else { Fill::Reals(1.0) };
                             state.push(case.f32(&format!("{kind}_{of}"), id.rows, id.cols, fill));
                         }
                     }

@@ -1,120 +1,82 @@
-//! The shaders of [`super::Update`]: one for each rule in each form of its own.
+//! The shaders of [`super::Update`]: one for each rule in each form of its own, all in one file with [`super::linear_dw`]
+//! and the optimizers.
 
 use crate::kernels::Form;
 use crate::plan::kernel::uniform;
-use crate::plan::kernel::{Arg, Field, Shader, read, update};
+use crate::plan::kernel::{Arg, Shader, read, update};
+use crate::plan::tensor::Id;
+
+/// The file.
+pub(in crate::kernels) const SOURCE: &str = include_str!("../../../shaders/update.wgsl");
 
 uniform! {
-    /// Uniform block of the shaders of SGD and momentum.
-    pub(super) struct Params { batch: u32, inputs4: u32, outputs: u32, outputs4: u32, l2: f32, pad0: u32, pad1: u32, pad2: u32, }
-}
-
-uniform! {
-    /// Uniform block of the shaders of Adam.
-    pub(super) struct AdamParams {
-        batch: u32, inputs4: u32, outputs: u32, outputs4: u32,
-        l2: f32, beta2: f32, epsilon: f32, pad: u32,
+    /// Uniform block of every shader in the file.
+    pub(in crate::kernels) struct Params {
+        /// B.
+        batch: u32,
+        /// I in vec4.
+        inputs4: u32,
+        /// O.
+        outputs: u32,
+        /// O in vec4.
+        outputs4: u32,
+        /// Strength of the penalty or decay.
+        l2: f32,
+        /// Memory of the squares: β₂ of Adam, ρ of RMSprop.
+        memory: f32,
+        /// Keeps a divisor from zero.
+        epsilon: f32,
+        /// Unused; keeps the block a multiple of 16 bytes.
+        pad: u32,
     }
 }
 
-uniform! {
-    /// Uniform block of the shaders of RMSprop.
-    pub(super) struct RmspropParams {
-        batch: u32, inputs4: u32, outputs: u32, outputs4: u32,
-        l2: f32, rho: f32, epsilon: f32, pad: u32,
+impl Params {
+    /// Of an optimizer alone: the sizes of what it changes.
+    pub fn of(w: Id) -> Params {
+        let (inputs4, outputs) = (w.stride() as u32 / 4, w.rows as u32);
+        Params { inputs4, outputs, outputs4: outputs.div_ceil(4), ..Params::default() }
     }
 }
-
-const SGD: &[Arg] = &[read("dy"), read("x"), update("w"), update("b")];
-const MOMENTUM: &[Arg] = &[read("dy"), read("x"), update("w"), update("b"), update("v_w"), update("v_b")];
-const ADAM: &[Arg] =
-    &[read("dy"), read("x"), update("w"), update("b"), update("m_w"), update("v_w"), update("m_b"), update("v_b")];
-const RMSPROP: &[Arg] =
-    &[read("dy"), read("x"), update("w"), update("b"), update("v_w"), update("s_w"), update("v_b"), update("s_b")];
-
-const fn shader(
-    name: &'static str,
-    source: &'static str,
-    args: &'static [Arg],
-    params: &'static [Field],
-    overrides: &'static [(&'static str, f64)],
-) -> Shader {
-    Shader { name, source, args, params, overrides }
-}
-
-const NESTEROV: &[(&str, f64)] = &[("NESTEROV", 0.0)];
-const DECOUPLED: &[(&str, f64)] = &[("DECOUPLED", 0.0)];
 
 /// Forms that have a shader of their own, in the order of [`SHADERS`]. Outputs of an update are as many as weights: too
 /// many for [`Form::Split`], but for a last layer, which is the smallest part of the work.
 pub(super) const FORMS: [Form; 3] = [Form::Tiled, Form::Regs, Form::Wide];
 
+const SGD: &[Arg] = &[read(6, "dy"), read(1, "x"), update(2, "w"), update(3, "b")];
+const MOMENTUM: &[Arg] =
+    &[read(6, "dy"), read(1, "x"), update(2, "w"), update(3, "b"), update(10, "first_w"), update(12, "first_b")];
+/// Adam and RMSprop.
+const TWO_STATES: &[Arg] = &[
+    read(6, "dy"),
+    read(1, "x"),
+    update(2, "w"),
+    update(3, "b"),
+    update(10, "first_w"),
+    update(11, "second_w"),
+    update(12, "first_b"),
+    update(13, "second_b"),
+];
+
+const NESTEROV: &[(&str, f64)] = &[("NESTEROV", 0.0)];
+const DECOUPLED: &[(&str, f64)] = &[("DECOUPLED", 0.0)];
+
+const fn shader(name: &'static str, args: &'static [Arg], overrides: &'static [(&'static str, f64)]) -> Shader {
+    Shader { name, source: SOURCE, args, params: Params::FIELDS, overrides }
+}
+
 /// For each rule a shader of each of `FORMS`.
 pub static SHADERS: &[Shader] = &[
-    shader("update_sgd_tiled", include_str!("../../../shaders/update_sgd_tiled.wgsl"), SGD, Params::FIELDS, &[]),
-    shader("update_sgd_regs", include_str!("../../../shaders/update_sgd_regs.wgsl"), SGD, Params::FIELDS, &[]),
-    shader("update_sgd_wide", include_str!("../../../shaders/update_sgd_wide.wgsl"), SGD, Params::FIELDS, &[]),
-    shader(
-        "update_momentum_tiled",
-        include_str!("../../../shaders/update_momentum_tiled.wgsl"),
-        MOMENTUM,
-        Params::FIELDS,
-        NESTEROV,
-    ),
-    shader(
-        "update_momentum_regs",
-        include_str!("../../../shaders/update_momentum_regs.wgsl"),
-        MOMENTUM,
-        Params::FIELDS,
-        NESTEROV,
-    ),
-    shader(
-        "update_momentum_wide",
-        include_str!("../../../shaders/update_momentum_wide.wgsl"),
-        MOMENTUM,
-        Params::FIELDS,
-        NESTEROV,
-    ),
-    shader(
-        "update_adam_tiled",
-        include_str!("../../../shaders/update_adam_tiled.wgsl"),
-        ADAM,
-        AdamParams::FIELDS,
-        DECOUPLED,
-    ),
-    shader(
-        "update_adam_regs",
-        include_str!("../../../shaders/update_adam_regs.wgsl"),
-        ADAM,
-        AdamParams::FIELDS,
-        DECOUPLED,
-    ),
-    shader(
-        "update_adam_wide",
-        include_str!("../../../shaders/update_adam_wide.wgsl"),
-        ADAM,
-        AdamParams::FIELDS,
-        DECOUPLED,
-    ),
-    shader(
-        "update_rmsprop_tiled",
-        include_str!("../../../shaders/update_rmsprop_tiled.wgsl"),
-        RMSPROP,
-        RmspropParams::FIELDS,
-        &[],
-    ),
-    shader(
-        "update_rmsprop_regs",
-        include_str!("../../../shaders/update_rmsprop_regs.wgsl"),
-        RMSPROP,
-        RmspropParams::FIELDS,
-        &[],
-    ),
-    shader(
-        "update_rmsprop_wide",
-        include_str!("../../../shaders/update_rmsprop_wide.wgsl"),
-        RMSPROP,
-        RmspropParams::FIELDS,
-        &[],
-    ),
+    shader("update_sgd_tiled", SGD, &[]),
+    shader("update_sgd_regs", SGD, &[]),
+    shader("update_sgd_wide", SGD, &[]),
+    shader("update_momentum_tiled", MOMENTUM, NESTEROV),
+    shader("update_momentum_regs", MOMENTUM, NESTEROV),
+    shader("update_momentum_wide", MOMENTUM, NESTEROV),
+    shader("update_adam_tiled", TWO_STATES, DECOUPLED),
+    shader("update_adam_regs", TWO_STATES, DECOUPLED),
+    shader("update_adam_wide", TWO_STATES, DECOUPLED),
+    shader("update_rmsprop_tiled", TWO_STATES, &[]),
+    shader("update_rmsprop_regs", TWO_STATES, &[]),
+    shader("update_rmsprop_wide", TWO_STATES, &[]),
 ];

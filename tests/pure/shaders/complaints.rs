@@ -1,63 +1,115 @@
 //! What a shader's text declares, by reflection, against what Rust says of it.
 
 use gpu_mlp::plan::kernel::{Access, Field, Needs, Now, Shader};
-use std::collections::BTreeMap;
-use std::fs;
+use naga::compact::{KeepUnused, compact};
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use naga::{AddressSpace, Expression, GlobalVariable, Literal, Module, Scalar, StorageAccess, TypeInner, front::wgsl};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use wgpu::naga::valid::{Capabilities, ValidationFlags, Validator};
-use wgpu::naga::{
-    AddressSpace, Expression, GlobalVariable, Literal, Module, Scalar, ShaderStage, StorageAccess, TypeInner,
-    front::wgsl,
-};
 
 /// A file of the repository.
 pub fn path(of: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(of)
 }
 
-/// Everything wrong with `source` as the text of `shader`; each complaint begins with its topic.
-pub fn complaints(shader: &Shader, source: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    house_rules(shader, source, &mut found);
-    match wgsl::parse_str(source) {
-        Err(error) => found.push(format!("parse: {}", error.emit_to_string(source))),
-        Ok(module) => {
-            // No capability beyond what the file itself enables: without, it runs wherever WebGPU does.
-            let capabilities = match shader.needs() {
-                Needs::Core => Capabilities::empty(),
-                Needs::Half => Capabilities::SHADER_FLOAT16,
-                Needs::Coop => Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX,
-            };
-            let mut validator = Validator::new(ValidationFlags::all(), capabilities);
-            if let Err(error) = validator.validate(&module) {
-                found.push(format!("validate: {}", error.emit_to_string(source)));
-            }
-            entry_and_limits(shader, &module, &mut found);
-            bindings(shader, &module, &mut found);
-            overrides(shader, &module, &mut found);
+/// A `.wgsl` file.
+pub struct File {
+    /// Its name without the extension.
+    pub stem: String,
+    /// Its text.
+    pub text: String,
+    /// What the list has of it.
+    pub shaders: Vec<&'static Shader>,
+    /// Pages whose lists these are in: `src/kernels/linear.rs`.
+    pub pages: BTreeSet<String>,
+}
+
+impl File {
+    /// No capability beyond what the file itself enables: without, it runs wherever WebGPU does.
+    pub fn capabilities(&self) -> Capabilities {
+        match self.shaders[0].needs() {
+            Needs::Core => Capabilities::empty(),
+            Needs::Half => Capabilities::SHADER_FLOAT16,
+            Needs::Coop => Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX,
         }
+    }
+}
+
+/// Everything wrong with `source` as the text of a file; each complaint begins with its topic.
+pub fn complaints(file: &File, source: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    house_rules(file, source, &mut found);
+    let module = match wgsl::parse_str(source) {
+        Ok(module) => module,
+        Err(error) => {
+            found.push(format!("parse: {}", error.emit_to_string(source)));
+            return found;
+        }
+    };
+    let mut validator = Validator::new(ValidationFlags::all(), file.capabilities());
+    if let Err(error) = validator.validate(&module) {
+        found.push(format!("validate: {}", error.emit_to_string(source)));
+        return found;
+    }
+    let theirs: BTreeSet<&str> = module.entry_points.iter().map(|entry| entry.name.as_str()).collect();
+    let ours: BTreeSet<&str> = file.shaders.iter().map(|shader| shader.name).collect();
+    if theirs != ours {
+        found.push(format!("entry: {theirs:?}, not {ours:?}"));
+        return found;
+    }
+    let mut used = BTreeSet::new();
+    for shader in &file.shaders {
+        let module = alone(&module, shader.name);
+        let mut of_entry = Vec::new();
+        limits(&module, &mut of_entry);
+        bindings(shader, &module, &mut of_entry);
+        overrides(shader, &module, &mut of_entry);
+        found.extend(of_entry.into_iter().map(|said| format!("{said} ({})", shader.name)));
+        used.extend(names(&module));
+    }
+    let unused: Vec<String> = names(&module).into_iter().filter(|name| !used.contains(name)).collect();
+    if !unused.is_empty() {
+        found.push(format!("unused: {unused:?}"));
     }
     found
 }
 
+/// Names of the variables and pipeline constants of a module.
+fn names(module: &Module) -> Vec<String> {
+    let variables = module.global_variables.iter().filter_map(|(_, global)| global.name.clone());
+    let constants = module.overrides.iter().filter_map(|(_, constant)| constant.name.clone());
+    variables.chain(constants).collect()
+}
+
+/// The module with one of its entry points and what that one uses, as a pipeline gets it.
+fn alone(module: &Module, entry: &str) -> Module {
+    let mut module = module.clone();
+    module.entry_points.retain(|point| point.name == entry);
+    compact(&mut module, KeepUnused::No);
+    module
+}
+
+/// Most lines of a file with all its forms.
+pub const LONGEST: usize = 480;
+
 /// What no compiler checks: length, head comment, and two features this crate does without. An `arrayLength` would
 /// count the guard words of the court as data; an atomic sum of floats would depend on the order of the threads.
-fn house_rules(shader: &Shader, source: &str, found: &mut Vec<String>) {
-    if source.lines().count() > 150 {
+fn house_rules(file: &File, source: &str, found: &mut Vec<String>) {
+    if source.lines().count() > LONGEST {
         found.push(format!("length: {} lines", source.lines().count()));
     }
-    if !source.starts_with(&format!("// {}: ", shader.name)) {
-        found.push("head: the first line does not begin with the shader's name".into());
+    if !source.starts_with(&format!("// {}: ", file.stem)) {
+        found.push("head: the first line does not begin with the file's name".into());
     }
     let head = source.lines().take_while(|line| line.starts_with("//"));
-    let head: Vec<&str> = head.collect();
-    let twin = head.last().and_then(|line| line.split_once("Twin: ")?.1.into());
-    // The page itself, or one that holds its list of shaders.
-    let pages = |twin: &str| [twin.to_string(), twin.replace(".rs", "/shaders.rs")];
-    let included = format!("shaders/{}.wgsl\"", shader.name);
-    let includes = |page: &String| fs::read_to_string(path(page)).is_ok_and(|text| text.contains(&included));
-    if !twin.is_some_and(|twin: &str| pages(twin).iter().any(includes)) {
-        found.push(format!("twin: {twin:?} is no page that includes the shader"));
+    let twins = head.last().and_then(|line| line.split_once("Twin: ").or(line.split_once("Twins: ")));
+    let twins = twins.map_or("", |(_, pages)| pages);
+    // All pages are in the folder of the first.
+    let folder = twins.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let pages = twins.split(", ").map(|page| format!("{folder}/{}", page.rsplit('/').next().unwrap_or(page)));
+    let pages: BTreeSet<String> = pages.collect();
+    if pages != file.pages {
+        found.push(format!("twin: {pages:?}, not {:?}", file.pages));
     }
     let code = source.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code));
     if code.into_iter().any(|line| line.contains("arrayLength") || line.contains("atomic")) {
@@ -65,14 +117,10 @@ fn house_rules(shader: &Shader, source: &str, found: &mut Vec<String>) {
     }
 }
 
-fn entry_and_limits(shader: &Shader, module: &Module, found: &mut Vec<String>) {
+/// What any device of WebGPU has, against what the one entry point of a module takes.
+fn limits(module: &Module, found: &mut Vec<String>) {
     let limits = wgpu::Limits::defaults();
-    let [entry] = module.entry_points.as_slice() else {
-        return found.push(format!("entry: {} entry points", module.entry_points.len()));
-    };
-    if entry.name != shader.name || entry.stage != ShaderStage::Compute {
-        found.push(format!("entry: {} is a {:?}", entry.name, entry.stage));
-    }
+    let entry = &module.entry_points[0];
     let invocations = entry.workgroup_size.iter().product::<u32>();
     if invocations > limits.max_compute_invocations_per_workgroup {
         found.push(format!("limits: {invocations} invocations a workgroup"));
@@ -105,16 +153,16 @@ fn bindings(shader: &Shader, module: &Module, found: &mut Vec<String>) {
         (None, []) => {}
         _ => found.push("params: declared on one side only".into()),
     }
-    for (number, arg) in (1..).zip(shader.args) {
+    for arg in shader.args {
         let space = AddressSpace::Storage {
             access: match arg.access {
                 Access::Read => StorageAccess::LOAD,
                 Access::Write | Access::Update => StorageAccess::LOAD | StorageAccess::STORE,
             },
         };
-        match bound.remove(&(1, number)) {
+        match bound.remove(&(1, arg.binding)) {
             Some(global) if global.name.as_deref() == Some(arg.name) && global.space == space => {}
-            other => found.push(format!("args: binding {number} is {other:?}, not {arg:?}")),
+            other => found.push(format!("args: binding {} is {other:?}, not {arg:?}", arg.binding)),
         }
     }
     for (at, global) in bound {

@@ -1,0 +1,128 @@
+//! The optimizers behind an update: one line for each in each of the things that are asked of its page.
+
+use crate::kernels::adam::{self, Adam};
+use crate::kernels::momentum::{self, Momentum};
+use crate::kernels::rmsprop::{self, Rmsprop};
+use crate::kernels::sgd::{self, Sgd};
+use crate::plan::Plan;
+use crate::plan::kernel::Now;
+use crate::plan::tensor::Id;
+
+/// How a gradient becomes a change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// As [`crate::kernels::sgd`].
+    Sgd,
+    /// As [`crate::kernels::momentum`].
+    Momentum {
+        /// Nesterov's variant.
+        nesterov: bool,
+    },
+    /// As [`crate::kernels::adam`].
+    Adam {
+        /// Memory of the second moment.
+        beta2: f32,
+        /// Keeps the divisor from zero.
+        epsilon: f32,
+        /// AdamW instead of Adam.
+        decoupled: bool,
+    },
+    /// As [`crate::kernels::rmsprop`].
+    Rmsprop {
+        /// Memory of the mean square.
+        rho: f32,
+        /// Keeps the divisor from zero.
+        epsilon: f32,
+    },
+}
+
+impl Rule {
+    /// Names of what it remembers of each parameter, in the order of the kernels' tensors.
+    pub fn state(self) -> &'static [&'static str] {
+        match self {
+            Rule::Sgd => sgd::STATE,
+            Rule::Momentum { .. } => momentum::STATE,
+            Rule::Adam { .. } => adam::STATE,
+            Rule::Rmsprop { .. } => rmsprop::STATE,
+        }
+    }
+
+    /// Adds the optimizer alone to a plan; `dw` holds the gradient of `w`.
+    ///
+    /// # Panics
+    /// If `state` has not as many tensors as [`Rule::state`] has names.
+    pub fn push(self, plan: &mut Plan, dw: Id, w: Id, state: &[Id], l2: f32) {
+        match (self, state) {
+            (Rule::Sgd, []) => plan.push(Sgd { dw, w, l2 }),
+            (Rule::Momentum { nesterov }, &[v]) => plan.push(Momentum { dw, w, v, l2, nesterov }),
+            (Rule::Adam { beta2, epsilon, decoupled }, &[m, v]) => {
+                plan.push(Adam { dw, w, m, v, l2, beta2, epsilon, decoupled });
+            }
+            (Rule::Rmsprop { rho, epsilon }, &[v, s]) => plan.push(Rmsprop { dw, w, v, s, l2, rho, epsilon }),
+            _ => panic!("{self:?} remembers {:?}, but there are {} tensors", self.state(), state.len()),
+        }
+    }
+
+    /// Place in [`super::SHADERS`], counted in rules.
+    pub(super) fn number(self) -> usize {
+        match self {
+            Rule::Sgd => 0,
+            Rule::Momentum { .. } => 1,
+            Rule::Adam { .. } => 2,
+            Rule::Rmsprop { .. } => 3,
+        }
+    }
+
+    /// Memory of the squares and what keeps a divisor from zero, where the rule has them.
+    pub(super) fn constants(self) -> (f32, f32) {
+        match self {
+            Rule::Sgd | Rule::Momentum { .. } => (0.0, 0.0),
+            Rule::Adam { beta2: memory, epsilon, .. } | Rule::Rmsprop { rho: memory, epsilon } => (memory, epsilon),
+        }
+    }
+
+    /// Pipeline constants that differ from the shader's defaults.
+    pub(super) fn overrides(self) -> Vec<(&'static str, f64)> {
+        match self {
+            Rule::Momentum { nesterov: true } => vec![("NESTEROV", 1.0)],
+            Rule::Adam { decoupled: true, .. } => vec![("DECOUPLED", 1.0)],
+            _ => vec![],
+        }
+    }
+
+    /// One step of part of a parameter; states that the rule does not have are empty.
+    pub(super) fn descend(self, l2: f32, w: &mut [f32], state: [&mut [f32]; 2], g: &[f32], now: &Now) {
+        let [first, second] = state;
+        match self {
+            Rule::Sgd => sgd::descend(w, g, now.lr, l2),
+            Rule::Momentum { nesterov } => momentum::descend(w, first, g, now, l2, nesterov),
+            Rule::Adam { beta2, epsilon, decoupled } => {
+                adam::Rule { l2, beta2, epsilon, decoupled }.descend(w, first, second, g, now);
+            }
+            Rule::Rmsprop { rho, epsilon } => rmsprop::Rule { l2, rho, epsilon }.descend(w, first, second, g, now),
+        }
+    }
+
+    /// Largest allowed differences of a parameter and of what is remembered of it, where each gradient may itself be off by
+    /// `slack`.
+    pub(super) fn errors(
+        self,
+        l2: f32,
+        now: &Now,
+        g: &[f32],
+        slack: &[f32],
+        w: &[f32],
+        state: &[&[f32]],
+    ) -> Vec<Vec<f32>> {
+        match (self, state) {
+            (Rule::Momentum { .. }, [v]) => momentum::errors(l2, now, g, slack, w, v).into(),
+            (Rule::Adam { beta2, epsilon, decoupled }, [m, v]) => {
+                adam::Rule { l2, beta2, epsilon, decoupled }.errors(now, g, slack, w, m, v).into()
+            }
+            (Rule::Rmsprop { rho, epsilon }, [v, s]) => {
+                rmsprop::Rule { l2, rho, epsilon }.errors(now, g, slack, w, v, s).into()
+            }
+            _ => vec![sgd::errors(l2, now, g, slack, w)],
+        }
+    }
+}
