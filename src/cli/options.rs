@@ -1,5 +1,6 @@
 //! Options that several commands share: engine, data, tuning. Those of [`Config`] are in [`super::settings`].
 
+use super::resume::Said;
 use clap::{Args, value_parser};
 use gpu_mlp::Error;
 use gpu_mlp::config::Config;
@@ -10,8 +11,9 @@ use gpu_mlp::engine::machine::{EngineName, Machine};
 use gpu_mlp::kernels::Precision;
 use gpu_mlp::measure::tune::{self, Tune};
 use gpu_mlp::plan::kernel::Needs;
+use gpu_mlp::run::checkpoint::EngineSettings;
 use gpu_mlp::run::model_file::Description;
-use gpu_mlp::run::settings::{DataSettings, RunFile, from_root};
+use gpu_mlp::run::settings::{DataSettings, RunFile};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 
@@ -52,12 +54,23 @@ pub struct EngineOptions {
 }
 
 impl EngineOptions {
-    /// Words that ask for this engine again; `auto` has been decided by then.
-    pub fn words(&self, machine: &Machine) -> Vec<String> {
-        let engine = Some(("--engine", machine.name().to_string()));
-        let adapter = self.adapter.adapter.clone().map(|adapter| ("--adapter", adapter));
-        let backend = self.adapter.backend.clone().map(|backend| ("--backend", backend));
-        words([engine, adapter, backend].into_iter().flatten())
+    /// What a resumed run starts from; `auto` has become the machine that was chosen.
+    pub fn settings(&self, machine: &Machine) -> EngineSettings {
+        let engine = match machine {
+            Machine::Cpu => EngineName::Cpu,
+            Machine::Gpu(_) => EngineName::Gpu,
+        };
+        let AdapterOptions { adapter, backend } = &self.adapter;
+        EngineSettings { engine, adapter: adapter.clone(), backend: backend.clone() }
+    }
+
+    /// Takes the engine of a resumed run, except for what was said on the command line.
+    pub fn resume(&mut self, said: &Said, saved: &EngineSettings) {
+        if !said.has("engine") {
+            self.engine = saved.engine;
+        }
+        said.or_saved("adapter", &mut self.adapter.adapter, saved.adapter.clone());
+        said.or_saved("backend", &mut self.adapter.backend, saved.backend.clone());
     }
 
     /// Opens the machine and says on stderr which it is and why.
@@ -146,6 +159,19 @@ impl DataOptions {
         Ok(!said)
     }
 
+    /// Takes the data of a resumed run, except for what was said on the command line.
+    pub fn resume(&mut self, said: &Said, saved: &DataSettings) -> Result<(), Error> {
+        let choice = saved.data.as_deref().map(str::parse).transpose().map_err(Error::Setting)?;
+        said.or_saved("data", &mut self.data, choice);
+        // Digits belong to the data set that they were said of.
+        if self.data.as_ref().is_none_or(Choice::may_be_digits) {
+            said.or_saved("digits_train", &mut self.digits_train, saved.digits_train);
+            said.or_saved("digits_test", &mut self.digits_test, saved.digits_test);
+            said.or_saved("digits_seed", &mut self.digits_seed, saved.digits_seed);
+        }
+        Ok(())
+    }
+
     /// What a model is judged on: what was said here, else what it was trained on, as far as that is known.
     ///
     /// # Errors
@@ -229,23 +255,6 @@ impl DataOptions {
         }
     }
 
-    /// Words that ask for this data set again; `auto` has been decided by then.
-    pub fn words(&self, data: &DataSet) -> Vec<String> {
-        let Request { choice, digits, .. } = self.request();
-        let choice = match choice {
-            Choice::Auto => data.name.clone(),
-            Choice::Dir(folder) => from_root(&folder),
-            named => named.to_string(),
-        };
-        let digits = [
-            ("--digits-train", digits.train.to_string()),
-            ("--digits-test", digits.test.to_string()),
-            ("--digits-seed", digits.seed.to_string()),
-        ];
-        let generated = choice == Choice::Digits.to_string();
-        words([("--data", choice)].into_iter().chain(digits.into_iter().filter(|_| generated)))
-    }
-
     /// Begins to read the data set, so that adapters can be looked for meanwhile. Only MNIST that is there already, or
     /// what was asked for by name: nothing is fetched or made in place of another before all settings are accepted.
     pub fn ahead(&self) -> Ahead {
@@ -325,11 +334,6 @@ impl DataOptions {
             _ => {}
         })
     }
-}
-
-/// Options and their values as words of a command line.
-pub fn words(options: impl IntoIterator<Item = (&'static str, String)>) -> Vec<String> {
-    options.into_iter().flat_map(|(option, value)| [option.to_string(), value]).collect()
 }
 
 /// A data set that is being read on a thread of its own.

@@ -10,10 +10,12 @@ use crate::kernels::Form;
 use crate::kernels::Precision;
 use crate::plan::Plan;
 use crate::plan::kernel::{Needs, Shader};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What the user asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum EngineName {
     /// A real GPU if there is one, else the CPU.

@@ -3,7 +3,6 @@
 use super::Train;
 use super::end::end;
 use super::folder::{self, RunFolder};
-use crate::cli::options::words;
 use crate::cli::progress::Display;
 use crate::cli::recorder::Recorder;
 use crate::cli::resume::Resumed;
@@ -15,7 +14,7 @@ use gpu_mlp::config::HealthName;
 use gpu_mlp::data::{DataSet, Split};
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::results::tensorboard::Board;
-use gpu_mlp::run::checkpoint::{Identity, Keeper, Saved};
+use gpu_mlp::run::checkpoint::{Identity, Keeper, Saved, Setup};
 use gpu_mlp::run::metrics::{Record, SCHEMA};
 use gpu_mlp::run::settings::{self, Ancestor};
 use gpu_mlp::train::session::Session;
@@ -62,9 +61,10 @@ impl Train {
         let mut sink = Sink { metrics, json: self.json };
         begin(&mut sink, &session, machine, ancestor.as_ref(), whole, changed)?;
         let board = self.board(&path, whole, &session, data)?;
-        let words = [self.data.words(data), self.engine.words(machine), self.words()].concat();
+        let tensorboard = self.tensorboard.as_deref().map(settings::from_root);
+        let setup = Setup { data: settings, engine: self.engine.settings(machine), tensorboard };
         let best = before.and_then(|state| state.best);
-        let saved = Saved { identity, words, from: ancestor, changed: since, best, session: Default::default() };
+        let saved = Saved { identity, setup, from: ancestor, changed: since, best, session: Default::default() };
         let bytes = sink.metrics.bytes();
         let mut recorder = Recorder {
             display: Display::new(),
@@ -98,12 +98,6 @@ impl Train {
             None => Board::create(folder, &data.item),
         };
         self.tensorboard.as_ref().map(of).transpose()
-    }
-
-    /// Words that name the same places again, from wherever the run is gone on with.
-    fn words(&self) -> Vec<String> {
-        let places = [("--from", &self.from), ("--tensorboard", &self.tensorboard)];
-        words(places.into_iter().filter_map(|(option, path)| Some((option, settings::from_root(path.as_ref()?)))))
     }
 }
 

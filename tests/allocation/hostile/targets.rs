@@ -14,7 +14,7 @@ use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::kernels::Activation;
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::results::report::{Subject, page};
-use gpu_mlp::run::checkpoint::{Checkpoints, FOLDER, Saved};
+use gpu_mlp::run::checkpoint::{Checkpoints, FOLDER};
 use gpu_mlp::run::history::History;
 use gpu_mlp::run::model_file::{self, ModelFile};
 use gpu_mlp::run::settings::{RunFile, to_text};
@@ -171,7 +171,7 @@ fn checkpoint(bytes: &[u8]) -> bool {
     for (name, bytes) in [(manifest_name, manifest), (format!("{STEP}.safetensors"), tensors)] {
         disk.write(&run.join(FOLDER).join(name), &bytes).expect("it does not fail unless asked to");
     }
-    let Some(found) = said(Checkpoints::new(Arc::new(disk), run).newest::<Saved>()) else { return false };
+    let Some(found) = said(Checkpoints::new(Arc::new(disk), run).of_run(None)) else { return false };
     let generation = found.expect("there is one").generation;
     let all = generation.tensors.iter();
     assert!(all.clone().all(|tensor| tensor.values.len() == tensor.rows * tensor.cols));
