@@ -8,7 +8,7 @@ use gpu_mlp::config::{BatchSize, Config, Optimizer};
 use gpu_mlp::data::DataSet;
 use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::engine::machine::Machine;
-use gpu_mlp::run::checkpoint::{Checkpoints, Every, Found, Identity, Keeper, Saved};
+use gpu_mlp::run::checkpoint::{Checkpoints, Every, Found, Identity, Keeper, Saved, Setup};
 use gpu_mlp::run::metrics::{FILE, Metrics, Record};
 use gpu_mlp::train::session::{EpochReport, Limits, Observer, Session, Snapshot, Wish};
 use std::path::Path;
@@ -39,11 +39,11 @@ fn train(disk: &Arc<Faulty>, config: &Config, data: &DataSet) -> Result<Snapshot
     let machine = Machine::Cpu;
     let mut session = pollster::block_on(Session::open(config, data, &machine, Limits::default()))?;
     let checkpoints = Checkpoints::new(disk.clone(), run);
-    let found: Option<Found<Saved>> = checkpoints.newest()?;
+    let found: Option<Found<Saved>> = checkpoints.of_run(None)?;
     disk.make_folder(run).map_err(Error::file(run))?;
     let mut saved = Saved {
         identity: Identity::new(config, data, &machine),
-        words: Vec::new(),
+        setup: Setup::default(),
         from: None,
         changed: None,
         best: None,
