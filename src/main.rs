@@ -38,9 +38,13 @@ fn main() -> ExitCode {
 /// 1 run-time failure, 2 usage, 4 no usable adapter, 5 bad or missing data, 6 diverged; 3 is for checks that fail.
 fn exit_code(error: &Error) -> u8 {
     match error {
-        Error::Setting(_) | Error::Config { .. } | Error::TooLarge { .. } => 2,
+        Error::Setting(_)
+        | Error::Config { .. }
+        | Error::TooLarge { .. }
+        | Error::Taken { .. }
+        | Error::Busy { .. } => 2,
         Error::NoAdapter { .. } => 4,
-        Error::Data { .. } | Error::Model { .. } | Error::Checkpoint { .. } => 5,
+        Error::Data { .. } | Error::Model { .. } | Error::IsCheckpoint { .. } | Error::Checkpoint { .. } => 5,
         Error::Diverged { .. } => 6,
         _ => 1,
     }

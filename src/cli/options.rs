@@ -12,6 +12,7 @@ use gpu_mlp::kernels::Precision;
 use gpu_mlp::measure::tune::{self, Tune};
 use gpu_mlp::plan::kernel::Needs;
 use gpu_mlp::run::checkpoint::EngineSettings;
+use gpu_mlp::run::folder::settings_beside;
 use gpu_mlp::run::model_file::Description;
 use gpu_mlp::run::settings::{DataSettings, RunFile};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -182,7 +183,7 @@ impl DataOptions {
             return Ok(self);
         }
         // The settings of the run lie beside its model.
-        let beside = path.with_file_name("config.toml");
+        let beside = settings_beside(path);
         let run = beside.is_file().then(|| RunFile::read(&beside)).transpose()?;
         let run = run.filter(|run| run.record.as_ref().is_some_and(|record| record.data_sha256 == *data_sha256));
         let settings = match (run, data.parse()) {

@@ -3,14 +3,11 @@
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use gpu_mlp::Error;
-use gpu_mlp::base::disk::Os;
 use gpu_mlp::base::text::nearest;
-use gpu_mlp::run::checkpoint::{Checkpoints, Every, FOLDER, Found, Identity, Saved};
-use gpu_mlp::run::metrics;
+use gpu_mlp::run::checkpoint::{Every, Found, Identity, Saved};
+use gpu_mlp::run::folder::{Lock, RunFolder};
 use gpu_mlp::run::settings::fields;
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// What is saved on the way, and how to go on from it.
@@ -52,10 +49,10 @@ fn compared(name: &str) -> Result<String, String> {
 
 /// A run to go on with.
 pub struct Resumed {
-    pub folder: PathBuf,
+    pub folder: RunFolder,
     pub found: Found<Saved>,
     /// Held until the program ends, if it is to write: what was found is still the last.
-    _lock: Option<File>,
+    _lock: Option<Lock>,
 }
 
 impl ResumeOptions {
@@ -82,14 +79,13 @@ impl ResumeOptions {
             return Err(Error::Setting(both));
         }
         let folder = match (auto, out) {
-            (false, _) => Some(asked.clone()),
-            (true, Some(out)) => Some(out.to_owned()),
-            (true, None) => last_in(Path::new("runs")),
+            (false, _) => Some(RunFolder::new(asked)),
+            (true, Some(out)) => Some(RunFolder::new(out)),
+            (true, None) => RunFolder::last(),
         };
-        if let Some(folder) = folder.as_ref().filter(|folder| folder.join(FOLDER).is_dir()) {
-            let _lock = written.then(|| lock(folder)).transpose()?;
-            let checkpoints = Checkpoints::new(Arc::new(Os), folder);
-            if let Some(found) = checkpoints.of_run(self.at)? {
+        if let Some(folder) = folder.as_ref().filter(|folder| folder.has_checkpoints()) {
+            let _lock = written.then(|| folder.lock()).transpose()?;
+            if let Some(found) = folder.checkpoints().of_run(self.at)? {
                 found.passed_over.iter().for_each(|problem| say!("note: a checkpoint is damaged, {problem}"));
                 return Ok(Some(Resumed { folder: folder.clone(), found, _lock }));
             }
@@ -97,11 +93,12 @@ impl ResumeOptions {
         match folder {
             // Who names a checkpoint does not want a new run.
             None if self.at.is_some() => Err(Error::Setting("there is no run that --at could go on with".into())),
-            Some(path) if !auto || self.at.is_some() => {
-                if written && path.join(metrics::FILE).is_file() {
+            Some(folder) if !auto || self.at.is_some() => {
+                if written && folder.metrics().is_file() {
                     // It may be training, and have saved nothing yet.
-                    lock(&path)?;
+                    folder.lock()?;
                 }
+                let path = folder.path().into();
                 Err(Error::Checkpoint { path, problem: "there is no checkpoint in it to go on from".into() })
             }
             _ => {
@@ -127,18 +124,10 @@ impl ResumeOptions {
         let names: Vec<&str> = refused.iter().map(|difference| difference.name.as_str()).collect();
         Err(Error::Setting(format!(
             "{} would not go on as the run that it is:{lines}\nleave out what changes it, or say --allow-mismatch {}",
-            resumed.folder.display(),
+            resumed.folder.path().display(),
             names.join(",")
         )))
     }
-}
-
-/// The run of the highest number that has checkpoints.
-fn last_in(runs: &Path) -> Option<PathBuf> {
-    let numbers =
-        std::fs::read_dir(runs).ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u64>().ok());
-    let with_checkpoints = |number: &u64| runs.join(number.to_string()).join(FOLDER).is_dir();
-    Some(runs.join(numbers.filter(with_checkpoints).max()?.to_string()))
 }
 
 /// The options that were given on the command line itself. What comes from the environment lies below the setup of a resumed
@@ -179,18 +168,5 @@ impl Args for Said {
 
     fn augment_args_for_update(command: Command) -> Command {
         command
-    }
-}
-
-/// Keeps a second program from the run; the system lets go of it however this one ends.
-pub fn lock(run: &Path) -> Result<File, Error> {
-    let path = run.join("lock");
-    let file = File::create(&path).map_err(Error::file(&path))?;
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            Err(Error::Setting(format!("another program is training in {}: wait for it, or end it", run.display())))
-        }
-        // Where the file system knows no locks there is nothing to hold.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
     }
 }

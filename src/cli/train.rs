@@ -1,26 +1,24 @@
 //! `gpu-mlp train`
 
 mod end;
-mod folder;
 mod written;
 
 use super::base::Base;
 use super::from;
 use super::limits::LimitOptions;
-use super::model::model_in;
 use super::options::{DataOptions, EngineOptions, TuneOptions};
 use super::out::out;
 use super::recorder::{last_line, line};
 use super::resume::{ResumeOptions, Resumed, Said};
 use super::settings::{ChoiceOptions, NetOptions};
 use clap::Args;
-pub use folder::MODEL;
 use gpu_mlp::Error;
 use gpu_mlp::config::Config;
 use gpu_mlp::data::Split;
 use gpu_mlp::measure::tune::still_sound;
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::run::checkpoint::{Identity, Setup};
+use gpu_mlp::run::folder::{RunFolder, model_in};
 use gpu_mlp::run::settings;
 use gpu_mlp::run::settings::Ancestor;
 use gpu_mlp::train::divide;
@@ -178,7 +176,8 @@ impl Train {
 
     /// Refuses a folder that holds a run, unless that is to be replaced.
     fn refuse_if_taken(&self) -> Result<(), Error> {
-        folder::refuse_if_taken(self.out.as_deref().filter(|_| !self.force), self.resume.asked())
+        let out = self.out.as_deref().filter(|_| !self.force);
+        out.map_or(Ok(()), |out| RunFolder::new(out).refuse_if_taken(self.resume.asked()))
     }
 
     /// Puts the settings of all sources over each other, and refuses what can be refused before anything is read, fetched

@@ -12,6 +12,7 @@ mod setup;
 use crate::base::disk::{Disk, PART, folder_of, write_whole};
 use crate::base::error::Error;
 use crate::base::hash::sha256;
+use crate::run::folder::{CHECKPOINTS, METRICS};
 use crate::train::Values;
 pub use keeper::{Every, Keeper};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -22,9 +23,6 @@ pub use setup::{EngineSettings, Setup};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Name of the folder in a run folder.
-pub const FOLDER: &str = "checkpoints";
 
 /// Generations that are kept beside the best.
 const KEPT: usize = 2;
@@ -86,7 +84,7 @@ pub struct Found<S> {
 impl Checkpoints {
     /// Those of the run in folder `run`, which need not have any.
     pub fn new(disk: Arc<dyn Disk>, run: &Path) -> Self {
-        Checkpoints { disk, folder: run.join(FOLDER), metrics: run.join(crate::run::metrics::FILE) }
+        Checkpoints { disk, folder: run.join(CHECKPOINTS), metrics: run.join(METRICS) }
     }
 
     /// Writes a generation, then deletes those that are no longer wanted.

@@ -2,7 +2,7 @@
 
 use crate::base::error::Error;
 use crate::config::MOST_LAYERS;
-use crate::run::metrics;
+use crate::run::folder::RunFolder;
 use crate::run::settings::Ancestor;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -141,7 +141,7 @@ impl History {
     /// # Errors
     /// [`Error::Data`] if there is none, or if it has no record of what was run.
     pub fn read(folder: &Path) -> Result<Self, Error> {
-        let path = folder.join(metrics::FILE);
+        let path = RunFolder::new(folder).metrics();
         let bad = |problem: String| Error::Data {
             path: path.clone(),
             problem,

@@ -11,7 +11,8 @@ use gpu_mlp::data::idx::Idx;
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::kernels::Activation;
 use gpu_mlp::net::mlp::Mlp;
-use gpu_mlp::run::checkpoint::{Best, Checkpoints, EngineSettings, Every, FOLDER, Identity, Keeper, Saved, Setup};
+use gpu_mlp::run::checkpoint::{Best, Checkpoints, EngineSettings, Every, Identity, Keeper, Saved, Setup};
+use gpu_mlp::run::folder::CHECKPOINTS;
 use gpu_mlp::run::model_file::{Description, to_bytes};
 use gpu_mlp::run::settings::{Ancestor, DataSettings, Record as Origin, to_text};
 use gpu_mlp::train::session::{Limits, Session, Wish};
@@ -118,9 +119,10 @@ fn checkpoints() -> Vec<Vec<u8>> {
     };
     let mut keeper = Keeper::new(checkpoints, saved, Every::default(), 0, None);
     keeper.save(&snapshot).and_then(|()| keeper.settle()).expect("it is written");
-    let read = |name: &str| std::fs::read(folder.path().join(FOLDER).join(name)).expect("it is there");
-    let names =
-        std::fs::read_dir(folder.path().join(FOLDER)).expect("it is there").map(|entry| entry.unwrap().file_name());
+    let read = |name: &str| std::fs::read(folder.path().join(CHECKPOINTS).join(name)).expect("it is there");
+    let names = std::fs::read_dir(folder.path().join(CHECKPOINTS))
+        .expect("it is there")
+        .map(|entry| entry.unwrap().file_name());
     let manifest =
         names.map(|name| name.into_string().unwrap()).find(|name| name.ends_with(".json")).expect("a manifest");
     let tensors = read(&format!("{STEP}.safetensors"));
