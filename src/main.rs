@@ -14,9 +14,7 @@ use gpu_mlp::Error;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::read();
-    cli.log();
-    match pollster::block_on(cli.run()) {
+    match run() {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -33,6 +31,12 @@ fn main() -> ExitCode {
             }
         }
     }
+}
+
+fn run() -> anyhow::Result<ExitCode> {
+    let cli = cli::Cli::read()?;
+    cli.log();
+    pollster::block_on(cli.run())
 }
 
 /// 1 run-time failure, 2 usage, 4 no usable adapter, 5 bad or missing data, 6 diverged; 3 is for checks that fail.

@@ -46,9 +46,9 @@ impl Machine {
         let found = match engine {
             EngineName::Cpu => Err("as asked".to_string()),
             EngineName::Gpu => Ok(select(wanted).await?),
-            EngineName::Auto => real_gpu(wanted).await?.map_err(|why| {
-                format!("{why}, and the CPU engine is faster than that (--engine gpu takes it all the same)")
-            }),
+            EngineName::Auto => real_gpu(wanted)
+                .await?
+                .map_err(|why| format!("{why}, and the CPU engine is faster than that (set engine to gpu to use it)")),
         };
         tracing::debug!("adapters looked at");
         let opened = match found {

@@ -145,7 +145,7 @@ impl History {
         let bad = |problem: String| Error::Data {
             path: path.clone(),
             problem,
-            next: "give a run folder that `gpu-mlp train` wrote, such as runs/1".into(),
+            next: "give a run folder that a training run wrote, such as runs/1".into(),
         };
         let bytes = std::fs::read(&path).map_err(|error| bad(error.to_string()))?;
         let mut history = History::parse(&String::from_utf8_lossy(&bytes)).ok_or_else(|| bad("no run in it".into()))?;
