@@ -91,17 +91,19 @@ pub fn check(command: &Command) -> Result<(), gpu_mlp::Error> {
     let options = || command.get_subcommands().flat_map(Command::get_arguments);
     let known: Vec<String> = options().filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned)).collect();
     let known: Vec<&str> = known.iter().map(String::as_str).chain(OTHERS).collect();
+    // Without the prefix, which would make every name near to every other.
+    let short: Vec<&str> = known.iter().filter_map(|name| name.strip_prefix(PREFIX)).collect();
     let given = env::vars_os().filter(|(_, value)| !value.is_empty()).filter_map(|(name, _)| name.into_string().ok());
     let mut problems: Vec<String> = given
         .filter(|name| name.starts_with(PREFIX) && !known.contains(&name.as_str()))
         .map(|name| {
             let action = options().filter_map(Arg::get_long).find(|long| variable(long) == name);
-            match (action, nearest(&name, &known)) {
+            match (action, nearest(&name[PREFIX.len()..], &short)) {
                 (Some(long), _) => format!(
                     "{name} is set in the environment, but --{long} is an action of one call, not a setting: give it on the \
                      command line"
                 ),
-                (None, Some(near)) => format!("unknown setting {name} in the environment; did you mean {near}?"),
+                (None, Some(near)) => format!("unknown setting {name} in the environment; did you mean {PREFIX}{near}?"),
                 (None, None) => format!("unknown setting {name} in the environment"),
             }
         })

@@ -12,7 +12,9 @@ macro_rules! say {
 mod advice;
 mod base;
 mod bench;
+mod data;
 mod devices;
+mod engine;
 mod environment;
 mod eval;
 mod export;
@@ -21,7 +23,6 @@ mod limits;
 mod lr_find;
 mod manual;
 mod model;
-mod options;
 mod out;
 mod parity;
 mod plan;

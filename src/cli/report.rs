@@ -1,6 +1,7 @@
 //! `gpu-mlp report`
 
-use super::options::{DataOptions, EngineOptions};
+use super::data::DataOptions;
+use super::engine::EngineOptions;
 use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::base::disk::write_out;

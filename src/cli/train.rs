@@ -4,9 +4,10 @@ mod end;
 mod written;
 
 use super::base::Base;
+use super::data::DataOptions;
+use super::engine::{EngineOptions, TuneOptions};
 use super::from;
 use super::limits::LimitOptions;
-use super::options::{DataOptions, EngineOptions, TuneOptions};
 use super::out::out;
 use super::recorder::{last_line, line};
 use super::resume::{ResumeOptions, Resumed, Said};
