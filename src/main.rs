@@ -14,9 +14,7 @@ use gpu_mlp::Error;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::read();
-    cli.log();
-    match pollster::block_on(cli.run()) {
+    match run() {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -35,12 +33,22 @@ fn main() -> ExitCode {
     }
 }
 
+fn run() -> anyhow::Result<ExitCode> {
+    let cli = cli::Cli::read()?;
+    cli.log();
+    pollster::block_on(cli.run())
+}
+
 /// 1 run-time failure, 2 usage, 4 no usable adapter, 5 bad or missing data, 6 diverged; 3 is for checks that fail.
 fn exit_code(error: &Error) -> u8 {
     match error {
-        Error::Setting(_) | Error::Config { .. } | Error::TooLarge { .. } => 2,
+        Error::Setting(_)
+        | Error::Config { .. }
+        | Error::TooLarge { .. }
+        | Error::Taken { .. }
+        | Error::Busy { .. } => 2,
         Error::NoAdapter { .. } => 4,
-        Error::Data { .. } | Error::Model { .. } | Error::Checkpoint { .. } => 5,
+        Error::Data { .. } | Error::Model { .. } | Error::IsCheckpoint { .. } | Error::Checkpoint { .. } => 5,
         Error::Diverged { .. } => 6,
         _ => 1,
     }

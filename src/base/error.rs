@@ -92,6 +92,24 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// The folder holds a run already.
+    #[error("{} already holds a run", path.display())]
+    Taken {
+        /// The run folder.
+        path: PathBuf,
+    },
+    /// Another program is training in the folder.
+    #[error("another program is training in {}", path.display())]
+    Busy {
+        /// The run folder.
+        path: PathBuf,
+    },
+    /// A file of a checkpoint was given as a model.
+    #[error("{}: this file belongs to a checkpoint of a run and is not a model", path.display())]
+    IsCheckpoint {
+        /// The file.
+        path: PathBuf,
+    },
     /// A loss or a parameter is NaN or infinite.
     #[error("{what} in epoch {epoch}, step {step}: {origin}")]
     Diverged {

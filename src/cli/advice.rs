@@ -28,6 +28,11 @@ pub fn next(error: &Error, command: Option<&str>) -> String {
         Error::Setting(_) => return format!("see `gpu-mlp {} --help`", command.unwrap_or("train")),
         Error::Config { .. } => "see `gpu-mlp train --print-config` for all keys with their values",
         Error::Model { .. } => "train a model with `gpu-mlp train --out DIR` and give DIR/model.safetensors",
+        Error::IsCheckpoint { .. } => {
+            "`gpu-mlp train --resume RUN --max-steps 1` ends that run at its last checkpoint and writes its model"
+        }
+        Error::Taken { .. } => "give another --out, or --force to replace it",
+        Error::Busy { .. } => "wait until it has ended, or end it",
         Error::Checkpoint { .. } => "train anew, into another folder or with --force",
         Error::Diverged { origin: Origin::Nowhere { .. }, .. } => "run `gpu-mlp parity` to test the machine",
         Error::Diverged { .. } => "use a smaller --lr, or --clip-norm 1",

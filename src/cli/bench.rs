@@ -3,7 +3,8 @@
 mod choice;
 mod table;
 
-use super::options::{DataOptions, EngineOptions, TuneOptions};
+use super::data::DataOptions;
+use super::engine::{EngineOptions, TuneOptions};
 use super::out::out;
 use choice::NetChoice;
 use clap::Args;

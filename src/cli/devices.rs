@@ -1,7 +1,7 @@
 //! `gpu-mlp devices`
 
 use super::advice::INSTALL;
-use super::options::AdapterOptions;
+use super::engine::AdapterOptions;
 use super::out::out;
 use clap::Args;
 use gpu_mlp::engine::gpu::{Found, list, real_gpu};

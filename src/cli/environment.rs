@@ -1,4 +1,7 @@
 //! The environment as a layer of settings below the flags: `--batch-size 32` is also `GPU_MLP_BATCH_SIZE=32`.
+//!
+//! Only settings of a run have a variable: net, training, data, engine, limits, checkpoints. What a single call does, and where
+//! it writes, is said on the command line.
 
 use clap::builder::{BoolishValueParser, StyledStr};
 use clap::error::{ContextKind, ContextValue};
@@ -8,51 +11,49 @@ use std::env;
 
 const PREFIX: &str = "GPU_MLP_";
 
-/// Variables that are no option: where MNIST lies, and what the tests insist on.
+/// Variables that belong to no option: the folder of MNIST, and what the tests require.
 const OTHERS: [&str; 2] = ["GPU_MLP_DATA_DIR", "GPU_MLP_REQUIRE_ADAPTER"];
 
-/// Gives each setting of each command its variable. Settings are the options under a heading; but `bench` measures the net
-/// that its command line names, in the way that it says. An empty variable is none.
+/// Options of `train` that are not settings: actions, and the places that a call writes to.
+const ACTIONS: [&str; 9] =
+    ["print_config", "dry_run", "resume", "at", "allow_mismatch", "out", "tensorboard", "force", "json"];
+
+/// Headings under which an option differs in meaning from the option of `train` that has its name.
+const OF_A_CALL: [&str; 2] = ["Model of other origin", "Sweep"];
+
+/// Headings of the options with which `bench` says what it measures.
+const OF_BENCH: [&str; 4] = ["Net", "Training", "Schedule", "Measurement"];
+
+/// Gives each setting its variable, in every command that takes the setting. The settings are the options of `train` but for
+/// its actions. `bench` measures the net of its own command line. An empty variable counts as unset.
 pub fn layer(command: Command) -> Command {
-    // The short help is short.
+    // The short help leaves the variables out.
     let hide = env::args_os().any(|word| word == "-h");
+    let train = command.find_subcommand("train").into_iter().flat_map(Command::get_arguments);
+    let settings: Vec<String> =
+        train.map(|arg| arg.get_id().to_string()).filter(|id| !ACTIONS.contains(&id.as_str())).collect();
     command.mut_subcommands(|sub| {
         let bench = sub.get_name() == "bench";
-        // A negative number is a value: what is wrong with it is said by whoever reads it.
+        // A negative number is a value; the setting says what is wrong with it.
         let sub = sub.mut_args(|arg| match arg.get_action() {
             ArgAction::Set | ArgAction::Append if arg.get_long() == Some("normalize") => arg.allow_hyphen_values(true),
             ArgAction::Set | ArgAction::Append => arg.allow_negative_numbers(true),
             _ => arg,
         });
-        sub.mut_args(|arg| match name(&arg) {
-            Some(_) if bench && arg.get_help_heading().is_some_and(|heading| OF_BENCH.contains(&heading)) => arg,
-            Some(name) => {
-                let arg = arg.hide_env(hide).hide_env_values(true);
-                let value = env::var_os(&name);
-                let switch = value.is_some() && matches!(arg.get_action(), ArgAction::SetTrue);
-                let arg = if switch { arg.value_parser(BoolishValueParser::new()) } else { arg };
-                if value.is_some_and(|value| value.is_empty()) { arg } else { arg.env(name) }
-            }
-            None => arg,
+        sub.mut_args(|arg| {
+            let heading = arg.get_help_heading().unwrap_or_default();
+            let other = OF_A_CALL.contains(&heading) || bench && OF_BENCH.contains(&heading);
+            let setting = !heading.is_empty() && !other && settings.iter().any(|id| arg.get_id() == id);
+            // The adapter's options have variables of wgpu's.
+            let Some(long) = arg.get_long().filter(|_| setting && arg.get_env().is_none()) else { return arg };
+            let name = variable(long);
+            let arg = arg.hide_env(hide).hide_env_values(true);
+            let value = env::var_os(&name);
+            let switch = value.is_some() && matches!(arg.get_action(), ArgAction::SetTrue);
+            let arg = if switch { arg.value_parser(BoolishValueParser::new()) } else { arg };
+            if value.is_some_and(|value| value.is_empty()) { arg } else { arg.env(name) }
         })
     })
-}
-
-/// Headings of the options that say what `bench` measures.
-const OF_BENCH: [&str; 4] = ["Net", "Training", "Schedule", "Measurement"];
-
-/// Headings of options that mean something else than those of the same name elsewhere, and are of one call.
-const OF_A_CALL: [&str; 2] = ["Model of other origin", "Sweep"];
-
-/// Options that are about one run, which goes on: where, and as what else.
-const OF_A_RUN: [&str; 2] = ["allow_mismatch", "at"];
-
-/// The variable of an option, unless it has none or one of its own.
-fn name(arg: &Arg) -> Option<String> {
-    let setting = arg.get_help_heading().is_some_and(|heading| !OF_A_CALL.contains(&heading))
-        && !OF_A_RUN.contains(&arg.get_id().as_str());
-    let long = arg.get_long().filter(|_| setting && arg.get_env().is_none())?;
-    Some(variable(long))
 }
 
 fn variable(long: &str) -> String {
@@ -82,19 +83,31 @@ pub fn named(mut error: Error, command: &Command) -> Error {
     error
 }
 
-/// What to tell about variables that look like settings and are none.
-pub fn strangers(command: &Command) -> Vec<String> {
-    let options = command.get_subcommands().flat_map(Command::get_arguments);
-    let known: Vec<String> = options.filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned)).collect();
+/// Refuses variables that look like settings and are not.
+///
+/// # Errors
+/// [`gpu_mlp::Error::Setting`] names each of them: an action, or an unknown setting with the nearest one.
+pub fn check(command: &Command) -> Result<(), gpu_mlp::Error> {
+    let options = || command.get_subcommands().flat_map(Command::get_arguments);
+    let known: Vec<String> = options().filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned)).collect();
     let known: Vec<&str> = known.iter().map(String::as_str).chain(OTHERS).collect();
+    // Without the prefix, which would make every name near to every other.
+    let short: Vec<&str> = known.iter().filter_map(|name| name.strip_prefix(PREFIX)).collect();
     let given = env::vars_os().filter(|(_, value)| !value.is_empty()).filter_map(|(name, _)| name.into_string().ok());
-    let mut notes: Vec<String> = given
+    let mut problems: Vec<String> = given
         .filter(|name| name.starts_with(PREFIX) && !known.contains(&name.as_str()))
-        .map(|name| match nearest(&name, &known) {
-            Some(near) => format!("{name} in the environment is no setting; did you mean {near}?"),
-            None => format!("{name} in the environment is no setting"),
+        .map(|name| {
+            let action = options().filter_map(Arg::get_long).find(|long| variable(long) == name);
+            match (action, nearest(&name[PREFIX.len()..], &short)) {
+                (Some(long), _) => format!(
+                    "{name} is set in the environment, but --{long} is an action of one call, not a setting: give it on the \
+                     command line"
+                ),
+                (None, Some(near)) => format!("unknown setting {name} in the environment; did you mean {PREFIX}{near}?"),
+                (None, None) => format!("unknown setting {name} in the environment"),
+            }
         })
         .collect();
-    notes.sort();
-    notes
+    problems.sort();
+    if problems.is_empty() { Ok(()) } else { Err(gpu_mlp::Error::Setting(problems.join("\n"))) }
 }

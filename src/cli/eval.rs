@@ -1,7 +1,8 @@
 //! `gpu-mlp eval`
 
+use super::data::DataOptions;
+use super::engine::EngineOptions;
 use super::model::ModelOptions;
-use super::options::{DataOptions, EngineOptions};
 use super::out::out;
 use clap::Args;
 use gpu_mlp::data::DataSet;

@@ -54,7 +54,7 @@ pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config,
 /// [`Error::Setting`] if it is not; those of reading it if it is at another place than it was.
 pub fn again(path: Option<&Path>, saved: &Saved) -> Result<Option<Ancestor>, Error> {
     // Where it was given before, whatever has become of the file.
-    let moved = path.filter(|path| !saved.words.contains(&from_root(path)));
+    let moved = path.filter(|path| saved.setup.data.from.as_ref() != Some(&from_root(path)));
     if let Some(path) = moved {
         let sha256 = model_file::open(path)?.sha256;
         if saved.from.as_ref().is_none_or(|from| from.sha256 != sha256) {

@@ -1,6 +1,7 @@
 //! `gpu-mlp lr-find`
 
-use super::options::{DataOptions, EngineOptions};
+use super::data::DataOptions;
+use super::engine::EngineOptions;
 use super::out::out;
 use super::plot;
 use super::settings::SweepOptions;

@@ -12,7 +12,9 @@ macro_rules! say {
 mod advice;
 mod base;
 mod bench;
+mod data;
 mod devices;
+mod engine;
 mod environment;
 mod eval;
 mod export;
@@ -21,7 +23,6 @@ mod limits;
 mod lr_find;
 mod manual;
 mod model;
-mod options;
 mod out;
 mod parity;
 mod plan;
@@ -120,8 +121,11 @@ fn command() -> clap::Command {
 }
 
 impl Cli {
-    /// Reads flags, and below them the environment; says on stderr what in there is no setting.
-    pub fn read() -> Self {
+    /// Reads flags, and below them the environment. Ends the program where clap does: after help, or with its own error.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a variable that looks like a setting and is not.
+    pub fn read() -> Result<Self, Error> {
         let mut command = command();
         let matches = command.try_get_matches_from_mut(std::env::args_os());
         let cli = matches.and_then(|matches| {
@@ -130,8 +134,8 @@ impl Cli {
         });
         let cli = cli.unwrap_or_else(|error| environment::named(error, &command).exit());
         QUIET.store(cli.quiet, Ordering::Relaxed);
-        environment::strangers(&command).iter().for_each(|note| say!("note: {note}"));
-        cli
+        environment::check(&command)?;
+        Ok(cli)
     }
 
     /// Runs the command.

@@ -1,10 +1,10 @@
 //! The model that a command reads, ours or another's.
 
-use super::train::MODEL;
 use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::config::{ActivationName, Config, Normalize};
 use gpu_mlp::net::mlp::Mlp;
+use gpu_mlp::run::folder::model_in;
 use gpu_mlp::run::model_file::{self, Description};
 use gpu_mlp::run::state_dict::StateDict;
 use gpu_mlp::train::normalization;
@@ -66,11 +66,6 @@ impl ModelOptions {
         understood(&path, &file.state, &config);
         Ok(file.with(config.activation(), normalization(config.normalize, &[])))
     }
-}
-
-/// A model, which a run folder may stand for.
-pub fn model_in(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join(MODEL) } else { path.into() }
 }
 
 /// Says on stderr what was understood of a file of other origin, and what was taken where it says nothing.

@@ -1,6 +1,6 @@
 //! `gpu-mlp parity`
 
-use super::options::AdapterOptions;
+use super::engine::AdapterOptions;
 use super::out::out;
 use clap::Args;
 use gpu_mlp::config::Config;

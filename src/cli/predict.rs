@@ -3,8 +3,9 @@
 mod files;
 mod show;
 
+use super::data::DataOptions;
+use super::engine::EngineOptions;
 use super::model::ModelOptions;
-use super::options::{DataOptions, EngineOptions};
 use super::out::out;
 use clap::{Args, ValueEnum};
 use files::Files;

@@ -1,6 +1,7 @@
 //! `gpu-mlp report`
 
-use super::options::{DataOptions, EngineOptions};
+use super::data::DataOptions;
+use super::engine::EngineOptions;
 use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::base::disk::write_out;
@@ -10,6 +11,7 @@ use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::results::assess::assess;
 use gpu_mlp::results::report::{MOST_RUNS, Results, Subject, page};
+use gpu_mlp::run::folder::{METRICS, MODEL, REPORT, RunFolder};
 use gpu_mlp::run::history::History;
 use gpu_mlp::run::model_file::{self, Description};
 use gpu_mlp::run::settings::{DataSettings, RunFile};
@@ -55,8 +57,8 @@ impl Report {
         }
         let out = match (&self.out, &self.runs[..]) {
             (Some(out), _) => out.clone(),
-            (None, [run]) => run.join("report.html"),
-            (None, _) => "report.html".into(),
+            (None, [run]) => RunFolder::new(run).report(),
+            (None, _) => REPORT.into(),
         };
         let page = page(&subjects);
         write_out(&out, page.as_bytes())?;
@@ -67,7 +69,7 @@ impl Report {
     /// Finds out what can be known of a run; what cannot is said on stderr and on the page.
     async fn subject(&self, history: History, machine: &Machine, sets: &mut Vec<Arc<DataSet>>) -> Subject {
         let name = name(&history.folder);
-        let path = history.folder.join("model.safetensors");
+        let path = RunFolder::new(&history.folder).model();
         let model = match &history.end {
             Some(end) if end.model_sha256.is_none() && !path.exists() => Err("the run left no model".into()),
             _ => model_file::read(&path).map_err(|error| error.to_string()),
@@ -78,20 +80,16 @@ impl Report {
         };
         let mut notes = Vec::new();
         if history.torn > 0 {
-            notes.push(format!("{} lines of metrics.jsonl could not be read and are left out", history.torn));
+            notes.push(format!("{} lines of {METRICS} could not be read and are left out", history.torn));
         }
         let recorded = history.end.as_ref().and_then(|end| end.model_sha256.as_deref());
         if recorded.is_some_and(|recorded| sha256(&path).is_some_and(|found| found != recorded)) {
-            notes.push(
-                "the file model.safetensors is not the one that this run wrote: its hash differs from the record"
-                    .into(),
-            );
+            notes
+                .push(format!("the file {MODEL} is not the one that this run wrote: its hash differs from the record"));
         }
         if recorded.is_none() && model.is_ok() {
             let end = if history.end.is_some() { "wrote no model at its end" } else { "has not come to an end" };
-            notes.push(format!(
-                "this run {end}: model.safetensors is of an earlier one, and so is what it was tested for"
-            ));
+            notes.push(format!("this run {end}: {MODEL} is of an earlier one, and so is what it was tested for"));
         }
         notes.extend(history.changes.iter().map(|change| format!("this run was changed on its way, {change}")));
         notes.iter().for_each(|note| say!("note: {name}: {note}"));

@@ -1,18 +1,13 @@
 //! Going on with a run: which, from where, and whether it would still be the same run.
 
-use super::{Cli, Command};
-use clap::{Args, FromArgMatches};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 use gpu_mlp::Error;
-use gpu_mlp::base::disk::Os;
 use gpu_mlp::base::text::nearest;
-use gpu_mlp::data::Choice;
-use gpu_mlp::run::checkpoint::{Checkpoints, Every, FOLDER, Found, Identity, Saved};
-use gpu_mlp::run::metrics;
+use gpu_mlp::run::checkpoint::{Every, Found, Identity, Saved};
+use gpu_mlp::run::folder::{Lock, RunFolder};
 use gpu_mlp::run::settings::fields;
-use std::ffi::OsString;
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// What is saved on the way, and how to go on from it.
@@ -54,10 +49,10 @@ fn compared(name: &str) -> Result<String, String> {
 
 /// A run to go on with.
 pub struct Resumed {
-    pub folder: PathBuf,
+    pub folder: RunFolder,
     pub found: Found<Saved>,
     /// Held until the program ends, if it is to write: what was found is still the last.
-    _lock: Option<File>,
+    _lock: Option<Lock>,
 }
 
 impl ResumeOptions {
@@ -84,15 +79,13 @@ impl ResumeOptions {
             return Err(Error::Setting(both));
         }
         let folder = match (auto, out) {
-            (false, _) => Some(asked.clone()),
-            (true, Some(out)) => Some(out.to_owned()),
-            (true, None) => last_in(Path::new("runs")),
+            (false, _) => Some(RunFolder::new(asked)),
+            (true, Some(out)) => Some(RunFolder::new(out)),
+            (true, None) => RunFolder::last(),
         };
-        if let Some(folder) = folder.as_ref().filter(|folder| folder.join(FOLDER).is_dir()) {
-            let _lock = written.then(|| lock(folder)).transpose()?;
-            let checkpoints = Checkpoints::new(Arc::new(Os), folder);
-            let found = self.at.map_or_else(|| checkpoints.newest(), |step| checkpoints.of_step(step).map(Some))?;
-            if let Some(found) = found {
+        if let Some(folder) = folder.as_ref().filter(|folder| folder.has_checkpoints()) {
+            let _lock = written.then(|| folder.lock()).transpose()?;
+            if let Some(found) = folder.checkpoints().of_run(self.at)? {
                 found.passed_over.iter().for_each(|problem| say!("note: a checkpoint is damaged, {problem}"));
                 return Ok(Some(Resumed { folder: folder.clone(), found, _lock }));
             }
@@ -100,11 +93,12 @@ impl ResumeOptions {
         match folder {
             // Who names a checkpoint does not want a new run.
             None if self.at.is_some() => Err(Error::Setting("there is no run that --at could go on with".into())),
-            Some(path) if !auto || self.at.is_some() => {
-                if written && path.join(metrics::FILE).is_file() {
+            Some(folder) if !auto || self.at.is_some() => {
+                if written && folder.metrics().is_file() {
                     // It may be training, and have saved nothing yet.
-                    lock(&path)?;
+                    folder.lock()?;
                 }
+                let path = folder.path().into();
                 Err(Error::Checkpoint { path, problem: "there is no checkpoint in it to go on from".into() })
             }
             _ => {
@@ -130,83 +124,49 @@ impl ResumeOptions {
         let names: Vec<&str> = refused.iter().map(|difference| difference.name.as_str()).collect();
         Err(Error::Setting(format!(
             "{} would not go on as the run that it is:{lines}\nleave out what changes it, or say --allow-mismatch {}",
-            resumed.folder.display(),
+            resumed.folder.path().display(),
             names.join(",")
         )))
     }
 }
 
-/// The run of the highest number that has checkpoints.
-fn last_in(runs: &Path) -> Option<PathBuf> {
-    let numbers =
-        std::fs::read_dir(runs).ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u64>().ok());
-    let with_checkpoints = |number: &u64| runs.join(number.to_string()).join(FOLDER).is_dir();
-    Some(runs.join(numbers.filter(with_checkpoints).max()?.to_string()))
-}
+/// The options that were given on the command line itself. What comes from the environment lies below the setup of a resumed
+/// run, which has its data and engine already.
+pub struct Said(Vec<String>);
 
-/// The options whose words a run leaves to whoever goes on with it.
-const LEFT: [&str; 9] = [
-    "--data",
-    "--digits-train",
-    "--digits-test",
-    "--digits-seed",
-    "--engine",
-    "--adapter",
-    "--backend",
-    "--from",
-    "--tensorboard",
-];
+impl Said {
+    /// Whether this option was given.
+    pub fn has(&self, option: &str) -> bool {
+        self.0.iter().any(|given| given == option)
+    }
 
-impl Resumed {
-    /// The command line of this run put after the words of the resumed one: what is said again counts.
-    ///
-    /// # Errors
-    /// [`Error::Checkpoint`] if the words are not such as a run leaves: the folder may be a stranger's.
-    pub fn command(&self) -> Result<super::train::Train, Error> {
-        let words = &self.found.generation.state.words;
-        if let Some(pair) = words.chunks(2).find(|pair| pair.len() < 2 || !LEFT.contains(&pair[0].as_str())) {
-            let problem = format!("it would go on with {:?} on the command line, which no run leaves there", pair[0]);
-            return Err(Error::Checkpoint { path: self.folder.clone(), problem });
-        }
-        let said: Vec<OsString> = std::env::args_os().skip(1).collect();
-        // Only options of all commands stand before the command, and none of them has a value.
-        let train = said.iter().position(|word| word == "train").unwrap_or(0);
-        let mut line = vec![OsString::from("gpu-mlp")];
-        line.extend_from_slice(&said[..=train]);
-        // Digits belong to the data set that they were said of.
-        let data = data_of(words.iter().map(String::as_str).chain(said.iter().filter_map(|word| word.to_str())));
-        let kept =
-            |pair: &&[String]| !pair[0].starts_with("--digits-") || data.as_ref().is_none_or(Choice::may_be_digits);
-        line.extend(words.chunks(2).filter(kept).flatten().map(OsString::from));
-        line.extend_from_slice(&said[train + 1..]);
-        let command = super::command().mut_subcommand("train", |train| train.args_override_self(true));
-        let cli = command.try_get_matches_from(line).and_then(|matches| Cli::from_arg_matches(&matches));
-        match cli.unwrap_or_else(|error| error.exit()).command {
-            Command::Train(train) => Ok(*train),
-            _ => unreachable!("the line says train"),
+    /// Puts what a run saved in place of a value that was not given on the command line.
+    pub fn or_saved<T>(&self, option: &str, value: &mut Option<T>, saved: Option<T>) {
+        if saved.is_some() && !self.has(option) {
+            *value = saved;
         }
     }
 }
 
-/// The data set that the words of a command line come to.
-fn data_of<'a>(words: impl Iterator<Item = &'a str>) -> Option<Choice> {
-    let (mut last, mut follows) = (None, false);
-    for word in words {
-        last = if follows { Some(word) } else { word.strip_prefix("--data=").or(last) };
-        follows = word == "--data";
+impl FromArgMatches for Said {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+        Ok(Said(matches.ids().filter(given).map(ToString::to_string).collect()))
     }
-    last?.parse().ok()
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
-/// Keeps a second program from the run; the system lets go of it however this one ends.
-pub fn lock(run: &Path) -> Result<File, Error> {
-    let path = run.join("lock");
-    let file = File::create(&path).map_err(Error::file(&path))?;
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            Err(Error::Setting(format!("another program is training in {}: wait for it, or end it", run.display())))
-        }
-        // Where the file system knows no locks there is nothing to hold.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
+/// It has no options of its own.
+impl Args for Said {
+    fn augment_args(command: Command) -> Command {
+        command
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        command
     }
 }

@@ -1,26 +1,25 @@
 //! `gpu-mlp train`
 
 mod end;
-mod folder;
 mod written;
 
 use super::base::Base;
+use super::data::DataOptions;
+use super::engine::{EngineOptions, TuneOptions};
 use super::from;
 use super::limits::LimitOptions;
-use super::model::model_in;
-use super::options::{DataOptions, EngineOptions, TuneOptions};
 use super::out::out;
 use super::recorder::{last_line, line};
-use super::resume::{ResumeOptions, Resumed};
+use super::resume::{ResumeOptions, Resumed, Said};
 use super::settings::{ChoiceOptions, NetOptions};
 use clap::Args;
-pub use folder::MODEL;
 use gpu_mlp::Error;
 use gpu_mlp::config::Config;
 use gpu_mlp::data::Split;
 use gpu_mlp::measure::tune::still_sound;
 use gpu_mlp::net::mlp::Mlp;
-use gpu_mlp::run::checkpoint::Identity;
+use gpu_mlp::run::checkpoint::{Identity, Setup};
+use gpu_mlp::run::folder::{RunFolder, model_in};
 use gpu_mlp::run::settings;
 use gpu_mlp::run::settings::Ancestor;
 use gpu_mlp::train::divide;
@@ -43,6 +42,9 @@ Examples:
   gpu-mlp train --batch-size full --lr 0.5 --epochs 50     full-batch gradient descent
   gpu-mlp train --resume runs/1                            go on where that run ended or was cut off")]
 pub struct Train {
+    // First, because clap takes the values of the other fields out of what was given.
+    #[command(flatten)]
+    said: Said,
     #[command(flatten)]
     base: Base,
     /// Print all settings as a file for --config, and do nothing else
@@ -99,13 +101,22 @@ struct Settled {
 }
 
 impl Train {
-    pub async fn run(self) -> anyhow::Result<ExitCode> {
+    pub async fn run(mut self) -> anyhow::Result<ExitCode> {
         let written = !(self.print_config || self.limits.dry_run);
         let resumed = self.resume.find(self.out.as_deref(), written)?;
-        match &resumed {
-            Some(resumed) => resumed.command()?.train(Some(resumed)).await,
-            None => self.train(None).await,
+        if let Some(resumed) = &resumed {
+            self.take(&resumed.found.generation.state.setup)?;
         }
+        self.train(resumed.as_ref()).await
+    }
+
+    /// Takes the setup of a resumed run, except for what was said on the command line.
+    fn take(&mut self, saved: &Setup) -> Result<(), Error> {
+        self.data.resume(&self.said, &saved.data)?;
+        self.engine.resume(&self.said, &saved.engine);
+        self.said.or_saved("from", &mut self.from, saved.data.from.as_ref().map(PathBuf::from));
+        self.said.or_saved("tensorboard", &mut self.tensorboard, saved.tensorboard.as_ref().map(PathBuf::from));
+        Ok(())
     }
 
     async fn train(mut self, resumed: Option<&Resumed>) -> anyhow::Result<ExitCode> {
@@ -166,7 +177,8 @@ impl Train {
 
     /// Refuses a folder that holds a run, unless that is to be replaced.
     fn refuse_if_taken(&self) -> Result<(), Error> {
-        folder::refuse_if_taken(self.out.as_deref().filter(|_| !self.force), self.resume.asked())
+        let out = self.out.as_deref().filter(|_| !self.force);
+        out.map_or(Ok(()), |out| RunFolder::new(out).refuse_if_taken(self.resume.asked()))
     }
 
     /// Puts the settings of all sources over each other, and refuses what can be refused before anything is read, fetched

@@ -126,7 +126,7 @@ impl Config {
         ];
         match choices.iter().find(|(chosen, _)| *chosen && !validation) {
             Some((_, name)) => Err(Error::Setting(format!(
-                "{name} needs a validation split, since the test split is not for choosing: add for instance --validation 10000"
+                "{name} needs a validation split, since the test split is not for choosing: set validation, for example to 10000"
             ))),
             None => Ok(()),
         }

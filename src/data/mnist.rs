@@ -105,8 +105,8 @@ impl From<Absent> for Error {
         }
         let store = absent.store.unwrap_or_else(|| PathBuf::from("mnist"));
         let mut next = "do one of these:\
-            \n  use the built-in digits, which need no file:  --data digits\
-            \n  name a folder that holds the four files:      --data DIR, or GPU_MLP_DATA_DIR=DIR\
+            \n  use the built-in digits, which need no file:  data = digits\
+            \n  name a folder that holds the four files:      data = DIR, or GPU_MLP_DATA_DIR=DIR\
             \n  fetch them by hand, here or elsewhere:"
             .to_owned();
         for file in &FILES {
@@ -190,7 +190,7 @@ fn verified(paths: &[PathBuf; 4], folder: &Path, how: &str) -> Result<DataSet, E
             let problem =
                 format!("is not MNIST's {}: SHA-256 of the raw bytes is\n  {found}, expected\n  {expected}", file.name);
             let next = "delete it if it is a damaged copy, and it will be fetched anew; \
-                        name its folder with `--data DIR` if it is another data set";
+                        set data to its folder if it is another data set";
             return Err(bad(path, problem, next));
         }
     }

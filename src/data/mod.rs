@@ -214,7 +214,7 @@ pub fn open_in(places: &Places, request: &Request, watch: &mut dyn FnMut(Event))
             Err(absent) => {
                 let reason = absent.summary();
                 watch(Event::Note(format!(
-                    "{reason}, so the built-in digits are used; `--data mnist` insists on MNIST"
+                    "{reason}, so the built-in digits are used; set data to mnist to require MNIST"
                 )));
                 let mut made = digits::generate(&request.digits);
                 made.origin = format!("{}; chosen because {reason}", made.origin);

@@ -10,10 +10,12 @@ use crate::kernels::Form;
 use crate::kernels::Precision;
 use crate::plan::Plan;
 use crate::plan::kernel::{Needs, Shader};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// What the user asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum EngineName {
     /// A real GPU if there is one, else the CPU.
@@ -44,9 +46,9 @@ impl Machine {
         let found = match engine {
             EngineName::Cpu => Err("as asked".to_string()),
             EngineName::Gpu => Ok(select(wanted).await?),
-            EngineName::Auto => real_gpu(wanted).await?.map_err(|why| {
-                format!("{why}, and the CPU engine is faster than that (--engine gpu takes it all the same)")
-            }),
+            EngineName::Auto => real_gpu(wanted)
+                .await?
+                .map_err(|why| format!("{why}, and the CPU engine is faster than that (set engine to gpu to use it)")),
         };
         tracing::debug!("adapters looked at");
         let opened = match found {

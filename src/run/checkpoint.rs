@@ -7,28 +7,28 @@
 
 mod keeper;
 mod saved;
+mod setup;
 
 use crate::base::disk::{Disk, PART, folder_of, write_whole};
 use crate::base::error::Error;
 use crate::base::hash::sha256;
+use crate::run::folder::{CHECKPOINTS, METRICS};
 use crate::train::Values;
 pub use keeper::{Every, Keeper};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 pub use saved::{Best, Difference, Identity, Saved};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+pub use setup::{EngineSettings, Setup};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Name of the folder in a run folder.
-pub const FOLDER: &str = "checkpoints";
-
 /// Generations that are kept beside the best.
 const KEPT: usize = 2;
 
-/// The layout of a manifest; a program refuses one that is newer than itself.
-const FORMAT: u32 = 1;
+/// The layout of a manifest. Layout 1, whose state holds words of a command line, can still be read; a newer one is refused.
+const FORMAT: u32 = 2;
 
 /// What a generation holds; `S` is everything that is not a tensor.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,7 +84,7 @@ pub struct Found<S> {
 impl Checkpoints {
     /// Those of the run in folder `run`, which need not have any.
     pub fn new(disk: Arc<dyn Disk>, run: &Path) -> Self {
-        Checkpoints { disk, folder: run.join(FOLDER), metrics: run.join(crate::run::metrics::FILE) }
+        Checkpoints { disk, folder: run.join(CHECKPOINTS), metrics: run.join(METRICS) }
     }
 
     /// Writes a generation, then deletes those that are no longer wanted.
@@ -191,8 +191,8 @@ impl Checkpoints {
             format: u32,
         }
         let format = serde_json::from_slice::<Version>(&text).map_err(|error| error.to_string())?.format;
-        if format != FORMAT {
-            return Err(format!("it has layout {format}, and this program reads layout {FORMAT}"));
+        if !(1..=FORMAT).contains(&format) {
+            return Err(format!("it has layout {format}, and this program reads layouts 1 to {FORMAT}"));
         }
         let manifest: Manifest<S> = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
         let Named { file, sha256: expected } = &manifest.tensors;

@@ -2,7 +2,7 @@
 
 use crate::base::error::Error;
 use crate::config::MOST_LAYERS;
-use crate::run::metrics;
+use crate::run::folder::RunFolder;
 use crate::run::settings::Ancestor;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -141,11 +141,11 @@ impl History {
     /// # Errors
     /// [`Error::Data`] if there is none, or if it has no record of what was run.
     pub fn read(folder: &Path) -> Result<Self, Error> {
-        let path = folder.join(metrics::FILE);
+        let path = RunFolder::new(folder).metrics();
         let bad = |problem: String| Error::Data {
             path: path.clone(),
             problem,
-            next: "give a run folder that `gpu-mlp train` wrote, such as runs/1".into(),
+            next: "give a run folder that a training run wrote, such as runs/1".into(),
         };
         let bytes = std::fs::read(&path).map_err(|error| bad(error.to_string()))?;
         let mut history = History::parse(&String::from_utf8_lossy(&bytes)).ok_or_else(|| bad("no run in it".into()))?;

@@ -3,6 +3,7 @@
 use crate::base::disk::Disk;
 use crate::base::error::Error;
 use crate::config::Config;
+use crate::run::folder::METRICS;
 use crate::run::settings::Ancestor;
 use crate::train::Score;
 use crate::train::health::LayerHealth;
@@ -134,9 +135,6 @@ impl From<Score> for TestScore {
     }
 }
 
-/// Name of the record in a run folder.
-pub const FILE: &str = "metrics.jsonl";
-
 impl<'a> Record<'a> {
     /// The record of an epoch on a data set of this name.
     pub fn epoch(report: &'a EpochReport, data: &'a str) -> Self {
@@ -172,7 +170,7 @@ impl Metrics {
     /// # Errors
     /// [`Error::File`] if it cannot be made.
     pub fn create(disk: Arc<dyn Disk>, folder: &Path) -> Result<Self, Error> {
-        let path = folder.join(FILE);
+        let path = folder.join(METRICS);
         disk.write(&path, b"").map_err(Error::file(&path))?;
         Ok(Metrics { disk, path, bytes: 0 })
     }
@@ -182,7 +180,7 @@ impl Metrics {
     /// # Errors
     /// [`Error::File`] if it cannot be read, [`Error::Checkpoint`] if it is shorter.
     pub fn resume(disk: Arc<dyn Disk>, folder: &Path, bytes: u64) -> Result<Self, Error> {
-        let path = folder.join(FILE);
+        let path = folder.join(METRICS);
         let found = disk.read(&path).map_err(Error::file(&path))?.len() as u64;
         if found < bytes {
             let problem = format!("it has {found} bytes, but had {bytes} when the checkpoint was made");

@@ -1,6 +1,7 @@
 //! The run folder: what is written down of a run, and read back.
 
 pub mod checkpoint;
+pub mod folder;
 pub mod history;
 pub mod metrics;
 pub mod model_file;

@@ -135,7 +135,7 @@ pub fn read(path: &Path) -> Result<(Mlp, Description), Error> {
 ///
 /// # Errors
 /// [`Error::Model`] if it cannot be read, is no net of linear layers, contradicts itself or holds
-/// values that are not finite.
+/// values that are not finite; [`Error::IsCheckpoint`] if it belongs to a checkpoint.
 pub fn open(path: &Path) -> Result<ModelFile, Error> {
     let unreadable = |error: std::io::Error| Error::Model { path: path.into(), problem: error.to_string() };
     parse(&std::fs::read(path).map_err(unreadable)?, path)
@@ -146,14 +146,30 @@ pub fn open(path: &Path) -> Result<ModelFile, Error> {
 /// # Errors
 /// As [`open`].
 pub fn parse(bytes: &[u8], path: &Path) -> Result<ModelFile, Error> {
-    from_bytes(bytes).map_err(|problem| Error::Model { path: path.into(), problem })
+    from_bytes(bytes).map_err(|refused| match refused {
+        Refused::IsCheckpoint => Error::IsCheckpoint { path: path.into() },
+        Refused::Problem(problem) => Error::Model { path: path.into(), problem },
+    })
 }
 
-fn from_bytes(bytes: &[u8]) -> Result<ModelFile, String> {
+/// Why bytes are not a model.
+enum Refused {
+    IsCheckpoint,
+    Problem(String),
+}
+
+impl From<String> for Refused {
+    fn from(problem: String) -> Self {
+        Refused::Problem(problem)
+    }
+}
+
+fn from_bytes(bytes: &[u8]) -> Result<ModelFile, Refused> {
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0x80, 2]) {
         return Err(
             "this looks like a pickle of torch.save, which can run code and is not read; write the weights with \
                     safetensors.torch.save_file(model.state_dict(), PATH)"
+                .to_string()
                 .into(),
         );
     }
@@ -161,11 +177,7 @@ fn from_bytes(bytes: &[u8]) -> Result<ModelFile, String> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(not)?;
     let tensors = SafeTensors::deserialize(bytes).map_err(not)?;
     if ["w1", "b1"].iter().all(|name| tensors.tensor(name).is_ok()) {
-        return Err(
-            "this is a checkpoint of a run; `gpu-mlp train --resume RUN --max-steps 1` ends that run where it is, \
-                    and writes its model"
-                .into(),
-        );
+        return Err(Refused::IsCheckpoint);
     }
     let state = StateDict::new(&tensors)?;
     let text = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
@@ -174,10 +186,10 @@ fn from_bytes(bytes: &[u8]) -> Result<ModelFile, String> {
         .transpose()?;
     if let Some(Description { widths, item, .. }) = &description {
         if *widths != state.widths() {
-            return Err(format!("its widths are said to be {widths:?}, but its layers are {}", state.sentence));
+            return Err(format!("its widths are said to be {widths:?}, but its layers are {}", state.sentence).into());
         }
         if item.iter().try_fold(1usize, |product, &n| product.checked_mul(n)) != Some(widths[0]) {
-            return Err(format!("its items are {item:?}, which is not {} inputs", widths[0]));
+            return Err(format!("its items are {item:?}, which is not {} inputs", widths[0]).into());
         }
     }
     Ok(ModelFile { state, description, sha256: sha256(bytes) })

@@ -7,6 +7,7 @@ use crate::base::text::nearest;
 use crate::config::{Config, Settings};
 use crate::data::{Choice, DataSet, digits};
 use crate::engine::machine::Machine;
+use crate::run::folder::settings_in;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
@@ -120,7 +121,7 @@ impl RunFile {
     /// # Errors
     /// [`Error::Config`] if it cannot be read, and those of [`RunFile::parse`].
     pub fn read(path: &Path) -> Result<RunFile, Error> {
-        let path = if path.is_dir() { path.join("config.toml") } else { path.to_path_buf() };
+        let path = settings_in(path);
         let refuse = |error: std::io::Error| Error::Config { path: path.clone(), problem: error.to_string() };
         let text = std::fs::read_to_string(&path).map_err(refuse)?;
         RunFile::parse(&text, &path)

@@ -114,13 +114,50 @@ fn what_is_no_setting_is_refused_with_what_may_have_been_meant() {
     }
     assert!(refuses(gpu_mlp(folder.path()).args(["train", "--config", "none.toml"]), 2).contains("none.toml"));
     assert!(refuses(gpu_mlp(folder.path()).args(["train", "--preset", "nilsen"]), 2).contains("did you mean nielsen?"));
-    let mut stranger = gpu_mlp(folder.path());
-    let stderr = stranger.args(["train", "--print-config"]).env("GPU_MLP_EPOCH", "3").output().expect("it runs").stderr;
-    let stderr = String::from_utf8(stderr).expect("text");
+}
+
+#[test]
+fn a_variable_that_is_no_setting_is_refused() {
+    let folder = folder();
+    let refused = |name: &str, value: &str| {
+        let mut command = gpu_mlp(folder.path());
+        refuses(command.args(["train", "--print-config"]).env(name, value), 2)
+    };
+    let stderr = refused("GPU_MLP_EPOCH", "3");
     assert!(
-        stderr.contains("GPU_MLP_EPOCH in the environment is no setting; did you mean GPU_MLP_EPOCHS?"),
+        stderr.contains("unknown setting GPU_MLP_EPOCH in the environment; did you mean GPU_MLP_EPOCHS?"),
         "{stderr}"
     );
+    assert!(stderr.contains("next: "), "{stderr}");
+    assert!(refused("GPU_MLP_Q", "3").contains("unknown setting GPU_MLP_Q in the environment\n"));
+    // Not even for a command that takes no settings.
+    refuses(gpu_mlp(folder.path()).arg("presets").env("GPU_MLP_EPOCH", "3"), 2);
+    let actions = [
+        "force",
+        "dry-run",
+        "resume",
+        "print-config",
+        "at",
+        "allow-mismatch",
+        "out",
+        "tensorboard",
+        "json",
+        "quiet",
+        "min-accuracy",
+        "inputs",
+        "kernels",
+    ];
+    for action in actions {
+        let name = format!("GPU_MLP_{}", action.replace('-', "_").to_uppercase());
+        let stderr = refused(&name, "1");
+        let said = format!("{name} is set in the environment, but --{action} is an action of one call, not a setting");
+        assert!(stderr.contains(&said) && stderr.contains("command line"), "{stderr}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing was written");
+    // An empty variable is none, and these two belong to no option.
+    for (name, value) in [("GPU_MLP_FORCE", ""), ("GPU_MLP_DATA_DIR", "/nowhere"), ("GPU_MLP_REQUIRE_ADAPTER", "1")] {
+        says(gpu_mlp(folder.path()).args(["train", "--print-config"]).env(name, value));
+    }
 }
 
 #[test]
@@ -139,17 +176,11 @@ fn a_variable_is_for_the_settings_of_a_run_and_is_named_where_it_is_refused() {
     says(&mut call(&["lr-find", "--steps", "60"], &[("GPU_MLP_FROM", "runs/1/model.safetensors")]));
     says(&mut call(&["bench", "--run-only", "--max-time", "0.1", "--floor=0"], &[("GPU_MLP_MAX_TIME", "10m")]));
 
-    // What concerns one run, or one checkpoint of it, is no setting.
-    let at = call(&["train", "--epochs", "1"], &[("GPU_MLP_AT", "5")]).output().expect("it runs");
-    let stderr = String::from_utf8_lossy(&at.stderr);
-    assert!(at.status.success() && stderr.contains("GPU_MLP_AT in the environment is no setting"), "{stderr}");
     let lr = [("GPU_MLP_LR", "fast")];
     let stderr = refuses(&mut call(&["train"], &lr), 2);
     assert!(stderr.contains("--lr") && stderr.contains("GPU_MLP_LR in the environment"), "{stderr}");
     let stderr = refuses(&mut call(&["train", "--lr", "slow"], &lr), 2);
     assert!(stderr.contains("'slow'") && !stderr.contains("GPU_MLP_LR"), "{stderr}");
-    let words = refuses(call(&["train", "--epochs", "0", "--quiet"], &[]).env("GPU_MLP_EPOCH", "3"), 2);
-    assert!(!words.contains("note: "), "{words}");
 }
 
 fn model(folder: &Path, run: &str) -> Vec<u8> {

@@ -85,7 +85,10 @@ fn every_schedule_trains_and_is_in_the_record() {
 #[test]
 fn senseless_controls_are_refused_with_what_to_do() {
     let cases: [(&[&str], &[&str]); 15] = [
-        (&["--early-stopping", "2"], &["early-stopping needs a validation split", "--validation 10000"]),
+        (
+            &["--early-stopping", "2"],
+            &["early-stopping needs a validation split", "set validation, for example to 10000"],
+        ),
         (&["--restore-best"], &["restore-best needs a validation split"]),
         (&["--schedule", "plateau"], &["plateau schedule needs a validation split"]),
         (&["--validation", "1600"], &["validation is 1600", "1600 samples"]),

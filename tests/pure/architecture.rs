@@ -163,3 +163,38 @@ fn an_upward_import_is_found_however_it_is_written() {
         assert_eq!(faults(&[(path.into(), text.into())]), Vec::<String>::new(), "{path}: {text}");
     }
 }
+
+/// Flags and commands that a line of the library names in a string.
+fn flags(line: &str) -> Vec<String> {
+    let line = line.trim_start();
+    if line.starts_with("//") || line.contains("curl ") {
+        return Vec::new();
+    }
+    let word = |at: usize| line[at..].chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect::<String>();
+    let marks = [" --", "`--", "(--", "`gpu-mlp "];
+    let found = marks.iter().flat_map(|mark| line.match_indices(mark).map(|(at, _)| word(at + 1)));
+    found.filter(|word| word.trim_matches('-').len() > 1 && !line.contains("var(--")).collect()
+}
+
+#[test]
+fn the_library_names_no_flag_and_no_command() {
+    let library = source().into_iter().filter(|(path, _)| !path.starts_with("cli") && path != Path::new("main.rs"));
+    for (path, text) in library {
+        for (number, line) in (1..).zip(text.lines()) {
+            let found = flags(line);
+            assert!(
+                found.is_empty(),
+                "{}:{number} names {found:?}: say which setting, the program knows the flag",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_flag_in_a_string_is_seen() {
+    assert_eq!(flags(r#"    Err("give another --out".into())"#), ["--out"]);
+    assert_eq!(flags(r#""see `gpu-mlp train`" and (--engine gpu)"#), ["--engine", "gpu-mlp"]);
+    assert_eq!(flags("/// see `--out`"), [""; 0]);
+    assert_eq!(flags(r#"let lines = [(first, "var(--train)")];"#), [""; 0]);
+}

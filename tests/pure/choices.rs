@@ -51,7 +51,7 @@ fn config() -> Config {
 }
 
 fn data(config: &Config) -> DataSet {
-    gpu_mlp::train::divide(&config, generate(&Options { train: 300, test: 50, seed: 1 })).unwrap()
+    gpu_mlp::train::divide(config, generate(&Options { train: 300, test: 50, seed: 1 })).unwrap()
 }
 
 fn open<'a>(config: &Config, data: &'a DataSet) -> Session<'a> {

@@ -166,7 +166,7 @@ fn mnist_asked_for_by_name_is_never_replaced() {
     assert_eq!(notes.len(), 0);
     let store = dir.path().join("datasets").join("mnist");
     let error = set.as_ref().expect_err("there is none");
-    for words in ["--data digits", "--data DIR", "GPU_MLP_DATA_DIR", "curl", NAMES[3]] {
+    for words in ["data = digits", "data = DIR", "GPU_MLP_DATA_DIR", "curl", NAMES[3]] {
         assert!(next(error).contains(words), "{}", next(error));
     }
     assert_says(set, &store, &["MNIST", "no such folder", "offline"]);

@@ -4,7 +4,8 @@
 use crate::common::faulty::{FAULTS, Fault, Faulty, LEFT, Left};
 use gpu_mlp::Error;
 use gpu_mlp::base::disk::{Disk, Os, write_whole};
-use gpu_mlp::run::checkpoint::{Checkpoints, FOLDER, Generation};
+use gpu_mlp::run::checkpoint::{Checkpoints, Generation};
+use gpu_mlp::run::folder::CHECKPOINTS;
 use gpu_mlp::train::Values;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -73,7 +74,7 @@ fn whichever_call_fails_the_newest_whole_generation_is_the_last_saved_or_the_nex
                 assert_eq!(save(&disk, &rest), rest.len(), "{what}");
                 let end = checkpoints.newest::<Vec<f64>>().unwrap().unwrap();
                 assert!(end.generation == generation(60) && end.passed_over.is_empty(), "{what}");
-                let steps: Vec<String> = disk.list(&Path::new("run").join(FOLDER)).unwrap();
+                let steps: Vec<String> = disk.list(&Path::new("run").join(CHECKPOINTS)).unwrap();
                 let steps: Vec<&str> = steps.iter().map(|name| &name[..12]).collect();
                 let kept = ["20", "50", "60"].map(|step| format!("{step:0>12}"));
                 assert_eq!(steps, [&kept[0], &kept[0], &kept[1], &kept[1], &kept[2], &kept[2]], "{what}");
@@ -114,7 +115,7 @@ fn saved(steps: &[u64]) -> (TempDir, Checkpoints, Vec<PathBuf>) {
     let checkpoints = Checkpoints::new(Arc::new(Os), folder.path());
     steps.iter().for_each(|&step| checkpoints.save(&generation(step)).unwrap());
     let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder.path().join(FOLDER)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        std::fs::read_dir(folder.path().join(CHECKPOINTS)).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     (folder, checkpoints, files)
 }
@@ -147,10 +148,10 @@ fn a_folder_without_checkpoints_has_none_and_files_of_others_are_left_alone() {
     let checkpoints = Checkpoints::new(Arc::new(Os), folder.path());
     assert!(checkpoints.newest::<Vec<f64>>().unwrap().is_none());
     checkpoints.save(&generation(1)).unwrap();
-    let mine = folder.path().join(FOLDER).join("notes.txt");
+    let mine = folder.path().join(CHECKPOINTS).join("notes.txt");
     std::fs::write(&mine, "mine").unwrap();
     (2..6).for_each(|step| checkpoints.save(&generation(step)).unwrap());
     checkpoints.forget_after(0).unwrap();
-    assert_eq!(std::fs::read_dir(folder.path().join(FOLDER)).unwrap().count(), 1);
+    assert_eq!(std::fs::read_dir(folder.path().join(CHECKPOINTS)).unwrap().count(), 1);
     assert_eq!(std::fs::read(mine).unwrap(), b"mine");
 }

@@ -8,8 +8,9 @@ use gpu_mlp::config::{BatchSize, Config, Optimizer};
 use gpu_mlp::data::DataSet;
 use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::engine::machine::Machine;
-use gpu_mlp::run::checkpoint::{Checkpoints, Every, Found, Identity, Keeper, Saved};
-use gpu_mlp::run::metrics::{FILE, Metrics, Record};
+use gpu_mlp::run::checkpoint::{Checkpoints, Every, Found, Identity, Keeper, Saved, Setup};
+use gpu_mlp::run::folder::METRICS;
+use gpu_mlp::run::metrics::{Metrics, Record};
 use gpu_mlp::train::session::{EpochReport, Limits, Observer, Session, Snapshot, Wish};
 use std::path::Path;
 use std::sync::Arc;
@@ -39,11 +40,11 @@ fn train(disk: &Arc<Faulty>, config: &Config, data: &DataSet) -> Result<Snapshot
     let machine = Machine::Cpu;
     let mut session = pollster::block_on(Session::open(config, data, &machine, Limits::default()))?;
     let checkpoints = Checkpoints::new(disk.clone(), run);
-    let found: Option<Found<Saved>> = checkpoints.newest()?;
+    let found: Option<Found<Saved>> = checkpoints.of_run(None)?;
     disk.make_folder(run).map_err(Error::file(run))?;
     let mut saved = Saved {
         identity: Identity::new(config, data, &machine),
-        words: Vec::new(),
+        setup: Setup::default(),
         from: None,
         changed: None,
         best: None,
@@ -75,7 +76,7 @@ fn train(disk: &Arc<Faulty>, config: &Config, data: &DataSet) -> Result<Snapshot
 
 /// The tensors, the score, and the record without its times.
 fn facts(disk: &Faulty, end: &Snapshot) -> (Vec<gpu_mlp::train::Values>, Vec<serde_json::Value>) {
-    let text = String::from_utf8(disk.read(&Path::new("run").join(FILE)).unwrap()).unwrap();
+    let text = String::from_utf8(disk.read(&Path::new("run").join(METRICS)).unwrap()).unwrap();
     let mut records: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for record in &mut records {
         let fields = record.as_object_mut().unwrap();

@@ -235,39 +235,109 @@ fn a_checkpoint_with_a_changed_byte_is_named_and_the_one_before_is_taken() {
     refused(folder.path(), &["--resume", "run"], 5, &["SHA-256", "expected"]);
 }
 
-/// A folder may come from somebody else, and its checkpoint says with which words the run goes on.
+/// Replaces the manifest of a run's newest checkpoint, after a change; the name follows from the bytes, as a stranger can
+/// work out.
+fn rewrite(run: &Path, change: impl FnOnce(&mut Value)) {
+    let tensors = generations(run).pop().unwrap();
+    let begins = tensors.file_stem().unwrap().to_str().unwrap();
+    let is_manifest = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.starts_with(begins) && name.ends_with(".json")
+    };
+    let path = std::fs::read_dir(run.join("checkpoints"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(is_manifest)
+        .unwrap();
+    let mut manifest: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    change(&mut manifest);
+    std::fs::remove_file(&path).unwrap();
+    let text = manifest.to_string();
+    let hash: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+    std::fs::write(tensors.with_file_name(format!("{begins}-{}.json", &hash[..16])), text).unwrap();
+}
+
+/// Makes the newest checkpoint one of layout 1, which has words of a command line in place of the setup.
+fn make_old(run: &Path, words: &[&str]) {
+    rewrite(run, |manifest| {
+        manifest["format"] = 1.into();
+        let state = manifest["state"].as_object_mut().unwrap();
+        state.remove("setup");
+        state.insert("words".into(), words.iter().map(|&word| Value::from(word)).collect());
+    });
+}
+
+const OLD_WORDS: [&str; 10] =
+    ["--data", "digits", "--digits-train", "2000", "--digits-test", "100", "--digits-seed", "1", "--engine", "cpu"];
+
+#[test]
+fn a_checkpoint_of_an_earlier_program_can_be_resumed() {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path();
+    complete(train(at, &small(&["--out", "whole"])));
+    complete(train(at, &small(&["--out", "run", "--max-steps", "100"])));
+    make_old(&at.join("run"), &OLD_WORDS);
+    refused(at, &["--resume", "run", "--digits-seed", "7"], 2, &["data: digits (sha256 ", "--allow-mismatch data"]);
+    complete(train(at, &["--resume", "run", "--max-steps", "130"]));
+    // The next checkpoint is of the new layout, and holds the same.
+    let mut setup = Value::Null;
+    rewrite(&at.join("run"), |manifest| setup = manifest["state"]["setup"].clone());
+    let data = serde_json::json!({"data": "digits", "digits_train": 2000, "digits_test": 100, "digits_seed": 1});
+    assert_eq!(setup, serde_json::json!({"data": data, "engine": {"engine": "cpu"}}));
+    complete(train(at, &["--resume", "run"]));
+    same(&facts(&at.join("run")), &facts(&at.join("whole")), "from an old checkpoint");
+}
+
+/// A folder may come from somebody else.
 #[test]
 fn a_checkpoint_decides_neither_what_is_replaced_nor_where_else_is_written() {
     let folder = TempDir::new().unwrap();
     let at = folder.path();
     complete(train(at, &small(&["--out", "run", "--max-steps", "100"])));
-    let tensors = generations(&at.join("run")).pop().unwrap();
-    let begins = tensors.file_stem().unwrap().to_str().unwrap();
-    let manifests = || std::fs::read_dir(tensors.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
-    let is_manifest =
-        |path: &PathBuf| path.to_str().unwrap().ends_with(".json") && path.to_str().unwrap().contains(begins);
-    let path = manifests().find(is_manifest).unwrap();
-    let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::remove_file(&path).unwrap();
-    let say = |words: &[&str]| {
-        let mut manifest: Value = serde_json::from_str(&text).unwrap();
-        manifest["state"]["words"].as_array_mut().unwrap().extend(words.iter().map(|&word| word.into()));
-        manifests().filter(is_manifest).for_each(|path| std::fs::remove_file(path).unwrap());
-        let text = manifest.to_string();
-        let hash: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
-        std::fs::write(tensors.with_file_name(format!("{begins}-{}.json", &hash[..16])), text).unwrap();
-    };
+    let run = at.join("run");
+    // What is no part of a setup is not looked at.
+    let more = serde_json::json!({"out": "elsewhere", "force": true, "json": true, "data": "nowhere"});
+    rewrite(&run, |manifest| manifest["state"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone()));
+    let output = complete(train(at, &["--resume", "run", "--max-steps", "101"]));
+    assert!(!at.join("elsewhere").exists() && !String::from_utf8_lossy(&output.stdout).contains('{'));
     for words in [["--out", "elsewhere"].as_slice(), &["--force", "--json"], &["--help"], &["runs"]] {
-        say(words);
-        refused(at, &["--resume", "run"], 5, &["run", words[0], "no run leaves"]);
+        make_old(&run, &[&OLD_WORDS, words].concat());
+        refused(at, &["--resume", "run"], 5, &["run", words[0], "which no run saves"]);
     }
-    // Programs of old left words of digits beside every data set.
-    say(&["--data", "nowhere"]);
+    make_old(&run, &[&OLD_WORDS[..], &["--engine", "abacus"]].concat());
+    refused(at, &["--resume", "run"], 5, &["abacus"]);
+    // The first programs saved the digits' options whatever the data set was.
+    make_old(&run, &[&OLD_WORDS[..], &["--data", "nowhere"]].concat());
     refused(at, &["--resume", "run"], 5, &["nowhere: "]);
-    say(&["--tensorboard", "board"]);
+    make_old(&run, &[&OLD_WORDS[..], &["--tensorboard", "board"]].concat());
     let output = complete(train(at, &["--resume", "run"]));
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.contains("after update 100, and in board for TensorBoard"), "{stderr}");
+    assert!(stderr.contains("after update 101, and in board for TensorBoard"), "{stderr}");
+}
+
+#[test]
+fn the_setup_of_a_run_stands_over_the_environment_and_below_the_command_line() {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path();
+    complete(train(at, &small(&["--out", "whole"])));
+    complete(train(at, &small(&["--out", "run", "--max-steps", "100", "--tensorboard", "first"])));
+    let elsewhere = [("GPU_MLP_DATA", "mnist"), ("GPU_MLP_DIGITS_TRAIN", "500"), ("GPU_MLP_ENGINE", "gpu")];
+    let model = [("GPU_MLP_FROM", "nowhere.safetensors")];
+    refused(at, &["--resume", "run", "--digits-train", "500"], 2, &["data: digits (sha256 "]);
+    refused(at, &["--resume", "run", "--data", "mnist", "--digits-train", "500"], 2, &["data is mnist"]);
+    refused(at, &["--resume", "run", "--data", "mnist", "--offline"], 5, &["MNIST is not there"]);
+    let output = complete(train(at, &["--resume", "run", "--max-steps", "130"]).envs(elsewhere));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("/first for TensorBoard"), "{stderr}");
+    let output = complete(train(at, &["--resume", "run", "--max-steps", "140", "--tensorboard", "second"]));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("in second for TensorBoard"), "{stderr}");
+    // Where the run saved nothing of the kind, the environment counts.
+    let named = train(at, &["--resume", "run"]).envs(model).output().unwrap();
+    let stderr = String::from_utf8_lossy(&named.stderr);
+    assert!(stderr.contains("nowhere.safetensors"), "{stderr}");
+    complete(train(at, &["--resume", "run"]));
+    same(&facts(&at.join("run")), &facts(&at.join("whole")), "beside an environment");
 }
 
 /// Waits until a run has a checkpoint.

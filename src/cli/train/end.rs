@@ -1,14 +1,13 @@
 //! The end of a run.
 
-use super::folder::MODEL;
 use crate::cli::recorder::{Recorder, last_line, resume_line};
 use gpu_mlp::Error;
 use gpu_mlp::base::disk::{Os, write_whole};
 use gpu_mlp::base::hash::sha256;
+use gpu_mlp::run::folder::RunFolder;
 use gpu_mlp::run::metrics::Record;
 use gpu_mlp::run::model_file::{self, Description};
 use gpu_mlp::train::session::{Finish, Reason, Session};
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -17,7 +16,7 @@ pub async fn end(
     mut session: Session<'_>,
     recorder: Recorder<'_>,
     outcome: Result<Reason, Error>,
-    folder: &Path,
+    folder: &RunFolder,
     start: Instant,
 ) -> anyhow::Result<ExitCode> {
     let Recorder { mut display, mut board, mut sink, mut keeper, signals, .. } = recorder;
@@ -33,8 +32,8 @@ pub async fn end(
     match &outcome {
         // There is nothing to go on with.
         Ok(Reason::Finished | Reason::EarlyStopping) => {}
-        Ok(Reason::MaxSteps | Reason::MaxTime) => say!("{}", resume_line(folder, keeper.whole(), &outcome)),
-        _ => eprintln!("{}", resume_line(folder, keeper.whole(), &outcome)),
+        Ok(Reason::MaxSteps | Reason::MaxTime) => say!("{}", resume_line(folder.path(), keeper.whole(), &outcome)),
+        _ => eprintln!("{}", resume_line(folder.path(), keeper.whole(), &outcome)),
     }
     let seconds = || start.elapsed().as_secs_f64();
     if let Err(error @ Error::Diverged { .. }) = &outcome {
@@ -55,7 +54,7 @@ pub async fn end(
         board.iter_mut().try_for_each(|board| board.test(step, &finish.test))?;
     }
     let Finish { model, restored: restored_epoch, test } = finish;
-    let path = folder.join(MODEL);
+    let path = folder.model();
     let hash = match model.is_finite() {
         true => {
             let bytes = model_file::to_bytes(&path, &model, &description)?;

@@ -2,8 +2,6 @@
 
 use super::Train;
 use super::end::end;
-use super::folder::{self, RunFolder};
-use crate::cli::options::words;
 use crate::cli::progress::Display;
 use crate::cli::recorder::Recorder;
 use crate::cli::resume::Resumed;
@@ -15,7 +13,8 @@ use gpu_mlp::config::HealthName;
 use gpu_mlp::data::{DataSet, Split};
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::results::tensorboard::Board;
-use gpu_mlp::run::checkpoint::{Identity, Keeper, Saved};
+use gpu_mlp::run::checkpoint::{Identity, Keeper, Saved, Setup};
+use gpu_mlp::run::folder::{METRICS, RunFolder};
 use gpu_mlp::run::metrics::{Record, SCHEMA};
 use gpu_mlp::run::settings::{self, Ancestor};
 use gpu_mlp::train::session::Session;
@@ -27,7 +26,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 fn head(changed: Option<u64>) -> String {
     match changed {
         None => "# Repeats the run: `gpu-mlp train --config` with this file or its folder.\n".into(),
-        Some(step) => format!("# The run since update {step}; until then it was another, see metrics.jsonl.\n"),
+        Some(step) => format!("# The run since update {step}; until then it was another, see {METRICS}.\n"),
     }
 }
 
@@ -49,22 +48,25 @@ impl Train {
     pub async fn written(self, mut session: Session<'_>, run: Run<'_>) -> anyhow::Result<ExitCode> {
         let Run { data, machine, identity, ancestor, resumed, changed, start } = run;
         let config = identity.config.clone();
-        let path = resumed.map_or_else(|| folder::make(self.out.as_deref()), |resumed| Ok(resumed.folder.clone()))?;
-        let RunFolder { checkpoints, metrics, whole, _lock } =
-            RunFolder::open(&path, resumed, || self.refuse_if_taken())?;
-        let before = resumed.map(|resumed| &resumed.found.generation.state);
+        let folder =
+            resumed.map_or_else(|| RunFolder::make(self.out.as_deref()), |resumed| Ok(resumed.folder.clone()))?;
+        let before = resumed.map(|resumed| &resumed.found.generation);
+        let open = folder.open(before, || self.refuse_if_taken())?;
+        let whole = open.resumed_at;
+        let before = before.map(|generation| &generation.state);
         let since = if changed { whole } else { before.and_then(|state| state.changed) };
         let record = settings::Record::now(data, machine, ancestor.as_ref());
         let settings = self.data.settings(Some(data), self.from.as_deref());
         let text = settings::to_text(&config, &settings, Some(&record), |_| None)?;
-        write_whole(&Os, &path.join("config.toml"), (head(since) + &text).as_bytes())?;
+        write_whole(&Os, &folder.settings(), (head(since) + &text).as_bytes())?;
 
-        let mut sink = Sink { metrics, json: self.json };
+        let mut sink = Sink { metrics: open.metrics, json: self.json };
         begin(&mut sink, &session, machine, ancestor.as_ref(), whole, changed)?;
-        let board = self.board(&path, whole, &session, data)?;
-        let words = [self.data.words(data), self.engine.words(machine), self.words()].concat();
+        let board = self.board(folder.path(), whole, &session, data)?;
+        let tensorboard = self.tensorboard.as_deref().map(settings::from_root);
+        let setup = Setup { data: settings, engine: self.engine.settings(machine), tensorboard };
         let best = before.and_then(|state| state.best);
-        let saved = Saved { identity, words, from: ancestor, changed: since, best, session: Default::default() };
+        let saved = Saved { identity, setup, from: ancestor, changed: since, best, session: Default::default() };
         let bytes = sink.metrics.bytes();
         let mut recorder = Recorder {
             display: Display::new(),
@@ -73,11 +75,11 @@ impl Train {
             data: &data.name,
             epochs: config.epochs,
             show_health: config.health == HealthName::Show,
-            keeper: Keeper::new(checkpoints, saved, self.resume.every(), bytes, whole),
+            keeper: Keeper::new(open.checkpoints, saved, self.resume.every(), bytes, whole),
             signals: Signals::listen()?,
         };
         let outcome = session.run(&mut recorder).await;
-        end(session, recorder, outcome, &path, start).await
+        end(session, recorder, outcome, &folder, start).await
     }
 
     /// TensorBoard's file, if it is wanted; and tells where a run goes on.
@@ -98,12 +100,6 @@ impl Train {
             None => Board::create(folder, &data.item),
         };
         self.tensorboard.as_ref().map(of).transpose()
-    }
-
-    /// Words that name the same places again, from wherever the run is gone on with.
-    fn words(&self) -> Vec<String> {
-        let places = [("--from", &self.from), ("--tensorboard", &self.tensorboard)];
-        words(places.into_iter().filter_map(|(option, path)| Some((option, settings::from_root(path.as_ref()?)))))
     }
 }
 

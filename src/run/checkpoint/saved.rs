@@ -1,6 +1,7 @@
 //! What a generation says beside its tensors.
 
-use super::Generation;
+use super::{Checkpoints, Found, Generation, Setup};
+use crate::base::error::Error;
 use crate::config::Config;
 use crate::data::DataSet;
 use crate::engine::machine::Machine;
@@ -12,22 +13,65 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Everything of a run that is not a tensor.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Saved {
     /// What decides its bits.
     pub identity: Identity,
-    /// Words of a command line that open the same data on the same engine, and write to the same places.
-    pub words: Vec<String>,
+    /// Data, engine and folders.
+    pub setup: Setup,
     /// The model that it began with, if it did not draw its weights.
-    #[serde(default)]
     pub from: Option<Ancestor>,
     /// Updates made when something was last changed in a run that went on, if ever.
-    #[serde(default)]
     pub changed: Option<u64>,
     /// The best generation so far.
     pub best: Option<Best>,
     /// Where the run is.
     pub session: State,
+}
+
+/// [`Saved`] as a manifest of any layout has it. Layout 1 has `words` in place of `setup`.
+#[derive(Deserialize)]
+struct Stored {
+    identity: Identity,
+    setup: Option<Setup>,
+    words: Option<Vec<String>>,
+    from: Option<Ancestor>,
+    changed: Option<u64>,
+    best: Option<Best>,
+    session: State,
+}
+
+impl TryFrom<Stored> for Saved {
+    type Error = String;
+
+    fn try_from(stored: Stored) -> Result<Saved, String> {
+        let Stored { identity, setup, words, from, changed, best, session } = stored;
+        let setup = match (setup, words) {
+            (Some(setup), _) => setup,
+            (None, Some(words)) => Setup::from_words(&words)?,
+            (None, None) => return Err("it has no setup".into()),
+        };
+        Ok(Saved { identity, setup, from, changed, best, session })
+    }
+}
+
+impl Checkpoints {
+    /// The checkpoint of a run after `step` updates, or else the newest one that is whole.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::newest`] and [`Checkpoints::of_step`]; [`Error::Checkpoint`] also if it is whole but holds a setup
+    /// that no run saves. An older one is not taken in its place then.
+    pub fn of_run(&self, step: Option<u64>) -> Result<Option<Found<Saved>>, Error> {
+        let found = match step {
+            Some(step) => Some(self.of_step::<Stored>(step)?),
+            None => self.newest::<Stored>()?,
+        };
+        let Some(Found { generation, passed_over }) = found else { return Ok(None) };
+        let Generation { step, best, metrics_bytes, state, tensors } = generation;
+        let refuse = |problem| Error::Checkpoint { path: self.folder.clone(), problem };
+        let state = Saved::try_from(state).map_err(refuse)?;
+        Ok(Some(Found { generation: Generation { step, best, metrics_bytes, state, tensors }, passed_over }))
+    }
 }
 
 /// The generation of the lowest loss.

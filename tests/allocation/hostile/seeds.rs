@@ -11,7 +11,8 @@ use gpu_mlp::data::idx::Idx;
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::kernels::Activation;
 use gpu_mlp::net::mlp::Mlp;
-use gpu_mlp::run::checkpoint::{Best, Checkpoints, Every, FOLDER, Identity, Keeper, Saved};
+use gpu_mlp::run::checkpoint::{Best, Checkpoints, EngineSettings, Every, Identity, Keeper, Saved, Setup};
+use gpu_mlp::run::folder::CHECKPOINTS;
 use gpu_mlp::run::model_file::{Description, to_bytes};
 use gpu_mlp::run::settings::{Ancestor, DataSettings, Record as Origin, to_text};
 use gpu_mlp::train::session::{Limits, Session, Wish};
@@ -94,21 +95,23 @@ pub fn safetensors<'a>(tensors: impl IntoIterator<Item = (&'a str, Dtype, Vec<us
 }
 
 fn checkpoints() -> Vec<Vec<u8>> {
-    let (config, data) = small_run();
+    let (config, four) = small_run();
     let folder = TempDir::new().expect("a folder of temporary files");
     let checkpoints = Checkpoints::new(Arc::new(Os), folder.path());
     let snapshot = pollster::block_on(async {
         let limits = Limits { max_steps: Some(2), ..Limits::default() };
-        let mut session = Session::open(config, data, &Machine::Cpu, limits).await.expect("a run opens");
+        let mut session = Session::open(config, four, &Machine::Cpu, limits).await.expect("a run opens");
         session.run(&mut |_: &_| Wish::Continue).await.expect("it runs");
         session.snapshot().await.expect("and is as it is")
     });
     assert!(snapshot.best.is_some());
-    let identity = Identity::new(config, data, &Machine::Cpu);
+    let identity = Identity::new(config, four, &Machine::Cpu);
     let best = Some(Best { step: 2, loss: 1.5 });
+    let data = DataSettings { data: Some("digits".into()), digits_seed: Some(1), ..DataSettings::default() };
+    let engine = EngineSettings { adapter: Some("one".into()), ..EngineSettings::default() };
     let saved = Saved {
         identity,
-        words: vec!["--data".into(), "digits".into()],
+        setup: Setup { data, engine, tensorboard: Some("/board".into()) },
         from: None,
         changed: None,
         best,
@@ -116,15 +119,21 @@ fn checkpoints() -> Vec<Vec<u8>> {
     };
     let mut keeper = Keeper::new(checkpoints, saved, Every::default(), 0, None);
     keeper.save(&snapshot).and_then(|()| keeper.settle()).expect("it is written");
-    let read = |name: &str| std::fs::read(folder.path().join(FOLDER).join(name)).expect("it is there");
-    let names =
-        std::fs::read_dir(folder.path().join(FOLDER)).expect("it is there").map(|entry| entry.unwrap().file_name());
+    let read = |name: &str| std::fs::read(folder.path().join(CHECKPOINTS).join(name)).expect("it is there");
+    let names = std::fs::read_dir(folder.path().join(CHECKPOINTS))
+        .expect("it is there")
+        .map(|entry| entry.unwrap().file_name());
     let manifest =
         names.map(|name| name.into_string().unwrap()).find(|name| name.ends_with(".json")).expect("a manifest");
     let tensors = read(&format!("{STEP}.safetensors"));
     let manifest = String::from_utf8(read(&manifest)).expect("JSON").replace(&sha256(&tensors), HASH);
     let short = serde_json::from_str::<serde_json::Value>(&manifest).expect("JSON").to_string();
-    [manifest, short].map(|manifest| [manifest.as_bytes(), &[0], &tensors].concat()).into()
+    let mut old: serde_json::Value = serde_json::from_str(&manifest).expect("JSON");
+    old["format"] = 1.into();
+    let state = old["state"].as_object_mut().expect("an object");
+    state.remove("setup");
+    state.insert("words".into(), serde_json::json!(["--data", "digits", "--digits-seed", "1", "--engine", "cpu"]));
+    [manifest, short, old.to_string()].map(|manifest| [manifest.as_bytes(), &[0], &tensors].concat()).into()
 }
 
 fn configs() -> Vec<Vec<u8>> {

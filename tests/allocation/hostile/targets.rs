@@ -14,7 +14,8 @@ use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::kernels::Activation;
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::results::report::{Subject, page};
-use gpu_mlp::run::checkpoint::{Checkpoints, FOLDER, Saved};
+use gpu_mlp::run::checkpoint::Checkpoints;
+use gpu_mlp::run::folder::CHECKPOINTS;
 use gpu_mlp::run::history::History;
 use gpu_mlp::run::model_file::{self, ModelFile};
 use gpu_mlp::run::settings::{RunFile, to_text};
@@ -166,12 +167,12 @@ fn checkpoint(bytes: &[u8]) -> bool {
     let tensors = bytes.get(cut + 1..).unwrap_or_default().to_vec();
     let manifest = String::from_utf8_lossy(&bytes[..cut]).replace(HASH, &sha256(&tensors)).into_bytes();
     let (disk, run) = (Faulty::default(), Path::new("run"));
-    disk.make_folder(&run.join(FOLDER)).expect("it does not fail unless asked to");
+    disk.make_folder(&run.join(CHECKPOINTS)).expect("it does not fail unless asked to");
     let manifest_name = format!("{STEP}-{}.json", &sha256(&manifest)[..16]);
     for (name, bytes) in [(manifest_name, manifest), (format!("{STEP}.safetensors"), tensors)] {
-        disk.write(&run.join(FOLDER).join(name), &bytes).expect("it does not fail unless asked to");
+        disk.write(&run.join(CHECKPOINTS).join(name), &bytes).expect("it does not fail unless asked to");
     }
-    let Some(found) = said(Checkpoints::new(Arc::new(disk), run).newest::<Saved>()) else { return false };
+    let Some(found) = said(Checkpoints::new(Arc::new(disk), run).of_run(None)) else { return false };
     let generation = found.expect("there is one").generation;
     let all = generation.tensors.iter();
     assert!(all.clone().all(|tensor| tensor.values.len() == tensor.rows * tensor.cols));

@@ -1,106 +1,15 @@
-//! Options that several commands share: engine, data, tuning. Those of [`Config`] are in [`super::settings`].
+//! Options of the data set.
 
+use super::resume::Said;
 use clap::{Args, value_parser};
 use gpu_mlp::Error;
-use gpu_mlp::config::Config;
 use gpu_mlp::data::digits::Options;
 use gpu_mlp::data::{self, Choice, DataSet, Event, Request};
-use gpu_mlp::engine::gpu::{Gpu, Wanted, select};
-use gpu_mlp::engine::machine::{EngineName, Machine};
-use gpu_mlp::kernels::Precision;
-use gpu_mlp::measure::tune::{self, Tune};
-use gpu_mlp::plan::kernel::Needs;
+use gpu_mlp::run::folder::settings_beside;
 use gpu_mlp::run::model_file::Description;
-use gpu_mlp::run::settings::{DataSettings, RunFile, from_root};
+use gpu_mlp::run::settings::{DataSettings, RunFile};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
-
-/// Which adapters there are to choose from.
-#[derive(Args)]
-#[command(next_help_heading = "Engine")]
-pub struct AdapterOptions {
-    /// Part of an adapter's name, see `gpu-mlp devices`
-    #[arg(long, env = "WGPU_ADAPTER_NAME", hide_env_values = true, value_name = "SUBSTRING")]
-    adapter: Option<String>,
-    /// Backends, with commas between: vulkan, metal, dx12, gl
-    #[arg(long, env = "WGPU_BACKEND", hide_env_values = true, value_name = "LIST")]
-    backend: Option<String>,
-}
-
-impl AdapterOptions {
-    pub fn wanted(&self) -> Wanted {
-        Wanted { adapter: self.adapter.clone(), backend: self.backend.clone(), ..Wanted::default() }
-    }
-
-    /// The adapter, with all that it offers.
-    pub async fn machine(&self) -> Result<Machine, Error> {
-        let found = select(&self.wanted()).await?;
-        let cache = gpu_mlp::base::cache::folder();
-        Ok(Machine::Gpu(Gpu::open_for(found, cache.as_deref(), Needs::Coop).await?))
-    }
-}
-
-/// Where the arithmetic is done.
-#[derive(Args)]
-#[command(next_help_heading = "Engine")]
-pub struct EngineOptions {
-    /// Which engine: `auto` takes a real GPU if there is one, else the CPU
-    #[arg(long, value_enum, default_value_t = EngineName::Auto)]
-    engine: EngineName,
-    #[command(flatten)]
-    adapter: AdapterOptions,
-}
-
-impl EngineOptions {
-    /// Words that ask for this engine again; `auto` has been decided by then.
-    pub fn words(&self, machine: &Machine) -> Vec<String> {
-        let engine = Some(("--engine", machine.name().to_string()));
-        let adapter = self.adapter.adapter.clone().map(|adapter| ("--adapter", adapter));
-        let backend = self.adapter.backend.clone().map(|backend| ("--backend", backend));
-        words([engine, adapter, backend].into_iter().flatten())
-    }
-
-    /// Opens the machine and says on stderr which it is and why.
-    pub async fn machine(&self) -> Result<Machine, Error> {
-        self.machine_for(Precision::default()).await
-    }
-
-    /// As `machine`, for a precision.
-    pub async fn machine_for(&self, precision: Precision) -> Result<Machine, Error> {
-        let (machine, sentence) = Machine::choose(self.engine, &Wanted { precision, ..self.adapter.wanted() }).await?;
-        say!("{sentence}");
-        Ok(machine)
-    }
-}
-
-/// Which of its forms a matrix product takes.
-#[derive(Args)]
-#[command(next_help_heading = "Engine")]
-pub struct TuneOptions {
-    /// Try the forms of each matrix product on the GPU, for about half a second, and remember the best; they differ in
-    /// rounding, and config.toml says which were taken [default: auto]
-    #[arg(long, value_enum)]
-    tune: Option<Tune>,
-}
-
-impl TuneOptions {
-    /// Whether anything was said of it.
-    pub fn asked(&self) -> bool {
-        self.tune.is_some()
-    }
-
-    /// Puts the forms to be used into the configuration, and says on stderr what was chosen. Forms that the configuration
-    /// came with, from the record of a run, stay.
-    pub async fn choose(&self, config: &mut Config, data: &DataSet, machine: &Machine) -> Result<(), Error> {
-        let tuning =
-            tune::tune(config, data, machine, self.tune.unwrap_or_default(), gpu_mlp::base::cache::folder().as_deref())
-                .await?;
-        tuning.note.iter().for_each(|note| say!("note: {note}"));
-        tuning.line().iter().for_each(|line| say!("{line}"));
-        config.forms = tuning.forms;
-        Ok(())
-    }
-}
 
 /// What is learned from, or judged on.
 #[derive(Args, Clone)]
@@ -146,6 +55,19 @@ impl DataOptions {
         Ok(!said)
     }
 
+    /// Takes the data of a resumed run, except for what was said on the command line.
+    pub fn resume(&mut self, said: &Said, saved: &DataSettings) -> Result<(), Error> {
+        let choice = saved.data.as_deref().map(str::parse).transpose().map_err(Error::Setting)?;
+        said.or_saved("data", &mut self.data, choice);
+        // Digits belong to the data set that they were said of.
+        if self.data.as_ref().is_none_or(Choice::may_be_digits) {
+            said.or_saved("digits_train", &mut self.digits_train, saved.digits_train);
+            said.or_saved("digits_test", &mut self.digits_test, saved.digits_test);
+            said.or_saved("digits_seed", &mut self.digits_seed, saved.digits_seed);
+        }
+        Ok(())
+    }
+
     /// What a model is judged on: what was said here, else what it was trained on, as far as that is known.
     ///
     /// # Errors
@@ -156,7 +78,7 @@ impl DataOptions {
             return Ok(self);
         }
         // The settings of the run lie beside its model.
-        let beside = path.with_file_name("config.toml");
+        let beside = settings_beside(path);
         let run = beside.is_file().then(|| RunFile::read(&beside)).transpose()?;
         let run = run.filter(|run| run.record.as_ref().is_some_and(|record| record.data_sha256 == *data_sha256));
         let settings = match (run, data.parse()) {
@@ -227,23 +149,6 @@ impl DataOptions {
                 run[name]
             ))),
         }
-    }
-
-    /// Words that ask for this data set again; `auto` has been decided by then.
-    pub fn words(&self, data: &DataSet) -> Vec<String> {
-        let Request { choice, digits, .. } = self.request();
-        let choice = match choice {
-            Choice::Auto => data.name.clone(),
-            Choice::Dir(folder) => from_root(&folder),
-            named => named.to_string(),
-        };
-        let digits = [
-            ("--digits-train", digits.train.to_string()),
-            ("--digits-test", digits.test.to_string()),
-            ("--digits-seed", digits.seed.to_string()),
-        ];
-        let generated = choice == Choice::Digits.to_string();
-        words([("--data", choice)].into_iter().chain(digits.into_iter().filter(|_| generated)))
     }
 
     /// Begins to read the data set, so that adapters can be looked for meanwhile. Only MNIST that is there already, or
@@ -325,11 +230,6 @@ impl DataOptions {
             _ => {}
         })
     }
-}
-
-/// Options and their values as words of a command line.
-pub fn words(options: impl IntoIterator<Item = (&'static str, String)>) -> Vec<String> {
-    options.into_iter().flat_map(|(option, value)| [option.to_string(), value]).collect()
 }
 
 /// A data set that is being read on a thread of its own.

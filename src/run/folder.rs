@@ -1,0 +1,192 @@
+//! The run folder: the names of its files, its lock, and how folders are made and found.
+
+use crate::base::disk::Os;
+use crate::base::error::Error;
+use crate::run::checkpoint::{Checkpoints, Generation, Saved};
+use crate::run::metrics::Metrics;
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The model.
+pub const MODEL: &str = "model.safetensors";
+/// All settings of the run.
+pub const SETTINGS: &str = "config.toml";
+/// The record of the run, one JSON object per line.
+pub const METRICS: &str = "metrics.jsonl";
+/// The report page.
+pub const REPORT: &str = "report.html";
+/// The folder of checkpoints.
+pub const CHECKPOINTS: &str = "checkpoints";
+/// Locked while a program trains in the folder.
+const LOCK: &str = "lock";
+/// The folder of numbered run folders.
+const RUNS: &str = "runs";
+
+/// The path of a run folder, which need not exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFolder(PathBuf);
+
+/// Keeps other programs from training in a folder while it exists. The system releases it however the program ends.
+pub struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
+
+/// A run folder that this program trains in.
+pub struct OpenRun {
+    /// Where checkpoints are saved.
+    pub checkpoints: Checkpoints,
+    /// The open record.
+    pub metrics: Metrics,
+    /// Updates after which a resumed run continues.
+    pub resumed_at: Option<u64>,
+    /// Held if the run is new; the lock of a resumed run is held by the caller.
+    _lock: Option<Lock>,
+}
+
+impl RunFolder {
+    /// The folder at a path.
+    pub fn new(path: impl Into<PathBuf>) -> RunFolder {
+        RunFolder(path.into())
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Path of the model.
+    pub fn model(&self) -> PathBuf {
+        self.0.join(MODEL)
+    }
+
+    /// Path of the settings.
+    pub fn settings(&self) -> PathBuf {
+        self.0.join(SETTINGS)
+    }
+
+    /// Path of the record.
+    pub fn metrics(&self) -> PathBuf {
+        self.0.join(METRICS)
+    }
+
+    /// Path of the report page.
+    pub fn report(&self) -> PathBuf {
+        self.0.join(REPORT)
+    }
+
+    /// Its checkpoints.
+    pub fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::new(Arc::new(Os), &self.0)
+    }
+
+    /// Whether it has a folder of checkpoints.
+    pub fn has_checkpoints(&self) -> bool {
+        self.0.join(CHECKPOINTS).is_dir()
+    }
+
+    /// Makes a folder: the one asked for, or else the next free number in `runs`.
+    ///
+    /// # Errors
+    /// [`Error::File`] if it cannot be made.
+    pub fn make(asked: Option<&Path>) -> Result<RunFolder, Error> {
+        let Some(folder) = asked else {
+            return next_free(Path::new(RUNS));
+        };
+        std::fs::create_dir_all(folder).map_err(Error::file(folder))?;
+        Ok(RunFolder::new(folder))
+    }
+
+    /// The run in `runs` that has the highest number of those with checkpoints.
+    pub fn last() -> Option<RunFolder> {
+        let entries = std::fs::read_dir(RUNS).ok()?;
+        let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u64>().ok());
+        let folder = |number: u64| RunFolder::new(Path::new(RUNS).join(number.to_string()));
+        numbers.filter(|&number| folder(number).has_checkpoints()).max().map(folder)
+    }
+
+    /// Refuses a folder that holds a run. With `resume`, a run that was stopped before its first checkpoint does not count:
+    /// it starts again.
+    ///
+    /// # Errors
+    /// [`Error::Taken`].
+    pub fn refuse_if_taken(&self, resume: bool) -> Result<(), Error> {
+        match self.model().exists() || !resume && self.metrics().exists() {
+            true => Err(Error::Taken { path: self.0.clone() }),
+            false => Ok(()),
+        }
+    }
+
+    /// Locks the folder.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if another program holds the lock, [`Error::File`] if its file cannot be made.
+    pub fn lock(&self) -> Result<Lock, Error> {
+        let path = self.0.join(LOCK);
+        let file = File::create(&path).map_err(Error::file(&path))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(Error::Busy { path: self.0.clone() }),
+            // A file system without locks gives none to hold.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Lock(file)),
+        }
+    }
+
+    /// Opens the folder for training. A new run (`before` is `None`) locks it, checks again that it is `free`, and removes the
+    /// model and the report of a run that it replaces. A resumed run removes everything that came after its checkpoint.
+    ///
+    /// # Errors
+    /// Those of [`RunFolder::lock`] and `free`; [`Error::File`]; [`Error::Checkpoint`] if the record is shorter than the
+    /// checkpoint says.
+    pub fn open(
+        &self,
+        before: Option<&Generation<Saved>>,
+        free: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<OpenRun, Error> {
+        let mut lock = None;
+        if before.is_none() {
+            lock = Some(self.lock()?);
+            // Another program may have trained here since the first check.
+            free()?;
+            for path in [self.model(), self.report()].iter().filter(|path| path.exists()) {
+                std::fs::remove_file(path).map_err(Error::file(path))?;
+            }
+        }
+        let checkpoints = self.checkpoints();
+        let metrics = match before {
+            Some(generation) => Metrics::resume(Arc::new(Os), &self.0, generation.metrics_bytes)?,
+            None => Metrics::create(Arc::new(Os), &self.0)?,
+        };
+        let resumed_at = before.map(|generation| generation.step);
+        // Nothing can be refused from here on. Later checkpoints go first: they refer to the records that are cut off.
+        checkpoints.forget_after(resumed_at.unwrap_or(0))?;
+        metrics.cut()?;
+        Ok(OpenRun { checkpoints, metrics, resumed_at, _lock: lock })
+    }
+}
+
+/// The model file at a path, which may be that of a run folder.
+pub fn model_in(path: &Path) -> PathBuf {
+    if path.is_dir() { RunFolder::new(path).model() } else { path.into() }
+}
+
+/// The settings file at a path, which may be that of a run folder.
+pub fn settings_in(path: &Path) -> PathBuf {
+    if path.is_dir() { RunFolder::new(path).settings() } else { path.into() }
+}
+
+/// The settings file of the run folder that a model lies in.
+pub fn settings_beside(model: &Path) -> PathBuf {
+    model.with_file_name(SETTINGS)
+}
+
+/// Makes the first of 1, 2, … that does not exist. Making it claims it, so two programs never share one.
+fn next_free(runs: &Path) -> Result<RunFolder, Error> {
+    std::fs::create_dir_all(runs).map_err(Error::file(runs))?;
+    let mut number = 1u64;
+    loop {
+        let folder = runs.join(number.to_string());
+        match std::fs::create_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+            result => return result.map_err(Error::file(&folder)).map(|()| RunFolder(folder)),
+        }
+    }
+}
