@@ -1,6 +1,7 @@
 //! Compiled pipelines: each once, those of a plan side by side, and on Vulkan kept on disk from one run to the next.
 
 use super::device::Gpu;
+use super::shared::Held;
 use crate::base::error::Error;
 use crate::base::{audited::wgpu as audited, cache};
 use crate::plan::kernel::{Access, Kernel, Shader};
@@ -14,7 +15,7 @@ use wgpu::{BindGroupLayout, BindGroupLayoutEntry, BindingType, BufferBindingType
 
 /// A pipeline and the layout of its group 1.
 pub(super) struct Built {
-    pub pipeline: ComputePipeline,
+    pub pipeline: Held<ComputePipeline>,
     pub layout: BindGroupLayout,
 }
 
@@ -54,7 +55,8 @@ impl Pipelines {
 pub(super) const FEATURE: wgpu::Features = wgpu::Features::PIPELINE_CACHE;
 
 impl Gpu {
-    /// The pipelines of `steps`, in their order. Those that are missing are compiled side by side, one a thread.
+    /// The pipelines of `steps`, in their order. Those that are missing are compiled side by side, one a thread; on GL one
+    /// after another.
     pub(super) async fn pipelines(&self, steps: &[Arc<dyn Kernel>]) -> Result<Vec<Arc<Built>>, Error> {
         let begin = Instant::now();
         let keys: Vec<String> = steps.iter().map(|kernel| key(kernel.as_ref())).collect();
@@ -64,8 +66,9 @@ impl Gpu {
             .into_par_iter()
             .map(|(key, kernel)| {
                 // Error scopes belong to the thread that opened them.
-                let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
-                let built = Arc::new(self.build(kernel.as_ref()));
+                let inside = self.shared.enter();
+                let scope = inside.device.push_error_scope(wgpu::ErrorFilter::Validation);
+                let built = Arc::new(self.build(kernel.as_ref(), inside.device));
                 (key, built, scope.pop())
             })
             .collect();
@@ -104,19 +107,19 @@ impl Gpu {
         }
     }
 
-    fn build(&self, kernel: &dyn Kernel) -> Built {
+    fn build(&self, kernel: &dyn Kernel, device: &wgpu::Device) -> Built {
         let (shader, overrides) = (kernel.shader(), kernel.overrides());
-        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(shader.name),
             source: wgpu::ShaderSource::Wgsl(shader.source.into()),
         });
-        let layout = self.layout(shader);
-        let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        let layout = layout(shader, device);
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(shader.name),
             bind_group_layouts: &[Some(&self.now_layout), Some(&layout)],
             immediate_size: 0,
         });
-        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(shader.name),
             layout: Some(&pipeline_layout),
             module: &module,
@@ -129,18 +132,18 @@ impl Gpu {
             },
             cache: self.pipelines.disk.as_ref().map(|disk| &disk.cache),
         });
-        Built { pipeline, layout }
+        Built { pipeline: self.shared.hold(pipeline), layout }
     }
+}
 
-    fn layout(&self, shader: &Shader) -> BindGroupLayout {
-        let mut entries = vec![entry(0, BufferBindingType::Uniform, false)];
-        for (binding, arg) in (1..).zip(shader.args) {
-            let read_only = arg.access == Access::Read;
-            entries.push(entry(binding, BufferBindingType::Storage { read_only }, false));
-        }
-        let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some(shader.name), entries: &entries };
-        self.device.create_bind_group_layout(&descriptor)
+fn layout(shader: &Shader, device: &wgpu::Device) -> BindGroupLayout {
+    let mut entries = vec![entry(0, BufferBindingType::Uniform, false)];
+    for (binding, arg) in (1..).zip(shader.args) {
+        let read_only = arg.access == Access::Read;
+        entries.push(entry(binding, BufferBindingType::Storage { read_only }, false));
     }
+    let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some(shader.name), entries: &entries };
+    device.create_bind_group_layout(&descriptor)
 }
 
 /// What tells one pipeline from another.
