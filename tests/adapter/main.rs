@@ -5,6 +5,7 @@ mod common;
 
 mod bench;
 mod faults;
+mod gl_context;
 mod health;
 mod learning;
 mod mixed;

@@ -4,6 +4,7 @@ use super::adapters::{Class, Found};
 use super::fault::{Fault, Faults};
 use super::pipelines::{FEATURE, Pipelines, entry};
 use super::profile;
+use super::shared::SharedDevice;
 use super::wait::Poller;
 use crate::base::audited::wgpu as audited;
 use crate::base::error::{Error, NoAdapter};
@@ -17,8 +18,7 @@ pub(super) const NOW_SLOT: u64 = 256;
 
 /// An open adapter. One a process is enough: engines share it, and with it the compiled pipelines.
 pub struct Gpu {
-    pub(super) device: wgpu::Device,
-    pub(super) queue: wgpu::Queue,
+    pub(super) shared: SharedDevice,
     pub(super) poller: Poller,
     pub(super) now_layout: BindGroupLayout,
     info: wgpu::AdapterInfo,
@@ -69,9 +69,10 @@ impl Gpu {
             label: Some("now"),
             entries: &[entry(0, BufferBindingType::Uniform, true)],
         });
-        let poller = Poller::new(device.clone(), fault.clone());
         let pipelines = Pipelines::open(&device, &found.info, cache);
-        Ok(Arc::new(Gpu { device, queue, poller, now_layout, info: found.info, class, line, offers, fault, pipelines }))
+        let shared = SharedDevice::new(device, queue, found.info.backend);
+        let poller = Poller::new(shared.clone(), fault.clone());
+        Ok(Arc::new(Gpu { shared, poller, now_layout, info: found.info, class, line, offers, fault, pipelines }))
     }
 
     /// The adapter's description.
@@ -94,21 +95,21 @@ impl Gpu {
 
     /// The limits the device was opened with.
     pub fn limits(&self) -> wgpu::Limits {
-        self.device.limits()
+        self.shared.limits()
     }
 
     /// Takes the device away, as a driver does that resets it: whatever is asked of it from now on is an error. For tests.
     pub fn destroy(&self) {
-        self.device.destroy();
+        self.shared.enter().device.destroy();
     }
 
     /// The fault the device reported, as an error.
     pub(super) fn check(&self) -> Result<(), Error> {
-        self.fault.get(&self.device).map_or(Ok(()), |fault| Err(fault.into()))
+        self.fault.get(&self.shared).map_or(Ok(()), |fault| Err(fault.into()))
     }
 
     /// What an error scope caught, as an error.
     pub(super) fn caught(&self, error: wgpu::Error) -> Error {
-        self.fault.explained(error.into(), &self.device).into()
+        self.fault.explained(error.into(), &self.shared).into()
     }
 }

@@ -3,6 +3,7 @@
 use super::device::{Gpu, NOW_SLOT};
 use super::pipelines::Built;
 use super::rest::{Rest, SLOTS};
+use super::shared::{Held, SharedDevice};
 use super::wait::Signal;
 use crate::base::error::Error;
 use crate::engine::{Engine, Memory, Pending};
@@ -24,10 +25,9 @@ const SUBMISSION: Duration = Duration::from_millis(50);
 /// Runs a plan on a GPU.
 pub struct GpuEngine {
     pub(super) gpu: Arc<Gpu>,
-    buffers: Vec<wgpu::Buffer>,
-    pub(super) steps: Vec<Step>,
-    pub(super) now_buffer: wgpu::Buffer,
-    pub(super) now_group: wgpu::BindGroup,
+    buffers: Held<Vec<wgpu::Buffer>>,
+    pub(super) steps: Held<Vec<Step>>,
+    pub(super) now: Held<NowSlots>,
     memory: Memory,
     flights: VecDeque<Signal<()>>,
     /// Step values of a submission, before they are written.
@@ -40,6 +40,12 @@ pub struct GpuEngine {
     /// How long the submission took that finished last, and its dispatches, until that has been looked at.
     took: Arc<Mutex<Option<(Duration, usize)>>>,
     born: Instant,
+}
+
+/// Where a submission finds its step values.
+pub(super) struct NowSlots {
+    pub buffer: wgpu::Buffer,
+    pub group: wgpu::BindGroup,
 }
 
 pub(super) struct Step {
@@ -60,13 +66,14 @@ impl GpuEngine {
     /// Allocates every tensor, compiles every pipeline, makes every bind group.
     pub async fn new(gpu: &Arc<Gpu>, plan: &Plan, memory: Memory) -> Result<Self, Error> {
         gpu.check()?;
-        let device = &gpu.device;
-        let limits = device.limits();
+        let limits = gpu.limits();
         let kernels = plan.steps.iter().map(|kernel| kernel.shader());
         if let Some(shader) = kernels.into_iter().find(|shader| shader.needs() > gpu.offers()) {
             return Err(Error::lacks(gpu.line(), shader.needs(), shader.name));
         }
         let pipelines = gpu.pipelines(&plan.steps).await?;
+        let inside = gpu.shared.enter();
+        let (device, queue) = (inside.device, inside.queue);
         let invalid = device.push_error_scope(wgpu::ErrorFilter::Validation);
         let no_memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let fence = 4 * memory.fence as u64;
@@ -93,7 +100,7 @@ impl GpuEngine {
         });
         let mut steps = Vec::with_capacity(plan.steps.len());
         for (((number, kernel), block), built) in (0..).zip(&plan.steps).zip(&blocks).zip(pipelines) {
-            gpu.queue.write_buffer(&uniforms, number * slot, block);
+            queue.write_buffer(&uniforms, number * slot, block);
             let mut entries = vec![binding(0, &uniforms, number * slot, block.len() as u64)];
             for (arg, id) in kernel.shader().args.iter().zip(kernel.tensors()) {
                 // The guard words behind a tensor are bound with it, so that a careless shader can be seen.
@@ -106,24 +113,30 @@ impl GpuEngine {
             });
             steps.push(Step { built, group, grid: fold(kernel.groups(), memory.max_groups) });
         }
-        let now_buffer = device.create_buffer(&BufferDescriptor {
+        let buffer = device.create_buffer(&BufferDescriptor {
             label: Some("now"),
             size: NOW_SLOT * SLOTS as u64,
             usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let now_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+        let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("now"),
             layout: &gpu.now_layout,
-            entries: &[binding(0, &now_buffer, 0, size_of::<Now>() as u64)],
+            entries: &[binding(0, &buffer, 0, size_of::<Now>() as u64)],
         });
         if memory.fence > 0 {
             for buffer in &buffers {
                 let words = vec![memory.fresh; (buffer.size() / 4) as usize];
-                gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&words));
+                queue.write_buffer(buffer, 0, bytemuck::cast_slice(&words));
             }
         }
-        let (no_memory, invalid) = (no_memory.pop(), invalid.pop());
+        let buffers = gpu.shared.hold(buffers);
+        let steps = gpu.shared.hold(steps);
+        let now = gpu.shared.hold(NowSlots { buffer, group });
+        let no_memory = no_memory.pop();
+        let invalid = invalid.pop();
+        // Not earlier: `uniforms` is dropped here too.
+        drop((uniforms, inside));
         if let Some(error) = no_memory.await.or(invalid.await) {
             return Err(gpu.caught(error));
         }
@@ -131,8 +144,7 @@ impl GpuEngine {
             gpu: gpu.clone(),
             buffers,
             steps,
-            now_buffer,
-            now_group,
+            now,
             memory,
             flights: VecDeque::new(),
             slots: Vec::with_capacity(NOW_SLOT as usize * SLOTS),
@@ -155,12 +167,13 @@ impl GpuEngine {
         for (slot, (_, now)) in self.slots.chunks_exact_mut(NOW_SLOT as usize).zip(work) {
             slot[..size_of::<Now>()].copy_from_slice(bytemuck::bytes_of(now));
         }
-        self.gpu.queue.write_buffer(&self.now_buffer, 0, &self.slots);
-        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        let inside = self.gpu.shared.enter();
+        inside.queue.write_buffer(&self.now.buffer, 0, &self.slots);
+        let mut encoder = inside.device.create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());
             for (slot, (range, _)) in work.iter().enumerate() {
-                pass.set_bind_group(0, &self.now_group, &[slot as u32 * NOW_SLOT as u32]);
+                pass.set_bind_group(0, &self.now.group, &[slot as u32 * NOW_SLOT as u32]);
                 for step in &self.steps[range.clone()] {
                     step.encode(&mut pass);
                 }
@@ -178,7 +191,8 @@ impl GpuEngine {
             *took.lock().unwrap_or_else(PoisonError::into_inner) = Some((duration, dispatches));
             signal.set(Ok(()));
         });
-        let index = self.gpu.queue.submit([encoder.finish()]);
+        let index = inside.queue.submit([encoder.finish()]);
+        drop(inside);
         self.gpu.poller.watch(index, &flight);
         self.flights.push_back(flight);
         let took = self.took.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -198,18 +212,22 @@ impl GpuEngine {
         if size == 0 {
             return Box::pin(std::future::ready(Ok(Vec::new())));
         }
-        let (spare, staging) = (self.spare.clone(), self.spare.take(size, &self.gpu.device));
-        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+        let inside = self.gpu.shared.enter();
+        let staging = self.spare.take(size, &self.gpu.shared);
+        let mut encoder = inside.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(buffer, first, &staging, 0, size);
-        let index = self.gpu.queue.submit([encoder.finish()]);
+        let index = inside.queue.submit([encoder.finish()]);
         let signal = Signal::new();
         let set = Signal::clone(&signal);
         staging.map_async(wgpu::MapMode::Read, ..size, move |result| {
             set.set(result.map_err(|error| Error::DeviceLost { reason: error.to_string() }));
         });
+        drop(inside);
         self.gpu.poller.watch(index, &signal);
+        let (shared, spare) = (self.gpu.shared.clone(), self.spare.clone());
         Box::pin(async move {
             signal.await?;
+            let _inside = shared.enter();
             let view =
                 staging.get_mapped_range(..size).map_err(|error| Error::DeviceLost { reason: error.to_string() })?;
             let words = bytemuck::pod_collect_to_vec(&view[..]);
@@ -223,27 +241,27 @@ impl GpuEngine {
 
 /// Buffers that the host reads from, kept for the next time. Clones share them.
 #[derive(Clone, Default)]
-struct Spare(Arc<Mutex<Vec<wgpu::Buffer>>>);
+struct Spare(Arc<Mutex<Vec<Held<wgpu::Buffer>>>>);
 
 impl Spare {
     /// As many as answers may be owed while training: one is read while the next is made.
     const MOST: usize = 2;
 
-    fn take(&self, size: u64, device: &wgpu::Device) -> wgpu::Buffer {
+    fn take(&self, size: u64, shared: &SharedDevice) -> Held<wgpu::Buffer> {
         let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = spare.iter().position(|buffer| buffer.size() >= size);
         fits.map(|at| spare.swap_remove(at)).unwrap_or_else(|| {
-            device.create_buffer(&BufferDescriptor {
+            shared.hold(shared.enter().device.create_buffer(&BufferDescriptor {
                 label: Some("read"),
                 // Parts of the record vary in length; so few sizes serve them all.
-                size: size.next_power_of_two().min(device.limits().max_buffer_size),
+                size: size.next_power_of_two().min(shared.limits().max_buffer_size),
                 usage: BufferUsages::COPY_DST | BufferUsages::MAP_READ,
                 mapped_at_creation: false,
-            })
+            }))
         })
     }
 
-    fn give(&self, buffer: wgpu::Buffer) {
+    fn give(&self, buffer: Held<wgpu::Buffer>) {
         let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         spare.push(buffer);
         // The largest serve best.
@@ -263,7 +281,7 @@ fn binding(binding: u32, buffer: &wgpu::Buffer, offset: u64, size: u64) -> wgpu:
 impl Engine for GpuEngine {
     fn write(&mut self, id: Id, first: usize, words: &[u32]) {
         let offset = 4 * (self.memory.fence + first) as u64;
-        self.gpu.queue.write_buffer(&self.buffers[id.index], offset, bytemuck::cast_slice(words));
+        self.gpu.shared.enter().queue.write_buffer(&self.buffers[id.index], offset, bytemuck::cast_slice(words));
     }
 
     fn run<'a>(&'a mut self, work: &'a [Work]) -> Pending<'a, ()> {
@@ -294,7 +312,7 @@ impl Engine for GpuEngine {
     }
 
     fn allocated(&self) -> Option<u64> {
-        self.gpu.device.generate_allocator_report().map(|report| report.total_allocated_bytes)
+        self.gpu.shared.allocated()
     }
 
     fn profile(&mut self, work: &Work) -> Pending<'static, Option<Vec<f64>>> {

@@ -1,5 +1,6 @@
 //! What goes wrong on a device, kept until somebody asks.
 
+use super::shared::SharedDevice;
 use crate::base::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -53,20 +54,21 @@ impl Faults {
     }
 
     /// The fault, if there is one.
-    pub fn get(&self, device: &wgpu::Device) -> Option<Fault> {
-        self.kept().map(|fault| self.explained(fault, device))
+    pub fn get(&self, shared: &SharedDevice) -> Option<Fault> {
+        self.kept().map(|fault| self.explained(fault, shared))
     }
 
     /// Why the device refused, where that is what the fault says: wgpu refuses everything from the moment that a device
     /// is gone, but says that it is gone only when its queue has run empty and somebody polls, perhaps another thread.
-    pub fn explained(&self, fault: Fault, device: &wgpu::Device) -> Fault {
+    pub fn explained(&self, fault: Fault, shared: &SharedDevice) -> Fault {
         let begin = Instant::now();
         let mut idle = 0;
         while matches!(fault, Fault::Refused(_)) && idle < 20 && begin.elapsed() < Duration::from_secs(10) {
             if let Some(lost @ Fault::Lost(_)) = self.kept() {
                 return lost;
             }
-            idle += u32::from(matches!(device.poll(wgpu::PollType::Poll), Ok(wgpu::PollStatus::QueueEmpty)));
+            let status = shared.enter().device.poll(wgpu::PollType::Poll);
+            idle += u32::from(matches!(status, Ok(wgpu::PollStatus::QueueEmpty)));
             std::thread::sleep(Duration::from_millis(1));
         }
         fault

@@ -7,6 +7,7 @@ mod fault;
 mod pipelines;
 mod profile;
 mod rest;
+mod shared;
 mod wait;
 
 pub use adapters::{Class, Found, Wanted, list, real_gpu, select};

@@ -1,6 +1,7 @@
 //! Compiled pipelines: each once, those of a plan side by side, and on Vulkan kept on disk from one run to the next.
 
 use super::device::Gpu;
+use super::shared::Held;
 use crate::base::error::Error;
 use crate::base::{audited::wgpu as audited, cache};
 use crate::plan::kernel::{Access, Kernel, Shader};
@@ -16,14 +17,14 @@ use wgpu::{
 
 /// A pipeline and the layout of its group 1.
 pub(super) struct Built {
-    pub pipeline: ComputePipeline,
+    pub pipeline: Held<ComputePipeline>,
     pub layout: BindGroupLayout,
 }
 
 /// What has been compiled on a device: modules by their text, pipelines by shader and constants.
 #[derive(Default)]
 pub(super) struct Pipelines {
-    modules: Mutex<HashMap<&'static str, Arc<OnceLock<ShaderModule>>>>,
+    modules: Mutex<HashMap<&'static str, Arc<OnceLock<Arc<Held<ShaderModule>>>>>>,
     built: Mutex<HashMap<String, Arc<Built>>>,
     disk: Option<Disk>,
 }
@@ -57,7 +58,8 @@ impl Pipelines {
 pub(super) const FEATURE: wgpu::Features = wgpu::Features::PIPELINE_CACHE;
 
 impl Gpu {
-    /// The pipelines of `steps`, in their order. Those that are missing are compiled side by side, one a thread.
+    /// The pipelines of `steps`, in their order. Those that are missing are compiled side by side, one a thread; on GL one
+    /// after another.
     pub(super) async fn pipelines(&self, steps: &[Arc<dyn Kernel>]) -> Result<Vec<Arc<Built>>, Error> {
         let begin = Instant::now();
         let keys: Vec<String> = steps.iter().map(|kernel| key(kernel.as_ref())).collect();
@@ -67,8 +69,9 @@ impl Gpu {
             .into_par_iter()
             .map(|(key, kernel)| {
                 // Error scopes belong to the thread that opened them.
-                let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
-                let built = Arc::new(self.build(kernel.as_ref()));
+                let inside = self.shared.enter();
+                let scope = inside.device.push_error_scope(wgpu::ErrorFilter::Validation);
+                let built = Arc::new(self.build(kernel.as_ref(), inside.device));
                 (key, built, scope.pop())
             })
             .collect();
@@ -107,16 +110,16 @@ impl Gpu {
         }
     }
 
-    fn build(&self, kernel: &dyn Kernel) -> Built {
+    fn build(&self, kernel: &dyn Kernel, device: &wgpu::Device) -> Built {
         let (shader, overrides) = (kernel.shader(), kernel.overrides());
-        let module = self.module(shader);
-        let layout = self.layout(shader);
-        let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        let module = self.module(shader, device);
+        let layout = layout(shader, device);
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(shader.name),
             bind_group_layouts: &[Some(&self.now_layout), Some(&layout)],
             immediate_size: 0,
         });
-        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(shader.name),
             layout: Some(&pipeline_layout),
             module: &module,
@@ -129,33 +132,34 @@ impl Gpu {
             },
             cache: self.pipelines.disk.as_ref().map(|disk| &disk.cache),
         });
-        Built { pipeline, layout }
+        Built { pipeline: self.shared.hold(pipeline), layout }
     }
 
     /// The module of a shader's file, parsed and checked once for all entry points. Threads that want one that is being made
     /// wait for it.
-    fn module(&self, shader: &Shader) -> ShaderModule {
+    fn module(&self, shader: &Shader, device: &wgpu::Device) -> Arc<Held<ShaderModule>> {
         let mut modules = self.pipelines.modules.lock().unwrap_or_else(PoisonError::into_inner);
         let module = modules.entry(shader.source).or_default().clone();
         drop(modules);
         let parse = || {
-            self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
                 label: Some(shader.name),
                 source: wgpu::ShaderSource::Wgsl(shader.source.into()),
-            })
+            });
+            Arc::new(self.shared.hold(module))
         };
         module.get_or_init(parse).clone()
     }
+}
 
-    fn layout(&self, shader: &Shader) -> BindGroupLayout {
-        let mut entries = vec![entry(0, BufferBindingType::Uniform, false)];
-        for arg in shader.args {
-            let read_only = arg.access == Access::Read;
-            entries.push(entry(arg.binding, BufferBindingType::Storage { read_only }, false));
-        }
-        let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some(shader.name), entries: &entries };
-        self.device.create_bind_group_layout(&descriptor)
+fn layout(shader: &Shader, device: &wgpu::Device) -> BindGroupLayout {
+    let mut entries = vec![entry(0, BufferBindingType::Uniform, false)];
+    for arg in shader.args {
+        let read_only = arg.access == Access::Read;
+        entries.push(entry(arg.binding, BufferBindingType::Storage { read_only }, false));
     }
+    let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some(shader.name), entries: &entries };
+    device.create_bind_group_layout(&descriptor)
 }
 
 /// What tells one pipeline from another.

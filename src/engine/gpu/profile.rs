@@ -15,18 +15,20 @@ const MOST: usize = 2048;
 impl GpuEngine {
     /// See [`crate::engine::Engine::profile`].
     pub(super) fn timestamps(&mut self, (range, now): &Work) -> Pending<'static, Option<Vec<f64>>> {
-        let (device, steps) = (&self.gpu.device, range.len());
-        if !device.features().contains(FEATURE) || steps == 0 || steps > MOST {
+        let steps = range.len();
+        if !self.gpu.shared.features().contains(FEATURE) || steps == 0 || steps > MOST {
             return Box::pin(std::future::ready(Ok(None)));
         }
         let count = 2 * steps as u32;
-        let queries = device.create_query_set(&wgpu::QuerySetDescriptor {
+        // Until the end: query set and buffer are dropped in it.
+        let inside = self.gpu.shared.enter();
+        let queries = inside.device.create_query_set(&wgpu::QuerySetDescriptor {
             label: Some("timestamps"),
             ty: wgpu::QueryType::Timestamp,
             count,
         });
         let size = u64::from(count) * u64::from(QUERY_SIZE);
-        let resolved = device.create_buffer(&wgpu::BufferDescriptor {
+        let resolved = inside.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("timestamps"),
             size,
             usage: BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC,
@@ -34,8 +36,8 @@ impl GpuEngine {
         });
         let mut slot = [0; NOW_SLOT as usize];
         slot[..size_of_val(now)].copy_from_slice(bytemuck::bytes_of(now));
-        self.gpu.queue.write_buffer(&self.now_buffer, 0, &slot);
-        let mut encoder = device.create_command_encoder(&Default::default());
+        inside.queue.write_buffer(&self.now.buffer, 0, &slot);
+        let mut encoder = inside.device.create_command_encoder(&Default::default());
         for (at, step) in (0..).zip(&self.steps[range.clone()]) {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                 label: None,
@@ -45,12 +47,12 @@ impl GpuEngine {
                     end_of_pass_write_index: Some(2 * at + 1),
                 }),
             });
-            pass.set_bind_group(0, &self.now_group, &[0]);
+            pass.set_bind_group(0, &self.now.group, &[0]);
             step.encode(&mut pass);
         }
         encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
-        self.gpu.queue.submit([encoder.finish()]);
-        let period = f64::from(self.gpu.queue.get_timestamp_period()) * 1e-9;
+        inside.queue.submit([encoder.finish()]);
+        let period = f64::from(inside.queue.get_timestamp_period()) * 1e-9;
         let words = self.copy_out(&resolved, 0, size);
         Box::pin(async move {
             let words = words.await?;

@@ -1,6 +1,7 @@
 //! Waiting for the GPU without blocking the caller: one thread sleeps in the driver and wakes whoever asked.
 
 use super::fault::{Fault, Faults};
+use super::shared::SharedDevice;
 use crate::base::error::Error;
 use std::future::Future;
 use std::pin::Pin;
@@ -93,7 +94,7 @@ pub(super) struct Poller {
 const GRACE: Duration = Duration::from_secs(10);
 
 impl Poller {
-    pub fn new(device: wgpu::Device, faults: Faults) -> Self {
+    pub fn new(shared: SharedDevice, faults: Faults) -> Self {
         let (requests, inbox) = channel::<Request>();
         let closing = Arc::new(AtomicBool::new(false));
         let closed = closing.clone();
@@ -101,7 +102,7 @@ impl Poller {
         let thread = std::thread::spawn(move || {
             let _end = end;
             while let Ok(request) = inbox.recv() {
-                if let Err(fault) = wait(&device, &faults, &closed, &request) {
+                if let Err(fault) = wait(&shared, &faults, &closed, &request) {
                     (request.give_up)(fault);
                 }
             }
@@ -135,13 +136,13 @@ impl Drop for Poller {
     }
 }
 
-fn wait(device: &wgpu::Device, faults: &Faults, closing: &AtomicBool, request: &Request) -> Result<(), Fault> {
+fn wait(shared: &SharedDevice, faults: &Faults, closing: &AtomicBool, request: &Request) -> Result<(), Fault> {
     let mut finished: Option<Instant> = None;
     while !(request.arrived)() {
         if closing.load(Ordering::Relaxed) {
             return Err(Fault::Lost("it was closed while work was under way".into()));
         }
-        if let Some(fault) = faults.get(device) {
+        if let Some(fault) = faults.get(shared) {
             return Err(fault);
         }
         if let Some(since) = finished {
@@ -154,7 +155,9 @@ fn wait(device: &wgpu::Device, faults: &Faults, closing: &AtomicBool, request: &
         // Without a limit: in wgpu up to 30.0.1 a wait that runs out while another thread submits can panic
         // (gfx-rs/wgpu#9958). A driver wakes whoever waits for a device that it loses.
         let timeout = None;
-        match device.poll(wgpu::PollType::Wait { submission_index: Some(request.index.clone()), timeout }) {
+        let submission_index = Some(request.index.clone());
+        let waited = shared.enter().device.poll(wgpu::PollType::Wait { submission_index, timeout });
+        match waited {
             Ok(_) => finished = Some(Instant::now()),
             Err(wgpu::PollError::Timeout) => {}
             Err(error) => return Err(Fault::Lost(error.to_string())),
