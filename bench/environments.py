@@ -1,11 +1,11 @@
-"""What comparisons with other trainers stand on: the program, and virtual environments that are made on first use."""
+"""For comparisons with other trainers: builds the program, and creates virtual environments on first use."""
 import os, shutil, subprocess, sys, venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 SCRIPTS = ROOT / "bench/peers"
-# Packages by name, in their newest versions for this Python.
+# Packages by name; pip installs their newest versions for this Python.
 PACKAGES = {
     "numpy": ["numpy"],
     "jax": ["jax"],
@@ -20,16 +20,16 @@ PACKAGES = {
 
 
 def has_cuda():
-    """Whether there is an NVIDIA GPU whose driver answers."""
+    """Whether there is an NVIDIA GPU with a working driver."""
     program = shutil.which("nvidia-smi")
     return bool(program) and subprocess.run([program, "-L"], capture_output=True).returncode == 0
 
 
 def python(name, folder=TARGET / "peers"):
-    """The interpreter of an environment in `folder`, made and filled if need be; OSError if that cannot be done."""
+    """The interpreter of an environment in `folder`; creates it and installs its packages on first use. OSError on failure."""
     place = Path(folder).absolute() / name
     interpreter = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    filled = place / "filled"  # Written last: without it an installation was broken off.
+    filled = place / "filled"  # Written last: if it is missing, the installation is incomplete.
     packages = "\n".join(PACKAGES[name])
     if not filled.exists() or filled.read_text() != packages:
         print(f"installing packages for {name} in {place}", file=sys.stderr)
@@ -38,11 +38,11 @@ def python(name, folder=TARGET / "peers"):
                 venv.create(place, with_pip=True)
             except Exception as error:
                 shutil.rmtree(place, ignore_errors=True)
-                raise OSError(f"this Python makes no virtual environment (python3-venv?): {error}") from error
+                raise OSError(f"cannot create a virtual environment (is python3-venv installed?): {error}") from error
         pip = [interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES[name]]
         done = subprocess.run(pip, stdout=sys.stderr, stderr=subprocess.PIPE, text=True)
         if done.returncode:
-            raise OSError(f"pip could not install it: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+            raise OSError(f"pip failed: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
         filled.write_text(packages)
     return interpreter
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Draws how a training step's time grows with each size: JSON of `gpu-mlp bench --growth --json` on stdin, SVG on stdout.
+"""Draws how the time of a training step grows with each size. Reads JSON of `gpu-mlp bench --growth --json`, writes SVG.
 
     gpu-mlp bench --growth --engine cpu --json | bench/growth.py > bench/growth-cpu.svg
 
-Both axes are logarithmic, so time in proportion to the work is a line as steep as the grey one. Needs Python 3.8 alone.
+Both axes are logarithmic; the grey line has the slope of time proportional to the work. Needs only Python 3.8.
 """
 import json, math, sys
 from html import escape
@@ -15,7 +15,7 @@ for point in report["growth"]:
 WIDE, HIGH, EDGE = 300, 220, 44
 out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * WIDE} {2 * HIGH + 24}" font-family="sans-serif" font-size="11">',
        '<rect width="100%" height="100%" fill="#fff"/>',
-       f'<text x="8" y="16">{escape(report["device"]["adapter"])}: seconds an epoch (samples) or microseconds a step</text>']
+       f'<text x="8" y="16">{escape(report["device"]["adapter"])}: seconds per epoch (samples) or microseconds per step</text>']
 
 
 def ticks(low, high):
@@ -24,7 +24,7 @@ def ticks(low, high):
 
 for number, (axis, points) in enumerate(panels.items()):
     left, top = number % 2 * WIDE, number // 2 * HIGH + 24
-    # A larger data set makes no step longer, only an epoch.
+    # A larger data set makes the epoch longer, not the step.
     xs = [p[0] for p in points]
     ys = [p[2] if axis == "samples" else p[1] for p in points]
     tx, ty = ticks(min(xs), max(xs)), ticks(min(ys), max(ys))
@@ -35,7 +35,7 @@ for number, (axis, points) in enumerate(panels.items()):
         out.append(f'<path d="M{x(v):.1f} {y(ty[0]):.1f}V{y(ty[-1]):.1f}" stroke="#eee"/><text x="{x(v):.1f}" y="{top + HIGH - 20}" text-anchor="middle" fill="#555">{v:g}</text>')
     for v in ty:
         out.append(f'<path d="M{x(tx[0]):.1f} {y(v):.1f}H{x(tx[-1]):.1f}" stroke="#eee"/><text x="{x(tx[0]) - 4:.1f}" y="{y(v) + 4:.1f}" text-anchor="end" fill="#555">{v:g}</text>')
-    # In proportion: as much longer as the size is larger, through the last point.
+    # The line of proportional time through the last point.
     low = max(xs[0], xs[-1] * ty[0] / ys[-1])
     out.append(f'<path d="M{x(low):.1f} {y(ys[-1] * low / xs[-1]):.1f}L{x(xs[-1]):.1f} {y(ys[-1]):.1f}" stroke="#bbb" stroke-dasharray="3 3"/>')
     path = "L".join(f"{x(a):.1f} {y(b):.1f}" for a, b in zip(xs, ys))

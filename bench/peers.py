@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Times gpu-mlp and other trainers on the same work, in turn, and prints a Markdown table of medians and ratios.
+"""Times gpu-mlp and other trainers in turn on the same work. Prints a Markdown table of medians and ratios.
 
     bench/peers.py [--config S K W] [--rounds 3] [--only REGEX] [--also LABEL=COMMAND] [--limit 300]
                    [--out FILE.jsonl] [-- BENCH ARGS]
 
 The peers are the scripts in bench/peers/. Each framework is installed on first use, by name, in a virtual environment
-of this Python in target/peers/ (PyTorch takes 5 GB, the others less than 3 together). What cannot be installed is
-named and left out, as are the peers for CUDA where there is no NVIDIA GPU. What stands behind `--` goes to
-`gpu-mlp bench`, for instance `-- --engine gpu --adapter llvmpipe`. MNIST is taken from $GPU_MLP_DATA_DIR, else gpu-mlp
-fetches it. Needs nothing beyond Python 3.8 and cargo.
+of this Python in target/peers/ (PyTorch takes 5 GB, the others less than 3 GB together). A framework that cannot be
+installed is reported and skipped, as are the CUDA peers on a machine without an NVIDIA GPU. Arguments after `--` are
+passed to `gpu-mlp bench`, for example `-- --engine gpu --adapter llvmpipe`. MNIST is read from $GPU_MLP_DATA_DIR, else
+gpu-mlp fetches it. Needs only Python 3.8 and cargo.
 """
 import argparse, json, os, re, shlex, statistics, subprocess, sys
 from pathlib import Path
@@ -30,13 +30,14 @@ PEERS = {
     "torch-cuda-graph-bf16": ("torch", "torch_cuda_mlp.py", "graph-bf16"),
     "jax-cuda-scan": ("jax-cuda", "jax_mlp.py", "scan"),
 }
-ALSO = """another program, for instance 'burn-wgpu=/somewhere/burn wgpu {c}', where {c} becomes the configuration. It
-trains as bench/peers/common.py says on MNIST from $GPU_MLP_DATA_DIR, with $RAYON_NUM_THREADS threads, and ends with a
-line of JSON: {"samples_per_s": 1234.5, "final_test_acc": 0.9612, "version": "burn 0.22.1"}. May be given repeatedly"""
+ALSO = """another program, for example 'burn-wgpu=/somewhere/burn wgpu {c}'; {c} is replaced by the configuration. The
+program must train as described in bench/peers/common.py, on MNIST from $GPU_MLP_DATA_DIR, with $RAYON_NUM_THREADS
+threads. Its last line of output must be JSON: {"samples_per_s": 1234.5, "final_test_acc": 0.9612, "version":
+"burn 0.22.1"}. Can be given more than once"""
 
 
 def last_json(command, env, limit):
-    """The last JSON object that a command prints, or the reason why there is none."""
+    """The last JSON object in a command's output, or the reason why there is none."""
     try:
         done = subprocess.run(command, env=env, timeout=limit, capture_output=True, text=True)
     except subprocess.TimeoutExpired:
@@ -51,8 +52,10 @@ def last_json(command, env, limit):
 
 
 def commands_of(only, also, folder):
-    """label: words of the command, with {c} for the configuration, of those that match and can be run here."""
-    commands, cuda, broken = {}, has_cuda(), {}
+    """{label: words of the command} for the peers that match and can run here. {c} stands for the configuration."""
+    commands = {}
+    cuda = has_cuda()
+    broken = {}
     for label, (environment, script, mode) in PEERS.items():
         if not re.search(only, label):
             continue
@@ -65,7 +68,7 @@ def commands_of(only, also, folder):
             except OSError as error:
                 reason = broken[environment] = str(error)
         if reason:
-            print(f"left out: {label}, {reason}", file=sys.stderr)
+            print(f"skipped: {label}, {reason}", file=sys.stderr)
     for text in also:
         label, _, command = text.partition("=")
         if re.search(only, label):
@@ -81,11 +84,11 @@ def main():
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("--config", nargs="+", default=["S", "K", "W"], choices=["S", "K", "W"])
     parse.add_argument("--rounds", type=int, default=3)
-    which = "peers, those of --also too, whose label matches this regular expression; there are " + ", ".join(PEERS)
+    which = "only peers whose label matches this regular expression (also those of --also); labels: " + ", ".join(PEERS)
     parse.add_argument("--only", default=".", help=which)
     parse.add_argument("--also", action="append", default=[], metavar="LABEL=COMMAND", help=ALSO)
     parse.add_argument("--limit", type=float, default=300, help="seconds after which a run is stopped")
-    parse.add_argument("--out", type=Path, help="append every record to this file")
+    parse.add_argument("--out", type=Path, help="append all records to this file")
     parse.add_argument("--environments", type=Path, default=TARGET / "peers", help="folder of the virtual environments")
     parse.add_argument("--gpu-mlp", type=Path, help="a gpu-mlp that is already built")
     args = parse.parse_args(words)
@@ -117,7 +120,7 @@ def main():
                 versions[label] = record.get("version", "?")
                 if label == "gpu-mlp":
                     run, device = record["run"], record["device"]
-                    # All samples together, as the peers count.
+                    # All samples together, as for the peers.
                     seconds = run["seconds"]["samples"]
                     rates[label].append(run["images"] * len(seconds) / sum(seconds))
                     accuracy[label] = run["test_accuracy"]
@@ -141,7 +144,7 @@ def main():
             print(f"{config}: gpu-mlp on {device['class']}, {where}; host {device['processor']}, {threads} threads")
 
     print("versions: " + ", ".join(f"{label} ({version})" for label, version in versions.items()))
-    print("\nimages a second, median of the rounds; ratio: gpu-mlp over the other\n")
+    print("\nimages per second, median of the rounds; ratio: gpu-mlp divided by the other\n")
     print("| config | trainer | images/s | extremes | ratio | test accuracy | |\n|---|---|---:|---:|---:|---:|---|")
     for row in rows:
         print("| " + " | ".join(row) + " |")

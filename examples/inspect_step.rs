@@ -1,4 +1,4 @@
-//! One training step, dispatch by dispatch: what each writes, and how large the values are.
+//! Runs one training step dispatch by dispatch, and prints which tensors each dispatch writes and how large their values are.
 //!
 //! `cargo run --release --example inspect_step`
 
@@ -32,7 +32,8 @@ async fn inspect() -> Result<(), gpu_mlp::Error> {
             let largest = values.iter().fold(0.0f32, |max, value| max.max(value.abs()));
             let squares: f64 = values.iter().map(|&value| f64::from(value).powi(2)).sum();
             let rms = (squares / values.len() as f64).sqrt();
-            let (name, shape) = (trial.net.plan.name(id), id.shape().to_string());
+            let name = trial.net.plan.name(id);
+            let shape = id.shape().to_string();
             println!("{:<16} {name:<10} {shape:>10} {largest:>12.3e} {rms:>12.3e}", kernel.shader().name);
         }
     }

@@ -1,4 +1,4 @@
-//! The logits of a model for every test image of MNIST, as CSV: how to run an evaluation plan by hand.
+//! Prints the logits of a model for every test image of MNIST as CSV. Shows how to run an evaluation plan by hand.
 //!
 //! `cargo run --release --example logits -- runs/1/model.safetensors [cpu|gpu]`
 
@@ -37,7 +37,7 @@ async fn logits(model: &str, engine: EngineName) -> Result<String, Error> {
 
 fn main() {
     let Some(model) = std::env::args().nth(1) else {
-        eprintln!("give a model file");
+        eprintln!("usage: logits MODEL [cpu|gpu]");
         std::process::exit(2);
     };
     let engine = match std::env::args().nth(2).as_deref() {

@@ -1,4 +1,4 @@
-//! Trains on arrays of the program itself, with a word after each epoch, and then asks the net about new points.
+//! Trains on arrays in memory, prints a line after each epoch, and then classifies new points.
 //!
 //! `cargo run --release --example own_arrays`
 
@@ -9,7 +9,7 @@ use gpu_mlp::results::assess::assess;
 use gpu_mlp::run::model_file::Description;
 use gpu_mlp::train::session::{EpochReport, Limits, Reason, Session, Wish};
 
-/// Points of a plane, two bytes each; the class is the ring about the middle that a point lies in.
+/// Points of a plane, two bytes each. The class of a point is its ring around the centre.
 fn points(count: u32, seed: u32) -> Split {
     let byte = |i: u32| (i.wrapping_add(seed).wrapping_mul(2_654_435_761) >> 23) as u8;
     let pixels: Vec<u8> = (0..2 * count).map(byte).collect();
@@ -47,7 +47,7 @@ async fn train() -> Result<(), gpu_mlp::Error> {
     let unseen = points(5, 123_456);
     let result = assess(&machine, &session.model().await?, &description, &unseen, &data.item).await?;
     for (sample, (xy, ring)) in unseen.pixels.chunks(2).zip(&unseen.labels).enumerate() {
-        println!("{xy:?} lies in ring {ring}, and the net says {}", result.predictions.class(sample));
+        println!("{xy:?} is in ring {ring}; the net predicts {}", result.predictions.class(sample));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The training loop by hand, over a plan and an engine: write, run, read. Here with a learning rate of its own making.
+//! A training loop by hand, with a plan and an engine: write, run, read. It sets its own learning rate.
 //!
 //! `cargo run --release --example own_loop`
 
@@ -16,7 +16,7 @@ async fn train() -> Result<(), gpu_mlp::Error> {
     let (machine, which) = Machine::choose(EngineName::Auto, &Default::default()).await?;
     println!("{which}");
 
-    // A plan is data: tensors, and a list of dispatches over them.
+    // A plan is data: tensors and a list of dispatches.
     let (scale, shift) = normalization(config.normalize, &data.train.pixels);
     let net = Net::for_training(&config, Sizes::of(&data, machine.form(), machine.limit()), scale, shift);
     let training = net.training.as_ref().expect("a net made for training");
@@ -26,18 +26,20 @@ async fn train() -> Result<(), gpu_mlp::Error> {
 
     let samples = data.train.len();
     let steps = Steps { config: &config, training, samples, lr_factor: 1.0 };
-    let (mut step, mut score) = (0, Score::default());
+    let mut step = 0;
+    let mut score = Score::default();
     for epoch in 0..6 {
         let order = shuffled(samples, config.seed, epoch);
         feed.begin(&order, engine.as_mut());
-        let (mut work, mut slots) = (Vec::new(), 0);
+        let mut work = Vec::new();
+        let mut slots = 0;
         for first in (0..samples).step_by(steps.batch()) {
             if feed.needs_load(first) {
                 feed.load(first, &data.train, &order, engine.as_mut());
             }
             steps.push(&feed, step, first, &mut slots, &mut work);
             step += 1;
-            // What is to be different from the library's loop goes here: the values of this step are in `now`.
+            // Your own changes to the library's loop go here. `now` has the values of this step.
             work.iter_mut().for_each(|(_, now)| now.lr = if step < 20 { 0.01 * step as f32 } else { 0.1 });
             engine.run(&work).await?;
             work.clear();
@@ -48,7 +50,7 @@ async fn train() -> Result<(), gpu_mlp::Error> {
         let test = evaluate(engine.as_mut(), &net.evaluation, &mut test_feed, &data.test, None).await?;
         println!("epoch {}: loss {:.3}, test accuracy {:.3}", epoch + 1, score.loss(), test.accuracy());
     }
-    // Hits stand in the record beside the losses: of a record read in part there would be too few.
+    // The record holds hits beside losses. If it were read only in part, hits would be missing.
     assert!(score.accuracy() > 0.9, "the net does not learn: {score:?}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Every fuzz target: the binary's name says which.
+//! All fuzz targets. The name of the binary selects the target.
 #![no_main]
 
 #[path = "../tests/common"]
@@ -9,8 +9,8 @@ mod common {
 mod targets;
 
 libfuzzer_sys::fuzz_target!(init: {
-    // libFuzzer's own hook aborts at every panic, also one that the program under test catches and reports as an error. One that
-    // nothing catches still ends the run.
+    // libFuzzer's hook aborts at every panic, even if the program catches it and reports an error. With this hook only a panic
+    // that is not caught ends the run.
     std::panic::set_hook(Box::new(|info| eprintln!("{info}")));
 }, |bytes: &[u8]| {
     let _accepted = targets::Target::find(env!("CARGO_BIN_NAME")).execute(bytes).accepted;

@@ -1,6 +1,6 @@
-"""What the peers share: configurations, command line, MNIST, first weights, a measurement.
+"""Shared code of the peers: configurations, command line, MNIST, initial weights, measurement.
 
-It ends in a line of JSON, which bench/peers.py reads. A peer makes a net, hands `measure` three functions, and is done. Needs numpy.
+A peer builds a net and calls `measure` with three functions. `measure` prints a line of JSON for bench/peers.py. Needs numpy.
 """
 import argparse, gzip, json, os, sys, time
 from pathlib import Path
@@ -10,7 +10,7 @@ for library in ["OMP", "OPENBLAS", "MKL"]:
     os.environ.setdefault(f"{library}_NUM_THREADS", str(THREADS))  # Read when numpy is first imported.
 import numpy as np
 
-# As in `gpu-mlp bench --config`; `floor`: a test accuracy that a net which learns has after its first epoch.
+# As in `gpu-mlp bench --config`. `floor`: required test accuracy; a net that learns is above it after its first epoch.
 CONFIGS = {
     "S": dict(widths=[784, 128, 10], lr=0.1, momentum=0.0, drop=0.0, batch=64, epochs=5, floor=0.90),
     "K": dict(widths=[784, 512, 512, 10], lr=0.05, momentum=0.9, drop=0.2, batch=128, epochs=3, floor=0.93),
@@ -19,13 +19,13 @@ CONFIGS = {
 
 
 def arguments(doc, modes=("default",)):
-    """What the command line asks for: a mode, and a configuration with `name`, `seed` and `warm_up` in it."""
+    """Parses the command line: returns the mode and the configuration, with the fields `name`, `seed` and `warm_up` added."""
     parse = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("config", choices=CONFIGS)
     parse.add_argument("--mode", default=modes[0], choices=modes)
     parse.add_argument("--epochs", type=int, help="timed epochs, after one of warm-up")
     parse.add_argument("--seed", type=int, default=1)
-    parse.add_argument("--no-warm-up", action="store_true", help="for those who time the whole process")
+    parse.add_argument("--no-warm-up", action="store_true", help="for timing the whole process")
     args = parse.parse_args()
     config = dict(CONFIGS[args.config], name=args.config, seed=args.seed, warm_up=not args.no_warm_up)
     config["epochs"] = args.epochs or config["epochs"]
@@ -42,7 +42,7 @@ def idx(path):
 
 
 def mnist(labels=np.int32):
-    """Pixels (60000, 784) in 0 … 1 and labels, of the training split and then of the test split."""
+    """Training pixels (60000, 784) in 0 … 1, training labels, test pixels, test labels."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gpu-mlp/datasets/mnist"
     folder = Path(os.environ.get("GPU_MLP_DATA_DIR") or cache)
     splits = []
@@ -54,17 +54,18 @@ def mnist(labels=np.int32):
 
 
 def first_weights(config):
-    """Weights (inputs, outputs) and biases of each layer, uniform in ±1/√inputs as in PyTorch's Linear."""
+    """Initial weights (inputs, outputs) and biases of each layer, uniform in ±1/√inputs as in PyTorch's Linear."""
     random = np.random.default_rng([config["seed"], 1])
     layers = []
     for inputs, outputs in zip(config["widths"], config["widths"][1:]):
-        limit, shapes = inputs ** -0.5, [(inputs, outputs), (outputs,)]
+        limit = inputs ** -0.5
+        shapes = [(inputs, outputs), (outputs,)]
         layers.append([random.uniform(-limit, limit, shape).astype(np.float32) for shape in shapes])
     return layers
 
 
 def one_by_one(epoch):
-    """`train` for `measure` from a function that trains an epoch, waits for its end and returns the mean loss."""
+    """Makes the argument `train` of `measure`. `epoch` trains one epoch, waits for its end and returns the mean loss."""
     def train(epochs):
         for _ in range(epochs):
             start = time.perf_counter()
@@ -74,11 +75,11 @@ def one_by_one(epoch):
 
 
 def measure(peer, device, version, config, restart, train, accuracy):
-    """Trains an epoch to warm up, then the timed ones from first weights; checks that the net learned; prints the line.
+    """Trains a warm-up epoch, then the timed epochs from the initial weights; checks that the net learned; prints the JSON.
 
-    restart()      first weights again, in the same compiled code
-    train(epochs)  gives (seconds, mean loss) of each epoch; a partial last batch is left out
-    accuracy()     share of the test split that is classified right
+    restart()      restores the initial weights; the compiled code is kept
+    train(epochs)  yields (seconds, mean loss) per epoch; a partial last batch is omitted
+    accuracy()     share of the test samples that are classified correctly
     """
     start = time.perf_counter()
     if config["warm_up"]:
@@ -88,7 +89,7 @@ def measure(peer, device, version, config, restart, train, accuracy):
     seconds, losses = zip(*train(config["epochs"]))
     right = float(accuracy())
     if not right >= config["floor"] or not all(later < earlier for earlier, later in zip(losses, losses[1:])):
-        sys.exit(f"{peer} did not learn: losses {losses}, test accuracy {right:.4f} of at least {config['floor']}")
+        sys.exit(f"{peer} did not learn: losses {losses}, test accuracy {right:.4f}; required: {config['floor']}")
     samples = len(seconds) * (60000 // config["batch"]) * config["batch"]
     print(json.dumps({
         "peer": peer, "device": device, "version": version, "threads": THREADS,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains a multilayer perceptron in JAX, on the device that JAX finds: `scan` compiles an epoch, `step` one step."""
+"""Trains a multilayer perceptron in JAX, on JAX's default device: `scan` compiles an epoch, `step` one step."""
 from functools import partial
 from common import arguments, first_weights, measure, mnist, one_by_one
 import jax, jax.numpy as jnp
@@ -37,7 +37,7 @@ def order(key):
     return jax.random.permutation(key, len(pixels))[: steps * batch].reshape(steps, batch)
 
 
-# The data are arguments: what a compiled function closes over becomes a constant of its program.
+# The data are arguments, because captured variables of a compiled function become constants of its program.
 @partial(jax.jit, donate_argnums=0)
 def whole_epoch(state, pixels, labels):
     layers, speeds, key = state

@@ -27,7 +27,7 @@ model.compile(
     optimizer=keras.optimizers.SGD(config["lr"], momentum=config["momentum"]),
     loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     jit_compile=mode == "jit",
-    # Many steps a call of the compiled function: what lies between calls is Python.
+    # Many steps per call of the compiled function, because the code between calls is slow Python.
     steps_per_execution=min(steps, 64),
 )
 weights = model.get_weights()
@@ -37,7 +37,7 @@ def order(_):
     return tf.reshape(tf.random.shuffle(tf.range(len(pixels)))[: steps * batch], (steps, batch))
 
 
-# A shuffled order an epoch, gathered batch by batch while the steps before are computed.
+# A new shuffled order per epoch. Batches are gathered while earlier steps are computed.
 batches = tf.data.Dataset.range(1).repeat().map(order).unbatch()
 batches = batches.map(lambda chosen: (tf.gather(held_pixels, chosen), tf.gather(held_labels, chosen))).prefetch(4)
 

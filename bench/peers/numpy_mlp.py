@@ -11,14 +11,14 @@ rows = np.arange(batch)
 
 
 def aligned(*shape):
-    """An array that begins with a cache line: where others begin is chance, and up to a third of the time."""
+    """An array aligned to a cache line. Without it the alignment is random, which can cost up to a third of the time."""
     size = 4 * int(np.prod(shape))
     room = np.zeros(size + 64, np.uint8)
     start = -room.ctypes.data % 64
     return room[start:start + size].view(np.float32).reshape(shape)
 
 
-# All memory of a step is made here; `d` stands for a gradient, `v` for what momentum adds up.
+# All memory of a step is allocated here. The prefix `d` is a gradient, `v` the accumulated momentum.
 x = aligned(batch, config["widths"][0])
 layers = [
     SimpleNamespace(
@@ -56,7 +56,7 @@ def step(chosen):
     loss = (np.log(sums[:, 0]) - z[rows, t]).mean()
     d /= sums
     d[rows, t] -= 1
-    # Gradients are linear in this one: with the rate in it, each comes out as the update.
+    # All other gradients are linear in this one. Multiplied by the rate here, each becomes its update.
     d *= np.float32(config["lr"] / batch)
 
     for number in reversed(range(len(layers))):

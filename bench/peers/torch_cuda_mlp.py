@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Trains a multilayer perceptron in PyTorch on an NVIDIA GPU.
 
-graph    gather, forward, backward and update of a step captured in a CUDA graph: an epoch is as many replays
+graph    gather, forward, backward and update of a step captured in a CUDA graph, which is replayed for every step
 compile  the loss compiled by torch.compile, the rest as in eager
-eager    modules, autograd and the fused optimizer, as most programs are written
+eager    modules, autograd and the fused optimizer, as in most programs
 """
 import sys
 from common import arguments, first_weights, measure, mnist, one_by_one
@@ -13,18 +13,18 @@ from torch.nn import functional
 parts = ["eager", "compile", "graph"]
 mode, config = arguments(__doc__, [f"{part}{suffix}" for part in parts for suffix in ["", "-tf32", "-bf16"]])
 if not torch.cuda.is_available():
-    sys.exit("no CUDA device that this PyTorch can use: not run")
+    sys.exit("not run: this PyTorch finds no CUDA device")
 part, _, precision = mode.partition("-")
 batch, widths = config["batch"], config["widths"]
 torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
 torch.manual_seed(config["seed"])
 pixels, labels, test_pixels, test_labels = (torch.from_numpy(array).cuda() for array in mnist("int64"))
 steps = len(pixels) // batch
-# Weights (outputs, inputs) and biases of one layer after the other.
+# Weights (outputs, inputs) and biases, layer by layer.
 shapes = [shape for i, o in zip(widths, widths[1:]) for shape in [(o, i), (o,)]]
 parameters = [torch.empty(shape, device="cuda", requires_grad=True) for shape in shapes]
 optimizer = torch.optim.SGD(parameters, lr=config["lr"], momentum=config["momentum"], fused=True)
-# A graph computes on the same memory in every replay: what differs between steps is kept on the device.
+# A graph uses the same memory in every replay, so values that differ between steps are kept on the device.
 order = torch.zeros(steps, batch, dtype=torch.int64, device="cuda")
 number = torch.zeros(1, dtype=torch.int64, device="cuda")
 total = torch.zeros((), device="cuda")
@@ -66,7 +66,7 @@ def captured():
     """A function that replays one step."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
-    # Steps before the capture make what is made once: gradients, momentum, handles of libraries.
+    # Steps before the capture create everything that is created once: gradients, momentum, handles of libraries.
     with torch.cuda.stream(side):
         for _ in range(3):
             step()

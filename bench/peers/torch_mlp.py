@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Trains a multilayer perceptron in PyTorch on the CPU.
 
-eager    modules, autograd and the fused optimizer, as most programs are written
-compile  gather, forward, backward and update of a step in one function for torch.compile, which needs a C++ compiler
+eager    modules, autograd and the fused optimizer, as in most programs
+compile  gather, forward, backward and update of a step as one function for torch.compile; needs a C++ compiler
 """
 from common import THREADS, arguments, first_weights, measure, mnist, one_by_one
 import torch
@@ -14,7 +14,7 @@ torch.set_num_threads(THREADS)
 torch.manual_seed(config["seed"])
 pixels, labels, test_pixels, test_labels = map(torch.from_numpy, mnist("int64"))
 steps = len(pixels) // batch
-# Weights (outputs, inputs) and biases of one layer after the other, in tensors that stay where they are.
+# Weights (outputs, inputs) and biases, layer by layer, in tensors that are never reallocated.
 shapes = [shape for i, o in zip(widths, widths[1:]) for shape in [(o, i), (o,)]]
 parameters = [torch.empty(shape) for shape in shapes]
 speeds = [torch.zeros_like(parameter) for parameter in parameters]

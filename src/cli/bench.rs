@@ -13,7 +13,7 @@ use gpu_mlp::config::{Config, Optimizer};
 use gpu_mlp::data::DataSet;
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::measure::clock::Effort;
-use gpu_mlp::measure::device::{Device, Kind};
+use gpu_mlp::measure::device::{Device, DeviceKind};
 use gpu_mlp::measure::training::Demand;
 use gpu_mlp::measure::workload::Workload;
 use gpu_mlp::measure::{Report, dispatch, growth, roof, training};
@@ -76,7 +76,7 @@ impl Bench {
         let ahead = self.data.ahead();
         let machine = self.engine.machine_for(config.precision).await?;
         let device = Device::of(&machine);
-        if device.class == Kind::Software {
+        if device.class == DeviceKind::Software {
             say!("note: this adapter is software; its times say nothing about a GPU");
         }
         if cfg!(debug_assertions) {

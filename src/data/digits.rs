@@ -1,20 +1,19 @@
-//! The built-in data set: digits drawn by a random hand, for a machine with no network.
+//! The built-in data set: generated handwritten digits, for a machine without a network.
 //!
-//! From number to image, a file each:
+//! The steps from number to image, one file each:
 //!
-//! 1. `skeletons`: the label picks a hand-made skeleton, a few strokes through control points.
-//! 2. `hand`: two forms of the skeleton are mixed, misplaced, warped and slanted.
-//! 3. `pen`: the strokes are drawn with a soft round nib and placed as MNIST places its digits.
+//! 1. `skeletons`: the label selects a hand-made skeleton, a few strokes through control points.
+//! 2. `hand`: two forms of the skeleton are mixed; then points are displaced, and the whole is warped and slanted.
+//! 3. `pen`: the strokes are drawn with a soft round nib, and scaled and centred as in MNIST.
 //!
 //! # The same bytes everywhere
 //!
-//! A sample is a function of (seed, split, index) alone, through a ChaCha8 key of its own. So a
-//! smaller split is a prefix of a larger one, the number of threads changes nothing, and the two
-//! splits share no random numbers. All arithmetic is on integers and on `f32` with `+ - * /`,
-//! `sqrt`, `min`, `max` and conversions, which IEEE 754 defines to the bit; there is no `sin`, no
-//! `exp`, no fused multiply-add. Every target whose `f32` is IEEE 754 binary32 therefore gets the
-//! same bytes; 32-bit x86 without SSE2 is the one exception among Rust's hosts. A later version
-//! of this crate may draw better, but never unseen: `tests/pure/digits.rs` pins a digest.
+//! A sample is a function of (seed, split, index) alone; these numbers are the key of its ChaCha8 generator. So a smaller
+//! split is a prefix of a larger one, the number of threads has no influence, and the two splits share no random numbers.
+//! All arithmetic is on integers and on `f32` with `+ - * /`, `sqrt`, `min`, `max` and conversions, whose results IEEE 754
+//! defines exactly. There is no `sin`, no `exp` and no fused multiply-add. Every target whose `f32` is IEEE 754 binary32
+//! therefore gets the same bytes; among Rust's hosts the only exception is 32-bit x86 without SSE2. A later version of this
+//! crate may draw other digits, but not by accident: the `digits` tests (tests/pure) check a hash.
 
 mod hand;
 mod pen;
@@ -39,7 +38,7 @@ pub struct Options {
     pub train: usize,
     /// Number of test samples.
     pub test: usize,
-    /// Another seed draws other digits from the same skeletons.
+    /// Seed of the random numbers. Another seed gives other digits from the same skeletons.
     pub seed: u64,
 }
 
@@ -50,16 +49,15 @@ impl Default for Options {
     }
 }
 
-/// Draws both splits: images of 28 by 28 bytes, background 0, ink up to 255; labels 0 to 9.
+/// Generates both splits: images of 28×28 bytes, background 0, ink up to 255; labels 0 to 9.
 ///
-/// Every ten samples in a row hold each digit once, in an order of their own, so any prefix is
-/// balanced to within one. A size of zero gives an empty split. The work is shared among rayon's
-/// threads. `sha256` covers training pixels, training labels, test pixels and test labels, in
-/// that order.
+/// Each group of ten samples holds every digit once, in random order. So in any prefix the classes differ by at most one
+/// sample. A size of zero gives an empty split. The work is divided among rayon's threads. `sha256` covers training pixels,
+/// training labels, test pixels and test labels, in that order.
 ///
-/// The geometry is MNIST's (LeCun et al., "Gradient-based learning applied to document
-/// recognition", 1998): a digit fills a box of 20 by 20 with its aspect kept, and its centre of
-/// mass lies in the middle of the image, to the nearest pixel.
+/// The geometry is MNIST's (LeCun et al., "Gradient-based learning applied to document recognition", 1998): a digit is
+/// scaled to fit a box of 20×20 with its aspect ratio kept, and its centre of mass is moved to the middle of the image, to
+/// the nearest pixel.
 ///
 /// ```
 /// use gpu_mlp::data::digits::{Options, generate};
@@ -89,7 +87,7 @@ pub fn generate(options: &Options) -> DataSet {
 }
 
 fn draw(families: &[Vec<Family>], seed: u64, split: u64, len: usize) -> Split {
-    // Saturating, so that a size beyond memory fails in the allocator and not as a short split.
+    // Saturating: a size beyond memory must fail in the allocator; an overflow would give a short split.
     let mut pixels = vec![0; len.saturating_mul(PIXELS)];
     let mut labels = vec![0; len];
     let images = pixels.par_chunks_exact_mut(PIXELS);
@@ -102,7 +100,7 @@ fn draw(families: &[Vec<Family>], seed: u64, split: u64, len: usize) -> Split {
     Split { pixels, labels }
 }
 
-/// Entry `index % 10` of the shuffled digits (Fisher and Yates) that belong to this run of ten.
+/// The label of a sample: entry `index % 10` of the ten digits, which are shuffled for each group of ten (Fisher-Yates).
 fn label_of(seed: u64, split: u64, index: usize) -> u8 {
     let mut rng = stream(seed, split, Purpose::Label, index / CLASSES);
     let mut order: [u8; CLASSES] = std::array::from_fn(|digit| digit as u8);
@@ -112,14 +110,14 @@ fn label_of(seed: u64, split: u64, index: usize) -> u8 {
     order[index % CLASSES]
 }
 
-/// What random numbers are for.
+/// The use of a stream of random numbers.
 #[derive(Clone, Copy)]
 enum Purpose {
     Image,
     Label,
 }
 
-/// A generator of its own for every four of these numbers: together they are the ChaCha key.
+/// A random generator for each combination of these four numbers, which are its ChaCha key.
 fn stream(seed: u64, split: u64, purpose: Purpose, index: usize) -> ChaCha8Rng {
     let mut key = [0; 32];
     let numbers = [seed, split, purpose as u64, index as u64];

@@ -1,4 +1,4 @@
-//! Division of the training split: samples to choose by, samples to learn from, samples left out.
+//! Division of the training split into validation samples, training samples and samples that are not used.
 
 use super::{DataSet, Split};
 use crate::base::error::Error;
@@ -6,20 +6,20 @@ use crate::base::rng::{Stream, host};
 use rand::seq::SliceRandom;
 
 impl DataSet {
-    /// Takes `validation` samples out of the training split to be a split of their own (none for 0), and keeps no more than
-    /// `limit` of the rest to learn from. The test split stays as it is.
+    /// Moves `validation` samples of the training split into a validation split (none for 0), and keeps at most `limit` of
+    /// the rest for training. The test split does not change.
     ///
-    /// Both draws are stratified: each class keeps its share, to a sample, so that even a small split has some of every
-    /// class and its accuracy varies less than a plain draw's (Kohavi, IJCAI 1995). They depend on the labels and `seed`
-    /// alone, so that runs which differ in anything else choose by the same samples.
+    /// Both draws are stratified: each class keeps its share, rounded to a sample. So even a small split has samples of every
+    /// class, and its accuracy varies less than with a simple random draw (Kohavi, IJCAI 1995). The draws depend on the labels
+    /// and `seed` alone: runs that differ in other settings use the same validation samples.
     ///
     /// # Errors
-    /// [`Error::Setting`] if nothing would be left to learn from.
+    /// [`Error::Setting`] if no training samples would remain.
     pub fn divided(self, validation: usize, limit: Option<usize>, seed: u64) -> Result<DataSet, Error> {
         let samples = self.train.len();
         if validation >= samples {
             return Err(Error::Setting(format!(
-                "validation is {validation}, but the training split has {samples} samples: leave some to learn from"
+                "validation is {validation}, but the training split has {samples} samples: leave some for training"
             )));
         }
         if limit == Some(0) {
@@ -40,7 +40,7 @@ impl DataSet {
 }
 
 impl Split {
-    /// The samples that are marked, and the others, both in their order.
+    /// The marked samples and the others, each in the order of the split.
     fn parted(&self, marked: &[bool]) -> (Split, Split) {
         let inputs = self.pixels.len() / self.len().max(1);
         let mut parts = [Split::default(), Split::default()];
@@ -53,15 +53,17 @@ impl Split {
         (marked, others)
     }
 
-    /// The first samples, at most this many.
+    /// The first `samples` samples, or all if there are fewer.
     #[must_use]
     pub fn head(&self, samples: usize) -> Split {
-        let (samples, inputs) = (samples.min(self.len()), self.pixels.len() / self.len().max(1));
+        let samples = samples.min(self.len());
+        let inputs = self.pixels.len() / self.len().max(1);
         Split { pixels: self.pixels[..samples * inputs].to_vec(), labels: self.labels[..samples].to_vec() }
     }
 }
 
-/// Marks `wanted` samples, of each class its share: the whole part of it, and one more where the remainder is largest.
+/// Marks `wanted` samples, each class by its share (largest remainder method): its share rounded down, and one more for the
+/// classes with the largest remainders.
 fn stratified(labels: &[u8], wanted: usize, seed: u64, stream: Stream) -> Vec<bool> {
     let mut classes = vec![Vec::new(); 256];
     for (sample, &label) in labels.iter().enumerate() {
@@ -94,7 +96,7 @@ mod tests {
         })
     }
 
-    /// Samples with their labels, sorted: what a split holds, whatever its order.
+    /// Samples with their labels, sorted, so that two splits can be compared without regard to order.
     fn contents(splits: &[&Split]) -> Vec<(Vec<u8>, u8)> {
         let samples = splits.iter().flat_map(|split| split.pixels.chunks(784).zip(&split.labels));
         let mut all: Vec<_> = samples.map(|(pixels, &label)| (pixels.to_vec(), label)).collect();
@@ -103,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_validation_split_is_taken_out_of_what_is_learned_from_and_nothing_is_lost() {
+    fn a_validation_split_is_taken_out_of_the_training_split_and_no_sample_is_lost() {
         let data = generate(&Options { train: 1003, test: 10, seed: 1 });
         let divided = data.clone().divided(103, None, 1).unwrap();
         let validation = divided.validation.as_ref().unwrap();
@@ -114,7 +116,7 @@ mod tests {
 
     #[test]
     fn every_class_keeps_its_share_to_a_sample() {
-        // A rare class, in a file sorted by class.
+        // One class is rare, and the samples are sorted by class.
         let labels: Vec<u8> = [vec![0; 900], vec![1; 95], vec![7; 5]].concat();
         let data = DataSet::from_splits(
             "sorted",

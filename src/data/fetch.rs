@@ -1,8 +1,8 @@
-//! Downloads one file, so that it is either absent or whole and right.
+//! Downloads one file atomically: afterwards the file is either absent, or complete and correct.
 //!
-//! What arrives goes to a temporary file in the folder where it shall stay, is parsed and hashed
-//! there, brought to the disk, and only then renamed to its name. A rename within a folder is
-//! atomic: two programs that fetch at once, or one that is killed, leave a good file or none.
+//! The download goes to a temporary file in the target folder. It is parsed and hashed there, synced to disk, and only then
+//! renamed. A rename within a folder is atomic: if two programs fetch at the same time, or one is killed, the folder has a
+//! correct file or none.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -14,11 +14,11 @@ use std::time::Duration;
 use super::Event;
 use super::idx::Idx;
 
-/// Attempts per address, the first included.
+/// Attempts per address, including the first.
 const ATTEMPTS: usize = 2;
-/// Before the second attempt.
+/// Pause before the second attempt.
 const PAUSE: Duration = Duration::from_millis(500);
-/// What gzip may add to bytes that do not compress, generously.
+/// More than gzip adds to bytes that do not compress.
 const SLACK: u64 = 1 << 20;
 
 /// A file whose bytes are known in advance.
@@ -26,18 +26,18 @@ const SLACK: u64 = 1 << 20;
 pub struct Pinned<'a> {
     /// Its name, without `.gz`.
     pub name: &'a str,
-    /// Its length in bytes when raw.
+    /// The length of the raw file in bytes.
     pub raw_bytes: u64,
     /// SHA-256 of its raw bytes, in hex.
     pub raw_sha256: &'a str,
 }
 
-/// A folder or an address that did not help, and why.
+/// A folder or an address that was tried without success, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tried {
     /// The folder or address.
     pub place: String,
-    /// What was amiss.
+    /// Why it failed.
     pub reason: String,
 }
 
@@ -46,7 +46,7 @@ impl Tried {
         Tried { place: place.to_string(), reason: reason.to_string() }
     }
 
-    /// With the host in place of an address.
+    /// As text, with only the host of an address.
     pub(super) fn brief(&self) -> String {
         let host = self.place.split_once("://").and_then(|(_, rest)| rest.split('/').next());
         format!("{}: {}", host.unwrap_or(&self.place), self.reason)
@@ -59,27 +59,27 @@ impl fmt::Display for Tried {
     }
 }
 
-/// Why an attempt failed, and whether the same address is worth another.
-struct Refusal {
+/// Why an attempt failed, and whether to try the same address again.
+struct Failure {
     reason: String,
-    again: bool,
+    retry: bool,
 }
 
-impl Refusal {
-    fn again(reason: impl fmt::Display) -> Refusal {
-        Refusal { reason: reason.to_string(), again: true }
+impl Failure {
+    fn transient(reason: impl fmt::Display) -> Failure {
+        Failure { reason: reason.to_string(), retry: true }
     }
 
-    fn for_good(reason: impl fmt::Display) -> Refusal {
-        Refusal { reason: reason.to_string(), again: false }
+    fn permanent(reason: impl fmt::Display) -> Failure {
+        Failure { reason: reason.to_string(), retry: false }
     }
 }
 
-/// Fetches `<mirror><name>.gz` from the first mirror that gives the right bytes, and puts it into
-/// `folder`, which is made if need be. Returns its path there.
+/// Fetches `<mirror><name>.gz` from the first mirror that gives the right bytes, and stores it in `folder`, which is created
+/// if it does not exist. Returns the path of the file.
 ///
 /// # Errors
-/// Every address, with how it failed.
+/// Every address with its failure.
 pub fn fetch(
     file: &Pinned<'_>,
     mirrors: &[String],
@@ -93,9 +93,9 @@ pub fn fetch(
         for attempt in 1..=ATTEMPTS {
             match fetch_once(file, &url, folder, watch) {
                 Ok(path) => return Ok(path),
-                Err(Refusal { again: true, .. }) if attempt < ATTEMPTS => thread::sleep(PAUSE),
-                Err(refusal) => {
-                    failed.push(Tried::new(&url, refusal.reason));
+                Err(Failure { retry: true, .. }) if attempt < ATTEMPTS => thread::sleep(PAUSE),
+                Err(failure) => {
+                    failed.push(Tried::new(&url, failure.reason));
                     break;
                 }
             }
@@ -104,20 +104,20 @@ pub fn fetch(
     Err(failed)
 }
 
-fn fetch_once(file: &Pinned<'_>, url: &str, folder: &Path, watch: &mut dyn FnMut(Event)) -> Result<PathBuf, Refusal> {
+fn fetch_once(file: &Pinned<'_>, url: &str, folder: &Path, watch: &mut dyn FnMut(Event)) -> Result<PathBuf, Failure> {
     let cap = file.raw_bytes + SLACK;
-    let too_long = || Refusal::for_good(format!("is longer than {cap} bytes, so it cannot be {}", file.name));
+    let too_long = || Failure::permanent(format!("is longer than {cap} bytes, so it cannot be {}", file.name));
     let (total, mut body) = get(url)?;
     if total.is_some_and(|total| total > cap) {
         return Err(too_long());
     }
-    let here = |error| Refusal::for_good(format!("cannot be stored in {}: {error}", folder.display()));
+    let here = |error| Failure::permanent(format!("cannot be stored in {}: {error}", folder.display()));
     let mut part = tempfile::Builder::new().prefix(".part-").tempfile_in(folder).map_err(here)?;
     let mut buffer = vec![0; 1 << 16];
     let mut done = 0;
     loop {
         watch(Event::Fetch { file: format!("{}.gz", file.name), done, total });
-        let broken = |error| Refusal::again(format!("broke off after {done} bytes: {error}"));
+        let broken = |error| Failure::transient(format!("the connection broke after {done} bytes: {error}"));
         let count = body.read(&mut buffer).map_err(broken)?;
         if count == 0 {
             break;
@@ -133,27 +133,27 @@ fn fetch_once(file: &Pinned<'_>, url: &str, folder: &Path, watch: &mut dyn FnMut
     let path = folder.join(format!("{}.gz", file.name));
     match part.persist(&path) {
         Ok(_) => Ok(path),
-        // Windows does not rename onto a file that another program is reading. That one came the
-        // same way.
+        // Windows does not replace a file that another program is reading. Such a file was fetched in the same way; it is
+        // used if it is correct.
         Err(_) if verify(file, &path).is_ok() => Ok(path),
         Err(error) => Err(here(error.error)),
     }
 }
 
-fn verify(file: &Pinned<'_>, path: &Path) -> Result<(), Refusal> {
-    let raw = File::open(path).map_err(Refusal::for_good)?;
-    // Under its own name in messages, not that of the temporary file.
-    let idx = Idx::parse_at_most(file.raw_bytes, Path::new(file.name), raw).map_err(Refusal::again)?;
+fn verify(file: &Pinned<'_>, path: &Path) -> Result<(), Failure> {
+    let raw = File::open(path).map_err(Failure::permanent)?;
+    // The messages use the name of the final file, not of the temporary one.
+    let idx = Idx::parse_at_most(file.raw_bytes, Path::new(file.name), raw).map_err(Failure::transient)?;
     let (found, expected) = (idx.raw_sha256(), file.raw_sha256);
     if found == expected {
         return Ok(());
     }
-    Err(Refusal::for_good(format!("gave other bytes: SHA-256 of the raw file is {found}, expected {expected}")))
+    Err(Failure::permanent(format!("sent other bytes: SHA-256 of the raw file is {found}, expected {expected}")))
 }
 
-/// The length of the body, if the server says, and the body.
+/// The body, and its length if the server gives it.
 #[cfg(feature = "download")]
-fn get(url: &str) -> Result<(Option<u64>, impl Read + use<>), Refusal> {
+fn get(url: &str) -> Result<(Option<u64>, impl Read + use<>), Failure> {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, UnexpectedEof};
     use ureq::{Agent, Error};
 
@@ -164,25 +164,26 @@ fn get(url: &str) -> Result<(Option<u64>, impl Read + use<>), Refusal> {
         .timeout_recv_response(Some(Duration::from_secs(20)))
         .timeout_per_read(Some(Duration::from_secs(20)))
         .timeout_global(Some(Duration::from_secs(600)));
-    // Otherwise the proxy that ALL_PROXY, HTTPS_PROXY or HTTP_PROXY names; none of them can reach
-    // this machine's own.
+    // ureq uses the proxy of ALL_PROXY, HTTPS_PROXY or HTTP_PROXY. A proxy cannot reach a server on this machine.
     if url.starts_with("http://127.0.0.1:") {
         config = config.proxy(None);
     }
     let response = Agent::new_with_config(config.build()).get(url).call();
     let response = response.map_err(|error| match error {
-        Error::StatusCode(status @ (429 | 500..)) => Refusal::again(format!("answered with status {status}")),
-        Error::StatusCode(status) => Refusal::for_good(format!("answered with status {status}")),
-        Error::Io(io) if matches!(io.kind(), ConnectionReset | ConnectionAborted | UnexpectedEof) => Refusal::again(io),
-        // No such host, no route, no answer: to wait again would only take as long again.
-        Error::Io(io) => Refusal::for_good(io),
-        _ => Refusal::for_good(error),
+        Error::StatusCode(status @ (429 | 500..)) => Failure::transient(format!("answered with status {status}")),
+        Error::StatusCode(status) => Failure::permanent(format!("answered with status {status}")),
+        Error::Io(io) if matches!(io.kind(), ConnectionReset | ConnectionAborted | UnexpectedEof) => {
+            Failure::transient(io)
+        }
+        // No such host, no route or no answer. A second attempt would only wait as long again.
+        Error::Io(io) => Failure::permanent(io),
+        _ => Failure::permanent(error),
     })?;
     let body = response.into_body();
     Ok((body.content_length(), body.into_reader()))
 }
 
 #[cfg(not(feature = "download"))]
-fn get(_url: &str) -> Result<(Option<u64>, std::io::Empty), Refusal> {
-    Err(Refusal::for_good("cannot be asked: this program was built without the feature `download`"))
+fn get(_url: &str) -> Result<(Option<u64>, std::io::Empty), Failure> {
+    Err(Failure::permanent("cannot be reached: this program was built without the feature `download`"))
 }

@@ -1,9 +1,8 @@
-//! Finds the four files of a data set below a folder, under the names that other projects gave
-//! them.
+//! Finds the four files of a data set below a folder, in the layouts and under the names that other projects use.
 //!
-//! | layout | who writes it |
+//! | layout | written by |
 //! |---|---|
-//! | `train-images-idx3-ubyte[.gz]`, … | the original |
+//! | `train-images-idx3-ubyte[.gz]`, … | the original MNIST |
 //! | `train-images.idx3-ubyte`, … | Kaggle |
 //! | `train/…`, `test/…` | burn |
 //! | `raw/…`, `MNIST/raw/…`, `FashionMNIST/raw/…`, `KMNIST/raw/…` | torchvision |
@@ -17,10 +16,11 @@ use std::path::{Path, PathBuf};
 use super::{DataSet, Event, bad, load, mnist};
 use crate::base::error::Error;
 
-/// What the four files are, in the order used everywhere in [`data`](super).
+/// The contents of the four files, in the order used everywhere in [`data`](super).
 pub const ROLES: [&str; 4] = ["training images", "training labels", "test images", "test labels"];
 
-/// Folders to look in, relative to the one given. The folders of one layout are taken together.
+/// Layouts: the folders to search, relative to the given one. The files of a data set may be spread over the folders of one
+/// layout.
 const LAYOUTS: [&[&str]; 9] = [
     &[""],
     &["train", "test"],
@@ -32,22 +32,22 @@ const LAYOUTS: [&[&str]; 9] = [
     &["EMNIST/raw"],
     &["gzip"],
 ];
-/// How many of [`LAYOUTS`] can hold MNIST.
+/// The number of [`LAYOUTS`], from the first, that can hold MNIST.
 const LAYOUTS_OF_MNIST: usize = 5;
 
-/// Some of the four files of one data set.
+/// The files that were found of one data set, up to four.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
-    /// The folder they lie in, or the one above `train` and `test`.
+pub struct FileSet {
+    /// The folder of the files, or the parent of `train` and `test`.
     pub folder: PathBuf,
-    /// What their names begin with, for example `emnist-letters-`; mostly empty.
+    /// The prefix of their names, for example `emnist-letters-`. Usually empty.
     pub prefix: String,
     /// The files, in the order of [`ROLES`].
     pub files: [Option<PathBuf>; 4],
 }
 
-impl Found {
-    /// All four paths, if all four files are there.
+impl FileSet {
+    /// All four paths, if all four files were found.
     #[must_use]
     pub fn complete(&self) -> Option<[PathBuf; 4]> {
         match &self.files {
@@ -56,7 +56,7 @@ impl Found {
         }
     }
 
-    /// The roles that no file fills, in words.
+    /// The names of the missing files' roles, separated by commas.
     fn missing(&self) -> String {
         let absent = ROLES.iter().zip(&self.files).filter(|(_, file)| file.is_none());
         absent.map(|(role, _)| *role).collect::<Vec<_>>().join(", ")
@@ -67,22 +67,22 @@ impl Found {
     }
 }
 
-/// Every data set, whole or in part, in the layouts known below `folder`.
+/// All data sets below `folder` in one of the known layouts, complete or not.
 ///
 /// # Errors
-/// If `folder` is not one, or a folder that is there cannot be listed.
-pub fn find(folder: &Path) -> io::Result<Vec<Found>> {
+/// If `folder` is not a folder, or an existing folder cannot be listed.
+pub fn find(folder: &Path) -> io::Result<Vec<FileSet>> {
     find_in(folder, &LAYOUTS)
 }
 
-/// As [`find`], in the layouts that can hold MNIST.
-pub(super) fn find_mnist(folder: &Path) -> io::Result<Vec<Found>> {
+/// As [`find`], but only the layouts that can hold MNIST.
+pub(super) fn find_mnist(folder: &Path) -> io::Result<Vec<FileSet>> {
     let mut found = find_in(folder, &LAYOUTS[..LAYOUTS_OF_MNIST])?;
     found.retain(|found| found.prefix.is_empty());
     Ok(found)
 }
 
-fn find_in(folder: &Path, layouts: &[&[&str]]) -> io::Result<Vec<Found>> {
+fn find_in(folder: &Path, layouts: &[&[&str]]) -> io::Result<Vec<FileSet>> {
     if !folder.metadata()?.is_dir() {
         return Err(io::ErrorKind::NotADirectory.into());
     }
@@ -92,14 +92,14 @@ fn find_in(folder: &Path, layouts: &[&[&str]]) -> io::Result<Vec<Found>> {
             [below] if !below.is_empty() => folder.join(below),
             _ => folder.to_owned(),
         };
-        let mut sets: BTreeMap<String, Found> = BTreeMap::new();
+        let mut sets: BTreeMap<String, FileSet> = BTreeMap::new();
         for below in *layout {
             for (name, path) in list(&folder.join(below))? {
                 if let Some((prefix, role)) = parse_name(&name) {
-                    let set = sets.entry(prefix.to_owned()).or_insert_with(|| Found {
+                    let set = sets.entry(prefix.to_owned()).or_insert_with(|| FileSet {
                         folder: base.clone(),
                         prefix: prefix.to_owned(),
-                        ..Found::default()
+                        ..FileSet::default()
                     });
                     set.files[role].get_or_insert(path);
                 }
@@ -110,8 +110,8 @@ fn find_in(folder: &Path, layouts: &[&[&str]]) -> io::Result<Vec<Found>> {
     Ok(all)
 }
 
-/// The files in a folder by name; raw ones before gzipped ones, which take longer to read. None if
-/// there is no folder.
+/// The files in a folder, sorted by name, raw files before gzipped ones, because those take longer to read. Empty if the
+/// folder does not exist.
 fn list(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     use io::ErrorKind::{NotADirectory, NotFound};
     let entries = match folder.read_dir() {
@@ -121,7 +121,7 @@ fn list(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     let mut files = Vec::new();
     for entry in entries {
         let entry = entry?;
-        // Through links; Kaggle also unpacks folders that bear the names of the files.
+        // `is_file` follows links. Kaggle's archives also contain folders with the names of the files.
         if entry.path().is_file()
             && let Ok(name) = entry.file_name().into_string()
         {
@@ -132,8 +132,7 @@ fn list(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     Ok(files)
 }
 
-/// Takes `emnist-letters-train-images-idx3-ubyte.gz` apart into what it begins with and a place in
-/// [`ROLES`].
+/// Splits a name such as `emnist-letters-train-images-idx3-ubyte.gz` into its prefix and its index in [`ROLES`].
 fn parse_name(name: &str) -> Option<(&str, usize)> {
     let stem = name.strip_suffix(".gz").unwrap_or(name).strip_suffix("-ubyte")?;
     let stem = stem.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -148,12 +147,10 @@ fn parse_name(name: &str) -> Option<(&str, usize)> {
     fits.find(|(prefix, _)| prefix.is_empty() || prefix.ends_with('-'))
 }
 
-/// Opens the one data set in or below `folder`. It is called "mnist" if, and only if, its bytes
-/// are.
+/// Opens the only data set in or below `folder`. Its name is "mnist" if and only if its bytes are MNIST's.
 ///
 /// # Errors
-/// [`Error::Data`] if there is none, or part of one, or several, or if what there is cannot be
-/// loaded.
+/// [`Error::Data`] if there is no complete data set or more than one, or if its files cannot be loaded.
 pub fn open(folder: &Path, watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
     let found = find(folder).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => bad(folder, "does not exist", "check the path"),
@@ -165,7 +162,7 @@ pub fn open(folder: &Path, watch: &mut dyn FnMut(Event)) -> Result<DataSet, Erro
     let whole: Vec<_> = found.iter().filter_map(|set| Some((set, set.complete()?))).collect();
     match &whole[..] {
         [(set, paths)] => open_set(set, paths, watch),
-        [] => Err(nothing_whole(folder, &found)),
+        [] => Err(none_complete(folder, &found)),
         several => {
             let names = several.iter().map(|(set, _)| {
                 let files = if set.prefix.is_empty() { "" } else { &format!("{}*", set.prefix) };
@@ -177,20 +174,21 @@ pub fn open(folder: &Path, watch: &mut dyn FnMut(Event)) -> Result<DataSet, Erro
     }
 }
 
-fn nothing_whole(folder: &Path, found: &[Found]) -> Error {
+/// The error for a folder without a complete data set.
+fn none_complete(folder: &Path, found: &[FileSet]) -> Error {
     let Some(most) = found.iter().max_by_key(|set| set.files.iter().flatten().count()) else {
         let looked = LAYOUTS.concat().join(" ");
-        let problem = format!("holds no IDX files, nor do these folders in it: {}", looked.trim());
+        let problem = format!("holds no IDX files; these folders in it were searched too: {}", looked.trim());
         let files = mnist::FILES.map(|file| file.name).join(", ");
         let next = format!("name the folder that holds {files}, gzipped or not");
         return bad(folder, problem, next);
     };
     let there: Vec<_> = most.files.iter().flatten().map(|path| path.display().to_string()).collect();
-    let problem = format!("lacks the {} that belong to {}", most.missing(), there.join(", "));
+    let problem = format!("lacks the {}; it has only {}", most.missing(), there.join(", "));
     bad(&most.folder, problem, "put the missing files beside them, with names of the same form")
 }
 
-fn open_set(set: &Found, paths: &[PathBuf; 4], watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
+fn open_set(set: &FileSet, paths: &[PathBuf; 4], watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
     let mut files = load::read(paths)?;
     let known = mnist::matches(&files.sha256);
     let mut origin = set.folder.display().to_string();
@@ -215,9 +213,9 @@ fn open_set(set: &Found, paths: &[PathBuf; 4], watch: &mut dyn FnMut(Event)) -> 
     load::assemble(name, origin, paths, files)
 }
 
-/// The name of the folder, or of the part of EMNIST. "mnist" and "digits" are names with a promise,
-/// so not these.
-fn own_name(set: &Found) -> String {
+/// The name of the folder, or of the split of EMNIST. Never "mnist" or "digits": these names are reserved for the data sets
+/// whose bytes are known.
+fn own_name(set: &FileSet) -> String {
     if set.is_emnist() {
         return set.prefix.trim_end_matches('-').to_owned();
     }

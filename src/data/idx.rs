@@ -5,12 +5,12 @@
 //! 00 00 ea 60    each dimension as a big-endian u32: 60000 images
 //! 00 00 00 1c      of 28 rows
 //! 00 00 00 1c      of 28 columns
-//! ...            60000 × 28 × 28 bytes, and not one more
+//! ...            exactly 60000 × 28 × 28 bytes
 //! ```
 //!
-//! The file may be gzipped; its first bytes tell, never its name. A header is a claim by a
-//! stranger: no memory is set aside for what it declares until the length of the file makes the
-//! claim possible, and no more than it declares is ever inflated.
+//! The file may be gzipped; this is recognised by its first bytes, not by its name. The header is not trusted: memory is
+//! allocated only after the length of the file shows that the declared size is possible, and never more bytes are
+//! decompressed than declared.
 //!
 //! Source: "The IDX file format" on Y. LeCun's MNIST page; RFC 1952 for gzip.
 
@@ -24,18 +24,18 @@ use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
 use super::bad;
-use super::suspect::{AGAIN, broken, foreign, type_name};
+use super::diagnose::{AGAIN, broken, foreign, type_name};
 use crate::base::error::Error;
 use crate::base::hash::hex;
 
-/// Type code of an unsigned byte, the only one read here.
+/// Type code of an unsigned byte, the only type that is supported.
 const UNSIGNED_BYTE: u8 = 0x08;
-/// No DEFLATE stream expands further than this (zlib, "Technical Details": 1032 to 1).
+/// Largest possible compression ratio of DEFLATE (zlib, "Technical Details": 1032 to 1).
 const MOST_EXPANSION: u64 = 1032;
-/// Real data compress a few times. Memory is set aside for that much at once; beyond it, as bytes
-/// arrive.
+/// Memory is reserved in advance up to this compression ratio, which real data do not exceed. Beyond it, memory grows as the
+/// bytes are read.
 const LIKELY_EXPANSION: u64 = 16;
-/// Enough to see what a file is.
+/// Bytes that are read to recognise the type of a file.
 const PEEK: u64 = 64;
 
 /// The contents of one IDX file of unsigned bytes.
@@ -47,18 +47,18 @@ pub struct Idx {
     pub bytes: Vec<u8>,
 }
 
-/// What a stream comes from.
+/// The origin and limits of a stream.
 #[derive(Clone, Copy)]
 struct Source<'a> {
     path: &'a Path,
-    /// The length of the file in bytes; none for a pipe, where only what arrives can tell.
+    /// The length of the file in bytes. `None` for a pipe, whose length is not known in advance.
     length: Option<u64>,
     gzipped: bool,
-    /// The most values wanted.
+    /// Most values that the header may declare.
     most: u64,
 }
 
-/// What the first bytes of a file claim about the rest.
+/// The size that the first bytes of a file declare.
 struct Header {
     shape: Vec<u32>,
     /// The product of `shape`.
@@ -85,7 +85,7 @@ impl Idx {
         unpack(path, length, u64::MAX, file)
     }
 
-    /// Reads from any stream, gzipped or raw; `path` appears in messages and is not opened.
+    /// Reads from any stream, gzipped or raw. `path` is used in messages only.
     ///
     /// # Errors
     /// As [`Idx::read`].
@@ -93,8 +93,8 @@ impl Idx {
         unpack(path, None, u64::MAX, reader)
     }
 
-    /// As [`Idx::parse`], but refuses a header that declares more than `most` values: a server
-    /// may not fill the memory with what gzip makes small.
+    /// As [`Idx::parse`], but with an error if the header declares more than `most` values. This protects against a server
+    /// that sends a small file which decompresses to fill the memory.
     pub(super) fn parse_at_most(most: u64, path: &Path, reader: impl Read) -> Result<Idx, Error> {
         unpack(path, None, most, reader)
     }
@@ -102,8 +102,8 @@ impl Idx {
     /// Writes the raw (not gzipped) form.
     ///
     /// # Errors
-    /// `InvalidInput` if `shape` does not fit the format or is not the shape of `bytes`; otherwise
-    /// those of `writer`.
+    /// `InvalidInput` if the format cannot store `shape` or its product is not the length of `bytes`; otherwise the errors of
+    /// `writer`.
     pub fn write(&self, writer: &mut impl Write) -> io::Result<()> {
         let Idx { shape, bytes } = self;
         let values = shape.iter().try_fold(1_usize, |n, &d| n.checked_mul(d));
@@ -118,8 +118,7 @@ impl Idx {
         writer.write_all(&self.bytes)
     }
 
-    /// SHA-256, in lower-case hex, of the raw form: the same for a file and for every gzipped copy
-    /// of it.
+    /// SHA-256 of the raw form in lower-case hex. The same for a file and for every gzipped copy of it.
     #[must_use]
     pub fn raw_sha256(&self) -> String {
         let mut hash = Sha256::new();
@@ -206,13 +205,13 @@ impl Header {
                 Err(bad(path, problem, AGAIN))
             }
             None => {
-                let problem = format!("declares the shape {shape:?}, more than any file holds");
+                let problem = format!("declares the shape {shape:?}, more values than any file can hold");
                 Err(bad(path, problem, AGAIN))
             }
         }
     }
 
-    /// Compares the claim with what the file can hold, before a byte of memory is set aside for it.
+    /// Checks whether the file can hold the declared values, before memory is allocated for them.
     fn check_length(&self, source: Source<'_>) -> Result<(), Error> {
         if self.values > source.most {
             let problem = format!("declares {self}, more than the {} expected", source.most);
@@ -234,7 +233,7 @@ impl Header {
         Ok(())
     }
 
-    /// Reads as many bytes as declared, and makes sure that no more follow.
+    /// Reads the declared number of bytes, and checks that no more follow.
     fn read_values(&self, source: Source<'_>, raw: impl Read) -> Result<Vec<u8>, Error> {
         let too_large = || {
             let problem = format!("holds {self}, more than fit in memory");
@@ -245,8 +244,7 @@ impl Header {
         let likely = usize::try_from(likely).map_err(|_| too_large())?;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(likely).map_err(|_| too_large())?;
-        // One byte more than declared: it must not come, and to ask for it makes gzip check its
-        // sum.
+        // Reads one byte more than declared, to find trailing bytes. At the end of the stream gzip also verifies its checksum.
         match raw.take(self.values.saturating_add(1)).read_to_end(&mut bytes) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::OutOfMemory => return Err(too_large()),

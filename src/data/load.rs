@@ -1,5 +1,4 @@
-//! Reads the four files of a data set, each on a thread of its own, and checks that they belong
-//! together.
+//! Reads the four files of a data set, each on its own thread, and checks that they belong together.
 
 use std::panic;
 use std::path::{Path, PathBuf};
@@ -10,23 +9,21 @@ use super::{DataSet, Split, bad};
 use crate::base::error::Error;
 use crate::base::hash::combined_sha256;
 
-/// Four files as read, in the order of [`ROLES`](super::folder::ROLES).
+/// The four files of a data set, in the order of [`ROLES`](super::folder::ROLES).
 #[derive(Clone, Debug)]
 pub struct Files {
     /// Their contents.
     pub idx: [Idx; 4],
-    /// The SHA-256 of their raw form, in hex, as they lay on disk.
+    /// The SHA-256 of their raw form in hex, as stored on disk.
     pub sha256: [String; 4],
 }
 
 /// Reads and hashes four files.
 ///
 /// # Errors
-/// [`Error::Data`] of the first file, in the order of [`ROLES`](super::folder::ROLES), that cannot
-/// be read.
+/// [`Error::Data`] for the first file, in the order of [`ROLES`](super::folder::ROLES), that cannot be read.
 pub fn read(paths: &[PathBuf; 4]) -> Result<Files, Error> {
-    // Four threads, not a pool: the training images are nine tenths of the work and must start at
-    // once.
+    // Four threads, not a pool: the training images are 90 % of the work and must start at once.
     let [a, b, c, d] = thread::scope(|scope| {
         paths
             .each_ref()
@@ -40,8 +37,7 @@ pub fn read(paths: &[PathBuf; 4]) -> Result<Files, Error> {
     Ok(Files { idx, sha256 })
 }
 
-/// Exchanges rows and columns of every image of a set of images (N, R, C); anything else is left as
-/// it is.
+/// Exchanges rows and columns of every image of shape (N, R, C). Data of another rank do not change.
 pub fn transpose(images: &mut Idx) {
     let [_, rows, columns] = images.shape[..] else {
         return;
@@ -56,12 +52,11 @@ pub fn transpose(images: &mut Idx) {
     images.shape.swap(1, 2);
 }
 
-/// Makes a data set of four files, which came from `paths`.
+/// Makes a data set of four files; `paths` are used in messages. The classes are 0 to the largest training label.
 ///
 /// # Errors
-/// [`Error::Data`] if images are not of rank 2 or more or labels not of rank 1, if a split has not
-/// as many images as labels, if the images of the splits differ in shape, or if a test label is no
-/// class. The classes are those from 0 to the largest training label.
+/// [`Error::Data`] if the rank of images is below 2 or that of labels is not 1, if the numbers of images and labels of a
+/// split differ, if the images of the splits differ in shape, or if a test label is not a class.
 pub fn assemble(name: String, origin: String, paths: &[PathBuf; 4], files: Files) -> Result<DataSet, Error> {
     let sha256 = combined_sha256(&files.sha256);
     let [train_images, train_labels, test_images, test_labels] = files.idx;
@@ -88,7 +83,7 @@ pub fn assemble(name: String, origin: String, paths: &[PathBuf; 4], files: Files
     Ok(DataSet { name, item: train_item, classes, train, validation: None, test, sha256, origin })
 }
 
-/// One split, and the shape of its items.
+/// A split, and the shape of its samples.
 fn split(images_path: &Path, images: Idx, labels_path: &Path, labels: Idx) -> Result<(Vec<usize>, Split), Error> {
     let mixed_up = "check that images and labels have not exchanged their names";
     let [count] = labels.shape[..] else {

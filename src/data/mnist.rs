@@ -1,8 +1,7 @@
-//! MNIST: by which hashes it is known, where it is looked for, and how it gets there.
+//! MNIST: its hashes, the folders where it is searched, and its download.
 //!
-//! Gzipped copies differ from mirror to mirror; the raw files inside do not. So the raw bytes are
-//! what is pinned, and they are hashed on every load, because a damaged copy trains without a
-//! complaint, only worse.
+//! Gzipped copies differ from mirror to mirror; the raw files inside do not. So the hashes are those of the raw bytes. They
+//! are checked on every load, because training on a damaged copy gives no error, only a worse model.
 //!
 //! Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
 
@@ -38,18 +37,18 @@ pub const FILES: [Pinned<'static>; 4] = [
     },
 ];
 
-/// Where to fetch from, in this order. Each serves `<name>.gz`; the hash decides, not the host.
+/// Where to fetch from, in this order. Each mirror serves `<name>.gz`. A file is accepted by its hash, from any host.
 pub const MIRRORS: [&str; 2] =
     ["https://storage.googleapis.com/cvdf-datasets/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/"];
 
-/// Where data sets are looked for and kept.
+/// Where data sets are searched and stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
-    /// The user's folder of data sets, searched first, never written to.
+    /// The user's folder of data sets. Searched first; never written to.
     pub data_dir: Option<PathBuf>,
-    /// This program's cache folder, searched next; downloads go to `datasets/mnist` in it.
+    /// This program's cache folder. Searched next; downloads are stored in its subfolder `datasets/mnist`.
     pub cache: Option<PathBuf>,
-    /// Addresses to fetch from, each ended by a slash.
+    /// Addresses to fetch from, each with a slash at the end.
     pub mirrors: Vec<String>,
 }
 
@@ -66,42 +65,42 @@ impl Places {
         }
     }
 
-    /// The folder that downloads of MNIST go to.
+    /// The folder for downloads of MNIST.
     fn store(&self) -> Option<PathBuf> {
         Some(self.cache.as_ref()?.join("datasets").join("mnist"))
     }
 }
 
-/// MNIST is nowhere: not that it is damaged, only that it is not there and could not be fetched.
+/// MNIST was not found and could not be fetched. (A damaged MNIST is an [`Error`] instead.)
 #[derive(Clone, Debug, Default)]
 pub struct Absent {
-    /// Folders searched, each with what was amiss.
+    /// The folders searched, each with the reason why it did not help.
     looked: Vec<Tried>,
-    /// Addresses asked, each with how it failed.
+    /// The addresses tried, each with its failure.
     asked: Vec<Tried>,
-    /// Why no address was asked, if none was.
-    unasked: Option<&'static str>,
+    /// Why no download was tried, if none was.
+    not_asked: Option<&'static str>,
     store: Option<PathBuf>,
 }
 
 impl Absent {
-    /// What happened, as the beginning of a sentence on one line.
+    /// The reasons on one line, as the beginning of a sentence.
     #[must_use]
     pub fn summary(&self) -> String {
         let list = |tried: &[Tried]| tried.iter().map(Tried::brief).collect::<Vec<_>>().join("; ");
-        let asked = self.unasked.map_or_else(|| list(&self.asked), str::to_owned);
+        let asked = self.not_asked.map_or_else(|| list(&self.asked), str::to_owned);
         format!("MNIST was not found ({}) and not fetched ({asked})", list(&self.looked))
     }
 }
 
 impl From<Absent> for Error {
     fn from(absent: Absent) -> Error {
-        let mut problem = "MNIST is not there and could not be fetched".to_owned();
+        let mut problem = "MNIST was not found and could not be fetched".to_owned();
         for tried in absent.looked.iter().chain(&absent.asked) {
             problem.push_str(&format!("\n  {tried}"));
         }
-        if let Some(reason) = absent.unasked {
-            problem.push_str(&format!("\n  no mirror was asked: {reason}"));
+        if let Some(reason) = absent.not_asked {
+            problem.push_str(&format!("\n  no download was tried: {reason}"));
         }
         let store = absent.store.unwrap_or_else(|| PathBuf::from("mnist"));
         let mut next = "do one of these:\
@@ -110,14 +109,16 @@ impl From<Absent> for Error {
             \n  fetch them by hand, here or elsewhere:"
             .to_owned();
         for file in &FILES {
-            let (folder, name, mirror) = (store.display(), file.name, MIRRORS[1]);
+            let folder = store.display();
+            let name = file.name;
+            let mirror = MIRRORS[1];
             next.push_str(&format!("\n    curl -fL --create-dirs -o '{folder}/{name}.gz' {mirror}{name}.gz"));
         }
         bad(&store, problem, next)
     }
 }
 
-/// Which of four hashes, in the order of [`folder::ROLES`], are those of MNIST.
+/// Whether each of four hashes, in the order of [`folder::ROLES`], is that of MNIST's file.
 #[must_use]
 pub fn matches(sha256: &[String; 4]) -> [bool; 4] {
     std::array::from_fn(|i| sha256[i] == FILES[i].raw_sha256)
@@ -125,11 +126,11 @@ pub fn matches(sha256: &[String; 4]) -> [bool; 4] {
 
 /// Finds MNIST, or fetches it into the cache, and loads it.
 ///
-/// The inner result says whether it could be had.
+/// The inner error means that MNIST was not found and could not be fetched.
 ///
 /// # Errors
-/// [`Error::Data`] if files are found that bear its names but do not hold its bytes. They are never
-/// passed over for the next place or the next data set: whoever put them there should know.
+/// [`Error::Data`] if files with MNIST's names hold other bytes. They are never skipped in favour of the next folder or data
+/// set, because the user should know about them.
 pub fn open(places: &Places, offline: bool, watch: &mut dyn FnMut(Event)) -> Result<Result<DataSet, Absent>, Error> {
     let store = places.store();
     let mut absent = Absent { store: store.clone(), ..Absent::default() };
@@ -138,12 +139,12 @@ pub fn open(places: &Places, offline: bool, watch: &mut dyn FnMut(Event)) -> Res
             Ok(found) => match found.iter().find_map(|set| Some((set, set.complete()?))) {
                 Some((set, paths)) => return verified(&paths, &set.folder, "").map(Ok),
                 None if found.is_empty() => absent.looked.push(Tried::new(place.display(), "has no IDX files")),
-                None => absent.looked.push(Tried::new(place.display(), "has not all four files")),
+                None => absent.looked.push(Tried::new(place.display(), "lacks some of the four files")),
             },
-            Err(error) => absent.looked.push(Tried::new(place.display(), amiss(&error))),
+            Err(error) => absent.looked.push(Tried::new(place.display(), unlistable(&error))),
         }
     }
-    absent.unasked = match &store {
+    absent.not_asked = match &store {
         _ if offline => Some("offline"),
         _ if !cfg!(feature = "download") => Some("this program was built without the feature `download`"),
         None => Some("there is no cache folder to keep it in"),
@@ -158,8 +159,8 @@ pub fn open(places: &Places, offline: bool, watch: &mut dyn FnMut(Event)) -> Res
     Ok(Err(absent))
 }
 
-/// What kept a folder from being listed.
-fn amiss(error: &io::Error) -> String {
+/// Why a folder could not be listed.
+fn unlistable(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "no such folder".to_owned(),
         io::ErrorKind::NotADirectory => "not a folder".to_owned(),
@@ -167,8 +168,7 @@ fn amiss(error: &io::Error) -> String {
     }
 }
 
-/// Fetches what `store` has not; stops at the first file that no mirror gives, for the others would
-/// fare no better.
+/// Fetches the files that `store` lacks. Stops at the first file that no mirror provides; the others would fail too.
 fn fetch_into(store: &Path, mirrors: &[String], watch: &mut dyn FnMut(Event)) -> Result<[PathBuf; 4], Vec<Tried>> {
     let mut paths: [PathBuf; 4] = Default::default();
     for (path, file) in paths.iter_mut().zip(&FILES) {
@@ -181,7 +181,7 @@ fn fetch_into(store: &Path, mirrors: &[String], watch: &mut dyn FnMut(Event)) ->
     Ok(paths)
 }
 
-/// Loads four files that must be MNIST.
+/// Loads four files, with an error if they are not MNIST.
 fn verified(paths: &[PathBuf; 4], folder: &Path, how: &str) -> Result<DataSet, Error> {
     let files = load::read(paths)?;
     for ((path, file), found) in paths.iter().zip(&FILES).zip(&files.sha256) {
@@ -189,7 +189,7 @@ fn verified(paths: &[PathBuf; 4], folder: &Path, how: &str) -> Result<DataSet, E
             let expected = file.raw_sha256;
             let problem =
                 format!("is not MNIST's {}: SHA-256 of the raw bytes is\n  {found}, expected\n  {expected}", file.name);
-            let next = "delete it if it is a damaged copy, and it will be fetched anew; \
+            let next = "if it is a damaged copy, delete it, and it will be fetched again; \
                         set data to its folder if it is another data set";
             return Err(bad(path, problem, next));
         }

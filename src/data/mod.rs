@@ -1,12 +1,11 @@
 //! Data sets: MNIST, the built-in digits, or any folder of IDX files.
 //!
-//! Reading order: [`idx`] reads one file; [`folder`] finds four of them under the names that other
-//! projects gave them; [`load`] reads the four and checks that they belong together; [`mnist`]
-//! knows where MNIST may be and by which hashes it is known; [`fetch`] downloads a file; [`digits`]
-//! makes a set out of nothing.
+//! Reading order: [`idx`] reads one file. [`folder`] finds the four files of a data set under the names that other projects
+//! use. [`load`] reads the four and checks that they belong together. [`mnist`] has the places where MNIST is searched and
+//! its hashes. [`fetch`] downloads a file. [`digits`] generates a data set.
 //!
-//! The rule of this module: what was asked for by name is what is given, byte for byte, or an error
-//! says why not. Only [`Choice::Auto`] may choose, and it says what it chose and why.
+//! The rule of this module: a data set requested by name is returned byte for byte, or an error gives the reason. Only
+//! [`Choice::Auto`] chooses between data sets, and it reports its choice and the reason.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,6 +13,7 @@ use std::str::FromStr;
 
 use crate::base::error::Error;
 
+mod diagnose;
 pub mod digits;
 mod divide;
 pub mod fetch;
@@ -23,11 +23,10 @@ pub mod idx;
 pub mod images;
 pub mod load;
 pub mod mnist;
-mod suspect;
 
 pub use mnist::Places;
 
-/// The samples of one half of a data set, training or test: N samples of I values each.
+/// The samples of one part of a data set, such as training or test: N samples of I values each.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Split {
     /// Pixels (N, I), row-major, 0 (background) to 255.
@@ -43,41 +42,43 @@ impl Split {
         self.labels.len()
     }
 
-    /// Whether there are no samples; never so in a data set that was opened.
+    /// Whether there are no samples. False for every split of a data set that was opened.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 }
 
-/// Sizes only: the values would fill megabytes of a log.
+/// Prints sizes only; the values would fill megabytes of a log.
 impl fmt::Debug for Split {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (samples, pixels) = (self.labels.len(), self.pixels.len());
+        let samples = self.labels.len();
+        let pixels = self.pixels.len();
         write!(f, "Split {{ {samples} labels, {pixels} pixels }}")
     }
 }
 
-/// A data set in memory, checked: both splits are nonempty, have as many items as labels, and every
-/// label is a class.
+/// A data set in memory, checked: both splits are nonempty, have as many samples as labels, and every label is below
+/// `classes`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DataSet {
-    /// "mnist" (byte for byte), "digits", or the name of the folder it came from.
+    /// "mnist" (only if the bytes are MNIST's), "digits", or the name of its folder.
     pub name: String,
     /// The shape of one sample, for example `[28, 28]`.
     pub item: Vec<usize>,
-    /// The number of classes, C: the largest training label and one.
+    /// The number of classes, C: one more than the largest training label.
     pub classes: usize,
-    /// What is learnt from.
+    /// The samples to train on.
     pub train: Split,
-    /// What is chosen by, such as when to stop; taken out of the training split by [`DataSet::divided`].
+    /// The samples for decisions during training, such as early stopping. [`DataSet::divided`] takes them out of the training
+    /// split.
     pub validation: Option<Split>,
-    /// What is neither learnt from nor chosen by.
+    /// The samples that are used neither for training nor for decisions.
     pub test: Split,
-    /// One SHA-256 in hex for the whole set, made of those of its four raw IDX files by
+    /// One SHA-256 in hex for the whole set, computed from those of its four raw IDX files by
     /// [`combined_sha256`](crate::base::hash::combined_sha256).
     pub sha256: String,
-    /// Where it came from, in words.
+    /// A sentence on where the data came from.
     pub origin: String,
 }
 
@@ -88,17 +89,19 @@ impl DataSet {
         self.item.iter().product()
     }
 
-    /// A data set from arrays in memory, with samples of shape `item`. Its hash is that of the four IDX files that it would
-    /// make.
+    /// A data set from arrays in memory, with samples of shape `item`. Its hash is that of the same data stored as four IDX
+    /// files.
     ///
     /// # Errors
-    /// [`Error::Data`] if a split is empty, if a split has not `item` pixels for each label, or if a test label is no class.
+    /// [`Error::Data`] if a split is empty, if its pixels are not one sample of shape `item` per label, or if a test label is
+    /// above the largest training label.
     pub fn from_splits(name: &str, item: Vec<usize>, train: Split, test: Split) -> Result<DataSet, Error> {
         let paths = ["train pixels", "train labels", "test pixels", "test labels"].map(PathBuf::from);
         let inputs = item.iter().product::<usize>();
         let mut parts = Vec::new();
         for (half, split) in [train, test].into_iter().enumerate() {
-            let (pixels, samples) = (split.pixels.len(), split.labels.len());
+            let pixels = split.pixels.len();
+            let samples = split.labels.len();
             if samples == 0 || inputs == 0 || pixels != samples * inputs {
                 let problem = format!("{pixels} values for {samples} labels, but a sample has the shape {item:?}");
                 return Err(bad(&paths[2 * half], problem, "give at least one label, and a whole sample for each"));
@@ -112,16 +115,16 @@ impl DataSet {
     }
 }
 
-/// Which data set is wanted.
+/// Which data set to open.
 ///
-/// As text: `auto`, `mnist`, `digits`, or the path of a folder. A folder that has one of these
-/// names is written `./mnist`.
+/// As text: `auto`, `mnist`, `digits`, or the path of a folder. A folder of one of these names is written with `./`, as
+/// `./mnist`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
-    /// MNIST if it is found or can be fetched, otherwise the digits.
+    /// MNIST if it is found or can be fetched, otherwise the generated digits.
     #[default]
     Auto,
-    /// MNIST and nothing else.
+    /// MNIST, or an error.
     Mnist,
     /// The built-in generated digits.
     Digits,
@@ -130,7 +133,7 @@ pub enum Choice {
 }
 
 impl Choice {
-    /// Whether it may come to generated digits.
+    /// Whether the generated digits may be used.
     #[must_use]
     pub fn may_be_digits(&self) -> bool {
         matches!(self, Choice::Auto | Choice::Digits)
@@ -162,43 +165,43 @@ impl fmt::Display for Choice {
     }
 }
 
-/// What to open, and how.
+/// Which data set to open, and how.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     /// Which data set.
     pub choice: Choice,
-    /// Never open a socket.
+    /// Whether to use no network connection.
     pub offline: bool,
-    /// How many digits to generate, if digits they are.
+    /// Sizes and seed of the generated digits, if they are used.
     pub digits: digits::Options,
 }
 
-/// What happens on the way, for a person to see.
+/// A message to the user while a data set is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A sentence worth reading, such as why `auto` took the digits.
+    /// A note in words, such as why `auto` chose the digits.
     Note(String),
-    /// A download moved on.
+    /// Progress of a download.
     Fetch {
         /// The name of the file.
         file: String,
         /// Bytes received.
         done: u64,
-        /// Bytes to come in all, if the server said so.
+        /// Bytes in total, if the server gave the length.
         total: Option<u64>,
     },
 }
 
-/// Opens the data set that was asked for, looking in the [`Places`] that the environment names.
+/// Opens a data set. Searches the [`Places`] that the environment variables name.
 ///
 /// # Errors
-/// [`Error::Data`] if it is missing, damaged, inconsistent, or not what its name promises.
+/// [`Error::Data`] if it is missing, damaged or inconsistent, or if MNIST was requested and the bytes are others.
 pub fn open(request: &Request, watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
     open_in(&Places::from_env(), request, watch)
 }
 
-/// [`open`] with the places given, so that a test needs neither the environment nor a network.
+/// As [`open`], in given places. A test needs neither environment variables nor a network.
 ///
 /// # Errors
 /// As [`open`].
@@ -207,8 +210,7 @@ pub fn open_in(places: &Places, request: &Request, watch: &mut dyn FnMut(Event))
         Choice::Digits => Ok(digits::generate(&request.digits)),
         Choice::Dir(path) => folder::open(path, watch),
         Choice::Mnist => Ok(mnist::open(places, request.offline, watch)??),
-        // The outer error is a damaged MNIST, which is for its owner to see; the inner one is its
-        // absence.
+        // The outer error means that MNIST is damaged; the user must see it. The inner one means that MNIST is absent.
         Choice::Auto => match mnist::open(places, request.offline, watch)? {
             Ok(found) => Ok(found),
             Err(absent) => {
@@ -224,7 +226,7 @@ pub fn open_in(places: &Places, request: &Request, watch: &mut dyn FnMut(Event))
     }
 }
 
-/// An error about the file or folder at `path`; together they read as one sentence.
+/// An error about the file or folder at `path`. The path and `problem` together form a sentence.
 fn bad(path: &Path, problem: impl Into<String>, next: impl Into<String>) -> Error {
     Error::Data { path: path.to_owned(), problem: problem.into(), next: next.into() }
 }

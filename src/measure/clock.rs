@@ -1,4 +1,4 @@
-//! The clock for dispatches: so many at a time that what surrounds them hardly counts.
+//! Times dispatches. A sample repeats them so often that the overhead around them is small.
 
 use super::spread::Spread;
 use crate::base::error::Error;
@@ -7,22 +7,22 @@ use crate::plan::Work;
 use crate::plan::tensor::Id;
 use std::time::{Duration, Instant};
 
-/// What a sample of [`time`] holds besides the work itself; nothing is subtracted.
-pub const IN_THE_CLOCK: &str =
-    "encoding, submission, the dispatches one after another, one read-back of four bytes a sample";
+/// What a sample of [`time`] includes. Nothing is subtracted.
+pub const TIME_INCLUDES: &str =
+    "encoding, submission, the dispatches one after another, one read-back of four bytes per sample";
 
-/// Most entries a sample.
+/// Most repetitions of the work in a sample.
 const MOST_ENTRIES: usize = 8192;
 
-/// Work that alone takes this many times the budget is timed once.
+/// Work that takes more than this many times the budget is timed only once.
 const SLOW: u32 = 4;
 
-/// How much time a measurement may take.
+/// The time that a measurement may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
     /// A sample repeats its work until it takes about this long.
     pub sample: Duration,
-    /// After this long no more samples are taken, if there are `least`.
+    /// After this time no more samples are taken, if there are at least `least`.
     pub budget: Duration,
     /// Fewest samples.
     pub least: usize,
@@ -31,35 +31,36 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// About a quarter of a second a measurement.
+    /// About a quarter of a second per measurement.
     pub const USUAL: Effort =
         Effort { sample: Duration::from_millis(10), budget: Duration::from_millis(250), least: 3, most: 25 };
-    /// Just enough to choose between candidates.
+    /// Short: only to choose between candidates.
     pub const GLANCE: Effort =
         Effort { sample: Duration::from_millis(2), budget: Duration::from_millis(20), least: 1, most: 3 };
 }
 
-/// What [`time`] found.
+/// The result of [`time`].
 #[derive(Clone, Debug)]
 pub struct Timing {
-    /// Seconds of one repetition.
+    /// Seconds per repetition.
     pub seconds: Spread,
-    /// Repetitions a sample.
+    /// Repetitions per sample.
     pub repetitions: usize,
-    /// Repetitions in all, warm-up included.
+    /// Repetitions in total, including warm-up.
     pub total: usize,
 }
 
-/// Times a piece of work. `written` is a tensor that it writes; reading a word of it waits for the end.
+/// Times a piece of work. `written` is a tensor that it writes; each sample ends by reading a word of it, which waits for the
+/// device.
 ///
-/// The samples that find out how many repetitions are needed are the warm-up, and are not among those returned.
+/// The first samples determine the number of repetitions. They are the warm-up and are not returned.
 ///
 /// # Errors
 /// If the device fails.
 pub async fn time(engine: &mut dyn Engine, work: &Work, written: Id, effort: &Effort) -> Result<Timing, Error> {
     let mut total = 0;
     let mut entries = vec![work.clone()];
-    // Once more than the first time, which may still compile or touch memory for the first time.
+    // An extra sample first: it may include compilation or the first access to memory.
     sample(engine, &entries, written, &mut total).await?;
     let mut took;
     loop {
@@ -74,7 +75,7 @@ pub async fn time(engine: &mut dyn Engine, work: &Work, written: Id, effort: &Ef
     let begin = Instant::now();
     let mut seconds = Vec::new();
     if took > SLOW * effort.budget {
-        // Minutes of repetition would teach little about what takes seconds.
+        // Repeating such slow work would take minutes and add little information.
         seconds.push(took.as_secs_f64() / entries.len() as f64);
         return Ok(Timing { seconds: Spread::of(seconds), repetitions: entries.len(), total });
     }

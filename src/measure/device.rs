@@ -1,37 +1,37 @@
-//! Where something was measured. A program that imitates a GPU is never recorded as one.
+//! Describes the machine of a measurement. A software adapter is never recorded as a GPU.
 
 use crate::engine::gpu::{Class, Gpu};
 use crate::engine::machine::Machine;
 use serde::Serialize;
 
-/// What kind of machine did the arithmetic.
+/// The kind of machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum DeviceKind {
     /// A GPU.
     Gpu,
-    /// An adapter that is a program on the CPU: its times say nothing about any GPU.
+    /// A software adapter: it runs on the CPU, so its times tell nothing about a GPU.
     Software,
     /// The CPU engine.
     Cpu,
 }
 
-/// The machine behind a measurement.
+/// The machine of a measurement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Device {
     /// GPU, software adapter, or CPU engine.
-    pub class: Kind,
+    pub class: DeviceKind,
     /// Name of the adapter, or of the processor for the CPU engine.
     pub adapter: String,
-    /// The adapter's driver with its version; empty for the CPU engine.
+    /// Name and version of the adapter's driver; empty for the CPU engine.
     pub driver: String,
-    /// Interface to the adapter, for instance `vulkan`; empty for the CPU engine.
+    /// Graphics API of the adapter, such as `vulkan`; empty for the CPU engine.
     pub backend: String,
-    /// What the adapter says it is; empty for the CPU engine.
+    /// The device type that the driver reports; empty for the CPU engine.
     pub device_type: String,
-    /// The processor.
+    /// Name of the processor.
     pub processor: String,
-    /// Threads that the CPU engine would use.
+    /// Number of threads that the CPU engine uses.
     pub threads: usize,
     /// Operating system.
     pub os: &'static str,
@@ -40,11 +40,11 @@ pub struct Device {
 }
 
 impl Device {
-    /// Describes a machine.
+    /// The description of a machine.
     pub fn of(machine: &Machine) -> Device {
         let processor = processor();
         let blank = Device {
-            class: Kind::Cpu,
+            class: DeviceKind::Cpu,
             adapter: processor.clone(),
             driver: String::new(),
             backend: String::new(),
@@ -60,14 +60,14 @@ impl Device {
         }
     }
 
-    /// One line that says first what kind of machine it is.
+    /// A line that begins with the kind of machine.
     pub fn heading(&self) -> String {
         let Device { adapter, driver, backend, processor, threads, os, arch, .. } = self;
         let host = format!("{processor}, {threads} threads, {os} {arch}");
         match self.class {
-            Kind::Cpu => format!("CPU engine: {host}"),
-            Kind::Gpu => format!("GPU: {adapter} ({backend}, {driver}); host: {host}"),
-            Kind::Software => format!("software adapter: {adapter} ({backend}, {driver}); it runs on {host}"),
+            DeviceKind::Cpu => format!("CPU engine: {host}"),
+            DeviceKind::Gpu => format!("GPU: {adapter} ({backend}, {driver}); host: {host}"),
+            DeviceKind::Software => format!("software adapter: {adapter} ({backend}, {driver}); it runs on {host}"),
         }
     }
 }
@@ -76,8 +76,8 @@ fn of_adapter(gpu: &Gpu, blank: Device) -> Device {
     let info = gpu.info();
     Device {
         class: match gpu.class() {
-            Class::Gpu => Kind::Gpu,
-            Class::Software => Kind::Software,
+            Class::Gpu => DeviceKind::Gpu,
+            Class::Software => DeviceKind::Software,
         },
         adapter: info.name.clone(),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
@@ -87,7 +87,7 @@ fn of_adapter(gpu: &Gpu, blank: Device) -> Device {
     }
 }
 
-/// The processor's name where the system tells it in a file, else its instruction set.
+/// The processor's name from `/proc/cpuinfo`, else its instruction set.
 fn processor() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));

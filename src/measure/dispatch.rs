@@ -1,4 +1,4 @@
-//! The dispatches of a training step, each alone: how long it takes, how much of the roof it reaches, and whether it is right.
+//! Times each dispatch of a training step alone, and checks its results.
 
 use super::clock::{Effort, Timing, time};
 use super::cut;
@@ -21,37 +21,38 @@ use serde::Serialize;
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// A dispatch and its times.
+/// The measurement of a dispatch.
 #[derive(Clone, Debug, Serialize)]
 pub struct Dispatch {
     /// Its number in the plan.
     pub number: usize,
-    /// Name of the shader; on the CPU engine, of the twin's shader.
+    /// Name of the shader; on the CPU engine, of the shader of this twin.
     pub kernel: &'static str,
-    /// Its tensors with their shapes.
+    /// Names and shapes of its tensors.
     pub tensors: String,
-    /// Workgroups.
+    /// Number of workgroups.
     pub groups: u32,
-    /// Floating-point operations, a multiply-add counted as two.
+    /// Floating-point operations; a multiply-add counts as two.
     pub flops: u64,
-    /// Bytes of its tensors, each counted once, or twice if it is read and written.
+    /// Bytes of its tensors. Each counts once, or twice if it is both read and written.
     pub bytes: u64,
-    /// How often a sample repeats it.
+    /// Repetitions per sample.
     pub repetitions: usize,
-    /// Seconds of one.
+    /// Seconds per repetition.
     pub seconds: Spread,
-    /// Seconds of one in its turn within the step, by the device's own clock, where it has one.
+    /// Seconds within the whole step, by the device's timestamps; `None` if the device has none.
     pub device_seconds: Option<Spread>,
-    /// What is wrong with its answer, if it was compared with its twin and differs.
+    /// How its results differ from its twin's, if they were compared and differ.
     pub fault: Option<String>,
 }
 
-/// The dispatches of a training step, and the step as a whole.
+/// The measurements of the dispatches of a training step and of the whole step.
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
-    /// Each alone, over and over. Together they may take longer than the step, in which independent ones overlap.
+    /// Each dispatch, repeated alone. Their sum may be larger than the time of the step, in which independent dispatches
+    /// overlap.
     pub dispatches: Vec<Dispatch>,
-    /// Seconds of the whole step, timed in the same way.
+    /// Seconds of the whole step, measured in the same way.
     pub seconds: Spread,
 }
 
@@ -75,16 +76,16 @@ impl Dispatch {
     }
 }
 
-/// A step of a run, laid out on a machine.
-struct Bed {
+/// A training step prepared on an engine.
+struct PreparedStep {
     trial: Trial,
     engine: Box<dyn Engine>,
     steps: Range<usize>,
     now: Now,
 }
 
-impl Bed {
-    /// The first step of the first epoch, its data resident.
+impl PreparedStep {
+    /// The first step of the first epoch. The data are resident on the device.
     async fn new(machine: &Machine, config: &Config, data: &DataSet, forms: Forms) -> Result<(Self, Config), Error> {
         let config = Config { upload: Upload::Resident, ..config.clone() };
         let trial = Trial::new(&config, data, forms);
@@ -92,7 +93,7 @@ impl Bed {
         trial.start(&config, data, engine.as_mut());
         let steps = trial.net.training.as_ref().map_or(0..0, |training| training.gradients.start..training.update.end);
         let now = trial.work.first().map(|(_, now)| *now).unwrap_or_default();
-        Ok((Bed { trial, engine, steps, now }, config))
+        Ok((PreparedStep { trial, engine, steps, now }, config))
     }
 
     async fn time(&mut self, steps: Range<usize>, now: Now, effort: &Effort) -> Result<Timing, Error> {
@@ -104,21 +105,22 @@ impl Bed {
 /// A tensor that the step writes.
 fn written(plan: &Plan, step: usize) -> Id {
     let kernel = &plan.steps[step];
-    let (ids, args) = (kernel.tensors(), kernel.shader().args);
+    let ids = kernel.tensors();
+    let args = kernel.shader().args;
     let of_args = ids.iter().zip(args).find(|(_, arg)| arg.access != Access::Read);
     of_args.map_or(ids[0], |(&id, _)| id)
 }
 
-/// As much of the data set as one tensor of the machine can hold.
+/// The data set, cut to the samples that fit into one tensor of the machine.
 fn resident<'a>(machine: &Machine, data: &'a DataSet) -> std::borrow::Cow<'a, DataSet> {
     let row = 4 * data.inputs().div_ceil(4).max(1) as u64;
     cut(data, usize::try_from(machine.limit() / row).unwrap_or(usize::MAX).max(1))
 }
 
-/// Steps that the device's own clock is asked about.
+/// Number of steps that are timed with the device's timestamps.
 const PROFILES: usize = 30;
 
-/// Times each dispatch of a training step alone, with the data of the first batch, and then the whole step.
+/// Times a whole training step with the data of the first batch, and then each of its dispatches alone.
 ///
 /// # Errors
 /// [`Error::TooLarge`] if the step does not fit, [`Error::Setting`] if the settings cannot be used, or if the device fails.
@@ -126,18 +128,19 @@ pub async fn step(machine: &Machine, config: &Config, data: &DataSet, effort: &E
     let data = resident(machine, data);
     config.check(data.train.len())?;
     let forms = Forms { default: machine.form(), chosen: config.forms.clone() };
-    let (mut bed, _) = Bed::new(machine, config, &data, forms).await?;
-    let (steps, now) = (bed.steps.clone(), bed.now);
-    // The whole step first: it leaves data for each of its parts.
-    let seconds = bed.time(steps.clone(), now, effort).await?.seconds;
+    let (mut prepared, _) = PreparedStep::new(machine, config, &data, forms).await?;
+    let steps = prepared.steps.clone();
+    let now = prepared.now;
+    // The whole step first: afterwards all tensors hold data for the single dispatches.
+    let seconds = prepared.time(steps.clone(), now, effort).await?.seconds;
     let mut dispatches = Vec::new();
     for number in steps.clone() {
-        let timing = bed.time(number..number + 1, now, effort).await?;
-        dispatches.push(Dispatch::new(&bed.trial.net.plan, number, timing, None));
+        let timing = prepared.time(number..number + 1, now, effort).await?;
+        dispatches.push(Dispatch::new(&prepared.trial.net.plan, number, timing, None));
     }
     let mut by_device = vec![Vec::new(); dispatches.len()];
     for _ in 0..PROFILES {
-        let profile = bed.engine.profile(&(steps.clone(), now)).await?;
+        let profile = prepared.engine.profile(&(steps.clone(), now)).await?;
         by_device.iter_mut().zip(profile.into_iter().flatten()).for_each(|(all, seconds)| all.push(seconds));
     }
     for (dispatch, samples) in dispatches.iter_mut().zip(by_device) {
@@ -146,11 +149,11 @@ pub async fn step(machine: &Machine, config: &Config, data: &DataSet, effort: &E
     Ok(Step { dispatches, seconds })
 }
 
-/// Times every kernel that the training steps of some nets use, in every form, each at each of its shapes. Before it is
-/// timed its answer is compared with the twin's. `each` hears of every kernel as it is done.
+/// Times every kernel of the training steps of some nets, in every form and at each shape that occurs. Before the timing, its
+/// results are compared with the twin's. Calls `each` after every kernel.
 ///
 /// # Errors
-/// As [`step`]; a wrong answer is a `fault`.
+/// As [`step`]. A wrong result is a `fault`, not an error.
 pub async fn kernels(
     machine: &Machine,
     configs: &[Config],
@@ -159,36 +162,37 @@ pub async fn kernels(
     each: &mut dyn FnMut(&Dispatch),
 ) -> Result<Vec<Dispatch>, Error> {
     let data = resident(machine, data);
-    let (mut seen, mut all) = (HashSet::new(), Vec::new());
+    let mut seen = HashSet::new();
+    let mut all = Vec::new();
     for config in configs {
         config.check(data.train.len())?;
         let forms = match (machine, config.precision) {
-            // On the CPU all forms are one twin.
+            // On the CPU all forms have the same twin.
             (Machine::Cpu, Precision::F32) => &Form::SINGLE[..1],
             (_, Precision::F32) => &Form::SINGLE[..],
             (Machine::Gpu(gpu), _) if gpu.offers() == Needs::Coop => &Form::MIXED,
             _ => &Form::MIXED[..1],
         };
         for &form in forms {
-            let (mut bed, config) = Bed::new(machine, config, &data, form.into()).await?;
-            let mut cpu = CpuEngine::new(&bed.trial.net.plan, Memory::default());
-            bed.trial.start(&config, &data, &mut cpu);
-            // Powers of two, so that updates of whole numbers are exact too.
-            let now = Now { lr: 0.125, momentum: 0.5, ..bed.now };
-            for number in bed.steps.clone() {
-                let plan = &bed.trial.net.plan;
+            let (mut prepared, config) = PreparedStep::new(machine, config, &data, form.into()).await?;
+            let mut cpu = CpuEngine::new(&prepared.trial.net.plan, Memory::default());
+            prepared.trial.start(&config, &data, &mut cpu);
+            // Powers of two, so that updates of integers are exact too.
+            let now = Now { lr: 0.125, momentum: 0.5, ..prepared.now };
+            for number in prepared.steps.clone() {
+                let plan = &prepared.trial.net.plan;
                 whole_numbers(plan, number, &mut cpu);
                 if !seen.insert(key(plan, number)) {
-                    // Even so, what it writes may be what a later one reads.
+                    // It is run nevertheless, because a later dispatch may read what it writes.
                     let once: [Work; 1] = [(number..number + 1, now)];
                     cpu.run_now(&once);
-                    bed.engine.run(&once).await?;
+                    prepared.engine.run(&once).await?;
                     continue;
                 }
-                let verdict = compare_step(plan, number, &now, &mut cpu, bed.engine.as_mut()).await?;
+                let verdict = compare_step(plan, number, &now, &mut cpu, prepared.engine.as_mut()).await?;
                 let fault = verdict.fault.map(|fault| format!("{}: {fault}", verdict.kernel));
-                let timing = bed.time(number..number + 1, now, effort).await?;
-                let done = Dispatch::new(&bed.trial.net.plan, number, timing, fault);
+                let timing = prepared.time(number..number + 1, now, effort).await?;
+                let done = Dispatch::new(&prepared.trial.net.plan, number, timing, fault);
                 each(&done);
                 all.push(done);
             }
@@ -197,16 +201,16 @@ pub async fn kernels(
     Ok(all)
 }
 
-/// Two dispatches with the same key differ in nothing that takes time.
+/// Identifies a dispatch for timing: dispatches with the same key take the same time.
 fn key(plan: &Plan, number: usize) -> String {
     let kernel = &plan.steps[number];
     let shapes: Vec<_> = kernel.tensors().into_iter().map(|id| (id.kind, id.rows, id.cols)).collect();
     format!("{} {shapes:?} {:?}", kernel.shader().name, kernel.overrides())
 }
 
-/// Fills the values that a dispatch reads with whole numbers so small that its sums are exact in any order: then right means
-/// equal bits, and no bound need be computed. What it updates is positive, as a second moment must be, and so is a single value: it
-/// is the sum of squares that gradients are clipped by.
+/// Fills the tensors that a dispatch reads with small integers, so that its sums are exact in any order. A correct result then
+/// has equal bits, and no bound need be computed. Tensors that are updated get positive values, because a second moment must
+/// be positive. So do tensors of one value: they are the sum of squares for gradient clipping.
 fn whole_numbers(plan: &Plan, number: usize, engine: &mut CpuEngine) {
     let kernel = &plan.steps[number];
     for (id, arg) in kernel.tensors().into_iter().zip(kernel.shader().args) {

@@ -1,4 +1,4 @@
-//! How the time of an epoch grows with batch size, width, depth and the size of the data set.
+//! Measures how the time of an epoch grows with batch size, width, depth and the size of the data set.
 
 use super::training::{Demand, train};
 use super::workload::Workload;
@@ -10,35 +10,35 @@ use crate::engine::machine::Machine;
 use serde::Serialize;
 use std::time::Duration;
 
-/// A net like configuration S with one of its sizes changed.
+/// Configuration S with one size changed.
 #[derive(Clone, Debug)]
 pub struct Variant {
-    /// Which size.
+    /// The name of the size.
     pub axis: &'static str,
-    /// What it is.
+    /// The value of the size.
     pub value: usize,
     /// All settings.
     pub config: Config,
-    /// Samples of the training split.
+    /// Number of training samples.
     pub samples: usize,
 }
 
-/// What a variant took.
+/// The measurement of a variant.
 #[derive(Clone, Debug, Serialize)]
-pub struct Point {
-    /// Which size.
+pub struct Measurement {
+    /// The name of the size.
     pub axis: &'static str,
-    /// What it is.
+    /// The value of the size.
     pub value: usize,
-    /// Steps of an epoch.
+    /// Steps per epoch.
     pub steps: usize,
-    /// Seconds of an epoch; where only parts of epochs were timed, of as many of those as make one.
+    /// Seconds per epoch; extrapolated if only parts of epochs were timed.
     pub epoch_seconds: Spread,
-    /// 10⁻⁶ seconds a step, in the median.
+    /// Microseconds per step, median.
     pub step_microseconds: f64,
-    /// Images a second, in the median.
+    /// Images per second, median.
     pub images_per_second: f64,
-    /// 10⁹ operations of products a second, in the median.
+    /// 10⁹ operations of products per second, median.
     pub gflop_per_second: f64,
     /// Bytes of all tensors on the device.
     pub device_bytes: u64,
@@ -46,10 +46,10 @@ pub struct Point {
     pub whole_epochs: bool,
 }
 
-/// Everything that is varied, for a training split of this size: batches from 1 to the whole split, widths from 16 to 8192,
-/// depths from 1 to 16 layers, data sets from a sixteenth to the whole.
+/// All variants for a training split of this size: batches from 1 to the whole split, widths from 16 to 8192, depths from 1 to
+/// 16 layers, data sets from a sixteenth to the whole.
 pub fn variants(samples: usize) -> Vec<Variant> {
-    // A rate at which neither single samples nor deep nets explode: here only time is of interest.
+    // At this rate training does not diverge with batches of one sample or with deep nets. Only the time matters here.
     let base = Config { lr: 0.01, epochs: 3, ..Workload::S.config() };
     let mut all = Vec::new();
     let mut add = |axis, value, config, samples| all.push(Variant { axis, value, config, samples });
@@ -73,16 +73,21 @@ pub fn variants(samples: usize) -> Vec<Variant> {
     all
 }
 
-/// Times one variant. Its accuracy is not judged, only that the loss stays finite.
+/// Times one variant. Requires no accuracy, only a finite loss.
 ///
 /// # Errors
 /// Those of [`train`].
-pub async fn measure(machine: &Machine, variant: &Variant, data: &DataSet, max_time: Duration) -> Result<Point, Error> {
+pub async fn measure(
+    machine: &Machine,
+    variant: &Variant,
+    data: &DataSet,
+    max_time: Duration,
+) -> Result<Measurement, Error> {
     let data = cut(data, variant.samples);
     let demand = Demand { max_time, floor: Some(0.0), whole_floor: None };
     let run = train(machine, &variant.config, &data, &demand).await?;
     let epoch_seconds = run.seconds.times(run.epoch_steps as f64 / run.steps as f64);
-    Ok(Point {
+    Ok(Measurement {
         axis: variant.axis,
         value: variant.value,
         steps: run.epoch_steps,

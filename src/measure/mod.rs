@@ -1,12 +1,12 @@
-//! Measuring: whole training runs, single dispatches, and the device's own roof to hold them against.
+//! Benchmarks: whole training runs, single dispatches, and the device's roof (its best measured rates) for comparison.
 //!
-//! A measurement counts only with its answer: a run must learn, a kernel must agree with its twin, the products and copies
-//! of the roof are checked too. What went wrong stands in a field `fault`, and `gpu-mlp bench` then fails. Only of
-//! how time grows nothing is asked but that all losses are finite.
+//! Every measurement checks its results: a run must learn, a kernel must agree with its twin, and the products and copies of
+//! the roof must be correct. A wrong result is recorded in a field `fault`, and `gpu-mlp bench` then fails. The exception is
+//! [`growth`], which only requires finite losses.
 //!
-//! [`training`] times epochs as [`crate::train::Trainer`] trains them; [`roof`] finds the best product and copy rate;
-//! [`dispatch`] times the dispatches of a plan one by one; [`growth`] varies one size at a time. All read [`clock`] and
-//! say a [`spread::Spread`], never a single time.
+//! [`training`] times epochs of [`crate::train::Trainer`]; [`roof`] measures the best product and copy rates; [`dispatch`]
+//! times the dispatches of a plan one by one; [`growth`] varies one size at a time. All return a [`spread::Spread`] of
+//! samples, never a single time. [`clock`] takes the samples of dispatches and products.
 
 pub mod clock;
 pub mod device;
@@ -24,14 +24,14 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The record of a `gpu-mlp bench`: where, when, what, and every sample.
+/// The record of a `gpu-mlp bench`: machine, time, settings, and every sample.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// Version of this layout.
     pub schema: u32,
     /// Version of this crate.
     pub version: &'static str,
-    /// `release`, or `debug` for a build whose times mean little.
+    /// `release`, or `debug` for an unoptimized build, whose times are not meaningful.
     pub profile: &'static str,
     /// Seconds since 1970.
     pub unix_time: u64,
@@ -39,29 +39,29 @@ pub struct Report {
     pub device: device::Device,
     /// Name of the data set.
     pub data: String,
-    /// Its hash.
+    /// Hash of the data set.
     pub data_sha256: String,
-    /// Samples of the training split.
+    /// Number of training samples.
     pub train_samples: usize,
-    /// The peers' configuration, if it is one of them.
+    /// The benchmark configuration, if the net is one of them.
     #[serde(rename = "preset")]
     pub workload: Option<workload::Workload>,
-    /// All settings, where one net is measured; `epochs` are those to be timed.
+    /// All settings, if one net is measured. `epochs` is the number of epochs to time.
     pub config: Option<Config>,
-    /// What is inside the clock of a run and of a dispatch.
+    /// What the times of a run and of a dispatch include.
     pub clock: [&'static str; 2],
     /// The device's best rates.
     pub roof: Option<roof::Roof>,
-    /// A training run.
+    /// The measurement of a training run.
     pub run: Option<training::Run>,
     /// Median rate of the run's products as a share of the roof.
     pub share_of_roof: Option<f64>,
-    /// The dispatches of one training step.
+    /// The measurements of the dispatches of one training step.
     pub step: Option<dispatch::Step>,
-    /// Single kernels.
+    /// The measurements of single kernels.
     pub kernels: Vec<dispatch::Dispatch>,
-    /// Runs of growing sizes.
-    pub growth: Vec<growth::Point>,
+    /// The measurements of runs of different sizes.
+    pub growth: Vec<growth::Measurement>,
 }
 
 impl Report {
@@ -78,7 +78,7 @@ impl Report {
             train_samples: data.train.len(),
             workload: None,
             config: config.cloned(),
-            clock: [training::IN_THE_CLOCK, clock::IN_THE_CLOCK],
+            clock: [training::TIME_INCLUDES, clock::TIME_INCLUDES],
             roof: None,
             run: None,
             share_of_roof: None,
@@ -88,7 +88,7 @@ impl Report {
         }
     }
 
-    /// Everything that was found wrong.
+    /// All faults.
     pub fn faults(&self) -> Vec<&str> {
         let roof = self.roof.iter().flat_map(|roof| [&roof.product.fault, &roof.copy.fault]);
         let runs = self.run.iter().map(|run| &run.fault);
@@ -97,7 +97,7 @@ impl Report {
     }
 }
 
-/// The data set with no more than the first `samples` of its training split.
+/// The data set with at most the first `samples` samples of its training split.
 pub fn cut(data: &DataSet, samples: usize) -> Cow<'_, DataSet> {
     if samples >= data.train.len() {
         return Cow::Borrowed(data);

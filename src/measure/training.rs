@@ -1,4 +1,4 @@
-//! A whole training run, timed epoch by epoch, or in parts of epochs where an epoch takes too long.
+//! Times a whole training run by epochs, or by parts of epochs if an epoch takes too long.
 
 use super::cut;
 use super::spread::Spread;
@@ -11,90 +11,91 @@ use crate::train::{Epoch, Score, Trainer};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// What a sample of a run holds.
-pub const IN_THE_CLOCK: &str = "shuffle, upload of the order (and of samples that are streamed), every step, read-back \
+/// What a sample of a run includes.
+pub const TIME_INCLUDES: &str = "shuffle, upload of the order (and of samples that are streamed), every step, read-back \
 of losses and hits; not loading, compiling, evaluation";
 
-/// Fewest steps before the clock starts, and in a sample.
+/// Fewest steps of the warm-up, and of a sample.
 const WARM_UP: usize = 10;
-/// Fewest steps timed, however long they take.
+/// Fewest steps timed in total, whatever time they take.
 const TIMED: usize = 30;
 
-/// At the end the loss must be below this share of that of the warm-up: untrained weights alone may be lucky on a few samples.
+/// At the end the loss must be below this share of the warm-up's loss. A fall by chance on a few samples is smaller.
 const LEAST_FALL: f64 = 0.99;
 
-/// How long to measure, and what to demand of the answer.
+/// How long to measure, and which accuracy to require.
 #[derive(Clone, Copy, Debug)]
 pub struct Demand {
-    /// About how long warm-up and timed epochs may take together.
+    /// Approximate time limit for warm-up and timed epochs together.
     pub max_time: Duration,
-    /// Test accuracy to be reached; without it, better than always naming the most frequent class.
+    /// Required test accuracy. Without it, the accuracy must be significantly above the share of the most frequent class.
     pub floor: Option<f64>,
-    /// The same, but only where whole epochs are timed and `floor` is not given.
+    /// Required test accuracy if whole epochs are timed and `floor` is `None`.
     pub whole_floor: Option<f64>,
 }
 
 /// A timed run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Run {
-    /// Numbers of weights and biases.
+    /// Number of weights and biases.
     pub parameters: usize,
     /// Bytes of the plan's tensors.
     pub device_bytes: u64,
-    /// Bytes that the device has given out in all, where it tells: tensors, uniform blocks, buffers to read back through.
+    /// Bytes allocated on the device in total (tensors, uniform blocks, read-back buffers), if the backend reports them.
     pub allocated_bytes: Option<u64>,
-    /// Samples a step; the last step of an epoch may have fewer.
+    /// Samples per step; the last step of an epoch may have fewer.
     pub batch: usize,
-    /// Steps of an epoch over the whole training split.
+    /// Steps per epoch over the whole training split.
     pub epoch_steps: usize,
-    /// Steps a timed sample: those of an epoch, or fewer, over as many batches from the head of the split.
+    /// Steps per timed sample: an epoch, or the first batches of the split if an epoch takes too long.
     pub steps: usize,
     /// Whether each sample is an epoch over the whole training split.
     pub whole_epochs: bool,
-    /// Images a timed sample.
+    /// Images per timed sample.
     pub images: usize,
-    /// Steps made before the clock was started, with the same pipelines.
+    /// Steps made before the timing, with the same pipelines.
     pub warm_up_steps: usize,
-    /// Floating-point operations an image, those of matrix products alone, as [`product_flops`] counts them.
+    /// Floating-point operations of matrix products per image, as counted by [`product_flops`].
     pub flops_per_image: u64,
-    /// Seconds a sample.
+    /// Seconds per sample.
     pub seconds: Spread,
-    /// Images a second.
+    /// Images per second.
     pub images_per_second: Spread,
-    /// Steps a second.
+    /// Steps per second.
     pub steps_per_second: Spread,
-    /// 10⁹ floating-point operations of products a second.
+    /// 10⁹ floating-point operations of matrix products per second.
     pub gflop_per_second: Spread,
-    /// Mean loss of the warm-up, then of each sample, in nats.
+    /// Mean training loss in nats of the warm-up, then of each sample.
     pub loss: Vec<f64>,
-    /// Share of hits, likewise.
+    /// Training accuracy of the warm-up, then of each sample.
     pub train_accuracy: Vec<f64>,
-    /// Mean loss of the test split at the end.
+    /// Mean loss on the test split at the end.
     pub test_loss: f64,
-    /// Share of hits on the test split at the end.
+    /// Accuracy on the test split at the end.
     pub test_accuracy: f64,
-    /// What the answer had to reach, in words.
+    /// The required accuracy, in words.
     pub demand: String,
-    /// Why the run does not count, if it does not.
+    /// Why the run is not valid, if it is not.
     pub fault: Option<String>,
 }
 
-/// Operations of the matrix products in training one sample, a multiply-add counted as two: forward and weight gradient in
-/// every layer, input gradient in all but the first. Additions of biases, activations and updates are not counted.
+/// Floating-point operations of the matrix products for training on one sample; a multiply-add counts as two. Every layer has
+/// a forward product and a weight gradient, all but the first an input gradient. Biases, activations and updates do not count.
 pub fn product_flops(widths: &[usize]) -> u64 {
     let layers = widths.windows(2).enumerate();
     layers.map(|(number, pair)| (2 + u64::from(number > 0)) * 2 * pair[0] as u64 * pair[1] as u64).sum()
 }
 
-/// Trains and times. `config.epochs` epochs are timed after one of warm-up; where that would take longer than allowed the
-/// training split is cut, but never to fewer than ten steps of warm-up and thirty in the clock.
+/// Trains and times `config.epochs` epochs after one epoch of warm-up. If that would take longer than allowed, the training
+/// split is shortened, but at least ten steps of warm-up and thirty timed steps remain.
 ///
 /// # Errors
-/// Those of [`Trainer`]; a run that does not learn has a `fault`.
+/// Those of [`Trainer`]. A run that does not learn has a `fault`.
 pub async fn train(machine: &Machine, config: &Config, data: &DataSet, demand: &Demand) -> Result<Run, Error> {
     config.check(data.train.len())?;
-    let (epochs, samples) = (config.epochs, data.train.len());
-    // A falling learning rate must last over all that is trained: two epochs of warm-up, and as many as are timed at most.
+    let epochs = config.epochs;
+    let samples = data.train.len();
+    // A learning-rate schedule must cover all trained epochs: two of warm-up, and the largest possible number of timed ones.
     let lasting = |steps: usize| Config { epochs: 2 + epochs.max(TIMED.div_ceil(steps)), ..config.clone() };
     let batch = config.batch(samples);
     let epoch_steps = samples.div_ceil(batch);
@@ -105,8 +106,9 @@ pub async fn train(machine: &Machine, config: &Config, data: &DataSet, demand: &
     let mut steps = head.train.len().div_ceil(batch);
     let mut trainer = Trainer::open(&lasting(steps), &head, machine).await?;
     let mut history = vec![trainer.epoch(&mut |_| {}).await?];
-    let (mut fastest, mut warm_up_steps) = (history[0].time, steps);
-    // A first epoch may pay for what is made only once; where it was short another tells more.
+    let mut fastest = history[0].time;
+    let mut warm_up_steps = steps;
+    // The first epoch may include work that is done only once. If it was short, a second one gives a better estimate.
     if fastest < Duration::from_millis(500) {
         fastest = trainer.epoch(&mut |_| {}).await?.time.min(fastest);
         warm_up_steps += steps;
@@ -160,24 +162,31 @@ pub async fn train(machine: &Machine, config: &Config, data: &DataSet, demand: &
     })
 }
 
-/// Says what is demanded, and what is wrong if it was not reached.
+/// The required accuracy in words, and the fault if the run did not reach it or did not learn.
 fn judge(history: &[Epoch], test: &Score, floor: Option<f64>, labels: &[u8]) -> (String, Option<String>) {
     let mut counts = [0u64; 256];
     labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
     let most = counts.into_iter().max().unwrap_or(0) as f64 / labels.len().max(1) as f64;
-    let (accuracy, surely) = (test.accuracy(), wilson(test.hits, test.samples).0);
+    let accuracy = test.accuracy();
+    let lower_limit = wilson(test.hits, test.samples).0;
     let (demand, reached) = match floor {
         Some(floor) => (format!("at least {:.2} %", 100.0 * floor), accuracy >= floor),
-        None => (format!("surely above {:.2} %, the most frequent class", 100.0 * most), surely > most),
+        None => {
+            let share = 100.0 * most;
+            let demand = format!("significantly above {share:.2} %, the share of the most frequent class");
+            (demand, lower_limit > most)
+        }
     };
     let loss = |epoch: Option<&Epoch>| epoch.map_or(f64::NAN, |epoch| epoch.train.loss());
-    let (first, last) = (loss(history.first()), loss(history.last()));
+    let first = loss(history.first());
+    let last = loss(history.last());
     // In the positive form, so that a NaN is a fault.
-    let (falls, reached) = (last < LEAST_FALL * first, reached && test.loss().is_finite());
+    let falls = last < LEAST_FALL * first;
+    let reached = reached && test.loss().is_finite();
     let fault = if !falls {
-        Some(format!("the loss does not fall: {first:.4}, at last {last:.4}"))
+        Some(format!("the loss does not fall: {first:.4} at first, {last:.4} at the end"))
     } else if !reached {
-        Some(format!("the test accuracy is {:.2} %, demanded: {demand}", 100.0 * accuracy))
+        Some(format!("the test accuracy is {:.2} %; required: {demand}", 100.0 * accuracy))
     } else {
         None
     };

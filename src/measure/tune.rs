@@ -1,4 +1,4 @@
-//! Choosing the form of each matrix product by trying: a moment of timing on the open device, kept on disk.
+//! Chooses the form of each matrix product by short timings on the device. The choices are cached on disk.
 
 mod mixed;
 mod store;
@@ -20,43 +20,43 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::Store;
 
-/// Whether to try.
+/// Whether to time the forms of products.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Tune {
-    /// Never: the form that suits the class of the adapter.
+    /// Never; use the default form for the class of the adapter.
     Off,
-    /// On GPUs, for products that were not tried before. On software adapters only what is remembered is taken: on
-    /// lavapipe and on llvmpipe's GL `force` has found no product for which another form than theirs was faster
-    /// (784-128-10, 784-512-512-10, 784-2048-2048-10; most others take 1.3 to 4 times as long).
+    /// On GPUs, for products that are not in the cache. On software adapters only cached choices are used, because their
+    /// default form was the fastest: `force` found no faster form for any product on lavapipe and on llvmpipe's GL
+    /// (784-128-10, 784-512-512-10, 784-2048-2048-10; most other forms take 1.3 to 4 times as long).
     #[default]
     Auto,
-    /// On any adapter, and all products anew.
+    /// On any adapter, for all products, also those in the cache.
     Force,
 }
 
-/// What was chosen, and how.
+/// The result of [`tune`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tuning {
-    /// To be put into [`Config::forms`]: what the configuration came with, and what was chosen.
+    /// The value for [`Config::forms`]: the forms from the configuration and the chosen ones.
     pub forms: Chosen,
-    /// Products that were tried in this run.
+    /// Number of products timed in this run.
     pub tried: usize,
-    /// Products whose form was known from earlier runs.
+    /// Number of products whose form was in the cache.
     pub known: usize,
-    /// Time it took, files included.
+    /// Time that the tuning took, including files.
     pub took: Duration,
-    /// Something the user should know.
+    /// A note for the user.
     pub note: Option<String>,
 }
 
-/// After this time no product's trial begins, whatever the adapter; one that has begun is finished. What has not been tried
-/// by then keeps the default.
+/// Time limit of the tuning, on any adapter. After it no further product is timed; a timing in progress is completed. The
+/// remaining products keep the default form.
 pub const BUDGET: Duration = Duration::from_millis(500);
 
-/// Chooses forms for a training run. Those that the configuration came with, from the record of a run, stay, unless all are
-/// to be tried or the adapter cannot be trusted with them. `cache` is the folder that remembers; the same memory gives the
-/// same choice.
+/// Chooses forms for a training run. Forms that the configuration already has, from the record of a run, are kept, unless
+/// `mode` is [`Tune::Force`] or they fail the self-test on this adapter. `cache` is the cache folder; with the same cache the
+/// choice is the same.
 ///
 /// # Errors
 /// If the device fails. A file that cannot be read or written is a note.
@@ -79,7 +79,7 @@ pub async fn tune(
     if mode == Tune::Force {
         tuning.forms.clear();
     }
-    // The self-test of cooperative matrices is not a trial.
+    // The time of the self-test of cooperative matrices does not count.
     let begin = Instant::now();
     let net = Net::for_training(config, Sizes::of(data, machine.form(), machine.limit()), 1.0, 0.0);
     let wanted: BTreeMap<MatmulShape, &Arc<dyn Kernel>> =
@@ -106,12 +106,12 @@ pub async fn tune(
             continue;
         }
         if mode == Tune::Off {
-            // What a run does not write down would be the form for machines without cooperative matrices.
+            // The form must be recorded with the run: the default would be the form for machines without cooperative matrices.
             tuning.forms.insert(name, forms[0]);
             continue;
         }
         let left = BUDGET.saturating_sub(begin.elapsed());
-        // What was not tried is written down all the same, so that the record of the run is whole; but not remembered.
+        // A product that was not timed is recorded with the run too, so that the record is complete. It is not cached.
         let form = match left {
             Duration::ZERO => forms[0],
             left => {
@@ -129,7 +129,7 @@ pub async fn tune(
         known.extend(fresh);
         store.forms = known;
         if let Err(error) = store.save() {
-            note.get_or_insert(format!("the choice of forms was not kept: {error}"));
+            note.get_or_insert(format!("the chosen forms were not cached: {error}"));
         }
     }
     tuning.note = note;
@@ -138,7 +138,7 @@ pub async fn tune(
 }
 
 impl Tuning {
-    /// One line for people, or nothing if nothing was tried or remembered.
+    /// A line for the user; `None` if no product was timed or found in the cache.
     pub fn line(&self) -> Option<String> {
         let count = |form| self.forms.values().filter(|&&other| other == form).count();
         let forms = Form::all().filter(|&form| count(form) > 0);
@@ -148,7 +148,7 @@ impl Tuning {
             how.push(format!("; {} known from earlier runs", self.known));
         }
         if self.tried > 0 {
-            how.push(format!("; {} tried in {:.2} s", self.tried, self.took.as_secs_f64()));
+            how.push(format!("; {} timed in {:.2} s", self.tried, self.took.as_secs_f64()));
         }
         (!how.is_empty()).then(|| format!("forms: {}{}", forms.join(", "), how.concat()))
     }

@@ -1,22 +1,23 @@
-//! The configurations on which trainers are compared.
+//! The configurations for comparisons with other trainers.
 
 use crate::config::{BatchSize, Config, Normalize, Schedule};
 use serde::Serialize;
 use std::str::FromStr;
 
-/// A net, an optimizer and a batch size that every peer trains too. All: ReLU, pixels in 0 … 1, a constant learning rate.
+/// A net, an optimizer and a batch size. The scripts in `bench/peers` train the same. All use ReLU, pixels in 0 … 1 and a
+/// constant learning rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Workload {
-    /// 784-128-10, SGD 0.1, batch 64: bound by synchronisation.
+    /// 784-128-10, SGD with rate 0.1, batch 64: limited by synchronisation.
     S,
-    /// 784-512-512-10, keep 0.8, momentum 0.9, rate 0.05, batch 128: what many would train.
+    /// 784-512-512-10, keep probability 0.8, momentum 0.9, rate 0.05, batch 128: a typical net.
     K,
-    /// 784-2048-2048-10, SGD 0.1, batch 1024: bound by arithmetic.
+    /// 784-2048-2048-10, SGD with rate 0.1, batch 1024: limited by arithmetic.
     W,
 }
 
 impl Workload {
-    /// All of them.
+    /// All workloads.
     pub const ALL: [Workload; 3] = [Workload::S, Workload::K, Workload::W];
 
     /// Its settings.
@@ -36,7 +37,7 @@ impl Workload {
         }
     }
 
-    /// Test accuracy on MNIST that two epochs or more must reach; each is below what every peer has after two or three.
+    /// Test accuracy on MNIST that must be reached from two epochs. Every peer is above it after two or three epochs.
     pub fn floor(self) -> f64 {
         match self {
             Workload::S | Workload::K => 0.94,

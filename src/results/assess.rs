@@ -1,4 +1,4 @@
-//! How good a model is: accuracy with its uncertainty, loss, each class's scores, calibration.
+//! Evaluation of a model: accuracy with its confidence interval, loss, scores per class, calibration.
 
 mod calibration;
 mod classes;
@@ -20,19 +20,21 @@ use crate::train::{Score, evaluate, load_parameters};
 /// A model's results on a split.
 #[derive(Clone, Debug)]
 pub struct Assessment {
-    /// Loss and hits.
+    /// Loss and number of correct predictions.
     pub score: Score,
-    /// Probabilities of all samples.
+    /// Predicted probabilities of all samples.
     pub predictions: Predictions,
-    /// What was taken for what.
+    /// The confusion matrix.
     pub confusion: Confusion,
-    /// Confidence against accuracy, in [`BINS`] bins.
+    /// Confidence and accuracy, in [`BINS`] bins.
     pub calibration: Vec<Bin>,
 }
 
-/// Wilson's 95 % interval for a share (Wilson, JASA 22, 1927): stays inside 0 … 1 and is right for shares near 1 too.
+/// Wilson's 95 % confidence interval for a proportion (Wilson, JASA 22, 1927). It stays inside 0 … 1 and is also correct for
+/// proportions near 1.
 pub fn wilson(hits: u64, samples: u64) -> (f64, f64) {
-    let (z, n) = (1.959_963_984_540_054, samples as f64);
+    let z = 1.959_963_984_540_054;
+    let n = samples as f64;
     let p = hits as f64 / n;
     let centre = p + z * z / (2.0 * n);
     let half = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
@@ -40,7 +42,7 @@ pub fn wilson(hits: u64, samples: u64) -> (f64, f64) {
     (((centre - half) / scale).max(0.0), ((centre + half) / scale).min(1.0))
 }
 
-/// Scores a model on a split.
+/// Evaluates a model on a split.
 ///
 /// # Errors
 /// [`Error::Setting`] if the samples or labels do not fit the model; errors of the device.
@@ -54,9 +56,7 @@ pub async fn assess(
     let classes = model.classes();
     if let Some(sample) = split.labels.iter().position(|&label| usize::from(label) >= classes) {
         let label = split.labels[sample];
-        return Err(Error::Setting(format!(
-            "sample {sample} has label {label}, but the model knows {classes} classes"
-        )));
+        return Err(Error::Setting(format!("sample {sample} has label {label}, but the model has {classes} classes")));
     }
     let (score, predictions) = run(machine, model, description, split, item).await?;
     let pairs = split.labels.iter().enumerate().map(|(sample, &label)| (usize::from(label), predictions.class(sample)));
@@ -65,7 +65,7 @@ pub async fn assess(
     Ok(Assessment { score, predictions, confusion, calibration })
 }
 
-/// Classifies samples (N, I) of shape `item`, whose labels nobody knows.
+/// Classifies samples (N, I) of shape `item` without labels.
 ///
 /// # Errors
 /// [`Error::Setting`] if the samples do not fit the model; errors of the device.
@@ -76,7 +76,7 @@ pub async fn classify(
     pixels: Vec<u8>,
     item: &[usize],
 ) -> Result<Predictions, Error> {
-    // The plan scores what it classifies; with labels made up, the score means nothing and is dropped.
+    // The plan needs labels to compute a score. These are made up, so the score is dropped.
     let labels = vec![0; pixels.len() / model.inputs()];
     Ok(run(machine, model, description, &Split { pixels, labels }, item).await?.1)
 }
@@ -88,10 +88,11 @@ async fn run(
     split: &Split,
     item: &[usize],
 ) -> Result<(Score, Predictions), Error> {
-    let (inputs, classes) = (item.iter().product(), model.classes());
+    let inputs = item.iter().product();
+    let classes = model.classes();
     if inputs != model.inputs() {
         return Err(Error::Setting(format!(
-            "the model takes items of {:?} ({} inputs), but the data set has items of {item:?}",
+            "the model takes samples of shape {:?} ({} inputs), but those of the data set have the shape {item:?}",
             description.item,
             model.inputs()
         )));
@@ -124,7 +125,7 @@ async fn run(
 mod tests {
     use super::wilson;
 
-    /// Worked by hand from the formula: 98 of 100 hits.
+    /// Computed by hand from the formula, for 98 hits of 100.
     #[test]
     fn the_interval_of_98_in_100_is_the_textbook_one() {
         let (low, high) = wilson(98, 100);

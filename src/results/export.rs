@@ -1,4 +1,4 @@
-//! Models in the formats of other programs.
+//! Export of models in other programs' formats.
 
 pub mod csv;
 #[cfg(feature = "formats")]

@@ -1,4 +1,4 @@
-//! How good a model is, and what can be shown of it: scores, pages, pictures, files of other programs.
+//! The results of a model: evaluation, reports, pictures, and export to other programs' formats.
 
 pub mod assess;
 pub mod export;

@@ -1,4 +1,4 @@
-//! Pictures of a net and of its results, as PNG: for TensorBoard and for reports.
+//! Pictures of a net and of its results, as PNG, for TensorBoard and the report.
 
 use crate::net::mlp::Layer;
 use crate::results::png;
@@ -31,7 +31,7 @@ impl Picture {
     /// The picture as a PNG file.
     ///
     /// # Panics
-    /// If there are not width × height pixels, or none at all.
+    /// If the number of pixels is not width × height, or is zero.
     pub fn png(&self) -> Vec<u8> {
         png::rgb(self.pixels.as_flattened(), self.width, self.height)
     }
@@ -42,21 +42,22 @@ impl Picture {
         }
     }
 
-    /// Writes a number in digits of 3 by 5 dots, `dot` pixels each, its middle at (x, y).
+    /// Writes a number with its middle at (x, y), in digits of 3×5 dots of `dot` pixels.
     fn number(&mut self, x: usize, y: usize, number: u64, dot: usize, colour: Rgb) {
         let digits = number.to_string();
         let left = x.saturating_sub(digits.len() * 2 * dot);
         for (place, digit) in digits.bytes().enumerate() {
             let dots = DIGITS[usize::from(digit - b'0')];
             for at in (0..15).filter(|at| dots >> (14 - at) & 1 == 1) {
-                let (col, row) = (place * 4 + at % 3, at / 3);
+                let col = place * 4 + at % 3;
+                let row = at / 3;
                 self.fill(left + col * dot, (y + row * dot).saturating_sub(2 * dot), dot, dot, colour);
             }
         }
     }
 }
 
-/// The ten digits, five rows of three dots, the upper left in the highest bit.
+/// The ten digits: five rows of three dots, from the highest bit (upper left) to the lowest.
 const DIGITS: [u16; 10] = [
     0b111_101_101_101_111,
     0b010_110_010_010_111,
@@ -75,12 +76,12 @@ fn shade(full: Rgb, share: f64) -> Rgb {
     std::array::from_fn(|i| (255.0 - share.clamp(0.0, 1.0) * f64::from(255 - full[i])).round() as u8)
 }
 
-/// A confusion matrix (C, C): rows are truths, columns predictions, blue for hits and red for mistakes. A cell is as dark
-/// as the square root of its share of the row, so that a mistake in a hundred can be seen. Up to 32 classes have their
-/// numbers at the edge and their counts in the cells.
+/// A confusion matrix (C, C): rows are true classes, columns predictions; hits are blue, mistakes red. The darkness of a cell
+/// is the square root of its share of the row, so that one mistake in a hundred is visible. With up to 32 classes, the class
+/// numbers are at the edge and the counts in the cells.
 ///
 /// # Panics
-/// If there are not `classes`² counts.
+/// If the number of counts is not `classes`².
 pub fn confusion(counts: &[u64], classes: usize) -> Picture {
     assert_eq!(counts.len(), classes * classes, "confusion: {classes} classes");
     let (width, height, edge) = if classes <= 32 { (46, 24, 1) } else { (4, 4, 0) };
@@ -89,7 +90,8 @@ pub fn confusion(counts: &[u64], classes: usize) -> Picture {
         let all = row.iter().sum::<u64>().max(1);
         for (class, &count) in row.iter().enumerate() {
             let share = (count as f64 / all as f64).sqrt();
-            let (x, y) = ((class + edge) * width, (truth + edge) * height);
+            let x = (class + edge) * width;
+            let y = (truth + edge) * height;
             let colour = shade(if class == truth { BLUE } else { RED }, share);
             picture.fill(x, y, width - edge, height - edge, colour);
             if edge == 1 && count > 0 {
@@ -105,11 +107,11 @@ pub fn confusion(counts: &[u64], classes: usize) -> Picture {
     picture
 }
 
-/// Most units whose weights a picture shows.
+/// Most units in a picture of weights.
 pub const MOST_UNITS: usize = 64;
 
 /// The weights of the first layer's first 64 units, each as an image of its inputs: blue below zero, white at zero, red
-/// above, on one scale for all, whose end is the largest weight shown. None if a sample of shape `item` is no image.
+/// above. All units have the same scale, up to the largest weight shown. `None` if a sample of shape `item` is not an image.
 pub fn first_layer(layer: &Layer, item: &[usize]) -> Option<Picture> {
     const DOT: usize = 2;
     let &[rows, cols] = item else { return None };
@@ -123,7 +125,8 @@ pub fn first_layer(layer: &Layer, item: &[usize]) -> Option<Picture> {
     let (width, height) = (cols * DOT + 2, rows * DOT + 2);
     let mut picture = Picture::new(across * width, units.div_ceil(across) * height);
     for (unit, weights) in shown.chunks_exact(layer.inputs).enumerate() {
-        let (left, top) = (unit % across * width + 1, unit / across * height + 1);
+        let left = unit % across * width + 1;
+        let top = unit / across * height + 1;
         for (at, &weight) in weights.iter().enumerate() {
             let colour = shade(if weight < 0.0 { BLUE } else { RED }, f64::from(weight.abs()) / largest);
             picture.fill(left + at % cols * DOT, top + at / cols * DOT, DOT, DOT, colour);

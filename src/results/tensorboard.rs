@@ -1,9 +1,9 @@
-//! TensorBoard event files: scalars and pictures, written while a run goes on.
+//! TensorBoard event files: scalars and pictures, written during a run.
 //!
-//! A file is a row of records, as TensorFlow writes them (`tensorflow/core/lib/io/record_writer.h`): length (u64), its
-//! checksum, payload, its checksum. A payload is an `Event` in protobuf (`tensorboard/compat/proto/event.proto`). No
-//! maintained crate writes such files, so the framing and the five messages stand here; protobuf, checksum and PNG are
-//! crates'.
+//! A file is a sequence of TensorFlow records (`tensorflow/core/lib/io/record_writer.h`): length (u64), its checksum,
+//! payload, its checksum. A payload is an `Event` in protobuf (`tensorboard/compat/proto/event.proto`). No maintained crate
+//! writes such files, so the record format and the five messages are implemented here. Protobuf, checksum and PNG come from
+//! crates.
 
 mod board;
 
@@ -23,16 +23,16 @@ pub struct Event {
     /// Seconds since 1970.
     #[prost(double, tag = "1")]
     pub wall_time: f64,
-    /// Updates made.
+    /// Number of updates made.
     #[prost(int64, tag = "2")]
     pub step: i64,
     /// `brain.Event:2` in the first event, absent in all others.
     #[prost(string, optional, tag = "3")]
     pub file_version: Option<String>,
-    /// What was measured.
+    /// The measured values.
     #[prost(message, optional, tag = "5")]
     pub summary: Option<Summary>,
-    /// That a run begins, or goes on.
+    /// Marks the start of a run or its continuation.
     #[prost(message, optional, tag = "7")]
     pub session_log: Option<SessionLog>,
 }
@@ -40,7 +40,7 @@ pub struct Event {
 /// `tensorboard.SessionLog`.
 #[derive(Clone, PartialEq, Message)]
 pub struct SessionLog {
-    /// 1 is START: of what was written before, readers forget all from this event's step on.
+    /// 1 is START: readers discard earlier events of this event's step and later steps.
     #[prost(int32, tag = "1")]
     pub status: i32,
 }
@@ -48,7 +48,7 @@ pub struct SessionLog {
 /// `tensorboard.Summary`.
 #[derive(Clone, PartialEq, Message)]
 pub struct Summary {
-    /// Values under their tags.
+    /// The values and their tags.
     #[prost(message, repeated, tag = "1")]
     pub value: Vec<Value>,
 }
@@ -56,7 +56,7 @@ pub struct Summary {
 /// `tensorboard.Summary.Value`: a scalar or an image.
 #[derive(Clone, PartialEq, Message)]
 pub struct Value {
-    /// Name of the curve or picture; what stands before a slash groups them.
+    /// Name of the curve or picture. The part before a slash is its group.
     #[prost(string, tag = "1")]
     pub tag: String,
     /// A scalar.
@@ -84,7 +84,8 @@ pub struct Image {
     pub encoded_image_string: Vec<u8>,
 }
 
-/// CRC-32C, turned and shifted as the format asks, so that a checksum of checksums is none of itself.
+/// The masked CRC-32C of TensorFlow's record format. The mask (a rotation and an added constant) avoids problems when data
+/// that contain CRCs are themselves checked by CRC.
 fn checksum(bytes: &[u8]) -> u32 {
     const CASTAGNOLI: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
     CASTAGNOLI.checksum(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
@@ -93,8 +94,9 @@ fn checksum(bytes: &[u8]) -> u32 {
 /// One record of an event file.
 fn framed(payload: &[u8]) -> Vec<u8> {
     let length = (payload.len() as u64).to_le_bytes();
-    let (before, after) = (checksum(&length).to_le_bytes(), checksum(payload).to_le_bytes());
-    [&length[..], &before, payload, &after].concat()
+    let length_sum = checksum(&length).to_le_bytes();
+    let payload_sum = checksum(payload).to_le_bytes();
+    [&length[..], &length_sum, payload, &payload_sum].concat()
 }
 
 /// An open event file.
@@ -105,14 +107,15 @@ pub struct EventFile {
 }
 
 impl EventFile {
-    /// Starts an event file of its own in a folder, which is made if need be.
+    /// Creates a new event file in a folder, which is created if it does not exist.
     ///
     /// # Errors
-    /// [`Error::File`] if it cannot be made.
+    /// [`Error::File`] if it cannot be created.
     pub fn create(folder: &Path) -> Result<Self, Error> {
         std::fs::create_dir_all(folder).map_err(Error::file(folder))?;
-        let (now, process) = (now(), std::process::id());
-        // TensorBoard reads the files of a folder in the order of their names, and asks for `tfevents` in each.
+        let now = now();
+        let process = std::process::id();
+        // TensorBoard reads the files of a folder in the order of their names, and only those with `tfevents` in the name.
         let time = format!("{:010}.{:06}", now.as_secs(), now.subsec_micros());
         let name = |count: u32| folder.join(format!("events.out.tfevents.{time}.gpu-mlp.{process}.{count}"));
         for path in (0..).map(name) {
@@ -125,16 +128,16 @@ impl EventFile {
                 }
             }
         }
-        unreachable!("there are more numbers than files")
+        unreachable!("a free number exists")
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Has readers forget what was written before, in any file of the folder, at `step` and later: a run that goes on from
-    /// a checkpoint makes those steps again.
+    /// Makes readers discard everything that was written before, in any file of the folder, for `step` and later steps. A run
+    /// that is resumed from a checkpoint repeats those steps.
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be written.
@@ -142,7 +145,7 @@ impl EventFile {
         self.push(step, Event { session_log: Some(SessionLog { status: 1 }), ..Event::default() })
     }
 
-    /// Appends scalars under their tags; `step` is the number of updates made.
+    /// Appends scalars with their tags; `step` is the number of updates made.
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be written.
@@ -168,7 +171,8 @@ impl EventFile {
         self.push(step, Event { summary: Some(Summary { value: vec![value] }), ..Event::default() })
     }
 
-    /// One record, one write: who reads meanwhile sees whole records, or one that is cut and grows.
+    /// Appends a record with a single write. A concurrent reader sees complete records, or at the end an incomplete one, which
+    /// it reads later.
     fn push(&mut self, step: u64, event: Event) -> Result<(), Error> {
         let event = Event { wall_time: now().as_secs_f64(), step: step as i64, ..event };
         self.file.write_all(&framed(&event.encode_to_vec())).map_err(Error::file(&self.path))

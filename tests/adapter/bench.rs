@@ -6,7 +6,7 @@ use gpu_mlp::config::{BatchSize, Config, Optimizer, PlanKind};
 use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::kernels::Form;
 use gpu_mlp::measure::clock::{Effort, time};
-use gpu_mlp::measure::device::{Device, Kind};
+use gpu_mlp::measure::device::{Device, DeviceKind};
 use gpu_mlp::measure::spread::{Spread, quantile};
 use gpu_mlp::measure::training::product_flops;
 use gpu_mlp::measure::workload::Workload;
@@ -106,11 +106,11 @@ fn an_adapter_that_is_a_program_is_recorded_as_software_and_the_cpu_as_a_cpu() {
         let imitation = device.device_type == "Cpu" || device.adapter.to_lowercase().contains("llvmpipe");
         let heading = device.heading();
         match device.class {
-            Kind::Gpu => assert!(!imitation && heading.starts_with("GPU: "), "{heading}"),
-            Kind::Software => assert!(imitation && heading.starts_with("software adapter: "), "{heading}"),
-            Kind::Cpu => assert!(heading.starts_with("CPU engine: ") && device.threads > 0, "{heading}"),
+            DeviceKind::Gpu => assert!(!imitation && heading.starts_with("GPU: "), "{heading}"),
+            DeviceKind::Software => assert!(imitation && heading.starts_with("software adapter: "), "{heading}"),
+            DeviceKind::Cpu => assert!(heading.starts_with("CPU engine: ") && device.threads > 0, "{heading}"),
         }
-        assert_eq!(heading.contains("GPU"), device.class == Kind::Gpu, "{heading}");
+        assert_eq!(heading.contains("GPU"), device.class == DeviceKind::Gpu, "{heading}");
     }
 }
 
@@ -263,12 +263,12 @@ fn a_run_that_does_not_learn_is_exit_3() {
     assert!(record["run"]["fault"].is_string());
     // It learns, but not as much as is demanded.
     let (_, stderr) = ends(&mut bench(&["--engine", "cpu", "--epochs", "1", "--run-only", "--floor", "1"]), 3);
-    assert!(stderr.contains("demanded: at least 100.00 %"), "{stderr}");
+    assert!(stderr.contains("required: at least 100.00 %"), "{stderr}");
 }
 
 #[test]
 fn a_software_adapter_heads_its_table_as_one() {
-    let software = machines::adapters().into_iter().find(|machine| Device::of(machine).class == Kind::Software);
+    let software = machines::adapters().into_iter().find(|machine| Device::of(machine).class == DeviceKind::Software);
     let Some(machine) = software else { return not_run("no software adapter on this machine") };
     let name = Device::of(&machine).adapter;
     let args = ["--engine", "gpu", "--adapter", &name, "--epochs", "1", "--run-only"];

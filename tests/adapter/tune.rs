@@ -106,7 +106,7 @@ fn a_file_that_is_damaged_or_foreign_is_made_anew_with_a_note() {
             std::fs::write(&file, damaged).unwrap();
             let again = tuned(&machine, Tune::Force, Some(folder.path()));
             let note = again.note.expect("damage is said");
-            assert!(note.contains(file.to_str().unwrap()) && note.contains("made anew"), "{note}");
+            assert!(note.contains(file.to_str().unwrap()) && note.contains("a new file is written"), "{note}");
             assert_eq!(tuned(&machine, Tune::Force, Some(folder.path())).note, None, "it was made anew");
         }
         std::fs::remove_file(&file).unwrap();

@@ -84,8 +84,8 @@ fn wrong_magic_and_wrong_type() {
 #[test]
 fn zero_and_impossible_dimensions() {
     both(&raw(IMAGES, &[2, 0, 4], &[]), &["[2, 0, 4]", "no values"]);
-    both(&raw(IMAGES, &[u32::MAX; 3], &[0; 9]), &["more than any file holds"]);
-    both(&raw([0, 0, 8, 255], &[2; 255], &[0; 9]), &["more than any file holds"]);
+    both(&raw(IMAGES, &[u32::MAX; 3], &[0; 9]), &["more values than any file can hold"]);
+    both(&raw([0, 0, 8, 255], &[2; 255], &[0; 9]), &["more values than any file can hold"]);
 }
 
 #[test]

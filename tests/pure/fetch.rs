@@ -97,7 +97,7 @@ fn bad_answers_are_told_apart_and_leave_nothing() {
         assert_contains(&refused(Reply::Whole(404, page), 1), "status 404");
         assert_contains(&refused(html(), 2), "web page");
         let half = body[..body.len() / 2].to_vec();
-        assert_contains(&refused(Reply::Short(half.clone(), body.len()), 2), "broke off after");
+        assert_contains(&refused(Reply::Short(half.clone(), body.len()), 2), "the connection broke after");
         assert_contains(&refused(Reply::Unmeasured(half), 2), "truncated");
         assert_contains(&refused(Reply::Short(vec![0; 10], 1 << 40), 1), "longer than");
         assert_contains(&refused(Reply::Unmeasured(vec![0; 4 << 20]), 1), "longer than");

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use gpu_mlp::config::Config;
 use gpu_mlp::measure::Report;
 use gpu_mlp::measure::dispatch::Dispatch;
-use gpu_mlp::measure::growth::Point;
+use gpu_mlp::measure::growth::Measurement;
 use gpu_mlp::measure::roof::Roof;
 use gpu_mlp::measure::spread::Spread;
 use std::fmt::Write as _;
@@ -149,7 +149,7 @@ pub fn growth_head() -> String {
 }
 
 /// A row of the table.
-pub fn growth(point: &Point) -> String {
+pub fn growth(point: &Measurement) -> String {
     let Spread { median, q1, q3, .. } = point.epoch_seconds;
     format!(
         "| {} | {} | {} | {}{} | {} .. {} | {} | {} | {} | {:.1} |\n",
@@ -168,7 +168,7 @@ pub fn growth(point: &Point) -> String {
 }
 
 /// The time below which no step was seen.
-pub fn growth_floor(points: &[Point]) -> String {
+pub fn growth_floor(points: &[Measurement]) -> String {
     match points.iter().min_by(|a, b| a.step_microseconds.total_cmp(&b.step_microseconds)) {
         Some(least) => format!(
             "\nThe shortest step, {} µs ({} {}), bounds from above what a step costs before it computes anything.\n",

@@ -1,4 +1,4 @@
-//! The pen: from strokes to pixels, placed as MNIST places its digits.
+//! The pen: from strokes to pixels, scaled and centred as in MNIST.
 
 use rand::rngs::ChaCha8Rng;
 
@@ -10,21 +10,21 @@ pub(super) const SIDE: usize = 28;
 /// Side in pixels of the box the digit fills before it is centred.
 const BOX: usize = 20;
 
-/// Relative width of the nib by digit. People write a 0 small and a 4, 8 or 9 tall; scaled to one
-/// box, the pen of the small ones is the wider.
+/// Relative width of the nib by digit. People write a 0 small and a 4, 8 or 9 tall. After scaling to the same box, the
+/// strokes of small digits are wider.
 const NIB: [f32; 10] = [1.08, 1.04, 1.0, 1.0, 0.93, 1.0, 0.96, 1.02, 0.94, 0.9];
 
-/// One pen on one paper. Lengths are in pixels.
+/// The random properties of a pen. Lengths are in pixels.
 struct Pen {
     /// Half the width of the line.
     radius: f32,
-    /// How much the radius grows from a stroke's beginning to its end, relative.
+    /// Relative growth of the radius from the beginning of a stroke to its end.
     taper: f32,
-    /// How steeply ink sets in at the edge, per pixel.
+    /// Steepness of the edge: increase of ink per pixel.
     sharpness: f32,
-    /// Ink of a full stroke; above 1 it saturates.
+    /// Ink inside a stroke; above 1 it saturates.
     ink: f32,
-    /// Standard deviation of the edge's place.
+    /// Standard deviation of the position of the edge.
     roughness: f32,
 }
 
@@ -40,12 +40,12 @@ impl Pen {
     }
 }
 
-/// Draws the strokes of a digit into `image`, 28 by 28, which holds zeros.
+/// Draws the strokes of a digit into `image`, 28×28 zeros.
 pub(super) fn draw(digit: u8, strokes: &[Vec<Point>], rng: &mut ChaCha8Rng, image: &mut [u8]) {
     let pen = Pen::random(digit, rng);
     let depth = depth(&fit(strokes, pen.radius), &pen, rng);
     let ink = depth.map(|depth| {
-        // Paper that the edge cannot reach needs no random number.
+        // Pixels out of reach of the edge need no random number.
         if depth < -2.0 {
             return 0;
         }
@@ -56,9 +56,10 @@ pub(super) fn draw(digit: u8, strokes: &[Vec<Point>], rng: &mut ChaCha8Rng, imag
     place(&ink, image);
 }
 
-/// Scales and moves the strokes so that with the pen's width they fill the box, aspect kept.
+/// Scales and moves the strokes so that with the pen's width they fill the box, with the aspect ratio kept.
 fn fit(strokes: &[Vec<Point>], radius: f32) -> Vec<Vec<Point>> {
-    let (mut low, mut high) = ([f32::MAX; 2], [f32::MIN; 2]);
+    let mut low = [f32::MAX; 2];
+    let mut high = [f32::MIN; 2];
     for point in strokes.iter().flatten() {
         for axis in 0..2 {
             low[axis] = low[axis].min(point[axis]);
@@ -71,14 +72,14 @@ fn fit(strokes: &[Vec<Point>], radius: f32) -> Vec<Vec<Point>> {
     strokes.iter().map(|stroke| stroke.iter().map(to_box).collect()).collect()
 }
 
-/// How deep the middle of each pixel of the box lies in the ink, in pixels; negative outside.
+/// Depth of the middle of each pixel of the box inside the ink, in pixels; negative outside.
 fn depth(strokes: &[Vec<Point>], pen: &Pen, rng: &mut ChaCha8Rng) -> [f32; BOX * BOX] {
     let mut depth = [f32::MIN; BOX * BOX];
     for stroke in strokes {
         let pieces = stroke.len() - 1;
         for (i, piece) in stroke.windows(2).enumerate() {
             let along = i as f32 / pieces as f32 - 0.5;
-            // Pressure changes from piece to piece.
+            // The pressure varies from segment to segment.
             let pressure = 1.0 + pen.taper * along + 0.2 * normal(rng);
             stamp([piece[0], piece[1]], pen.radius * pressure.max(0.3), &mut depth);
         }
@@ -86,17 +87,18 @@ fn depth(strokes: &[Vec<Point>], pen: &Pen, rng: &mut ChaCha8Rng) -> [f32; BOX *
     depth
 }
 
-/// Adds a straight piece of stroke with round ends.
+/// Adds a straight segment with round ends.
 fn stamp([from, to]: [Point; 2], radius: f32, depth: &mut [f32; BOX * BOX]) {
-    // Beyond two pixels from the ink even a rough soft edge leaves no trace.
+    // More than two pixels from the ink even a rough, soft edge has no effect.
     let reach = radius + 2.0;
     let range = |axis: usize| {
         let clip = |at: f32| at.clamp(0.0, BOX as f32) as usize;
-        let (low, high) = (from[axis].min(to[axis]), from[axis].max(to[axis]));
+        let low = from[axis].min(to[axis]);
+        let high = from[axis].max(to[axis]);
         clip(low - reach)..clip(high + reach + 1.0)
     };
     let (dx, dy) = (to[0] - from[0], to[1] - from[1]);
-    // The bound is for a piece without length: it is a dot.
+    // The minimum avoids a division by zero for a segment of length zero, a dot.
     let inverse = 1.0 / (dx * dx + dy * dy).max(1e-12);
     for row in range(1) {
         let y = row as f32 + 0.5 - from[1];
@@ -110,10 +112,11 @@ fn stamp([from, to]: [Point; 2], radius: f32, depth: &mut [f32; BOX * BOX]) {
     }
 }
 
-/// Copies the box so that its centre of mass comes to the middle of the image, to the nearest
-/// whole pixel, as MNIST does. Whole numbers only.
+/// Copies the box so that its centre of mass is in the middle of the image, to the nearest pixel, as in MNIST. Uses integers
+/// only.
 fn place(ink: &[u8; BOX * BOX], image: &mut [u8]) {
-    let (mut mass, mut moment) = (0, [0, 0]);
+    let mut mass = 0;
+    let mut moment = [0, 0];
     for (i, &ink) in ink.iter().enumerate() {
         let ink = usize::from(ink);
         mass += ink;
@@ -121,7 +124,7 @@ fn place(ink: &[u8; BOX * BOX], image: &mut [u8]) {
         moment[0] += ink * (2 * (i / BOX) + 1);
         moment[1] += ink * (2 * (i % BOX) + 1);
     }
-    // SIDE / 2 - moment / (2 mass), rounded, but never so far that the box leaves the image.
+    // SIDE / 2 - moment / (2 mass), rounded and limited so that the box stays inside the image.
     let corner = moment.map(|moment| {
         let mass = mass.max(1);
         (((SIDE + 1) * mass).saturating_sub(moment) / (2 * mass)).min(SIDE - BOX)

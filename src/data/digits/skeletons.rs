@@ -1,18 +1,17 @@
-//! The skeletons: how people write each digit, as strokes through control points.
+//! The skeletons: the ways to write each digit, as strokes through control points.
 //!
-//! `skeletons.txt` holds them, grouped into families. A family begins with a line of its digit and
-//! its weight, and goes on with one line for each form. Points are `x,y` in hundredths of the
-//! digit's height, y downwards. The stroke runs smoothly through its points, but may turn sharply
-//! at one marked `^`; `;` lifts the pen. The forms of a family have the same strokes, points and
-//! corners, because the hand writes mixtures of them. `#` begins a comment.
+//! They are stored in `skeletons.txt`, grouped into families. The first line of a family has its digit and its weight; each
+//! further line is a form. Points are `x,y` in hundredths of the digit's height, y downwards. A stroke is a smooth curve
+//! through its points, with a corner at a point marked `^`; `;` separates strokes. The forms of a family have the same
+//! strokes, points and corners, because `hand` mixes them. `#` begins a comment.
 
 const SKELETONS: &str = include_str!("skeletons.txt");
 
-/// Ways to write one digit that blend into each other.
+/// Forms of a digit that can be mixed.
 pub(super) struct Family {
-    /// How often the hand chooses this family, relative to the others of its digit.
+    /// Relative frequency of this family among those of its digit.
     pub weight: u32,
-    /// At least one; all of one structure.
+    /// At least one form; all have the same structure.
     pub forms: Vec<Form>,
 }
 
@@ -22,9 +21,9 @@ pub(super) type Form = Vec<Vec<Knot>>;
 /// A control point.
 #[derive(Clone, Copy)]
 pub(super) struct Knot {
-    /// x and y, 1.0 being the digit's height.
+    /// x and y, in units of the digit's height.
     pub at: [f32; 2],
-    /// Whether the stroke may turn sharply here.
+    /// Whether the stroke has a corner here.
     pub corner: bool,
 }
 
@@ -32,7 +31,7 @@ pub(super) struct Knot {
 ///
 /// # Panics
 ///
-/// If `skeletons.txt`, a part of the program, is malformed; the test below reads all of it.
+/// If `skeletons.txt`, which is compiled into the program, is malformed. The test below reads all of it.
 pub(super) fn all() -> [Vec<Family>; super::CLASSES] {
     let mut digits: [Vec<Family>; super::CLASSES] = Default::default();
     let mut digit = 0;
@@ -65,7 +64,7 @@ fn knot(word: &str) -> Knot {
 mod tests {
     use super::{Form, all};
 
-    /// A mixture pairs the points of two forms: extra points would be dropped without a word.
+    /// A mixture pairs the points of two forms. If one had more points, they would be dropped silently.
     #[test]
     fn forms_of_a_family_have_one_structure() {
         let structure = |form: &Form| -> Vec<Vec<bool>> {

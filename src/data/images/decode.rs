@@ -1,4 +1,4 @@
-//! PNG and JPEG files of any depth, palette, transparency and orientation to 8-bit colours.
+//! Decodes PNG and JPEG files of any bit depth, palette, transparency and orientation to 8-bit colours.
 
 use crate::base::error::Error;
 use image::imageops::FilterType;
@@ -8,27 +8,27 @@ use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-/// Longest file that is read, in bytes.
+/// Largest file that is read, in bytes.
 pub const LONGEST_FILE: u64 = 256 << 20;
-/// Most pixels of a picture: more than cameras of phones make, less than fills a memory.
+/// Most pixels of a picture: more than a phone's camera takes, and little enough for the memory of any computer.
 pub const MOST_PIXELS: u64 = 64 << 20;
-/// Longest side, which is also JPEG's.
+/// Longest side in pixels; it is also JPEG's limit.
 const LONGEST_SIDE: u32 = 65_535;
-/// Most pixels that a byte of PNG can hold: of one bit each, deflated 1032 to 1 (zlib, "Technical Details").
+/// Most pixels per byte of a PNG file: 1 bit per pixel, compressed 1032 to 1 (zlib, "Technical Details").
 const PIXELS_OF_PNG: u64 = 8 * 1032;
-/// Most pixels that a byte of JPEG can hold: 8×8 for a bit, in the first scan of a progressive one (ITU-T T.81, G.1.2.1).
+/// Most pixels per byte of a JPEG file: 8×8 per bit, in the first scan of a progressive file (ITU-T T.81, G.1.2.1).
 const PIXELS_OF_JPEG: u64 = 8 * 64;
-/// Longer sides are brought down to this before anything else, which no 28×28 pixels can tell.
+/// Larger pictures are first scaled to this side. It makes no difference to a sample of 28×28 pixels.
 const WORKING_SIDE: u32 = 1024;
 
 /// A picture: 8-bit RGB and alpha, upright, at most 1024 pixels wide and high.
 pub type Picture = RgbaImage;
 
-/// Decodes a PNG or JPEG file; `name` is for messages.
+/// Decodes a PNG or JPEG file; `name` is used in messages.
 ///
 /// # Errors
-/// [`Error::Data`] if it is neither, is torn, or has more than [`MOST_PIXELS`] pixels, a side of more than 65535, or more
-/// pixels than a file of its length can hold; those are not decoded.
+/// [`Error::Data`] if the file is of another format or damaged, or if its header declares more than [`MOST_PIXELS`] pixels, a
+/// side of more than 65535, or more pixels than a file of its length can hold. Such files are not decoded.
 pub fn decode(bytes: &[u8], name: &Path) -> Result<Picture, Error> {
     let bad = |problem: String, next: &str| Error::Data { path: name.into(), problem, next: next.into() };
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(Error::file(name))?;
@@ -50,16 +50,16 @@ pub fn decode(bytes: &[u8], name: &Path) -> Result<Picture, Error> {
     }
     if pixels > densest * bytes.len() as u64 {
         let problem = format!("declares {width}×{height} pixels, more than its {} bytes can hold", bytes.len());
-        return Err(bad(problem, "copy it again from where it came"));
+        return Err(bad(problem, "copy it again from its source"));
     }
-    // Where the camera's remark cannot be read, the picture is taken as it lies.
+    // Without a readable EXIF orientation the picture is not rotated.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     if finer_than_first(bytes) {
-        return Err(bad("samples a colour more finely than its first component".into(), "save it again as PNG"));
+        return Err(bad("is a JPEG whose chroma has a higher resolution than its luma".into(), "save it again as PNG"));
     }
-    // What the decoder's authors did not think of is the file's fault too.
+    // A panic of the decoder is reported as a damaged file.
     let decoded = catch_unwind(AssertUnwindSafe(|| DynamicImage::from_decoder(decoder)));
-    let gave_up = |_| bad("cannot be decoded: the decoder gave up".into(), "save it again as PNG");
+    let gave_up = |_| bad("cannot be decoded: the decoder failed".into(), "save it again as PNG");
     let mut picture = decoded.map_err(gave_up)?.map_err(broken)?;
     if width.max(height) > WORKING_SIDE {
         picture = picture.resize(WORKING_SIDE, WORKING_SIDE, FilterType::Triangle);
@@ -68,8 +68,8 @@ pub fn decode(bytes: &[u8], name: &Path) -> Result<Picture, Error> {
     Ok(picture.into_rgba8())
 }
 
-/// Whether a component of a JPEG is sampled more finely than the first one, which nobody writes and zune-jpeg 0.5.15 panics at.
-/// Its frame header (ITU-T T.81, B.2.2) has a byte with both factors, and one on each side, for each component.
+/// Whether a component of a JPEG has larger sampling factors than the first. No software writes such files, and zune-jpeg
+/// 0.5.15 panics on them. The frame header (ITU-T T.81, B.2.2) has three bytes per component; the second holds the two factors.
 fn finer_than_first(bytes: &[u8]) -> bool {
     let mut rest = bytes.get(2..).unwrap_or_default();
     while let [0xff, marker, high, low, segment @ ..] = rest {

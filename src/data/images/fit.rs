@@ -1,23 +1,23 @@
-//! Size and place: how a drawing becomes 28×28 pixels.
+//! Scales a drawing to 28×28 pixels and places it as in MNIST.
 
 use super::decode::Picture;
 use super::ink::Ink;
 use image::imageops::{self, FilterType};
 use image::{GrayImage, ImageBuffer, Luma};
 
-/// Rows and columns of a sample of MNIST.
+/// Rows and columns of an MNIST sample.
 pub const SIDE: usize = 28;
-/// Rows and columns of the box that the digit itself fills.
+/// Rows and columns of the box that the digit is scaled to.
 const BOX: usize = 20;
 
-/// As MNIST was made from NIST's drawings (Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits"):
-/// cropped, scaled to fit a box of 20×20 with its proportions kept and its edges antialiased, then moved by whole pixels
-/// so that its centre of mass comes to the middle of 28×28. The strongest pixel is full white, as it is there.
+/// Prepares a drawing as MNIST was prepared from NIST's drawings (Y. LeCun, C. Cortes, C. Burges, "The MNIST database of
+/// handwritten digits"): cropped, scaled to fit a box of 20×20 with its aspect ratio kept and antialiased edges, then moved
+/// by whole pixels so that its centre of mass is in the middle of 28×28. The strongest pixel becomes 255, as in MNIST.
 pub fn mnist(ink: &Ink) -> Vec<u8> {
     let [left, right, top, bottom] = ink.bounds;
     let (width, height) = (right - left + 1, bottom - top + 1);
     let row = |y: usize| &ink.pixels[y * ink.width + left..=y * ink.width + right];
-    // 16 bits, so that scaling rounds less than the last step does.
+    // 16 bits: scaling then rounds less than the last step.
     let cropped: Vec<u16> = (top..=bottom).flat_map(row).map(|&p| u16::from(p) << 8).collect();
     let cropped: ImageBuffer<Luma<u16>, _> =
         ImageBuffer::from_raw(width as u32, height as u32, cropped).expect("rows of a box make a picture");
@@ -27,12 +27,16 @@ pub fn mnist(ink: &Ink) -> Vec<u8> {
     let small = imageops::resize(&cropped, columns as u32, rows as u32, FilterType::Triangle);
 
     let strongest = f64::from(small.pixels().map(|p| p.0[0]).max().unwrap_or(0).max(1));
-    let (mut sum, mut sum_x, mut sum_y) = (0.0, 0.0, 0.0);
+    let mut sum = 0.0;
+    let mut sum_x = 0.0;
+    let mut sum_y = 0.0;
     for (x, y, pixel) in small.enumerate_pixels() {
         let mass = f64::from(pixel.0[0]);
-        (sum, sum_x, sum_y) = (sum + mass, sum_x + mass * f64::from(x), sum_y + mass * f64::from(y));
+        sum += mass;
+        sum_x += mass * f64::from(x);
+        sum_y += mass * f64::from(y);
     }
-    // A drawing with nearly all its mass at one end would leave the field: it stays inside.
+    // Limited to the image: a drawing with nearly all its mass at one end would otherwise leave it.
     let offset = |moment: f64, side: usize| {
         let middle = SIDE as f64 / 2.0;
         ((middle - moment / f64::max(sum, 1.0)).round().max(0.0) as usize).min(SIDE - side)
@@ -46,7 +50,7 @@ pub fn mnist(ink: &Ink) -> Vec<u8> {
     pixels
 }
 
-/// Grey (Rec. 709 luma, transparency on black), resized to rows × columns.
+/// Converts to grey (Rec. 709 luma, transparent pixels black) and resizes to rows × columns.
 pub fn plain(picture: &Picture, rows: usize, columns: usize) -> Vec<u8> {
     let luma = |pixel: &image::Rgba<u8>| {
         let [r, g, b, alpha] = pixel.0.map(f32::from);

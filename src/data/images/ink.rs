@@ -1,11 +1,11 @@
-//! What was drawn in a picture, told from its background: dark on light, light on dark, in any colours.
+//! Separates the drawing in a picture from its background: dark on light or light on dark, in any colours.
 
 use super::decode::Picture;
 
-/// Ink found in a picture: how much of it each pixel has, and where it lies.
+/// The ink found in a picture: the amount in each pixel, and its bounds.
 #[derive(Clone, Debug)]
 pub struct Ink {
-    /// Ink (rows, columns), 0 to 255, row by row; specks are gone.
+    /// Ink (rows, columns), 0 to 255, row by row, without specks.
     pub pixels: Vec<u8>,
     /// Columns of `pixels`.
     pub width: usize,
@@ -15,23 +15,23 @@ pub struct Ink {
     pub shapes: Vec<f64>,
 }
 
-/// Least difference from the background that counts as ink, of 255.
+/// Smallest difference from the background that counts as ink, of 255.
 const LEAST_CONTRAST: f32 = 25.0;
-/// A pixel belongs to the drawing from this share of the strongest ink on: below lie the artefacts of JPEG.
+/// Share of the strongest ink from which a pixel belongs to the drawing. Fainter pixels may be artefacts of JPEG.
 const EDGE: f32 = 0.1;
-/// Shapes with less than this share of the largest one's ink are specks.
+/// A shape with less than this share of the largest shape's ink is a speck.
 const SPECK: f64 = 0.02;
-/// From this share of the ink on, a second shape may be a second digit.
+/// Share of all ink from which a second shape may be a second digit.
 const SECOND_DIGIT: f64 = 0.25;
 
 /// Finds the ink.
 ///
-/// The background is the median colour of the outermost pixels. Ink is measured along the line from there to the mean
-/// colour of what differs, so that a shade to the other side (light on paper with dark ink) is none. What the outermost
-/// pixels themselves vary by is noise and is taken off.
+/// The background is the median colour of the outermost pixels. Ink is measured on the line from the background to the mean
+/// colour of the pixels that differ from it. A difference in the other direction (such as a highlight on paper with dark ink)
+/// is not ink. The variation among the outermost pixels is noise and is subtracted.
 ///
 /// # Errors
-/// A sentence, if nothing differs from the background.
+/// A sentence, if no pixel differs enough from the background.
 pub fn find(picture: &Picture) -> Result<Ink, String> {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let colours = flatten(picture);
@@ -42,7 +42,7 @@ pub fn find(picture: &Picture) -> Result<Ink, String> {
     let ink = project(&colours, background);
     let noise = quantile(border.iter().map(|&at| ink[at]).collect(), 0.9);
     let strongest = ink.iter().copied().fold(0.0, f32::max);
-    // Where the border itself is mostly ink, as in a tight crop, its ninth decile is no noise.
+    // If ink touches much of the border, as in a tight crop, its ninth decile is ink, not noise.
     let noise = if noise < strongest / 3.0 { noise } else { 0.0 };
     let contrast = strongest - noise;
     if contrast < LEAST_CONTRAST {
@@ -55,25 +55,26 @@ pub fn find(picture: &Picture) -> Result<Ink, String> {
     let shapes = keep_shapes(&mut pixels, is_ink, width);
     let mut bounds = [width, 0, height, 0];
     for at in (0..pixels.len()).filter(|&at| pixels[at] > 0) {
-        let (x, y) = (at % width, at / width);
+        let x = at % width;
+        let y = at / width;
         bounds = [bounds[0].min(x), bounds[1].max(x), bounds[2].min(y), bounds[3].max(y)];
     }
     Ok(Ink { pixels, width, bounds, shapes })
 }
 
 impl Ink {
-    /// What a person should know.
+    /// Notes for the user.
     pub fn notes(&self) -> Vec<String> {
         let large = self.shapes.iter().filter(|&&share| share >= SECOND_DIGIT).count();
         match large {
             0 | 1 => Vec::new(),
-            _ => vec![format!("there are {large} large separate shapes, and all were read as one digit")],
+            _ => vec![format!("there are {large} large separate shapes; all were read as one digit")],
         }
     }
 }
 
-/// Colours without transparency. Where most of a picture is transparent, what is not is ink, and is laid on white if it is
-/// dark, else on black; otherwise the rest is laid on the median of what is not transparent.
+/// Colours without transparency. If most of a picture is transparent, the opaque pixels are ink: the background becomes white
+/// if they are dark, else black. Otherwise the background becomes the median colour of the opaque pixels.
 fn flatten(picture: &Picture) -> Vec<[f32; 3]> {
     let opaque = picture.pixels().filter(|pixel| pixel.0[3] >= 128).count();
     let median = |c: usize| {
@@ -96,12 +97,13 @@ fn flatten(picture: &Picture) -> Vec<[f32; 3]> {
     picture.pixels().map(over).collect()
 }
 
-/// How far each colour lies from the background towards the ink; grey pictures keep their units.
+/// Distance of each colour from the background in the direction of the ink, in grey levels.
 fn project(colours: &[[f32; 3]], background: [f32; 3]) -> Vec<f32> {
     let apart = |colour: &[f32; 3]| [0, 1, 2].map(|c| colour[c] - background[c]);
     let length = |d: [f32; 3]| d.iter().map(|v| v * v).sum::<f32>();
-    // What differs most weighs most: the fourth power keeps shadows and noise out of the mean.
-    let (mut mean, mut weights) = ([0f64; 3], 0f64);
+    // Weighted by the fourth power of the difference, so that shadows and noise have little influence on the mean.
+    let mut mean = [0f64; 3];
+    let mut weights = 0f64;
     for difference in colours.iter().map(apart) {
         let weight = f64::from(length(difference)).powi(2);
         weights += weight;
@@ -112,11 +114,11 @@ fn project(colours: &[[f32; 3]], background: [f32; 3]) -> Vec<f32> {
     let mean = mean.map(|sum| if weights > 0.0 { (sum / weights) as f32 } else { 0.0 });
     let size = length(mean).sqrt().max(f32::MIN_POSITIVE);
     let dot = |d: [f32; 3]| (0..3).map(|c| d[c] * mean[c]).sum::<f32>() / size;
-    // √3 makes a grey level count as one.
+    // Divided by √3, so that one grey level counts as one.
     colours.iter().map(|colour| (dot(apart(colour)) / 3f32.sqrt()).max(0.0)).collect()
 }
 
-/// Takes away all that is no ink or a speck, and returns the shares of the shapes that stay, the largest first.
+/// Clears specks and all pixels that are not ink. Returns each remaining shape's share of the ink, the largest first.
 fn keep_shapes(pixels: &mut [u8], mut is_ink: Vec<bool>, width: usize) -> Vec<f64> {
     let height = pixels.len() / width;
     let mut shapes: Vec<(u64, Vec<usize>)> = Vec::new();
@@ -124,7 +126,8 @@ fn keep_shapes(pixels: &mut [u8], mut is_ink: Vec<bool>, width: usize) -> Vec<f6
         if !std::mem::take(&mut is_ink[start]) {
             continue;
         }
-        let (mut mass, mut members) = (0, vec![start]);
+        let mut mass = 0;
+        let mut members = vec![start];
         let mut next = 0;
         while let Some(&at) = members.get(next) {
             next += 1;
@@ -137,7 +140,7 @@ fn keep_shapes(pixels: &mut [u8], mut is_ink: Vec<bool>, width: usize) -> Vec<f6
     let largest = shapes.first().map_or(0, |shape| shape.0) as f64;
     shapes.retain(|shape| shape.0 as f64 >= SPECK * largest);
     let all: u64 = shapes.iter().map(|shape| shape.0).sum();
-    // A shape keeps its neighbours, which are its faint edges.
+    // A shape keeps its neighbouring pixels, which are its faint edges.
     let mut kept = vec![0; pixels.len()];
     for &at in shapes.iter().flat_map(|shape| &shape.1) {
         around(at, width, height).for_each(|at| kept[at] = pixels[at]);
@@ -154,7 +157,7 @@ fn around(at: usize, width: usize, height: usize) -> impl Iterator<Item = usize>
     rows.flat_map(move |row| columns.clone().map(move |column| row * width + column))
 }
 
-/// The value that a share of all values lies below.
+/// The quantile: a share of `share` of all values is below it.
 fn quantile(mut values: Vec<f32>, share: f64) -> f32 {
     let at = ((values.len() - 1) as f64 * share) as usize;
     *values.select_nth_unstable_by(at, f32::total_cmp).1

@@ -1,7 +1,6 @@
-//! Pictures of digits: PNG and JPEG files made into samples as MNIST's digits were made.
+//! Pictures of digits: converts PNG and JPEG files into samples as MNIST's digits were prepared.
 //!
-//! [`decode`] reads a file. [`ink`] finds what was drawn in it, whatever the colours. [`fit`] brings that to the size and
-//! place which all digits of MNIST have.
+//! [`decode`] reads a file. [`ink`] finds the drawing in it, in any colours. [`fit`] scales and centres it as in MNIST.
 
 pub mod decode;
 pub mod fit;
@@ -10,30 +9,31 @@ pub mod ink;
 use crate::base::error::Error;
 use std::path::Path;
 
-/// How a picture becomes a sample.
+/// How a picture is converted into a sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Fit {
     /// `mnist` for models that take 28×28, `plain` for others.
     #[default]
     Auto,
-    /// Cropped, fitted to 20×20, its centre of mass in the middle of 28×28; bright on black, whatever it was.
+    /// Cropped, scaled to 20×20, with its centre of mass in the middle of 28×28; light on black, whatever the original
+    /// colours.
     Mnist,
-    /// Grey, and resized to what the model takes; nothing is cropped, centred or inverted.
+    /// Converted to grey and resized to the model's input; not cropped, centred or inverted.
     Plain,
 }
 
-/// A picture as a model will see it.
+/// A picture converted into a model's input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// Pixels, row by row, of the shape asked for.
+    /// Pixels, row by row, of the requested shape.
     pub pixels: Vec<u8>,
-    /// What a person should know about how it was read.
+    /// Notes for the user on how the picture was read.
     pub notes: Vec<String>,
 }
 
-/// Rows and columns of samples of shape `item`; none if they are no grey pictures. Where only the number of inputs is
-/// known, as from a state dict of other origin, a square of 8×8 or more is taken for a picture.
+/// Rows and columns of samples of shape `item`; `None` if they are not grey pictures. If only the number of inputs is known,
+/// as with a state dict from elsewhere, a square number from 8×8 is taken to be a picture.
 pub fn shape(item: &[usize]) -> Option<(usize, usize)> {
     match *item {
         [rows, columns] => Some((rows, columns)),
@@ -42,23 +42,26 @@ pub fn shape(item: &[usize]) -> Option<(usize, usize)> {
     }
 }
 
-/// Makes the bytes of a PNG or JPEG file a sample of shape `item`; `name` is for messages.
+/// Converts the bytes of a PNG or JPEG file into a sample of shape `item`; `name` is used in messages.
 ///
 /// # Errors
-/// [`Error::Data`] if the file cannot be read, is too large, or shows nothing; [`Error::Setting`] if samples of this
-/// shape are no grey pictures, or not 28×28 though [`Fit::Mnist`] was asked for.
+/// [`Error::Data`] if the file cannot be decoded, is too large, or is blank; [`Error::Setting`] if samples of this shape are
+/// not grey pictures, or if [`Fit::Mnist`] is requested and they are not 28×28.
 pub fn sample(bytes: &[u8], name: &Path, fit: Fit, item: &[usize]) -> Result<Sample, Error> {
     let Some((rows, columns)) = shape(item) else {
-        return Err(Error::Setting(format!("the model takes samples of shape {item:?}, which are no grey pictures")));
+        return Err(Error::Setting(format!("the model takes samples of shape {item:?}, which are not grey pictures")));
     };
     let mnist = [rows, columns] == [fit::SIDE, fit::SIDE];
     if fit == Fit::Mnist && !mnist {
-        return Err(Error::Setting(format!("the model takes {rows}×{columns}, but fit is mnist, which is 28×28")));
+        return Err(Error::Setting(format!("fit mnist makes 28×28 pixels, but the model takes {rows}×{columns}")));
     }
     let picture = decode::decode(bytes, name)?;
     if fit == Fit::Plain || !mnist {
         let notes = match fit {
-            Fit::Auto => vec![format!("resized to {rows}×{columns} as it is, since the model does not take 28×28")],
+            Fit::Auto => {
+                let reason = "the model does not take 28×28";
+                vec![format!("resized to {rows}×{columns} without cropping or centring, because {reason}")]
+            }
             _ => Vec::new(),
         };
         return Ok(Sample { pixels: fit::plain(&picture, rows, columns), notes });

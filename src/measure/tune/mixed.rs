@@ -1,4 +1,4 @@
-//! Which forms mixed precision may take on a machine: cooperative matrices only where they have just proved right.
+//! The forms for mixed precision on a machine. Cooperative matrices are used only if they pass a self-test.
 
 use crate::base::error::Error;
 use crate::engine::machine::Machine;
@@ -9,12 +9,12 @@ use crate::kernels::{Form, cases};
 use crate::plan::Plan;
 use crate::plan::kernel::Needs;
 
-/// The forms, the one that suits the machine first; and what the user should know.
+/// The available forms, the preferred one first, and a note for the user.
 pub(super) async fn forms(machine: &Machine) -> (&'static [Form], Option<String>) {
     if machine.offers() < Needs::Coop {
         return (&[Form::Half], None);
     }
-    // A driver that refuses the shaders has failed the test, too.
+    // An error from the driver counts as a failed self-test.
     let fault = first_fault(async |plan, memory| machine.engine_with(plan, memory).await).await;
     match fault.unwrap_or_else(|error| Some(error.to_string())) {
         None => (&[Form::Coop, Form::Half], None),
@@ -25,10 +25,10 @@ pub(super) async fn forms(machine: &Machine) -> (&'static [Form], Option<String>
     }
 }
 
-/// Refuses a run that goes on with cooperative matrices where they fail their self-test.
+/// Runs the self-test for a resumed run that uses cooperative matrices.
 ///
 /// # Errors
-/// [`Error::DeviceRefused`] says how they fail.
+/// [`Error::DeviceRefused`] with the fault if the self-test fails.
 pub async fn still_sound(forms: &Chosen, machine: &Machine) -> Result<(), Error> {
     if !forms.values().any(|&form| form == Form::Coop) || matches!(machine, Machine::Cpu) {
         return Ok(());
@@ -41,11 +41,12 @@ pub async fn still_sound(forms: &Chosen, machine: &Machine) -> Result<(), Error>
     }
 }
 
-/// What is wrong with cooperative matrices on an engine, asked of every second case: wrong sums were seen on real adapters
-/// where they are carried from one product to the next, and edges are where matrices read what is not theirs.
+/// The self-test of cooperative matrices on an engine: returns the first fault. It runs every second parity case. Real
+/// adapters have had wrong sums when a sum was carried from one product to the next; at the edges, matrices may read values
+/// outside of their tensor.
 ///
 /// # Errors
-/// If the engine cannot be made or does not answer.
+/// If the engine cannot be created or does not answer.
 pub async fn first_fault<F>(factory: F) -> Result<Option<String>, Error>
 where
     F: AsyncFn(&Plan, Memory) -> Result<Box<dyn Engine>, Error>,

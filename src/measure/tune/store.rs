@@ -1,4 +1,4 @@
-//! What was chosen before: one JSON file for each adapter, driver and version of this program.
+//! The cache of chosen forms: one JSON file per adapter, driver and version of this program.
 
 use crate::base::cache::{file_name, replace};
 use crate::base::error::Error;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 struct Contents {
     /// Adapter, backend and driver, as `gpu-mlp devices` shows them.
     adapter: String,
-    /// Version of the program, whose forms these are.
+    /// Version of the program that chose the forms.
     version: String,
     forms: Chosen,
 }
@@ -23,33 +23,33 @@ struct Contents {
 pub(super) struct Store {
     path: PathBuf,
     adapter: String,
-    /// Choices by product.
+    /// The chosen form of each product.
     pub forms: Chosen,
-    /// Why the file that was there counts for nothing.
+    /// Why an existing file is ignored.
     pub note: Option<String>,
 }
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 impl Store {
-    /// Reads the file of an adapter. One that cannot be read, or is of another adapter, counts for nothing.
+    /// Reads the file of an adapter. A file that cannot be read or belongs to another adapter is ignored.
     pub fn open(folder: &Path, adapter: &str) -> Store {
-        // Names of adapters can be long and hold anything: the file's is a readable part of it and a hash of all.
+        // An adapter's name can be long and contain any character. The file name is a readable part of it and a hash of all.
         let hash = sha256(format!("{adapter} {VERSION}").as_bytes());
         let readable: String = file_name(adapter).chars().take(40).collect();
         let path = folder.join("tune").join(format!("{readable}-{}.json", &hash[..16]));
         let (forms, note) = match read(&path, adapter) {
             Ok(forms) => (forms, None),
-            Err(problem) => (Chosen::new(), Some(format!("{}: {problem}; it is made anew", path.display()))),
+            Err(problem) => (Chosen::new(), Some(format!("{}: {problem}; a new file is written", path.display()))),
         };
         Store { path, adapter: adapter.to_string(), forms, note }
     }
 
     /// Replaces the file.
     pub fn save(&self) -> Result<(), Error> {
-        let (adapter, version, forms) = (self.adapter.clone(), VERSION.to_string(), self.forms.clone());
-        let text = serde_json::to_string_pretty(&Contents { adapter, version, forms })
-            .map_err(|error| Error::file(&self.path)(error.into()))?;
+        let contents =
+            Contents { adapter: self.adapter.clone(), version: VERSION.to_string(), forms: self.forms.clone() };
+        let text = serde_json::to_string_pretty(&contents).map_err(|error| Error::file(&self.path)(error.into()))?;
         replace(&self.path, (text + "\n").as_bytes())
     }
 }
@@ -59,9 +59,9 @@ fn read(path: &Path, adapter: &str) -> Result<Chosen, String> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Chosen::new()),
         text => text.map_err(|error| error.to_string())?,
     };
-    let contents: Contents = serde_json::from_str(&text).map_err(|error| format!("cannot be understood: {error}"))?;
+    let contents: Contents = serde_json::from_str(&text).map_err(|error| format!("cannot be parsed: {error}"))?;
     if (contents.adapter.as_str(), contents.version.as_str()) != (adapter, VERSION) {
-        return Err(format!("is of {}, version {}", contents.adapter, contents.version));
+        return Err(format!("belongs to {}, version {}", contents.adapter, contents.version));
     }
     Ok(contents.forms)
 }

@@ -1,4 +1,4 @@
-//! One product, timed in each form.
+//! Times a product in each form.
 
 use crate::base::error::Error;
 use crate::engine::Engine;
@@ -17,19 +17,19 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A form is out when it is this many times slower than the best so far.
+/// A form is excluded if it is this many times slower than the best form so far.
 const HOPELESS: u32 = 3;
-/// Multiply-adds of a first try: a software adapter's worst form takes about 10 ms for them.
+/// Multiply-adds of the product that is timed first. The slowest form on a software adapter needs about 10 ms for them.
 const SMALL: u64 = 1 << 21;
-/// Dispatches of one measurement last about this long together, so that the way to the device and back counts little.
+/// Approximate time of the dispatches of one measurement. It is long enough that the latency of the device matters little.
 const MEASUREMENT: Duration = Duration::from_millis(1);
 /// Most dispatches of one measurement.
 const COPIES: usize = 32;
-/// Measurements; the shortest counts, since whatever disturbs one only makes it longer.
+/// Number of measurements. The shortest time is used, because disturbances only make a measurement longer.
 const REPEATS: usize = 5;
 
-/// The fastest of some forms of a product, the first of which suits the machine in general. Takes no longer than about
-/// `allowed`: where the product would take longer, a smaller one of the same proportions is timed in its place.
+/// The fastest of some forms of a product; the first is the machine's default. Takes about `allowed` at most: if timing the
+/// product would take longer, a smaller product of the same proportions is timed instead.
 pub(super) async fn fastest(
     machine: &Machine,
     forms: &[Form],
@@ -38,13 +38,13 @@ pub(super) async fn fastest(
     allowed: Duration,
 ) -> Result<Form, Error> {
     let begin = Instant::now();
-    // The form that suits the class comes first: the others are measured against it.
+    // The default form of the machine comes first; the others are compared with it.
     let forms = distinct(kernel, forms);
     let small = shrunk(product);
     let mut times = measure(machine, kernel, small, &forms).await?;
     if small != product {
         let whole = product.multiply_adds() as f64 / small.multiply_adds() as f64;
-        // Two single dispatches and all the repeats, of every form: too much rather than too little.
+        // Two single dispatches and all repeats, for every form. An estimate on the high side.
         let needed: f64 = times.iter().map(|(_, time)| time.as_secs_f64() * whole * (2 + REPEATS) as f64).sum();
         if needed < allowed.saturating_sub(begin.elapsed()).as_secs_f64() {
             times = measure(machine, kernel, product, &forms).await?;
@@ -54,15 +54,15 @@ pub(super) async fn fastest(
     Ok(pick(&times))
 }
 
-/// The forms that run different shaders: an update does not have all.
+/// The forms with different shaders. For some kernels two forms share a shader.
 fn distinct(kernel: &Arc<dyn Kernel>, forms: &[Form]) -> Vec<Form> {
     let mut seen = BTreeSet::new();
     forms.iter().copied().filter(|&form| seen.insert(in_form(kernel, form).shader().name)).collect()
 }
 
-/// The form of the shortest time; the first unless another is clearly faster, lest noise decide.
+/// The fastest form. The first form is kept unless another is clearly faster, so that noise does not decide.
 fn pick(times: &[(Form, Duration)]) -> Form {
-    let (mut best, mut least) = times.first().map_or((Form::default(), Duration::MAX), |&(form, time)| (form, time));
+    let (mut best, mut least) = times.first().copied().unwrap_or((Form::default(), Duration::MAX));
     least = least.mul_f64(if least == Duration::MAX { 1.0 } else { 0.97 });
     for &(form, time) in times.iter().skip(1) {
         if time < least {
@@ -72,7 +72,7 @@ fn pick(times: &[(Form, Duration)]) -> Form {
     best
 }
 
-/// Smaller sizes of about the same proportions.
+/// A smaller product of about the same proportions.
 fn shrunk(product: MatmulShape) -> MatmulShape {
     let mut small = product;
     while small.multiply_adds() > SMALL {
@@ -85,7 +85,7 @@ fn shrunk(product: MatmulShape) -> MatmulShape {
     small
 }
 
-/// Time of one dispatch in each form, the hopeless ones left out.
+/// The time of a dispatch in each form, without the forms that are far too slow.
 async fn measure(
     machine: &Machine,
     kernel: &Arc<dyn Kernel>,
@@ -98,7 +98,7 @@ async fn measure(
     let mut best = Duration::MAX;
     for (number, &form) in forms.iter().enumerate() {
         let first = number * COPIES;
-        // The first dispatch may compile, and fills caches.
+        // The first dispatch may include compilation, and fills caches.
         once(engine.as_mut(), first..first + 1, output).await?;
         let single = once(engine.as_mut(), first..first + 1, output).await?;
         if single / HOPELESS > best {
@@ -115,7 +115,7 @@ async fn measure(
     Ok(times)
 }
 
-/// Runs steps and waits until their result is there.
+/// Runs steps, waits for the result, and returns the time.
 async fn once(engine: &mut dyn Engine, steps: Range<usize>, output: Id) -> Result<Duration, Error> {
     let begin = Instant::now();
     engine.run(&[(steps, Now::default())]).await?;
@@ -123,8 +123,8 @@ async fn once(engine: &mut dyn Engine, steps: Range<usize>, output: Id) -> Resul
     Ok(begin.elapsed())
 }
 
-/// A plan of the product alone, [`COPIES`] times in each form, and the tensor it writes. The values are zeros: they take
-/// as long as any.
+/// A plan with the product alone, [`COPIES`] times in each form, and the tensor that it writes. All values are zero; other
+/// values would take the same time.
 fn stage(kernel: &dyn Kernel, product: MatmulShape, forms: &[Form]) -> (Plan, Id) {
     let mut plan = Plan::default();
     let MatmulShape { batch, inputs, outputs, .. } = product;
@@ -135,23 +135,26 @@ fn stage(kernel: &dyn Kernel, product: MatmulShape, forms: &[Form]) -> (Plan, Id
         true => plan.tensor("mask", Role::Scratch, Kind::Bits, batch, cols),
         false => plan.tensor("mask", Role::Scratch, Kind::Bits, 1, 1),
     };
-    // Activation and dropout as in the run, so that what is compiled here serves there.
+    // Activation and dropout as in the run, so that the run can use the pipelines that are compiled here.
     let output = match Op::of(kernel) {
         Some(Op::Linear(Linear { act, keep, .. })) => {
-            let (act, keep, mask) = (*act, *keep, mask(*keep, outputs));
+            let (act, keep) = (*act, *keep);
+            let mask = mask(keep, outputs);
             let b = plan.f32("b", Role::Scratch, 1, outputs);
             copies(&mut plan, forms, |form| Linear { x, w, b, mask, y, act, keep, form });
             y
         }
         Some(Op::LinearDx(LinearDx { act, keep, .. })) => {
-            let (act, keep, mask) = (*act, *keep, mask(*keep, inputs));
+            let (act, keep) = (*act, *keep);
+            let mask = mask(keep, inputs);
             let dx = plan.f32("dx", Role::Scratch, batch, inputs);
             copies(&mut plan, forms, |form| LinearDx { dy: y, w, x, mask, dx, act, keep, form });
             dx
         }
         Some(Op::Update(Update { state, l2, rule, .. })) => {
-            let (l2, rule, b) = (*l2, *rule, plan.f32("b", Role::Scratch, 1, outputs));
-            // Of the weights first, then of the biases.
+            let (l2, rule) = (*l2, *rule);
+            let b = plan.f32("b", Role::Scratch, 1, outputs);
+            // First the state of the weights, then that of the biases.
             let shapes = [(outputs, inputs), (1, outputs)].into_iter().flat_map(|shape| vec![shape; state.len() / 2]);
             let state: Vec<Id> = shapes.map(|(rows, cols)| plan.f32("state", Role::Scratch, rows, cols)).collect();
             copies(&mut plan, forms, |form| Update { dy: y, x, w, b, state: state.clone(), l2, rule, form });
@@ -187,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn large_products_shrink_to_a_size_that_is_soon_timed_and_small_ones_stay() {
+    fn large_products_shrink_to_a_size_that_is_timed_quickly_and_small_ones_do_not_change() {
         for sizes in [(1, 1, 1), (64, 784, 128), (60_000, 784, 1), (1024, 2048, 2048), (1, 1 << 20, 1 << 20)] {
             let (batch, inputs, outputs) = sizes;
             let product = MatmulShape { kernel: "linear", batch, inputs, outputs };

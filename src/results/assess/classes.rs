@@ -1,50 +1,50 @@
-//! What a confusion matrix says of each class, and of pairs of them.
+//! The confusion matrix, and the scores of classes and pairs of classes computed from it.
 
-/// Counts of truths and predictions.
+/// A confusion matrix.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Confusion {
     /// Number of classes C.
     pub classes: usize,
-    /// `counts[truth · C + prediction]` is a number of samples.
+    /// `counts[truth · C + prediction]` is the number of samples of this true class with this prediction.
     pub counts: Vec<u64>,
 }
 
-/// One class's share of a confusion matrix.
+/// The counts of one class in a confusion matrix.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClassScore {
     /// Samples of this class.
     pub samples: u64,
-    /// Samples taken for this class.
+    /// Samples predicted as this class.
     pub predicted: u64,
-    /// Samples that are both.
+    /// Samples of this class that were predicted as it.
     pub hits: u64,
 }
 
 impl ClassScore {
-    /// Share of those taken for the class that are of it; none if nothing was.
+    /// Share of the samples predicted as the class that belong to it; `None` if none was predicted as it.
     pub fn precision(&self) -> Option<f64> {
         share(self.hits, self.predicted)
     }
 
-    /// Share of those of the class that were taken for it; none if there are none.
+    /// Share of the samples of the class that were predicted as it; `None` if it has no samples.
     pub fn recall(&self) -> Option<f64> {
         share(self.hits, self.samples)
     }
 
-    /// Harmonic mean of precision and recall; none if the class was neither there nor predicted.
+    /// Harmonic mean of precision and recall; `None` if the class has no samples and was never predicted.
     pub fn f1(&self) -> Option<f64> {
         share(2 * self.hits, self.samples + self.predicted)
     }
 }
 
-/// Samples of one class taken for another.
+/// A pair of confused classes: samples of one class predicted as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mixup {
-    /// What they are.
+    /// The true class.
     pub truth: usize,
-    /// What they were taken for.
+    /// The predicted class.
     pub prediction: usize,
-    /// How many.
+    /// Number of samples.
     pub samples: u64,
 }
 
@@ -53,14 +53,14 @@ fn share(part: u64, whole: u64) -> Option<f64> {
 }
 
 impl Confusion {
-    /// Counts of pairs (truth, prediction), all below `classes`.
+    /// Counts pairs (truth, prediction), all below `classes`.
     pub fn of(classes: usize, pairs: impl Iterator<Item = (usize, usize)>) -> Self {
         let mut counts = vec![0; classes * classes];
         pairs.for_each(|(truth, prediction)| counts[truth * classes + prediction] += 1);
         Confusion { classes, counts }
     }
 
-    /// Each class's score (C).
+    /// The scores of all classes (C).
     pub fn scores(&self) -> Vec<ClassScore> {
         let at = |truth: usize, prediction: usize| self.counts[truth * self.classes + prediction];
         let all = 0..self.classes;
@@ -73,7 +73,7 @@ impl Confusion {
             .collect()
     }
 
-    /// Pairs that were mixed up, the most frequent first; of equals the lower classes first.
+    /// The confused pairs, the most frequent first; at equal counts the lower classes first.
     pub fn mixups(&self) -> Vec<Mixup> {
         let pairs = self.counts.iter().enumerate().map(|(at, &samples)| Mixup {
             truth: at / self.classes,
@@ -90,7 +90,7 @@ impl Confusion {
 mod tests {
     use super::Confusion;
 
-    /// By hand: of three 0s one is taken for 1; of one 1 none is; 2 neither occurs nor is predicted.
+    /// By hand: one of three 0s is predicted as 1; the only 1 is predicted correctly; 2 has no samples and is not predicted.
     #[test]
     fn scores_are_the_textbook_ones() {
         let confusion = Confusion::of(3, [(0, 0), (0, 0), (0, 1), (1, 1)].into_iter());

@@ -1,6 +1,6 @@
-//! Probabilities of classes, sample by sample.
+//! Predicted probabilities of the classes, per sample.
 
-/// What a model says of N samples.
+/// A model's predictions for N samples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Predictions {
     /// Number of classes C.
@@ -15,13 +15,13 @@ impl Predictions {
         &self.probabilities[sample * self.classes..][..self.classes]
     }
 
-    /// The most probable class of a sample; of equals the first.
+    /// The most probable class of a sample; at equal probabilities the first.
     pub fn class(&self, sample: usize) -> usize {
         let row = self.row(sample);
         row.iter().enumerate().fold(0, |best, (class, p)| if *p > row[best] { class } else { best })
     }
 
-    /// All classes of a sample, the most probable first; of equals the first first.
+    /// All classes of a sample, the most probable first; at equal probabilities in the order of the classes.
     pub fn ranking(&self, sample: usize) -> Vec<usize> {
         let row = self.row(sample);
         let mut ranking: Vec<usize> = (0..self.classes).collect();

@@ -1,4 +1,4 @@
-//! The parameters as a table for people, spreadsheets and data frames: one line a number.
+//! The parameters as a table for people, spreadsheets and data frames: one line per number.
 //!
 //! ```text
 //! layer,part,output,input,value
@@ -6,8 +6,8 @@
 //! 1,bias,0,,0.5
 //! ```
 //!
-//! Layers count from 1, outputs and inputs of a layer from 0; a bias has no input. A value is the shortest decimal that
-//! reads back as the same single-precision number. No field can need quoting, so the lines are written without a crate.
+//! Layers are numbered from 1, outputs and inputs of a layer from 0; a bias has no input. A value is the shortest decimal
+//! that is read back as the same single-precision number. No field ever needs quotes, so no CSV crate is used.
 
 use crate::net::mlp::Mlp;
 use std::io::{BufWriter, Result, Write};
@@ -15,7 +15,7 @@ use std::io::{BufWriter, Result, Write};
 /// Writes the table.
 ///
 /// # Errors
-/// Those of `to`.
+/// The errors of `to`.
 pub fn csv(model: &Mlp, to: impl Write) -> Result<()> {
     let mut to = BufWriter::new(to);
     writeln!(to, "layer,part,output,input,value")?;

@@ -1,11 +1,11 @@
-//! A model as an ONNX graph that takes bytes as they lie in the data set: the normalisation is inside.
+//! Exports a model as an ONNX graph. Its input is the data set's bytes; the graph contains the normalisation.
 //!
 //! ```text
 //! pixels u8 (N, item…) → Cast → Mul scale → Add shift → Flatten → Gemm → activation → … → Gemm → logits f32 (N, C)
 //! logits → Softmax → probabilities f32 (N, C);  logits → ArgMax → label i64 (N)
 //! ```
 //!
-//! The batch N is open. Operator set 17 and IR version 8 (ONNX 1.12, 2022), which every runtime in use can read.
+//! The batch size N is variable. Uses operator set 17 and IR version 8 (ONNX 1.12, 2022), which all current runtimes read.
 
 use super::onnx_proto::*;
 use crate::base::error::Error;
@@ -18,10 +18,10 @@ const FLOAT: i32 = 1;
 const UINT8: i32 = 2;
 const INT64: i32 = 7;
 
-/// The bytes of an ONNX file; equal models give equal bytes.
+/// The bytes of an ONNX file. Equal models give equal bytes.
 ///
 /// # Errors
-/// [`Error::Setting`] if the file would pass 2 GiB, which is as much as protobuf can hold.
+/// [`Error::Setting`] if the file would be larger than 2 GiB, the limit of protobuf.
 pub fn onnx(model: &Mlp, description: &Description) -> Result<Vec<u8>, Error> {
     if model.parameters() * 4 > i32::MAX as usize - (1 << 20) {
         return Err(Error::Setting(format!(
@@ -43,11 +43,13 @@ pub fn onnx(model: &Mlp, description: &Description) -> Result<Vec<u8>, Error> {
     let mut x = "x0".to_string();
     for (layer, number) in model.layers.iter().zip(1..) {
         let last = number == model.layers.len();
-        let (w, b) = (format!("w{number}"), format!("b{number}"));
+        let w = format!("w{number}");
+        let b = format!("b{number}");
         graph.initializer.push(tensor(&w, &[layer.outputs, layer.inputs], &layer.weight));
         graph.initializer.push(tensor(&b, &[layer.outputs], &layer.bias));
         let operator = if last { None } else { operator(model.activation) };
-        let (h, z) = (format!("h{number}"), format!("z{number}"));
+        let h = format!("h{number}");
+        let z = format!("z{number}");
         let y = if last { "logits" } else { &h };
         let sum = if operator.is_some() { &z } else { y };
         graph.push("Gemm", &[&x, &w, &b], sum, vec![integer("transB", 1)]);
@@ -88,7 +90,7 @@ fn operator(activation: Activation) -> Option<(&'static str, Vec<Attribute>)> {
 }
 
 impl Graph {
-    /// Appends a node, named like what it makes.
+    /// Appends a node with the name of its output.
     fn push(&mut self, operator: &str, inputs: &[&str], output: &str, attribute: Vec<Attribute>) {
         self.node.push(Node {
             input: inputs.iter().map(|name| name.to_string()).collect(),
@@ -117,7 +119,7 @@ fn dimension(size: usize) -> Dimension {
     Dimension { dim_value: Some(size as i64), dim_param: None }
 }
 
-/// An input or output of an open number of rows.
+/// An input or output with a variable number of rows.
 fn value(name: &str, elem_type: i32, row: Vec<Dimension>, doc: &str) -> ValueInfo {
     let batch = Dimension { dim_value: None, dim_param: Some("N".into()) };
     let shape = Shape { dim: [vec![batch], row].concat() };

@@ -1,4 +1,4 @@
-//! The messages of `onnx.proto3` that a dense net needs, for prost: written by hand, so that no build needs `protoc`.
+//! The messages of `onnx.proto3` that a dense net needs, for prost. Written by hand, so that the build does not need `protoc`.
 
 #![allow(missing_docs, reason = "names and meanings are those of onnx.proto3")]
 
@@ -120,7 +120,7 @@ pub struct Shape {
     pub dim: Vec<Dimension>,
 }
 
-/// A number, or the name of one that is known only when the graph runs.
+/// A size, or a name if the size is known only when the graph runs.
 #[derive(Clone, PartialEq, Message)]
 pub struct Dimension {
     #[prost(int64, optional, tag = "1")]

@@ -1,4 +1,4 @@
-//! A model as the state dict of a `torch.nn.Sequential`, in safetensors.
+//! Exports a model as the state dict of a `torch.nn.Sequential`, in safetensors.
 
 use crate::base::error::Error;
 use crate::kernels::Activation;
@@ -6,7 +6,7 @@ use crate::net::mlp::Mlp;
 use crate::run::model_file::{self, Description};
 use std::path::Path;
 
-/// The modules of a `torch.nn.Sequential`, which number its layers.
+/// Which dropout modules a `torch.nn.Sequential` has. They change the numbers of its layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sequential {
     /// A dropout before the first layer.
@@ -16,13 +16,12 @@ pub struct Sequential {
 }
 
 impl Sequential {
-    /// Number of the module that is layer `layer` (from 0).
+    /// The number of the module of layer `layer` (from 0).
     pub fn module(self, layer: usize) -> usize {
         usize::from(self.input_dropout) + layer * (2 + usize::from(self.dropout))
     }
 
-    /// The file's bytes: tensors `0.weight`, `0.bias`, `2.weight`, …, and what [`model_file`] says beside them, which torch
-    /// leaves alone.
+    /// The file's bytes: tensors `0.weight`, `0.bias`, `2.weight`, …, and the metadata of [`model_file`], which torch ignores.
     ///
     /// # Errors
     /// As [`model_file::to_bytes`].
@@ -30,7 +29,7 @@ impl Sequential {
         model_file::to_bytes_named(path, model, description, |layer| self.module(layer).to_string())
     }
 
-    /// The Python expression whose `load_state_dict` takes the file.
+    /// The Python expression for a module whose `load_state_dict` accepts the file.
     pub fn python(self, model: &Mlp) -> String {
         let mut modules = Vec::new();
         if self.input_dropout {

@@ -1,16 +1,16 @@
-//! Scales of charts: where a value lies, and which values are written at an axis.
+//! Scales of charts: the position of a value, and the ticks of an axis.
 
-/// How figures are written.
+/// How numbers are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unit {
-    /// As they are.
+    /// As plain numbers.
     #[default]
     Plain,
-    /// Shares as percent.
+    /// As percentages of 1.
     Percent,
 }
 
-/// A scale from the lowest to the highest value, straight or logarithmic.
+/// A scale from the lowest to the highest value, linear or logarithmic.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scale {
     low: f64,
@@ -19,11 +19,11 @@ pub struct Scale {
     ticks: Vec<f64>,
 }
 
-/// Aim for this many ticks on a straight scale.
+/// Desired number of ticks on a linear scale.
 const TICKS: f64 = 4.0;
 
 impl Scale {
-    /// A straight scale that holds all values and ends at ticks.
+    /// A linear scale that covers all values. Its ends are ticks.
     pub fn linear(values: impl Iterator<Item = f64>) -> Self {
         let (mut low, mut high) = range(values).unwrap_or((0.0, 1.0));
         if high <= low {
@@ -31,16 +31,17 @@ impl Scale {
             (low, high) = if low > 0.0 { (low - margin, high + margin) } else { (low, high + margin) };
         }
         let step = nice((high - low) / TICKS);
-        let (first, last) = ((low / step + 1e-9).floor(), (high / step - 1e-9).ceil());
+        let first = (low / step + 1e-9).floor();
+        let last = (high / step - 1e-9).ceil();
         let ticks: Vec<f64> = (0..=(last - first) as usize).map(|i| (first + i as f64) * step).collect();
         Scale { low: ticks[0], high: ticks[ticks.len() - 1], log: false, ticks }
     }
 
-    /// A straight scale over whole numbers, which ends at the whole numbers next to the values.
+    /// A linear scale for integers. Its ends are the integers next to the lowest and highest value.
     pub fn whole(values: impl Iterator<Item = f64>) -> Self {
         let (low, high) = range(values).map_or((1.0, 1.0), |(low, high)| (low.floor(), high.ceil()));
         let step = nice((high - low) / 6.0).max(1.0).round();
-        // Beyond 2⁵³ a step may be none: there are not many more ticks than six in any case.
+        // Beyond 2⁵³ adding a step may not change a number; `0..12` limits the ticks in any case.
         let inner =
             (0..12).map(|i| ((low / step).floor() + f64::from(i)) * step).take_while(|&v| v < high - step * 0.6);
         let mut ticks: Vec<f64> = inner.filter(|&v| v > low + step * 0.6).collect();
@@ -52,12 +53,13 @@ impl Scale {
         Scale { low: low - 1.0, high: high + 1.0, log: false, ticks }
     }
 
-    /// A logarithmic scale that holds all values above zero; a straight one, where these are too close for two ticks.
+    /// A logarithmic scale that covers all values above zero, or a linear one if they are too close together for two ticks.
     pub fn log(values: impl Iterator<Item = f64>) -> Self {
         let (low, high) = range(values.filter(|&v| v > 0.0)).unwrap_or((0.1, 1.0));
-        let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
+        let first = low.log10().floor() as i32;
+        let last = high.log10().ceil() as i32;
         let decades = (last - first).max(1);
-        // Over few decades 1, 2 and 5 are written, over many not even every power of ten.
+        // Up to two decades have ticks at 1, 2 and 5; more than six do not have one at every power of ten.
         let multiples: &[f64] = if decades <= 2 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let stride = (decades as usize).div_ceil(6);
         let powers = (first..=last).step_by(stride).map(|power| 10f64.powi(power));
@@ -70,7 +72,7 @@ impl Scale {
         Scale { low: *held.start(), high: *held.end(), log: true, ticks }
     }
 
-    /// Where a value lies: 0 at the low end, 1 at the high one; none where it cannot be drawn.
+    /// The position of a value: 0 at the low end, 1 at the high end. `None` if it cannot be drawn.
     pub fn at(&self, value: f64) -> Option<f64> {
         let share = match self.log {
             false => (value - self.low) / (self.high - self.low),
@@ -84,7 +86,7 @@ impl Scale {
         self.log
     }
 
-    /// Ticks: where, and what is written there.
+    /// The ticks: position and text.
     pub fn ticks(&self, unit: Unit) -> Vec<(f64, String)> {
         let step = self.ticks.get(1).map_or(0.0, |second| second - self.ticks[0]);
         let text = |&tick: &f64| match (unit, self.log) {
@@ -113,18 +115,18 @@ fn nice(step: f64) -> f64 {
     choice.unwrap_or(10.0) * power
 }
 
-/// Decimals that tell values a step apart.
+/// Number of decimals that distinguishes values one step apart.
 fn decimals(step: f64) -> usize {
     if step > 0.0 { (-step.log10() - 1e-9).ceil().clamp(0.0, 6.0) as usize } else { 0 }
 }
 
-/// Most values far below all others that a logarithmic scale leaves out: one in so many.
+/// A logarithmic scale leaves out at most one in this many values, if they are far below all others.
 const FEW: usize = 10;
-/// How far below: so many times smaller than the next.
+/// A value is far below if the next larger one is more than this many times as large.
 const FAR: f64 = 1e4;
 
-/// The lowest value that a logarithmic scale of these should hold. Zeros cannot be drawn, and a few values far below all
-/// others would leave those no room.
+/// The lowest value that a logarithmic scale of these values should cover. Zeros cannot be drawn, and a few values far below
+/// all others would compress the rest of the curve.
 pub fn lowest(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.filter(|&v| v > 0.0 && v.is_finite()).collect();
     values.sort_by(f64::total_cmp);
@@ -132,7 +134,7 @@ pub fn lowest(values: impl Iterator<Item = f64>) -> f64 {
     values.get(first).copied().unwrap_or(f64::MIN_POSITIVE)
 }
 
-/// A figure in few characters: 0.02, 305k, 1.2M, 3×10⁻⁷, 1.1×10⁹.
+/// A number in few characters: 0.02, 305k, 1.2M, 3×10⁻⁷, 1.1×10⁹.
 pub fn short(value: f64) -> String {
     match value.abs() {
         0.0 => "0".into(),
@@ -152,21 +154,21 @@ fn three_digits(value: f64) -> String {
     if decimals == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_string() }
 }
 
-/// A count with its thousands apart.
+/// A count with thousands separators.
 pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
     groups.collect::<Vec<_>>().join("\u{202f}")
 }
 
-/// A share as percent with two decimals, which a line break does not part from its sign.
+/// A share as a percentage with two decimals and a non-breaking space.
 pub fn percent(share: f64) -> String {
     format!("{:.2}\u{a0}%", 100.0 * share)
 }
 
-/// A time in the two largest of hours, minutes, seconds.
+/// A time in seconds, in minutes and seconds, or in hours and minutes.
 pub fn duration(seconds: f64) -> String {
-    // No time is less than none.
+    // Negative values and NaN become zero.
     match seconds.max(0.0).abs() {
         s if s < 10.0 => format!("{s:.2} s"),
         s if s < 100.0 => format!("{s:.1} s"),
@@ -223,13 +225,13 @@ mod tests {
     }
 
     #[test]
-    fn one_value_far_below_all_others_does_not_squash_them_but_a_layer_s_does_not_go_missing() {
+    fn one_value_far_below_all_others_is_left_out_but_a_whole_layer_is_not() {
         let mut values = vec![0.0, 1e-8, f64::NAN];
         values.extend((1..=20).map(f64::from));
         assert_eq!(lowest(values.iter().copied()), 1.0);
         // Two layers over ten epochs.
         assert_eq!(lowest((0..20).map(|at| if at % 2 == 0 { 1e-8 } else { 1.0 })), 1e-8);
-        // Each layer of a deep net a hundredth of the next.
+        // In a deep net, each layer's value is a hundredth of the next layer's.
         let layers: Vec<f64> = (0..30).map(|layer| 100f64.powi(-layer)).collect();
         assert_eq!(lowest(layers.iter().copied()), layers[29]);
         assert!(lowest([0.0, f64::NAN].into_iter()) > 0.0);

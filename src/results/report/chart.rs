@@ -1,4 +1,4 @@
-//! Line charts in SVG, readable without colours: each line has its name at its end.
+//! Line charts in SVG. Each line has its name at its end, so that a chart is readable without colours.
 
 use super::axis::{Scale, Unit, lowest, percent, short};
 use super::labels::{apart, fitted, room};
@@ -12,47 +12,47 @@ pub struct Line {
     pub name: String,
     /// A CSS colour.
     pub colour: String,
-    /// Whether it is drawn thin and dashed.
+    /// Whether to draw it thin and dashed.
     pub dashed: bool,
-    /// Points (x, y) from left to right; NaN where y was measured and is no finite number.
+    /// Points (x, y) from left to right. y is NaN if it was measured and is not finite.
     pub points: Vec<(f64, f64)>,
 }
 
 /// A chart of lines.
 #[derive(Clone, Debug, Default)]
 pub struct Chart {
-    /// What is shown.
+    /// The title.
     pub title: &'static str,
-    /// Its unit, or a remark.
+    /// The unit of y, or a remark.
     pub unit: &'static str,
-    /// What runs from left to right.
+    /// The name of the x axis.
     pub across: &'static str,
-    /// How y is written.
+    /// How values of y are written.
     pub figures: Unit,
     /// Whether y is logarithmic.
     pub log: bool,
-    /// Whether y begins at zero, so that heights can be compared.
+    /// Whether the y axis starts at zero, so that heights can be compared.
     pub from_zero: bool,
-    /// A value that is marked with a line of its own, and what it is.
+    /// A value of y that is marked with a horizontal line, and its name.
     pub guide: Option<(f64, &'static str)>,
-    /// The lines; those without points are left out.
+    /// The lines; those without points are omitted.
     pub lines: Vec<Line>,
 }
 
 const WIDTH: f64 = 400.0;
 const HEIGHT: f64 = 250.0;
 const LEFT: f64 = 46.0;
-/// Where lines end: with room for their names, and without.
+/// Right end of the lines: with space for their names, and without.
 const RIGHTS: [f64; 2] = [322.0, 392.0];
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 212.0;
-/// Points of a line are thinned out to about this many.
+/// Longer lines are thinned out to about this many points.
 const MOST_POINTS: usize = 300;
-/// Up to this many points are marked with dots.
+/// Points of lines with at most this many points are marked with dots.
 const DOTS: usize = 24;
 
 impl Chart {
-    /// The chart as a figure; nothing if there is nothing to show.
+    /// The chart as an HTML figure; `None` if no line has points.
     pub fn draw(&self) -> Option<Markup> {
         let lines: Vec<&Line> = self.lines.iter().filter(|line| !line.points.is_empty()).collect();
         if lines.is_empty() {
@@ -111,7 +111,8 @@ impl Chart {
                     }
                     @for (line, (x, y), height) in names(&lines, place) {
                         g style={ "--c:" (line.colour) } {
-                            // From where a line ends early it is level or left out: slanting ones would look like data.
+                            // Connects the end of a line with its name. If the line ends early, only a level connection is
+                            // drawn; a sloping one would look like data.
                             @if (x > right - 1.0) != ((height - y).abs() < 3.0) {
                                 path.leader d={ "M" (px(x + 3.0)) " " (px(y)) "L" (px(right + 6.0)) " " (px(height)) } {}
                             }
@@ -124,7 +125,7 @@ impl Chart {
         })
     }
 
-    /// The chart in a sentence, for those who hear it.
+    /// A description of the chart for screen readers.
     fn summary(&self, lines: &[&Line]) -> String {
         let figure = |value: f64| match self.figures {
             Unit::Plain => short(value),
@@ -142,23 +143,23 @@ impl Chart {
     }
 }
 
-/// What of these is not shown, in sentences.
+/// Sentences on the values that are not shown.
 fn left_out(values: impl Iterator<Item = f64> + Clone, floor: f64) -> Vec<String> {
     let infinite = values.clone().filter(|value| !value.is_finite()).count();
     let tiny = values.filter(|&value| value.is_finite() && value < floor).count();
     let reasons = [
         (infinite, "they are not finite", "it is not finite"),
-        (tiny, "they are zero, or nearly", "it is zero, or nearly"),
+        (tiny, "they are zero or nearly zero", "it is zero or nearly zero"),
     ];
     let sentence = |(count, many, one): (usize, &str, &str)| match count {
         0 => None,
-        1 => Some(format!("One value is left out: {one}.")),
-        _ => Some(format!("{count} values are left out: {many}.")),
+        1 => Some(format!("One value is not shown: {one}.")),
+        _ => Some(format!("{count} values are not shown: {many}.")),
     };
     reasons.into_iter().filter_map(sentence).collect()
 }
 
-/// A coordinate to a tenth of a pixel.
+/// A coordinate, rounded to a tenth of a pixel.
 pub fn px(value: f64) -> String {
     format!("{value:.1}")
 }
@@ -170,9 +171,10 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     kept.copied().collect()
 }
 
-/// A path through all points that can be placed, with a gap where one cannot.
+/// An SVG path through all points that `place` can place, with a gap at the others.
 fn path(points: &[(f64, f64)], place: impl Fn(&(f64, f64)) -> Option<(f64, f64)>) -> String {
-    let (mut text, mut pen) = (String::new(), 'M');
+    let mut text = String::new();
+    let mut pen = 'M';
     for point in points {
         match place(point) {
             Some((x, y)) => {
@@ -185,10 +187,10 @@ fn path(points: &[(f64, f64)], place: impl Fn(&(f64, f64)) -> Option<(f64, f64)>
     text
 }
 
-/// A line, where it ends, and the height of its name.
+/// A line, its end point, and the height of its name.
 type Named<'a> = (&'a Line, (f64, f64), f64);
 
-/// Where the names stand. Of more than there is room for, every so many.
+/// The positions of the names. If there is not enough space, only every n-th line has a name.
 fn names<'a>(lines: &[&'a Line], place: impl Fn(&(f64, f64)) -> Option<(f64, f64)>) -> Vec<Named<'a>> {
     let end = |line: &&'a Line| Some((*line, line.points.iter().rev().find_map(&place)?));
     let named: Vec<(&Line, (f64, f64))> = lines.iter().filter(|line| !line.name.is_empty()).filter_map(end).collect();

@@ -1,4 +1,4 @@
-//! Loss, accuracy, learning rate, throughput, epoch by epoch.
+//! Loss, accuracy, learning rate and throughput by epoch.
 
 use super::axis::{Unit, duration, grouped, short};
 use super::chart::{Chart, Line};
@@ -34,9 +34,9 @@ pub fn charts(subjects: &[Subject]) -> Markup {
         Chart {
             lines: rates,
             unit: match (epochs_only, subjects) {
-                (false, _) => "update by update",
+                (false, _) => "of every update",
                 (true, [_]) => "of each epoch's last update",
-                (true, _) => "update by update where that is known, else of each epoch's last",
+                (true, _) => "of every update if known, else of each epoch's last update",
             },
             from_zero: true,
             ..chart("Learning rate")
@@ -46,7 +46,7 @@ pub fn charts(subjects: &[Subject]) -> Markup {
         div.charts { @for chart in charts.iter().filter_map(Chart::draw) { (chart) } }
         @if subjects.iter().all(|subject| subject.history.epochs.is_empty()) {
             @let over = subjects.iter().all(|subject| subject.history.end.is_some());
-            p.warning { @if over { "No epoch came to its end: there are no curves." } @else { "No epoch has been recorded yet." } }
+            p.warning { @if over { "No epoch was completed, so there are no curves." } @else { "No epoch has been recorded yet." } }
         }
     }
 }
@@ -55,11 +55,11 @@ fn chart(title: &'static str) -> Chart {
     Chart { title, across: "epoch", ..Chart::default() }
 }
 
-/// Throughput of all runs, with what it comes to in words; none if no epoch has been recorded.
+/// Throughput of all runs, with a summary in words; `None` if no epoch has been recorded.
 pub fn speed(subjects: &[Subject]) -> Option<Markup> {
     let drawn = Chart {
         lines: each(subjects, |epoch| epoch.images_per_second),
-        unit: "training samples a second",
+        unit: "training samples per second",
         from_zero: true,
         ..chart("Throughput")
     };
@@ -69,15 +69,15 @@ pub fn speed(subjects: &[Subject]) -> Option<Markup> {
         let training = duration(history.training_seconds()?);
         let whole = match (history.end.as_ref().and_then(|end| end.seconds).map(duration), history.resumed) {
             (None, _) => String::new(),
-            (Some(time), None) => format!(" Evaluation, files and start-up included, it took {time}."),
+            (Some(time), None) => format!(" With evaluation, files and start-up the run took {time}."),
             (Some(time), Some(step)) => {
                 format!(
-                    " Since it was gone on with after update {}, it took {time}, evaluation, files and start-up included.",
+                    " After it was resumed from update {}, the run took {time} with evaluation, files and start-up.",
                     grouped(step)
                 )
             }
         };
-        Some(format!("{rate} images a second over {training} of training.{whole}"))
+        Some(format!("{rate} images per second over {training} of training.{whole}"))
     };
     Some(html! {
         div.charts {
@@ -91,7 +91,7 @@ pub fn speed(subjects: &[Subject]) -> Option<Markup> {
 
 type Pick = fn(&Epoch) -> Option<f64>;
 
-/// How many times the largest loss is the smallest: curves that fall far are shown on a log scale.
+/// Ratio of the largest to the smallest loss. If it is large, the curves are shown on a log scale.
 fn spread(subjects: &[Subject]) -> f64 {
     let epochs = subjects.iter().flat_map(|subject| &subject.history.epochs);
     let losses: Vec<f64> =
@@ -105,8 +105,8 @@ pub fn points(history: &History, pick: impl Fn(&Epoch) -> Option<f64>) -> Vec<(f
     history.epochs.iter().filter_map(|epoch| Some((epoch.epoch as f64, pick(epoch)?))).collect()
 }
 
-/// Of one run a line a split; of several, two lines each: the test split, else the validation split, and dashed the
-/// training split. A test split that was scored at the end alone is a point, at the epoch that the model is of.
+/// For one run, one line per split. For several runs, two lines each: the test split, else the validation split; and the
+/// training split, dashed. If one run's test split was scored only at the end, it is a point at the epoch of the model.
 fn splits(subjects: &[Subject], [train, validation, test]: [Pick; 3], at_end: fn(&End) -> Option<f64>) -> Vec<Line> {
     let line = |name: &str, colour: String, dashed, points| Line { name: name.into(), colour, dashed, points };
     if let [Subject { history, .. }] = subjects {
@@ -132,7 +132,7 @@ fn splits(subjects: &[Subject], [train, validation, test]: [Pick; 3], at_end: fn
     both.collect()
 }
 
-/// One line a run.
+/// One line per run.
 fn each(subjects: &[Subject], pick: Pick) -> Vec<Line> {
     let single = subjects.len() == 1;
     let line = |(number, subject): (usize, &Subject)| Line {

@@ -1,4 +1,4 @@
-//! Everything that was set, and the hashes by which it can be told.
+//! All settings of a run, and the hashes of its data and model.
 
 use super::Subject;
 use super::axis::{duration, grouped};
@@ -12,7 +12,7 @@ pub fn details(subject: &Subject) -> Markup {
     let end = subject.history.end.clone().unwrap_or_default();
     let about = [
         ("run folder", subject.history.folder.display().to_string()),
-        ("begun", date(header.unix_time)),
+        ("started", date(header.unix_time)),
         ("ended", ended(subject)),
         ("program", format!("gpu-mlp {}", header.version)),
         ("engine", header.engine.clone()),
@@ -21,7 +21,7 @@ pub fn details(subject: &Subject) -> Markup {
         ("data origin", header.data_origin.clone()),
         ("data SHA-256", header.data_sha256.clone()),
         ("samples", samples(subject)),
-        ("first weights", header.from.as_ref().map_or("drawn".into(), ToString::to_string)),
+        ("initial weights", header.from.as_ref().map_or("random".into(), ToString::to_string)),
         ("model SHA-256", end.model_sha256.unwrap_or_else(|| "–".into())),
     ];
     html! {
@@ -46,18 +46,18 @@ fn samples(subject: &Subject) -> String {
 
 fn ended(subject: &Subject) -> String {
     let History { end, resumed, .. } = &subject.history;
-    let Some(end) = end else { return "no end is recorded: it is running, or was cut off".into() };
+    let Some(end) = end else { return "no end is recorded; the run is still in progress or was interrupted".into() };
     let reason = end.reason.as_deref().unwrap_or("finished").replace('_', " ");
     let model = if end.model_sha256.is_none() { ", without a model" } else { "" };
     let time = match (end.seconds.map(duration), resumed) {
         (None, _) => String::new(),
-        (Some(time), None) => format!(", after {time} in all"),
-        (Some(time), Some(step)) => format!(", {time} after it was gone on with from update {}", grouped(*step)),
+        (Some(time), None) => format!(", after {time} in total"),
+        (Some(time), Some(step)) => format!(", {time} after it was resumed from update {}", grouped(*step)),
     };
     format!("{reason}{model}{time}")
 }
 
-/// A setting as in config.toml, but for quotes.
+/// A setting as in config.toml, without quotes.
 pub fn setting(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -75,13 +75,15 @@ pub fn setting(value: &Value) -> String {
 
 /// Seconds since 1970 as a date in UTC (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms").
 pub fn date(unix: u64) -> String {
-    let (days, seconds) = ((unix / 86_400) as i64 + 719_468, unix % 86_400);
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let days = (unix / 86_400) as i64 + 719_468;
+    let seconds = unix % 86_400;
+    let era = days / 146_097;
+    let day_of_era = days % 146_097;
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
-    let (day, month) =
-        (day_of_year - (153 * shifted + 2) / 5 + 1, if shifted < 10 { shifted + 3 } else { shifted - 9 });
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", seconds / 3600, seconds / 60 % 60)
 }

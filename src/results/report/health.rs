@@ -1,4 +1,4 @@
-//! Gradients, updates and dead units, layer by layer: where a net learns, and where it does not.
+//! Gradients, updates and dead units by layer. They show which layers learn.
 
 use super::axis::{Unit, short};
 use super::chart::{Chart, Line};
@@ -7,18 +7,18 @@ use super::{Subject, colour};
 use crate::run::history::{Epoch, History, LayerHealth};
 use maud::{Markup, html};
 
-/// A ratio of update to weights that is often found healthy (A. Karpathy, CS231n notes, "Neural Networks Part 3").
+/// A common value of the ratio of update to weights (A. Karpathy, CS231n notes, "Neural Networks Part 3").
 const HEALTHY_RATIO: f64 = 1e-3;
-/// First and last layer's gradients may differ by this much before the page speaks of it.
+/// Ratio of the first and last layer's gradients from which the page reports vanishing or growing gradients.
 const APART: f64 = 100.0;
 
-/// Charts of one run; none if its record has no such measurements.
+/// Charts of one run; `None` if its record has no such measurements.
 pub fn charts(history: &History) -> Option<Markup> {
     let layers = history.epochs.iter().map(|epoch| epoch.health.len()).max().filter(|&layers| layers > 0)?;
     let norms: Vec<f64> =
         history.epochs.iter().flat_map(|epoch| &epoch.health).filter_map(|layer| layer.gradient_norm).collect();
     if !norms.is_empty() && !norms.iter().any(|norm| norm.is_finite()) {
-        return Some(html! { p.warning { "They were measured, but none of their norms is finite." } });
+        return Some(html! { p.warning { "Gradients were measured, but none of their norms is finite." } });
     }
     let by_epoch = |pick: Pick| -> Vec<Line> {
         let line = |layer: usize| Line {
@@ -41,7 +41,7 @@ pub fn charts(history: &History) -> Option<Markup> {
         Chart {
             figures: Unit::Percent,
             from_zero: true,
-            ..chart("Dead units", "zero for every sample of a batch", false, by_epoch(|layer| layer.dead_share))
+            ..chart("Dead units", "output zero for every sample of a batch", false, by_epoch(|layer| layer.dead_share))
         },
     ];
     Some(html! {
@@ -51,7 +51,7 @@ pub fn charts(history: &History) -> Option<Markup> {
     })
 }
 
-/// The last epoch's gradients of all runs in one chart; none if no record has them.
+/// The last epoch's gradients of all runs in one chart; `None` if no record has them.
 pub fn comparison(subjects: &[Subject]) -> Option<Markup> {
     let line = |(number, subject): (usize, &Subject)| Line {
         name: subject.name.clone(),
@@ -100,11 +100,12 @@ fn profile(history: &History) -> Vec<Line> {
     lines.into_iter().filter_map(|(epoch, colour)| Some(line(epoch?, colour))).collect()
 }
 
-/// What the last epoch's gradients mean, in a sentence.
+/// An interpretation of the last epoch's gradients, in a sentence.
 fn verdict(history: &History) -> Option<String> {
     let epoch = history.epochs.iter().rev().find(|epoch| !epoch.health.is_empty())?;
     let norm = |layer: Option<&LayerHealth>| layer.and_then(|layer| layer.gradient_norm);
-    let (first, last) = (norm(epoch.health.first())?, norm(epoch.health.last())?);
+    let first = norm(epoch.health.first())?;
+    let last = norm(epoch.health.last())?;
     if epoch.health.len() < 2 {
         return None;
     }
@@ -113,19 +114,19 @@ fn verdict(history: &History) -> Option<String> {
         return Some(format!("In epoch {} gradients are not finite.", epoch.epoch));
     }
     Some(match last / first {
-        _ if first == 0.0 => "No gradient reaches the first layer: it does not learn.".into(),
+        _ if first == 0.0 => "The gradient of the first layer is zero: it does not learn.".into(),
         ratio if ratio > APART => format!(
-            "The gradient vanishes on its way down: in epoch {} that of the first layer is {} smaller than that of the last.",
+            "The gradient vanishes towards the first layer: in epoch {} it is {} smaller there than in the last layer.",
             epoch.epoch,
             times(ratio)
         ),
         ratio if ratio < 1.0 / APART => format!(
-            "The gradient grows on its way down: in epoch {} that of the first layer is {} that of the last.",
+            "The gradient grows towards the first layer: in epoch {} it is {} larger there than in the last layer.",
             epoch.epoch,
             times(1.0 / ratio)
         ),
         ratio => format!(
-            "The gradient reaches the first layer: in epoch {} those of first and last layer are within a factor of {}.",
+            "The gradient reaches the first layer: in epoch {} the first and last layer's gradients are within a factor of {}.",
             epoch.epoch,
             short(ratio.max(1.0 / ratio))
         ),
@@ -136,7 +137,8 @@ fn name(layer: usize, layers: usize) -> String {
     if layer == layers { "output".into() } else { format!("layer {layer}") }
 }
 
-/// From blue for the first layer over green to amber for the last: an order that colour-blind eyes see too.
+/// The colour of a layer: from blue for the first layer through green to amber for the last. Colour-blind readers can see
+/// this order too.
 fn shade(layer: usize, layers: usize) -> String {
     const STOPS: [[f64; 3]; 3] = [[58.0, 104.0, 214.0], [38.0, 158.0, 140.0], [214.0, 138.0, 20.0]];
     let place = 2.0 * (layer - 1) as f64 / (layers - 1).max(1) as f64;

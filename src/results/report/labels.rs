@@ -1,14 +1,15 @@
-//! Where the names of lines stand: as near their lines' ends as they can without one on another, and in their order.
+//! Places the names of lines as close as possible to the ends of their lines, without overlap and in the same order.
 
-/// Least distance of two names.
+/// Smallest distance of two names.
 const LEADING: f64 = 13.5;
 /// Longest name in characters.
 const LONGEST: usize = 12;
 
-/// Heights of names whose lines end at these, from the top down: the nearest in the least squares, a distance apart and
-/// between `top` and `bottom` as far as there is room.
+/// Heights of names whose lines end at the heights `ends`, from the top down. They are at least [`LEADING`] apart, minimise the
+/// sum of squared distances to the ends, and lie between `top` and `bottom` if there is enough space.
 pub fn apart(ends: &[f64], top: f64, bottom: f64) -> Vec<f64> {
-    // Less what those above take, heights must only rise: pool adjacent violators.
+    // After subtracting the space of the names above, the heights need only be non-decreasing. This is isotonic regression,
+    // solved with the pool adjacent violators algorithm.
     let mut pools: Vec<(f64, usize)> = Vec::new();
     for (above, end) in ends.iter().enumerate() {
         pools.push((end - above as f64 * LEADING, 1));
@@ -29,13 +30,14 @@ pub fn room(top: f64, bottom: f64) -> usize {
     ((bottom - top) / LEADING) as usize + 1
 }
 
-/// A name that is not too long for the margin, without its middle if it was.
+/// The name, shortened in its middle if it is too long for the margin.
 pub fn fitted(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     if letters.len() <= LONGEST {
         return name.into();
     }
-    let (head, tail) = (&letters[..LONGEST / 2 - 1], &letters[letters.len() - LONGEST / 2..]);
+    let head = &letters[..LONGEST / 2 - 1];
+    let tail = &letters[letters.len() - LONGEST / 2..];
     head.iter().chain(&['…']).chain(tail).collect()
 }
 
@@ -44,9 +46,9 @@ mod tests {
     use super::{LEADING, apart, fitted};
 
     #[test]
-    fn names_stand_at_their_lines_ends_unless_another_is_there() {
+    fn names_are_at_the_ends_of_their_lines_unless_they_would_overlap() {
         assert_eq!(apart(&[20.0, 100.0], 10.0, 210.0), [20.0, 100.0]);
-        // Four at one height: two above it, two below.
+        // Four lines end at the same height: two names are above it, two below.
         let around = [-1.5, -0.5, 0.5, 1.5].map(|times| 100.0 + times * LEADING);
         assert_eq!(apart(&[100.0; 4], 10.0, 210.0), around);
         assert_eq!(apart(&[10.0, 10.0], 10.0, 210.0), [10.0, 10.0 + LEADING]);

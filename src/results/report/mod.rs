@@ -1,8 +1,8 @@
-//! One HTML page about one run or several: no script, no network, all pictures inside.
+//! An HTML page about one run or several, in one file: without scripts and network requests, with all pictures inside.
 //!
-//! [`page`] puts it together; `curves`, `schedule` and `health` draw what the record holds, `results` and `pictures` what the
-//! model makes of the test split, `details` the settings; `notes` says what is amiss. [`chart`] draws lines, on scales of
-//! [`axis`], named by `labels`.
+//! [`page`] composes it. `curves`, `schedule` and `health` draw the recorded measurements; `results` and `pictures` show the
+//! model's predictions on the test split; `details` lists the settings; `notes` reports problems. [`chart`] draws line charts
+//! with the scales of [`axis`]; `labels` places the names of the lines.
 
 pub mod axis;
 pub mod chart;
@@ -24,24 +24,24 @@ use crate::run::model_file::Description;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::sync::Arc;
 
-/// Most runs on a page: more colours cannot be told apart.
+/// Most runs on a page. More than eight colours are hard to distinguish.
 pub const MOST_RUNS: usize = 8;
 
-/// A run, and what could be found out about it.
+/// A run on the page.
 pub struct Subject {
-    /// What it is called on the page.
+    /// Its name on the page.
     pub name: String,
-    /// Its record.
+    /// Its recorded history.
     pub history: History,
-    /// Its model, or why there is none.
+    /// Its model, or the reason why there is none.
     pub model: Result<(Mlp, Description), String>,
-    /// What the model makes of the test split, or why nobody knows.
+    /// The results on the test split, or the reason why there are none.
     pub results: Result<Results, String>,
-    /// What else a reader should know, in sentences without their full stops.
+    /// Other notes for the reader: sentences without full stops.
     pub notes: Vec<String>,
 }
 
-/// A model's results, and the samples that they are about.
+/// A model's results and the data set.
 pub struct Results {
     /// The results on the test split.
     pub assessment: Assessment,
@@ -49,7 +49,7 @@ pub struct Results {
     pub data: Arc<DataSet>,
 }
 
-/// Colours of runs, in order: defined in the style sheet for light and dark.
+/// The colour of a run. The style sheet defines it for light and dark pages.
 fn colour(run: usize) -> String {
     format!("var(--run{})", run % MOST_RUNS)
 }
@@ -81,9 +81,9 @@ pub fn page(subjects: &[Subject]) -> String {
                     } @else {
                         (section("Learning, overlaid", html! {
                             (curves::charts(subjects))
-                            p.note { "Solid: the validation split where a run keeps one, else the test split. Dashed: the training split, each batch scored before it was learned from." }
+                            p.note { "Solid: the test split if the epochs were evaluated on it, else the validation split. Dashed: the training split; each batch is scored before its update." }
                         }))
-                        (section_if("Gradients, layer by layer", health::comparison(subjects)))
+                        (section_if("Gradients by layer", health::comparison(subjects)))
                         (section_if("Speed", curves::speed(subjects)))
                         @for (number, subject) in subjects.iter().enumerate() {
                             article style={ "--c:" (colour(number)) } {
@@ -95,14 +95,14 @@ pub fn page(subjects: &[Subject]) -> String {
                         }
                     }
                 }
-                footer { "Written by gpu-mlp " (env!("CARGO_PKG_VERSION")) ". This page needs no network and no script." }
+                footer { "Written by gpu-mlp " (env!("CARGO_PKG_VERSION")) ". This page uses no network and no scripts." }
             }
         }
     };
     page.into_string()
 }
 
-/// What the model of one run of `runs` on the page does, which share the room for pictures.
+/// The sections about one run's model. The `runs` runs on the page share the space for pictures.
 fn run(subject: &Subject, runs: usize) -> Markup {
     html! {
         (section_if("Gradients", health::charts(&subject.history)))

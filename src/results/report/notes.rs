@@ -1,19 +1,19 @@
-//! What a reader should know before all else: how a run ended, if not well, and what it was not.
+//! The most important notes on a run: how it failed, and how it departed from a plain run of its settings.
 
 use super::Subject;
 use crate::run::history::History;
 use maud::{Markup, html};
 
-/// Sentences about a run, the gravest first.
+/// Notes on a run, the most serious first.
 pub fn notes(subject: &Subject) -> Markup {
     html! {
         @if let Some(failure) = failure(&subject.history) { p.failure { (failure) } }
-        @if subject.history.end.is_none() { p.warning { "No end is recorded: this run is going on, or was cut off." } }
+        @if subject.history.end.is_none() { p.warning { "No end is recorded. This run is still in progress or was interrupted." } }
         @for note in &subject.notes { p.warning.said { (note) "." } }
     }
 }
 
-/// How a run failed that came to its end without a model, in a sentence.
+/// How a run failed, in a sentence, if it ended without a model.
 pub fn failure(history: &History) -> Option<String> {
     let end = history.end.as_ref().filter(|end| end.model_sha256.is_none())?;
     Some(match (end.reason.as_deref(), end.problem.as_deref()) {

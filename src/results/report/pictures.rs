@@ -8,17 +8,19 @@ use crate::results::png;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use maud::{Markup, html};
 
-/// Most pixels of samples, and of weights, on a page; all runs share them. A page of random bytes would stay under 1 MB.
+/// Most pixels of samples, and of weights, on a page, for all runs together. Even if the pixels are random bytes, the page
+/// stays under 1 MB.
 const MOST_PIXELS: usize = 120_000;
-/// Worst mistakes shown, if there is room.
+/// Most mistakes shown.
 const WORST: usize = 24;
-/// Pairs of classes shown, and samples of each.
+/// Most pairs of classes shown.
 const PAIRS: usize = 6;
+/// Most samples shown of each pair.
 const EXAMPLES: usize = 6;
-/// Units of the first layer shown, if there is room.
+/// Most units of the first layer shown.
 const UNITS: usize = 64;
 
-/// The worst mistakes, and the pairs that are confused most; none if there are no mistakes or samples are no pictures.
+/// The worst mistakes and the most confused pairs. `None` if there are no mistakes, or samples are not pictures.
 pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
     let &[rows, columns] = &results.data.item[..] else { return None };
     let labels = &results.data.test.labels;
@@ -26,11 +28,12 @@ pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
     let truth = |sample: usize| usize::from(labels[sample]);
     let mut wrong: Vec<usize> =
         (0..labels.len()).filter(|&sample| predictions.class(sample) != truth(sample)).collect();
-    // The less likely the truth was held, the larger the loss: worst first.
+    // Worst first: the lower the probability of the true class, the larger the loss.
     let likely = |sample: usize| predictions.row(sample)[truth(sample)];
     wrong.sort_by(|&a, &b| likely(a).total_cmp(&likely(b)));
     let room = MOST_PIXELS / (runs * rows * columns).max(1);
-    let (worst, pairs) = (WORST.min(room / 2), PAIRS.min(room / 2 / EXAMPLES));
+    let worst = WORST.min(room / 2);
+    let pairs = PAIRS.min(room / 2 / EXAMPLES);
     if wrong.is_empty() || room == 0 {
         return None;
     }
@@ -38,7 +41,7 @@ pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
         let pixels = &results.data.test.pixels[sample * rows * columns..][..rows * columns];
         let sure = 100.0 * predictions.row(sample)[predictions.class(sample)];
         let words = format!(
-            "test sample {sample}: {} taken for {}, {sure:.1} % sure",
+            "test sample {sample}: {} predicted as {} with confidence {sure:.1} %",
             truth(sample),
             predictions.class(sample)
         );
@@ -52,7 +55,7 @@ pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
     Some(html! {
         figure {
             figcaption { h3 { "Worst mistakes" } span.unit {
-                (grouped(wrong.len() as u64)) " of " (grouped(labels.len() as u64)) " are wrong; those with the largest loss, and how sure the model was"
+                (grouped(wrong.len() as u64)) " of " (grouped(labels.len() as u64)) " are wrong; shown: those with the largest loss, each with the model's confidence"
             } }
             ol.gallery {
                 @for &sample in wrong.iter().take(worst) {
@@ -65,7 +68,7 @@ pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
             }
         }
         @if pairs > 0 { figure {
-            figcaption { h3 { "Most confused pairs" } span.unit { "truth as prediction, and the worst examples" } }
+            figcaption { h3 { "Most confused pairs" } span.unit { "true class as predicted class, with the worst examples" } }
             ol.pairs {
                 @for pair in results.assessment.confusion.mixups().iter().take(pairs) {
                     li {
@@ -79,7 +82,7 @@ pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
     })
 }
 
-/// Weights of the first layer's strongest units; none if samples are no pictures.
+/// Weights of the first layer's units with the largest norms; `None` if samples are not pictures.
 pub fn first_layer(model: &Mlp, item: &[usize], runs: usize) -> Option<Markup> {
     let (layer, &[rows, columns]) = (model.layers.first()?, item) else { return None };
     let norm = |unit: &usize| layer.weight[unit * layer.inputs..][..layer.inputs].iter().map(|w| w * w).sum::<f32>();
@@ -93,17 +96,17 @@ pub fn first_layer(model: &Mlp, item: &[usize], runs: usize) -> Option<Markup> {
     };
     (!units.is_empty()).then(|| html! {
         p.note {
-            "What each unit looks for: " span.below { "blue" } " weights below zero, " span.above { "orange" } " above, clear at zero, each unit on a scale of its own. "
-            @if units.len() < layer.outputs { "The " (units.len()) " of " (layer.outputs) " units with the largest weights." }
+            "The weights of each unit: " span.below { "blue" } " below zero, " span.above { "orange" } " above, transparent at zero. Each unit has its own scale. "
+            @if units.len() < layer.outputs { "Shown: the " (units.len()) " of " (layer.outputs) " units with the largest weights." }
         }
         div.weights { @for &unit in &units { (picture(unit)) } }
     })
 }
 
-/// Levels of a colour: few, so that pictures stay small.
+/// Number of levels of a colour. Few levels keep the files small.
 const LEVELS: f32 = 15.0;
 
-/// Zero is clear, so that the picture suits a light page and a dark one.
+/// A picture of weights. Zero is transparent, so that the picture suits light and dark pages.
 fn weights_png(weights: &[f32], rows: usize, columns: usize) -> Vec<u8> {
     let largest = weights.iter().fold(f32::MIN_POSITIVE, |largest, w| largest.max(w.abs()));
     let colour = |&weight: &f32| {

@@ -1,11 +1,11 @@
-//! The test split class by class: confusion matrix, precision and recall, calibration.
+//! Results on the test split by class: confusion matrix, precision and recall, calibration.
 
 use super::axis::percent;
 use super::chart::px;
 use crate::results::assess::{Assessment, Bin, Confusion, expected_error};
 use maud::{Markup, html};
 
-/// Most classes whose confusion matrix is shown as a table; of more, the pairs that are confused most say it better.
+/// Most classes for which the confusion matrix is shown. With more, the table of the most confused pairs is clearer.
 const WIDEST: usize = 26;
 
 /// Confusion matrix, and a table of classes.
@@ -23,7 +23,7 @@ fn matrix(confusion: &Confusion) -> Markup {
     let classes = 0..confusion.classes;
     html! {
         figure {
-            figcaption { h3 { "Confusion matrix" } span.unit { "rows: truth, columns: prediction, in samples" } }
+            figcaption { h3 { "Confusion matrix" } span.unit { "rows: true class, columns: predicted class, in samples" } }
             div.scroll {
                 table.matrix {
                     thead { tr { th { span.unseen { "truth" } } @for class in classes.clone() { th scope="col" { (class) } } } }
@@ -38,14 +38,14 @@ fn matrix(confusion: &Confusion) -> Markup {
                     }
                 }
             }
-            p.note { "Blue: right. Orange: wrong, as dark as the square root of its share of the row, so that rare mistakes are seen." }
+            p.note { "Blue: correct. Orange: wrong. The darkness of orange is the square root of the share of the row, so that rare mistakes are visible." }
         }
     }
 }
 
 fn cell(count: u64, all: u64, right: bool) -> Markup {
     let share = count as f64 / all as f64;
-    // Mistakes are rare: a tenth of a row is as dark as they get.
+    // Mistakes are rare, so a tenth of a row is already the darkest orange.
     let depth = if right { share } else { (10.0 * share).sqrt().min(1.0) };
     let class = match (right, count) {
         (_, 0) => "none",
@@ -86,16 +86,17 @@ pub fn calibration(assessment: &Assessment) -> Markup {
     let (hits, sure): (u64, f64) =
         assessment.calibration.iter().fold((0, 0.0), |sum, bin| (sum.0 + bin.hits, sum.1 + bin.confidence_sum));
     let samples = assessment.score.samples as f64;
-    let (accuracy, confidence) = (hits as f64 / samples, sure / samples);
-    let lean = if confidence > accuracy { "more" } else { "less" };
+    let accuracy = hits as f64 / samples;
+    let confidence = sure / samples;
+    let verdict = if confidence > accuracy { "overconfident" } else { "underconfident" };
     html! {
         div.charts {
             (diagram(&assessment.calibration))
             div {
                 p.large { (percent(error)) }
-                p { "expected calibration error, the mean gap between confidence and accuracy in "
+                p { "expected calibration error: the mean difference between confidence and accuracy in "
                     (assessment.calibration.len()) " bins of equal width (Guo et al., 2017)." }
-                p { "On average the model is " (percent(confidence)) " sure and " (percent(accuracy)) " right: " (lean) " sure than right." }
+                p { "Mean confidence is " (percent(confidence)) ", accuracy is " (percent(accuracy)) ": on average the model is " (verdict) "." }
             }
         }
     }
@@ -106,12 +107,13 @@ const LEFT: f64 = 46.0;
 const TOP: f64 = 10.0;
 
 fn diagram(bins: &[Bin]) -> Markup {
-    let (x, y) = (|share: f64| LEFT + SIDE * 1.38 * share, |share: f64| TOP + SIDE * (1.0 - share));
+    let x = |share: f64| LEFT + SIDE * 1.38 * share;
+    let y = |share: f64| TOP + SIDE * (1.0 - share);
     let width = SIDE * 1.38 / bins.len() as f64;
     let most = bins.iter().map(|bin| bin.samples).max().unwrap_or(1).max(1) as f64;
     html! {
         figure.chart {
-            figcaption { h3 { "Is it as right as it is sure?" } span.unit { "on the diagonal it would be" } }
+            figcaption { h3 { "Accuracy by confidence" } span.unit { "perfect calibration: the diagonal" } }
             svg viewBox="0 0 400 250" role="img" aria-label="Accuracy by confidence" {
                 @for tick in [0.0, 0.5, 1.0] {
                     line.grid x1=(px(x(0.0))) x2=(px(x(1.0))) y1=(px(y(tick))) y2=(px(y(tick))) {}
@@ -121,11 +123,11 @@ fn diagram(bins: &[Bin]) -> Markup {
                 text.tick x=(px(x(0.5))) y="246" text-anchor="middle" { "confidence" }
                 @for (number, bin) in bins.iter().enumerate().filter(|(_, bin)| bin.samples > 0) {
                     @let left = x(number as f64 / bins.len() as f64);
-                    // Few samples make a pale bar: it says little.
+                    // A bar of few samples is pale, because it is not reliable.
                     @let weight = 0.35 + 0.65 * (bin.samples as f64).ln_1p() / most.ln_1p();
                     rect.bar x=(px(left + 1.0)) width=(px(width - 2.0)) y=(px(y(bin.accuracy()))) height=(px(SIDE * bin.accuracy()))
                         opacity=(format!("{weight:.2}")) {
-                        title { (format!("{} samples, {:.1} % sure, {:.1} % right", bin.samples, 100.0 * bin.confidence(), 100.0 * bin.accuracy())) }
+                        title { (format!("{} samples, confidence {:.1} %, accuracy {:.1} %", bin.samples, 100.0 * bin.confidence(), 100.0 * bin.accuracy())) }
                     }
                 }
                 line.guide x1=(px(x(0.0))) y1=(px(y(0.0))) x2=(px(x(1.0))) y2=(px(y(1.0))) {}

@@ -1,17 +1,19 @@
-//! The learning rate of every update, as the schedule has it.
+//! The learning rate of every update, computed from the schedule.
 
 use crate::config::{Config, Schedule};
 use crate::run::history::History;
 use serde::Deserialize;
 
-/// About this many points of a schedule are drawn.
+/// Approximate number of points of a schedule that are drawn.
 const POINTS: u64 = 240;
-/// More updates than this are more than any run makes, and more than a double counts.
+/// Most updates of a run: an f64 counts exactly up to this number.
 const MOST_UPDATES: u64 = 1 << f64::MANTISSA_DIGITS;
 
-/// Points (epochs trained, rate of the update that was the last by then) up to the end of the last epoch recorded. None
-/// where the rate is no function of the update alone, or not one that the record agrees with: after `plateau` or a change
-/// on the way, in the record of another version, or in one that is no run's.
+/// Points (epochs trained, rate of the last update until then) up to the end of the last recorded epoch.
+///
+/// `None` if the rate cannot be computed from the settings and the number of the update alone (the `plateau` schedule, or
+/// settings changed during the run), or if the computed rates differ from the recorded ones (as in a record of another
+/// version).
 pub fn rates(history: &History) -> Option<Vec<(f64, f64)>> {
     let header = &history.header;
     let samples = usize::try_from(header.train_samples).ok()?;
@@ -31,7 +33,7 @@ pub fn rates(history: &History) -> Option<Vec<(f64, f64)>> {
         return None;
     }
     let points = POINTS.min(made - 1);
-    // The first update and the last are among them.
+    // The first and the last update are included.
     let steps = (0..=points).map(|point| (u128::from(made - 1) * u128::from(point) / u128::from(points.max(1))) as u64);
     Some(steps.map(|step| ((step + 1) as f64 / per_epoch as f64, rate(step))).collect())
 }

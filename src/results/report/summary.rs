@@ -1,4 +1,4 @@
-//! The head of the page: what was run, and how good it is.
+//! The header of the page: what was trained, and how well.
 
 use super::axis::{duration, grouped, percent, short};
 use super::details::{date, setting};
@@ -10,9 +10,9 @@ use maud::{Markup, html};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Share of hits on the test split and its 95 % interval.
+/// Accuracy on the test split and its 95 % confidence interval.
 struct Accuracy {
-    /// Whose it is, if not the run's model's.
+    /// Which weights it belongs to, if not the run's final model.
     of: Option<String>,
     share: f64,
     low: f64,
@@ -21,7 +21,7 @@ struct Accuracy {
     samples: u64,
 }
 
-/// From the evaluation, else from the record. Weights that are not finite have none, whatever was counted.
+/// The accuracy from the evaluation, else from the record. `None` for weights that are not finite, even if one is recorded.
 fn accuracy(subject: &Subject) -> Option<Accuracy> {
     let history = &subject.history;
     let written = history.end.as_ref().is_some_and(|end| end.model_sha256.is_some());
@@ -38,11 +38,12 @@ fn accuracy(subject: &Subject) -> Option<Accuracy> {
             }
             let of = epoch.map_or("of the last weights".into(), |epoch| format!("after epoch {epoch}"));
             let samples = history.header.test_samples;
-            // A double does not hold every count.
+            // An f64 cannot represent every count.
             (of, ((share * samples as f64).round() as u64).min(samples), samples)
         }
     };
-    let (of, (low, high)) = ((!written).then_some(of), wilson(hits, samples.max(1)));
+    let of = (!written).then_some(of);
+    let (low, high) = wilson(hits, samples.max(1));
     let share = hits as f64 / samples as f64;
     (samples > 0).then(|| Accuracy { of, share, low, high, misses: samples - hits, samples })
 }
@@ -64,7 +65,7 @@ pub fn title(subjects: &[Subject]) -> String {
     }
 }
 
-/// Head of the page.
+/// Header of the page.
 pub fn header(subjects: &[Subject]) -> Markup {
     let [only] = subjects else {
         return html! { p.over { "gpu-mlp" } h1 { (subjects.len()) " runs compared" } (comparison(subjects)) };
@@ -85,16 +86,16 @@ fn tiles(subject: &Subject) -> Markup {
     html! {
         dl.tiles {
             @if let Some(accuracy) = &accuracy {
-                div.main { dt { "Test accuracy" @if let Some(of) = &accuracy.of { " " (of) } } dd { (percent(accuracy.share)) span { "95 % interval " (interval(accuracy)) } } }
+                div.main { dt { "Test accuracy" @if let Some(of) = &accuracy.of { " " (of) } } dd { (percent(accuracy.share)) span { "95 % confidence interval " (interval(accuracy)) } } }
                 div { dt { "Mistakes" } dd { (grouped(accuracy.misses)) span { "of " (grouped(accuracy.samples)) } } }
             }
             div { dt { "Training" } dd { (training(history)) span {
                 (epochs(history)) @if epochs(history) == "1" { " epoch" } @else { " epochs" }
             } } }
             @if let Some(rate) = history.images_per_second() {
-                div { dt { "Throughput" } dd { (short(rate)) span { "images a second" } } }
+                div { dt { "Throughput" } dd { (short(rate)) span { "images per second" } } }
             }
-            div { dt { "Parameters" } dd { (short(history.header.parameters as f64)) span { (grouped(history.header.parameters)) " weights, biases" } } }
+            div { dt { "Parameters" } dd { (short(history.header.parameters as f64)) span { (grouped(history.header.parameters)) " weights and biases" } } }
         }
     }
 }
@@ -103,13 +104,14 @@ fn training(history: &History) -> String {
     history.training_seconds().map_or("–".into(), duration)
 }
 
-/// Epochs trained, and of how many if that is not all.
+/// Number of epochs trained, and of how many if training ended early.
 fn epochs(history: &History) -> String {
-    let (done, wanted) = (history.epochs.len(), history.header.config.get("epochs").and_then(Value::as_u64));
+    let done = history.epochs.len();
+    let wanted = history.header.config.get("epochs").and_then(Value::as_u64);
     wanted.filter(|&wanted| wanted > done as u64).map_or(done.to_string(), |wanted| format!("{done} of {wanted}"))
 }
 
-/// A table with a column a run: there are few runs, but maybe many settings in which they differ.
+/// A table with one column per run: there are few runs, but they may differ in many settings.
 fn comparison(subjects: &[Subject]) -> Markup {
     let accuracies: Vec<Option<Accuracy>> = subjects.iter().map(accuracy).collect();
     let best = accuracies.iter().flatten().filter(|a| a.of.is_none()).map(|a| a.share).fold(0.0, f64::max);
@@ -134,7 +136,7 @@ fn comparison(subjects: &[Subject]) -> Markup {
                         Some(accuracy) => { td.best[accuracy.share == best && !several_sets] { (percent(accuracy.share)) } }
                     }
                 } }
-                tr { th scope="row" { "95\u{a0}% interval" } @for accuracy in &accuracies {
+                tr { th scope="row" { "95\u{a0}% confidence interval" } @for accuracy in &accuracies {
                     td { (accuracy.as_ref().map_or("–".into(), interval)) }
                 } }
                 (row("training", &training))
@@ -147,27 +149,28 @@ fn comparison(subjects: &[Subject]) -> Markup {
             }
         } }
         @if several_sets {
-            p.warning { "These runs were not trained on the same data set: their accuracies cannot be compared." }
+            p.warning { "These runs were trained on different data sets. Their accuracies cannot be compared." }
         }
         @for subject in subjects {
-            @if subject.history.end.is_none() { p.warning { (subject.name) ": no end is recorded; it is going on, or was cut off." } }
+            @if subject.history.end.is_none() { p.warning { (subject.name) ": no end is recorded. The run is still in progress or was interrupted." } }
             @if let Some(failure) = failure(&subject.history) { p.warning { (subject.name) ": " (failure) } }
         }
     }
 }
 
-/// Name of a run's data set, and its hash if another is called the same.
+/// Name of a run's data set, with its hash if another run has a different data set of this name.
 fn data(history: &History, subjects: &[Subject]) -> String {
-    let (name, hash) = (&history.header.data, &history.header.data_sha256);
+    let name = &history.header.data;
+    let hash = &history.header.data_sha256;
     let ambiguous = |other: &Subject| other.history.header.data == *name && other.history.header.data_sha256 != *hash;
     if subjects.iter().any(ambiguous) { format!("{name} ({hash:.8})") } else { name.clone() }
 }
 
-/// Names of the settings in which the runs differ, but for those that are shown in other words or change nothing.
+/// Names of the settings in which the runs differ, without those that the table shows anyway or that do not affect training.
 fn differing(subjects: &[Subject]) -> Vec<String> {
     let names: BTreeSet<&String> = subjects.iter().flat_map(|subject| subject.history.header.config.keys()).collect();
     let value = |subject: &Subject, name: &str| subject.history.header.config.get(name).cloned();
     let differs = |name: &&String| subjects.iter().any(|subject| value(subject, name) != value(&subjects[0], name));
-    let told = |name: &&String| ["hidden", "epochs", "forms", "health"].contains(&name.as_str());
-    names.into_iter().filter(|name| !told(name) && differs(name)).cloned().collect()
+    let skipped = |name: &&String| ["hidden", "epochs", "forms", "health"].contains(&name.as_str());
+    names.into_iter().filter(|name| !skipped(name) && differs(name)).cloned().collect()
 }

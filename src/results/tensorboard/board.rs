@@ -1,4 +1,4 @@
-//! A run as TensorBoard shows it.
+//! Writes a run for TensorBoard.
 
 use super::EventFile;
 use crate::base::error::Error;
@@ -7,11 +7,13 @@ use crate::train::Score;
 use crate::train::session::{EpochReport, Inspection, Observer, Wish};
 use std::path::Path;
 
-/// Writes each epoch's scalars and pictures, all at the number of updates made.
+/// Writes each epoch's scalars and pictures. Their step is the number of updates made.
 ///
-/// `loss/…` in nats and `accuracy/…` as shares, for each split that was scored; `rate/lr` and `rate/images_per_second`;
-/// `health/…` of each layer where it was measured; the confusion matrix of the validation split, or of the test split
-/// where there is no other; and the first layer's weights where samples are images.
+/// - `loss/…` in nats and `accuracy/…` as shares, for each split that was evaluated
+/// - `rate/lr` and `rate/images_per_second`
+/// - `health/…` of each layer, if it was measured
+/// - the confusion matrix of the validation split, or of the test split if there is no validation split
+/// - the first layer's weights, if samples are images
 #[derive(Debug)]
 pub struct Board {
     events: EventFile,
@@ -19,16 +21,16 @@ pub struct Board {
 }
 
 impl Board {
-    /// Starts an event file in a folder, for samples of shape `item`.
+    /// Creates an event file in a folder, for samples of shape `item`.
     ///
     /// # Errors
-    /// [`Error::File`] if it cannot be made.
+    /// [`Error::File`] if it cannot be created.
     pub fn create(folder: &Path, item: &[usize]) -> Result<Self, Error> {
         Ok(Board { events: EventFile::create(folder)?, item: item.to_vec() })
     }
 
-    /// Goes on in a file of its own with a run whose last whole epoch ended after `step` updates: what the folder says of
-    /// later steps counts no more.
+    /// Creates a new event file for a resumed run whose last complete epoch ended after `step` updates. Earlier events of later
+    /// steps in the folder are no longer valid.
     ///
     /// # Errors
     /// As [`Board::create`].
@@ -38,7 +40,7 @@ impl Board {
         Ok(board)
     }
 
-    /// Writes what the test split says of the model after `step` updates, where no epoch has been scored by it.
+    /// Writes the final test score, after `step` updates, of a run whose epochs were not evaluated on the test split.
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be written.

@@ -1,4 +1,4 @@
-//! What a file is that should be IDX and is not, in words that help.
+//! Recognises what a file that is not valid IDX really is, for the error message.
 
 use std::io;
 use std::path::Path;
@@ -6,14 +6,14 @@ use std::path::Path;
 use super::bad;
 use crate::base::error::Error;
 
-/// What to do about a file that cannot be mended.
+/// The advice for a file that cannot be repaired.
 pub(super) const AGAIN: &str = "delete this file and fetch or copy it again";
 
-/// A stream that stopped giving sense at `position`.
+/// The error of a stream that failed at `position`.
 pub(super) fn broken(path: &Path, error: &io::Error, position: &str) -> Error {
     let problem = match error.kind() {
         io::ErrorKind::UnexpectedEof => format!("is truncated: it ends {position}"),
-        // What flate2 reports for a bad block, a bad header or a wrong checksum.
+        // flate2 reports these for a bad block, a bad header or a wrong checksum.
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
             format!("is a damaged gzip file: {error}, {position}")
         }
@@ -22,9 +22,10 @@ pub(super) fn broken(path: &Path, error: &io::Error, position: &str) -> Error {
     bad(path, problem, AGAIN)
 }
 
-/// What else a file often is that was saved under the name of a data file, and what to do then.
+/// Recognises other formats that are often saved under the name of a data file. Returns the problem and the advice.
 pub(super) fn foreign(head: &[u8]) -> Option<(&'static str, &'static str)> {
-    const ANSWERED: &str = "read what a server answered instead of the file, then delete this and fetch it again";
+    const ANSWERED: &str =
+        "read it: a server may have sent a message in place of the file; then delete it and fetch it again";
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     let is_text = head.iter().all(|&b| b.is_ascii_graphic() || b.is_ascii_whitespace());
     Some(match text.first()? {
@@ -40,7 +41,7 @@ pub(super) fn foreign(head: &[u8]) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// The values that a type code of IDX stands for.
+/// The name of a type code of IDX.
 pub(super) fn type_name(kind: u8) -> &'static str {
     match kind {
         0x09 => "signed bytes",
