@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Init {
-    /// By what follows a layer: He for ReLU and leaky ReLU, Glorot for sigmoid and tanh, LeCun for the last layer.
+    /// By what follows a layer: Glorot for sigmoid and tanh, LeCun for SELU and the last layer, else He.
     #[default]
     Auto,
     /// N(0, 2/I) (He et al., ICCV 2015): keeps the signal's variance through ReLUs.
@@ -31,9 +31,11 @@ impl Init {
             Init::Lecun => (1.0 / inputs).sqrt(),
             Init::Normal => 0.01,
             Init::Auto => match activation {
-                Activation::Relu | Activation::LeakyRelu(_) => Init::He,
+                Activation::Relu | Activation::LeakyRelu(_) | Activation::Gelu | Activation::GeluTanh => Init::He,
+                Activation::Silu | Activation::Mish | Activation::Elu(_) | Activation::Softplus => Init::He,
                 Activation::Sigmoid | Activation::Tanh => Init::Glorot,
-                Activation::Identity => Init::Lecun,
+                // SELU keeps the variance only from weights of variance 1/I.
+                Activation::Identity | Activation::Selu => Init::Lecun,
             }
             .standard_deviation(activation, inputs as usize, outputs as usize),
         }

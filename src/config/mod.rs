@@ -191,6 +191,13 @@ impl Config {
             ActivationName::Sigmoid => Activation::Sigmoid,
             ActivationName::Tanh => Activation::Tanh,
             ActivationName::Identity => Activation::Identity,
+            ActivationName::Gelu => Activation::Gelu,
+            ActivationName::GeluTanh => Activation::GeluTanh,
+            ActivationName::Silu => Activation::Silu,
+            ActivationName::Mish => Activation::Mish,
+            ActivationName::Selu => Activation::Selu,
+            ActivationName::Elu => Activation::Elu(self.alpha),
+            ActivationName::Softplus => Activation::Softplus,
         }
     }
 

@@ -18,6 +18,27 @@ pub enum ActivationName {
     Tanh,
     /// z: a linear net.
     Identity,
+    /// z·Φ(z), with the normal distribution function.
+    Gelu,
+    /// GELU by its tanh approximation.
+    GeluTanh,
+    /// z·sigmoid(z), also called swish.
+    Silu,
+    /// z·tanh(softplus(z)).
+    Mish,
+    /// Scaled ELU that keeps mean 0 and variance 1.
+    Selu,
+    /// z above 0, else α(eᶻ − 1).
+    Elu,
+    /// ln(1 + eᶻ).
+    Softplus,
+}
+
+impl ActivationName {
+    /// The usual α: the slope of leaky ReLU below 0, or minus the limit of ELU.
+    pub fn default_alpha(self) -> f32 {
+        if self == ActivationName::Elu { 1.0 } else { Config::default().alpha }
+    }
 }
 
 /// How weights follow gradients.

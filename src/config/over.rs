@@ -1,6 +1,6 @@
 //! Settings put over others: what a preset, a file, the environment and the command line each say.
 
-use super::{Config, Optimizer};
+use super::{ActivationName, Config, Optimizer};
 use crate::base::error::Error;
 
 /// Some settings, by the names of [`Config`]'s fields, as `config.toml` has them.
@@ -28,6 +28,12 @@ impl Config {
             let optimizer: Optimizer = name.clone().try_into().map_err(refuse)?;
             if optimizer != self.optimizer {
                 (base.lr, base.momentum) = (optimizer.default_lr(), optimizer.default_momentum());
+            }
+        }
+        if let Some(name) = settings.get("activation") {
+            let activation: ActivationName = name.clone().try_into().map_err(refuse)?;
+            if activation != self.activation {
+                base.alpha = activation.default_alpha();
             }
         }
         let mut all = base.settings()?;

@@ -4,6 +4,8 @@
 //! page here, one file in `shaders/`, one line in the list, and its formula in double precision in `tests/pure/twins/oracle.rs`,
 //! for which the compiler asks: see CONTRIBUTING.md.
 
+pub mod activate;
+pub mod activate_dx;
 mod activation;
 pub mod adam;
 pub mod average;
@@ -89,6 +91,8 @@ kernels! {
     gather => Gather,
     /// Forward product, bias, activation, dropout.
     linear => Linear,
+    /// Activations that need z.
+    activate => Activate,
     /// Loss, hits and the gradient of the logits.
     softmax_xent => SoftmaxXent,
     /// Last layer, loss, and the gradients they start.
@@ -97,6 +101,8 @@ kernels! {
     tally => Tally,
     /// Error signal of the layer below.
     linear_dx => LinearDx,
+    /// Slopes of activations that need z.
+    activate_dx => ActivateDx,
     /// Weight gradient.
     linear_dw => LinearDw,
     /// Bias gradient.

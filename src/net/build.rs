@@ -4,6 +4,7 @@ use super::{EVAL_BATCH, Evaluation, LayerIds, Sizes, Source};
 use crate::base::rng::{Stream, device_key};
 use crate::config::{Config, Optimizer, PlanKind};
 use crate::kernels::Activation;
+use crate::kernels::activate::Activate;
 use crate::kernels::dropout::Dropout;
 use crate::kernels::forms::MatmulShape;
 use crate::kernels::gather::Gather;
@@ -137,6 +138,21 @@ impl<'a> Builder<'a> {
         self.rule().push(&mut self.plan, dw, w, state, l2);
     }
 
+    /// A layer's steps: y = act(x·wᵀ + b) ⊙ mask. Returns the tensor of the sums, where a function of them is a step of its own.
+    #[expect(clippy::too_many_arguments, reason = "the operands of one formula")]
+    pub(super) fn layer(&mut self, x: Id, w: Id, b: Id, mask: Id, y: Id, act: Activation, keep: f32) -> Option<Id> {
+        let form = self.sizes.forms.of(MatmulShape::linear(x, w));
+        if act.is_fused() {
+            self.plan.push(Linear { x, w, b, mask, y, act, keep, form });
+            return None;
+        }
+        let role = self.plan.role(y);
+        let z = self.plan.like("sums_", role, y);
+        self.plan.push(Linear { x, w, b, mask: self.none, y: z, act: Activation::Identity, keep: 1.0, form });
+        self.plan.push(Activate { z, mask, h: y, act, keep });
+        Some(z)
+    }
+
     pub(super) fn evaluation(&mut self, layers: &[Layer], split: &str, samples: usize) -> Evaluation {
         let none = self.none;
         let micro = samples.clamp(1, EVAL_BATCH).min(self.samples_that_fit());
@@ -151,9 +167,8 @@ impl<'a> Builder<'a> {
             let name = if last { format!("{split}_logits") } else { format!("{split}_h{}", number + 1) };
             let y = self.plan.f32(name, Role::Evaluation, micro, ids.w.rows);
             let act = if last { Activation::Identity } else { self.config.activation() };
-            let form = self.sizes.forms.of(MatmulShape::linear(x, ids.w));
             let [w, b] = ids.evaluated();
-            self.plan.push(Linear { x, w, b, mask: none, y, act, keep: 1.0, form });
+            self.layer(x, w, b, none, y, act, 1.0);
             x = y;
         }
         let score = self.plan.f32(format!("{split}_score"), Role::Evaluation, micro, 2);

@@ -3,6 +3,7 @@
 use super::build::{Builder, Layer};
 use super::{Source, Training};
 use crate::config::{HealthName, Upload};
+use crate::kernels::activate_dx::ActivateDx;
 use crate::kernels::average::Average;
 use crate::kernels::forms::MatmulShape;
 use crate::kernels::gather::Gather;
@@ -25,6 +26,8 @@ struct Pass {
     masks: Vec<Id>,
     /// The inputs of each layer: x0, h1, ….
     activations: Vec<Id>,
+    /// The sums of each of these that has a step of its own for its activation.
+    sums: Vec<Option<Id>>,
     /// The error signal δ of each layer, the gradient of the loss by its sums: those of the last one to begin with.
     deltas: Vec<Id>,
     /// Whether the last layer is a single dispatch.
@@ -79,17 +82,18 @@ impl Builder<'_> {
         let Source { pixels, labels, order, scale, shift, .. } = *source;
         self.plan.push(Gather { pixels, labels, order, mask: masks[0], x0, t, scale, shift, keep: self.keep(0) });
         let mut activations = vec![x0];
+        let mut sums = vec![None];
         for (number, (ids, _)) in layers[..layers.len() - 1].iter().enumerate() {
             let y =
                 self.plan.f32(format!("h{}", number + 1), Role::Activation { layer: number + 1 }, micro, ids.w.rows);
-            let (x, keep, mask) = (activations[number], self.keep(number + 1), masks[number + 1]);
-            let (act, form) = (self.config.activation(), self.sizes.forms.of(MatmulShape::linear(x, ids.w)));
-            self.plan.push(Linear { x, w: ids.w, b: ids.b, mask, y, act, keep, form });
+            let keep = self.keep(number + 1);
+            let act = self.config.activation();
+            sums.push(self.layer(activations[number], ids.w, ids.b, masks[number + 1], y, act, keep));
             activations.push(y);
         }
         let dlogits = self.plan.f32("dlogits", Role::ErrorSignal { layer: layers.len() }, micro, self.sizes.classes);
         let deltas = vec![dlogits; layers.len()];
-        Pass { t, masks, activations, deltas, headed }
+        Pass { t, masks, activations, sums, deltas, headed }
     }
 
     /// The last layer, the loss, and with it the first error signal; what it scored goes into the tally.
@@ -99,9 +103,10 @@ impl Builder<'_> {
         let (t, dlogits, smoothing) = (pass.t, pass.deltas[last], self.config.label_smoothing);
         if pass.headed {
             let dx = self.plan.like("d", Role::ErrorSignal { layer: last }, x);
-            let (mask, act, keep) = (pass.masks[last], self.config.activation(), self.keep(last));
+            let (mask, act, keep) = self.below(pass, last);
             let form = self.sizes.forms.default;
             self.plan.push(Head { x, w, b, t, mask, record: tally, dlogits, dx, act, keep, smoothing, form });
+            self.through_activation(pass, last, dx);
             pass.deltas[last - 1] = dx;
             return;
         }
@@ -114,15 +119,33 @@ impl Builder<'_> {
         self.plan.push(Tally { score, tally });
     }
 
+    /// Mask, activation and keep probability that a product applies to the gradient with respect to `activations[number]`.
+    fn below(&self, pass: &Pass, number: usize) -> (Id, Activation, f32) {
+        match pass.sums[number] {
+            None => (pass.masks[number], self.config.activation(), self.keep(number)),
+            // All of that is a step of its own.
+            Some(_) => (self.none, Activation::Identity, 1.0),
+        }
+    }
+
+    /// The step of an activation's slope, where it is one of its own.
+    fn through_activation(&mut self, pass: &Pass, number: usize, d: Id) {
+        if let Some(z) = pass.sums[number] {
+            let (mask, act, keep) = (pass.masks[number], self.config.activation(), self.keep(number));
+            self.plan.push(ActivateDx { z, mask, d, act, keep });
+        }
+    }
+
     /// The error signal δ walks from the last layer to the first, leaving gradients on its way.
     fn backward(&mut self, layers: &[Layer], pass: &mut Pass) {
         for (number, (ids, gradients)) in layers.iter().enumerate().rev() {
             let (dy, x) = (pass.deltas[number], pass.activations[number]);
             if number > 0 && !(pass.headed && number + 1 == layers.len()) {
                 let dx = self.plan.like("d", Role::ErrorSignal { layer: number }, x);
-                let (act, keep, mask) = (self.config.activation(), self.keep(number), pass.masks[number]);
+                let (mask, act, keep) = self.below(pass, number);
                 let form = self.sizes.forms.of(MatmulShape::linear_dx(dy, ids.w));
                 self.plan.push(LinearDx { dy, w: ids.w, x, mask, dx, act, keep, form });
+                self.through_activation(pass, number, dx);
                 pass.deltas[number - 1] = dx;
             }
             if let Some((dw, db)) = *gradients {

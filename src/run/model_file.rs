@@ -62,6 +62,13 @@ impl Description {
             Activation::LeakyRelu(alpha) => (Name::LeakyRelu, alpha),
             Activation::Sigmoid => (Name::Sigmoid, 0.0),
             Activation::Tanh => (Name::Tanh, 0.0),
+            Activation::Gelu => (Name::Gelu, 0.0),
+            Activation::GeluTanh => (Name::GeluTanh, 0.0),
+            Activation::Silu => (Name::Silu, 0.0),
+            Activation::Mish => (Name::Mish, 0.0),
+            Activation::Selu => (Name::Selu, 0.0),
+            Activation::Elu(alpha) => (Name::Elu, alpha),
+            Activation::Softplus => (Name::Softplus, 0.0),
         };
         let hidden = self.widths[1..self.widths.len() - 1].to_vec();
         Config { hidden, activation, alpha, ..Config::default() }

@@ -144,6 +144,7 @@ impl Trial {
             hidden: vec![],
             ..small.clone()
         };
+        let gelu = Config { activation: ActivationName::Gelu, keep_prob: 0.8, ..small.clone() };
         let runs = [
             ("step: SGD", Config { l2: 1e-4, ..small.clone() }),
             ("step: momentum, cut", Config { physical_batch: 16, momentum: 0.9, ..small.clone() }),
@@ -152,6 +153,7 @@ impl Trial {
             ("step: RMSprop", rmsprop),
             ("step: clipped", Config { clip_norm: 0.5, clip_value: 0.01, ..small }),
             ("step: AdamW, one layer", adamw),
+            ("step: GELU, dropout", gelu),
         ];
         let plans = |(name, fused): (&'static str, Config)| {
             let plain = Config { plan: PlanKind::Plain, ..fused.clone() };

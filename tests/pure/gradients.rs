@@ -8,12 +8,19 @@ use gpu_mlp::kernels::linear_dx::LinearDx;
 use gpu_mlp::plan::tensor::Role;
 use rig::{Rig, SAMPLES, config, net, trained};
 
-const ACTIVATIONS: [ActivationName; 5] = [
+const ACTIVATIONS: [ActivationName; 12] = [
     ActivationName::Sigmoid,
     ActivationName::Tanh,
     ActivationName::Relu,
     ActivationName::LeakyRelu,
     ActivationName::Identity,
+    ActivationName::Gelu,
+    ActivationName::GeluTanh,
+    ActivationName::Silu,
+    ActivationName::Mish,
+    ActivationName::Selu,
+    ActivationName::Elu,
+    ActivationName::Softplus,
 ];
 
 /// The slope of a loss by every value: (f(v + h) − f(v − h)) / 2h, or `None` where a sum crosses the kink of its ReLU.

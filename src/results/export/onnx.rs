@@ -47,16 +47,13 @@ pub fn onnx(model: &Mlp, description: &Description) -> Result<Vec<u8>, Error> {
         let b = format!("b{number}");
         graph.initializer.push(tensor(&w, &[layer.outputs, layer.inputs], &layer.weight));
         graph.initializer.push(tensor(&b, &[layer.outputs], &layer.bias));
-        let operator = if last { None } else { operator(model.activation) };
-        let h = format!("h{number}");
+        let activation = if last { Activation::Identity } else { model.activation };
+        let y = if last { "logits".to_string() } else { format!("h{number}") };
         let z = format!("z{number}");
-        let y = if last { "logits" } else { &h };
-        let sum = if operator.is_some() { &z } else { y };
+        let sum = if activation == Activation::Identity { &y } else { &z };
         graph.push("Gemm", &[&x, &w, &b], sum, vec![integer("transB", 1)]);
-        if let Some((name, attributes)) = operator {
-            graph.push(name, &[&z], y, attributes);
-        }
-        x = y.to_string();
+        graph.activate(activation, &z, &y);
+        x = y;
     }
     graph.push("Softmax", &["logits"], "probabilities", vec![integer("axis", 1)]);
     graph.push("ArgMax", &["logits"], "label", vec![integer("axis", 1), integer("keepdims", 0)]);
@@ -77,19 +74,67 @@ pub fn onnx(model: &Mlp, description: &Description) -> Result<Vec<u8>, Error> {
     Ok(model.encode_to_vec())
 }
 
-fn operator(activation: Activation) -> Option<(&'static str, Vec<Attribute>)> {
-    match activation {
-        Activation::Identity => None,
-        Activation::Relu => Some(("Relu", vec![])),
-        Activation::LeakyRelu(alpha) => {
-            Some(("LeakyRelu", vec![Attribute { name: "alpha".into(), f: alpha, r#type: 1, ..Attribute::default() }]))
-        }
-        Activation::Sigmoid => Some(("Sigmoid", vec![])),
-        Activation::Tanh => Some(("Tanh", vec![])),
-    }
-}
-
 impl Graph {
+    /// Appends the nodes of an activation from `z` to `y`; none for the identity. Operators that came after operator set 17
+    /// are made of older ones.
+    fn activate(&mut self, activation: Activation, z: &str, y: &str) {
+        let part = |name: &str| format!("{y}_{name}");
+        let alpha = |f| vec![Attribute { name: "alpha".into(), f, r#type: 1, ..Attribute::default() }];
+        match activation {
+            Activation::Identity => {}
+            Activation::Relu => self.push("Relu", &[z], y, vec![]),
+            Activation::LeakyRelu(slope) => self.push("LeakyRelu", &[z], y, alpha(slope)),
+            Activation::Sigmoid => self.push("Sigmoid", &[z], y, vec![]),
+            Activation::Tanh => self.push("Tanh", &[z], y, vec![]),
+            Activation::Selu => self.push("Selu", &[z], y, vec![]),
+            Activation::Elu(a) => self.push("Elu", &[z], y, alpha(a)),
+            Activation::Softplus => self.push("Softplus", &[z], y, vec![]),
+            Activation::Silu => {
+                self.push("Sigmoid", &[z], &part("gate"), vec![]);
+                self.push("Mul", &[z, &part("gate")], y, vec![]);
+            }
+            Activation::Mish => {
+                self.push("Softplus", &[z], &part("softplus"), vec![]);
+                self.push("Tanh", &[&part("softplus")], &part("gate"), vec![]);
+                self.push("Mul", &[z, &part("gate")], y, vec![]);
+            }
+            // z·Φ(z) with Φ(z) = (1 + erf(z/√2))/2.
+            Activation::Gelu => {
+                let root = self.scalar(&part("root"), std::f32::consts::FRAC_1_SQRT_2);
+                self.push("Mul", &[z, &root], &part("scaled"), vec![]);
+                self.push("Erf", &[&part("scaled")], &part("erf"), vec![]);
+                self.halved_gate(z, &part("erf"), y);
+            }
+            // z·(1 + tanh u)/2 with u = √(2/π)·(z + 0.044715·z³).
+            Activation::GeluTanh => {
+                let cubic = self.scalar(&part("cubic"), 0.044_715);
+                let factor = self.scalar(&part("factor"), 0.797_884_56);
+                self.push("Mul", &[z, z], &part("square"), vec![]);
+                self.push("Mul", &[&part("square"), z], &part("cube"), vec![]);
+                self.push("Mul", &[&part("cube"), &cubic], &part("term"), vec![]);
+                self.push("Add", &[z, &part("term")], &part("sum"), vec![]);
+                self.push("Mul", &[&part("sum"), &factor], &part("u"), vec![]);
+                self.push("Tanh", &[&part("u")], &part("tanh"), vec![]);
+                self.halved_gate(z, &part("tanh"), y);
+            }
+        }
+    }
+
+    /// y = z·(1 + g)/2.
+    fn halved_gate(&mut self, z: &str, g: &str, y: &str) {
+        let one = self.scalar(&format!("{y}_one"), 1.0);
+        let half = self.scalar(&format!("{y}_half"), 0.5);
+        self.push("Add", &[g, &one], &format!("{y}_gate"), vec![]);
+        self.push("Mul", &[z, &format!("{y}_gate")], &format!("{y}_double"), vec![]);
+        self.push("Mul", &[&format!("{y}_double"), &half], y, vec![]);
+    }
+
+    /// A constant; returns its name.
+    fn scalar(&mut self, name: &str, value: f32) -> String {
+        self.initializer.push(tensor(name, &[], &[value]));
+        name.into()
+    }
+
     /// Appends a node with the name of its output.
     fn push(&mut self, operator: &str, inputs: &[&str], output: &str, attribute: Vec<Attribute>) {
         self.node.push(Node {

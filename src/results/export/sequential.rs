@@ -44,6 +44,13 @@ impl Sequential {
                     Activation::LeakyRelu(alpha) => format!("LeakyReLU({alpha})"),
                     Activation::Sigmoid => "Sigmoid()".into(),
                     Activation::Tanh => "Tanh()".into(),
+                    Activation::Gelu => "GELU()".into(),
+                    Activation::GeluTanh => "GELU(approximate='tanh')".into(),
+                    Activation::Silu => "SiLU()".into(),
+                    Activation::Mish => "Mish()".into(),
+                    Activation::Selu => "SELU()".into(),
+                    Activation::Elu(alpha) => format!("ELU({alpha})"),
+                    Activation::Softplus => "Softplus()".into(),
                 });
                 modules.extend(self.dropout.then(|| "Dropout(DROPOUT)".to_string()));
             }

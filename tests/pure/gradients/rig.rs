@@ -228,6 +228,16 @@ impl Rig {
             Activation::LeakyRelu(alpha) => z.max(f64::from(alpha) * z),
             Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
             Activation::Tanh => z.tanh(),
+            Activation::Gelu => z * 0.5 * libm::erfc(-z / std::f64::consts::SQRT_2),
+            Activation::GeluTanh => {
+                let u = (2.0 / std::f64::consts::PI).sqrt() * (z + 0.044715 * z.powi(3));
+                0.5 * z * (1.0 + u.tanh())
+            }
+            Activation::Silu => z / (1.0 + (-z).exp()),
+            Activation::Mish => z * z.exp().ln_1p().tanh(),
+            Activation::Selu => 1.0507009873554805 * (z.max(0.0) + 1.6732632423543772 * z.min(0.0).exp_m1()),
+            Activation::Elu(alpha) => z.max(0.0) + f64::from(alpha) * z.min(0.0).exp_m1(),
+            Activation::Softplus => z.exp().ln_1p(),
         }
     }
 }

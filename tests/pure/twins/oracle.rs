@@ -49,6 +49,50 @@ fn act(act: Activation, z: f64) -> f64 {
         Activation::LeakyRelu(alpha) => z.max(0.0) + f64::from(alpha) * z.min(0.0),
         Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
         Activation::Tanh => z.tanh(),
+        Activation::Gelu => z * normal(z),
+        Activation::GeluTanh => z / (1.0 + (-2.0 * gelu_u(z)).exp()),
+        Activation::Silu => z / (1.0 + (-z).exp()),
+        Activation::Mish => z * z.exp().ln_1p().tanh(),
+        Activation::Selu => 1.0507009873554805 * (z.max(0.0) + 1.6732632423543772 * z.min(0.0).exp_m1()),
+        Activation::Elu(alpha) => z.max(0.0) + f64::from(alpha) * z.min(0.0).exp_m1(),
+        Activation::Softplus => z.max(0.0) + (-z.abs()).exp().ln_1p(),
+    }
+}
+
+/// The normal distribution function.
+fn normal(z: f64) -> f64 {
+    0.5 * libm::erfc(-z / std::f64::consts::SQRT_2)
+}
+
+fn gelu_u(z: f64) -> f64 {
+    (2.0 / std::f64::consts::PI).sqrt() * (z + 0.044715 * z.powi(3))
+}
+
+/// The slope of a function of z, from the derivative's formula.
+fn slope_at(act: Activation, z: f64) -> f64 {
+    let s = 1.0 / (1.0 + (-z).exp());
+    match act {
+        Activation::Gelu => normal(z) + z * (-z * z / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt(),
+        Activation::GeluTanh => {
+            let t = gelu_u(z).tanh();
+            let du = (2.0 / std::f64::consts::PI).sqrt() * (1.0 + 3.0 * 0.044715 * z * z);
+            0.5 * (1.0 + t) + 0.5 * z * (1.0 - t * t) * du
+        }
+        Activation::Silu => s + z * s * (1.0 - s),
+        Activation::Mish => {
+            let t = z.exp().ln_1p().tanh();
+            t + z * (1.0 / z.exp().ln_1p().cosh()).powi(2) * s
+        }
+        Activation::Selu => 1.0507009873554805 * if z > 0.0 { 1.0 } else { 1.6732632423543772 * z.exp() },
+        Activation::Elu(alpha) => {
+            if z > 0.0 {
+                1.0
+            } else {
+                f64::from(alpha) * z.exp()
+            }
+        }
+        Activation::Softplus => s,
+        fused => unreachable!("{fused} is computed in products"),
     }
 }
 
@@ -59,6 +103,7 @@ fn slope(act: Activation, a: f64) -> f64 {
         Activation::LeakyRelu(alpha) => [f64::from(alpha), 1.0][usize::from(a > 0.0)],
         Activation::Sigmoid => a * (1.0 - a),
         Activation::Tanh => 1.0 - a * a,
+        other => unreachable!("{other} is not computed in products"),
     }
 }
 
@@ -115,6 +160,11 @@ pub fn oracle<'a>(op: Op<'a>, now: &'a Now, m: &'a [Matrix<'a>]) -> Vec<(usize, 
                 move |b, o| sum(k.x.cols, |i| read(k.form, m[0].at(b, i), 1.0) * read(k.form, m[1].at(o, i), 1.0));
             let a = move |b, o| act(k.act, product(b, o) + m[2].at(0, o));
             vec![gives(4, move |b, o| a(b, o) * kept(m[3], k.keep, b, o))]
+        }
+        Op::Activate(k) => vec![gives(2, move |b, o| act(k.act, m[0].at(b, o)) * kept(m[1], k.keep, b, o))],
+        Op::ActivateDx(k) => {
+            let dz = move |b, o| m[2].at(b, o) * slope_at(k.act, m[0].at(b, o));
+            vec![gives(2, move |b, o| dz(b, o) * kept(m[1], k.keep, b, o))]
         }
         Op::SoftmaxXent(k) => {
             let logits = (0..k.logits.rows).map(|b| (0..k.logits.cols).map(|c| m[0].at(b, c)).collect());

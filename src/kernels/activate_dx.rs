@@ -1,0 +1,105 @@
+//! d ← d ⊙ act'(z) ⊙ mask: the error signal through an activation that a product does not compute itself.
+
+use super::activate::{ALL, OVERRIDES, Params, ROWS, params};
+use super::dropout::drop_out;
+use super::{Activation, EPSILON};
+use crate::plan::case::{Case, Fill};
+use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, groups, read, update};
+use crate::plan::tensor::Id;
+use rayon::prelude::*;
+
+/// The slope of [`super::activate::Activate`]: turns the gradient with respect to h into the gradient with respect to z.
+#[derive(Clone, Debug)]
+pub struct ActivateDx {
+    /// Sums (B, O).
+    pub z: Id,
+    /// Dropout mask (B, O); ignored, and of any shape, if `keep` is 1.
+    pub mask: Id,
+    /// Gradient (B, O), updated in place.
+    pub d: Id,
+    /// The function.
+    pub act: Activation,
+    /// Probability that dropout keeps an output.
+    pub keep: f32,
+}
+
+/// The shader.
+pub static SHADERS: &[Shader] = &[Shader {
+    name: "activate_dx",
+    source: include_str!("../../shaders/activate.wgsl"),
+    args: &[read(1, "z"), read(2, "mask"), update(4, "d")],
+    params: Params::FIELDS,
+    overrides: OVERRIDES,
+}];
+
+impl Kernel for ActivateDx {
+    fn shader(&self) -> &'static Shader {
+        &SHADERS[0]
+    }
+
+    fn tensors(&self) -> Vec<Id> {
+        vec![self.z, self.mask, self.d]
+    }
+
+    fn params(&self) -> Vec<u8> {
+        params("activate_dx", self.z, self.mask, self.d, self.act, self.keep)
+    }
+
+    fn overrides(&self) -> Vec<(&'static str, f64)> {
+        self.act.overrides(self.keep)
+    }
+
+    fn groups(&self) -> u32 {
+        groups(self.z.words() / 4, 64)
+    }
+
+    fn twin(&self, _: &Now, mut args: Args<'_>) {
+        let z = args.f32(0);
+        let mask = args.words(1);
+        let (stride, units) = (self.z.stride(), self.z.cols);
+        let rows = args.f32_mut(2).par_chunks_exact_mut(stride).zip(z.par_chunks_exact(stride)).with_min_len(ROWS);
+        rows.enumerate().for_each(|(row, (d, z))| {
+            let (values, padding) = d.split_at_mut(units);
+            values.iter_mut().zip(z).for_each(|(d, z)| *d *= self.act.slope_at(*z));
+            if self.keep < 1.0 {
+                drop_out(values, &mask[row * self.mask.stride()..], 0, 1.0 / self.keep);
+            }
+            padding.fill(0.0);
+        });
+    }
+
+    fn bounds(&self, _: &Now, witness: &Witness<'_>) -> Bounds {
+        let bound = |(&d, &z): (&f32, &f32)| {
+            let slope = self.act.slope_error(z) + 4.0 * EPSILON * self.act.slope_at(z).abs();
+            d.abs() * slope / self.keep + f32::MIN_POSITIVE
+        };
+        vec![None, None, Some(witness.f32(2).iter().zip(witness.f32(0)).map(bound).collect())]
+    }
+
+    fn flops(&self) -> u64 {
+        12 * (self.z.rows * self.z.cols) as u64
+    }
+}
+
+/// As for the function itself.
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let mut case = |label: String, (rows, units), act, keep: f32, fill, exact: bool| {
+        let mut case = Case::new(format!("{label} ({rows},{units})"));
+        let z = case.f32("z", rows, units, fill);
+        let mask = case.mask("mask", rows, units, keep);
+        let d = case.f32("d", rows, units, if exact { Fill::Integers(4095) } else { Fill::Reals(1.0) });
+        case.push(ActivateDx { z, mask, d, act, keep });
+        cases.push(if exact { case.exact() } else { case });
+    };
+    for act in ALL {
+        for size in [(1, 1), (7, 13), (33, 31), (64, 128), (65, 257)] {
+            case(format!("{act:?}"), size, act, 1.0, Fill::Reals(6.0), false);
+        }
+        case(format!("{act:?} keep 0.8"), (64, 130), act, 0.8, Fill::Reals(3.0), false);
+        case(format!("{act:?} far"), (5, 67), act, 1.0, Fill::Far(9), false);
+    }
+    // Above 0 the slope is 1. At 0 it is α, here 1 too.
+    case("integers ELU keep 0.5".into(), (33, 67), Activation::Elu(1.0), 0.5, Fill::Below(4096), true);
+    cases
+}
