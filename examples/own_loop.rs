@@ -7,6 +7,7 @@ use gpu_mlp::data::digits;
 use gpu_mlp::engine::machine::{EngineName, Machine};
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::net::{Net, Sizes};
+use gpu_mlp::train::rates::Rates;
 use gpu_mlp::train::steps::Steps;
 use gpu_mlp::train::{Score, evaluate, normalization, prepare, shuffled};
 
@@ -25,7 +26,8 @@ async fn train() -> Result<(), gpu_mlp::Error> {
     let (mut feed, mut test_feed) = prepare(engine.as_mut(), &net, &model, &data);
 
     let samples = data.train.len();
-    let steps = Steps { config: &config, training, samples, lr_factor: 1.0 };
+    let rates = Rates::new(&config, samples);
+    let steps = Steps { config: &config, training, samples, rates: &rates };
     let mut step = 0;
     let mut score = Score::default();
     for epoch in 0..6 {

@@ -8,7 +8,8 @@ use super::settings::SweepOptions;
 use clap::Args;
 use gpu_mlp::config::Config;
 use gpu_mlp::train::divide;
-use gpu_mlp::train::lr_find::{Found, Sweep, lr_find};
+use gpu_mlp::train::lr_find::{Found, lr_find};
+use gpu_mlp::train::rates::Sweep;
 use std::io::Write;
 use std::process::ExitCode;
 

@@ -72,21 +72,15 @@ impl Config {
                 "{times} batches of {batch} are to be accumulated, but the training split has {samples} samples"
             ));
         }
+        self.check_schedule()?;
         self.check_loop()
     }
 
-    /// Checks schedules, limits of the data and choices by the validation split.
+    /// Checks warm-ups and what the validation split decides.
     fn check_loop(&self) -> Result<(), Error> {
         let refuse = |what: String| Err(Error::Setting(what));
-        for (name, value) in [("lr-end", self.lr_end), ("lr-gamma", self.lr_gamma)] {
-            if !(0.0..=1.0).contains(&value) {
-                return refuse(format!("{name} is {value} but is a share of the learning rate, 0 to 1"));
-            }
-        }
-        for (name, value) in [("cycle-peak", self.cycle_peak), ("momentum-low", self.momentum_low)] {
-            if !(0.0..1.0).contains(&value) {
-                return refuse(format!("{name} is {value} but must be at least 0 and below 1"));
-            }
+        if !(0.0..1.0).contains(&self.momentum_low) {
+            return refuse(format!("momentum-low is {} but must be at least 0 and below 1", self.momentum_low));
         }
         let spans = [("warmup", self.warmup), ("momentum-warmup", self.momentum_warmup), ("min-delta", self.min_delta)];
         for (name, value) in spans {
@@ -97,15 +91,8 @@ impl Config {
         if self.warmup > 0.0 && self.warmup >= self.epochs as f32 {
             return refuse(format!("warmup is {} epochs, but the run has only {}", self.warmup, self.epochs));
         }
-        for (name, value) in
-            [("lr-step", self.lr_step), ("plateau-patience", self.plateau_patience), ("accumulate", self.accumulate)]
-        {
-            if value == 0 {
-                return refuse(format!("{name} is 0 but must be at least 1"));
-            }
-        }
-        if self.momentum_warmup > 0.0 && self.schedule == Schedule::OneCycle {
-            return refuse("one-cycle has a momentum schedule of its own: leave momentum-warmup out".into());
+        if self.accumulate == 0 {
+            return refuse("accumulate is 0 but must be at least 1".into());
         }
         let (low, top) = (self.momentum_low, self.top_momentum());
         if self.momentum_warmup > 0.0 && low >= top {

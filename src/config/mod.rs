@@ -19,7 +19,7 @@ pub use init::Init;
 pub use names::{ActivationName, Monitor, Optimizer, PlanKind, Upload};
 pub use normalize::Normalize;
 pub use over::Settings;
-pub use schedule::Schedule;
+pub use schedule::{Progress, Schedule, Shape};
 use serde::{Deserialize, Serialize};
 pub use widths::widths;
 
@@ -212,6 +212,17 @@ impl Config {
     /// Samples of an update, given the size of the training split.
     pub fn batch(&self, samples: usize) -> usize {
         self.batch_size.samples(samples).saturating_mul(self.accumulate)
+    }
+
+    /// Updates per epoch, given the size of the training split; the last one may be of a partial batch.
+    pub fn updates_per_epoch(&self, samples: usize) -> u64 {
+        samples.div_ceil(self.batch(samples)) as u64
+    }
+
+    /// The highest momentum of the run; for Adam, β₁.
+    pub fn top_momentum(&self) -> f32 {
+        let adam = matches!(self.optimizer, Optimizer::Adam | Optimizer::Adamw);
+        if adam { self.beta1 } else { self.momentum }
     }
 
     /// Samples on the device at a time.

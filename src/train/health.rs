@@ -1,9 +1,7 @@
 //! How a net is doing, layer by layer.
 
-use super::Trainer;
-use crate::base::error::Error;
-use crate::config::ActivationName;
-use crate::net::LayerIds;
+use crate::config::{ActivationName, Config};
+use crate::net::{LayerIds, Net};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -54,22 +52,11 @@ impl LayerHealth {
     }
 }
 
-impl Trainer<'_> {
-    /// The health of the net in the update that was measured last, layer by layer, if one of the epoch was.
-    ///
-    /// # Errors
-    /// If the device fails.
-    pub async fn health(&mut self) -> Result<Option<Vec<LayerHealth>>, Error> {
-        let epoch = |step: u64| step / self.updates_per_epoch();
-        let measured = self.measured.is_some_and(|step| epoch(step) == epoch(self.step.saturating_sub(1)));
-        let health = self.net.training.as_ref().and_then(|training| training.health.clone());
-        let Some(health) = health.filter(|_| measured) else { return Ok(self.recalled.clone()) };
-        let values = health.values.unpack(&self.engine.read(health.values, 0..health.values.words()).await?);
-        let layers = values.as_chunks::<4>().0.iter().zip(&self.net.layers).enumerate();
-        let counts = |at: usize| self.config.activation == ActivationName::Relu && at + 1 < self.net.layers.len();
-        let of = |(at, (values, ids)): (usize, (&[f32; 4], &LayerIds))| {
-            LayerHealth::new(at + 1, *values, counts(at).then_some(ids.w.rows))
-        };
-        Ok(Some(layers.map(of).collect()))
-    }
+/// The health of each layer, from the values that [`crate::net::Health`] lists.
+pub(super) fn layers(config: &Config, net: &Net, values: &[f32]) -> Vec<LayerHealth> {
+    let counts = |at: usize| config.activation == ActivationName::Relu && at + 1 < net.layers.len();
+    let of = |(at, (values, ids)): (usize, (&[f32; 4], &LayerIds))| {
+        LayerHealth::new(at + 1, *values, counts(at).then_some(ids.w.rows))
+    };
+    values.as_chunks::<4>().0.iter().zip(&net.layers).enumerate().map(of).collect()
 }

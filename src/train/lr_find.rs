@@ -5,10 +5,11 @@
 //! sample is a new one; with a validation split the loss is that split's, which is less noisy. The test split is not used.
 
 use crate::base::error::Error;
-use crate::config::{Config, HealthName, OnNan, Schedule};
+use crate::config::{Config, HealthName, OnNan};
 use crate::data::DataSet;
 use crate::engine::machine::Machine;
 use crate::train::Trainer;
+use crate::train::rates::{Rates, Sweep};
 use serde::Serialize;
 use std::ops::ControlFlow;
 
@@ -20,25 +21,6 @@ const DIVERGED: f64 = 4.0;
 const BEGINNING: usize = 20;
 /// A slope is taken over this many rates to either side.
 const SPAN: usize = 5;
-/// Fewest rates of a sweep.
-const FEWEST: usize = 50;
-
-/// Which rates are tried.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sweep {
-    /// The first.
-    pub from: f64,
-    /// The last; each is the same multiple of the one before.
-    pub to: f64,
-    /// How many.
-    pub steps: usize,
-}
-
-impl Default for Sweep {
-    fn default() -> Self {
-        Sweep { from: 1e-5, to: 10.0, steps: 200 }
-    }
-}
 
 /// A rate and what came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -70,30 +52,19 @@ pub struct Found {
 /// [`Error::Setting`] for a sweep that does not rise or has fewer than 50 steps; those of [`Trainer`], but not
 /// [`Error::Diverged`].
 pub async fn lr_find(config: &Config, data: &DataSet, machine: &Machine, sweep: Sweep) -> Result<Found, Error> {
-    let Sweep { from, to, steps } = sweep;
-    if !(from > 0.0 && from < to && to.is_finite()) {
-        return Err(Error::Setting(format!("the rates go from {from} to {to}, but must rise from above 0")));
-    }
-    if steps < FEWEST {
-        return Err(Error::Setting(format!("{steps} rates are too few to see a slope: at least {FEWEST}")));
-    }
-    // A rate of 1 that a factor makes what it is to be.
+    sweep.check()?;
     let config = Config {
-        lr: 1.0,
-        schedule: Schedule::Constant,
-        warmup: 0.0,
-        momentum_warmup: 0.0,
         health: HealthName::Off,
-        // Each loss is looked at here, and nobody asks where it went wrong.
+        // Each loss is looked at here, and a divergence is expected.
         on_nan: OnNan::Ignore,
         ..config.clone()
     };
     let mut trainer = Trainer::open(&config, data, machine).await?;
+    trainer.change_rates(|rates| *rates = Rates::sweep(&config, sweep));
     let (mut points, mut diverged): (Vec<Point>, bool) = (Vec::new(), false);
     let (mut mean, mut weight, mut lowest) = (0.0, 0.0, f64::INFINITY);
-    for number in 0..steps {
-        let lr = from * (to / from).powf(number as f64 / (steps - 1) as f64);
-        trainer.set_lr_factor(lr);
+    for _ in 0..sweep.steps {
+        let lr = trainer.rates().lr(trainer.step());
         let before = if trainer.step().is_multiple_of(trainer.updates_per_epoch()) {
             Default::default()
         } else {

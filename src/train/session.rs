@@ -13,6 +13,7 @@ use crate::data::DataSet;
 use crate::engine::machine::Machine;
 use crate::net::mlp::Mlp;
 use crate::train::health::LayerHealth;
+use crate::train::rates::{Rate, Rates};
 use crate::train::{Score, Trainer};
 pub use judge::Judge;
 pub use observe::{EpochReport, Inspection, Observer, Progress, Reason, Wish};
@@ -32,7 +33,6 @@ pub struct Limits {
 
 /// A training run.
 pub struct Session<'a> {
-    config: Config,
     trainer: Trainer<'a>,
     limits: Limits,
     samples: u64,
@@ -61,9 +61,9 @@ impl<'a> Session<'a> {
     pub async fn open(config: &Config, data: &'a DataSet, machine: &Machine, limits: Limits) -> Result<Self, Error> {
         config.check_choices(data.validation.is_some())?;
         // Saving a checkpoint takes most: the state that a fault is sought from, the one that is saved, and its file twice.
-        let trainer = Trainer::open_beside(config, data, machine, 4).await?;
-        let (config, samples) = (config.clone(), data.train.len() as u64);
-        Ok(Session { config, trainer, limits, samples, state: State::default(), best: None, tested: None })
+        let trainer = Trainer::open_with_copies(config, data, machine, 4).await?;
+        let samples = data.train.len() as u64;
+        Ok(Session { trainer, limits, samples, state: State::default(), best: None, tested: None })
     }
 
     /// Begins with a model's weights instead of drawn ones.
@@ -79,10 +79,10 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`Error::Setting`] if the tensors are not those of this net, or if no run comes to such a state.
     pub fn resume(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
-        let State { score, judge, .. } = &snapshot.state;
+        let State { score, plateau, .. } = &snapshot.state;
         // More samples than a double counts are more than any run sees, and would overflow.
         let possible = score.hits <= score.samples && score.samples < 1 << f64::MANTISSA_DIGITS;
-        if !(possible && (0.0..=1.0).contains(&judge.lr_factor)) {
+        if !(possible && (0.0..=1.0).contains(plateau)) {
             return Err(Error::Setting(format!("no run comes to such a state: {:?}", snapshot.state)));
         }
         if let Some(best) = snapshot.best.as_ref().filter(|best| !best.has(&self.trainer.widths())) {
@@ -96,10 +96,12 @@ impl<'a> Session<'a> {
             )));
         }
         self.trainer.restore(&snapshot.tensors)?;
-        (self.state, self.best) = (snapshot.state.clone(), snapshot.best.clone());
+        self.state = snapshot.state.clone();
+        self.best = snapshot.best.clone();
         self.trainer.seek(self.state.step, self.state.score);
         self.trainer.recall(self.state.health.take());
-        self.trainer.set_lr_factor(self.state.judge.lr_factor);
+        let plateau = self.state.plateau;
+        self.trainer.change_rates(|rates| rates.set_plateau(plateau));
         Ok(())
     }
 
@@ -112,7 +114,11 @@ impl<'a> Session<'a> {
         // Between epochs it has been reported.
         let health = if self.between_epochs() { None } else { self.trainer.health().await? };
         let health = health.filter(|layers| layers.iter().all(LayerHealth::is_finite));
-        Ok(Snapshot { state: State { health, ..self.state.clone() }, tensors, best: self.best.clone() })
+        Ok(Snapshot {
+            state: State { health, plateau: self.trainer.rates().plateau(), ..self.state.clone() },
+            tensors,
+            best: self.best.clone(),
+        })
     }
 
     /// The net in training.
@@ -155,7 +161,7 @@ impl<'a> Session<'a> {
         let last = self.last();
         let most = self.limits.max_steps.unwrap_or(u64::MAX);
         while self.state.step < last {
-            if self.state.judge.stops(&self.config) {
+            if self.state.judge.stops(self.trainer.config()) {
                 return Ok(Reason::EarlyStopping);
             }
             if self.state.step >= most {
@@ -194,11 +200,12 @@ impl<'a> Session<'a> {
 
     /// Trains to the next moment at which something is due: an epoch's end, an update that was named, a wish.
     async fn part(&mut self, until: u64, begin: Instant, observer: &mut dyn Observer) -> Result<Wish, Error> {
-        let (start, before) = (Instant::now(), self.state.clone());
+        let start = Instant::now();
+        let before = &self.state;
         let mut wish = Wish::Continue;
         let progress = Progress {
             epoch: self.epoch(before.step + 1),
-            epochs: self.config.epochs,
+            epochs: self.trainer.config().epochs,
             samples: self.samples,
             score: before.score,
             epoch_seconds: before.epoch_seconds,
@@ -207,8 +214,13 @@ impl<'a> Session<'a> {
         let max_time = self.limits.max_time.unwrap_or(Duration::MAX);
         let watch = &mut |score: &_| {
             let part = start.elapsed().as_secs_f64();
-            let (epoch_seconds, seconds) = (before.epoch_seconds + part, before.seconds + part);
-            wish = wish.or(observer.progress(&Progress { score: *score, epoch_seconds, seconds, ..progress }));
+            let now = Progress {
+                score: *score,
+                epoch_seconds: progress.epoch_seconds + part,
+                seconds: progress.seconds + part,
+                ..progress
+            };
+            wish = wish.or(observer.progress(&now));
             if begin.elapsed() >= max_time {
                 wish = wish.or(Wish::Stop(Reason::MaxTime));
             }
@@ -216,14 +228,11 @@ impl<'a> Session<'a> {
         };
         self.trainer.advance(until, watch).await?;
         let part = start.elapsed().as_secs_f64();
-        self.state = State {
-            step: self.trainer.step(),
-            score: self.trainer.score(),
-            epoch_seconds: before.epoch_seconds + part,
-            seconds: before.seconds + part,
-            health: None,
-            judge: before.judge,
-        };
+        self.state.step = self.trainer.step();
+        self.state.score = self.trainer.score();
+        self.state.epoch_seconds += part;
+        self.state.seconds += part;
+        self.state.health = None;
         Ok(wish)
     }
 
@@ -234,14 +243,17 @@ impl<'a> Session<'a> {
         let validation = self.trainer.validate().await?;
         let test = if validation.is_none() { Some(self.trainer.evaluate().await?) } else { None };
         self.tested = test.map(|test| (step, test));
-        let (lr, momentum) = self.trainer.rates(step - 1);
+        let Rate { lr, momentum } = self.trainer.rate(step - 1);
         let health = self.trainer.health().await?;
-        let (epoch, images_per_second) = (self.epoch(step), train.samples as f64 / seconds);
+        let epoch = self.epoch(step);
         let mut best = false;
         if let Some(score) = validation.filter(|_| whole) {
-            best = self.state.judge.take(&self.config, epoch, &score);
-            self.trainer.set_lr_factor(self.state.judge.lr_factor);
-            if best && self.config.restore_best {
+            let verdict = self.state.judge.take(self.trainer.config(), epoch, &score);
+            if verdict.plateau {
+                self.trainer.change_rates(Rates::lower);
+            }
+            best = verdict.best;
+            if best && self.trainer.config().restore_best {
                 self.best = Some(self.trainer.model().await?);
             }
         }
@@ -257,13 +269,13 @@ impl<'a> Session<'a> {
             momentum,
             health,
             seconds,
-            images_per_second,
+            images_per_second: train.samples as f64 / seconds,
         })
     }
 
     /// Updates of the whole run.
     fn last(&self) -> u64 {
-        (self.config.epochs as u64).saturating_mul(self.trainer.updates_per_epoch())
+        (self.trainer.config().epochs as u64).saturating_mul(self.trainer.updates_per_epoch())
     }
 
     fn between_epochs(&self) -> bool {

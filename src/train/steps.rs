@@ -9,6 +9,7 @@ use crate::net::{Net, Sizes, Training};
 use crate::plan::Work;
 use crate::plan::kernel::Now;
 use crate::train::feed::Feed;
+use crate::train::rates::{Rate, Rates};
 use crate::train::{normalization, prepare, shuffled};
 
 /// Fewest updates from one measurement of the net's health to the next, unless it is to be shown. A measurement takes about as long as an update:
@@ -24,8 +25,8 @@ pub struct Steps<'a> {
     pub training: &'a Training,
     /// Samples of the training split.
     pub samples: usize,
-    /// Multiplies the learning rates of the schedule.
-    pub lr_factor: f64,
+    /// Learning rate and momentum of each update.
+    pub rates: &'a Rates,
 }
 
 impl Steps<'_> {
@@ -36,7 +37,7 @@ impl Steps<'_> {
 
     /// Updates of an epoch; the last may be of a partial batch.
     pub fn per_epoch(&self) -> u64 {
-        self.samples.div_ceil(self.batch()) as u64
+        self.config.updates_per_epoch(self.samples)
     }
 
     /// The update of an epoch (both counted from 0) whose health is measured, if one is: that in its middle, which is of a
@@ -83,17 +84,9 @@ impl Steps<'_> {
         }
     }
 
-    /// Learning rate and momentum (for Adam β₁) of update `step`.
-    pub fn rates(&self, step: u64) -> (f32, f32) {
-        let (config, per_epoch) = (self.config, self.per_epoch());
-        let lr = f64::from(config.lr) * config.lr_factor(step, per_epoch) * self.lr_factor;
-        (lr as f32, config.momentum_at(step, per_epoch))
-    }
-
     /// What all micro-batches of an update share.
     fn values(&self, step: u64, rows: usize) -> Now {
-        let config = self.config;
-        let (lr, momentum) = self.rates(step);
+        let Rate { lr, momentum } = self.rates.at(step);
         // Past 2³¹ updates a power of β is zero in any case.
         let update = i32::try_from(step + 1).unwrap_or(i32::MAX);
         Now {
@@ -103,7 +96,7 @@ impl Steps<'_> {
             momentum,
             // With a β₁ that changes, as PyTorch corrects it: by the power of what it is now.
             bias1: (1.0 - f64::from(momentum).powi(update)) as f32,
-            bias2: (1.0 - f64::from(config.beta2).powi(update)) as f32,
+            bias2: (1.0 - f64::from(self.config.beta2).powi(update)) as f32,
             ..Now::default()
         }
     }
@@ -170,8 +163,10 @@ impl Trial {
             Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
         let mut work = Vec::new();
         if let Some(training) = &net.training {
-            let steps = Steps { config, training, samples: train, lr_factor: 1.0 };
-            let (feed, mut slot) = (Feed::resident(training.source), 0);
+            let rates = Rates::new(config, train);
+            let steps = Steps { config, training, samples: train, rates: &rates };
+            let feed = Feed::resident(training.source);
+            let mut slot = 0;
             for (step, first) in (0..train).step_by(steps.batch()).enumerate() {
                 steps.push(&feed, step as u64, first, &mut slot, &mut work);
             }

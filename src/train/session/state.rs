@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where a run is, and everything that decides how it goes on. With the tensors of the same moment, the settings and the
 /// data it is the whole run: one that is resumed from them continues to the bit.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Updates made.
     pub step: u64,
@@ -21,8 +21,24 @@ pub struct State {
     /// The net's health, if it was measured in the epoch so far, and all of it is finite; filled in for a snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Vec<LayerHealth>>,
-    /// What the validation scores so far have come to.
+    /// Product of the plateau's reductions of the learning rate so far: 1 at first. Set in a snapshot only.
+    pub plateau: f64,
+    /// What is remembered of the validation scores so far.
     pub judge: Judge,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        State {
+            step: 0,
+            score: Score::default(),
+            epoch_seconds: 0.0,
+            seconds: 0.0,
+            health: None,
+            plateau: 1.0,
+            judge: Judge::default(),
+        }
+    }
 }
 
 /// A run at a settled moment: all work done, all of it looked at.
