@@ -49,10 +49,10 @@ impl Config {
         if self.epochs == 0 {
             return refuse("epochs is 0 but must be at least 1".into());
         }
-        if let Normalize::Given { scale, shift } = self.normalize
-            && !(scale.is_normal() && shift.is_finite())
+        if let Normalize::Given(map) = &self.normalize
+            && !map.is_valid()
         {
-            return refuse(format!("normalize is p·{scale} + {shift} but needs a scale other than 0"));
+            return refuse(format!("normalize is {map} but needs a scale other than 0"));
         }
         if self.physical_batch == 0 {
             return refuse("physical-batch is 0 but must be at least 1".into());

@@ -3,7 +3,6 @@
 use super::{EVAL_BATCH, Evaluation, LayerIds, Sizes, Source};
 use crate::base::rng::{Stream, device_key};
 use crate::config::{Config, Optimizer, PlanKind};
-use crate::kernels::Activation;
 use crate::kernels::dropout::Dropout;
 use crate::kernels::forms::MatmulShape;
 use crate::kernels::gather::Gather;
@@ -11,6 +10,7 @@ use crate::kernels::linear::Linear;
 use crate::kernels::softmax_xent::SoftmaxXent;
 use crate::kernels::tally::Tally;
 use crate::kernels::update::Rule;
+use crate::kernels::{Activation, InputMap};
 use crate::plan::Plan;
 use crate::plan::tensor::{Id, Kind, Role};
 
@@ -23,16 +23,15 @@ pub(super) struct Builder<'a> {
     pub none: Id,
     pub config: &'a Config,
     pub sizes: Sizes,
-    pub scale: f32,
-    pub shift: f32,
+    pub map: &'a InputMap,
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(config: &'a Config, sizes: Sizes, scale: f32, shift: f32) -> Self {
+    pub(super) fn new(config: &'a Config, sizes: Sizes, map: &'a InputMap) -> Self {
         let mut plan = Plan::default();
         let none = plan.tensor("none", Role::Scratch, Kind::Bits, 1, 1);
         let sizes = Sizes { forms: sizes.forms.in_precision(config.precision), ..sizes };
-        Builder { plan, none, config, sizes, scale, shift }
+        Builder { plan, none, config, sizes, map }
     }
 
     /// Whether gradients are used where they are made, which they can be only if a batch is computed in one go.
@@ -76,15 +75,13 @@ impl<'a> Builder<'a> {
         let binds = usize::try_from(self.most() / (2 * self.row())).unwrap_or(usize::MAX);
         let window = if stream { batch * 8192usize.div_ceil(batch).min(binds / batch).max(1) } else { samples };
         let rows = if window < samples { 2 * window } else { samples };
-        let (inputs, scale, shift) = (self.sizes.inputs, self.scale, self.shift);
+        let inputs = self.sizes.inputs;
         Source {
             pixels: self.plan.tensor(format!("{prefix}pixels"), Role::Data, Kind::U8, rows, inputs),
             labels: self.plan.tensor(format!("{prefix}labels"), Role::Data, Kind::U32, 1, rows),
             order: self.plan.tensor(format!("{prefix}order"), Role::Data, Kind::U32, 1, rows),
             samples,
             window: window.min(samples),
-            scale,
-            shift,
         }
     }
 
@@ -144,8 +141,9 @@ impl<'a> Builder<'a> {
         let start = self.plan.steps.len();
         let mut x = self.plan.f32(format!("{split}_x0"), Role::Evaluation, micro, self.sizes.inputs);
         let t = self.plan.tensor(format!("{split}_t"), Role::Evaluation, Kind::U32, 1, micro);
-        let Source { pixels, labels, order, scale, shift, .. } = source;
-        self.plan.push(Gather { pixels, labels, order, mask: none, x0: x, t, scale, shift, keep: 1.0 });
+        let Source { pixels, labels, order, .. } = source;
+        let map = self.map.clone();
+        self.plan.push(Gather { pixels, labels, order, mask: none, x0: x, t, map, keep: 1.0 });
         for (number, (ids, _)) in layers.iter().enumerate() {
             let last = number + 1 == layers.len();
             let name = if last { format!("{split}_logits") } else { format!("{split}_h{}", number + 1) };

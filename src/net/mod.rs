@@ -7,6 +7,7 @@ mod training;
 
 use crate::config::Config;
 use crate::data::{DataSet, Split};
+use crate::kernels::InputMap;
 use crate::kernels::forms::Forms;
 use crate::plan::Plan;
 use crate::plan::tensor::Id;
@@ -45,7 +46,7 @@ impl Sizes {
     }
 }
 
-/// Where samples lie on the device, and how they are normalised.
+/// Where the samples of a split lie on the device.
 #[derive(Clone, Copy, Debug)]
 pub struct Source {
     /// Samples (N, I), bytes: the whole split, or two windows of it.
@@ -58,10 +59,6 @@ pub struct Source {
     pub samples: usize,
     /// Samples a window holds; equal to `samples` where the split is resident.
     pub window: usize,
-    /// A byte p becomes p·scale + shift.
-    pub scale: f32,
-    /// See `scale`.
-    pub shift: f32,
 }
 
 /// The tensors of a layer.
@@ -133,6 +130,8 @@ pub struct Evaluation {
 pub struct Net {
     /// Tensors and steps.
     pub plan: Plan,
+    /// What a byte of a sample becomes.
+    pub inputs: InputMap,
     /// The layers, first to last.
     pub layers: Vec<LayerIds>,
     /// Present if the net was made for training.
@@ -157,23 +156,23 @@ impl Net {
     }
 
     /// The plan of a training run with an evaluation.
-    pub fn for_training(config: &Config, sizes: Sizes, scale: f32, shift: f32) -> Net {
-        let mut build = Builder::new(config, sizes, scale, shift);
+    pub fn for_training(config: &Config, sizes: Sizes, inputs: &InputMap) -> Net {
+        let mut build = Builder::new(config, sizes, inputs);
         let layers = build.layers(true);
         let training = build.training(&layers);
         let evaluation = build.evaluation(&layers, "test", build.sizes.test);
         let validation = build.sizes.validation;
         let validation = (validation > 0).then(|| build.evaluation(&layers, "validation", validation));
         let layers = layers.into_iter().map(|(ids, _)| ids).collect();
-        Net { plan: build.plan, layers, training: Some(training), evaluation, validation }
+        Net { plan: build.plan, inputs: inputs.clone(), layers, training: Some(training), evaluation, validation }
     }
 
     /// The plan of an evaluation of one split alone, whose size is `sizes.test`.
-    pub fn for_evaluation(config: &Config, sizes: Sizes, scale: f32, shift: f32) -> Net {
-        let mut build = Builder::new(config, sizes, scale, shift);
+    pub fn for_evaluation(config: &Config, sizes: Sizes, inputs: &InputMap) -> Net {
+        let mut build = Builder::new(config, sizes, inputs);
         let layers = build.layers(false);
         let evaluation = build.evaluation(&layers, "test", build.sizes.test);
         let layers = layers.into_iter().map(|(ids, _)| ids).collect();
-        Net { plan: build.plan, layers, training: None, evaluation, validation: None }
+        Net { plan: build.plan, inputs: inputs.clone(), layers, training: None, evaluation, validation: None }
     }
 }

@@ -76,8 +76,9 @@ impl Builder<'_> {
             .collect();
         let x0 = self.plan.f32("x0", Role::Activation { layer: 1 }, micro, self.sizes.inputs);
         let t = self.plan.tensor("t", Role::Data, Kind::U32, 1, micro);
-        let Source { pixels, labels, order, scale, shift, .. } = *source;
-        self.plan.push(Gather { pixels, labels, order, mask: masks[0], x0, t, scale, shift, keep: self.keep(0) });
+        let Source { pixels, labels, order, .. } = *source;
+        let map = self.map.clone();
+        self.plan.push(Gather { pixels, labels, order, mask: masks[0], x0, t, map, keep: self.keep(0) });
         let mut activations = vec![x0];
         for (number, (ids, _)) in layers[..layers.len() - 1].iter().enumerate() {
             let y =

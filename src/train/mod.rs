@@ -18,7 +18,7 @@ mod trainer;
 
 pub use advance::{Epoch, Watch};
 pub use evaluate::{OnLogits, evaluate};
-pub use prepare::{divide, load_parameters, normalization, prepare, shuffled};
+pub use prepare::{divide, input_map, load_parameters, prepare, shuffled};
 pub use score::Score;
 pub use tensors::Values;
 pub use trainer::Trainer;

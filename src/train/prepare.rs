@@ -5,6 +5,7 @@ use crate::base::rng::{Stream, host};
 use crate::config::{Config, Normalize};
 use crate::data::DataSet;
 use crate::engine::Engine;
+use crate::kernels::InputMap;
 use crate::net::mlp::Mlp;
 use crate::net::{LayerIds, Net};
 use crate::train::feed::Feed;
@@ -18,14 +19,15 @@ pub fn divide(config: &Config, data: DataSet) -> Result<DataSet, Error> {
     data.divided(config.validation, config.limit_train, config.split_seed)
 }
 
-/// Bytes of a sample to values: x = byte·scale + shift.
-pub fn normalization(normalize: Normalize, pixels: &[u8]) -> (f32, f32) {
+/// The map of the inputs that the settings ask for, given all bytes of the training split.
+pub fn input_map(normalize: &Normalize, pixels: &[u8]) -> InputMap {
     match normalize {
-        Normalize::Unit => (1.0 / 255.0, 0.0),
-        Normalize::Given { scale, shift } => (scale, shift),
+        Normalize::Unit => InputMap::UNIT,
+        Normalize::Given(map) => map.clone(),
         Normalize::Standard => {
             // Exact integer sums: the same on every machine. Those of a part fit 32 bits, which halves the work.
-            let (mut sum, mut squares) = (0, 0);
+            let mut sum = 0;
+            let mut squares = 0;
             for part in pixels.chunks(1 << 15) {
                 sum += u64::from(part.iter().map(|&p| u32::from(p)).sum::<u32>());
                 squares += u64::from(part.iter().map(|&p| u32::from(p) * u32::from(p)).sum::<u32>());
@@ -33,7 +35,7 @@ pub fn normalization(normalize: Normalize, pixels: &[u8]) -> (f32, f32) {
             let mean = sum as f64 / pixels.len().max(1) as f64;
             let variance = squares as f64 / pixels.len().max(1) as f64 - mean * mean;
             let scale = if variance > 0.0 { 1.0 / variance.sqrt() } else { 1.0 / 255.0 };
-            (scale as f32, (-mean * scale) as f32)
+            InputMap { scale: scale as f32, shift: (-mean * scale) as f32 }
         }
     }
 }

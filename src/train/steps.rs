@@ -10,7 +10,7 @@ use crate::plan::Work;
 use crate::plan::kernel::Now;
 use crate::train::feed::Feed;
 use crate::train::rates::{Rate, Rates};
-use crate::train::{normalization, prepare, shuffled};
+use crate::train::{input_map, prepare, shuffled};
 
 /// Fewest updates from one measurement of the net's health to the next, unless it is to be shown. A measurement takes about as long as an update:
 /// where gradients take no memory they are computed once more, and all weights are read thrice. So it costs a hundredth.
@@ -156,9 +156,9 @@ impl Trial {
 
     /// Lays out the first epoch of a run whose data is resident.
     pub fn new(config: &Config, data: &DataSet, forms: impl Into<Forms>) -> Trial {
-        let (scale, shift) = normalization(config.normalize, &data.train.pixels);
+        let inputs = input_map(&config.normalize, &data.train.pixels);
         let train = data.train.len();
-        let net = Net::for_training(config, Sizes::of(data, forms, u64::MAX), scale, shift);
+        let net = Net::for_training(config, Sizes::of(data, forms, u64::MAX), &inputs);
         let model =
             Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
         let mut work = Vec::new();

@@ -7,7 +7,7 @@ use super::health::{self, LayerHealth};
 use super::rates::{Rate, Rates};
 use super::replay::Base;
 use super::tensors::first_values;
-use super::{Score, Values, evaluate, load_parameters, normalization, prepare};
+use super::{Score, Values, evaluate, input_map, load_parameters, prepare};
 use crate::base::error::Error;
 use crate::config::Config;
 use crate::data::DataSet;
@@ -60,9 +60,9 @@ impl<'a> Trainer<'a> {
         copies: u64,
     ) -> Result<Self, Error> {
         config.check(data.train.len())?;
-        let (scale, shift) = normalization(config.normalize, &data.train.pixels);
+        let inputs = input_map(&config.normalize, &data.train.pixels);
         let forms = Forms { default: machine.form(), chosen: config.forms.clone() };
-        let net = Net::for_training(config, Sizes::of(data, forms, machine.limit()), scale, shift);
+        let net = Net::for_training(config, Sizes::of(data, forms, machine.limit()), &inputs);
         let state: u64 = net.lasting().iter().map(|id| id.bytes()).sum();
         memory::check(&net.plan, machine.room(), 0, copies * state)?;
         let model =

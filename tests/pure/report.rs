@@ -46,12 +46,10 @@ fn trained(name: &str) -> Subject {
     block_on(async {
         let mut trainer = Trainer::open(&config, &data, &Machine::Cpu).await.unwrap();
         trainer.epoch(&mut |_| {}).await.unwrap();
-        let gpu_mlp::net::Source { scale, shift, .. } = trainer.net().evaluation.source;
         let description = Description {
             widths: vec![784, 64, 10],
             activation: config.activation(),
-            scale,
-            shift,
+            inputs: trainer.net().inputs.clone(),
             item: data.item.clone(),
             data: data.name.clone(),
             data_sha256: data.sha256.clone(),

@@ -11,7 +11,7 @@ use gpu_mlp::data::images::{fit, ink};
 use gpu_mlp::data::load::{Files, assemble, transpose};
 use gpu_mlp::data::{DataSet, Split};
 use gpu_mlp::engine::machine::Machine;
-use gpu_mlp::kernels::Activation;
+use gpu_mlp::kernels::{Activation, InputMap};
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::results::report::{Subject, page};
 use gpu_mlp::run::checkpoint::Checkpoints;
@@ -151,7 +151,7 @@ fn model(bytes: &[u8]) -> bool {
         ModelFile { state, description: Some(description), .. } => {
             (Mlp { activation: description.activation, layers: state.layers }, description)
         }
-        stranger => stranger.with(Activation::Relu, (1.0 / 255.0, 0.0)),
+        stranger => stranger.with(Activation::Relu, InputMap::UNIT),
     };
     assert!(description.config().widths(widths[0], widths[widths.len() - 1]) == widths);
     assert!(description.item.iter().product::<usize>() == widths[0]);
