@@ -1,4 +1,4 @@
-//! What settings must be, alone and together.
+//! Which settings are valid, alone and together.
 
 use super::{Config, MOST_LAYERS, Normalize, Optimizer, Schedule};
 use crate::base::error::Error;
@@ -12,7 +12,7 @@ impl Config {
         let refuse = |what: String| Err(Error::Setting(what));
         for (name, value) in [("keep-prob", self.keep_prob), ("input-keep-prob", self.input_keep_prob)] {
             if !(value > 0.0 && value <= 1.0) {
-                return refuse(format!("{name} is {value} but is a probability, above 0 and at most 1"));
+                return refuse(format!("{name} is {value} but must be a probability above 0 and at most 1"));
             }
         }
         for (name, value) in [
@@ -40,11 +40,11 @@ impl Config {
             }
         }
         if let Some(width) = self.hidden.iter().find(|&&width| !(1..=1 << 20).contains(&width)) {
-            return refuse(format!("a hidden layer is {width} wide but must have 1 to 1048576 units"));
+            return refuse(format!("a hidden layer has {width} units but must have 1 to 1048576"));
         }
         if self.hidden.len() >= MOST_LAYERS {
             let (layers, most) = (self.hidden.len(), MOST_LAYERS - 1);
-            return refuse(format!("there are {layers} hidden layers but at most {most} are possible"));
+            return refuse(format!("there are {layers} hidden layers but there can be at most {most}"));
         }
         if self.epochs == 0 {
             return refuse("epochs is 0 but must be at least 1".into());
@@ -58,7 +58,7 @@ impl Config {
             return refuse("physical-batch is 0 but must be at least 1".into());
         }
         if matches!(self.optimizer, Optimizer::Adam | Optimizer::Adamw) && self.momentum != 0.0 {
-            return refuse(format!("momentum is {} but Adam has none: use beta1", self.momentum));
+            return refuse(format!("momentum is {} but Adam has no such setting: use beta1", self.momentum));
         }
         if self.batch_size.samples(samples) > samples {
             return refuse(format!(
@@ -69,7 +69,7 @@ impl Config {
         if self.accumulate > 1 && self.batch(samples) > samples {
             let (batch, times) = (self.batch_size, self.accumulate);
             return refuse(format!(
-                "{times} batches of {batch} are to be accumulated, but the training split has {samples} samples"
+                "accumulate is {times} and batch-size is {batch}, but the training split has only {samples} samples"
             ));
         }
         self.check_schedule()?;
@@ -96,15 +96,15 @@ impl Config {
         }
         let (low, top) = (self.momentum_low, self.top_momentum());
         if self.momentum_warmup > 0.0 && low >= top {
-            return refuse(format!("momentum cannot rise from {low} to {top}: see momentum-low and momentum"));
+            return refuse(format!("momentum cannot rise from {low} to {top}: change momentum-low or momentum"));
         }
         Ok(())
     }
 
-    /// Checks that a run which is to choose something has a validation split to choose by.
+    /// Checks that there is a validation split if the settings need one to choose something.
     ///
     /// # Errors
-    /// [`Error::Setting`] names what would be chosen.
+    /// [`Error::Setting`] names the setting that needs it.
     pub fn check_choices(&self, validation: bool) -> Result<(), Error> {
         let choices = [
             (self.early_stopping > 0, "early-stopping"),
@@ -113,7 +113,7 @@ impl Config {
         ];
         match choices.iter().find(|(chosen, _)| *chosen && !validation) {
             Some((_, name)) => Err(Error::Setting(format!(
-                "{name} needs a validation split, since the test split is not for choosing: set validation, for example to 10000"
+                "{name} needs a validation split (the test split never chooses): set validation, for example to 10000"
             ))),
             None => Ok(()),
         }

@@ -1,11 +1,11 @@
-//! What a byte of a sample becomes.
+//! How bytes of samples are normalized.
 
 use crate::kernels::InputMap;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use std::fmt;
 use std::str::FromStr;
 
-/// What a byte p of a sample becomes. As text: `unit`, `standard`, or `MEAN,DEVIATION` of p/255.
+/// How a byte p of a sample is normalized. As text: `unit`, `standard`, or `MEAN,DEVIATION` of p/255.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Normalize {
@@ -13,13 +13,13 @@ pub enum Normalize {
     Unit,
     /// (p − mean)/deviation, both over all bytes of the training split.
     Standard,
-    /// A given map.
+    /// p·scale + shift.
     #[serde(untagged)]
     Given(InputMap),
 }
 
 impl Normalize {
-    /// What is taken where a model of other origin does not say it: what torchvision's `ToTensor` does.
+    /// The default for models of other programs, whose files do not say it: as torchvision's `ToTensor` does.
     pub const OF_STRANGERS: Normalize = Normalize::Unit;
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for Normalize {
     }
 }
 
-/// Takes what it is as text beside what is written.
+/// Reads the text form too.
 impl<'de> Deserialize<'de> for Normalize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]

@@ -12,19 +12,20 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Schedule {
-    /// Not at all.
+    /// Constant.
     Constant,
     /// Times `lr-gamma` after every `lr-step` epochs.
     Step,
-    /// Times `lr-gamma` in the course of each epoch, evenly from update to update.
+    /// Times `lr-gamma` per epoch, a little with each update.
     Exponential,
     /// In a straight line to `lr-end`.
     Linear,
     /// Along half a cosine to `lr-end` (Loshchilov and Hutter, ICLR 2017).
     Cosine,
-    /// Up from a 25th to the whole rate and down to `lr-end`, momentum the other way (Smith and Topin, arXiv 1708.07120).
+    /// Up from 1/25 of the rate to all of it and down to `lr-end`; the momentum goes the other way (Smith and Topin,
+    /// arXiv 1708.07120).
     OneCycle,
-    /// Times `lr-gamma`, but not below `lr-end`, whenever `plateau-patience` epochs have brought nothing better on the
+    /// Times `lr-gamma`, but not below `lr-end`, after every `plateau-patience` epochs without improvement on the
     /// validation split.
     Plateau,
 }

@@ -8,10 +8,10 @@ use crate::net::Evaluation;
 use crate::plan::kernel::Now;
 use crate::train::feed::Feed;
 
-/// Told the logits (rows × C) of a micro-batch, and the position of its first sample.
+/// Called with the position of a micro-batch's first sample and its logits (rows × C).
 pub type OnLogits<'a> = &'a mut dyn FnMut(usize, &[f32]);
 
-/// Scores a split; the logits are read only if somebody wants them.
+/// Scores a split. `each`: gets the logits, which are not read otherwise.
 ///
 /// # Errors
 /// If the device fails.

@@ -1,27 +1,28 @@
-//! How a net is doing, layer by layer.
+//! The health of a net, layer by layer.
 
 use crate::config::{ActivationName, Config};
 use crate::net::{LayerIds, Net};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What an update found and did in one layer, weights and biases taken together.
+/// Measurements of one layer in one update, weights and biases taken together.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerHealth {
     /// The layer, from 1.
     pub layer: usize,
-    /// Euclidean norm of the gradient of the mean loss, as it was before any clipping and without the penalty.
+    /// Euclidean norm of the gradient of the mean loss, before clipping and without the penalty.
     pub gradient_norm: f64,
     /// Euclidean norm of the parameters before the update.
     pub weight_norm: f64,
-    /// Norm of the change over norm of the parameters. About 10⁻³ is usual; far less hardly learns, far more is unstable.
+    /// Norm of the change divided by the norm of the parameters. About 10⁻³ is usual; a far lower ratio hardly learns, a far
+    /// higher one is unstable.
     pub update_ratio: f64,
-    /// Share of the units that were zero for every sample of the (last) micro-batch; for hidden layers of ReLU only.
+    /// Share of the units that were zero for every sample of the last micro-batch; for hidden layers with ReLU only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_share: Option<f64>,
 }
 
-/// In a line.
+/// One line.
 impl fmt::Display for LayerHealth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let LayerHealth { layer, gradient_norm, weight_norm, update_ratio, dead_share } = self;
@@ -34,12 +35,13 @@ impl fmt::Display for LayerHealth {
 }
 
 impl LayerHealth {
-    /// Whether all of it are numbers, and finite.
+    /// Whether all norms and the ratio are finite.
     pub fn is_finite(&self) -> bool {
         [self.gradient_norm, self.weight_norm, self.update_ratio].iter().all(|value| value.is_finite())
     }
 
-    /// From the sums of squares of gradient, parameters and change, and the number of dead units among all, if counted.
+    /// `units`: number of units of the layer, if dead ones are counted. The array holds the sums of squares of gradient,
+    /// parameters and change, and the number of dead units.
     pub(crate) fn new(layer: usize, [gradient, weights, change, dead]: [f32; 4], units: Option<usize>) -> Self {
         let norm = |squares: f32| f64::from(squares).sqrt();
         LayerHealth {

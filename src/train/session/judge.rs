@@ -1,19 +1,19 @@
-//! What is made of the validation split's scores: which epoch was best, when to stop, when to lower the rate.
+//! Decisions by the validation score: which epoch is best, when to stop, when to lower the learning rate.
 
 use crate::config::{Config, Monitor, Schedule};
 use crate::train::Score;
 use serde::{Deserialize, Serialize};
 
-/// What is remembered of the scores so far.
+/// The state of these decisions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Judge {
-    /// The best epoch, and what was monitored there: a loss, or a share of misses.
+    /// The best epoch and its monitored value: a loss, or a share of misses.
     pub best: Option<(usize, f64)>,
-    /// What an epoch must better by `min-delta` for patience to begin anew.
+    /// The value that must be improved by more than `min-delta` to reset the patience.
     mark: Option<f64>,
-    /// Epochs since then.
+    /// Epochs since the last improvement.
     waited: usize,
-    /// Epochs since then, or since the rate was last lowered.
+    /// Epochs since the last improvement or the last reduction of the rate.
     waited_for_rate: usize,
 }
 
@@ -33,7 +33,7 @@ impl Judge {
             Monitor::Loss => score.loss(),
             Monitor::Accuracy => 1.0 - score.accuracy(),
         };
-        // In the positive form, so that a NaN is never better.
+        // Written so that a NaN is never better.
         let best = self.best.map_or(value.is_finite(), |(_, best)| value < best);
         if best {
             self.best = Some((epoch, value));
@@ -53,7 +53,7 @@ impl Judge {
         Verdict { best, plateau }
     }
 
-    /// Whether patience is at its end.
+    /// Whether the patience of early stopping has run out.
     pub fn stops(&self, config: &Config) -> bool {
         config.early_stopping > 0 && self.waited >= config.early_stopping
     }
