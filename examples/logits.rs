@@ -19,7 +19,7 @@ async fn logits(model: &str, engine: EngineName) -> Result<String, Error> {
     eprintln!("{which}");
 
     let sizes = Sizes::of(&data, machine.form(), machine.limit());
-    let net = Net::for_evaluation(&description.config(), sizes, description.scale, description.shift);
+    let net = Net::for_evaluation(&description.config(), sizes, &description.inputs);
     let mut engine = machine.engine(&net.plan).await?;
     load_parameters(engine.as_mut(), &net.layers, &model);
     let mut feed = Feed::new(net.evaluation.source, &data.test, engine.as_mut());

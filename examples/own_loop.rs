@@ -7,8 +7,9 @@ use gpu_mlp::data::digits;
 use gpu_mlp::engine::machine::{EngineName, Machine};
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::net::{Net, Sizes};
+use gpu_mlp::train::rates::Rates;
 use gpu_mlp::train::steps::Steps;
-use gpu_mlp::train::{Score, evaluate, normalization, prepare, shuffled};
+use gpu_mlp::train::{Score, evaluate, input_map, prepare, shuffled};
 
 async fn train() -> Result<(), gpu_mlp::Error> {
     let data = digits::generate(&digits::Options { train: 6000, test: 1000, seed: 1 });
@@ -17,15 +18,16 @@ async fn train() -> Result<(), gpu_mlp::Error> {
     println!("{which}");
 
     // A plan is data: tensors and a list of dispatches.
-    let (scale, shift) = normalization(config.normalize, &data.train.pixels);
-    let net = Net::for_training(&config, Sizes::of(&data, machine.form(), machine.limit()), scale, shift);
+    let inputs = input_map(&config.normalize, &data.train.pixels);
+    let net = Net::for_training(&config, Sizes::of(&data, machine.form(), machine.limit()), &inputs);
     let training = net.training.as_ref().expect("a net made for training");
     let model = Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
     let mut engine = machine.engine(&net.plan).await?;
     let (mut feed, mut test_feed) = prepare(engine.as_mut(), &net, &model, &data);
 
     let samples = data.train.len();
-    let steps = Steps { config: &config, training, samples, lr_factor: 1.0 };
+    let rates = Rates::new(&config, samples);
+    let steps = Steps { config: &config, training, samples, rates: &rates };
     let mut step = 0;
     let mut score = Score::default();
     for epoch in 0..6 {

@@ -67,9 +67,11 @@ impl Export {
         let bytes = match self.format {
             Format::Onnx => onnx(&model, &description)?,
             Format::Safetensors => {
-                let (scale, shift) = (description.scale, description.shift);
-                note =
-                    Some(format!("for {}, whose inputs are p·{scale} + {shift} of bytes p", sequential.python(&model)));
+                note = Some(format!(
+                    "for {}, whose inputs are {} of bytes p",
+                    sequential.python(&model),
+                    description.inputs
+                ));
                 sequential.to_bytes(&path, &model, &description)?
             }
             Format::Csv => {

@@ -21,8 +21,8 @@ pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config,
     let mut base = Config { hidden, normalize: Normalize::OF_STRANGERS, ..base };
     if let Some(description) = &description {
         let Config { activation, alpha, .. } = description.config();
-        let (scale, shift) = (description.scale, description.shift);
-        base = Config { activation, alpha, normalize: Normalize::Given { scale, shift }, ..base };
+        let normalize = Normalize::Given(description.inputs.clone());
+        base = Config { activation, alpha, normalize, ..base };
     }
     let config = layers.iter().try_fold(base.clone(), |config, layer| config.with(layer))?;
     let refuse = |what: &str, asked: String, has: String| {

@@ -8,7 +8,8 @@ use super::settings::SweepOptions;
 use clap::Args;
 use gpu_mlp::config::Config;
 use gpu_mlp::train::divide;
-use gpu_mlp::train::lr_find::{Found, Sweep, lr_find};
+use gpu_mlp::train::lr_find::{SweepResult, lr_find};
+use gpu_mlp::train::rates::Sweep;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -62,7 +63,7 @@ impl LrFind {
 }
 
 /// The curve, and what to make of it.
-fn drawn(found: &Found, validation: bool) -> String {
+fn drawn(found: &SweepResult, validation: bool) -> String {
     let points: Vec<(f64, f64)> = found.points.iter().map(|point| (point.lr, point.smoothed)).collect();
     let of = if validation { "validation" } else { "training" };
     let mut text = format!("smoothed {of} loss over the learning rate\n{}", plot::log_x(&points, found.suggestion));

@@ -7,7 +7,7 @@ use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::run::folder::model_in;
 use gpu_mlp::run::model_file::{self, Description};
 use gpu_mlp::run::state_dict::StateDict;
-use gpu_mlp::train::normalization;
+use gpu_mlp::train::input_map;
 use std::path::{Path, PathBuf};
 
 /// A model file, and what a file of other origin does not say.
@@ -52,7 +52,7 @@ impl ModelOptions {
         let config = Config {
             activation: self.activation.unwrap_or(activation),
             alpha: self.alpha.unwrap_or(alpha),
-            normalize: self.normalize.unwrap_or(Normalize::OF_STRANGERS),
+            normalize: self.normalize.clone().unwrap_or(Normalize::OF_STRANGERS),
             ..Config::default()
         };
         config.check(usize::MAX)?;
@@ -64,7 +64,7 @@ impl ModelOptions {
             ));
         }
         understood(&path, &file.state, &config);
-        Ok(file.with(config.activation(), normalization(config.normalize, &[])))
+        Ok(file.with(config.activation(), input_map(&config.normalize, &[])))
     }
 }
 

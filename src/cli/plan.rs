@@ -5,7 +5,7 @@ use super::out::out;
 use super::settings::NetOptions;
 use clap::Args;
 use gpu_mlp::engine::memory;
-use gpu_mlp::kernels::Form;
+use gpu_mlp::kernels::{Form, InputMap};
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::plan::tensor::Tensor;
 use std::io::Write;
@@ -63,7 +63,7 @@ impl PlanCommand {
             forms: self.form.into(),
             limit: u64::MAX,
         };
-        let net = Net::for_training(&config, sizes, 1.0 / 255.0, 0.0);
+        let net = Net::for_training(&config, sizes, &InputMap::UNIT);
         memory::addressable(&net.plan)?;
         let mut out = out();
         if let Some(training) = &net.training {

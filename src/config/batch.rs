@@ -1,15 +1,15 @@
-//! Samples an update, as a number or as a word.
+//! The batch size, as a number or as a word.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// Samples an update: a number, or the whole training split.
+/// Samples per batch: a number, or the whole training split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchSize {
-    /// This many; 1 is stochastic gradient descent.
+    /// This many, at least 1; 1 is stochastic gradient descent in the strict sense.
     Samples(usize),
-    /// All: full-batch gradient descent.
+    /// The whole training split: full-batch gradient descent.
     Full,
 }
 
@@ -38,7 +38,7 @@ impl FromStr for BatchSize {
         match (text, text.parse()) {
             ("full", _) => Ok(BatchSize::Full),
             (_, Ok(samples)) if samples > 0 => Ok(BatchSize::Samples(samples)),
-            _ => Err("a batch is a number of samples from 1 on, or `full`".into()),
+            _ => Err("a batch size is a number of samples, at least 1, or `full`".into()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What settings must be, alone and together.
+//! Which settings are valid, alone and together.
 
 use super::{Config, MOST_LAYERS, Normalize, Optimizer, Schedule};
 use crate::base::error::Error;
@@ -12,7 +12,7 @@ impl Config {
         let refuse = |what: String| Err(Error::Setting(what));
         for (name, value) in [("keep-prob", self.keep_prob), ("input-keep-prob", self.input_keep_prob)] {
             if !(value > 0.0 && value <= 1.0) {
-                return refuse(format!("{name} is {value} but is a probability, above 0 and at most 1"));
+                return refuse(format!("{name} is {value} but must be a probability above 0 and at most 1"));
             }
         }
         for (name, value) in [
@@ -40,25 +40,25 @@ impl Config {
             }
         }
         if let Some(width) = self.hidden.iter().find(|&&width| !(1..=1 << 20).contains(&width)) {
-            return refuse(format!("a hidden layer is {width} wide but must have 1 to 1048576 units"));
+            return refuse(format!("a hidden layer has {width} units but must have 1 to 1048576"));
         }
         if self.hidden.len() >= MOST_LAYERS {
             let (layers, most) = (self.hidden.len(), MOST_LAYERS - 1);
-            return refuse(format!("there are {layers} hidden layers but at most {most} are possible"));
+            return refuse(format!("there are {layers} hidden layers but there can be at most {most}"));
         }
         if self.epochs == 0 {
             return refuse("epochs is 0 but must be at least 1".into());
         }
-        if let Normalize::Given { scale, shift } = self.normalize
-            && !(scale.is_normal() && shift.is_finite())
+        if let Normalize::Given(map) = &self.normalize
+            && !map.is_valid()
         {
-            return refuse(format!("normalize is p·{scale} + {shift} but needs a scale other than 0"));
+            return refuse(format!("normalize is {map} but needs a scale other than 0"));
         }
         if self.physical_batch == 0 {
             return refuse("physical-batch is 0 but must be at least 1".into());
         }
         if matches!(self.optimizer, Optimizer::Adam | Optimizer::Adamw) && self.momentum != 0.0 {
-            return refuse(format!("momentum is {} but Adam has none: use beta1", self.momentum));
+            return refuse(format!("momentum is {} but Adam has no such setting: use beta1", self.momentum));
         }
         if self.batch_size.samples(samples) > samples {
             return refuse(format!(
@@ -69,24 +69,18 @@ impl Config {
         if self.accumulate > 1 && self.batch(samples) > samples {
             let (batch, times) = (self.batch_size, self.accumulate);
             return refuse(format!(
-                "{times} batches of {batch} are to be accumulated, but the training split has {samples} samples"
+                "accumulate is {times} and batch-size is {batch}, but the training split has only {samples} samples"
             ));
         }
+        self.check_schedule()?;
         self.check_loop()
     }
 
-    /// Checks schedules, limits of the data and choices by the validation split.
+    /// Checks warm-ups and what the validation split decides.
     fn check_loop(&self) -> Result<(), Error> {
         let refuse = |what: String| Err(Error::Setting(what));
-        for (name, value) in [("lr-end", self.lr_end), ("lr-gamma", self.lr_gamma)] {
-            if !(0.0..=1.0).contains(&value) {
-                return refuse(format!("{name} is {value} but is a share of the learning rate, 0 to 1"));
-            }
-        }
-        for (name, value) in [("cycle-peak", self.cycle_peak), ("momentum-low", self.momentum_low)] {
-            if !(0.0..1.0).contains(&value) {
-                return refuse(format!("{name} is {value} but must be at least 0 and below 1"));
-            }
+        if !(0.0..1.0).contains(&self.momentum_low) {
+            return refuse(format!("momentum-low is {} but must be at least 0 and below 1", self.momentum_low));
         }
         let spans = [("warmup", self.warmup), ("momentum-warmup", self.momentum_warmup), ("min-delta", self.min_delta)];
         for (name, value) in spans {
@@ -97,27 +91,20 @@ impl Config {
         if self.warmup > 0.0 && self.warmup >= self.epochs as f32 {
             return refuse(format!("warmup is {} epochs, but the run has only {}", self.warmup, self.epochs));
         }
-        for (name, value) in
-            [("lr-step", self.lr_step), ("plateau-patience", self.plateau_patience), ("accumulate", self.accumulate)]
-        {
-            if value == 0 {
-                return refuse(format!("{name} is 0 but must be at least 1"));
-            }
-        }
-        if self.momentum_warmup > 0.0 && self.schedule == Schedule::OneCycle {
-            return refuse("one-cycle has a momentum schedule of its own: leave momentum-warmup out".into());
+        if self.accumulate == 0 {
+            return refuse("accumulate is 0 but must be at least 1".into());
         }
         let (low, top) = (self.momentum_low, self.top_momentum());
         if self.momentum_warmup > 0.0 && low >= top {
-            return refuse(format!("momentum cannot rise from {low} to {top}: see momentum-low and momentum"));
+            return refuse(format!("momentum cannot rise from {low} to {top}: change momentum-low or momentum"));
         }
         Ok(())
     }
 
-    /// Checks that a run which is to choose something has a validation split to choose by.
+    /// Checks that there is a validation split if the settings need one to choose something.
     ///
     /// # Errors
-    /// [`Error::Setting`] names what would be chosen.
+    /// [`Error::Setting`] names the setting that needs it.
     pub fn check_choices(&self, validation: bool) -> Result<(), Error> {
         let choices = [
             (self.early_stopping > 0, "early-stopping"),
@@ -126,7 +113,7 @@ impl Config {
         ];
         match choices.iter().find(|(chosen, _)| *chosen && !validation) {
             Some((_, name)) => Err(Error::Setting(format!(
-                "{name} needs a validation split, since the test split is not for choosing: set validation, for example to 10000"
+                "{name} needs a validation split (the test split never chooses): set validation, for example to 10000"
             ))),
             None => Ok(()),
         }

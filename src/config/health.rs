@@ -1,27 +1,27 @@
-//! What is watched in training.
+//! What is measured and checked in training.
 
 use serde::{Deserialize, Serialize};
 
-/// What is done with the health of a net: norms of gradients and weights, update ratios, dead units, layer by layer.
+/// What is done with the health of a net, layer by layer: norms of gradients and weights, update ratios, dead units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum HealthName {
-    /// It is not measured.
+    /// Not measured.
     Off,
-    /// It goes into the record of the run, at most every 100 updates.
+    /// Measured at most every 100 updates, for the record of the run.
     Record,
-    /// It is measured in each epoch, and shown.
+    /// Measured in each epoch, and shown.
     Show,
 }
 
-/// What is done about a loss or a weight that is not a finite number.
+/// What to do about a loss or a weight that is NaN or infinite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum OnNan {
-    /// The run stops, and says which tensor it was, of which layer, in which step.
+    /// Stop the run, and name the tensor, the layer and the update where it began.
     Stop,
-    /// Nothing: the run goes on.
+    /// Continue.
     Ignore,
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Init {
-    /// By what follows a layer: Glorot for sigmoid and tanh, LeCun for SELU and the last layer, else He.
+    /// By the activation after a layer: Glorot for sigmoid and tanh, LeCun for SELU and the last layer, He for all others.
     #[default]
     Auto,
     /// N(0, 2/I) (He et al., ICCV 2015): keeps the signal's variance through ReLUs.
@@ -17,12 +17,12 @@ pub enum Init {
     Glorot,
     /// N(0, 1/I) (LeCun et al., "Efficient BackProp", 1998): keeps the variance of a linear signal.
     Lecun,
-    /// N(0, 0.01²), whatever the width: shows why the others exist.
+    /// N(0, 0.01²) for every width: shows why the others exist.
     Normal,
 }
 
 impl Init {
-    /// Standard deviation of the first weights of a layer that is followed by `activation`.
+    /// Standard deviation of the first weights of a layer with `activation` after it.
     pub fn standard_deviation(self, activation: Activation, inputs: usize, outputs: usize) -> f64 {
         let (inputs, outputs) = (inputs as f64, outputs as f64);
         match self {

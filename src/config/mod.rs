@@ -1,4 +1,4 @@
-//! What a run is made of. Every default of the program is written here, once.
+//! The settings of a run. Every default of the program is written here, once. Knows no data and no machine.
 
 mod batch;
 mod check;
@@ -19,7 +19,7 @@ pub use init::Init;
 pub use names::{ActivationName, Monitor, Optimizer, PlanKind, Upload};
 pub use normalize::Normalize;
 pub use over::Settings;
-pub use schedule::Schedule;
+pub use schedule::{Progress, Schedule, Shape};
 use serde::{Deserialize, Serialize};
 pub use widths::widths;
 
@@ -37,93 +37,94 @@ pub struct Config {
     pub activation: ActivationName,
     /// Slope of leaky ReLU for negative sums.
     pub alpha: f32,
-    /// How first weights are drawn.
+    /// Distribution of the first weights.
     pub init: Init,
-    /// Samples an update.
+    /// Samples per batch.
     pub batch_size: BatchSize,
-    /// Most samples of a batch on the device at a time; larger batches add up the gradients of several.
+    /// Largest number of samples computed at a time; the gradients of larger batches are added up in parts.
     pub physical_batch: usize,
     /// Passes over the training split.
     pub epochs: usize,
-    /// How weights follow gradients.
+    /// Optimizer.
     pub optimizer: Optimizer,
-    /// Batches an update: their gradients are averaged, so that an update is of `accumulate · batch_size` samples.
+    /// Number of batches whose gradients are averaged before each update (gradient accumulation).
     pub accumulate: usize,
-    /// Learning rate, at its highest.
+    /// Highest learning rate of the run.
     pub lr: f32,
     /// How the learning rate changes over the run.
     pub schedule: Schedule,
-    /// Epochs, or a part of one, over which the learning rate first rises.
+    /// Epochs over which the learning rate rises at first; may be a fraction.
     pub warmup: f32,
-    /// Share of the learning rate at which `linear`, `cosine` and `one-cycle` end and below which `plateau` does not go.
+    /// Last share of the learning rate for `linear`, `cosine` and `one-cycle`; lowest share for `plateau`.
     pub lr_end: f32,
-    /// Factor of the learning rate for `step`, `exponential` and `plateau`.
+    /// Factor of the learning rate for `step` (every `lr_step` epochs), `exponential` (per epoch) and `plateau` (each time).
     pub lr_gamma: f32,
-    /// Epochs between the falls of `step`.
+    /// Epochs between two reductions by `step`.
     pub lr_step: usize,
-    /// Epochs without anything better after which `plateau` lowers the rate.
+    /// Epochs without improvement after which `plateau` lowers the rate.
     pub plateau_patience: usize,
-    /// Share of the run at which `one-cycle` has its highest rate.
+    /// Share of the run at which `one-cycle` reaches its highest rate.
     pub cycle_peak: f32,
-    /// Lowest momentum (for Adam β₁): at the peak of `one-cycle`, or where `momentum_warmup` begins.
+    /// Lowest momentum (for Adam, β₁): at the peak of `one-cycle`, or at the start of `momentum_warmup`.
     pub momentum_low: f32,
     /// Epochs over which momentum rises from `momentum_low`.
     pub momentum_warmup: f32,
     /// Momentum μ of SGD, Nesterov and RMSprop; 0 for none.
     pub momentum: f32,
-    /// Memory of Adam's first moment.
+    /// Decay of Adam's first moment.
     pub beta1: f32,
-    /// Memory of Adam's second moment.
+    /// Decay of Adam's second moment.
     pub beta2: f32,
-    /// Memory ρ of RMSprop's mean square: PyTorch's α.
+    /// Decay ρ of RMSprop's mean square: PyTorch's α.
     pub rho: f32,
-    /// Keeps the divisor of Adam and RMSprop from zero.
+    /// Added to the divisor of Adam and RMSprop.
     pub epsilon: f32,
-    /// Strength of the penalty l2/2·‖w‖² on weights (not on biases); for AdamW the decay.
+    /// Factor of the penalty l2/2·‖w‖² on weights (not on biases); for AdamW, the weight decay.
     pub l2: f32,
-    /// Largest norm of all gradients together; larger ones are scaled down to it. 0 for any.
+    /// Gradients are scaled down so that their norm, all taken together, is at most this; 0 for no limit.
     pub clip_norm: f32,
-    /// Largest magnitude of any gradient; what is beyond it is cut off. 0 for any.
+    /// Every gradient is cut off at this magnitude; 0 for no limit.
     pub clip_value: f32,
-    /// Decay of the running average of the weights, which is then what is evaluated and saved; 0 for none.
+    /// Decay of the exponential moving average of the weights, which is then evaluated and saved in their place; 0 for none.
     pub ema: f32,
-    /// Label smoothing ε of the loss in training; the test split is always scored with labels as they are.
+    /// Label smoothing ε of the training loss. Evaluation never smooths labels.
     pub label_smoothing: f32,
-    /// Probability that dropout keeps a hidden unit.
+    /// Probability that dropout keeps a hidden unit; 1 for no dropout.
     pub keep_prob: f32,
-    /// Probability that dropout keeps an input.
+    /// Probability that dropout keeps an input; 1 for no dropout.
     pub input_keep_prob: f32,
-    /// Samples of the training split that are kept apart to choose by; 0 for none.
+    /// Samples taken from the training split as validation split; 0 for none.
     pub validation: usize,
-    /// Seed of the draws of `validation` and `limit_train`, apart from `seed` so that runs of several seeds agree on them.
+    /// Seed that picks the samples of `validation` and `limit_train`. Not `seed`, so that runs with different seeds use the
+    /// same samples.
     pub split_seed: u64,
-    /// Most samples of the training split to learn from.
+    /// Largest number of training samples to use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit_train: Option<usize>,
-    /// What is better on the validation split.
+    /// The score on the validation split that decides which epoch is better.
     pub monitor: Monitor,
-    /// Epochs without anything better after which the run ends; 0 for never.
+    /// Epochs without improvement after which the run ends; 0 for never.
     pub early_stopping: usize,
-    /// What counts as better, for patience: an improvement of more than this.
+    /// For the patience of early stopping and `plateau`: only a larger change than this is an improvement.
     pub min_delta: f32,
-    /// Whether the model is that of the best epoch and not that of the last.
+    /// Whether the final model is that of the best epoch instead of the last.
     pub restore_best: bool,
-    /// What a byte becomes.
+    /// How input bytes are normalized.
     pub normalize: Normalize,
     /// Seed of every random stream.
     pub seed: u64,
     /// How samples reach the device.
     pub upload: Upload,
-    /// Which kernels a step is made of.
+    /// Which kernels a training step consists of.
     pub plan: PlanKind,
-    /// Whether gradients, weights, updates and units are measured now and then.
+    /// Whether the health of the net is measured: gradients, weights, updates, dead units.
     pub health: HealthName,
-    /// What is done about a loss or a weight that is not a finite number.
+    /// What to do about a loss or a weight that is NaN or infinite.
     pub on_nan: OnNan,
-    /// In which numbers matrix products are computed.
+    /// Number format of the matrix products.
     pub precision: Precision,
-    /// Forms of matrix products on a GPU, as [`crate::measure::tune`] chose them; where there is none, the form that suits the
-    /// adapter. Forms differ in the order of their sums, so the same bits need the same forms.
+    /// Forms of matrix products on a GPU, as tuning chose them; for all others, the adapter's default form. Forms add up in
+    /// different orders, so only the same forms give the same bits.
     #[serde(skip_serializing_if = "Chosen::is_empty")]
     pub forms: Chosen,
 }
@@ -139,7 +140,7 @@ impl Default for Config {
             physical_batch: 4096,
             epochs: 5,
             optimizer: Optimizer::Sgd,
-            // Falls in a straight line to 0, so it is 0.1 on average.
+            // It falls linearly to 0, so its mean is 0.1.
             lr: 0.2,
             accumulate: 1,
             schedule: Schedule::Linear,
@@ -201,12 +202,13 @@ impl Config {
         }
     }
 
-    /// Why gradients must take memory although [`PlanKind::Fused`] was asked for, given the size of the training split.
+    /// Why the plan is plain although the settings say [`PlanKind::Fused`]; `None` if it is as they say. `samples`: size of
+    /// the training split.
     pub fn plain_because(&self, samples: usize) -> Option<&'static str> {
         if self.plan == PlanKind::Plain {
             None
         } else if self.clip_norm > 0.0 || self.clip_value > 0.0 {
-            Some("gradients are clipped when all of them are there")
+            Some("clipping needs all gradients first")
         } else if self.batch(samples) > self.micro_batch(samples) {
             Some("gradients of several micro-batches are added up")
         } else if self.precision == Precision::F16Mixed {
@@ -216,17 +218,28 @@ impl Config {
         }
     }
 
-    /// Samples of an update, given the size of the training split.
+    /// Samples per update, given the size of the training split.
     pub fn batch(&self, samples: usize) -> usize {
         self.batch_size.samples(samples).saturating_mul(self.accumulate)
     }
 
-    /// Samples on the device at a time.
+    /// Updates per epoch, given the size of the training split; the last one may be of a partial batch.
+    pub fn updates_per_epoch(&self, samples: usize) -> u64 {
+        samples.div_ceil(self.batch(samples)) as u64
+    }
+
+    /// The highest momentum of the run; for Adam, β₁.
+    pub fn top_momentum(&self) -> f32 {
+        let adam = matches!(self.optimizer, Optimizer::Adam | Optimizer::Adamw);
+        if adam { self.beta1 } else { self.momentum }
+    }
+
+    /// Largest number of samples computed at a time, given the size of the training split.
     pub fn micro_batch(&self, samples: usize) -> usize {
         self.batch_size.samples(samples).min(self.physical_batch)
     }
 
-    /// Widths of the net, input first and classes last.
+    /// Widths of the net, inputs first and classes last.
     pub fn widths(&self, inputs: usize, classes: usize) -> Vec<usize> {
         [&[inputs], self.hidden.as_slice(), &[classes]].concat()
     }

@@ -1,4 +1,4 @@
-//! Settings that are one of a few words.
+//! Settings whose value is one of a few words.
 
 use super::Config;
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ impl ActivationName {
     }
 }
 
-/// How weights follow gradients.
+/// The rule by which gradients change the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
@@ -50,9 +50,9 @@ pub enum Optimizer {
     Sgd,
     /// Gradient descent with Nesterov's momentum.
     Nesterov,
-    /// Adam, the penalty added to the gradient.
+    /// Adam, the penalty added to the gradient (L2).
     Adam,
-    /// Adam with decay apart from the gradient.
+    /// Adam with decoupled weight decay.
     Adamw,
     /// RMSprop; with `momentum` above zero, with momentum.
     Rmsprop,
@@ -63,7 +63,7 @@ impl Optimizer {
     pub const ALL: [Optimizer; 5] =
         [Optimizer::Sgd, Optimizer::Nesterov, Optimizer::Adam, Optimizer::Adamw, Optimizer::Rmsprop];
 
-    /// The learning rate that is customary for it.
+    /// Its usual learning rate.
     pub fn default_lr(self) -> f32 {
         match self {
             Optimizer::Sgd => Config::default().lr,
@@ -71,20 +71,21 @@ impl Optimizer {
             Optimizer::Adam | Optimizer::Adamw | Optimizer::Rmsprop => 0.001,
         }
     }
-    /// The momentum that is customary for it.
+
+    /// Its usual momentum.
     pub fn default_momentum(self) -> f32 {
         if self == Optimizer::Nesterov { 0.9 } else { 0.0 }
     }
 }
 
-/// What is looked at on the validation split.
+/// The score on the validation split that decides which epoch is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Monitor {
     /// Mean cross-entropy; lower is better.
     Loss,
-    /// Share of hits; higher is better.
+    /// Accuracy; higher is better.
     Accuracy,
 }
 
@@ -93,22 +94,23 @@ pub enum Monitor {
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Upload {
-    /// Resident where the data set fits, else stream.
+    /// Resident if the data set fits in device memory, else streamed.
     Auto,
-    /// The whole data set once, then its order each epoch.
+    /// Upload the whole data set once, then only its order in each epoch.
     Resident,
-    /// Shuffled mini-batches, window by window.
+    /// Upload the shuffled samples in each epoch, window by window.
     Stream,
 }
 
-/// Which kernels a step is made of. Both kinds train alike, to rounding.
+/// Which kernels a training step consists of. Both kinds give the same results up to rounding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum PlanKind {
-    /// Gradients are used where they are made and never take memory. Batches of several micro-batches take the plain kind.
+    /// Fused gradient and optimizer step; the gradient is never stored. Where that is impossible, for instance with gradient
+    /// accumulation, the plain kind is used: see [`Config::plain_because`].
     Fused,
-    /// One kernel for each formula of the textbook.
+    /// One kernel per textbook formula.
     Plain,
 }
 

@@ -1,11 +1,12 @@
-//! What a byte of a sample becomes.
+//! How bytes of samples are normalized.
 
+use crate::kernels::InputMap;
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use std::fmt;
 use std::str::FromStr;
 
-/// What a byte p of a sample becomes. As text: `unit`, `standard`, or `MEAN,DEVIATION` of p/255.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// How a byte p of a sample is normalized. As text: `unit`, `standard`, or `MEAN,DEVIATION` of p/255.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Normalize {
     /// p/255.
@@ -14,16 +15,11 @@ pub enum Normalize {
     Standard,
     /// p·scale + shift.
     #[serde(untagged)]
-    Given {
-        /// Factor of a byte.
-        scale: f32,
-        /// Added after.
-        shift: f32,
-    },
+    Given(InputMap),
 }
 
 impl Normalize {
-    /// What is taken where a model of other origin does not say it: what torchvision's `ToTensor` does.
+    /// The default for models of other programs, whose files do not say it: as torchvision's `ToTensor` does.
     pub const OF_STRANGERS: Normalize = Normalize::Unit;
 }
 
@@ -32,12 +28,12 @@ impl fmt::Display for Normalize {
         match self {
             Normalize::Unit => "unit".fmt(f),
             Normalize::Standard => "standard".fmt(f),
-            Normalize::Given { scale, shift } => write!(f, "p·{scale} + {shift}"),
+            Normalize::Given(map) => map.fmt(f),
         }
     }
 }
 
-/// Takes what it is as text beside what is written.
+/// Reads the text form too.
 impl<'de> Deserialize<'de> for Normalize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
@@ -54,7 +50,7 @@ impl<'de> Deserialize<'de> for Normalize {
         }
         match Either::deserialize(deserializer)? {
             Either::Text(text) => text.parse().map_err(D::Error::custom),
-            Either::Given(Given { scale, shift }) => Ok(Normalize::Given { scale, shift }),
+            Either::Given(Given { scale, shift }) => Ok(Normalize::Given(InputMap { scale, shift })),
         }
     }
 }
@@ -67,7 +63,9 @@ impl FromStr for Normalize {
             ("unit", _) => Ok(Normalize::Unit),
             ("standard", _) => Ok(Normalize::Standard),
             (_, Some(&[mean, deviation])) if deviation > 0.0 && mean.is_finite() => {
-                Ok(Normalize::Given { scale: (1.0 / (255.0 * deviation)) as f32, shift: (-mean / deviation) as f32 })
+                let scale = (1.0 / (255.0 * deviation)) as f32;
+                let shift = (-mean / deviation) as f32;
+                Ok(Normalize::Given(InputMap { scale, shift }))
             }
             _ => Err("use `unit`, `standard`, or mean and deviation of p/255, such as 0.1307,0.3081".into()),
         }

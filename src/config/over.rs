@@ -1,26 +1,26 @@
-//! Settings put over others: what a preset, a file, the environment and the command line each say.
+//! Layers of settings: those of a preset, a file, the environment and the command line, each over the one before.
 
 use super::{ActivationName, Config, Optimizer};
 use crate::base::error::Error;
 
-/// Some settings, by the names of [`Config`]'s fields, as `config.toml` has them.
+/// Some settings, by the names of [`Config`]'s fields, as in `config.toml`.
 pub type Settings = toml::Table;
 
 impl Config {
     /// All settings.
     ///
     /// # Errors
-    /// [`Error::Setting`] if TOML cannot hold one, which is so of whole numbers above 2⁶³ − 1.
+    /// [`Error::Setting`] if TOML cannot hold one: a whole number above 2⁶³ − 1.
     pub fn settings(&self) -> Result<Settings, Error> {
         Settings::try_from(self).map_err(|error| Error::Setting(error.to_string()))
     }
 
-    /// These settings with others put over them. Another optimizer brings its customary learning rate and momentum, where
-    /// the settings that name it do not give them.
+    /// These settings, replaced by others where those are given. A different optimizer brings its usual learning rate and
+    /// momentum, unless they are given with it.
     ///
     /// # Errors
-    /// [`Error::Setting`] if a name is not known or a value is not of its kind. Nothing is checked against other settings:
-    /// see [`Config::check`].
+    /// [`Error::Setting`] for an unknown name or a value of the wrong type. Values are not checked further: see
+    /// [`Config::check`].
     pub fn with(&self, settings: &Settings) -> Result<Config, Error> {
         let refuse = |error: toml::de::Error| Error::Setting(error.to_string().trim_end().to_string());
         let mut base = self.clone();

@@ -1,4 +1,4 @@
-//! Recipes that others published, by name: what they state, and how this program's run of them differs.
+//! Published recipes by name: what their source states, and how the run of this program differs.
 
 use crate::config::Init;
 use crate::config::{ActivationName, BatchSize, Config, Normalize, Optimizer, Schedule};
@@ -8,13 +8,13 @@ use crate::config::{ActivationName, BatchSize, Config, Normalize, Optimizer, Sch
 pub struct Preset {
     /// Its name on the command line.
     pub name: &'static str,
-    /// The net and how it is trained, in a line.
+    /// The net and its training, in one line.
     pub recipe: &'static str,
     /// Where it was published.
     pub source: &'static str,
     /// What the source states.
     pub stated: &'static str,
-    /// Mean test accuracy of this program after the last epoch, and how it was measured.
+    /// Mean test accuracy of this program after the last epoch, with seeds, engine and date.
     pub measured: &'static str,
     /// Where the run differs from the source.
     pub differs: &'static str,
@@ -36,7 +36,7 @@ impl Preset {
     }
 }
 
-/// What they have in common: pixels in 0 … 1 and a learning rate that does not change.
+/// What they have in common: pixels in 0 … 1 and a constant learning rate.
 fn plain() -> Config {
     Config { normalize: Normalize::Unit, schedule: Schedule::Constant, ..Config::default() }
 }

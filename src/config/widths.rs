@@ -1,17 +1,17 @@
-//! Widths of hidden layers as text.
+//! The widths of the hidden layers as text.
 
 use serde::{Deserialize, Deserializer, de::Error};
 
-/// Reads widths with commas between, or `none`.
+/// Reads comma-separated widths, or `none`.
 ///
 /// # Errors
-/// A sentence about the first word that is no width.
+/// A message about the first word that is not a width.
 pub fn widths(text: &str) -> Result<Vec<usize>, String> {
     let width = |word: &str| word.trim().parse().map_err(|_| format!("{word:?} is not a width; try 128 or 512,512"));
     if text == "none" { Ok(Vec::new()) } else { text.split(',').map(width).collect() }
 }
 
-/// Takes a list, or the text of one.
+/// Reads a list, or the text form.
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "expected widths, such as [512, 512] or \"512,512\"")]

@@ -1,7 +1,7 @@
 //! x0\[b\] = normalise(pixels\[order\[cursor + b\]\]): the mini-batch, picked from the data set.
 
-use super::EPSILON;
 use super::dropout::drop_out;
+use super::{EPSILON, InputMap};
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Args, Bounds, Cost, Kernel, Now, Shader, Witness, expect, groups, read, write};
@@ -23,10 +23,8 @@ pub struct Gather {
     pub x0: Id,
     /// Classes of the batch (B).
     pub t: Id,
-    /// A byte p becomes p·scale + shift.
-    pub scale: f32,
-    /// See `scale`.
-    pub shift: f32,
+    /// What a byte becomes.
+    pub map: InputMap,
     /// Keep probability of the input.
     pub keep: f32,
 }
@@ -70,8 +68,8 @@ impl Kernel for Gather {
             inputs: x0.cols as u32,
             inputs4: x0.stride() as u32 / 4,
             mask_stride: mask.stride() as u32,
-            scale: self.scale,
-            shift: self.shift,
+            scale: self.map.scale,
+            shift: self.map.shift,
             keep_scale: 1.0 / self.keep,
             pad: 0,
         };
@@ -91,7 +89,8 @@ impl Kernel for Gather {
         let (x0, t) = (args.f32_mut(4), args.words_mut(5));
         let pixels: &[u8] = bytemuck::cast_slice(pixels);
         let row_bytes = 4 * self.pixels.stride();
-        let (scale, shift, keep_scale) = (self.scale, self.shift, 1.0 / self.keep);
+        let InputMap { scale, shift } = self.map;
+        let keep_scale = 1.0 / self.keep;
         for (b, (line, t)) in x0.chunks_exact_mut(self.x0.stride()).zip(t).enumerate() {
             if b >= now.rows as usize {
                 line.fill(0.0);
@@ -111,8 +110,8 @@ impl Kernel for Gather {
 
     fn bounds(&self, _: &Now, _: &Witness<'_>) -> Bounds {
         // Three roundings of values no larger than the brightest pixel; none where nothing is added or scaled.
-        let largest = (255.0 * self.scale.abs() + self.shift.abs()) / self.keep;
-        let error = if self.shift == 0.0 && self.keep == 1.0 { 0.0 } else { 3.0 * EPSILON * largest };
+        let largest = self.map.largest() / self.keep;
+        let error = if self.map.shift == 0.0 && self.keep == 1.0 { 0.0 } else { 3.0 * EPSILON * largest };
         vec![None, None, None, None, Some(vec![error; self.x0.words()]), None]
     }
 
@@ -156,7 +155,8 @@ pub fn cases() -> Vec<Case> {
             let mask = case.mask("mask", batch, inputs, keep);
             let (x0, t) = (case.output("x0", batch, inputs), case.u32_output("t", batch));
             (case.now.cursor, case.now.rows) = (2, rows as u32);
-            case.push(Gather { pixels, labels, order, mask, x0, t, scale: 1.0 / 255.0, shift, keep });
+            let map = InputMap { shift, ..InputMap::UNIT };
+            case.push(Gather { pixels, labels, order, mask, x0, t, map, keep });
             cases.push(case);
         }
     }

@@ -17,6 +17,7 @@ pub mod forms;
 pub mod gather;
 pub mod half;
 pub mod head;
+mod input_map;
 pub mod linear;
 pub mod linear_db;
 pub mod linear_dw;
@@ -32,6 +33,7 @@ pub mod update;
 
 pub use activation::Activation;
 pub use form::{Form, Precision};
+pub use input_map::InputMap;
 
 use crate::plan::case::Case;
 use crate::plan::kernel::{Kernel, Shader};

@@ -10,7 +10,7 @@ use crate::data::DataSet;
 use crate::engine::gpu::Class;
 use crate::engine::machine::Machine;
 use crate::kernels::forms::{Chosen, MatmulShape};
-use crate::kernels::{Form, Precision};
+use crate::kernels::{Form, InputMap, Precision};
 use crate::net::{Net, Sizes};
 use crate::plan::kernel::Kernel;
 pub use mixed::{first_fault, still_sound};
@@ -81,7 +81,7 @@ pub async fn tune(
     }
     // The time of the self-test of cooperative matrices does not count.
     let begin = Instant::now();
-    let net = Net::for_training(config, Sizes::of(data, machine.form(), machine.limit()), 1.0, 0.0);
+    let net = Net::for_training(config, Sizes::of(data, machine.form(), machine.limit()), &InputMap::RAW);
     let wanted: BTreeMap<MatmulShape, &Arc<dyn Kernel>> =
         net.plan.steps.iter().filter_map(|kernel| Some((MatmulShape::of(kernel.as_ref())?, kernel))).collect();
     let adapter = if mixed { format!("{} in mixed precision", gpu.line()) } else { gpu.line().to_string() };

@@ -3,7 +3,6 @@
 use super::{EVAL_BATCH, Evaluation, LayerIds, Sizes, Source};
 use crate::base::rng::{Stream, device_key};
 use crate::config::{Config, Optimizer, PlanKind};
-use crate::kernels::Activation;
 use crate::kernels::activate::Activate;
 use crate::kernels::dropout::Dropout;
 use crate::kernels::forms::MatmulShape;
@@ -12,36 +11,36 @@ use crate::kernels::linear::Linear;
 use crate::kernels::softmax_xent::SoftmaxXent;
 use crate::kernels::tally::Tally;
 use crate::kernels::update::Rule;
+use crate::kernels::{Activation, InputMap};
 use crate::plan::Plan;
 use crate::plan::tensor::{Id, Kind, Role};
 
-/// A layer with its gradients, where they take memory.
+/// A layer and its gradients (dw, db), if they are stored.
 pub(super) type Layer = (LayerIds, Option<(Id, Id)>);
 
 pub(super) struct Builder<'a> {
     pub plan: Plan,
-    /// Bound where a kernel has a mask and nothing is dropped.
+    /// Bound as the mask of kernels without dropout.
     pub none: Id,
     pub config: &'a Config,
     pub sizes: Sizes,
-    pub scale: f32,
-    pub shift: f32,
+    pub map: &'a InputMap,
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(config: &'a Config, sizes: Sizes, scale: f32, shift: f32) -> Self {
+    pub(super) fn new(config: &'a Config, sizes: Sizes, map: &'a InputMap) -> Self {
         let mut plan = Plan::default();
         let none = plan.tensor("none", Role::Scratch, Kind::Bits, 1, 1);
         let sizes = Sizes { forms: sizes.forms.in_precision(config.precision), ..sizes };
-        Builder { plan, none, config, sizes, scale, shift }
+        Builder { plan, none, config, sizes, map }
     }
 
-    /// Whether gradients are used where they are made, which they can be only if a batch is computed in one go.
+    /// Whether gradient and optimizer step are fused.
     pub(super) fn fused(&self) -> bool {
         self.config.plan == PlanKind::Fused && self.config.plain_because(self.sizes.train).is_none()
     }
 
-    /// Parameters of all layers; with optimizer state, and unless fused with gradients (dw, db), if they are to be trained.
+    /// Parameters of all layers. For training, also optimizer state, averages, and gradients unless they are fused.
     pub(super) fn layers(&mut self, train: bool) -> Vec<Layer> {
         let fused = self.fused();
         let widths = self.config.widths(self.sizes.inputs, self.sizes.classes);
@@ -70,22 +69,20 @@ impl<'a> Builder<'a> {
         self.plan.like("d", Role::Gradient { layer }, of)
     }
 
-    /// Tensors that hold a split, or two windows of it where it is too large or is to be streamed.
+    /// Tensors that hold a split, or two windows of it if it is streamed.
     pub(super) fn source(&mut self, prefix: &str, samples: usize, batch: usize, stream: bool) -> Source {
-        // Windows of whole batches, as many as the device can bind; two of them, so that one is filled while the other is
-        // used.
+        // A window holds whole batches, about 8192 samples unless the device can bind less. There are two, so that one is
+        // filled while the other is used.
         let binds = usize::try_from(self.most() / (2 * self.row())).unwrap_or(usize::MAX);
         let window = if stream { batch * 8192usize.div_ceil(batch).min(binds / batch).max(1) } else { samples };
         let rows = if window < samples { 2 * window } else { samples };
-        let (inputs, scale, shift) = (self.sizes.inputs, self.scale, self.shift);
+        let inputs = self.sizes.inputs;
         Source {
             pixels: self.plan.tensor(format!("{prefix}pixels"), Role::Data, Kind::U8, rows, inputs),
             labels: self.plan.tensor(format!("{prefix}labels"), Role::Data, Kind::U32, 1, rows),
             order: self.plan.tensor(format!("{prefix}order"), Role::Data, Kind::U32, 1, rows),
             samples,
             window: window.min(samples),
-            scale,
-            shift,
         }
     }
 
@@ -94,7 +91,7 @@ impl<'a> Builder<'a> {
         4 * self.sizes.inputs.div_ceil(4) as u64
     }
 
-    /// Most bytes of a tensor: what the device binds, and finds by a 32-bit word number.
+    /// Largest tensor in bytes: what the device can bind, and what a 32-bit word index reaches.
     fn most(&self) -> u64 {
         self.sizes.limit.min(4 * u64::from(u32::MAX))
     }
@@ -103,14 +100,14 @@ impl<'a> Builder<'a> {
         samples as u64 * self.row() > self.most()
     }
 
-    /// Most samples of which each layer's values, and two windows of pixels, are no larger than a tensor may be; at least 1.
+    /// Largest number of samples for which each layer's values, and two windows of pixels, fit in a tensor; at least 1.
     fn samples_that_fit(&self) -> usize {
         let widths = self.config.widths(self.sizes.inputs, self.sizes.classes);
         let widest = widths.into_iter().max().map_or(0, |width| 16 * width.div_ceil(4) as u64);
         usize::try_from(self.most() / widest.max(2 * self.row()).max(1)).unwrap_or(usize::MAX).max(1)
     }
 
-    /// A mask for the output of a layer (0: for the inputs) and the step that draws it, or nothing if all units are kept.
+    /// The mask of a layer's outputs (0: of the inputs) and the step that draws it; `none` if all units are kept.
     pub(super) fn mask(&mut self, layer: usize, rows: usize, cols: usize, keep: f32) -> Id {
         if keep == 1.0 {
             return self.none;
@@ -160,8 +157,9 @@ impl<'a> Builder<'a> {
         let start = self.plan.steps.len();
         let mut x = self.plan.f32(format!("{split}_x0"), Role::Evaluation, micro, self.sizes.inputs);
         let t = self.plan.tensor(format!("{split}_t"), Role::Evaluation, Kind::U32, 1, micro);
-        let Source { pixels, labels, order, scale, shift, .. } = source;
-        self.plan.push(Gather { pixels, labels, order, mask: none, x0: x, t, scale, shift, keep: 1.0 });
+        let Source { pixels, labels, order, .. } = source;
+        let map = self.map.clone();
+        self.plan.push(Gather { pixels, labels, order, mask: none, x0: x, t, map, keep: 1.0 });
         for (number, (ids, _)) in layers.iter().enumerate() {
             let last = number + 1 == layers.len();
             let name = if last { format!("{split}_logits") } else { format!("{split}_h{}", number + 1) };
@@ -173,7 +171,7 @@ impl<'a> Builder<'a> {
         }
         let score = self.plan.f32(format!("{split}_score"), Role::Evaluation, micro, 2);
         let dlogits = self.plan.f32(format!("{split}_dlogits"), Role::Evaluation, micro, self.sizes.classes);
-        // An evaluation asks how likely the true class is: its labels are never smoothed.
+        // Labels are smoothed in training only.
         self.plan.push(SoftmaxXent { logits: x, t, score, dlogits, smoothing: 0.0 });
         let tally = self.plan.f32(format!("{split}_tally"), Role::Record, samples.div_ceil(micro), 2);
         self.plan.push(Tally { score, tally });

@@ -1,4 +1,4 @@
-//! Steps that measure: norms for clipping, the health of an update, and whether all parameters are finite numbers.
+//! Steps that measure: norms for clipping, the health of an update, and whether all parameters are finite.
 
 use super::build::{Builder, Layer};
 use crate::config::ActivationName;
@@ -13,36 +13,37 @@ use crate::kernels::sum::Sum;
 use crate::plan::tensor::{Id, Role};
 use std::ops::Range;
 
-/// Steps that measure an update. They write nothing that training reads, so a run has the same bits with and without them.
+/// Steps that measure an update. They write nothing that training reads, so they change no bit of a run.
 #[derive(Clone, Debug)]
 pub struct Health {
-    /// Steps between the gradients of the update and the update, to be run with `Now::step` 0: they copy weights.
+    /// Steps that run after the gradients and before the update, with step number 0; they copy the weights.
     pub before: Range<usize>,
     /// Steps after the update.
     pub after: Range<usize>,
-    /// Four values a layer (4·L, 1): the sums of squares of gradients, of weights, and of the changes of weights, biases
-    /// included; and for hidden layers of ReLU the units that were zero for every sample of the (last) micro-batch.
+    /// Four values per layer (4·L, 1): sums of squares of the gradients, of the parameters and of their changes, biases
+    /// included; and for hidden layers with ReLU, the number of units that were zero for every sample of the last
+    /// micro-batch.
     pub values: Id,
 }
 
-/// Steps that look at all parameters.
+/// Steps that check all parameters.
 #[derive(Clone, Debug)]
 pub struct FiniteCheck {
     /// The steps.
     pub steps: Range<usize>,
-    /// Sum of the squares of each layer's parameters (L, 1): no finite number if one of them is none.
+    /// Sum of squares of each layer's parameters (L, 1): not finite if one of them is not.
     pub totals: Id,
 }
 
 impl Builder<'_> {
-    /// Room for the partial sums of all parameters, and for the counts of a layer's units.
+    /// Scratch for the partial sums of all parameters, and for the counts of a layer's units.
     pub(super) fn parts(&mut self, layers: &[Layer]) -> Id {
         let of = |(ids, _): &Layer| Squares::parts(ids.w) + Squares::parts(ids.b);
         let counts = layers.iter().map(|(ids, _)| Dead::parts(ids.b)).max().unwrap_or(0);
         self.plan.f32("parts", Role::Scratch, 1, counts.max(layers.iter().map(of).sum()))
     }
 
-    /// Row `row` of `total` becomes the sum of the squares of all these tensors, each less another or not.
+    /// Writes to row `row` of `total` the sum of squares of all these tensors, or of their differences from another tensor.
     fn norm(&mut self, of: &[(Id, Option<Id>)], parts: Id, total: Id, row: usize) {
         let mut count = 0;
         for &(a, minus) in of {
@@ -52,7 +53,7 @@ impl Builder<'_> {
         self.plan.push(Sum { parts, first: 0, count, total, row });
     }
 
-    /// Clips gradients, if they are to be clipped.
+    /// Clips the gradients, if the settings say so.
     pub(super) fn clip(&mut self, gradients: &[(Id, Id)], parts: Id) {
         let (norm, value) = (self.config.clip_norm, self.config.clip_value);
         let gradients: Vec<Id> = gradients.iter().flat_map(|&(dw, db)| [dw, db]).collect();
@@ -87,7 +88,7 @@ impl Builder<'_> {
                 self.plan.push(Dead { h, parts, first: 0 });
                 self.plan.push(Sum { parts, first: 0, count: Dead::parts(h), total: values, row: 4 * number + 3 });
             }
-            // The weights as they were take the place of gradients that are of no more use, or one of their own.
+            // The old weights are stored over gradients that are no longer needed, if there are such, else apart.
             let role = Role::Parameter { layer: number + 1 };
             let mut copy = |w: Id, dw: Id| {
                 let a = if gradients.is_some() { self.plan.like("old_", role, w) } else { dw };
@@ -103,7 +104,7 @@ impl Builder<'_> {
         Health { before: begin..middle, after: middle..self.plan.steps.len(), values }
     }
 
-    /// Steps that look at all parameters.
+    /// Steps that check all parameters.
     pub(super) fn watch(&mut self, layers: &[Layer], parts: Id) -> FiniteCheck {
         let begin = self.plan.steps.len();
         let totals = self.plan.f32("totals", Role::Record, layers.len(), 1);

@@ -1,4 +1,4 @@
-//! The net: its architecture and its weights. It knows no engine.
+//! The net: its architecture and its weights, apart from any engine.
 
 use crate::base::rng::{Stream, host};
 use crate::config::Init;
@@ -29,8 +29,8 @@ pub struct Layer {
 }
 
 impl Mlp {
-    /// A new net with the given widths, input first and classes last. Each layer draws from its own stream, so a layer's
-    /// first weights do not depend on the layers before it.
+    /// A new net with the given widths, inputs first and classes last. Each layer has its own random stream, so its first
+    /// weights do not depend on other layers.
     ///
     /// # Panics
     /// If there are fewer than two widths.
@@ -58,12 +58,12 @@ impl Mlp {
         self.layers.last().map_or(0, |layer| layer.outputs)
     }
 
-    /// All widths, input first and classes last.
+    /// All widths, inputs first and classes last.
     pub fn widths(&self) -> Vec<usize> {
         std::iter::once(self.inputs()).chain(self.layers.iter().map(|layer| layer.outputs)).collect()
     }
 
-    /// Whether it is a net of these widths, input first and classes last, with as many values as that takes.
+    /// Whether it has these widths, inputs first and classes last, and the right number of values.
     pub fn has(&self, widths: &[usize]) -> bool {
         let fits = |(layer, pair): (&Layer, &[usize])| {
             let values = [layer.weight.len(), layer.bias.len()];
@@ -72,7 +72,7 @@ impl Mlp {
         self.layers.len() + 1 == widths.len() && self.layers.iter().zip(widths.windows(2)).all(fits)
     }
 
-    /// Whether all weights and biases are numbers, and finite.
+    /// Whether all weights and biases are finite.
     pub fn is_finite(&self) -> bool {
         self.layers.iter().all(|layer| layer.weight.iter().chain(&layer.bias).all(|value| value.is_finite()))
     }

@@ -1,4 +1,4 @@
-//! From a configuration to a plan: which tensors a net needs, and which kernels one training step runs over them.
+//! From settings to a plan: the tensors of a net, and the kernels of a training step.
 
 mod build;
 mod measure;
@@ -7,6 +7,7 @@ mod training;
 
 use crate::config::Config;
 use crate::data::{DataSet, Split};
+use crate::kernels::InputMap;
 use crate::kernels::forms::Forms;
 use crate::plan::Plan;
 use crate::plan::tensor::Id;
@@ -14,10 +15,10 @@ use build::Builder;
 pub use measure::{FiniteCheck, Health};
 use std::ops::Range;
 
-/// Most samples that an evaluation computes at a time.
+/// Largest number of samples that an evaluation computes at a time.
 pub const EVAL_BATCH: usize = 1024;
 
-/// What a plan is built for: the data's sizes, the engine's taste and its room.
+/// What a plan depends on beside the settings: data sizes, preferred matmul forms, largest buffer.
 #[derive(Clone, Debug)]
 pub struct Sizes {
     /// Inputs I of a sample.
@@ -28,11 +29,11 @@ pub struct Sizes {
     pub train: usize,
     /// Samples of the validation split; 0 if there is none.
     pub validation: usize,
-    /// Samples of the test split, or of the only split that is evaluated.
+    /// Samples of the test split; of [`Net::for_evaluation`], the only split.
     pub test: usize,
     /// Forms of the matrix products.
     pub forms: Forms,
-    /// Most bytes the engine can hold in one tensor.
+    /// Largest tensor that the engine can hold, in bytes.
     pub limit: u64,
 }
 
@@ -45,23 +46,19 @@ impl Sizes {
     }
 }
 
-/// Where samples lie on the device, and how they are normalised.
+/// Where the samples of a split lie on the device.
 #[derive(Clone, Copy, Debug)]
 pub struct Source {
-    /// Samples (N, I), bytes: the whole split, or two windows of it.
+    /// Samples (N, I), bytes: the whole split, or two windows of it if it is streamed.
     pub pixels: Id,
     /// Classes (N).
     pub labels: Id,
-    /// Which row comes when.
+    /// Rows of `pixels` in the order of their use.
     pub order: Id,
     /// Samples of the split.
     pub samples: usize,
-    /// Samples a window holds; equal to `samples` where the split is resident.
+    /// Samples per window; equal to `samples` if the split is resident.
     pub window: usize,
-    /// A byte p becomes p·scale + shift.
-    pub scale: f32,
-    /// See `scale`.
-    pub shift: f32,
 }
 
 /// The tensors of a layer.
@@ -71,14 +68,14 @@ pub struct LayerIds {
     pub w: Id,
     /// Biases (O).
     pub b: Id,
-    /// What the optimizer remembers between steps: zero at first.
+    /// Optimizer state: zero at first.
     pub state: Vec<Id>,
-    /// Running averages of weights and biases, if they are averaged: the first weights at first.
+    /// Moving averages of weights and biases, if there are any: the first weights at first.
     pub average: Option<[Id; 2]>,
 }
 
 impl LayerIds {
-    /// The weights and biases that are evaluated and saved: their averages, if there are any.
+    /// The weights and biases that are evaluated and saved: the averages, if there are any.
     pub fn evaluated(&self) -> [Id; 2] {
         self.average.unwrap_or([self.w, self.b])
     }
@@ -91,17 +88,17 @@ pub struct Training {
     pub source: Source,
     /// Rows B of a micro-batch.
     pub micro: usize,
-    /// Steps that turn a micro-batch into gradients.
+    /// Steps that compute the gradients of a micro-batch.
     pub gradients: Range<usize>,
-    /// Steps that turn gradients into weights; they follow directly on `gradients`.
+    /// Steps that change the weights; they come directly after `gradients`.
     pub update: Range<usize>,
     /// Sums of losses and hits of each micro-batch of an epoch (S·R, 2).
     pub tally: Id,
-    /// Rows R of the tally that a micro-batch writes.
+    /// Rows R of the tally per micro-batch.
     pub tally_rows: usize,
-    /// Steps that measure one update, if it is to be measured.
+    /// Steps that measure an update, if health is measured.
     pub health: Option<Health>,
-    /// Steps that look at all parameters.
+    /// Steps that check all parameters.
     pub watch: FiniteCheck,
 }
 
@@ -133,6 +130,8 @@ pub struct Evaluation {
 pub struct Net {
     /// Tensors and steps.
     pub plan: Plan,
+    /// What a byte of a sample becomes.
+    pub inputs: InputMap,
     /// The layers, first to last.
     pub layers: Vec<LayerIds>,
     /// Present if the net was made for training.
@@ -149,31 +148,31 @@ impl Net {
         self.layers.iter().map(|layer| layer.w.rows * layer.w.cols + layer.b.cols).sum()
     }
 
-    /// The tensors that outlast a step: weights, biases, what the optimizer remembers, averages; layer by layer.
+    /// The lasting tensors, which outlive an update: weights, biases, optimizer state, averages; layer by layer.
     pub fn lasting(&self) -> Vec<Id> {
         let of =
             |ids: &LayerIds| [&[ids.w, ids.b], ids.state.as_slice(), ids.average.as_slice().as_flattened()].concat();
         self.layers.iter().flat_map(of).collect()
     }
 
-    /// The plan of a training run with an evaluation.
-    pub fn for_training(config: &Config, sizes: Sizes, scale: f32, shift: f32) -> Net {
-        let mut build = Builder::new(config, sizes, scale, shift);
+    /// The plan of training, with evaluations of test and validation split.
+    pub fn for_training(config: &Config, sizes: Sizes, inputs: &InputMap) -> Net {
+        let mut build = Builder::new(config, sizes, inputs);
         let layers = build.layers(true);
         let training = build.training(&layers);
         let evaluation = build.evaluation(&layers, "test", build.sizes.test);
         let validation = build.sizes.validation;
         let validation = (validation > 0).then(|| build.evaluation(&layers, "validation", validation));
         let layers = layers.into_iter().map(|(ids, _)| ids).collect();
-        Net { plan: build.plan, layers, training: Some(training), evaluation, validation }
+        Net { plan: build.plan, inputs: inputs.clone(), layers, training: Some(training), evaluation, validation }
     }
 
-    /// The plan of an evaluation of one split alone, whose size is `sizes.test`.
-    pub fn for_evaluation(config: &Config, sizes: Sizes, scale: f32, shift: f32) -> Net {
-        let mut build = Builder::new(config, sizes, scale, shift);
+    /// The plan of an evaluation alone, of one split of `sizes.test` samples.
+    pub fn for_evaluation(config: &Config, sizes: Sizes, inputs: &InputMap) -> Net {
+        let mut build = Builder::new(config, sizes, inputs);
         let layers = build.layers(false);
         let evaluation = build.evaluation(&layers, "test", build.sizes.test);
         let layers = layers.into_iter().map(|(ids, _)| ids).collect();
-        Net { plan: build.plan, layers, training: None, evaluation, validation: None }
+        Net { plan: build.plan, inputs: inputs.clone(), layers, training: None, evaluation, validation: None }
     }
 }

@@ -18,30 +18,31 @@ use crate::kernels::update::Update;
 use crate::kernels::{Activation, Form};
 use crate::plan::tensor::{Id, Kind, Role};
 
-/// What a micro-batch becomes on its way through the net and back.
+/// Tensors of a micro-batch on its way through the net and back.
 struct Pass {
     /// Its classes (rows, 1).
     t: Id,
-    /// Which inputs of each layer are kept, from the first layer to the last.
+    /// Dropout masks of each layer's inputs, first layer to last.
     masks: Vec<Id>,
-    /// The inputs of each layer: x0, h1, ….
+    /// Inputs of each layer: x0, h1, ….
     activations: Vec<Id>,
-    /// The sums of each of these that has a step of its own for its activation.
+    /// For each of these the sums, where the activation is a step of its own.
     sums: Vec<Option<Id>>,
-    /// The error signal δ of each layer, the gradient of the loss by its sums: those of the last one to begin with.
+    /// Error signal δ of each layer: the gradient of the loss with respect to its output before the activation. At first
+    /// that of the last layer everywhere.
     deltas: Vec<Id>,
-    /// Whether the last layer is a single dispatch.
+    /// Whether one dispatch does all of the last layer.
     headed: bool,
 }
 
 impl Builder<'_> {
-    /// Training as backpropagation has it: forward to the loss, back with the error signal, then all weights change.
+    /// Backpropagation: forward to the loss, back with the error signals, then the update of all weights.
     pub(super) fn training(&mut self, layers: &[Layer]) -> Training {
         let (config, train) = (self.config, self.sizes.train);
         let (batch, micro) = (config.batch(train), config.micro_batch(train));
         let stream = config.upload == Upload::Stream || config.upload == Upload::Auto && self.too_large(train);
         let source = self.source("", train, batch, stream);
-        // Where its classes are few, a fused step does all of the last layer in one dispatch.
+        // With few classes, a fused step does all of the last layer in one dispatch.
         let headed = self.fused() && layers.len() > 1 && self.sizes.classes <= head::MAX_CLASSES;
         let slots = train / batch * batch.div_ceil(micro) + (train % batch).div_ceil(micro);
         let tally_rows = if headed { Head::record_rows(micro) } else { 1 };
@@ -51,7 +52,7 @@ impl Builder<'_> {
         let mut pass = self.forward(layers, &source, micro, headed);
         self.loss(layers, &mut pass, tally);
         self.backward(layers, &mut pass);
-        // Every error signal has been made from the old weights by now, so all layers may change side by side.
+        // All error signals have been computed from the old weights by now, so the weights may change.
         let update = self.plan.steps.len();
         let parts = self.parts(layers);
         self.change(layers, &pass, parts);
@@ -79,8 +80,9 @@ impl Builder<'_> {
             .collect();
         let x0 = self.plan.f32("x0", Role::Activation { layer: 1 }, micro, self.sizes.inputs);
         let t = self.plan.tensor("t", Role::Data, Kind::U32, 1, micro);
-        let Source { pixels, labels, order, scale, shift, .. } = *source;
-        self.plan.push(Gather { pixels, labels, order, mask: masks[0], x0, t, scale, shift, keep: self.keep(0) });
+        let Source { pixels, labels, order, .. } = *source;
+        let map = self.map.clone();
+        self.plan.push(Gather { pixels, labels, order, mask: masks[0], x0, t, map, keep: self.keep(0) });
         let mut activations = vec![x0];
         let mut sums = vec![None];
         for (number, (ids, _)) in layers[..layers.len() - 1].iter().enumerate() {
@@ -96,7 +98,7 @@ impl Builder<'_> {
         Pass { t, masks, activations, sums, deltas, headed }
     }
 
-    /// The last layer, the loss, and with it the first error signal; what it scored goes into the tally.
+    /// The last layer, the loss and its error signal; losses and hits are added up in the tally.
     fn loss(&mut self, layers: &[Layer], pass: &mut Pass, tally: Id) {
         let last = layers.len() - 1;
         let (x, w, b) = (pass.activations[last], layers[last].0.w, layers[last].0.b);
@@ -136,7 +138,7 @@ impl Builder<'_> {
         }
     }
 
-    /// The error signal δ walks from the last layer to the first, leaving gradients on its way.
+    /// Error signals from the last layer to the first, and the gradients, if they are stored.
     fn backward(&mut self, layers: &[Layer], pass: &mut Pass) {
         for (number, (ids, gradients)) in layers.iter().enumerate().rev() {
             let (dy, x) = (pass.deltas[number], pass.activations[number]);
@@ -156,14 +158,13 @@ impl Builder<'_> {
         }
     }
 
-    /// Weights and biases follow their gradients: those that were left on the way, or where they are fused those that are
-    /// made of δ and x and used at once.
+    /// The update of weights and biases, by stored gradients or fused with their computation from δ and x.
     fn change(&mut self, layers: &[Layer], pass: &Pass, parts: Id) {
         let gradients: Vec<_> = layers.iter().filter_map(|(_, gradients)| *gradients).collect();
         self.clip(&gradients, parts);
         let l2 = self.config.l2;
         for (number, (ids, gradients)) in layers.iter().enumerate() {
-            // Biases are few and shift no slope: they are not penalised.
+            // As usual, biases are not penalized.
             if let Some((dw, db)) = *gradients {
                 let (of_w, of_b) = ids.state.split_at(ids.state.len() / 2);
                 self.optimizer(ids.w, dw, of_w, l2);

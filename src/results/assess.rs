@@ -107,7 +107,7 @@ async fn run(
         forms: machine.form().into(),
         limit: machine.limit(),
     };
-    let net = Net::for_evaluation(&config, sizes, description.scale, description.shift);
+    let net = Net::for_evaluation(&config, sizes, &description.inputs);
     let mut engine = machine.engine(&net.plan).await?;
     load_parameters(engine.as_mut(), &net.layers, model);
     let mut feed = Feed::new(net.evaluation.source, split, engine.as_mut());

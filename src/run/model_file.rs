@@ -4,9 +4,9 @@ use crate::base::error::Error;
 use crate::base::hash::sha256;
 use crate::config::Config;
 use crate::data::DataSet;
-use crate::kernels::Activation;
+use crate::kernels::{Activation, InputMap};
+use crate::net::Net;
 use crate::net::mlp::Mlp;
-use crate::net::{Net, Source};
 use crate::run::state_dict::StateDict;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -20,10 +20,9 @@ pub struct Description {
     pub widths: Vec<usize>,
     /// Activation of the hidden layers.
     pub activation: Activation,
-    /// A byte p of a sample becomes p·scale + shift.
-    pub scale: f32,
-    /// See `scale`.
-    pub shift: f32,
+    /// What a byte of a sample becomes: `scale` and `shift` in the file.
+    #[serde(flatten)]
+    pub inputs: InputMap,
     /// Dimensions of a sample.
     pub item: Vec<usize>,
     /// Name of the data set it was trained on; empty if that is not known.
@@ -40,12 +39,10 @@ const KEY: &str = "gpu_mlp";
 impl Description {
     /// That of a net in training.
     pub fn of(config: &Config, data: &DataSet, net: &Net) -> Description {
-        let Source { scale, shift, .. } = net.evaluation.source;
         Description {
             widths: config.widths(data.inputs(), data.classes),
             activation: config.activation(),
-            scale,
-            shift,
+            inputs: net.inputs.clone(),
             item: data.item.clone(),
             data: data.name.clone(),
             data_sha256: data.sha256.clone(),
@@ -118,11 +115,11 @@ pub struct ModelFile {
 
 impl ModelFile {
     /// The model, with what its file does not say.
-    pub fn with(self, activation: Activation, (scale, shift): (f32, f32)) -> (Mlp, Description) {
+    pub fn with(self, activation: Activation, inputs: InputMap) -> (Mlp, Description) {
         let widths = self.state.widths();
         let item = vec![widths[0]];
         let [data, data_sha256, version] = [const { String::new() }; 3];
-        let description = Description { widths, activation, scale, shift, item, data, data_sha256, version };
+        let description = Description { widths, activation, inputs, item, data, data_sha256, version };
         (Mlp { activation, layers: self.state.layers }, description)
     }
 }

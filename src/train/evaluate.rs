@@ -1,6 +1,6 @@
 //! Scoring a split with the weights as they are.
 
-use super::{Score, Trainer};
+use super::Score;
 use crate::base::error::Error;
 use crate::data::Split;
 use crate::engine::Engine;
@@ -8,10 +8,10 @@ use crate::net::Evaluation;
 use crate::plan::kernel::Now;
 use crate::train::feed::Feed;
 
-/// Told the logits (rows × C) of a micro-batch, and the position of its first sample.
+/// Called with the position of a micro-batch's first sample and its logits (rows × C).
 pub type OnLogits<'a> = &'a mut dyn FnMut(usize, &[f32]);
 
-/// Scores a split; the logits are read only if somebody wants them.
+/// Scores a split. `each`: gets the logits, which are not read otherwise.
 ///
 /// # Errors
 /// If the device fails.
@@ -46,30 +46,4 @@ pub async fn evaluate(
     let mut score = Score::default();
     score.add(&rows, split.len());
     Ok(score)
-}
-
-impl Trainer<'_> {
-    /// How many samples of each class (row) are taken for each class (column), with the weights as they are: (C, C), row by
-    /// row. Of equal logits the first counts. They are those of the validation split, or of the test split where there is no
-    /// other: with a validation split nothing is to be seen of the test split before the end.
-    ///
-    /// # Errors
-    /// If the device fails.
-    pub async fn confusion(&mut self) -> Result<Vec<u64>, Error> {
-        let validation = self.net.validation.as_ref().zip(self.data.validation.as_ref());
-        let ((part, split), feed) = match (validation, self.validation_feed.as_mut()) {
-            (Some(validation), Some(feed)) => (validation, feed),
-            _ => ((&self.net.evaluation, &self.data.test), &mut self.test_feed),
-        };
-        let classes = self.data.classes;
-        let mut counts = vec![0; classes * classes];
-        let mut count = |first: usize, logits: &[f32]| {
-            for (row, &label) in logits.chunks_exact(classes).zip(&split.labels[first..]) {
-                let best = (1..classes).fold(0, |best, class| if row[class] > row[best] { class } else { best });
-                counts[usize::from(label) * classes + best] += 1;
-            }
-        };
-        evaluate(self.engine.as_mut(), part, feed, split, Some(&mut count)).await?;
-        Ok(counts)
-    }
 }

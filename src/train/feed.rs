@@ -1,5 +1,5 @@
-//! How samples reach the device: the whole split once, or shuffled windows of it, one filled while the other is used.
-//! Both ways give a step the same rows, so both train to the same bits.
+//! Uploads samples: the whole split once, or shuffled windows of it, one filled while the other is used. Both ways give a
+//! step the same rows, so training is bit-identical.
 
 use crate::data::Split;
 use crate::engine::Engine;
@@ -9,12 +9,12 @@ use crate::plan::tensor::pack_bytes;
 /// Feeds one split to one engine.
 pub struct Feed {
     source: Source,
-    /// Number of the window that was loaded last, where the split is streamed.
+    /// The window that was loaded last, if the split is streamed.
     loaded: Option<usize>,
 }
 
 impl Feed {
-    /// Prepares the tensors of `source`: all samples where they are resident, else the order within the windows.
+    /// Writes the tensors of `source` that stay: all samples if they are resident, else the order within the windows.
     pub fn new(source: Source, split: &Split, engine: &mut dyn Engine) -> Self {
         let feed = Feed { source, loaded: None };
         if feed.streams() {
@@ -34,7 +34,7 @@ impl Feed {
         feed
     }
 
-    /// A feed that only tells cursors, for a split that is resident.
+    /// A feed that gives cursors only, for a resident split.
     pub fn resident(source: Source) -> Self {
         Feed { source, loaded: None }
     }
@@ -43,7 +43,7 @@ impl Feed {
         self.source.window < self.source.samples
     }
 
-    /// Announces an epoch in the given order of samples.
+    /// Begins an epoch with the given order of samples.
     pub fn begin(&mut self, order: &[u32], engine: &mut dyn Engine) {
         self.loaded = None;
         if !self.streams() {
@@ -51,13 +51,13 @@ impl Feed {
         }
     }
 
-    /// Whether the window that holds this position of the order has yet to be loaded.
+    /// Whether the window with this position of the order must be loaded first.
     pub fn needs_load(&self, position: usize) -> bool {
         self.streams() && self.loaded != Some(position / self.source.window)
     }
 
-    /// Uploads the window that holds this position. The engine takes writes and work in order, so the half of the tensor
-    /// that it overwrites is no longer in use by then.
+    /// Uploads the window with this position. The engine executes writes and work in order, so the half of the tensor that
+    /// is overwritten is no longer in use by then.
     pub fn load(&mut self, position: usize, split: &Split, order: &[u32], engine: &mut dyn Engine) {
         let Source { pixels, labels, window, samples, .. } = self.source;
         let number = position / window;
@@ -74,7 +74,7 @@ impl Feed {
         self.loaded = Some(number);
     }
 
-    /// Where a position of the order lies in the `order` tensor.
+    /// Index into the `order` tensor of a position of the order.
     pub fn cursor(&self, position: usize) -> u32 {
         let Source { window, .. } = self.source;
         let cursor = if self.streams() { position / window % 2 * window + position % window } else { position };

@@ -1,99 +1,75 @@
-//! A learning rate to begin with: one short run over which the rate grows from tiny to absurd (the range test of Smith,
-//! "Cyclical learning rates for training neural networks", arXiv 1506.01186, as fastai draws and smooths it).
+//! Learning-rate range test: one short run in which the rate grows with every update (Smith, "Cyclical learning rates for
+//! training neural networks", arXiv 1506.01186; smoothed as in fastai). It suggests a learning rate.
 //!
-//! Each rate makes one update. Its loss is that of the batch before it is learned from, so within the first epoch every
-//! sample is a new one; with a validation split the loss is that split's, which is less noisy. The test split is not used.
+//! Each rate makes one update. The loss is that of the batch before the update, so within the first epoch every sample is
+//! new; with a validation split it is the loss on that split after the update, which is less noisy. The test split is not
+//! used.
 
 use crate::base::error::Error;
-use crate::config::{Config, HealthName, OnNan, Schedule};
+use crate::config::{Config, HealthName, OnNan};
 use crate::data::DataSet;
 use crate::engine::machine::Machine;
 use crate::train::Trainer;
+use crate::train::rates::{Rates, Sweep};
 use serde::Serialize;
 use std::ops::ControlFlow;
 
-/// Memory of the smoothed loss.
+/// Decay of the smoothed loss.
 const SMOOTHING: f64 = 0.95;
-/// The sweep ends where the smoothed loss is this many times the lowest.
+/// The sweep ends when the smoothed loss is this many times the lowest one so far.
 const DIVERGED: f64 = 4.0;
-/// First rates, of which none is suggested: the mean has hardly begun and still follows single batches.
+/// None of this many first rates is suggested: the mean still follows single batches.
 const BEGINNING: usize = 20;
-/// A slope is taken over this many rates to either side.
+/// Slopes are taken over this many rates to either side.
 const SPAN: usize = 5;
-/// Fewest rates of a sweep.
-const FEWEST: usize = 50;
 
-/// Which rates are tried.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sweep {
-    /// The first.
-    pub from: f64,
-    /// The last; each is the same multiple of the one before.
-    pub to: f64,
-    /// How many.
-    pub steps: usize,
-}
-
-impl Default for Sweep {
-    fn default() -> Self {
-        Sweep { from: 1e-5, to: 10.0, steps: 200 }
-    }
-}
-
-/// A rate and what came of it.
+/// A rate and its loss.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Point {
+pub struct SweepPoint {
     /// Learning rate of the update.
     pub lr: f64,
     /// Mean cross-entropy in nats: of the batch before the update, or of the validation split after it.
     pub loss: f64,
-    /// Exponentially weighted mean of the losses up to here.
+    /// Exponential moving average of the losses up to here.
     pub smoothed: f64,
 }
 
-/// What a sweep found.
+/// The result of a sweep.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Found {
-    /// The rates that were tried, in rising order.
-    pub points: Vec<Point>,
-    /// Whether it ended because the loss exploded, and not because all rates were tried.
+pub struct SweepResult {
+    /// The rates that were tried, ascending.
+    pub points: Vec<SweepPoint>,
+    /// Whether the loss exploded before all rates were tried.
     pub diverged: bool,
-    /// The rate at which the smoothed loss falls most steeply over the logarithm of the rate, to two digits.
+    /// The rate at which the smoothed loss falls most steeply over the logarithm of the rate, to two digits; `None` if it
+    /// falls nowhere.
     pub suggestion: Option<f64>,
-    /// The rate of the lowest smoothed loss, which is too high to begin with.
+    /// The rate of the lowest smoothed loss, which is too high for training.
     pub lowest: Option<f64>,
 }
 
-/// Tries rates on first weights, which are then thrown away. `config.lr` and the schedule have no part in it.
+/// Trains first weights with rising rates, and discards them. `config.lr` and the schedule are not used.
 ///
 /// # Errors
-/// [`Error::Setting`] for a sweep that does not rise or has fewer than 50 steps; those of [`Trainer`], but not
+/// [`Error::Setting`] for a sweep that does not rise or has fewer than 50 steps; those of [`Trainer`] except
 /// [`Error::Diverged`].
-pub async fn lr_find(config: &Config, data: &DataSet, machine: &Machine, sweep: Sweep) -> Result<Found, Error> {
-    let Sweep { from, to, steps } = sweep;
-    if !(from > 0.0 && from < to && to.is_finite()) {
-        return Err(Error::Setting(format!("the rates go from {from} to {to}, but must rise from above 0")));
-    }
-    if steps < FEWEST {
-        return Err(Error::Setting(format!("{steps} rates are too few to see a slope: at least {FEWEST}")));
-    }
-    // A rate of 1 that a factor makes what it is to be.
+pub async fn lr_find(config: &Config, data: &DataSet, machine: &Machine, sweep: Sweep) -> Result<SweepResult, Error> {
+    sweep.check()?;
     let config = Config {
-        lr: 1.0,
-        schedule: Schedule::Constant,
-        warmup: 0.0,
-        momentum_warmup: 0.0,
         health: HealthName::Off,
-        // Each loss is looked at here, and nobody asks where it went wrong.
+        // Each loss is looked at here, and a divergence is expected.
         on_nan: OnNan::Ignore,
         ..config.clone()
     };
     let mut trainer = Trainer::open(&config, data, machine).await?;
-    let (mut points, mut diverged): (Vec<Point>, bool) = (Vec::new(), false);
-    let (mut mean, mut weight, mut lowest) = (0.0, 0.0, f64::INFINITY);
-    for number in 0..steps {
-        let lr = from * (to / from).powf(number as f64 / (steps - 1) as f64);
-        trainer.set_lr_factor(lr);
+    trainer.change_rates(|rates| *rates = Rates::sweep(&config, sweep));
+    let mut points: Vec<SweepPoint> = Vec::new();
+    let mut diverged = false;
+    let mut mean = 0.0;
+    let mut weight = 0.0;
+    let mut lowest = f64::INFINITY;
+    for _ in 0..sweep.steps {
+        let lr = trainer.rates().lr(trainer.step());
         let before = if trainer.step().is_multiple_of(trainer.updates_per_epoch()) {
             Default::default()
         } else {
@@ -106,33 +82,34 @@ pub async fn lr_find(config: &Config, data: &DataSet, machine: &Machine, sweep: 
         mean = SMOOTHING * mean + (1.0 - SMOOTHING) * loss;
         weight = SMOOTHING * weight + (1.0 - SMOOTHING);
         let smoothed = mean / weight;
-        // In the positive form, so that a NaN is a divergence.
+        // Written so that a NaN counts as divergence.
         let sane = smoothed <= DIVERGED * lowest && smoothed.is_finite();
         if !sane {
             diverged = true;
             break;
         }
         lowest = lowest.min(smoothed);
-        points.push(Point { lr, loss, smoothed });
+        points.push(SweepPoint { lr, loss, smoothed });
     }
-    let (suggestion, lowest) = (steepest(&points), lowest_of(&points));
-    Ok(Found { points, diverged, suggestion, lowest })
+    let suggestion = steepest(&points);
+    let lowest = lowest_of(&points);
+    Ok(SweepResult { points, diverged, suggestion, lowest })
 }
 
-/// The rate of the steepest fall, by central differences: the rates are evenly spaced in their logarithm.
-fn steepest(points: &[Point]) -> Option<f64> {
+/// The rate of the steepest fall, by central differences; the logarithms of the rates are evenly spaced.
+fn steepest(points: &[SweepPoint]) -> Option<f64> {
     let inner = BEGINNING..points.len().saturating_sub(SPAN);
     let slope = |at: usize| points[at + SPAN].smoothed - points[at - SPAN].smoothed;
     let best = inner.min_by(|&a, &b| slope(a).total_cmp(&slope(b)))?;
-    // Where nothing falls there is nothing to suggest.
+    // If the loss falls nowhere, there is nothing to suggest.
     (slope(best) < 0.0).then(|| two_digits(points[best].lr))
 }
 
-fn lowest_of(points: &[Point]) -> Option<f64> {
+fn lowest_of(points: &[SweepPoint]) -> Option<f64> {
     points.iter().min_by(|a, b| a.smoothed.total_cmp(&b.smoothed)).map(|point| two_digits(point.lr))
 }
 
-/// Rounds to two significant digits: a sweep knows no more.
+/// Rounds to two significant digits; a sweep is no more precise than that.
 fn two_digits(value: f64) -> f64 {
     format!("{value:.1e}").parse().unwrap_or(value)
 }
@@ -142,9 +119,9 @@ mod tests {
     use super::*;
 
     /// Points of a smoothed loss over ten rates a decade from 10⁻⁵ on.
-    fn points(loss: impl Fn(f64) -> f64) -> Vec<Point> {
+    fn points(loss: impl Fn(f64) -> f64) -> Vec<SweepPoint> {
         let lr = |number: i32| 10f64.powf(f64::from(number) / 10.0 - 5.0);
-        (0..60).map(|number| Point { lr: lr(number), loss: 0.0, smoothed: loss(lr(number)) }).collect()
+        (0..60).map(|number| SweepPoint { lr: lr(number), loss: 0.0, smoothed: loss(lr(number)) }).collect()
     }
 
     #[test]

@@ -1,16 +1,17 @@
-//! What a run begins with: normalisation, first weights on the engine, the order of an epoch.
+//! The start of a run: input map, first weights on the engine, the order of an epoch.
 
 use crate::base::error::Error;
 use crate::base::rng::{Stream, host};
 use crate::config::{Config, Normalize};
 use crate::data::DataSet;
 use crate::engine::Engine;
+use crate::kernels::InputMap;
 use crate::net::mlp::Mlp;
 use crate::net::{LayerIds, Net};
 use crate::train::feed::Feed;
 use rand::seq::SliceRandom;
 
-/// The data of a run: the validation split taken out of the training split, and no more of that than is wanted.
+/// The data of a run: takes the validation split out of the training split, and limits the size of the latter.
 ///
 /// # Errors
 /// Those of [`DataSet::divided`].
@@ -18,14 +19,15 @@ pub fn divide(config: &Config, data: DataSet) -> Result<DataSet, Error> {
     data.divided(config.validation, config.limit_train, config.split_seed)
 }
 
-/// Bytes of a sample to values: x = byte·scale + shift.
-pub fn normalization(normalize: Normalize, pixels: &[u8]) -> (f32, f32) {
+/// The map of the inputs that the settings ask for, given all bytes of the training split.
+pub fn input_map(normalize: &Normalize, pixels: &[u8]) -> InputMap {
     match normalize {
-        Normalize::Unit => (1.0 / 255.0, 0.0),
-        Normalize::Given { scale, shift } => (scale, shift),
+        Normalize::Unit => InputMap::UNIT,
+        Normalize::Given(map) => map.clone(),
         Normalize::Standard => {
-            // Exact integer sums: the same on every machine. Those of a part fit 32 bits, which halves the work.
-            let (mut sum, mut squares) = (0, 0);
+            // Exact integer sums are the same on every machine. The sums of a part fit in 32 bits, which halves the work.
+            let mut sum = 0;
+            let mut squares = 0;
             for part in pixels.chunks(1 << 15) {
                 sum += u64::from(part.iter().map(|&p| u32::from(p)).sum::<u32>());
                 squares += u64::from(part.iter().map(|&p| u32::from(p) * u32::from(p)).sum::<u32>());
@@ -33,12 +35,12 @@ pub fn normalization(normalize: Normalize, pixels: &[u8]) -> (f32, f32) {
             let mean = sum as f64 / pixels.len().max(1) as f64;
             let variance = squares as f64 / pixels.len().max(1) as f64 - mean * mean;
             let scale = if variance > 0.0 { 1.0 / variance.sqrt() } else { 1.0 / 255.0 };
-            (scale as f32, (-mean * scale) as f32)
+            InputMap { scale: scale as f32, shift: (-mean * scale) as f32 }
         }
     }
 }
 
-/// Puts a model's parameters into the tensors of a net.
+/// Writes a model's parameters to the tensors of a net.
 pub fn load_parameters(engine: &mut dyn Engine, layers: &[LayerIds], model: &Mlp) {
     for (ids, layer) in layers.iter().zip(&model.layers) {
         engine.write(ids.w, 0, &ids.w.pack(&layer.weight));
@@ -50,8 +52,8 @@ pub fn load_parameters(engine: &mut dyn Engine, layers: &[LayerIds], model: &Mlp
     }
 }
 
-/// Puts data, first weights and optimizer state on an engine, which must have been made for `net.plan`; returns the feeds
-/// of the training and the test split.
+/// Writes data, first weights and optimizer state to an engine that was made for `net.plan`; returns the feeds of training
+/// and test split.
 ///
 /// # Panics
 /// If the net was not made for training.
@@ -66,7 +68,7 @@ pub fn prepare(engine: &mut dyn Engine, net: &Net, model: &Mlp, data: &DataSet) 
     (feed, test_feed)
 }
 
-/// The order of the samples in an epoch (from 0): each once.
+/// The random order of the samples in an epoch (from 0); each occurs once.
 pub fn shuffled(samples: usize, seed: u64, epoch: u64) -> Vec<u32> {
     let mut order: Vec<u32> = (0..samples as u32).collect();
     order.shuffle(&mut host(seed, Stream::Shuffle, epoch));

@@ -1,7 +1,7 @@
 //! A run: epochs of training, each scored and reported, until all are done or something ends it.
 //!
-//! A [`Session`] knows no files and no terminal. An [`Observer`] is told what happens and may ask for snapshots or for the
-//! end. A [`Snapshot`] is taken only when all work is settled; a session that is resumed from it continues to the bit.
+//! A [`Session`] uses no files and no terminal. It calls an [`Observer`], which may ask for a snapshot or for the end. A
+//! [`Snapshot`] is taken only when all work is settled; a session resumed from it is bit-identical.
 
 mod judge;
 mod observe;
@@ -13,6 +13,7 @@ use crate::data::DataSet;
 use crate::engine::machine::Machine;
 use crate::net::mlp::Mlp;
 use crate::train::health::LayerHealth;
+use crate::train::rates::{Rate, Rates};
 use crate::train::{Score, Trainer};
 pub use judge::Judge;
 pub use observe::{EpochReport, Inspection, Observer, Progress, Reason, Wish};
@@ -20,53 +21,51 @@ pub use state::{Snapshot, State};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-/// What ends a run before its epochs do. Neither changes a learning rate: a run that is cut short is the beginning of the
-/// whole one.
+/// Limits that end a run early. They change no learning rate: a run that is cut short is the beginning of the whole one.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Limits {
-    /// Updates over the whole run.
+    /// Largest number of updates over the whole run.
     pub max_steps: Option<u64>,
-    /// Time from the beginning of [`Session::run`]; it is looked at about ten times a second.
+    /// Time from the start of [`Session::run`], checked about ten times a second.
     pub max_time: Option<Duration>,
 }
 
 /// A training run.
 pub struct Session<'a> {
-    config: Config,
     trainer: Trainer<'a>,
     limits: Limits,
     samples: u64,
     state: State,
     best: Option<Mlp>,
-    /// The test split, and after which update.
+    /// The last score of the test split, and the number of updates made by then.
     tested: Option<(u64, Score)>,
 }
 
-/// What a run leaves.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Finish {
-    /// The model: of the last update, or of the best epoch if that was to be restored.
+    /// The model after the last update, or of the best epoch if that was to be restored.
     pub model: Mlp,
-    /// The best epoch, if its model is the one.
+    /// The epoch that the model is of, if it was restored.
     pub restored: Option<usize>,
-    /// The model on the test split.
+    /// Score of the model on the test split.
     pub test: Score,
 }
 
 impl<'a> Session<'a> {
-    /// Lays out a run on a machine, with data that [`divide`](super::divide) has divided or that came with a validation split.
+    /// Sets up a run on a machine. The data comes from [`divide`](super::divide), or has a validation split of its own.
     ///
     /// # Errors
-    /// Those of [`Trainer::open`]; [`Error::Setting`] if something is to be chosen and there is no validation split.
+    /// Those of [`Trainer::open`]; [`Error::Setting`] if the settings need a validation split and there is none.
     pub async fn open(config: &Config, data: &'a DataSet, machine: &Machine, limits: Limits) -> Result<Self, Error> {
         config.check_choices(data.validation.is_some())?;
-        // Saving a checkpoint takes most: the state that a fault is sought from, the one that is saved, and its file twice.
-        let trainer = Trainer::open_beside(config, data, machine, 4).await?;
-        let (config, samples) = (config.clone(), data.train.len() as u64);
-        Ok(Session { config, trainer, limits, samples, state: State::default(), best: None, tested: None })
+        // Saving a checkpoint needs the most: the state that a replay starts from, the one that is saved, and its file twice.
+        let trainer = Trainer::open_with_copies(config, data, machine, 4).await?;
+        let samples = data.train.len() as u64;
+        Ok(Session { trainer, limits, samples, state: State::default(), best: None, tested: None })
     }
 
-    /// Begins with a model's weights instead of drawn ones.
+    /// Begins with a model's weights instead of random ones.
     ///
     /// # Errors
     /// [`Error::Setting`] if the model's layers are not those of this net.
@@ -74,36 +73,35 @@ impl<'a> Session<'a> {
         self.trainer.begin_with(model)
     }
 
-    /// Goes back, or on, to a snapshot of a run with the same settings and data.
+    /// Goes to a snapshot of a run with the same settings and data.
     ///
     /// # Errors
-    /// [`Error::Setting`] if the tensors are not those of this net, or if no run comes to such a state.
+    /// [`Error::Setting`] if the tensors are not those of this net, or if the state is impossible.
     pub fn resume(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
-        let State { score, judge, .. } = &snapshot.state;
-        // More samples than a double counts are more than any run sees, and would overflow.
+        let State { score, plateau, .. } = &snapshot.state;
+        // No run sees more samples than a double can count; more would overflow.
         let possible = score.hits <= score.samples && score.samples < 1 << f64::MANTISSA_DIGITS;
-        if !(possible && (0.0..=1.0).contains(&judge.lr_factor)) {
-            return Err(Error::Setting(format!("no run comes to such a state: {:?}", snapshot.state)));
+        if !(possible && (0.0..=1.0).contains(plateau)) {
+            return Err(Error::Setting(format!("the state is impossible: {:?}", snapshot.state)));
         }
         if let Some(best) = snapshot.best.as_ref().filter(|best| !best.has(&self.trainer.widths())) {
             let (widths, wanted) = (best.widths(), self.trainer.widths());
-            return Err(Error::Setting(format!("the best model is said to be {widths:?}, but the net is {wanted:?}")));
+            return Err(Error::Setting(format!("the best model is {widths:?}, but the net is {wanted:?}")));
         }
         if let Some(bad) = snapshot.tensors.iter().find(|tensor| !tensor.is_finite()) {
-            return Err(Error::Setting(format!(
-                "no run goes on from such a state: a value of {} is not finite",
-                bad.name
-            )));
+            return Err(Error::Setting(format!("the state cannot be resumed: a value of {} is not finite", bad.name)));
         }
         self.trainer.restore(&snapshot.tensors)?;
-        (self.state, self.best) = (snapshot.state.clone(), snapshot.best.clone());
+        self.state = snapshot.state.clone();
+        self.best = snapshot.best.clone();
         self.trainer.seek(self.state.step, self.state.score);
         self.trainer.recall(self.state.health.take());
-        self.trainer.set_lr_factor(self.state.judge.lr_factor);
+        let plateau = self.state.plateau;
+        self.trainer.change_rates(|rates| rates.set_plateau(plateau));
         Ok(())
     }
 
-    /// The run as it is.
+    /// A snapshot of the run.
     ///
     /// # Errors
     /// If the device fails.
@@ -112,10 +110,14 @@ impl<'a> Session<'a> {
         // Between epochs it has been reported.
         let health = if self.between_epochs() { None } else { self.trainer.health().await? };
         let health = health.filter(|layers| layers.iter().all(LayerHealth::is_finite));
-        Ok(Snapshot { state: State { health, ..self.state.clone() }, tensors, best: self.best.clone() })
+        Ok(Snapshot {
+            state: State { health, plateau: self.trainer.rates().plateau(), ..self.state.clone() },
+            tensors,
+            best: self.best.clone(),
+        })
     }
 
-    /// The net in training.
+    /// The trainer.
     pub fn trainer(&self) -> &Trainer<'a> {
         &self.trainer
     }
@@ -128,7 +130,7 @@ impl<'a> Session<'a> {
         self.trainer.model().await
     }
 
-    /// The model that the run came to, and what the test split says of it.
+    /// Ends the session: the final model and its score on the test split.
     ///
     /// # Errors
     /// If the device fails.
@@ -146,16 +148,16 @@ impl<'a> Session<'a> {
         Ok(Finish { model, restored, test })
     }
 
-    /// Trains until all epochs are done, a limit is reached, or the observer wishes to stop.
+    /// Trains until all epochs are done, a limit is reached, or the observer asks to stop.
     ///
     /// # Errors
-    /// Those of [`Trainer::advance`], and what the observer reports.
+    /// Those of [`Trainer::advance`] and of the observer.
     pub async fn run(&mut self, observer: &mut dyn Observer) -> Result<Reason, Error> {
         let begin = Instant::now();
         let last = self.last();
         let most = self.limits.max_steps.unwrap_or(u64::MAX);
         while self.state.step < last {
-            if self.state.judge.stops(&self.config) {
+            if self.state.judge.stops(self.trainer.config()) {
                 return Ok(Reason::EarlyStopping);
             }
             if self.state.step >= most {
@@ -192,13 +194,14 @@ impl<'a> Session<'a> {
         Ok(Reason::Finished)
     }
 
-    /// Trains to the next moment at which something is due: an epoch's end, an update that was named, a wish.
+    /// Trains up to the end of the epoch, update `until`, or a request of the observer, whichever comes first.
     async fn part(&mut self, until: u64, begin: Instant, observer: &mut dyn Observer) -> Result<Wish, Error> {
-        let (start, before) = (Instant::now(), self.state.clone());
+        let start = Instant::now();
+        let before = &self.state;
         let mut wish = Wish::Continue;
         let progress = Progress {
             epoch: self.epoch(before.step + 1),
-            epochs: self.config.epochs,
+            epochs: self.trainer.config().epochs,
             samples: self.samples,
             score: before.score,
             epoch_seconds: before.epoch_seconds,
@@ -207,8 +210,13 @@ impl<'a> Session<'a> {
         let max_time = self.limits.max_time.unwrap_or(Duration::MAX);
         let watch = &mut |score: &_| {
             let part = start.elapsed().as_secs_f64();
-            let (epoch_seconds, seconds) = (before.epoch_seconds + part, before.seconds + part);
-            wish = wish.or(observer.progress(&Progress { score: *score, epoch_seconds, seconds, ..progress }));
+            let now = Progress {
+                score: *score,
+                epoch_seconds: progress.epoch_seconds + part,
+                seconds: progress.seconds + part,
+                ..progress
+            };
+            wish = wish.or(observer.progress(&now));
             if begin.elapsed() >= max_time {
                 wish = wish.or(Wish::Stop(Reason::MaxTime));
             }
@@ -216,32 +224,32 @@ impl<'a> Session<'a> {
         };
         self.trainer.advance(until, watch).await?;
         let part = start.elapsed().as_secs_f64();
-        self.state = State {
-            step: self.trainer.step(),
-            score: self.trainer.score(),
-            epoch_seconds: before.epoch_seconds + part,
-            seconds: before.seconds + part,
-            health: None,
-            judge: before.judge,
-        };
+        self.state.step = self.trainer.step();
+        self.state.score = self.trainer.score();
+        self.state.epoch_seconds += part;
+        self.state.seconds += part;
+        self.state.health = None;
         Ok(wish)
     }
 
-    /// Scores the net and sums up the epoch so far. Only whole epochs are judged, so that a run which goes on where a
-    /// limit ended it is the same run.
+    /// Scores the net and reports the epoch so far. Only whole epochs count for decisions, so that a run that a limit ended
+    /// and that is resumed is the same run.
     async fn report(&mut self, whole: bool) -> Result<EpochReport, Error> {
         let State { step, score: train, epoch_seconds: seconds, .. } = self.state;
         let validation = self.trainer.validate().await?;
         let test = if validation.is_none() { Some(self.trainer.evaluate().await?) } else { None };
         self.tested = test.map(|test| (step, test));
-        let (lr, momentum) = self.trainer.rates(step - 1);
+        let Rate { lr, momentum } = self.trainer.rate(step - 1);
         let health = self.trainer.health().await?;
-        let (epoch, images_per_second) = (self.epoch(step), train.samples as f64 / seconds);
+        let epoch = self.epoch(step);
         let mut best = false;
         if let Some(score) = validation.filter(|_| whole) {
-            best = self.state.judge.take(&self.config, epoch, &score);
-            self.trainer.set_lr_factor(self.state.judge.lr_factor);
-            if best && self.config.restore_best {
+            let verdict = self.state.judge.take(self.trainer.config(), epoch, &score);
+            if verdict.plateau {
+                self.trainer.change_rates(Rates::lower);
+            }
+            best = verdict.best;
+            if best && self.trainer.config().restore_best {
                 self.best = Some(self.trainer.model().await?);
             }
         }
@@ -257,13 +265,13 @@ impl<'a> Session<'a> {
             momentum,
             health,
             seconds,
-            images_per_second,
+            images_per_second: train.samples as f64 / seconds,
         })
     }
 
     /// Updates of the whole run.
     fn last(&self) -> u64 {
-        (self.config.epochs as u64).saturating_mul(self.trainer.updates_per_epoch())
+        (self.trainer.config().epochs as u64).saturating_mul(self.trainer.updates_per_epoch())
     }
 
     fn between_epochs(&self) -> bool {

@@ -1,4 +1,4 @@
-//! From a place in an epoch to work for the engine: batches, micro-batches, and the values of each step.
+//! The work of an update: batches, micro-batches, and the values of each step.
 
 use crate::config::{ActivationName, BatchSize, Config, HealthName, Optimizer, PlanKind};
 use crate::data::DataSet;
@@ -9,10 +9,11 @@ use crate::net::{Net, Sizes, Training};
 use crate::plan::Work;
 use crate::plan::kernel::Now;
 use crate::train::feed::Feed;
-use crate::train::{normalization, prepare, shuffled};
+use crate::train::rates::{Rate, Rates};
+use crate::train::{input_map, prepare, shuffled};
 
-/// Fewest updates from one measurement of the net's health to the next, unless it is to be shown. A measurement takes about as long as an update:
-/// where gradients take no memory they are computed once more, and all weights are read thrice. So it costs a hundredth.
+/// Minimum updates between health measurements, unless health is shown. A measurement takes about as long as an update, so
+/// this keeps its cost near 1 %.
 const MEASURED_EVERY: u64 = 100;
 
 /// The steps of an epoch.
@@ -24,23 +25,23 @@ pub struct Steps<'a> {
     pub training: &'a Training,
     /// Samples of the training split.
     pub samples: usize,
-    /// Multiplies the learning rates of the schedule.
-    pub lr_factor: f64,
+    /// Learning rate and momentum of each update.
+    pub rates: &'a Rates,
 }
 
 impl Steps<'_> {
-    /// Samples of a whole batch.
+    /// Samples per update; the last one of an epoch may have fewer.
     pub fn batch(&self) -> usize {
         self.config.batch(self.samples)
     }
 
-    /// Updates of an epoch; the last may be of a partial batch.
+    /// Updates per epoch; the last one may be of a partial batch.
     pub fn per_epoch(&self) -> u64 {
-        self.samples.div_ceil(self.batch()) as u64
+        self.config.updates_per_epoch(self.samples)
     }
 
-    /// The update of an epoch (both counted from 0) whose health is measured, if one is: that in its middle, which is of a
-    /// whole batch, and whose rate is the epoch's; at its end a schedule may have come to zero.
+    /// The update of an epoch (both counted from 0) in which health is measured, if it is in this epoch. It is the one in the
+    /// middle: it has a whole batch and a typical learning rate, which a schedule may lower to zero at the end.
     pub fn measured(&self, epoch: u64) -> Option<u64> {
         self.training.health.as_ref()?;
         let due = (epoch + 1).is_multiple_of(MEASURED_EVERY.div_ceil(self.per_epoch()));
@@ -49,8 +50,8 @@ impl Steps<'_> {
         (due || wanted || last).then_some(epoch * self.per_epoch() + (self.per_epoch() - 1) / 2)
     }
 
-    /// Appends the work of update `step` (from 0, over the whole run), which trains the batch that starts at position
-    /// `first` of the epoch's order. Each micro-batch takes the next `slot` of the record.
+    /// Appends the work of update `step` (from 0, over the whole run). Its batch starts at position `first` of the epoch's
+    /// order. Each micro-batch takes the next `slot` of the record.
     pub fn push(&self, feed: &Feed, step: u64, first: usize, slot: &mut usize, work: &mut Vec<Work>) {
         let Training { micro, gradients, update, health, .. } = self.training;
         let measured = self.measured(step / self.per_epoch()) == Some(step);
@@ -69,7 +70,7 @@ impl Steps<'_> {
             *slot += 1;
             let last = start + micro >= rows;
             if start == 0 && last && health.is_none() {
-                // Most batches fit: gradients and update in one go.
+                // The usual case: one micro-batch, gradients and update together.
                 work.push((gradients.start..update.end, now));
                 continue;
             }
@@ -83,17 +84,9 @@ impl Steps<'_> {
         }
     }
 
-    /// Learning rate and momentum (for Adam β₁) of update `step`.
-    pub fn rates(&self, step: u64) -> (f32, f32) {
-        let (config, per_epoch) = (self.config, self.per_epoch());
-        let lr = f64::from(config.lr) * config.lr_factor(step, per_epoch) * self.lr_factor;
-        (lr as f32, config.momentum_at(step, per_epoch))
-    }
-
-    /// What all micro-batches of an update share.
+    /// The values that all micro-batches of an update share.
     fn values(&self, step: u64, rows: usize) -> Now {
-        let config = self.config;
-        let (lr, momentum) = self.rates(step);
+        let Rate { lr, momentum } = self.rates.at(step);
         // Past 2³¹ updates a power of β is zero in any case.
         let update = i32::try_from(step + 1).unwrap_or(i32::MAX);
         Now {
@@ -101,15 +94,15 @@ impl Steps<'_> {
             step: step as u32,
             lr,
             momentum,
-            // With a β₁ that changes, as PyTorch corrects it: by the power of what it is now.
+            // If β₁ changes, its present value is raised to the power, as in PyTorch.
             bias1: (1.0 - f64::from(momentum).powi(update)) as f32,
-            bias2: (1.0 - f64::from(config.beta2).powi(update)) as f32,
+            bias2: (1.0 - f64::from(self.config.beta2).powi(update)) as f32,
             ..Now::default()
         }
     }
 }
 
-/// The first epoch of a run, laid open for comparing engines.
+/// The first epoch of a run as a list of work, to compare engines.
 pub struct Trial {
     /// The net.
     pub net: Net,
@@ -120,11 +113,11 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Small runs, each with a name, whose first epochs together use every kernel, products of matrices in the form that
-    /// the trial is laid out with; with partial batches and batches of several micro-batches, on at least 100 samples. Each
-    /// in the plain plan, and where it has one in the fused plan.
+    /// Small runs, each with a name, whose first epochs together use every kernel, and whose batches are also partial ones
+    /// and ones of several micro-batches. They need at least 100 samples. Each is in the plain plan and, if possible, in the
+    /// fused plan.
     pub fn configs() -> Vec<(&'static str, Config)> {
-        // A run of one epoch is measured in its middle.
+        // Health is measured in the last epoch, so in this one.
         let small = Config { hidden: vec![65, 34], batch_size: BatchSize::Samples(50), epochs: 1, ..Config::default() };
         let nesterov = Config {
             optimizer: Optimizer::Nesterov,
@@ -163,17 +156,19 @@ impl Trial {
         runs.into_iter().flat_map(plans).collect()
     }
 
-    /// Lays out the first epoch of a run whose data is resident.
+    /// Lists the first epoch of a run with resident data.
     pub fn new(config: &Config, data: &DataSet, forms: impl Into<Forms>) -> Trial {
-        let (scale, shift) = normalization(config.normalize, &data.train.pixels);
+        let inputs = input_map(&config.normalize, &data.train.pixels);
         let train = data.train.len();
-        let net = Net::for_training(config, Sizes::of(data, forms, u64::MAX), scale, shift);
+        let net = Net::for_training(config, Sizes::of(data, forms, u64::MAX), &inputs);
         let model =
             Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
         let mut work = Vec::new();
         if let Some(training) = &net.training {
-            let steps = Steps { config, training, samples: train, lr_factor: 1.0 };
-            let (feed, mut slot) = (Feed::resident(training.source), 0);
+            let rates = Rates::new(config, train);
+            let steps = Steps { config, training, samples: train, rates: &rates };
+            let feed = Feed::resident(training.source);
+            let mut slot = 0;
             for (step, first) in (0..train).step_by(steps.batch()).enumerate() {
                 steps.push(&feed, step as u64, first, &mut slot, &mut work);
             }
@@ -181,12 +176,12 @@ impl Trial {
         Trial { net, model, work }
     }
 
-    /// Puts everything on an engine that was made for `net.plan`.
+    /// Writes data, weights and state to an engine that was made for `net.plan`.
     pub fn start(&self, config: &Config, data: &DataSet, engine: &mut dyn Engine) {
         let (mut feed, _) = prepare(engine, &self.net, &self.model, data);
         feed.begin(&shuffled(data.train.len(), config.seed, 0), engine);
         if let Some(training) = &self.net.training {
-            // The record is updated in part; what is not written must not be poison where tensors are compared.
+            // Only part of the record is written; the rest must not be poison where tensors are compared.
             engine.write(training.tally, 0, &vec![0; training.tally.words()]);
         }
     }

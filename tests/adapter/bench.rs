@@ -4,7 +4,7 @@ use crate::common::program::gpu_mlp;
 use crate::common::{machines, not_run};
 use gpu_mlp::config::{BatchSize, Config, Optimizer, PlanKind};
 use gpu_mlp::data::digits::{Options, generate};
-use gpu_mlp::kernels::Form;
+use gpu_mlp::kernels::{Form, InputMap};
 use gpu_mlp::measure::clock::{Effort, time};
 use gpu_mlp::measure::device::{Device, DeviceKind};
 use gpu_mlp::measure::spread::{Spread, quantile};
@@ -69,7 +69,7 @@ fn flops_of_products_are_those_of_the_plan() {
         let (train, test) = (60_000, 10_000);
         let sizes =
             Sizes { inputs: 784, classes: 10, train, validation: 0, test, forms: Form::Plain.into(), limit: u64::MAX };
-        let net = Net::for_training(&config, sizes, 1.0, 0.0);
+        let net = Net::for_training(&config, sizes, &InputMap::RAW);
         let steps = net.training.unwrap();
         let ops = net.plan.steps[steps.gradients.start..steps.update.end].iter();
         let products = ops.filter(|kernel| ["linear", "linear_dx", "linear_dw"].contains(&kernel.shader().name));

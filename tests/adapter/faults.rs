@@ -8,6 +8,7 @@ use gpu_mlp::engine::cpu::CpuEngine;
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::engine::{Engine, Memory, Pending};
 use gpu_mlp::kernels::forms::Forms;
+use gpu_mlp::kernels::{Form, InputMap};
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::plan::Work;
@@ -112,7 +113,8 @@ fn a_memory_of_the_optimizer_that_overflows_is_found_though_weights_and_losses_a
     for machine in machines() {
         let forms = Forms { default: machine.form(), ..Forms::default() };
         // Inputs so large that a gradient has no square.
-        let net = Net::for_training(&config, Sizes::of(&data, forms, machine.limit()), 1e20, 0.0);
+        let net =
+            Net::for_training(&config, Sizes::of(&data, forms, machine.limit()), &InputMap { scale: 1e20, shift: 0.0 });
         let engine = block_on(machine.engine(&net.plan)).expect("the plan fits");
         let mut trainer = Trainer::new(config.clone(), &data, net, &model, engine);
         block_on(trainer.epoch(&mut |_| {})).expect("all losses are finite");
@@ -182,7 +184,7 @@ impl Engine for Faulty {
 #[test]
 fn a_fault_of_the_machine_is_told_from_one_of_the_training() {
     let (data, config) = (digits(), Config::default());
-    let net = Net::for_training(&config, Sizes::of(&data, gpu_mlp::kernels::Form::Plain, u64::MAX), 1.0 / 255.0, 0.0);
+    let net = Net::for_training(&config, Sizes::of(&data, Form::Plain, u64::MAX), &InputMap::UNIT);
     let model = Mlp::new(&[784, 128, 10], config.activation(), config.init, config.seed);
     let cpu = CpuEngine::new(&net.plan, Memory::default());
     let engine = Box::new(Faulty { cpu, weights: net.layers[1].w, until: 1 });

@@ -10,7 +10,7 @@ use gpu_mlp::kernels::forms::Forms;
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::train::health::LayerHealth;
-use gpu_mlp::train::{Trainer, Values, normalization};
+use gpu_mlp::train::{Trainer, Values, input_map};
 use pollster::block_on;
 
 fn digits(train: usize) -> DataSet {
@@ -24,9 +24,9 @@ fn train(
     machine: &Machine,
     model: Option<&Mlp>,
 ) -> (Vec<Option<Vec<LayerHealth>>>, Vec<Values>) {
-    let (scale, shift) = normalization(config.normalize, &data.train.pixels);
+    let inputs = input_map(&config.normalize, &data.train.pixels);
     let forms = Forms { default: machine.form(), ..Forms::default() };
-    let net = Net::for_training(config, Sizes::of(data, forms, machine.limit()), scale, shift);
+    let net = Net::for_training(config, Sizes::of(data, forms, machine.limit()), &inputs);
     let first = Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
     block_on(async {
         let engine = machine.engine(&net.plan).await?;

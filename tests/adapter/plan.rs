@@ -10,7 +10,7 @@ use gpu_mlp::kernels::Precision;
 use gpu_mlp::kernels::linear;
 use gpu_mlp::kernels::linear_db::LinearDb;
 use gpu_mlp::kernels::sgd::Sgd;
-use gpu_mlp::kernels::{Form, shaders};
+use gpu_mlp::kernels::{Form, InputMap, shaders};
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::plan::Plan;
 use gpu_mlp::plan::tensor::Role;
@@ -88,7 +88,7 @@ fn windows_of_a_streamed_split_are_as_large_as_a_device_binds() {
     };
     let config = Config { batch_size: BatchSize::Samples(96), ..Config::default() };
     let window = |limit: u64| {
-        let net = Net::for_training(&config, sizes(limit), 1.0, 0.0);
+        let net = Net::for_training(&config, sizes(limit), &InputMap::RAW);
         let [train, test] = [net.training.expect("a net made for training").source, net.evaluation.source];
         for source in [train, test] {
             assert!(source.pixels.bytes() <= limit, "{:?}", source.pixels);

@@ -8,7 +8,7 @@ use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::engine::gpu::Class;
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::kernels::forms::{Chosen, Forms, MatmulShape};
-use gpu_mlp::kernels::{Form, Op, shaders};
+use gpu_mlp::kernels::{Form, InputMap, Op, shaders};
 use gpu_mlp::measure::tune::{BUDGET, Tune, Tuning, tune};
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::train::Trainer;
@@ -31,7 +31,7 @@ fn digits() -> DataSet {
 }
 
 fn products(config: &Config, data: &DataSet) -> Vec<String> {
-    let net = Net::for_training(config, Sizes::of(data, Form::Plain, u64::MAX), 1.0, 0.0);
+    let net = Net::for_training(config, Sizes::of(data, Form::Plain, u64::MAX), &InputMap::RAW);
     let mut names: Vec<String> =
         net.plan.steps.iter().filter_map(|kernel| Some(MatmulShape::of(kernel.as_ref())?.to_string())).collect();
     names.sort();

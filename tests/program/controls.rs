@@ -98,7 +98,7 @@ fn senseless_controls_are_refused_with_what_to_do() {
         (&["--overfit-batches", "1", "--batch-size", "full"], &["a batch-size that is a number"]),
         (&["--max-steps", "0"], &["max-steps is 0"]),
         (&["--max-time", "soon"], &["--max-time"]),
-        (&["--accumulate", "30"], &["30 batches of 64", "1600 samples"]),
+        (&["--accumulate", "30"], &["accumulate is 30", "batch-size is 64", "1600 samples"]),
         (&["--warmup", "2"], &["warmup is 2 epochs", "only 2"]),
         (&["--momentum-warmup", "1", "--momentum", "0.8"], &["cannot rise from 0.85 to 0.8"]),
         (&["--lr-gamma", "NaN"], &["lr-gamma is NaN"]),

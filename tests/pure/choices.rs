@@ -6,7 +6,8 @@ use gpu_mlp::data::DataSet;
 use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::net::mlp::Mlp;
-use gpu_mlp::train::lr_find::{Sweep, lr_find};
+use gpu_mlp::train::lr_find::lr_find;
+use gpu_mlp::train::rates::Sweep;
 use gpu_mlp::train::session::{EpochReport, Limits, Observer, Reason, Session, Snapshot, Wish};
 use pollster::block_on;
 

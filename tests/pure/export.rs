@@ -5,6 +5,7 @@ use gpu_mlp::config::Init;
 use gpu_mlp::data::Split;
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::kernels::Activation;
+use gpu_mlp::kernels::InputMap;
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::results::assess::assess;
 use gpu_mlp::results::export::{csv::csv, onnx::onnx, sequential::Sequential};
@@ -24,8 +25,7 @@ fn sample(widths: &[usize], activation: Activation) -> (Mlp, Description) {
     let description = Description {
         widths: model.widths(),
         activation,
-        scale: 0.0125,
-        shift: -0.4,
+        inputs: InputMap { scale: 0.0125, shift: -0.4 },
         item: vec![2, 3],
         data: "tiny".into(),
         data_sha256: "00".into(),

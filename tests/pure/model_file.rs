@@ -3,6 +3,7 @@
 use gpu_mlp::base::disk::{Os, write_whole};
 use gpu_mlp::config::Init;
 use gpu_mlp::kernels::Activation;
+use gpu_mlp::kernels::InputMap;
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::run::model_file::{Description, read, to_bytes};
 use safetensors::SafeTensors;
@@ -15,8 +16,7 @@ fn sample() -> (Mlp, Description) {
     let description = Description {
         widths: model.widths(),
         activation,
-        scale: 1.0 / 255.0,
-        shift: -0.1,
+        inputs: InputMap { scale: 1.0 / 255.0, shift: -0.1 },
         item: vec![2, 3],
         data: "tiny".into(),
         data_sha256: "00".into(),

@@ -26,12 +26,10 @@ fn trained(data: &DataSet, epochs: usize) -> (Mlp, Description) {
         for _ in 0..config.epochs {
             trainer.epoch(&mut |_| {}).await.unwrap();
         }
-        let gpu_mlp::net::Source { scale, shift, .. } = trainer.net().evaluation.source;
         let description = Description {
             widths: config.widths(data.inputs(), data.classes),
             activation: config.activation(),
-            scale,
-            shift,
+            inputs: trainer.net().inputs.clone(),
             item: data.item.clone(),
             data: data.name.clone(),
             data_sha256: data.sha256.clone(),

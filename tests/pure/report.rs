@@ -9,6 +9,7 @@ use gpu_mlp::results::report::{MOST_RUNS, Results, Subject, page};
 use gpu_mlp::run::history::History;
 use gpu_mlp::run::model_file::Description;
 use gpu_mlp::train::Trainer;
+use gpu_mlp::train::rates::Rates;
 use pollster::block_on;
 use std::sync::Arc;
 
@@ -45,12 +46,10 @@ fn trained(name: &str) -> Subject {
     block_on(async {
         let mut trainer = Trainer::open(&config, &data, &Machine::Cpu).await.unwrap();
         trainer.epoch(&mut |_| {}).await.unwrap();
-        let gpu_mlp::net::Source { scale, shift, .. } = trainer.net().evaluation.source;
         let description = Description {
             widths: vec![784, 64, 10],
             activation: config.activation(),
-            scale,
-            shift,
+            inputs: trainer.net().inputs.clone(),
             item: data.item.clone(),
             data: data.name.clone(),
             data_sha256: data.sha256.clone(),
@@ -196,8 +195,9 @@ fn line(chart: &str) -> Vec<(f64, f64)> {
 fn of_config(config: &Config, epochs: u64) -> Vec<String> {
     let header =
         r#"{"type":"run","data":"digits","data_sha256":"ab12","train_samples":1000,"test_samples":200,"config":"#;
+    let rates = Rates::new(config, 1000);
     let epoch = |number: u64| {
-        let (step, lr) = (100 * number, f64::from(config.lr) * config.lr_factor(100 * number - 1, 100));
+        let (step, lr) = (100 * number, rates.lr(100 * number - 1));
         format!(r#"{{"type":"epoch","epoch":{number},"step":{step},"train_loss":0.5,"lr":{}}}"#, lr as f32)
     };
     let run = format!("{header}{}}}", serde_json::to_string(config).unwrap());

@@ -1,6 +1,6 @@
 //! State dicts as others write them: names, number formats, and what is refused.
 
-use gpu_mlp::kernels::Activation;
+use gpu_mlp::kernels::{Activation, InputMap};
 use gpu_mlp::run::model_file;
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, TensorView};
@@ -61,7 +61,7 @@ fn names_of_the_usual_kinds_are_put_in_order() {
 
 #[test]
 fn a_bare_layer_and_a_layer_without_bias_are_layers() {
-    let (model, _) = open(&[counted("weight", &[3, 6])]).unwrap().with(Activation::Relu, (1.0, 0.0));
+    let (model, _) = open(&[counted("weight", &[3, 6])]).unwrap().with(Activation::Relu, InputMap::RAW);
     assert_eq!((model.layers[0].inputs, model.layers[0].outputs), (6, 3));
     assert_eq!(model.layers[0].bias, [0.0; 3]);
     let file = open(&[counted("0.weight", &[3, 6])]).unwrap();
@@ -154,8 +154,8 @@ mod cli {
         let bytes = safetensors::serialize(views.collect::<Vec<_>>(), None).unwrap();
         std::fs::write(folder.path().join("t.safetensors"), bytes).unwrap();
 
-        let deviation = 1.0 / (255.0 * f64::from(description.scale));
-        let normalize = format!("{},{deviation}", -f64::from(description.shift) * deviation);
+        let deviation = 1.0 / (255.0 * f64::from(description.inputs.scale));
+        let normalize = format!("{},{deviation}", -f64::from(description.inputs.shift) * deviation);
         let strange = ["eval", "t.safetensors", "--activation", "relu", "--normalize", &normalize];
         let (_, theirs, said) = run(folder.path(), &strange, true);
         let (_, wanted, _) = run(folder.path(), &["eval", "runs/1/model.safetensors"], true);

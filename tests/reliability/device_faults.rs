@@ -10,6 +10,7 @@ use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::engine::memory;
 use gpu_mlp::engine::watch::Watched;
 use gpu_mlp::engine::{Engine, Memory, Pending};
+use gpu_mlp::kernels::{Form, InputMap};
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::plan::Work;
 use gpu_mlp::plan::tensor::Role;
@@ -88,7 +89,7 @@ impl Engine for Mute {
 fn results_that_never_arrive_are_an_error_after_a_while() {
     let data = digits_of(2000);
     let config = Config::default();
-    let net = Net::for_training(&config, Sizes::of(&data, gpu_mlp::kernels::Form::Plain, u64::MAX), 1.0, 0.0);
+    let net = Net::for_training(&config, Sizes::of(&data, Form::Plain, u64::MAX), &InputMap::RAW);
     let model = gpu_mlp::net::mlp::Mlp::new(&[784, 128, 10], config.activation(), config.init, 1);
     let patience = Duration::from_millis(200);
     let engine = Box::new(Watched::new(Box::new(Mute), patience));

@@ -1,7 +1,7 @@
 //! Nothing that one step leaves to the next may be missing from a checkpoint: the plan itself says what that is.
 
 use gpu_mlp::config::{BatchSize, Config, Optimizer, PlanKind};
-use gpu_mlp::kernels::Form;
+use gpu_mlp::kernels::{Form, InputMap};
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::plan::kernel::Access;
 use std::collections::BTreeSet;
@@ -48,7 +48,7 @@ fn a_checkpoint_holds_all_that_one_step_leaves_to_the_next() {
                     ema: 0.9,
                     ..Config::default()
                 };
-                let net = Net::for_training(&config, sizes.clone(), 1.0, 0.0);
+                let net = Net::for_training(&config, sizes.clone(), &InputMap::RAW);
                 let mut needed = left_to_the_next(&net);
                 // A record of losses, read back before a checkpoint is made; and sums of gradients, which each batch begins.
                 needed.retain(|name| name != "tally" && !name.starts_with("dw") && !name.starts_with("db"));

@@ -8,7 +8,7 @@ use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::engine::cpu::CpuEngine;
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::engine::{Engine, Memory, Pending};
-use gpu_mlp::kernels::Form;
+use gpu_mlp::kernels::{Form, InputMap};
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::plan::Work;
@@ -186,7 +186,7 @@ impl Engine for Counting {
 fn never_more_than_two_parts_of_the_record_are_on_their_way() {
     let data = generate(&Options { train: 5000, test: 50, seed: 1 });
     let config = Config { hidden: vec![8], batch_size: BatchSize::Samples(1), ..Config::default() };
-    let net = Net::for_training(&config, Sizes::of(&data, Form::Plain, u64::MAX), 1.0, 0.0);
+    let net = Net::for_training(&config, Sizes::of(&data, Form::Plain, u64::MAX), &InputMap::RAW);
     let model = Mlp::new(&[784, 8, 10], config.activation(), config.init, 1);
     let (owed, most) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
     let engine = CpuEngine::new(&net.plan, Memory::default());

@@ -32,7 +32,7 @@ pub fn onnx(model: &Mlp, description: &Description) -> Result<Vec<u8>, Error> {
     let mut graph = Graph { name: "mlp".into(), ..Graph::default() };
     let item = description.item.iter().map(|&size| dimension(size));
     graph.input.push(value("pixels", UINT8, item.collect(), "samples as bytes, not normalised"));
-    for (name, number) in [("scale", description.scale), ("shift", description.shift)] {
+    for (name, number) in [("scale", description.inputs.scale), ("shift", description.inputs.shift)] {
         graph.initializer.push(tensor(name, &[], &[number]));
     }
     graph.push("Cast", &["pixels"], "floats", vec![integer("to", FLOAT.into())]);

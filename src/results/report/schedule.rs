@@ -2,6 +2,7 @@
 
 use crate::config::{Config, Schedule};
 use crate::run::history::History;
+use crate::train::rates::Rates;
 use serde::Deserialize;
 
 /// Approximate number of points of a schedule that are drawn.
@@ -22,10 +23,11 @@ pub fn rates(history: &History) -> Option<Vec<(f64, f64)>> {
     if config.schedule == Schedule::Plateau || !history.changes.is_empty() || config.batch(samples) == 0 {
         return None;
     }
-    let per_epoch = samples.div_ceil(config.batch(samples)) as u64;
+    let per_epoch = config.updates_per_epoch(samples);
     let all = (config.epochs as u64).checked_mul(per_epoch).filter(|&all| all <= MOST_UPDATES)?;
     let made = history.epochs.last()?.step.filter(|made| (1..=all).contains(made))?;
-    let rate = |step: u64| f64::from(config.lr) * config.lr_factor(step, per_epoch);
+    let rates = Rates::new(&config, samples);
+    let rate = |step: u64| rates.lr(step);
     let agrees = |(step, lr): (u64, f64)| {
         (1..=made).contains(&step) && (rate(step - 1) - lr).abs() < 1e-5 * f64::from(config.lr)
     };

@@ -1,56 +1,59 @@
-//! What is made of the validation split's scores: which epoch was best, when to stop, when to lower the rate.
+//! Decisions by the validation score: which epoch is best, when to stop, when to lower the learning rate.
 
 use crate::config::{Config, Monitor, Schedule};
 use crate::train::Score;
 use serde::{Deserialize, Serialize};
 
-/// What is remembered of the scores so far.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The state of these decisions.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Judge {
-    /// The best epoch, and what was monitored there: a loss, or a share of misses.
+    /// The best epoch and its monitored value: a loss, or a share of misses.
     pub best: Option<(usize, f64)>,
-    /// What an epoch must better by `min-delta` for patience to begin anew.
+    /// The value that must be improved by more than `min-delta` to reset the patience.
     mark: Option<f64>,
-    /// Epochs since then.
+    /// Epochs since the last improvement.
     waited: usize,
-    /// Epochs since then, or since the rate was last lowered.
+    /// Epochs since the last improvement or the last reduction of the rate.
     waited_for_rate: usize,
-    /// What the plateaus so far have made of the learning rate.
-    pub lr_factor: f64,
 }
 
-impl Default for Judge {
-    fn default() -> Self {
-        Judge { best: None, mark: None, waited: 0, waited_for_rate: 0, lr_factor: 1.0 }
-    }
+/// What the score of an epoch means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether it is the best so far.
+    pub best: bool,
+    /// Whether the learning rate is to be lowered: the schedule is `plateau`, and its patience has run out.
+    pub plateau: bool,
 }
 
 impl Judge {
-    /// Takes in the score of an epoch. Returns whether it is the best so far.
-    pub fn take(&mut self, config: &Config, epoch: usize, score: &Score) -> bool {
+    /// Takes in the score of an epoch.
+    pub fn take(&mut self, config: &Config, epoch: usize, score: &Score) -> Verdict {
         let value = match config.monitor {
             Monitor::Loss => score.loss(),
             Monitor::Accuracy => 1.0 - score.accuracy(),
         };
-        // In the positive form, so that a NaN is never better.
+        // Written so that a NaN is never better.
         let best = self.best.map_or(value.is_finite(), |(_, best)| value < best);
         if best {
             self.best = Some((epoch, value));
         }
         if self.mark.map_or(value.is_finite(), |mark| value < mark - f64::from(config.min_delta)) {
-            (self.mark, self.waited, self.waited_for_rate) = (Some(value), 0, 0);
+            self.mark = Some(value);
+            self.waited = 0;
+            self.waited_for_rate = 0;
         } else {
-            (self.waited, self.waited_for_rate) =
-                (self.waited.saturating_add(1), self.waited_for_rate.saturating_add(1));
+            self.waited = self.waited.saturating_add(1);
+            self.waited_for_rate = self.waited_for_rate.saturating_add(1);
         }
-        if config.schedule == Schedule::Plateau && self.waited_for_rate >= config.plateau_patience {
-            self.lr_factor = (self.lr_factor * f64::from(config.lr_gamma)).max(f64::from(config.lr_end));
+        let plateau = config.schedule == Schedule::Plateau && self.waited_for_rate >= config.plateau_patience;
+        if plateau {
             self.waited_for_rate = 0;
         }
-        best
+        Verdict { best, plateau }
     }
 
-    /// Whether patience is at its end.
+    /// Whether the patience of early stopping has run out.
     pub fn stops(&self, config: &Config) -> bool {
         config.early_stopping > 0 && self.waited >= config.early_stopping
     }
@@ -59,13 +62,17 @@ impl Judge {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::rates::Rates;
 
-    /// Losses of epochs from 1; where it stops, the best epoch, and the rate's factor after each.
+    /// Losses of epochs from 1; where it stops, the best epoch, and the plateau factor after each.
     fn judged(config: &Config, losses: &[f64]) -> (Option<usize>, Option<usize>, Vec<f64>) {
+        let mut rates = Rates::new(config, 640);
         let (mut judge, mut stop, mut factors) = (Judge::default(), None, Vec::new());
         for (epoch, &loss_sum) in (1..).zip(losses) {
-            judge.take(config, epoch, &Score { loss_sum, hits: 0, samples: 1 });
-            factors.push(judge.lr_factor);
+            if judge.take(config, epoch, &Score { loss_sum, hits: 0, samples: 1 }).plateau {
+                rates.lower();
+            }
+            factors.push(rates.plateau());
             if stop.is_none() && judge.stops(config) {
                 stop = Some(epoch);
             }
@@ -103,7 +110,7 @@ mod tests {
         let config = Config { monitor: Monitor::Accuracy, ..Config::default() };
         let mut judge = Judge::default();
         let verdicts =
-            [5, 7, 6].map(|hits| judge.take(&config, 1, &Score { loss_sum: hits as f64, hits, samples: 10 }));
+            [5, 7, 6].map(|hits| judge.take(&config, 1, &Score { loss_sum: hits as f64, hits, samples: 10 }).best);
         assert_eq!(verdicts, [true, true, false]);
     }
 

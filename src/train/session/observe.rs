@@ -1,4 +1,4 @@
-//! Who looks on while a run goes, and what they may ask for.
+//! Observers: called while a run goes on, and able to ask for a snapshot or the end.
 
 use super::Snapshot;
 use crate::base::error::Error;
@@ -8,41 +8,41 @@ use crate::train::health::LayerHealth;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Told what happens in a run. Every answer is a [`Wish`]; none changes what is computed.
+/// Callbacks of a run. Their answers, [`Wish`]es, never change what is computed.
 pub trait Observer {
-    /// About ten times a second, while steps are under way.
+    /// About ten times a second during training.
     fn progress(&mut self, _progress: &Progress) -> Wish {
         Wish::Continue
     }
 
-    /// After each epoch, and where a limit ends the run in the middle of one.
+    /// After each epoch, and when a limit ends the run within one.
     ///
     /// # Errors
-    /// Whatever goes wrong ends the run.
+    /// Any error ends the run.
     fn epoch(&mut self, report: &EpochReport) -> Result<Wish, Error>;
 
-    /// Whether [`Observer::inspect`] is wanted after each epoch; it costs another pass over the split that scores epochs.
+    /// Whether to call [`Observer::inspect`] after each epoch; it costs another evaluation.
     fn inspects(&self) -> bool {
         false
     }
 
-    /// After [`Observer::epoch`]: the model itself.
+    /// After [`Observer::epoch`], with the model.
     ///
     /// # Errors
-    /// Whatever goes wrong ends the run.
+    /// Any error ends the run.
     fn inspect(&mut self, _inspection: &Inspection) -> Result<(), Error> {
         Ok(())
     }
 
-    /// The number of updates, above `step`, after which a snapshot is wanted, if one is.
+    /// The next number of updates, above `step`, after which to take a snapshot, if any.
     fn snapshot_at(&mut self, _step: u64) -> Option<u64> {
         None
     }
 
-    /// A snapshot that was asked for.
+    /// With a snapshot that was asked for.
     ///
     /// # Errors
-    /// Whatever goes wrong ends the run.
+    /// Any error ends the run.
     fn snapshot(&mut self, _snapshot: &Snapshot) -> Result<(), Error> {
         Ok(())
     }
@@ -55,20 +55,20 @@ impl<F: FnMut(&EpochReport) -> Wish> Observer for F {
     }
 }
 
-/// What an observer wants.
+/// An observer's request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wish {
-    /// Go on.
+    /// Continue.
     #[default]
     Continue,
-    /// Settle all work soon, hand over a snapshot, go on.
+    /// Settle all work soon, take a snapshot, continue.
     Snapshot,
-    /// Settle all work soon and end the run; [`super::Session::snapshot`] is still to be had.
+    /// Settle all work soon and end the run; [`super::Session::snapshot`] still works then.
     Stop(Reason),
 }
 
 impl Wish {
-    /// The stronger of two wishes, the first of equals.
+    /// The stronger of two requests; of equals the first.
     pub fn or(self, other: Wish) -> Wish {
         match (self, other) {
             (Wish::Stop(_), _) | (Wish::Snapshot, Wish::Continue | Wish::Snapshot) => self,
@@ -83,15 +83,15 @@ impl Wish {
 pub enum Reason {
     /// All epochs were trained.
     Finished,
-    /// The validation split saw nothing better for long enough.
+    /// No improvement on the validation split for long enough.
     EarlyStopping,
-    /// The time was up.
+    /// The time limit was reached.
     MaxTime,
-    /// The updates were made.
+    /// The limit of updates was reached.
     MaxSteps,
-    /// Somebody asked for it.
+    /// Interrupted by the user.
     Interrupted,
-    /// A loss was no longer finite.
+    /// A loss or a parameter was NaN or infinite.
     Diverged,
 }
 
@@ -108,60 +108,61 @@ impl fmt::Display for Reason {
     }
 }
 
-/// How far a run is, within an epoch.
+/// Progress of a run within an epoch.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     /// The epoch, from 1.
     pub epoch: usize,
-    /// Epochs of the run.
+    /// Number of epochs of the run.
     pub epochs: usize,
-    /// Samples of an epoch.
+    /// Samples per epoch.
     pub samples: u64,
     /// Score of the epoch so far.
     pub score: Score,
     /// Seconds trained in this epoch.
     pub epoch_seconds: f64,
-    /// Seconds trained in all.
+    /// Seconds trained in total.
     pub seconds: f64,
 }
 
-/// What an epoch came to.
+/// The results of an epoch.
 #[derive(Clone, Debug)]
 pub struct EpochReport {
     /// Its number, from 1.
     pub epoch: usize,
     /// Updates made in the run so far.
     pub step: u64,
-    /// Whether the epoch was trained to its end.
+    /// Whether it is complete.
     pub whole: bool,
-    /// The training split, each batch scored before it was learned from.
+    /// Score of the training split, each batch scored before it was learned from.
     pub train: Score,
-    /// The validation split after the epoch, if there is one.
+    /// Score of the validation split after the epoch, if there is one.
     pub validation: Option<Score>,
-    /// The test split after the epoch. With a validation split it is scored once, by [`super::Session::finish`].
+    /// Score of the test split after the epoch; with a validation split it is scored only once, by
+    /// [`super::Session::finish`].
     pub test: Option<Score>,
-    /// Whether the validation split liked no epoch before it as well.
+    /// Whether this is the best validation score so far.
     pub best: bool,
     /// Learning rate of the last update.
     pub lr: f32,
-    /// Momentum of the last update; for Adam β₁.
+    /// Momentum of the last update; for Adam, β₁.
     pub momentum: f32,
     /// The net's health, layer by layer, if it was measured in this epoch.
     pub health: Option<Vec<LayerHealth>>,
     /// Seconds of training alone.
     pub seconds: f64,
-    /// Training samples a second.
+    /// Training samples per second.
     pub images_per_second: f64,
 }
 
-/// A look at the model in training.
+/// The model in training.
 #[derive(Clone, Debug)]
 pub struct Inspection {
     /// Updates made in the run so far.
     pub step: u64,
     /// The model.
     pub model: Mlp,
-    /// `confusion[truth · C + prediction]` is a number of samples of the validation split, or of the test split where there
-    /// is no other.
+    /// Confusion matrix: `confusion[truth · C + prediction]` is the number of such samples in the validation split, or in the
+    /// test split if there is no other.
     pub confusion: Vec<u64>,
 }

@@ -1,4 +1,4 @@
-//! What a run remembers between steps, beside the tensors.
+//! The state of a run between updates.
 
 use super::Judge;
 use crate::net::mlp::Mlp;
@@ -6,9 +6,9 @@ use crate::train::health::LayerHealth;
 use crate::train::{Score, Values};
 use serde::{Deserialize, Serialize};
 
-/// Where a run is, and everything that decides how it goes on. With the tensors of the same moment, the settings and the
-/// data it is the whole run: one that is resumed from them continues to the bit.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// The state of a run beside the lasting tensors. With them, the settings and the data it is complete: a resumed run is
+/// bit-identical.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Updates made.
     pub step: u64,
@@ -16,22 +16,38 @@ pub struct State {
     pub score: Score,
     /// Seconds trained in this epoch so far.
     pub epoch_seconds: f64,
-    /// Seconds trained in all.
+    /// Seconds trained in total.
     pub seconds: f64,
-    /// The net's health, if it was measured in the epoch so far, and all of it is finite; filled in for a snapshot.
+    /// The net's health, if it was measured in the epoch so far and is finite. Set in a snapshot only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Vec<LayerHealth>>,
-    /// What the validation scores so far have come to.
+    /// Product of the plateau's reductions of the learning rate so far: 1 at first. Set in a snapshot only.
+    pub plateau: f64,
+    /// Decisions by the validation scores so far.
     pub judge: Judge,
 }
 
-/// A run at a settled moment: all work done, all of it looked at.
+impl Default for State {
+    fn default() -> Self {
+        State {
+            step: 0,
+            score: Score::default(),
+            epoch_seconds: 0.0,
+            seconds: 0.0,
+            health: None,
+            plateau: 1.0,
+            judge: Judge::default(),
+        }
+    }
+}
+
+/// A run at a moment when all work is done and checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
-    /// Where the run is.
+    /// Its state.
     pub state: State,
-    /// Weights, biases, and what the optimizer remembers.
+    /// The lasting tensors: weights, biases, optimizer state, averages.
     pub tensors: Vec<Values>,
-    /// The model of the best epoch, where it is to be restored.
+    /// The model of the best epoch, if it is to be restored.
     pub best: Option<Mlp>,
 }

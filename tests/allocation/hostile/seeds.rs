@@ -9,7 +9,7 @@ use gpu_mlp::config::preset::Preset;
 use gpu_mlp::config::{Config, Normalize};
 use gpu_mlp::data::idx::Idx;
 use gpu_mlp::engine::machine::Machine;
-use gpu_mlp::kernels::Activation;
+use gpu_mlp::kernels::{Activation, InputMap};
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::run::checkpoint::{Best, Checkpoints, EngineSettings, Every, Identity, Keeper, Saved, Setup};
 use gpu_mlp::run::folder::CHECKPOINTS;
@@ -65,8 +65,7 @@ fn models() -> Vec<Vec<u8>> {
     let description = Description {
         widths: model.widths(),
         activation,
-        scale: 1.0 / 255.0,
-        shift: -0.1,
+        inputs: InputMap { scale: 1.0 / 255.0, shift: -0.1 },
         item: vec![2, 2],
         data: "tiny".into(),
         data_sha256: "00".into(),
@@ -152,7 +151,7 @@ fn configs() -> Vec<Vec<u8>> {
         from: Some("/model".into()),
     };
     let special = Config {
-        normalize: Normalize::Given { scale: 0.01, shift: -0.5 },
+        normalize: Normalize::Given(InputMap { scale: 0.01, shift: -0.5 }),
         batch_size: gpu_mlp::config::BatchSize::Full,
         schedule: gpu_mlp::config::Schedule::OneCycle,
         limit_train: Some(500),

@@ -11,7 +11,7 @@ use gpu_mlp::data::images::{fit, ink};
 use gpu_mlp::data::load::{Files, assemble, transpose};
 use gpu_mlp::data::{DataSet, Split};
 use gpu_mlp::engine::machine::Machine;
-use gpu_mlp::kernels::Activation;
+use gpu_mlp::kernels::{Activation, InputMap};
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::results::report::{Subject, page};
 use gpu_mlp::run::checkpoint::Checkpoints;
@@ -19,6 +19,7 @@ use gpu_mlp::run::folder::CHECKPOINTS;
 use gpu_mlp::run::history::History;
 use gpu_mlp::run::model_file::{self, ModelFile};
 use gpu_mlp::run::settings::{RunFile, to_text};
+use gpu_mlp::train::rates::Rates;
 use gpu_mlp::train::session::{Limits, Session, Wish};
 use peak_alloc::PeakAlloc;
 use sha2::{Digest, Sha256};
@@ -150,7 +151,7 @@ fn model(bytes: &[u8]) -> bool {
         ModelFile { state, description: Some(description), .. } => {
             (Mlp { activation: description.activation, layers: state.layers }, description)
         }
-        stranger => stranger.with(Activation::Relu, (1.0 / 255.0, 0.0)),
+        stranger => stranger.with(Activation::Relu, InputMap::UNIT),
     };
     assert!(description.config().widths(widths[0], widths[widths.len() - 1]) == widths);
     assert!(description.item.iter().product::<usize>() == widths[0]);
@@ -229,9 +230,9 @@ fn config(bytes: &[u8]) -> bool {
     if said(config.check(SAMPLES)).is_none() {
         return false;
     }
-    let per_epoch = SAMPLES.div_ceil(config.batch(SAMPLES)) as u64;
+    let rates = Rates::new(&config, SAMPLES);
     for step in [0, 1, 999, u64::MAX / 2] {
-        assert!(config.lr_factor(step, per_epoch).is_finite() && config.momentum_at(step, per_epoch).is_finite());
+        assert!(rates.at(step).lr.is_finite() && rates.momentum(step).is_finite());
     }
     let text = to_text(&config, &file.data, file.record.as_ref(), |_| None).expect("what was read can be written");
     // A line for each form may be more than is read.

@@ -6,7 +6,7 @@ use gpu_mlp::config::{ActivationName, BatchSize, Config};
 use gpu_mlp::data::{DataSet, Split};
 use gpu_mlp::engine::cpu::CpuEngine;
 use gpu_mlp::engine::{Engine, Memory};
-use gpu_mlp::kernels::{Activation, Form};
+use gpu_mlp::kernels::{Activation, Form, InputMap};
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::plan::kernel::Now;
@@ -48,7 +48,7 @@ pub fn net(config: &Config) -> Net {
         forms: Form::Plain.into(),
         limit: 1 << 20,
     };
-    Net::for_training(config, sizes, SCALE, SHIFT)
+    Net::for_training(config, sizes, &InputMap { scale: SCALE, shift: SHIFT })
 }
 
 /// Random samples.

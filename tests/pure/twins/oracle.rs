@@ -148,7 +148,7 @@ pub fn oracle<'a>(op: Op<'a>, now: &'a Now, m: &'a [Matrix<'a>]) -> Vec<(usize, 
         }
         Op::Gather(k) => {
             let sample = move |b: usize| m[2].at(0, now.cursor as usize + b) as usize;
-            let x = move |b, i| m[0].at(sample(b), i) * f64::from(k.scale) + f64::from(k.shift);
+            let x = move |b, i| m[0].at(sample(b), i) * f64::from(k.map.scale) + f64::from(k.map.shift);
             let x0 = move |b, i| x(b, i) * kept(m[3], k.keep, b, i);
             vec![
                 gives(4, move |b, i| only_if(real(b), || x0(b, i))),

@@ -1,0 +1,204 @@
+//! The training loop: hands chunks of work to the engine, and checks the records that come back.
+
+use super::chunk::{Chunk, Record};
+use super::executor::all_finite;
+use super::replay::{Base, Replay};
+use super::{Score, Trainer};
+use crate::base::error::Error;
+use crate::config::OnNan;
+use crate::plan::kernel::Now;
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+/// A parameter that is not finite is noticed after at most this time, even if no loss shows it.
+const WATCHED_EVERY: Duration = Duration::from_secs(1);
+
+/// An epoch that has been trained.
+#[derive(Clone, Copy, Debug)]
+pub struct Epoch {
+    /// Its number, from 1.
+    pub number: usize,
+    /// Mean over the epoch, each batch scored before it was learned from.
+    pub train: Score,
+    /// Time of training alone: shuffle, uploads, steps, and the read-back of the record.
+    pub time: Duration,
+}
+
+/// Called with the score of the epoch so far, about ten times a second; `Break` pauses training once all work is settled.
+pub type Watch<'a> = &'a mut dyn FnMut(&Score) -> ControlFlow<()>;
+
+impl Trainer<'_> {
+    /// Trains to the end of the epoch: every sample once, in an order drawn for it. `watch` is called with the score so far.
+    ///
+    /// # Errors
+    /// As [`Trainer::advance`].
+    pub async fn epoch(&mut self, watch: &mut dyn FnMut(&Score)) -> Result<Epoch, Error> {
+        let begin = Instant::now();
+        let mut go_on = |score: &Score| {
+            watch(score);
+            ControlFlow::Continue(())
+        };
+        self.advance(u64::MAX, &mut go_on).await?;
+        let number = self.step.div_ceil(self.updates_per_epoch()) as usize;
+        Ok(Epoch { number, train: self.score, time: begin.elapsed() })
+    }
+
+    /// Trains until the epoch ends, until `until` updates have been made over the run, or until `watch` asks for a pause,
+    /// whichever comes first. When it returns all work is settled: every loss has been checked, and weights, optimizer
+    /// state, [`Trainer::step`] and [`Trainer::score`] belong together.
+    ///
+    /// # Errors
+    /// If the device fails, or [`Error::Diverged`] if a loss or a parameter is not finite.
+    ///
+    /// # Panics
+    /// If the net was not made for training.
+    pub async fn advance(&mut self, until: u64, watch: Watch<'_>) -> Result<(), Error> {
+        let samples = self.on.job.data.train.len();
+        let batch = self.on.job.config.batch(samples);
+        let per_epoch = self.updates_per_epoch();
+        let epoch = self.step / per_epoch;
+        self.on.begin(epoch);
+        if self.step == epoch * per_epoch {
+            self.score = Score::default();
+            self.recalled = None;
+        }
+        if self.needs_base() {
+            self.take_base().await?;
+        }
+        // Only the last batch of an epoch is a partial one.
+        let slots_per_update = batch.div_ceil(self.on.job.training().micro);
+        let slots = (self.step - epoch * per_epoch) as usize * slots_per_update;
+        let measured = self.on.job.steps().measured(epoch);
+        let mut chunk = Chunk::new(self.step, slots);
+        let mut waiting = VecDeque::new();
+        let mut flow = ControlFlow::Continue(());
+        self.pace.start();
+        while flow.is_continue() && self.step < until.min((epoch + 1) * per_epoch) {
+            if self.on.needs_load(self.step) {
+                // A window may be overwritten only after the steps that use it have been handed over.
+                self.send(&mut chunk, &mut waiting).await?;
+                self.on.load(self.step);
+            }
+            self.on.push(self.step, &mut chunk.slots, &mut chunk.work);
+            if measured == Some(self.step) {
+                self.measured = measured;
+            }
+            chunk.samples += batch.min(samples - self.on.job.first(self.step));
+            self.step += 1;
+            if chunk.work.len() >= self.pace.steps {
+                self.send(&mut chunk, &mut waiting).await?;
+                // One record is read while the next chunk runs, so that the engine never waits for the host.
+                while waiting.len() > 1 && flow.is_continue() {
+                    flow = self.settle(&mut waiting, watch).await?;
+                }
+                if self.needs_base() {
+                    let settled = self.settle_all(&mut waiting, watch).await?;
+                    flow = if flow.is_break() { flow } else { settled };
+                    self.take_base().await?;
+                }
+                self.pace.adapt();
+            }
+        }
+        self.send(&mut chunk, &mut waiting).await?;
+        let _paused_already = self.settle_all(&mut waiting, watch).await?;
+        Ok(())
+    }
+
+    /// Hands a chunk to the engine and asks for its part of the record.
+    async fn send(&mut self, chunk: &mut Chunk, waiting: &mut VecDeque<Record>) -> Result<(), Error> {
+        if chunk.work.is_empty() {
+            return Ok(());
+        }
+        let training = self.on.job.training();
+        let due = self.watched.is_none_or(|watched| watched.elapsed() >= WATCHED_EVERY);
+        let watch = (due && self.on.job.config.on_nan == OnNan::Stop).then_some(&training.watch);
+        if let Some(watch) = watch {
+            chunk.work.push((watch.steps.clone(), Now::default()));
+            self.watched = Some(Instant::now());
+        }
+        self.on.engine.run(&chunk.work).await?;
+        let totals = watch.map(|watch| self.on.engine.read(watch.totals, 0..watch.totals.words()));
+        let rows = self.on.engine.read(training.tally, training.tally_words(chunk.sent..chunk.slots));
+        waiting.push_back(Record { rows, samples: chunk.samples, first_step: chunk.first_step, totals });
+        chunk.clear(self.step);
+        Ok(())
+    }
+
+    /// Takes in the oldest record: adds it to the score and checks it.
+    async fn settle(&mut self, waiting: &mut VecDeque<Record>, watch: Watch<'_>) -> Result<ControlFlow<()>, Error> {
+        let Some(record) = waiting.pop_front() else { return Ok(ControlFlow::Continue(())) };
+        let rows = record.rows.await?;
+        self.score.add(&rows, record.samples);
+        if record.first_step == 0 {
+            tracing::debug!(samples = self.score.samples, "first steps trained");
+        }
+        if self.on.job.config.on_nan == OnNan::Stop {
+            let losses = rows.chunks_exact(4).map(|row| f32::from_bits(row[0]));
+            if let Some((row, loss)) = losses.enumerate().find(|(_, loss)| !loss.is_finite()) {
+                let step = record.first_step + (row / self.rows_per_update()) as u64 + 1;
+                return Err(self.diverged(format!("the loss became {loss}"), step).await);
+            }
+        }
+        if let Some(totals) = record.totals
+            && !all_finite(&totals.await?)
+            // The sum also overflows where values are large but finite; the loss shows whether they do harm. The parameters
+            // are read as they are after all updates that have been handed over by now.
+            && self.on.first_not_finite(self.step + 1).await?.is_some()
+        {
+            return Err(self.parameter_not_finite().await);
+        }
+        Ok(watch(&self.score))
+    }
+
+    /// Takes in all records.
+    async fn settle_all(&mut self, waiting: &mut VecDeque<Record>, watch: Watch<'_>) -> Result<ControlFlow<()>, Error> {
+        let mut flow = ControlFlow::Continue(());
+        while !waiting.is_empty() {
+            let next = self.settle(waiting, watch).await?;
+            flow = if flow.is_break() { flow } else { next };
+        }
+        Ok(flow)
+    }
+
+    /// Rows of the record that a whole update writes.
+    fn rows_per_update(&self) -> usize {
+        let training = self.on.job.training();
+        let batch = self.on.job.config.batch(self.on.job.data.train.len());
+        training.tally_words(0..batch.div_ceil(training.micro)).len() / training.tally.stride()
+    }
+
+    fn needs_base(&self) -> bool {
+        self.on.job.config.on_nan == OnNan::Stop && self.base.is_old()
+    }
+
+    /// Takes the present state as the one to replay from. All work must be settled.
+    async fn take_base(&mut self) -> Result<(), Error> {
+        self.base = Base::new(self.step, self.tensors().await?);
+        Ok(())
+    }
+
+    /// The error about a parameter that is not finite, unless the settings ignore such values.
+    pub(super) async fn unless_ignored(&mut self) -> Result<(), Error> {
+        match self.on.job.config.on_nan {
+            OnNan::Ignore => Ok(()),
+            OnNan::Stop => Err(self.parameter_not_finite().await),
+        }
+    }
+
+    async fn parameter_not_finite(&mut self) -> Error {
+        self.diverged("a parameter ceased to be finite".into(), self.step).await
+    }
+
+    /// The error about a value that was noticed after `step` updates. Leaves the trainer at the last good state.
+    async fn diverged(&mut self, what: String, step: u64) -> Error {
+        let epoch = step.max(1).div_ceil(self.updates_per_epoch()) as usize;
+        let origin = Replay::new(&mut self.on, &self.base).origin(step).await;
+        let back = self.on.restore(&self.base.tensors);
+        self.seek(self.base.step, Score::default());
+        match back.and(origin) {
+            Ok(origin) => Error::Diverged { what, epoch, step, origin },
+            Err(error) => error,
+        }
+    }
+}

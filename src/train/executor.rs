@@ -1,0 +1,200 @@
+//! A net on an engine, with its data: it can run any update of the run.
+
+use super::rates::Rates;
+use super::steps::Steps;
+use super::tensors::Values;
+use super::{feed::Feed, shuffled};
+use crate::base::error::{Error, Origin};
+use crate::config::Config;
+use crate::data::DataSet;
+use crate::engine::Engine;
+use crate::net::mlp::{Layer, Mlp};
+use crate::net::{Net, Training};
+use crate::plan::Work;
+use crate::plan::kernel::Now;
+use crate::plan::tensor::Id;
+use std::sync::Arc;
+
+/// What is trained: settings, data, plan and rates.
+pub(super) struct Job<'a> {
+    pub config: Config,
+    pub data: &'a DataSet,
+    pub net: Net,
+    pub rates: Rates,
+}
+
+impl Job<'_> {
+    /// The part of the plan that trains.
+    ///
+    /// # Panics
+    /// If the net was not made for training.
+    pub fn training(&self) -> &Training {
+        self.net.training.as_ref().expect("a net made for training")
+    }
+
+    /// The steps of its epochs.
+    pub fn steps(&self) -> Steps<'_> {
+        Steps { config: &self.config, training: self.training(), samples: self.data.train.len(), rates: &self.rates }
+    }
+
+    pub fn per_epoch(&self) -> u64 {
+        self.config.updates_per_epoch(self.data.train.len())
+    }
+
+    /// Where the batch of update `step` (from 0) starts in the order of its epoch.
+    pub fn first(&self, step: u64) -> usize {
+        (step % self.per_epoch()) as usize * self.config.batch(self.data.train.len())
+    }
+}
+
+/// Runs updates. Which update comes next is for others to decide.
+pub(super) struct Executor<'a> {
+    pub job: Job<'a>,
+    pub engine: Box<dyn Engine>,
+    feed: Feed,
+    /// The order that the feed has, and its epoch (from 0).
+    order: Option<(u64, Arc<[u32]>)>,
+}
+
+impl<'a> Executor<'a> {
+    pub fn new(job: Job<'a>, engine: Box<dyn Engine>, feed: Feed) -> Self {
+        Executor { job, engine, feed, order: None }
+    }
+
+    /// Forgets what the device holds of an epoch's samples: the next update may be any.
+    pub fn forget_order(&mut self) {
+        self.order = None;
+    }
+
+    /// Gives the feed the order of an epoch (from 0), unless it has it.
+    pub fn begin(&mut self, epoch: u64) {
+        if self.order.as_ref().is_none_or(|(of, _)| *of != epoch) {
+            let order: Arc<[u32]> = shuffled(self.job.data.train.len(), self.job.config.seed, epoch).into();
+            self.feed.begin(&order, self.engine.as_mut());
+            self.order = Some((epoch, order));
+        }
+    }
+
+    /// Whether samples must be uploaded before update `step`, whose epoch has begun.
+    pub fn needs_load(&self, step: u64) -> bool {
+        self.feed.needs_load(self.job.first(step))
+    }
+
+    /// Uploads the samples of update `step`, whose epoch has begun.
+    pub fn load(&mut self, step: u64) {
+        let (_, order) = self.order.as_ref().expect("an epoch that has begun");
+        self.feed.load(self.job.first(step), &self.job.data.train, order, self.engine.as_mut());
+    }
+
+    /// Appends the work of update `step`, whose samples are loaded. Each micro-batch takes the next `slot` of the record.
+    pub fn push(&self, step: u64, slot: &mut usize, work: &mut Vec<Work>) {
+        self.job.steps().push(&self.feed, step, self.job.first(step), slot, work);
+    }
+
+    /// The work of one update alone, its samples loaded.
+    pub fn work(&mut self, step: u64) -> Vec<Work> {
+        self.begin(step / self.job.per_epoch());
+        if self.needs_load(step) {
+            self.load(step);
+        }
+        let mut work = Vec::new();
+        self.push(step, &mut 0, &mut work);
+        work
+    }
+
+    /// Whether the device finds all parameters finite, and small enough to be squared.
+    pub async fn finite(&mut self) -> Result<bool, Error> {
+        let watch = &self.job.training().watch;
+        self.engine.run(&[(watch.steps.clone(), Now::default())]).await?;
+        let totals = self.engine.read(watch.totals, 0..watch.totals.words()).await?;
+        Ok(all_finite(&totals))
+    }
+
+    /// The first value of the lasting tensors that is not finite, before update `step` (from 1), if there is one.
+    pub async fn first_not_finite(&mut self, step: u64) -> Result<Option<Origin>, Error> {
+        for id in self.job.net.lasting() {
+            let origin = self.not_finite_in(id, &[], step, None).await?;
+            if origin.is_some() {
+                return Ok(origin);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first value of a tensor that is not finite. `before`: the values it had, if they are known; a value that was
+    /// already bad there does not count.
+    pub async fn not_finite_in(
+        &mut self,
+        id: Id,
+        before: &[u32],
+        step: u64,
+        kernel: Option<&'static str>,
+    ) -> Result<Option<Origin>, Error> {
+        let bad = |word: &u32| !f32::from_bits(*word).is_finite();
+        let words = self.engine.read(id, 0..id.words()).await?;
+        let found = words.iter().enumerate().position(|(at, word)| bad(word) && !before.get(at).is_some_and(bad));
+        let Net { plan, layers, .. } = &self.job.net;
+        Ok(found.map(|at| Origin::Tensor {
+            tensor: format!("{}{}", plan.name(id), id.shape()),
+            // Tensors of no layer come after the last one.
+            layer: plan.role(id).layer().unwrap_or(layers.len()),
+            place: (at / id.stride(), at % id.stride()),
+            value: f32::from_bits(words[at]),
+            step,
+            kernel,
+        }))
+    }
+
+    /// The model with the weights as they are, or with their averages if there are any.
+    pub async fn model(&mut self) -> Result<Mlp, Error> {
+        let mut layers = Vec::new();
+        for at in 0..self.job.net.layers.len() {
+            let [w, b] = self.job.net.layers[at].evaluated();
+            let weight = self.read(w).await?;
+            let bias = self.read(b).await?;
+            layers.push(Layer { inputs: w.cols, outputs: w.rows, weight, bias });
+        }
+        Ok(Mlp { activation: self.job.config.activation(), layers })
+    }
+
+    /// The lasting tensors: weights, biases, optimizer state, averages.
+    pub async fn values(&mut self) -> Result<Vec<Values>, Error> {
+        let mut tensors = Vec::new();
+        for id in self.job.net.lasting() {
+            let name = self.job.net.plan.name(id).to_string();
+            tensors.push(Values { name, rows: id.rows, cols: id.cols, values: self.read(id).await? });
+        }
+        Ok(tensors)
+    }
+
+    /// Writes the lasting tensors.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if they are not exactly the tensors of this net; nothing is written then.
+    pub fn restore(&mut self, tensors: &[Values]) -> Result<(), Error> {
+        let Net { plan, .. } = &self.job.net;
+        let ids = self.job.net.lasting();
+        let wanted = |id: &Id| (plan.name(*id).to_string(), id.rows, id.cols);
+        let given = |values: &Values| (values.name.clone(), values.rows, values.cols);
+        let same =
+            |(id, values): (&Id, &Values)| given(values) == wanted(id) && values.values.len() == id.rows * id.cols;
+        if ids.len() != tensors.len() || !ids.iter().zip(tensors).all(same) {
+            let wanted: Vec<_> = ids.iter().map(wanted).collect();
+            let given: Vec<_> = tensors.iter().map(given).collect();
+            return Err(Error::Setting(format!("the net has the tensors {wanted:?}, but was given {given:?}")));
+        }
+        for (id, values) in ids.iter().zip(tensors) {
+            self.engine.write(*id, 0, &id.pack(&values.values));
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self, id: Id) -> Result<Vec<f32>, Error> {
+        Ok(id.unpack(&self.engine.read(id, 0..id.words()).await?))
+    }
+}
+
+/// Whether all of these values are finite.
+pub(super) fn all_finite(words: &[u32]) -> bool {
+    words.iter().all(|&word| f32::from_bits(word).is_finite())
+}

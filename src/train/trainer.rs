@@ -1,0 +1,301 @@
+//! A net in training: where it stands, what it scored, and its parameters.
+
+use super::chunk::Pace;
+use super::executor::{Executor, Job};
+use super::feed::Feed;
+use super::health::{self, LayerHealth};
+use super::rates::{Rate, Rates};
+use super::replay::Base;
+use super::tensors::first_values;
+use super::{Score, Values, evaluate, input_map, load_parameters, prepare};
+use crate::base::error::Error;
+use crate::config::Config;
+use crate::data::DataSet;
+use crate::engine::Engine;
+use crate::engine::machine::Machine;
+use crate::engine::memory;
+use crate::kernels::forms::Forms;
+use crate::net::mlp::Mlp;
+use crate::net::{Net, Sizes};
+use std::time::Instant;
+
+/// A net in training: data, weights and optimizer state on an engine, and the number of updates made.
+///
+/// Everything else that an update needs (the order of its epoch, its learning rate, its dropout masks) is a function of the
+/// settings and of the update's number, so training can resume at any update.
+pub struct Trainer<'a> {
+    pub(super) on: Executor<'a>,
+    test_feed: Feed,
+    validation_feed: Option<Feed>,
+    /// Updates made.
+    pub(super) step: u64,
+    /// Score of the epoch that the last update belongs to, up to that update.
+    pub(super) score: Score,
+    pub(super) pace: Pace,
+    /// Where a replay starts.
+    pub(super) base: Base,
+    /// When the parameters were last checked.
+    pub(super) watched: Option<Instant>,
+    /// The update whose health was measured last.
+    pub(super) measured: Option<u64>,
+    /// Health measured before a resume, in the epoch that the last update belongs to.
+    pub(super) recalled: Option<Vec<LayerHealth>>,
+}
+
+impl<'a> Trainer<'a> {
+    /// Sets up training on a machine: plan, first weights, memory, data.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the settings cannot be used with this data, [`Error::TooLarge`] if the plan does not fit.
+    pub async fn open(config: &Config, data: &'a DataSet, machine: &Machine) -> Result<Self, Error> {
+        // The copy is the state that a replay starts from.
+        Self::open_with_copies(config, data, machine, 1).await
+    }
+
+    /// As `open`, with room on the host for this many copies of the lasting tensors.
+    pub(crate) async fn open_with_copies(
+        config: &Config,
+        data: &'a DataSet,
+        machine: &Machine,
+        copies: u64,
+    ) -> Result<Self, Error> {
+        config.check(data.train.len())?;
+        let inputs = input_map(&config.normalize, &data.train.pixels);
+        let forms = Forms { default: machine.form(), chosen: config.forms.clone() };
+        let net = Net::for_training(config, Sizes::of(data, forms, machine.limit()), &inputs);
+        let state: u64 = net.lasting().iter().map(|id| id.bytes()).sum();
+        memory::check(&net.plan, machine.room(), 0, copies * state)?;
+        let model =
+            Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
+        tracing::debug!(steps = net.plan.steps.len(), "plan and first weights made");
+        let engine = machine.engine(&net.plan).await?;
+        tracing::debug!("engine made");
+        Ok(Self::new(config.clone(), data, net, &model, engine))
+    }
+
+    /// Writes data, first weights and optimizer state to the engine, which must have been made for `net.plan`.
+    ///
+    /// # Panics
+    /// If the net was not made for training.
+    pub fn new(config: Config, data: &'a DataSet, net: Net, model: &Mlp, mut engine: Box<dyn Engine>) -> Self {
+        let (feed, test_feed) = prepare(engine.as_mut(), &net, model, data);
+        let validation = net.validation.as_ref().zip(data.validation.as_ref());
+        let validation_feed = validation.map(|(part, split)| Feed::new(part.source, split, engine.as_mut()));
+        let base = Base::new(0, first_values(&net, model));
+        let rates = Rates::new(&config, data.train.len());
+        Trainer {
+            on: Executor::new(Job { config, data, net, rates }, engine, feed),
+            test_feed,
+            validation_feed,
+            step: 0,
+            score: Score::default(),
+            pace: Pace::new(),
+            base,
+            watched: None,
+            measured: None,
+            recalled: None,
+        }
+    }
+
+    /// Replaces the first weights by those of a model.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the model's layers are not those of this net.
+    pub fn begin_with(&mut self, model: &Mlp) -> Result<(), Error> {
+        let wanted = self.widths();
+        if !model.has(&wanted) {
+            return Err(Error::Setting(format!(
+                "the model to begin with is {:?}, but the data set {} needs {wanted:?}",
+                model.widths(),
+                self.data().name
+            )));
+        }
+        load_parameters(self.on.engine.as_mut(), &self.on.job.net.layers, model);
+        self.base = Base::new(0, first_values(&self.on.job.net, model));
+        Ok(())
+    }
+
+    /// Widths of the net, inputs first and classes last.
+    pub fn widths(&self) -> Vec<usize> {
+        self.config().widths(self.data().inputs(), self.data().classes)
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.on.job.config
+    }
+
+    /// The data that it trains on and is scored on.
+    pub fn data(&self) -> &'a DataSet {
+        self.on.job.data
+    }
+
+    /// The plan.
+    pub fn net(&self) -> &Net {
+        &self.on.job.net
+    }
+
+    /// Bytes that the device has allocated, see [`Engine::allocated`].
+    pub fn allocated(&self) -> Option<u64> {
+        self.on.engine.allocated()
+    }
+
+    /// Updates made.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// Score of the epoch that the last update belongs to, up to that update, each batch scored before it was learned from.
+    pub fn score(&self) -> Score {
+        self.score
+    }
+
+    /// Updates per epoch.
+    pub fn updates_per_epoch(&self) -> u64 {
+        self.on.job.per_epoch()
+    }
+
+    /// The learning rate and the momentum of every update, with the plateau factor as it is now.
+    pub fn rates(&self) -> &Rates {
+        &self.on.job.rates
+    }
+
+    /// Learning rate and momentum (for Adam, β₁) of update `step`, from 0.
+    pub fn rate(&self, step: u64) -> Rate {
+        self.rates().at(step)
+    }
+
+    /// Changes the rates of the updates to come.
+    pub(super) fn change_rates(&mut self, change: impl FnOnce(&mut Rates)) {
+        let before = self.rates().clone();
+        change(&mut self.on.job.rates);
+        if before != self.on.job.rates {
+            // Updates made with the old rates cannot be replayed with the new ones.
+            self.base.outdate();
+        }
+    }
+
+    /// Goes to the place after update `step` as if it had just been made; `score` is that of its epoch so far. Weights and
+    /// optimizer state are not changed: see [`Trainer::restore`].
+    pub fn seek(&mut self, step: u64, score: Score) {
+        self.step = step;
+        self.score = score;
+        self.on.forget_order();
+        self.base.outdate();
+        self.measured = None;
+        self.recalled = None;
+    }
+
+    /// Sets the health that [`Trainer::health`] gave before, at the place that [`Trainer::seek`] went to.
+    pub(crate) fn recall(&mut self, health: Option<Vec<LayerHealth>>) {
+        self.recalled = health;
+    }
+
+    /// The health of the net in the update that was measured last, layer by layer; `None` if none of this epoch was.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn health(&mut self) -> Result<Option<Vec<LayerHealth>>, Error> {
+        let per_epoch = self.updates_per_epoch();
+        let epoch = self.step.saturating_sub(1) / per_epoch;
+        if self.measured.is_none_or(|step| step / per_epoch != epoch) {
+            return Ok(self.recalled.clone());
+        }
+        let Job { config, net, .. } = &self.on.job;
+        let Some(id) = net.training.as_ref().and_then(|training| training.health.as_ref()).map(|health| health.values)
+        else {
+            return Ok(self.recalled.clone());
+        };
+        let values = id.unpack(&self.on.engine.read(id, 0..id.words()).await?);
+        Ok(Some(health::layers(config, net, &values)))
+    }
+
+    /// The model with the weights as they are, or with their averages if there are any.
+    ///
+    /// # Errors
+    /// If the device fails, or [`Error::Diverged`] if a value is not finite.
+    pub async fn model(&mut self) -> Result<Mlp, Error> {
+        let model = self.on.model().await?;
+        if !model.is_finite() {
+            self.unless_ignored().await?;
+        }
+        Ok(model)
+    }
+
+    /// Writes a model's weights where they are evaluated. Training cannot resume from it.
+    pub fn load(&mut self, model: &Mlp) {
+        for (ids, layer) in self.on.job.net.layers.iter().zip(&model.layers) {
+            let [w, b] = ids.evaluated();
+            self.on.engine.write(w, 0, &w.pack(&layer.weight));
+            self.on.engine.write(b, 0, &b.pack(&layer.bias));
+        }
+    }
+
+    /// The lasting tensors: weights, biases, optimizer state, averages; each with its name in the plan.
+    ///
+    /// # Errors
+    /// If the device fails, or [`Error::Diverged`] if a value is not finite.
+    pub async fn tensors(&mut self) -> Result<Vec<Values>, Error> {
+        let tensors = self.on.values().await?;
+        if !tensors.iter().all(Values::is_finite) {
+            self.unless_ignored().await?;
+        }
+        Ok(tensors)
+    }
+
+    /// Writes what [`Trainer::tensors`] gave.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if they are not exactly the tensors of this net; nothing is written then.
+    pub fn restore(&mut self, tensors: &[Values]) -> Result<(), Error> {
+        self.on.restore(tensors)?;
+        self.base = Base::new(self.step, tensors.to_vec());
+        Ok(())
+    }
+
+    /// Scores the test split with the weights as they are, or with their averages if there are any.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn evaluate(&mut self) -> Result<Score, Error> {
+        let Job { data, net, .. } = &self.on.job;
+        evaluate(self.on.engine.as_mut(), &net.evaluation, &mut self.test_feed, &data.test, None).await
+    }
+
+    /// As [`Trainer::evaluate`], of the validation split, if there is one.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn validate(&mut self) -> Result<Option<Score>, Error> {
+        let Job { data, net, .. } = &self.on.job;
+        let (Some(part), Some(split), Some(feed)) = (&net.validation, &data.validation, self.validation_feed.as_mut())
+        else {
+            return Ok(None);
+        };
+        evaluate(self.on.engine.as_mut(), part, feed, split, None).await.map(Some)
+    }
+
+    /// The confusion matrix (C, C), row by row: the number of samples of a class (row) that are assigned to a class
+    /// (column), with the weights as they are. Of equal logits the first counts. It is of the validation split, or of the
+    /// test split if there is no other: with a validation split, the test split is not used before the end.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn confusion(&mut self) -> Result<Vec<u64>, Error> {
+        let Job { data, net, .. } = &self.on.job;
+        let (part, split, feed) = match (&net.validation, &data.validation, self.validation_feed.as_mut()) {
+            (Some(part), Some(split), Some(feed)) => (part, split, feed),
+            _ => (&net.evaluation, &data.test, &mut self.test_feed),
+        };
+        let classes = data.classes;
+        let mut counts = vec![0; classes * classes];
+        let mut count = |first: usize, logits: &[f32]| {
+            for (row, &label) in logits.chunks_exact(classes).zip(&split.labels[first..]) {
+                let best = (1..classes).fold(0, |best, class| if row[class] > row[best] { class } else { best });
+                counts[usize::from(label) * classes + best] += 1;
+            }
+        };
+        evaluate(self.on.engine.as_mut(), part, feed, split, Some(&mut count)).await?;
+        Ok(counts)
+    }
+}
