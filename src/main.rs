@@ -1,6 +1,6 @@
 //! The `gpu-mlp` program: parse, run, exit code. The only place that prints an error.
 
-/// In place of the standard one, which panics where stderr is a closed pipe.
+/// Replaces the standard macro, which panics if stderr is a closed pipe.
 macro_rules! eprintln {
     ($($text:tt)*) => {{
         use std::io::Write as _;
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
                 Some(known) => {
                     eprintln!("next: {}", cli::next(known));
                     if matches!(known, Error::NoAnswer { .. }) {
-                        // A thread still waits in the driver, which could crash if it were taken down around it.
+                        // A thread still waits in the driver. Exit at once: a normal exit could crash the driver.
                         signal_hook::low_level::exit(exit_code(known).into());
                     }
                     ExitCode::from(exit_code(known))

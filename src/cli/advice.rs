@@ -1,4 +1,4 @@
-//! What to do about an error: the library says what happened, this page says which flag or command helps.
+//! Advice for errors: the library reports the cause, this file names the flag or command that helps.
 
 use gpu_mlp::base::error::{Error, NoAdapter, Origin, Oversize};
 
@@ -6,7 +6,7 @@ use gpu_mlp::base::error::{Error, NoAdapter, Origin, Oversize};
 pub const INSTALL: &str = "install a Vulkan driver (Debian and Ubuntu: apt-get install libvulkan1 mesa-vulkan-drivers; \
 NVIDIA: its driver package; in a container also NVIDIA_DRIVER_CAPABILITIES=all), or train with --engine cpu";
 
-/// The next thing to do. `command` is the subcommand that was given, if one was.
+/// What to do next. `command` is the subcommand, if one was given.
 pub fn next(error: &Error, command: Option<&str>) -> String {
     match error {
         Error::Data { next, .. } => return next.clone(),
@@ -33,7 +33,7 @@ pub fn next(error: &Error, command: Option<&str>) -> String {
         }
         Error::Taken { .. } => "give another --out, or --force to replace it",
         Error::Busy { .. } => "wait until it has ended, or end it",
-        Error::Checkpoint { .. } => "train anew, into another folder or with --force",
+        Error::Checkpoint { .. } => "start a new run, in another folder or with --force",
         Error::Diverged { origin: Origin::Nowhere { .. }, .. } => "run `gpu-mlp parity` to test the machine",
         Error::Diverged { .. } => "use a smaller --lr, or --clip-norm 1",
         Error::File { .. } => "check that the folder exists, is writable, and has space",

@@ -23,12 +23,12 @@ use std::time::Duration;
 
 #[derive(Args)]
 #[command(after_help = "\
-One epoch of warm-up, then --epochs timed ones (5 if nothing else is said); where that would take longer than --max-time, \
-parts of epochs, but at least 10 steps of warm-up and 30 timed. A run that does not learn, or a kernel that is not right, \
-is exit code 3. Net options given beside --config are put over the configuration.
+Runs one epoch of warm-up, then --epochs timed epochs (default 5). If that would take longer than --max-time, it times parts \
+of epochs, with at least 10 warm-up steps and 30 timed steps. Exits with code 3 if a run does not learn or a kernel is wrong. \
+Net options override those of --config.
 
 Examples:
-  gpu-mlp bench                              the default net, and the roof of the device
+  gpu-mlp bench                              the default net, and the limits of the device
   gpu-mlp bench --config K                   784-512-512-10 with dropout and momentum
   gpu-mlp bench --config W --engine cpu --json >> bench.jsonl
   gpu-mlp bench --kernels                    every kernel in every form, for S, K and W
@@ -43,19 +43,19 @@ pub struct Bench {
     engine: EngineOptions,
     #[command(flatten)]
     tune: TuneOptions,
-    /// About how many seconds a training run may take
+    /// Approximate limit for a training run, in seconds
     #[arg(long, default_value_t = 120.0, value_name = "SECONDS", help_heading = "Measurement")]
     max_time: f64,
-    /// Test accuracy (0 to 1) that a run must reach [default: on MNIST what suits --config, else better than guessing]
+    /// Test accuracy (0 to 1) that a run must reach [default: by --config on MNIST, otherwise better than chance]
     #[arg(long, value_name = "SHARE", help_heading = "Measurement")]
     floor: Option<f64>,
-    /// Measure the training run alone, without the roof and the dispatches
+    /// Measure only the training run, without device limits and dispatches
     #[arg(long, help_heading = "Measurement")]
     run_only: bool,
-    /// Measure single kernels instead: those of the net that is given, or of S, K and W, each compared with its twin first
+    /// Measure single kernels instead, of the given net or of S, K and W; each is first compared with the CPU
     #[arg(long, conflicts_with_all = ["run_only", "growth"], help_heading = "Measurement")]
     kernels: bool,
-    /// Measure how time grows with each size instead; --max-time is for each of about 26 runs
+    /// Measure how time grows with each size instead; --max-time applies to each of about 26 runs
     #[arg(long, conflicts_with_all = ["run_only", "config", "Net", "Training", "Rates", "floor"], help_heading = "Measurement")]
     growth: bool,
     /// Print one JSON object with every sample instead of the table
@@ -68,7 +68,7 @@ impl Bench {
         let max_time = Duration::try_from_secs_f64(self.max_time)
             .map_err(|error| Error::Setting(format!("max-time is {}: {error}", self.max_time)))?;
         if let Some(floor) = self.floor.filter(|floor| !(0.0..=1.0).contains(floor)) {
-            return Err(Error::Setting(format!("floor is {floor} but is a share, 0 to 1")).into());
+            return Err(Error::Setting(format!("floor is {floor} but must be a share, 0 to 1")).into());
         }
         let config = &self.net.config;
         config.check(usize::MAX)?;
@@ -77,7 +77,7 @@ impl Bench {
         let machine = self.engine.machine_for(config.precision).await?;
         let device = Device::of(&machine);
         if device.class == DeviceKind::Software {
-            say!("note: this adapter is software; its times say nothing about a GPU");
+            say!("note: this adapter is software; its times tell nothing about a GPU");
         }
         if cfg!(debug_assertions) {
             say!("note: this is a debug build; measure with `cargo run --release`");
@@ -113,7 +113,7 @@ impl Bench {
         Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(3) })
     }
 
-    /// Prints a part of the table, where one is wanted.
+    /// Prints a part of the table, unless --json was given.
     fn say(&self, text: &str) -> std::io::Result<()> {
         if self.json { Ok(()) } else { out().write_all(text.as_bytes()) }
     }
@@ -128,7 +128,7 @@ impl Bench {
         let config = &self.net.config;
         let mut tuned = config.clone();
         self.tune.choose(&mut tuned, data, machine).await?;
-        // What a workload must reach is known only of the data its peers learn, and of its own settings.
+        // The accuracy of a workload is known only for MNIST and for its own settings.
         let known = self.net.workload.filter(|workload| {
             data.name == "mnist"
                 && config.epochs > 1
@@ -136,7 +136,7 @@ impl Bench {
         });
         let demand = Demand { max_time, floor: self.floor, whole_floor: known.map(Workload::floor) };
         let run = training::train(machine, &tuned, data, &demand).await?;
-        // Once more at the end: the machine may have been busier at the beginning.
+        // Measured again at the end: the machine may have been busier at the start.
         if let Some(before) = report.roof.take() {
             report.roof = Some(before.or(roof::roof(machine).await?));
         }

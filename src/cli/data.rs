@@ -11,26 +11,26 @@ use gpu_mlp::run::settings::{DataSettings, RunFile};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 
-/// What is learned from, or judged on.
+/// Which data set.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Data")]
 pub struct DataOptions {
-    /// `mnist`, `digits` (built in, generated), a folder of IDX files, or `auto`: MNIST if it is there or can be
-    /// fetched, else digits. GPU_MLP_DATA_DIR names the folder of MNIST's files [default: auto; digits where an option
-    /// below says how many or which]
+    /// Data set: `mnist`, `digits` (built in, generated), a folder of IDX files, or `auto` (MNIST if it is found or can be
+    /// downloaded, else digits). GPU_MLP_DATA_DIR names the folder of the MNIST files [default: auto, or digits if a
+    /// --digits option is given]
     #[arg(long, value_name = "auto|mnist|digits|DIR")]
     data: Option<Choice>,
     /// Never open a network connection
     #[arg(long)]
     offline: bool,
-    #[arg(long, value_name = "N", help = digits_help("Generated training digits", |digits| digits.train as u64))]
+    #[arg(long, value_name = "N", help = digits_help("Number of generated training digits", |digits| digits.train as u64))]
     digits_train: Option<usize>,
-    #[arg(long, value_name = "N", help = digits_help("Generated test digits", |digits| digits.test as u64))]
+    #[arg(long, value_name = "N", help = digits_help("Number of generated test digits", |digits| digits.test as u64))]
     digits_test: Option<usize>,
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(..=i64::MAX as u64),
         help = digits_help("Seed of the generated digits", |digits| digits.seed))]
     digits_seed: Option<u64>,
-    /// A model to be judged on what it was trained on, and the hash of that.
+    /// The model to evaluate on its own data set, and the hash of that data set.
     #[arg(skip)]
     of_model: Option<(PathBuf, String)>,
 }
@@ -40,11 +40,11 @@ fn digits_help(what: &str, which: fn(Options) -> u64) -> String {
 }
 
 impl DataOptions {
-    /// Takes from a file what was not said here. Returns whether the data set is the file's.
+    /// Uses the settings of a file where no option was given. Returns whether the data set is the one of the file.
     pub fn take(&mut self, file: &DataSettings) -> Result<bool, Error> {
         let said = self.data.is_some() || self.names_digits();
         let choice = file.data.as_deref().map(str::parse).transpose().map_err(Error::Setting)?;
-        // Digits of the file are no part of another data set than the file's.
+        // The digits of the file do not apply to another data set.
         if self.data.as_ref().is_none_or(Choice::may_be_digits) {
             self.digits_train = self.digits_train.or(file.digits_train);
             self.digits_test = self.digits_test.or(file.digits_test);
@@ -55,11 +55,11 @@ impl DataOptions {
         Ok(!said)
     }
 
-    /// Takes the data of a resumed run, except for what was said on the command line.
+    /// Uses the data of a resumed run, except for options given on the command line.
     pub fn resume(&mut self, said: &Said, saved: &DataSettings) -> Result<(), Error> {
         let choice = saved.data.as_deref().map(str::parse).transpose().map_err(Error::Setting)?;
         said.or_saved("data", &mut self.data, choice);
-        // Digits belong to the data set that they were said of.
+        // The digits of the run do not apply to another data set.
         if self.data.as_ref().is_none_or(Choice::may_be_digits) {
             said.or_saved("digits_train", &mut self.digits_train, saved.digits_train);
             said.or_saved("digits_test", &mut self.digits_test, saved.digits_test);
@@ -68,16 +68,16 @@ impl DataOptions {
         Ok(())
     }
 
-    /// What a model is judged on: what was said here, else what it was trained on, as far as that is known.
+    /// The data set to evaluate a model on: the one that was given, or else the one that it was trained on.
     ///
     /// # Errors
-    /// [`Error::Data`] if that is a folder which nobody remembers.
+    /// [`Error::Data`] if that was a folder whose path is not recorded.
     pub fn of_model(mut self, path: &Path, description: &Description) -> Result<DataOptions, Error> {
         let Description { data, data_sha256, .. } = description;
         if self.data.is_some() || self.names_digits() || data.is_empty() {
             return Ok(self);
         }
-        // The settings of the run lie beside its model.
+        // The settings of the run are in the folder of its model.
         let beside = settings_beside(path);
         let run = beside.is_file().then(|| RunFile::read(&beside)).transpose()?;
         let run = run.filter(|run| run.record.as_ref().is_some_and(|record| record.data_sha256 == *data_sha256));
@@ -87,8 +87,8 @@ impl DataOptions {
                 DataSettings { data: Some(data.clone()), ..Default::default() }
             }
             _ => {
-                let (path, problem) = (path.into(), format!("was trained on a data set of the name {data}"));
-                let next = "say where that is with --data DIR, or what else to judge the model on".into();
+                let (path, problem) = (path.into(), format!("was trained on a data set with the name {data}"));
+                let next = "give its folder, or another data set to evaluate on, with --data DIR".into();
                 return Err(Error::Data { path, problem, next });
             }
         };
@@ -97,12 +97,12 @@ impl DataOptions {
         Ok(self)
     }
 
-    /// Whether something was said of digits.
+    /// Whether an option of the digits was given.
     fn names_digits(&self) -> bool {
         self.digits_train.is_some() || self.digits_test.is_some() || self.digits_seed.is_some()
     }
 
-    /// Refuses a number of digits where none are generated.
+    /// Refuses options of the digits for another data set.
     fn check(&self) -> Result<(), Error> {
         match &self.data {
             Some(choice) if self.names_digits() && !choice.may_be_digits() => Err(Error::Setting(format!(
@@ -113,7 +113,7 @@ impl DataOptions {
         }
     }
 
-    /// What was asked for; or, if it has been opened, what that came to. With it the model that the run begins with.
+    /// The data settings. If the data set is open, `auto` is replaced by what was found. `from` is the model that the run starts with.
     pub fn settings(&self, opened: Option<&DataSet>, from: Option<&Path>) -> DataSettings {
         let Request { choice, digits, .. } = self.request();
         let found = opened.filter(|_| choice == Choice::Auto).and_then(|data| data.name.parse().ok());
@@ -127,16 +127,16 @@ impl DataOptions {
             test: self.digits_test.unwrap_or(default.test),
             seed: self.digits_seed.unwrap_or(default.seed),
         };
-        // Who says how many digits wants digits.
+        // An option of the digits selects the digits.
         let default = if self.names_digits() { Choice::Digits } else { Choice::default() };
         Request { choice: self.data.clone().unwrap_or(default), offline: self.offline, digits }
     }
 
-    /// Refuses a file that asks for other data than a run that goes on has, whose words are here by now.
+    /// Refuses a file that asks for other data than the resumed run has.
     pub fn refuse_another(&self, file: &DataSettings) -> Result<(), Error> {
         let entries = |of: &DataSettings| toml::Table::try_from(of).unwrap_or_default();
         let (run, file) = (entries(&self.settings(None, None)), entries(file));
-        // A folder may go by several names.
+        // One folder may have several paths.
         let folder = |value: &toml::Value| value.as_str().and_then(|path| Path::new(path).canonicalize().ok());
         let same = |name: &str, run: &toml::Value, file: &toml::Value| {
             let auto = name == "data" && file.as_str() == Some("auto");
@@ -145,14 +145,14 @@ impl DataOptions {
         match file.iter().find(|(name, value)| run.get(*name).is_some_and(|run| !same(name, run, value))) {
             None => Ok(()),
             Some((name, value)) => Err(Error::Setting(format!(
-                "the file of --config says {name} = {value}, but the run that goes on has {}: leave it out",
+                "the file of --config says {name} = {value}, but the resumed run has {}: leave it out",
                 run[name]
             ))),
         }
     }
 
-    /// Begins to read the data set, so that adapters can be looked for meanwhile. Only MNIST that is there already, or
-    /// what was asked for by name: nothing is fetched or made in place of another before all settings are accepted.
+    /// Starts to read the data set while adapters are looked for. Reads only local MNIST or the data set named: nothing is
+    /// downloaded or substituted before all settings are accepted.
     pub fn ahead(&self) -> Ahead {
         let mut request = Request { offline: true, ..self.request() };
         if request.choice == Choice::Auto {
@@ -161,16 +161,16 @@ impl DataOptions {
         let possible = request.digits.train > 0 && request.digits.test > 0;
         Ahead(std::thread::spawn(move || {
             let mut notes = Vec::new();
-            // An error is met again by whoever opens the data set in earnest, and told there.
+            // `open` meets the same error again and reports it.
             let data = possible.then(|| data::open(&request, &mut |event| notes.push(event)).ok()).flatten();
             data.filter(|_| notes.is_empty())
         }))
     }
 
-    /// Opens the data set; notes and the progress of a download go to stderr.
+    /// Opens the data set. Notes and the progress of a download go to stderr.
     pub fn open(&self, ahead: Ahead) -> Result<DataSet, Error> {
         self.check()?;
-        // A panic of the thread would be one of the reader, which then panics here as well.
+        // If the reader panics in the thread, it panics here too.
         let data = match ahead.0.join().ok().flatten() {
             Some(data) => data,
             None => self.read()?,
@@ -190,14 +190,15 @@ impl DataOptions {
                 let is = &data.sha256[..16];
                 let problem = format!("was trained on data with the hash {was}, but {} has {is}", data.name);
                 let next =
-                    "say with --data what to judge the model on; for generated digits, how many and which".into();
+                    "name the data set to evaluate on with --data; for generated digits also their numbers and seed"
+                        .into();
                 Err(Error::Data { path: path.clone(), problem, next })
             }
             _ => Ok(data),
         }
     }
 
-    /// Opens the data set of a run as its record has it, where nothing else is said here; nothing is fetched.
+    /// Opens the data set that a run recorded, unless another one is given. Nothing is downloaded.
     pub fn open_recorded(mut self, recorded: &DataSettings) -> Result<DataSet, Error> {
         self.take(recorded)?;
         let request = Request { offline: true, ..self.request() };
@@ -210,7 +211,7 @@ impl DataOptions {
 
     fn read(&self) -> Result<DataSet, Error> {
         let request = self.request();
-        // More would be gigabytes of variations on the same few.
+        // More would take gigabytes.
         const MOST: usize = 10_000_000;
         if [request.digits.train, request.digits.test].iter().any(|digits| !(1..=MOST).contains(digits)) {
             return Err(Error::Setting(format!("digits-train and digits-test must be at least 1 and at most {MOST}")));
@@ -232,7 +233,7 @@ impl DataOptions {
     }
 }
 
-/// A data set that is being read on a thread of its own.
+/// A data set that is being read on another thread.
 pub struct Ahead(std::thread::JoinHandle<Option<DataSet>>);
 
 fn download_bar(file: &str) -> ProgressBar {

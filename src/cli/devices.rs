@@ -13,7 +13,7 @@ use std::process::ExitCode;
 Examples:
   gpu-mlp devices
   gpu-mlp devices --backend gl
-  gpu-mlp devices --adapter nvidia           would this one be taken?")]
+  gpu-mlp devices --adapter nvidia           whether this one would be chosen")]
 pub struct Devices {
     #[command(flatten)]
     adapter: AdapterOptions,
@@ -28,8 +28,8 @@ impl Devices {
             out.write_all(describe(one).as_bytes())?;
         }
         match real_gpu(&wanted).await? {
-            Ok(taken) => writeln!(out, "--engine auto takes the GPU: {}", taken.line())?,
-            Err(why) => writeln!(out, "--engine auto takes the CPU: {why}")?,
+            Ok(taken) => writeln!(out, "--engine auto uses the GPU: {}", taken.line())?,
+            Err(why) => writeln!(out, "--engine auto uses the CPU: {why}")?,
         }
         if found.is_empty() {
             writeln!(out, "for an adapter: {INSTALL}")?;
@@ -50,13 +50,13 @@ fn describe(one: &Found) -> String {
     let has = |(name, feature): &(&'static str, wgpu::Features)| features.contains(*feature).then_some(*name);
     let features: Vec<&str> = interesting.iter().filter_map(has).collect();
     format!(
-        "{}\n  binds {} MiB of {} MiB buffers, {} storage buffers a shader, {} KiB workgroup memory, {} invocations\n  features: {}\n",
+        "{}\n  binds {} MiB of {} MiB buffers, {} storage buffers per shader, {} KiB workgroup memory, {} invocations\n  features: {}\n",
         one.line(),
         limits.max_storage_buffer_binding_size >> 20,
         limits.max_buffer_size >> 20,
         limits.max_storage_buffers_per_shader_stage,
         limits.max_compute_workgroup_storage_size >> 10,
         limits.max_compute_invocations_per_workgroup,
-        if features.is_empty() { "none of those that matter here".into() } else { features.join(", ") },
+        if features.is_empty() { "none of those that this program uses".into() } else { features.join(", ") },
     )
 }

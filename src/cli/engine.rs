@@ -12,14 +12,14 @@ use gpu_mlp::measure::tune::{self, Tune};
 use gpu_mlp::plan::kernel::Needs;
 use gpu_mlp::run::checkpoint::EngineSettings;
 
-/// Which adapters there are to choose from.
+/// Which adapter.
 #[derive(Args)]
 #[command(next_help_heading = "Engine")]
 pub struct AdapterOptions {
-    /// Part of an adapter's name, see `gpu-mlp devices`
+    /// Part of the adapter's name; `gpu-mlp devices` lists them
     #[arg(long, env = "WGPU_ADAPTER_NAME", hide_env_values = true, value_name = "SUBSTRING")]
     adapter: Option<String>,
-    /// Backends, with commas between: vulkan, metal, dx12, gl
+    /// Backends, separated by commas: vulkan, metal, dx12, gl
     #[arg(long, env = "WGPU_BACKEND", hide_env_values = true, value_name = "LIST")]
     backend: Option<String>,
 }
@@ -29,7 +29,7 @@ impl AdapterOptions {
         Wanted { adapter: self.adapter.clone(), backend: self.backend.clone(), ..Wanted::default() }
     }
 
-    /// The adapter, with all that it offers.
+    /// Opens the adapter with all its features.
     pub async fn machine(&self) -> Result<Machine, Error> {
         let found = select(&self.wanted()).await?;
         let cache = gpu_mlp::base::cache::folder();
@@ -37,11 +37,11 @@ impl AdapterOptions {
     }
 }
 
-/// Where the arithmetic is done.
+/// Which engine computes.
 #[derive(Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineOptions {
-    /// Which engine: `auto` takes a real GPU if there is one, else the CPU
+    /// Engine: `auto` uses a hardware GPU if there is one, else the CPU
     #[arg(long, value_enum, default_value_t = EngineName::Auto)]
     engine: EngineName,
     #[command(flatten)]
@@ -49,7 +49,7 @@ pub struct EngineOptions {
 }
 
 impl EngineOptions {
-    /// What a resumed run starts from; `auto` has become the machine that was chosen.
+    /// The engine of this run, for a checkpoint; `auto` is replaced by the machine that was chosen.
     pub fn settings(&self, machine: &Machine) -> EngineSettings {
         let engine = match machine {
             Machine::Cpu => EngineName::Cpu,
@@ -59,7 +59,7 @@ impl EngineOptions {
         EngineSettings { engine, adapter: adapter.clone(), backend: backend.clone() }
     }
 
-    /// Takes the engine of a resumed run, except for what was said on the command line.
+    /// Uses the engine of a resumed run, except for options given on the command line.
     pub fn resume(&mut self, said: &Said, saved: &EngineSettings) {
         if !said.has("engine") {
             self.engine = saved.engine;
@@ -68,12 +68,12 @@ impl EngineOptions {
         said.or_saved("backend", &mut self.adapter.backend, saved.backend.clone());
     }
 
-    /// Opens the machine and says on stderr which it is and why.
+    /// Opens the machine, and prints on stderr which it is and why.
     pub async fn machine(&self) -> Result<Machine, Error> {
         self.machine_for(Precision::default()).await
     }
 
-    /// As `machine`, for a precision.
+    /// As [`EngineOptions::machine`], for a precision.
     pub async fn machine_for(&self, precision: Precision) -> Result<Machine, Error> {
         let (machine, sentence) = Machine::choose(self.engine, &Wanted { precision, ..self.adapter.wanted() }).await?;
         say!("{sentence}");
@@ -81,24 +81,23 @@ impl EngineOptions {
     }
 }
 
-/// Which of its forms a matrix product takes.
+/// Which form each matrix product uses.
 #[derive(Args)]
 #[command(next_help_heading = "Engine")]
 pub struct TuneOptions {
-    /// Try the forms of each matrix product on the GPU, for about half a second, and remember the best; they differ in
-    /// rounding, and config.toml says which were taken [default: auto]
+    /// Time the forms of each matrix product on the GPU, for about half a second, and use the fastest; forms differ in rounding,
+    /// and config.toml records the choice [default: auto]
     #[arg(long, value_enum)]
     tune: Option<Tune>,
 }
 
 impl TuneOptions {
-    /// Whether anything was said of it.
+    /// Whether the option was given.
     pub fn asked(&self) -> bool {
         self.tune.is_some()
     }
 
-    /// Puts the forms to be used into the configuration, and says on stderr what was chosen. Forms that the configuration
-    /// came with, from the record of a run, stay.
+    /// Sets the forms of the configuration, and prints the choice on stderr. Forms that come from the settings of a run stay.
     pub async fn choose(&self, config: &mut Config, data: &DataSet, machine: &Machine) -> Result<(), Error> {
         let tuning =
             tune::tune(config, data, machine, self.tune.unwrap_or_default(), gpu_mlp::base::cache::folder().as_deref())

@@ -15,18 +15,18 @@ use std::process::ExitCode;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  gpu-mlp eval runs/1                                      on the data it was trained on
-  gpu-mlp eval runs/1/model.safetensors --data digits      how well does it carry over?
-  gpu-mlp eval runs/1/model.safetensors --engine cpu       the same on the other engine
+  gpu-mlp eval runs/1                                      on the test split of its data set
+  gpu-mlp eval runs/1/model.safetensors --data digits      on another data set
+  gpu-mlp eval runs/1/model.safetensors --engine cpu       on the CPU
   gpu-mlp eval runs/1/model.safetensors --min-accuracy 0.97 || echo not good enough
   gpu-mlp eval runs/1/model.safetensors --json > scores.json")]
 pub struct Eval {
     #[command(flatten)]
     model: ModelOptions,
-    /// End with exit code 3 if fewer than this share, 0 to 1, is classified rightly (the share itself, not its interval)
+    /// Exit with code 3 if the accuracy (0 to 1) is below this
     #[arg(long, value_name = "SHARE", value_parser = share)]
     min_accuracy: Option<f64>,
-    /// One JSON object instead of tables
+    /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -63,7 +63,7 @@ impl Eval {
         let accuracy = result.score.accuracy();
         if let Some(wanted) = self.min_accuracy.filter(|&wanted| accuracy < wanted) {
             eprintln!("check failed: the accuracy is {accuracy}, below {wanted}");
-            eprintln!("next: train longer or wider, or ask for less with --min-accuracy");
+            eprintln!("next: train longer or wider, or lower --min-accuracy");
             return Ok(ExitCode::from(3));
         }
         Ok(ExitCode::SUCCESS)
@@ -89,9 +89,9 @@ fn object(result: &Assessment, data: &DataSet) -> Value {
     })
 }
 
-/// Most classes whose confusion matrix fits a terminal.
+/// Largest number of classes whose confusion matrix is printed.
 const WIDEST: usize = 16;
-/// Pairs named where it does not.
+/// Number of confused pairs printed instead of a larger matrix.
 const PAIRS: usize = 10;
 
 fn tables(result: &Assessment) -> String {

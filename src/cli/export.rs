@@ -19,19 +19,19 @@ Examples:
 pub struct Export {
     #[command(flatten)]
     model: ModelOptions,
-    /// `onnx` for any ONNX runtime, `safetensors` for torch.nn.Sequential, `csv` for people
+    /// Format: `onnx` for any ONNX runtime, `safetensors` for torch.nn.Sequential, `csv` as text
     #[arg(long, value_enum)]
     format: Format,
-    /// Where to, `-` for stdout [default: beside the model, as .onnx, .torch.safetensors or .csv]
+    /// Output file, `-` for stdout [default: next to the model, as .onnx, .torch.safetensors or .csv]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Replace the file, if it is there
+    /// Replace the file if it exists
     #[arg(long)]
     force: bool,
-    /// Safetensors: the Sequential has an nn.Dropout after each activation
+    /// For safetensors: the Sequential has an nn.Dropout after each activation
     #[arg(long)]
     dropout: bool,
-    /// Safetensors: the Sequential begins with an nn.Dropout
+    /// For safetensors: the Sequential starts with an nn.Dropout
     #[arg(long)]
     input_dropout: bool,
 }
@@ -47,7 +47,7 @@ impl Export {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         if (self.dropout || self.input_dropout) && self.format != Format::Safetensors {
             return Err(
-                Error::Setting("--dropout and --input-dropout number modules of safetensors only".into()).into()
+                Error::Setting("--dropout and --input-dropout apply to --format safetensors only".into()).into()
             );
         }
         let ending = match self.format {
@@ -59,7 +59,7 @@ impl Export {
         let to_stdout = path == Path::new("-");
         if !to_stdout && !self.force && (path.is_file() || path.is_dir()) {
             let path = path.display();
-            return Err(Error::Setting(format!("{path} is there: give another --out, or --force to replace it")).into());
+            return Err(Error::Setting(format!("{path} exists: give another --out, or --force to replace it")).into());
         }
         let (model, description) = self.model.read()?;
         let sequential = Sequential { input_dropout: self.input_dropout, dropout: self.dropout };
@@ -83,7 +83,7 @@ impl Export {
         if to_stdout {
             let mut out = out();
             out.write_all(&bytes)?;
-            // What ends in no newline would be written at exit, where nobody hears of a full disk.
+            // Without a newline the rest would be written at exit, where an error is lost.
             out.flush()?;
         } else {
             write_out(&path, &bytes)?;

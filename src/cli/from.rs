@@ -1,4 +1,4 @@
-//! `train --from`: the settings of a run that begins with a model's weights.
+//! `train --from`: the settings of a run that starts with the weights of a model.
 
 use super::model::understood;
 use gpu_mlp::Error;
@@ -9,11 +9,10 @@ use gpu_mlp::run::model_file::{self, ModelFile};
 use gpu_mlp::run::settings::{Ancestor, from_root};
 use std::path::Path;
 
-/// The settings that were given in layers, put over the architecture and the normalisation of a model, and these over `base`;
-/// the model; and what is to be recorded of it.
+/// Returns the settings (`layers` over the architecture and normalisation of the model, over `base`), the model, and its record.
 ///
 /// # Errors
-/// Those of reading the model; [`Error::Setting`] if another architecture was asked for.
+/// Those of reading the model; [`Error::Setting`] if they ask for another architecture.
 pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config, Mlp, Ancestor), Error> {
     let ModelFile { state, description, sha256 } = model_file::open(path)?;
     let widths = state.widths();
@@ -27,14 +26,14 @@ pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config,
     let config = layers.iter().try_fold(base.clone(), |config, layer| config.with(layer))?;
     let refuse = |what: &str, asked: String, has: String| {
         Err(Error::Setting(format!(
-            "--{what} asks for {asked}, but {} has {has}: leave it out, or train without --from",
+            "--{what} is {asked}, but {} has {has}: leave it out, or train without --from",
             path.display()
         )))
     };
     if config.hidden != base.hidden {
         return refuse("hidden", format!("{:?}", config.hidden), format!("{:?}", base.hidden));
     }
-    // Without hidden layers there is nothing to activate.
+    // Without hidden layers the activation has no effect.
     let same = config.activation() == base.activation() || config.hidden.is_empty();
     match description {
         Some(_) if !same => {
@@ -47,20 +46,21 @@ pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config,
     Ok((config.clone(), Mlp { activation: config.activation(), layers: state.layers }, ancestor))
 }
 
-/// The model that a run which goes on began with. Its weights are the checkpoint's, so `path`, where one is named, can only
-/// be that model.
+/// The model that a resumed run started with. Its weights come from the checkpoint, so `path` must name that model or be absent.
 ///
 /// # Errors
-/// [`Error::Setting`] if it is not; those of reading it if it is at another place than it was.
+/// [`Error::Setting`] if it is not; those of reading it if the path is another than before.
 pub fn again(path: Option<&Path>, saved: &Saved) -> Result<Option<Ancestor>, Error> {
-    // Where it was given before, whatever has become of the file.
+    // The path given before is accepted, whether the file still exists or not.
     let moved = path.filter(|path| saved.setup.data.from.as_ref() != Some(&from_root(path)));
     if let Some(path) = moved {
         let sha256 = model_file::open(path)?.sha256;
         if saved.from.as_ref().is_none_or(|from| from.sha256 != sha256) {
-            let then = saved.from.as_ref().map_or("weights that it drew".to_string(), ToString::to_string);
+            let then = saved.from.as_ref().map_or("random weights".to_string(), ToString::to_string);
             let now = Ancestor { path: path.display().to_string(), sha256 };
-            return Err(Error::Setting(format!("the run began with {then}, and --from names {now}: leave out --from")));
+            return Err(Error::Setting(format!(
+                "the run started with {then}, and --from names {now}: leave out --from"
+            )));
         }
     }
     Ok(saved.from.clone())

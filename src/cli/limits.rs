@@ -1,4 +1,4 @@
-//! What ends a run before its epochs do, and runs that only try something.
+//! Limits that end a run before its last epoch, and runs that only try something.
 
 use clap::Args;
 use gpu_mlp::Error;
@@ -11,21 +11,21 @@ use std::time::Duration;
 #[derive(Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitOptions {
-    /// End the run after this time (seconds, or 90s, 10m, 1h 30m), with its model; no schedule is changed by it
+    /// Stop after this time (seconds, or 90s, 10m, 1h 30m) and save the model; the schedule is not shortened
     #[arg(long, value_parser = duration, value_name = "TIME")]
     max_time: Option<Duration>,
-    /// End the run after this many updates, with its model; no schedule is changed by it
+    /// Stop after this many updates and save the model; the schedule is not shortened
     #[arg(long, value_name = "N")]
     max_steps: Option<u64>,
-    /// Learn from as many samples as this many batches have: a net that cannot learn them by heart has a mistake in it
+    /// Train on the samples of this many batches only, to check that the net can overfit them
     #[arg(long, conflicts_with = "limit_train", value_name = "N")]
     overfit_batches: Option<usize>,
-    /// Lay everything out, train one batch, score one of each split, write no run
+    /// Build everything, train one batch, score one batch of each split, and write no run
     #[arg(long)]
     pub dry_run: bool,
 }
 
-/// A number of seconds, as `bench` takes it, or a time with its units.
+/// A number of seconds, as for `bench`, or a time with units.
 fn duration(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()),
@@ -37,7 +37,7 @@ impl LimitOptions {
     /// The limits of the session.
     ///
     /// # Errors
-    /// [`Error::Setting`] for a limit of nothing.
+    /// [`Error::Setting`] if a limit is zero.
     pub fn limits(&self) -> Result<Limits, Error> {
         if self.max_steps == Some(0) {
             return Err(Error::Setting("max-steps is 0 but must be at least 1".into()));
@@ -46,10 +46,10 @@ impl LimitOptions {
         Ok(Limits { max_steps, max_time: self.max_time })
     }
 
-    /// Puts the batches to be overfitted into the settings.
+    /// Limits the training split to the batches to overfit.
     ///
     /// # Errors
-    /// [`Error::Setting`] if there are none, or if a batch is all there is.
+    /// [`Error::Setting`] if there are none, or if the batch is the whole split.
     pub fn overfit(&self, config: &mut Config) -> Result<(), Error> {
         let Some(batches) = self.overfit_batches else { return Ok(()) };
         let BatchSize::Samples(_) = config.batch_size else {
@@ -62,7 +62,7 @@ impl LimitOptions {
         Ok(())
     }
 
-    /// The data, for a dry run with no more than a batch of what is only scored.
+    /// The data; for a dry run with one batch of each split that is only scored.
     pub fn cut(&self, mut data: DataSet) -> DataSet {
         if self.dry_run {
             data.test = data.test.head(EVAL_BATCH);

@@ -15,10 +15,10 @@ use std::process::ExitCode;
 
 #[derive(Args)]
 #[command(after_help = "\
-Trains first weights with a rate that grows with every update, until the loss explodes, and draws the loss over the rate. The
-suggestion is where the loss falls most steeply: a rate to begin with, not the best one. --lr, --epochs, --health and --on-nan
-have no part in it. With --validation the loss is that of the validation split after each update, else that of each batch before
-it. The test split is not used, and nothing is written.
+Trains from initial weights with a rate that grows at every update, until the loss diverges, and plots the loss over the rate.
+The suggestion is the rate at which the loss falls fastest: a rate to start with, not the best one. --lr, --epochs, --health and
+--on-nan have no effect. With --validation the loss is that of the validation split after each update, otherwise that of each
+batch before its update. The test split is not used, and nothing is written.
 
 Examples:
   gpu-mlp lr-find
@@ -34,10 +34,10 @@ pub struct LrFind {
     /// First rate
     #[arg(long, default_value_t = Sweep::default().from, value_name = "RATE", help_heading = "Sweep")]
     from: f64,
-    /// Last rate, if the loss does not explode before
+    /// Last rate, if the loss does not diverge before
     #[arg(long, default_value_t = Sweep::default().to, value_name = "RATE", help_heading = "Sweep")]
     to: f64,
-    /// How many rates, with an update each
+    /// Number of rates, with one update each
     #[arg(long, default_value_t = Sweep::default().steps, value_name = "N", help_heading = "Sweep")]
     steps: usize,
     /// Print one JSON object with every point instead of the plot
@@ -62,19 +62,19 @@ impl LrFind {
     }
 }
 
-/// The curve, and what to make of it.
+/// The curve, and the suggestion.
 fn drawn(found: &SweepResult, validation: bool) -> String {
     let points: Vec<(f64, f64)> = found.points.iter().map(|point| (point.lr, point.smoothed)).collect();
     let of = if validation { "validation" } else { "training" };
     let mut text = format!("smoothed {of} loss over the learning rate\n{}", plot::log_x(&points, found.suggestion));
     let last = found.points.last().map_or(0.0, |point| point.lr);
     text += &match (found.diverged, found.lowest) {
-        (true, Some(lowest)) => format!("lowest at {lowest}, exploded after {last:.2}\n"),
-        (false, Some(lowest)) => format!("lowest at {lowest}; did not explode up to {last:.2}\n"),
-        (_, None) => "the loss exploded at once: begin with a smaller --from\n".into(),
+        (true, Some(lowest)) => format!("lowest at {lowest}, diverged after {last:.2}\n"),
+        (false, Some(lowest)) => format!("lowest at {lowest}; did not diverge up to {last:.2}\n"),
+        (_, None) => "the loss diverged at once: give a smaller --from\n".into(),
     };
     text + &match found.suggestion {
         Some(lr) => format!("suggestion: --lr {lr}\n"),
-        None => "no suggestion: the loss falls nowhere\n".into(),
+        None => "no suggestion: the loss never falls\n".into(),
     }
 }

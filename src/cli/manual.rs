@@ -1,4 +1,4 @@
-//! `gpu-mlp completions` and `gpu-mlp man`: both are made from the same definitions as `--help`.
+//! `gpu-mlp completions` and `gpu-mlp man`, generated from the definitions of `--help`.
 
 use super::out::out;
 use clap::Args;
@@ -15,13 +15,13 @@ Examples:
   gpu-mlp completions zsh > ~/.zfunc/_gpu-mlp   with ~/.zfunc in fpath
   gpu-mlp completions fish > ~/.config/fish/completions/gpu-mlp.fish")]
 pub struct Completions {
-    /// The shell that is to know the commands and options
+    /// Which shell
     shell: Shell,
 }
 
 impl Completions {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        // Into memory first: the generator panics where writing fails, and a closed pipe is no fault.
+        // Into memory first: the generator panics if writing fails, and a closed pipe is no error.
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut super::command(), "gpu-mlp", &mut script);
         out().write_all(&script)?;
@@ -32,11 +32,11 @@ impl Completions {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  gpu-mlp man > gpu-mlp.1                    the overview alone
+  gpu-mlp man > gpu-mlp.1                    only the overview
   gpu-mlp man ~/.local/share/man/man1        a page for each command; then `man gpu-mlp-train`
   gpu-mlp man . && ls gpu-mlp*.1")]
 pub struct Man {
-    /// Where to write a page for each command [default: the overview goes to stdout]
+    /// Folder for one page per command [default: print the overview on stdout]
     dir: Option<PathBuf>,
 }
 

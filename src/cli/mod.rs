@@ -1,6 +1,6 @@
-//! The commands, one a file.
+//! The commands, one per file.
 
-/// Says something on stderr, unless `--quiet` was given.
+/// Prints on stderr, unless `--quiet` was given.
 macro_rules! say {
     ($($words:tt)*) => {
         if !$crate::cli::quiet() {
@@ -51,10 +51,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Say nothing on stderr but errors
+    /// Print only errors on stderr
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Messages")]
     quiet: bool,
-    /// Say on stderr what is being done, and when; twice for more. RUST_LOG decides instead, if it is set
+    /// Log each stage on stderr with its time; give it twice for more. RUST_LOG overrides it
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Messages")]
     verbose: u8,
 }
@@ -62,12 +62,12 @@ pub struct Cli {
 static QUIET: AtomicBool = AtomicBool::new(false);
 static COMMAND: OnceLock<String> = OnceLock::new();
 
-/// Whether stderr is for errors only.
+/// Whether only errors go to stderr.
 pub fn quiet() -> bool {
     QUIET.load(Ordering::Relaxed)
 }
 
-/// What to do about an error.
+/// Advice for an error.
 pub fn next(error: &Error) -> String {
     advice::next(error, COMMAND.get().map(String::as_str))
 }
@@ -76,11 +76,11 @@ const EXAMPLES: &str = "\
 Examples:
   gpu-mlp train                              MNIST, one hidden layer of 128, 5 epochs
   gpu-mlp train --hidden 512,512 --keep-prob 0.8 --optimizer adam --epochs 8
-  gpu-mlp eval runs/1/model.safetensors      accuracy, each class's scores, confusion matrix
-  gpu-mlp predict runs/1/model.safetensors 7.png  what does this picture show?
-  gpu-mlp report runs/1                      a page with curves, gradients, mistakes
-  gpu-mlp parity                             does this GPU compute what the CPU computes?
-  gpu-mlp bench --config S                   how fast, and how near to the machine's limit?
+  gpu-mlp eval runs/1/model.safetensors      accuracy, scores per class, confusion matrix
+  gpu-mlp predict runs/1/model.safetensors 7.png  classify a picture
+  gpu-mlp report runs/1                      HTML page with curves, gradients, mistakes
+  gpu-mlp parity                             compare this GPU with the CPU
+  gpu-mlp bench --config S                   training speed, and share of the hardware limit
 
 Exit codes: 0 ok, 1 failure, 2 usage, 3 a check failed, 4 no usable adapter, 5 bad or missing data, 6 diverged,
 130 and 143 interrupted.";
@@ -89,33 +89,33 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 a check failed, 4 no usable adapter, 5 b
 enum Command {
     /// Train a net and write a run folder.
     Train(Box<train::Train>),
-    /// Try learning rates from tiny to absurd and suggest one to begin with.
+    /// Try increasing learning rates and suggest one to start with.
     LrFind(lr_find::LrFind),
-    /// Score a model on the test split, class by class.
+    /// Score a model on the test split, per class.
     Eval(eval::Eval),
     /// Classify pictures, or samples of a data set.
     Predict(predict::Predict),
-    /// Write a model in another program's format.
+    /// Write a model in the format of another program.
     Export(export::Export),
-    /// Write an HTML page about runs.
+    /// Write an HTML report of one or more runs.
     Report(report::Report),
-    /// Compare every kernel and a whole training step with the CPU on this machine's adapter.
+    /// Compare every kernel and whole training steps on the adapter with the CPU.
     Parity(parity::Parity),
-    /// Time training runs, dispatches and kernels, and check their answers.
+    /// Time training runs, dispatches and kernels, and check their results.
     Bench(Box<bench::Bench>),
-    /// List adapters, their limits, and what `--engine auto` would take.
+    /// List adapters, their limits, and what `--engine auto` would choose.
     Devices(devices::Devices),
     /// Print the training step as a table, and the memory it needs.
     Plan(plan::PlanCommand),
-    /// List recipes of others, what they state and what they reach here.
+    /// List published recipes with their stated and measured accuracy.
     Presets(presets::Presets),
-    /// Print the completions of a shell.
+    /// Print shell completions.
     Completions(manual::Completions),
     /// Print the manual page, or write one for each command.
     Man(manual::Man),
 }
 
-/// The commands with everything that `--help` says, also for completions and manual pages.
+/// The command-line definition; also used for completions and manual pages.
 fn command() -> clap::Command {
     environment::layer(Cli::command())
 }
@@ -157,8 +157,8 @@ impl Cli {
         }
     }
 
-    /// Sets up what is said on stderr beside errors: warnings of the libraries, and what `-v`, `-vv` or `RUST_LOG` ask for,
-    /// with the seconds since the program began; in colours on a terminal, unless NO_COLOR is set.
+    /// Sets up logging on stderr: warnings of the libraries, and the level of `-v`, `-vv` or `RUST_LOG`, with the seconds since
+    /// the program started. In colour on a terminal, unless NO_COLOR is set.
     pub fn log(&self) {
         use tracing_subscriber::{EnvFilter, fmt::time::uptime};
         let filter = match (self.quiet, self.verbose) {

@@ -1,4 +1,4 @@
-//! The model that a command reads, ours or another's.
+//! The model that a command reads, from this program or another.
 
 use clap::Args;
 use gpu_mlp::Error;
@@ -10,19 +10,19 @@ use gpu_mlp::run::state_dict::StateDict;
 use gpu_mlp::train::input_map;
 use std::path::{Path, PathBuf};
 
-/// A model file, and what a file of other origin does not say.
+/// A model file, and what a state dict does not say.
 #[derive(Args)]
 pub struct ModelOptions {
-    /// A safetensors file, of this program or a PyTorch state dict of linear layers; or a run folder, for its model
+    /// Safetensors file of this program, PyTorch state dict of linear layers, or run folder
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// For a state dict of other origin: activation of the hidden layers [default: relu]
+    /// For a PyTorch state dict: activation of the hidden layers [default: relu]
     #[arg(long, value_enum, help_heading = "Model of other origin")]
     activation: Option<ActivationName>,
-    /// For a state dict of other origin: slope of leaky ReLU for negative sums [default: 0.01]
+    /// For a PyTorch state dict: slope of leaky ReLU below zero [default: 0.01]
     #[arg(long, value_name = "SLOPE", help_heading = "Model of other origin")]
     alpha: Option<f32>,
-    /// For a state dict of other origin: what a byte p became, p/255 or (p/255 − MEAN)/DEVIATION [default: unit]
+    /// For a PyTorch state dict: input scaling of a byte p, p/255 or (p/255 − MEAN)/DEVIATION [default: unit]
     #[arg(long, value_name = "unit|MEAN,DEVIATION", help_heading = "Model of other origin")]
     normalize: Option<Normalize>,
 }
@@ -33,7 +33,7 @@ impl ModelOptions {
         model_in(&self.model)
     }
 
-    /// Reads the model; what was understood of a file of other origin is said on stderr.
+    /// Reads the model. What was assumed about a state dict is printed on stderr.
     pub fn read(&self) -> Result<(Mlp, Description), Error> {
         let path = self.path();
         let file = model_file::open(&path)?;
@@ -41,7 +41,7 @@ impl ModelOptions {
         if let Some(description) = file.description {
             if given {
                 return Err(Error::Setting(format!(
-                    "{} says itself what its activation and its normalisation are: leave out --activation, --alpha and \
+                    "{} names its activation and its normalisation: leave out --activation, --alpha and \
                      --normalize",
                     path.display()
                 )));
@@ -68,10 +68,10 @@ impl ModelOptions {
     }
 }
 
-/// Says on stderr what was understood of a file of other origin, and what was taken where it says nothing.
+/// Prints on stderr how a state dict was understood, and what was assumed.
 pub fn understood(path: &Path, state: &StateDict, config: &Config) {
     say!(
-        "model: {} is a state dict of other origin; layers, in order: {}; taken for its activation {}, for its inputs {} \
+        "model: {} is a state dict of another program; layers, in order: {}; assumed: activation {}, inputs {} \
          (--activation, --normalize)",
         path.display(),
         state.sentence,

@@ -1,8 +1,8 @@
-//! Standard output. That its reader has seen enough is no error, and neither a verdict nor a run is lost for it.
+//! Standard output. A closed pipe is no error, so neither an exit code nor a run is lost to it.
 
 use std::io::{ErrorKind, Result, Stdout, Write, stdout};
 
-/// Standard output; what comes after its reader has gone is dropped.
+/// Standard output; output after the pipe is closed is dropped.
 pub struct Out(Stdout);
 
 pub fn out() -> Out {

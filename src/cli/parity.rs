@@ -18,13 +18,13 @@ use std::process::ExitCode;
 
 #[derive(Args)]
 #[command(after_help = "\
-Each kernel is run on the adapter and on the CPU, over all its cases; then whole training steps, dispatch by dispatch.
-`error` is the largest difference relative to its bound, which follows from the arithmetic and is not chosen.
+Runs each kernel on the adapter and on the CPU, with all its cases; then whole training steps, dispatch by dispatch.
+`error` is the difference that is largest relative to its bound. Bounds are computed from the arithmetic, not chosen.
 
 Examples:
   gpu-mlp parity
   gpu-mlp parity --backend vulkan
-  gpu-mlp parity --adapter llvmpipe --backend gl   one adapter of several, see `gpu-mlp devices`")]
+  gpu-mlp parity --adapter llvmpipe --backend gl   one of several adapters, see `gpu-mlp devices`")]
 pub struct Parity {
     #[command(flatten)]
     adapter: AdapterOptions,

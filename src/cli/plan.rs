@@ -15,7 +15,7 @@ use std::process::ExitCode;
 #[command(after_help = "\
 Examples:
   gpu-mlp plan
-  gpu-mlp plan --plan plain                  a kernel for each formula of the textbook
+  gpu-mlp plan --plan plain                  one kernel per textbook formula
   gpu-mlp plan --preset nielsen
   gpu-mlp plan --hidden 512,512 --keep-prob 0.8 --optimizer adam --batch-size 128")]
 pub struct PlanCommand {
@@ -23,16 +23,16 @@ pub struct PlanCommand {
     base: Base,
     #[command(flatten)]
     net: NetOptions,
-    /// Inputs of a sample
+    /// Number of inputs
     #[arg(long, default_value_t = 784, value_name = "N")]
     inputs: usize,
     /// Number of classes
     #[arg(long, default_value_t = 10, value_name = "N")]
     classes: usize,
-    /// Samples of the training split
+    /// Number of training samples
     #[arg(long, default_value_t = 60_000, value_name = "N")]
     samples: usize,
-    /// Samples of the test split
+    /// Number of test samples
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     test_samples: usize,
     /// Form of the matrix products
@@ -51,7 +51,7 @@ impl PlanCommand {
         }
         config.check(self.samples)?;
         if let Some(because) = config.plain_because(self.samples) {
-            say!("note: the plain plan is taken: {because}");
+            say!("note: the plain plan is used: {because}");
         }
         let (train, test) = (self.samples, self.test_samples);
         let sizes = Sizes {

@@ -1,11 +1,11 @@
-//! A curve in characters.
+//! A curve drawn with characters.
 
 /// Columns and rows of the area of a plot.
 const WIDTH: usize = 64;
 const HEIGHT: usize = 16;
 
-/// Draws y over x, x on a logarithmic scale, with the lowest and the highest y beside it and powers of ten below. Points
-/// must be in rising order of x, which is above 0; `mark` is an x to be pointed at.
+/// Draws y over x on a logarithmic x axis, labelled with the lowest and highest y and with powers of ten. Points are sorted
+/// by x, which is above 0; `mark` is an x to highlight.
 pub fn log_x(points: &[(f64, f64)], mark: Option<f64>) -> String {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return String::new() };
     let (left, right) = (first.0.log10(), last.0.log10());

@@ -24,33 +24,33 @@ Examples:
   gpu-mlp predict runs/1/model.safetensors 7.png photo.jpg --show
   gpu-mlp predict runs/1/model.safetensors *.png --json --top-k 10 > answers.jsonl
   gpu-mlp predict runs/1/model.safetensors - < 7.png
-  gpu-mlp predict runs/1/model.safetensors --index 0,1,2  samples of the data set
+  gpu-mlp predict runs/1/model.safetensors --index 0,1,2  samples of the test split
   gpu-mlp predict runs/1/model.safetensors --split train --index 7
 
-A picture shows one digit on an even background, in any colours. For models that take 28×28 it is read as MNIST's digits
-were made: cropped to its ink, fitted to 20×20, centre of mass in the middle. --show draws what the model saw.")]
+A picture shows one digit on an even background, in any colours. For models with 28×28 inputs it is prepared as MNIST was:
+cropped to the digit, scaled to 20×20, centred by its centre of mass. --show draws the result.")]
 pub struct Predict {
     #[command(flatten)]
     model: ModelOptions,
-    /// PNG or JPEG files of any size; - is standard input. Without any, samples of the data set
+    /// PNG or JPEG files of any size, `-` for standard input; without files, samples of the data set are classified
     #[arg(value_name = "FILE", conflicts_with_all = ["index", "split"])]
     files: Vec<PathBuf>,
-    /// How files are read: `mnist` as MNIST's digits were made, `plain` grey and resized, `auto` by what the model takes
+    /// How pictures are prepared: `mnist` as MNIST was made, `plain` grey and resized, `auto` by the model's inputs
     #[arg(long, value_enum, default_value_t = Fit::default())]
     fit: Fit,
-    /// Which samples of the split, from 0, with commas between
+    /// Samples of the split, from 0, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "0", value_name = "N,…")]
     index: Vec<usize>,
     /// Which split
     #[arg(long, value_enum, default_value_t = Which::Test)]
     split: Which,
-    /// How many classes to name, the most probable first
+    /// Number of classes to print, the most probable first
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     top_k: u32,
-    /// Draw each sample as the model saw it
+    /// Draw each sample as the model sees it
     #[arg(long)]
     show: bool,
-    /// One JSON object a picture, a line each
+    /// Print one JSON object per picture, one per line
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -65,9 +65,9 @@ enum Which {
     Test,
 }
 
-/// What is to be classified.
+/// The samples to classify.
 struct Batch {
-    /// What each sample is called.
+    /// Names of the samples.
     names: Vec<String>,
     /// Samples (N, I).
     pixels: Vec<u8>,
@@ -86,7 +86,7 @@ impl Predict {
             let machine = self.engine.machine().await?;
             (self.samples(data.open(ahead)?)?, ExitCode::SUCCESS, machine)
         } else {
-            // Files are read first: whether they can be is known before a GPU is looked for.
+            // Files are read first, so that an unreadable one is reported before a GPU is opened.
             let Files { batch, code } = files::read(&self.files, self.fit, &description.item)?;
             if batch.names.is_empty() {
                 return Ok(code);
@@ -109,7 +109,7 @@ impl Predict {
         Ok(code)
     }
 
-    /// The samples of the data set that were asked for.
+    /// The samples of --index.
     fn samples(&self, data: DataSet) -> Result<Batch, Error> {
         let (split, word) = match self.split {
             Which::Train => (&data.train, "train"),

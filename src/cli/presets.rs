@@ -13,7 +13,7 @@ Examples:
   gpu-mlp presets | grep measured
   gpu-mlp presets | grep -A 5 nielsen
 
-`gpu-mlp train --preset nielsen --print-config > my.toml` writes a file to start from.")]
+`gpu-mlp train --preset nielsen --print-config > my.toml` writes a settings file to edit.")]
 pub struct Presets {}
 
 impl Presets {

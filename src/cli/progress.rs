@@ -1,29 +1,29 @@
-//! How far a run is, on stderr: a bar on a terminal, elsewhere a line now and then.
+//! Progress of a run on stderr: a bar on a terminal, otherwise an occasional line.
 
 use gpu_mlp::train::session::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// How often an epoch that takes long says so where no bar can be drawn.
+/// Time between progress lines if there is no bar.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Shows how far a run is.
+/// Shows the progress of a run.
 pub struct Display {
     terminal: bool,
-    /// Drawn while an epoch is under way.
+    /// Drawn during an epoch.
     bar: Option<ProgressBar>,
-    /// When anything was last said.
+    /// When something was last printed.
     last: Instant,
 }
 
 impl Display {
-    /// A display for stderr as it is.
+    /// A display on stderr.
     pub fn new() -> Self {
         Display { terminal: std::io::stderr().is_terminal(), bar: None, last: Instant::now() }
     }
 
-    /// Shows this moment of an epoch.
+    /// Shows the progress within an epoch.
     pub fn show(&mut self, at: &Progress) {
         if super::quiet() {
             return;
@@ -36,7 +36,7 @@ impl Display {
                 style.into_iter().for_each(|style| bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ ")));
                 bar
             });
-            // Each of the two draws; the words first, so that the bar never stands there without them.
+            // Both calls draw; the message first, so that the bar never appears without it.
             bar.set_message(words(at));
             bar.set_position(at.score.samples);
         } else if self.last.elapsed() >= EVERY {
@@ -46,19 +46,19 @@ impl Display {
         }
     }
 
-    /// Takes the bar away; it comes back when something is shown.
+    /// Removes the bar until the next [`Display::show`].
     pub fn clear(&mut self) {
         self.bar.take().into_iter().for_each(|bar| bar.finish_and_clear());
         self.last = Instant::now();
     }
 }
 
-/// Loss, accuracy, rate, and the time that the rest of the run takes at this rate.
+/// Loss, accuracy, rate, and the time left at this rate.
 fn words(at: &Progress) -> String {
     let done = (at.epoch as u64 - 1) * at.samples + at.score.samples;
     let rate = done as f64 / at.seconds.max(1e-9);
     let left = (at.epochs as u64 * at.samples).saturating_sub(done) as f64 / rate.max(1e-9);
-    // Whole seconds, and a bound, so that there is always a time to write.
+    // Whole seconds with an upper limit, so that the value can always be formatted.
     let left = humantime::format_duration(Duration::from_secs(left.min(1e9) as u64));
     let (loss, accuracy) = (at.score.loss(), 100.0 * at.score.accuracy());
     format!("loss {loss:.4} accuracy {accuracy:.2} %  {rate:.0} images/s  ETA {left}")

@@ -1,4 +1,4 @@
-//! What a training run leaves on the terminal and on disk while it goes.
+//! The output of a training run while it trains: terminal, metrics, checkpoints, TensorBoard.
 
 use super::progress::Display;
 use super::signals::Signals;
@@ -11,7 +11,7 @@ use gpu_mlp::train::Score;
 use gpu_mlp::train::session::{EpochReport, Finish, Inspection, Observer, Progress, Reason, Snapshot, Wish};
 use std::path::Path;
 
-/// Writes down what happens in a run: progress on stderr, a line an epoch on stdout, `metrics.jsonl`, TensorBoard's file.
+/// Records a run: progress on stderr, one line per epoch on stdout, `metrics.jsonl`, the TensorBoard file, checkpoints.
 pub struct Recorder<'a> {
     pub display: Display,
     pub board: Option<Board>,
@@ -63,26 +63,26 @@ impl Recorder<'_> {
     }
 }
 
-/// What is left of a run that did not come to its end, and how to go on with it.
+/// The last checkpoint of an unfinished run, and the command that resumes it.
 pub fn resume_line(folder: &Path, whole: Option<u64>, outcome: &Result<Reason, Error>) -> String {
     let folder = folder.display();
     match (whole, outcome) {
         (None, _) => format!("checkpoint: none was saved in {folder} yet"),
         (Some(step), Err(Error::Diverged { .. })) => format!(
-            "checkpoint: all was finite after update {step}; go on from there with `gpu-mlp train --resume {folder} --lr RATE --allow-mismatch lr`"
+            "checkpoint: all values were finite after update {step}; resume there with `gpu-mlp train --resume {folder} --lr RATE --allow-mismatch lr`"
         ),
         (Some(step), _) => {
-            format!("checkpoint: saved after update {step}; go on with `gpu-mlp train --resume {folder}`")
+            format!("checkpoint: saved after update {step}; resume with `gpu-mlp train --resume {folder}`")
         }
     }
 }
 
-/// A score in a few words.
+/// A score as text.
 fn scored(name: &str, score: &Score) -> String {
     format!("{name} loss {:.4} accuracy {:.2} %", score.loss(), 100.0 * score.accuracy())
 }
 
-/// An epoch in a line.
+/// An epoch as one line.
 pub fn line(report: &EpochReport, epochs: usize) -> String {
     let part = if report.whole { String::new() } else { format!(" to update {}", report.step) };
     let mut text = format!("epoch {}/{epochs}{part}  {}", report.epoch, scored("train", &report.train));
@@ -93,7 +93,7 @@ pub fn line(report: &EpochReport, epochs: usize) -> String {
     format!("{text}{best}  {seconds:.2} s  {rate:.0} images/s")
 }
 
-/// What the test split says at the end of a run that was chosen by another.
+/// The test score at the end of a run that had a validation split.
 pub fn last_line(finish: &Finish) -> String {
     let model = finish.restored.map_or("the last update".to_string(), |epoch| format!("epoch {epoch}, the best"));
     format!("model of {model}  {}", scored("test", &finish.test))

@@ -26,14 +26,14 @@ Examples:
   gpu-mlp report runs/1 runs/1 --out compare.html  two runs, overlaid
   gpu-mlp report runs/1 --engine cpu               evaluated on the CPU
 
-The page is one file that needs neither a network nor a script. It shows curves, gradients, confusion matrix, mistakes,
-calibration, weights and settings. Nothing is downloaded for it: where the run's data set is not there, the page says so
-and shows the rest.")]
+The page is one file that needs neither a network nor scripts. It shows curves, gradients, confusion matrix, mistakes,
+calibration, weights and settings. Nothing is downloaded: if the data set of a run is missing, the page says so and shows
+the rest.")]
 pub struct Report {
     /// Run folders, up to 8
     #[arg(required = true, value_name = "RUN", num_args = 1..)]
     runs: Vec<PathBuf>,
-    /// The page [default: report.html in the run folder; of several runs, in this folder]
+    /// Output file [default: report.html in the run folder, or in the current folder for several runs]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -66,7 +66,7 @@ impl Report {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Finds out what can be known of a run; what cannot is said on stderr and on the page.
+    /// Collects everything about a run. What is missing is noted on stderr and on the page.
     async fn subject(&self, history: History, machine: &Machine, sets: &mut Vec<Arc<DataSet>>) -> Subject {
         let name = name(&history.folder);
         let path = RunFolder::new(&history.folder).model();
@@ -84,14 +84,13 @@ impl Report {
         }
         let recorded = history.end.as_ref().and_then(|end| end.model_sha256.as_deref());
         if recorded.is_some_and(|recorded| sha256(&path).is_some_and(|found| found != recorded)) {
-            notes
-                .push(format!("the file {MODEL} is not the one that this run wrote: its hash differs from the record"));
+            notes.push(format!("{MODEL} was not written by this run: its hash differs from the record"));
         }
         if recorded.is_none() && model.is_ok() {
             let end = if history.end.is_some() { "wrote no model at its end" } else { "has not come to an end" };
             notes.push(format!("this run {end}: {MODEL} is of an earlier one, and so is what it was tested for"));
         }
-        notes.extend(history.changes.iter().map(|change| format!("this run was changed on its way, {change}")));
+        notes.extend(history.changes.iter().map(|change| format!("this run was changed during training, {change}")));
         notes.iter().for_each(|note| say!("note: {name}: {note}"));
         if let Err(problem) = &results {
             say!("note: {name} was not evaluated: {problem}");
@@ -111,13 +110,13 @@ impl Report {
         Ok(Results { assessment: assessment.map_err(|error| error.to_string())?, data })
     }
 
-    /// The data set that the run was trained on, or why it cannot be had.
+    /// The data set of the run, or why it cannot be opened.
     fn data_of(&self, history: &History, sets: &mut Vec<Arc<DataSet>>) -> Result<Arc<DataSet>, String> {
         let header = &history.header;
         if let Some(data) = sets.iter().find(|data| data.sha256 == header.data_sha256) {
             return Ok(data.clone());
         }
-        // A record of old has no settings of its data: what has a name is looked for by that.
+        // Old run folders have no data settings: MNIST and the digits are found by name.
         let mut recorded = RunFile::read(&history.folder).map(|file| file.data).unwrap_or_default();
         let named = [Choice::Mnist, Choice::Digits].iter().any(|choice| choice.to_string() == header.data);
         recorded.data = recorded.data.or_else(|| named.then(|| header.data.clone()));
@@ -133,14 +132,14 @@ impl Report {
         Ok(data)
     }
 
-    /// Why a data set could not be opened. That MNIST is nowhere takes few words: it would not have been fetched.
+    /// Why a data set could not be opened; short if MNIST is missing, since it would not have been downloaded.
     fn why_not(&self, error: &Error, recorded: &DataSettings) -> String {
         let mut options = self.data.clone();
         let mnist =
             options.take(recorded).is_ok() && options.settings(None, None).data == Some(Choice::Mnist.to_string());
         if mnist && let Ok(Err(_)) = data::mnist::open(&Places::from_env(), true, &mut |_| ()) {
-            return "the data set mnist is not on this machine, and nothing is downloaded for a report: name the folder of \
-                    its files with --data DIR or GPU_MLP_DATA_DIR"
+            return "the data set mnist is not on this machine, and a report downloads nothing: name the folder of its files with \
+                    --data DIR or GPU_MLP_DATA_DIR"
                 .into();
         }
         format!("{error}: {}", super::next(error))
@@ -152,7 +151,7 @@ fn sha256(path: &Path) -> Option<String> {
     std::fs::read(path).ok().map(|bytes| hash::sha256(&bytes))
 }
 
-/// What a run is called: its folder and the one above, if it is a number.
+/// The name of a run: its folder, with the one above if it is a number.
 fn name(folder: &Path) -> String {
     let last = folder.file_name().map_or(folder.display().to_string(), |name| name.to_string_lossy().into_owned());
     let above = folder.parent().and_then(Path::file_name);

@@ -1,4 +1,4 @@
-//! Going on with a run: which, from where, and whether it would still be the same run.
+//! Resuming a run: which run, which checkpoint, and whether it is still the same run.
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
@@ -10,31 +10,31 @@ use gpu_mlp::run::settings::fields;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What is saved on the way, and how to go on from it.
+/// When checkpoints are saved, and how to resume from one.
 #[derive(Args)]
 #[command(next_help_heading = "Checkpoints")]
 pub struct ResumeOptions {
-    /// Go on with the run in folder RUN from its last checkpoint, with its settings, data and engine; `auto`, or nothing,
-    /// is the run of --out or the last one in runs/, or a new one where there is none
+    /// Resume the run in folder RUN from its last checkpoint, with its settings, data and engine; `auto` (or no value) resumes
+    /// the run of --out or the last one in runs/, and starts a new run if there is none
     #[arg(long, value_name = "RUN|auto", num_args = 0..=1, default_missing_value = AUTO)]
     resume: Option<PathBuf>,
-    /// Go on from the checkpoint made after so many updates, not from the last; later ones are forgotten then
+    /// Resume from the checkpoint after this many updates instead of the last; later ones are deleted
     #[arg(long, value_name = "UPDATES", requires = "resume")]
     at: Option<u64>,
-    /// Go on although this is not as it was: a setting, `data`, `engine`, `device` or `version`
+    /// Resume even though this differs from the checkpoint: a setting, `data`, `engine`, `device` or `version`
     #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "resume", value_parser = compared)]
     allow_mismatch: Vec<String>,
-    /// Save a checkpoint after each N updates too, not only after each epoch
+    /// Save a checkpoint every N updates, in addition to each epoch
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_steps: Option<u64>,
-    /// Save a checkpoint after each N minutes too
+    /// Save a checkpoint every N minutes, in addition to each epoch
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_minutes: Option<u64>,
 }
 
 const AUTO: &str = "auto";
 
-/// The name of something that must be as it was, as [`Identity`] has it.
+/// The name of something that [`Identity`] compares.
 fn compared(name: &str) -> Result<String, String> {
     let name = name.replace('-', "_");
     let known: Vec<&str> = Identity::NAMES.iter().chain(fields()).copied().collect();
@@ -42,16 +42,16 @@ fn compared(name: &str) -> Result<String, String> {
         return Ok(name);
     }
     Err(match nearest(&name, &known) {
-        Some(near) => format!("nothing of that name is compared; did you mean {}?", near.replace('_', "-")),
+        Some(near) => format!("unknown name; did you mean {}?", near.replace('_', "-")),
         None => format!("expected a setting, or {}", Identity::NAMES.join(", ")),
     })
 }
 
-/// A run to go on with.
+/// A run to resume.
 pub struct Resumed {
     pub folder: RunFolder,
     pub found: Found<Saved>,
-    /// Held until the program ends, if it is to write: what was found is still the last.
+    /// Held until the program ends if it writes: no other program can add a checkpoint.
     _lock: Option<Lock>,
 }
 
@@ -63,19 +63,18 @@ impl ResumeOptions {
         }
     }
 
-    /// Whether a run was to be gone on with, if there is one.
+    /// Whether --resume was given.
     pub fn asked(&self) -> bool {
         self.resume.is_some()
     }
 
-    /// The run that is to be gone on with, if one is; taken if anything is to be `written`.
+    /// Finds the run to resume, if any, and locks it if anything will be `written`.
     pub fn find(&self, out: Option<&Path>, written: bool) -> Result<Option<Resumed>, Error> {
         let Some(asked) = &self.resume else { return Ok(None) };
         let auto = asked.as_os_str() == AUTO;
         let same = |out: &Path| asked.canonicalize().ok().is_some_and(|asked| out.canonicalize().ok() == Some(asked));
         if let (false, Some(out)) = (auto, out.filter(|out| !same(out))) {
-            let both =
-                format!("--resume {} goes on in that folder, and --out {} is another", asked.display(), out.display());
+            let both = format!("--resume {} writes to that folder, but --out is {}", asked.display(), out.display());
             return Err(Error::Setting(both));
         }
         let folder = match (auto, out) {
@@ -91,30 +90,30 @@ impl ResumeOptions {
             }
         }
         match folder {
-            // Who names a checkpoint does not want a new run.
-            None if self.at.is_some() => Err(Error::Setting("there is no run that --at could go on with".into())),
+            // --at does not start a new run.
+            None if self.at.is_some() => Err(Error::Setting("there is no run to resume --at that update".into())),
             Some(folder) if !auto || self.at.is_some() => {
                 if written && folder.metrics().is_file() {
-                    // It may be training, and have saved nothing yet.
+                    // Another program may train in it and have saved nothing yet.
                     folder.lock()?;
                 }
                 let path = folder.path().into();
-                Err(Error::Checkpoint { path, problem: "there is no checkpoint in it to go on from".into() })
+                Err(Error::Checkpoint { path, problem: "it has no checkpoint to resume from".into() })
             }
             _ => {
-                say!("note: there is no run to go on with, so a new one begins");
+                say!("note: there is no run to resume; a new one starts");
                 Ok(None)
             }
         }
     }
 
-    /// Refuses to go on with a run as another, and says what differs. Returns whether something does, as allowed.
+    /// Refuses to resume if something differs that is not allowed. Returns whether anything differs.
     pub fn check(&self, resumed: &Resumed, now: &Identity) -> Result<bool, Error> {
         let then = &resumed.found.generation.state.identity;
         let differences = then.differences(now);
         let allowed = |name: &str| self.allow_mismatch.iter().any(|allowed| allowed == name);
         for difference in differences.iter().filter(|difference| allowed(&difference.name)) {
-            say!("note: this is not as it was, as allowed: {difference}");
+            say!("note: differs from the checkpoint, as allowed: {difference}");
         }
         let refused: Vec<_> = differences.iter().filter(|difference| !allowed(&difference.name)).collect();
         if refused.is_empty() {
@@ -123,15 +122,15 @@ impl ResumeOptions {
         let lines: String = refused.iter().map(|difference| format!("\n  {difference}")).collect();
         let names: Vec<&str> = refused.iter().map(|difference| difference.name.as_str()).collect();
         Err(Error::Setting(format!(
-            "{} would not go on as the run that it is:{lines}\nleave out what changes it, or say --allow-mismatch {}",
+            "the run in {} would not be the same:{lines}\nleave out what changes it, or give --allow-mismatch {}",
             resumed.folder.path().display(),
             names.join(",")
         )))
     }
 }
 
-/// The options that were given on the command line itself. What comes from the environment lies below the setup of a resumed
-/// run, which has its data and engine already.
+/// The options given on the command line itself. The setup of a resumed run overrides the environment: the run has its data
+/// and engine already.
 pub struct Said(Vec<String>);
 
 impl Said {
@@ -140,7 +139,7 @@ impl Said {
         self.0.iter().any(|given| given == option)
     }
 
-    /// Puts what a run saved in place of a value that was not given on the command line.
+    /// Replaces a value by the saved one, unless the option was given on the command line.
     pub fn or_saved<T>(&self, option: &str, value: &mut Option<T>, saved: Option<T>) {
         if saved.is_some() && !self.has(option) {
             *value = saved;
@@ -160,7 +159,7 @@ impl FromArgMatches for Said {
     }
 }
 
-/// It has no options of its own.
+/// Adds no options.
 impl Args for Said {
     fn augment_args(command: Command) -> Command {
         command

@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: the first ends the run at the next settled moment, a second ends the program at once.
+//! SIGINT and SIGTERM: the first ends the run after the current work, a second ends the program at once.
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -7,14 +7,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Listens from when it is made.
+/// Handles signals from its creation on.
 pub struct Signals(Arc<AtomicUsize>);
 
 impl Signals {
     pub fn listen() -> io::Result<Signals> {
         let (first, which) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         for signal in [SIGINT, SIGTERM] {
-            // In this order: the signal that sets the flag must not be taken for the second.
+            // In this order: the signal that sets the flag must not count as the second.
             flag::register_conditional_shutdown(signal, 128 + signal, first.clone())?;
             flag::register(signal, first.clone())?;
             flag::register_usize(signal, which.clone(), signal as usize)?;
@@ -22,7 +22,7 @@ impl Signals {
         Ok(Signals(which))
     }
 
-    /// The code to exit with, 128 and the signal's number, if one has come.
+    /// The exit code, 128 plus the number of the signal, if one arrived.
     pub fn code(&self) -> Option<ExitCode> {
         let signal = self.0.load(Ordering::Relaxed) as u8;
         (signal > 0).then(|| ExitCode::from(128 + signal))

@@ -1,18 +1,18 @@
-//! Where the records of a run go.
+//! Output of a run's records.
 
 use super::out::out;
 use gpu_mlp::Error;
 use gpu_mlp::run::metrics::{Metrics, Record};
 use std::io::Write;
 
-/// `metrics.jsonl`, and stdout as well where `--json` asks for it.
+/// `metrics.jsonl`, and stdout too with `--json`.
 pub struct Sink {
     pub metrics: Metrics,
     pub json: bool,
 }
 
 impl Sink {
-    /// Writes a record down.
+    /// Writes a record.
     pub fn push(&mut self, record: &Record<'_>) -> Result<(), Error> {
         self.metrics.push(record)?;
         if self.json {
@@ -22,12 +22,12 @@ impl Sink {
         Ok(())
     }
 
-    /// Writes a line for a person, unless records are wanted in its place.
+    /// Prints a line of text, unless records are printed instead.
     pub fn line(&self, line: &str) -> Result<(), Error> {
         if self.json { Ok(()) } else { self.say(line) }
     }
 
-    /// Whoever read the lines may have seen enough; the model is wanted all the same.
+    /// A closed pipe is no error: the run continues and saves its model.
     fn say(&self, line: &str) -> Result<(), Error> {
         writeln!(out(), "{line}").map_err(Error::file("stdout"))
     }

@@ -37,17 +37,17 @@ Examples:
   gpu-mlp train --data digits --hidden 256 --activation tanh --epochs 3
   gpu-mlp train --hidden 512,512 --keep-prob 0.8 --batch-size 128 --optimizer adam --epochs 8
   gpu-mlp train --preset nielsen
-  gpu-mlp train --config runs/1                            once more, to the bit
+  gpu-mlp train --config runs/1                            repeat that run, bit-identical
   gpu-mlp train --from runs/1/model.safetensors --lr 0.02 --epochs 2
   gpu-mlp train --batch-size full --lr 0.5 --epochs 50     full-batch gradient descent
-  gpu-mlp train --resume runs/1                            go on where that run ended or was cut off")]
+  gpu-mlp train --resume runs/1                            resume that run from its last checkpoint")]
 pub struct Train {
-    // First, because clap takes the values of the other fields out of what was given.
+    // First: clap removes values from the matches as it fills the other fields.
     #[command(flatten)]
     said: Said,
     #[command(flatten)]
     base: Base,
-    /// Print all settings as a file for --config, and do nothing else
+    /// Print all settings as a file for --config, and exit
     #[arg(long, help_heading = "Settings")]
     print_config: bool,
     #[command(flatten)]
@@ -64,39 +64,39 @@ pub struct Train {
     tune: TuneOptions,
     #[command(flatten)]
     resume: ResumeOptions,
-    /// Begin with the weights of a model: of this program, or a PyTorch state dict in safetensors. Its architecture and, if
-    /// it says them, its activation and normalisation are adopted
+    /// Start with the weights of a model: a file of this program, or a PyTorch state dict in safetensors; its architecture is
+    /// adopted, and its activation and normalisation if the file names them
     #[arg(long, value_name = "MODEL", help_heading = "Net")]
     from: Option<PathBuf>,
     /// Run folder: model.safetensors, config.toml, metrics.jsonl [default: the next free runs/N]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
-    /// Write scalars, confusion matrix and first-layer weights for TensorBoard too, each epoch; --resume goes on there
+    /// Also write scalars, confusion matrix and first-layer weights for TensorBoard, each epoch; --resume continues there
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     tensorboard: Option<PathBuf>,
     /// Replace the run in the folder, if there is one
     #[arg(long, help_heading = "Output")]
     force: bool,
-    /// Print the records of metrics.jsonl, one a line, in place of lines for people
+    /// Print the records of metrics.jsonl, one per line, instead of text
     #[arg(long, conflicts_with = "dry_run", help_heading = "Output")]
     json: bool,
 }
 
-/// What `--help` says of a setting.
+/// The help text of a setting.
 fn help(key: &str) -> Option<String> {
     let command = super::command();
     let arg = command.find_subcommand("train")?.get_arguments().find(|arg| arg.get_id() == key)?;
     Some(arg.get_help()?.to_string().split(" [default: ").next()?.to_string())
 }
 
-/// The settings of a run, of all sources.
+/// The settings of a run, from all sources.
 struct Settled {
     config: Config,
-    /// The model to begin with, and what is recorded of it.
+    /// The model to start with, and its record.
     first: Option<Mlp>,
     ancestor: Option<Ancestor>,
     limits: Limits,
-    /// What --config says of the run that it is from, if that run's data are trained on.
+    /// The record in the file of --config, if the run uses the data of that file.
     record: Option<settings::Record>,
 }
 
@@ -110,7 +110,7 @@ impl Train {
         self.train(resumed.as_ref()).await
     }
 
-    /// Takes the setup of a resumed run, except for what was said on the command line.
+    /// Uses the setup of a resumed run, except for options given on the command line.
     fn take(&mut self, saved: &Setup) -> Result<(), Error> {
         self.data.resume(&self.said, &saved.data)?;
         self.engine.resume(&self.said, &saved.engine);
@@ -137,7 +137,7 @@ impl Train {
         tracing::debug!("data open");
         if settled.config.validation > 0 || settled.config.limit_train.is_some() {
             let validation = data.validation.as_ref().map_or(0, Split::len);
-            say!("split: {} samples to learn from, {validation} to choose by", data.train.len());
+            say!("split: {} training samples, {validation} validation samples", data.train.len());
         }
         settled.config.check(data.train.len())?;
         if let Some(record) = &settled.record {
@@ -146,7 +146,9 @@ impl Train {
         match resumed {
             Some(_) => {
                 if self.tune.asked() {
-                    say!("note: --tune has no part in a run that goes on: it keeps its forms, which decide its bits");
+                    say!(
+                        "note: --tune has no effect on a resumed run: it keeps its forms, since they decide its rounding"
+                    );
                 }
                 still_sound(&settled.config.forms, &machine).await?;
             }
@@ -162,7 +164,7 @@ impl Train {
         let (widths, parameters) = (session.trainer().widths(), net.parameters());
         say!("net: {widths:?}, {parameters} parameters, {:.1} MB of tensors", net.plan.bytes() as f64 / 1e6);
         if let Some(because) = config.plain_because(data.train.len()) {
-            say!("note: the plain plan is taken: {because}");
+            say!("note: the plain plan is used: {because}");
         }
         if self.limits.dry_run {
             return self.try_out(session, &config).await;
@@ -175,21 +177,20 @@ impl Train {
         self.written(session, run).await
     }
 
-    /// Refuses a folder that holds a run, unless that is to be replaced.
+    /// Refuses a folder that holds a run, unless --force was given.
     fn refuse_if_taken(&self) -> Result<(), Error> {
         let out = self.out.as_deref().filter(|_| !self.force);
         out.map_or(Ok(()), |out| RunFolder::new(out).refuse_if_taken(self.resume.asked()))
     }
 
-    /// Puts the settings of all sources over each other, and refuses what can be refused before anything is read, fetched
-    /// or written.
+    /// Merges the settings of all sources and checks them, before anything is read, downloaded or written.
     fn settle(&mut self, resumed: Option<&Resumed>) -> Result<Settled, Error> {
         let file = self.base.file()?;
         let from_is_of_file = self.from.is_none();
         self.from = self.from.take().or(file.data.from.as_ref().map(PathBuf::from)).map(|path| model_in(&path));
         let base = self.base.config();
         let (mut config, first, ancestor) = match (resumed, &self.from) {
-            // A run that goes on began with that model, or with none; and it keeps its forms, which decide its bits.
+            // A resumed run started with that model, or with none. It keeps its forms, which decide its rounding.
             (Some(resumed), _) => {
                 let state = &resumed.found.generation.state;
                 let saved = &state.identity.config;
@@ -217,7 +218,7 @@ impl Train {
         Ok(Settled { config, first, ancestor, limits, record: file.record.filter(|_| data_is_of_file) })
     }
 
-    /// A batch of everything, and nothing written.
+    /// Computes one batch of everything and writes nothing.
     async fn try_out(&self, mut session: Session<'_>, config: &Config) -> anyhow::Result<ExitCode> {
         let mut lines = Vec::new();
         let mut heard = |report: &EpochReport| {

@@ -1,9 +1,9 @@
-//! Checkpoints: everything that training goes on from, whole or absent.
+//! Checkpoints: everything needed to resume training, complete or absent.
 //!
-//! A generation is two files in the folder `checkpoints` of a run: `STEP.safetensors` with every tensor that one step
-//! leaves to the next, and the manifest `STEP-HASH.json` with the rest. The manifest is written last. It names the tensors'
-//! file with its SHA-256, and its own name holds the beginning of its own, so that no part of a generation is believed
-//! because it is there. Random streams need no place in it: they are functions of (seed, epoch, step), see [`crate::base::rng`].
+//! A generation is two files in the folder `checkpoints` of a run: `STEP.safetensors` with every tensor that a step passes to
+//! the next, and the manifest `STEP-HASH.json` with the rest. The manifest is written last. It holds the SHA-256 of the file of
+//! tensors, and its name contains the beginning of its own SHA-256, so every part is verified when it is read. Random streams
+//! are not saved: they are functions of (seed, epoch, step), see [`crate::base::rng`].
 
 mod keeper;
 mod saved;
@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Generations that are kept beside the best.
+/// Number of generations kept in addition to the best.
 const KEPT: usize = 2;
 
 /// The layout of a manifest. Layout 1, whose state holds words of a command line, can still be read; a newer one is refused.
@@ -35,13 +35,13 @@ const FORMAT: u32 = 2;
 pub struct Generation<S> {
     /// Updates made.
     pub step: u64,
-    /// The step whose generation must not be deleted, however old it is.
+    /// The step of the best generation, which is never deleted.
     pub best: Option<u64>,
-    /// Bytes of `metrics.jsonl` that belong to it; what comes later is cut off when it is resumed.
+    /// Length of `metrics.jsonl` at that step; the rest is cut off on resume.
     pub metrics_bytes: u64,
     /// Everything that is not a tensor.
     pub state: S,
-    /// Tensors, in an order that is kept.
+    /// Tensors, in order.
     pub tensors: Vec<Values>,
 }
 
@@ -53,12 +53,12 @@ struct Manifest<S> {
     best: Option<u64>,
     metrics_bytes: u64,
     tensors: Named,
-    /// Names of the tensors, in their order; the file has an order of its own.
+    /// Names of the tensors in order; the order of the file differs.
     names: Vec<String>,
     state: S,
 }
 
-/// A file of known contents.
+/// A file with its hash.
 #[derive(Serialize, Deserialize)]
 struct Named {
     file: String,
@@ -73,33 +73,32 @@ pub struct Checkpoints {
     metrics: PathBuf,
 }
 
-/// A generation that was found whole.
+/// A generation that is complete.
 pub struct Found<S> {
     /// What it holds.
     pub generation: Generation<S>,
-    /// Newer generations that are not whole, each with what is amiss.
+    /// Newer generations that are damaged, each with the problem.
     pub passed_over: Vec<String>,
 }
 
 impl Checkpoints {
-    /// Those of the run in folder `run`, which need not have any.
+    /// The checkpoints in the folder `run`, which may have none.
     pub fn new(disk: Arc<dyn Disk>, run: &Path) -> Self {
         Checkpoints { disk, folder: run.join(CHECKPOINTS), metrics: run.join(METRICS) }
     }
 
-    /// Writes a generation, then deletes those that are no longer wanted.
+    /// Writes a generation, then deletes old ones.
     ///
     /// # Errors
-    /// [`Error::File`]; the generation is then absent, or whole where only the last sync failed, and no older one has been
-    /// touched.
+    /// [`Error::File`]. The generation is then absent, or complete if only the last sync failed; older ones are untouched.
     pub fn save<S: Serialize>(&self, generation: &Generation<S>) -> Result<(), Error> {
         let at = |path: &Path| Error::file(path.to_owned());
         self.disk.make_folder(&self.folder).map_err(at(&self.folder))?;
         if generation.metrics_bytes > 0 {
-            // A generation speaks of records, so they must not be lost where it is not.
+            // The generation refers to these records, so they must be on disk before it is.
             self.disk.sync(&self.metrics).map_err(at(&self.metrics))?;
         }
-        // The names of the record and of the folder of checkpoints.
+        // Directory entries of the record and of the folder of checkpoints.
         let run = folder_of(&self.folder);
         self.disk.sync_folder(run).map_err(at(run))?;
         let file = format!("{:012}.safetensors", generation.step);
@@ -122,10 +121,10 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// The newest generation that is whole, if there is any.
+    /// The newest complete generation, if any.
     ///
     /// # Errors
-    /// [`Error::File`] if the folder cannot be listed, [`Error::Checkpoint`] if there are generations and none is whole.
+    /// [`Error::File`] if the folder cannot be listed, [`Error::Checkpoint`] if there are generations and all are damaged.
     pub fn newest<S: DeserializeOwned>(&self) -> Result<Option<Found<S>>, Error> {
         let mut passed_over = Vec::new();
         let names = self.names()?;
@@ -144,27 +143,27 @@ impl Checkpoints {
     /// The generation of one step.
     ///
     /// # Errors
-    /// [`Error::File`] if the folder cannot be listed, [`Error::Checkpoint`] if that generation is not there or not whole.
+    /// [`Error::File`] if the folder cannot be listed, [`Error::Checkpoint`] if that generation is missing or damaged.
     pub fn of_step<S: DeserializeOwned>(&self, step: u64) -> Result<Found<S>, Error> {
         let bad = |path: PathBuf, problem: String| Error::Checkpoint { path, problem };
         let manifests: Vec<(u64, String)> =
             self.names()?.into_iter().filter_map(|name| Some((step_of_manifest(&name)?, name))).collect();
         let Some((_, name)) = manifests.iter().find(|(its, _)| *its == step) else {
             let there: Vec<u64> = manifests.iter().map(|(step, _)| *step).collect();
-            let problem = format!("there is no checkpoint of update {step}; those that are there: {there:?}");
+            let problem = format!("there is no checkpoint of update {step}; existing ones: {there:?}");
             return Err(bad(self.folder.clone(), problem));
         };
         let generation = self.load(name).map_err(|problem| bad(self.folder.join(name), problem))?;
         Ok(Found { generation, passed_over: Vec::new() })
     }
 
-    /// Forgets every generation after `step`, and what was left half written: a run that goes on from `step` makes its own.
+    /// Deletes every generation after `step` and every partial file, since a run resumed at `step` writes its own.
     ///
     /// # Errors
     /// [`Error::File`] if one cannot be removed.
     pub fn forget_after(&self, step: u64) -> Result<(), Error> {
         let names = self.names()?;
-        // Manifests first: without one, what is left of a generation is nothing.
+        // Manifests first: without its manifest a generation does not exist.
         for manifests in [true, false] {
             for name in names.iter().filter(|name| step_of_manifest(name).is_some() == manifests) {
                 if step_of(name).is_some_and(|its| its > step || name.ends_with(PART)) {
@@ -184,7 +183,7 @@ impl Checkpoints {
         let read = |name: &str| self.disk.read(&self.folder.join(name)).map_err(|error| format!("{name}: {error}"));
         let text = read(name)?;
         if Some(name) != step_of(name).map(|step| manifest_name(step, &text)).as_deref() {
-            return Err("its bytes are not those that its name was made of".into());
+            return Err("its name does not match its contents".into());
         }
         #[derive(Deserialize)]
         struct Version {
@@ -197,7 +196,7 @@ impl Checkpoints {
         let manifest: Manifest<S> = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
         let Named { file, sha256: expected } = &manifest.tensors;
         if file.contains(['/', '\\']) {
-            return Err(format!("it names {file:?}, which is not in its folder"));
+            return Err(format!("it names {file:?}, which is outside its folder"));
         }
         let bytes = read(file)?;
         let found = sha256(&bytes);
@@ -209,7 +208,7 @@ impl Checkpoints {
         Ok(Generation { step, best, metrics_bytes, state, tensors })
     }
 
-    /// Deletes generations but the last ones up to `step` and the best. What cannot be deleted is tried again next time.
+    /// Keeps the best generation and the last ones up to `step`; deletes the rest. A failed deletion is tried again next time.
     fn prune(&self, step: u64, best: Option<u64>) {
         let removed = self.names().and_then(|names| {
             let mut steps: Vec<u64> = names.iter().filter_map(|name| step_of_manifest(name)).collect();
@@ -233,7 +232,7 @@ impl Checkpoints {
     }
 }
 
-/// Fixed width, so that names sort as their steps do; the hash tells a manifest that was changed.
+/// Fixed width, so that names sort by step; the hash detects a changed manifest.
 fn manifest_name(step: u64, text: &[u8]) -> String {
     format!("{step:012}-{}.json", &sha256(text)[..16])
 }
@@ -265,7 +264,7 @@ fn deserialize(bytes: &[u8], names: &[String]) -> Result<Vec<Values>, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let mut left: BTreeMap<String, TensorView<'_>> = file.tensors().into_iter().collect();
     let tensor = |name: &String| {
-        // A name that comes again and again would take memory each time.
+        // A repeated name would take memory each time.
         let view = left.remove(name).ok_or_else(|| format!("{name} is not in it, or is named twice"))?;
         let (Dtype::F32, &[rows, cols]) = (view.dtype(), view.shape()) else {
             return Err(format!("{name} is {:?} {:?}, not F32 of two dimensions", view.shape(), view.dtype()));

@@ -1,4 +1,4 @@
-//! The record of a run, read back: `metrics.jsonl` of a run folder, finished, running or torn.
+//! Reads the record of a run: `metrics.jsonl` of a run folder, finished, running or torn.
 
 use crate::base::error::Error;
 use crate::config::MOST_LAYERS;
@@ -8,23 +8,22 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
-/// A run as its record tells it. What was not measured, or not by the version that wrote the record, is absent; what was
-/// measured and is no finite number, for which JSON has no word but `null`, is NaN.
+/// A run as recorded. A value that was not measured is absent. A value that was not finite, which JSON writes as `null`, is NaN.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     /// The folder, as it was given.
     pub folder: PathBuf,
-    /// What was trained on what, where, after all changes.
+    /// Net, data and machine, after all changes.
     pub header: Header,
     /// Epochs in order, each once.
     pub epochs: Vec<Epoch>,
     /// How it ended; absent while it runs, and if it was killed.
     pub end: Option<End>,
-    /// Updates after which it was gone on with last, if it was.
+    /// Updates after which it was last resumed, if it was.
     pub resumed: Option<u64>,
-    /// What was changed on the way, in words: `after update 20: lr 0.1, then 0.05`.
+    /// What changed during training: `after update 20: lr 0.1, then 0.05`.
     pub changes: Vec<String>,
-    /// Lines that are no records, such as one torn when the machine went down.
+    /// Number of lines that are no records, such as a torn one.
     pub torn: usize,
 }
 
@@ -73,11 +72,11 @@ pub struct Epoch {
     pub momentum: Option<f64>,
     pub seconds: Option<f64>,
     pub images_per_second: Option<f64>,
-    /// One entry a layer, in their order; none where the record has others.
+    /// One entry per layer, in order; empty if the record has other entries.
     pub health: Vec<LayerHealth>,
 }
 
-/// How a layer fares in an epoch.
+/// Health of a layer in an epoch.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct LayerHealth {
@@ -92,7 +91,7 @@ pub struct LayerHealth {
     /// Norm of an update over the norm of the weights.
     #[serde(deserialize_with = "measured")]
     pub update_ratio: Option<f64>,
-    /// Share of its units that no sample woke.
+    /// Share of its units that were zero for every sample.
     #[serde(deserialize_with = "measured")]
     pub dead_share: Option<f64>,
 }
@@ -113,13 +112,13 @@ pub struct End {
     pub test_accuracy: Option<f64>,
 }
 
-/// A measurement that is there.
+/// A measurement that is present.
 fn measured<'de, D: Deserializer<'de>>(value: D) -> Result<Option<f64>, D::Error> {
     Ok(Some(Option::deserialize(value)?.unwrap_or(f64::NAN)))
 }
 
 impl Header {
-    /// What is another in a record that follows: `lr 0.1, then 0.05`.
+    /// What differs in a later header: `lr 0.1, then 0.05`.
     fn differences(&self, now: &Header) -> Vec<String> {
         let named = |of: &Header| {
             let hash = ("data_sha256", &of.data_sha256);
@@ -139,7 +138,7 @@ impl History {
     /// Reads the record of a run folder.
     ///
     /// # Errors
-    /// [`Error::Data`] if there is none, or if it has no record of what was run.
+    /// [`Error::Data`] if there is none, or if it has no `run` record.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let path = RunFolder::new(folder).metrics();
         let bad = |problem: String| Error::Data {
@@ -148,13 +147,14 @@ impl History {
             next: "give a run folder that a training run wrote, such as runs/1".into(),
         };
         let bytes = std::fs::read(&path).map_err(|error| bad(error.to_string()))?;
-        let mut history = History::parse(&String::from_utf8_lossy(&bytes)).ok_or_else(|| bad("no run in it".into()))?;
+        let mut history =
+            History::parse(&String::from_utf8_lossy(&bytes)).ok_or_else(|| bad("it contains no run".into()))?;
         history.folder = folder.into();
         Ok(history)
     }
 
-    /// Reads the lines of a record; none if no line says what was run. Unknown records and fields are passed over. Where a
-    /// resumed run trained an epoch again, the later record counts.
+    /// Reads the lines of a record; `None` if there is no `run` record. Unknown records and fields are ignored. If a resumed run
+    /// trained an epoch again, the later record counts.
     pub fn parse(lines: &str) -> Option<Self> {
         let (mut history, mut header) = (History::default(), None);
         for line in lines.lines().filter(|line| !line.trim().is_empty()) {
@@ -171,7 +171,7 @@ impl History {
         struct Kind {
             r#type: String,
         }
-        // Twice over the line, but nothing is kept of fields that nobody knows.
+        // The line is parsed twice, so that unknown fields are not kept in memory.
         let kind: Kind = serde_json::from_str(line).ok()?;
         match kind.r#type.as_str() {
             "run" => {
@@ -207,12 +207,12 @@ impl History {
         Some(())
     }
 
-    /// Seconds of training alone; none before the first epoch.
+    /// Seconds of training alone; `None` before the first epoch.
     pub fn training_seconds(&self) -> Option<f64> {
         self.epochs.iter().filter_map(|epoch| epoch.seconds).reduce(|a, b| a + b)
     }
 
-    /// Training samples a second over the whole run; none before the first epoch.
+    /// Training samples per second over the whole run; `None` before the first epoch.
     pub fn images_per_second(&self) -> Option<f64> {
         let trained = |epoch: &Epoch| Some((epoch.images_per_second? * epoch.seconds?, epoch.seconds?));
         let (images, seconds) = self.epochs.iter().filter_map(trained).fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));

@@ -1,4 +1,4 @@
-//! The record of a run: `metrics.jsonl`, one JSON object a line, appended as things happen.
+//! The record of a run: `metrics.jsonl`, one JSON object per line, appended during training.
 
 use crate::base::disk::Disk;
 use crate::base::error::Error;
@@ -12,15 +12,14 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Version of the layout below. Readers tolerate fields and types that they do not know, and a torn last line.
+/// Version of the layout. Readers accept unknown fields and types, and a torn last line.
 pub const SCHEMA: u32 = 2;
 
 /// A line of the record; its field `type` names the variant.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Record<'a> {
-    /// The first line: what is trained on what, where. Once more, after `resume`, where a run went on with something
-    /// changed.
+    /// The first line: net, data, machine. Repeated after `resume` if the run was resumed with something changed.
     Run {
         /// [`SCHEMA`].
         schema: u32,
@@ -30,11 +29,11 @@ pub enum Record<'a> {
         unix_time: u64,
         /// Name of the data set.
         data: &'a str,
-        /// Where it came from; says so if it stands in for another.
+        /// Where it came from, and why if `auto` chose it.
         data_origin: &'a str,
         /// Its hash.
         data_sha256: &'a str,
-        /// Samples that are learned from.
+        /// Samples of the training split.
         train_samples: usize,
         /// Samples of the validation split; 0 without one.
         validation_samples: usize,
@@ -48,34 +47,34 @@ pub enum Record<'a> {
         engine: &'a str,
         /// Adapter and driver, or threads.
         device: &'a str,
-        /// The model that it began with, if it did not draw its weights.
+        /// The model that it started with, if any.
         #[serde(skip_serializing_if = "Option::is_none")]
         from: Option<&'a Ancestor>,
-        /// Which weights are evaluated and saved: `last`, or `averaged` where a running average is kept.
+        /// Which weights are evaluated and saved: `last`, or `averaged` with a moving average.
         evaluated_weights: &'a str,
         /// All settings.
         config: &'a Config,
     },
-    /// An epoch, or the part of one that was trained before a limit ended the run.
+    /// An epoch, or the part of one before a limit ended the run.
     Epoch {
         /// Its number, from 1.
         epoch: usize,
         /// Updates made in the run so far.
         step: u64,
-        /// Mean cross-entropy in nats, each batch scored before it was learned from.
+        /// Mean cross-entropy in nats; each batch is scored before its update.
         train_loss: f64,
         /// Share of hits, likewise.
         train_accuracy: f64,
-        /// Mean cross-entropy of the validation split after the epoch, where there is one.
+        /// Mean cross-entropy of the validation split after the epoch, if there is one.
         #[serde(skip_serializing_if = "Option::is_none")]
         validation_loss: Option<f64>,
-        /// Share of hits on the validation split after the epoch, where there is one.
+        /// Share of hits on the validation split after the epoch, if there is one.
         #[serde(skip_serializing_if = "Option::is_none")]
         validation_accuracy: Option<f64>,
-        /// Mean cross-entropy of the test split after the epoch, where it was measured.
+        /// Mean cross-entropy of the test split after the epoch, if measured.
         #[serde(skip_serializing_if = "Option::is_none")]
         test_loss: Option<f64>,
-        /// Share of hits on the test split after the epoch, where it was measured.
+        /// Share of hits on the test split after the epoch, if measured.
         #[serde(skip_serializing_if = "Option::is_none")]
         test_accuracy: Option<f64>,
         /// Learning rate of its last update.
@@ -84,22 +83,22 @@ pub enum Record<'a> {
         momentum: f32,
         /// Seconds of training alone.
         seconds: f64,
-        /// Training samples a second.
+        /// Training samples per second.
         images_per_second: f64,
         /// Name of the data set.
         data: &'a str,
-        /// The net's health, layer by layer, where it was measured.
+        /// Health per layer, if measured.
         #[serde(skip_serializing_if = "Option::is_none")]
         health: Option<&'a [LayerHealth]>,
     },
-    /// The run was ended, or cut off, and went on from a checkpoint; what was recorded after that is gone.
+    /// The run was resumed from a checkpoint; records after that checkpoint were removed.
     Resume {
         /// Updates made by then.
         step: u64,
         /// Seconds since 1970.
         unix_time: u64,
     },
-    /// The last line of a run that was not cut off from outside.
+    /// The last line of a run that was not killed.
     End {
         /// Seconds from the start of the program, everything included.
         seconds: f64,
@@ -108,10 +107,10 @@ pub enum Record<'a> {
         model_sha256: Option<&'a str>,
         /// Why the run ended.
         reason: Reason,
-        /// Of a run that diverged: what was noticed, and where it began.
+        /// Of a run that diverged: what was found, and where it began.
         #[serde(skip_serializing_if = "Option::is_none")]
         problem: Option<&'a str>,
-        /// The best epoch, if the model is that of it and not of the last update.
+        /// The best epoch, if the model is of that epoch and not of the last update.
         #[serde(skip_serializing_if = "Option::is_none")]
         restored_epoch: Option<usize>,
         /// The model on the test split.
@@ -165,7 +164,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Starts a record in a folder; a record that is there is replaced.
+    /// Starts a record in a folder; replaces an existing one.
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be made.
@@ -175,7 +174,7 @@ impl Metrics {
         Ok(Metrics { disk, path, bytes: 0 })
     }
 
-    /// Goes on with a record after its first `bytes` bytes, once [`Metrics::cut`] has made them all of it.
+    /// Continues a record after its first `bytes` bytes; [`Metrics::cut`] removes the rest.
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be read, [`Error::Checkpoint`] if it is shorter.
@@ -189,7 +188,7 @@ impl Metrics {
         Ok(Metrics { disk, path, bytes })
     }
 
-    /// Cuts off what follows: records of steps that will be made again, and perhaps half a line.
+    /// Removes what follows: records of steps that are made again, and perhaps half a line.
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be cut.
@@ -197,13 +196,12 @@ impl Metrics {
         self.disk.cut(&self.path, self.bytes).map_err(Error::file(&self.path))
     }
 
-    /// Length of the record so far.
+    /// Length of the record in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Appends a line, whole, in one write. If that fails, the line is not part of the record: its beginning is cut off
-    /// again, or else by whoever resumes.
+    /// Appends a whole line in one write. If that fails, its beginning is cut off again, at the latest when the run is resumed.
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be written.

@@ -1,4 +1,4 @@
-//! The run folder: what is written down of a run, and read back.
+//! The run folder: everything that is saved of a run, and read back.
 
 pub mod checkpoint;
 pub mod folder;

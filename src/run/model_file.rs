@@ -1,4 +1,4 @@
-//! A model on disk: safetensors, with weights as `torch.nn.Linear` has them and everything else in the metadata.
+//! A model on disk: safetensors, with the weights in the layout of `torch.nn.Linear` and the rest in the metadata.
 
 use crate::base::error::Error;
 use crate::base::hash::sha256;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// What the file says beside the weights: one JSON object under the metadata key `gpu_mlp`.
+/// Everything but the weights: one JSON object under the metadata key `gpu_mlp`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Description {
     /// Input first, classes last.
@@ -25,19 +25,19 @@ pub struct Description {
     pub inputs: InputMap,
     /// Dimensions of a sample.
     pub item: Vec<usize>,
-    /// Name of the data set it was trained on; empty if that is not known.
+    /// Name of its data set; empty if unknown.
     pub data: String,
-    /// Hash of that data set; empty if it is not known.
+    /// Hash of that data set; empty if unknown.
     pub data_sha256: String,
     /// Version of the program.
     pub version: String,
 }
 
-/// The metadata key. One key only: the order of several would differ from run to run, and with it the file's bytes.
+/// The metadata key. Only one: the order of several would vary from run to run, and so would the bytes of the file.
 const KEY: &str = "gpu_mlp";
 
 impl Description {
-    /// That of a net in training.
+    /// The description of a net in training.
     pub fn of(config: &Config, data: &DataSet, net: &Net) -> Description {
         Description {
             widths: config.widths(data.inputs(), data.classes),
@@ -50,7 +50,7 @@ impl Description {
         }
     }
 
-    /// A configuration with this architecture, for building an evaluation.
+    /// A configuration with this architecture, to build an evaluation.
     pub fn config(&self) -> Config {
         use crate::config::ActivationName as Name;
         let (activation, alpha) = match self.activation {
@@ -75,7 +75,7 @@ impl Description {
 /// The bytes of a model file; equal models give equal bytes.
 ///
 /// # Errors
-/// If the container refuses the tensors, which it does only for shapes that contradict their data.
+/// [`Error::Model`] if a shape contradicts its data.
 pub fn to_bytes(path: &Path, model: &Mlp, description: &Description) -> Result<Vec<u8>, Error> {
     to_bytes_named(path, model, description, |number| format!("layers.{number}"))
 }
@@ -102,19 +102,19 @@ pub(crate) fn to_bytes_named(
     safetensors::serialize(tensors, Some(metadata)).map_err(|error| broken(error.to_string()))
 }
 
-/// A model file of any origin.
+/// A model file of this or another program.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelFile {
     /// Its layers.
     pub state: StateDict,
-    /// What this program wrote beside them; none in a file of other origin.
+    /// The description; `None` in a file of another program.
     pub description: Option<Description>,
     /// Hash of the file.
     pub sha256: String,
 }
 
 impl ModelFile {
-    /// The model, with what its file does not say.
+    /// The model, with what a file of another program does not say.
     pub fn with(self, activation: Activation, inputs: InputMap) -> (Mlp, Description) {
         let widths = self.state.widths();
         let item = vec![widths[0]];
@@ -127,15 +127,15 @@ impl ModelFile {
 /// Reads a model file of this program.
 ///
 /// # Errors
-/// As [`open`], and [`Error::Model`] for a file of other origin.
+/// As [`open`], and [`Error::Model`] for a file of another program.
 pub fn read(path: &Path) -> Result<(Mlp, Description), Error> {
     let file = open(path)?;
-    let not_ours = || "it has no gpu-mlp metadata: it was not written by this program".to_string();
+    let not_ours = || "it has no gpu-mlp metadata, so this program did not write it".to_string();
     let description = file.description.ok_or_else(|| Error::Model { path: path.into(), problem: not_ours() })?;
     Ok((Mlp { activation: description.activation, layers: file.state.layers }, description))
 }
 
-/// Reads a model file of this program, or a state dict that another wrote.
+/// Reads a model file of this program, or a state dict of another.
 ///
 /// # Errors
 /// [`Error::Model`] if it cannot be read, is no net of linear layers, contradicts itself or holds
@@ -177,7 +177,7 @@ fn from_bytes(bytes: &[u8]) -> Result<ModelFile, Refused> {
                 .into(),
         );
     }
-    let not = |error: safetensors::SafeTensorError| format!("this is not a whole safetensors file ({error})");
+    let not = |error: safetensors::SafeTensorError| format!("this is not a complete safetensors file ({error})");
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(not)?;
     let tensors = SafeTensors::deserialize(bytes).map_err(not)?;
     if ["w1", "b1"].iter().all(|name| tensors.tensor(name).is_ok()) {
@@ -190,10 +190,10 @@ fn from_bytes(bytes: &[u8]) -> Result<ModelFile, Refused> {
         .transpose()?;
     if let Some(Description { widths, item, .. }) = &description {
         if *widths != state.widths() {
-            return Err(format!("its widths are said to be {widths:?}, but its layers are {}", state.sentence).into());
+            return Err(format!("its metadata says widths {widths:?}, but its layers are {}", state.sentence).into());
         }
         if item.iter().try_fold(1usize, |product, &n| product.checked_mul(n)) != Some(widths[0]) {
-            return Err(format!("its items are {item:?}, which is not {} inputs", widths[0]).into());
+            return Err(format!("its samples have the shape {item:?}, which is not {} inputs", widths[0]).into());
         }
     }
     Ok(ModelFile { state, description, sha256: sha256(bytes) })

@@ -1,6 +1,6 @@
-//! A configuration as a TOML file: `config.toml` of a run folder, or what a user wrote.
+//! Settings as a TOML file: `config.toml` of a run folder, or a file of the user.
 //!
-//! Its keys are the flags of `gpu-mlp train` with `_` for `-`. What is left out keeps its default.
+//! Its keys are the options of the program with `_` for `-`. A missing key keeps its default.
 
 use crate::base::error::Error;
 use crate::base::text::nearest;
@@ -13,34 +13,34 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::path::Path;
 
-/// A file as it was read: only what it says.
+/// The contents of a file; what it leaves out is absent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunFile {
     /// Settings of the net and its training, by the names of [`Config`]'s fields.
     pub settings: Settings,
-    /// What to learn from.
+    /// The data set.
     pub data: DataSettings,
-    /// How the run was made that wrote the file.
+    /// How the run that wrote the file was made.
     pub record: Option<Record>,
 }
 
-/// What a run begins with, as far as it was said.
+/// The data settings of a run; `None` if not given.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DataSettings {
     /// `mnist`, `digits`, `auto`, or a folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
-    /// Generated training digits.
+    /// Number of generated training digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digits_train: Option<usize>,
-    /// Generated test digits.
+    /// Number of generated test digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digits_test: Option<usize>,
     /// Seed of the generated digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digits_seed: Option<u64>,
-    /// A model whose weights the run begins with.
+    /// The model whose weights the run starts with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
 }
@@ -49,8 +49,8 @@ impl DataSettings {
     /// Names of the keys.
     const KEYS: [&str; 5] = ["data", "digits_train", "digits_test", "digits_seed", "from"];
 
-    /// Everything said: a choice, the digits if it may come to them, and a model. Paths are named from the root, so that the
-    /// file can be used anywhere on this machine.
+    /// All of them: a data set, the digits if it may be the digits, and a model. Paths are absolute, so that the file works from
+    /// any folder of this machine.
     pub fn of(choice: &Choice, options: &digits::Options, from: Option<&Path>) -> DataSettings {
         let generated = choice.may_be_digits();
         DataSettings {
@@ -63,12 +63,12 @@ impl DataSettings {
     }
 }
 
-/// A path that names the same place from everywhere on this machine.
+/// An absolute path.
 pub fn from_root(path: &Path) -> String {
     std::path::absolute(path).unwrap_or(path.into()).display().to_string()
 }
 
-/// How a run was made: for people, and to notice that a repetition is none. Nothing in it is a setting.
+/// How a run was made: for the reader, and to detect that a repetition differs. It holds no settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// Version of the program.
@@ -79,12 +79,12 @@ pub struct Record {
     pub device: String,
     /// Hash of the data set; a repetition on other data is refused.
     pub data_sha256: String,
-    /// The model that the run began with, if it did not draw its weights; a repetition from another is refused.
+    /// The model that the run started with, if any; a repetition with another is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Ancestor>,
 }
 
-/// A model whose weights a run began with.
+/// The model whose weights a run started with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ancestor {
     /// Its path, as it was given.
@@ -100,7 +100,7 @@ impl fmt::Display for Ancestor {
 }
 
 impl Record {
-    /// That of a run of this program.
+    /// The record of a run of this program.
     pub fn now(data: &DataSet, machine: &Machine, from: Option<&Ancestor>) -> Record {
         Record {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -112,7 +112,7 @@ impl Record {
     }
 }
 
-/// Longest text in bytes: many times that of a thousand layers.
+/// Longest text in bytes, far more than a thousand layers need.
 const LONGEST: usize = 1 << 18;
 
 impl RunFile {
@@ -130,11 +130,11 @@ impl RunFile {
     /// Reads a text; `path` is for messages.
     ///
     /// # Errors
-    /// [`Error::Config`] for what is too long or not TOML, a key that is none (with the nearest that is), or a value of another kind.
+    /// [`Error::Config`] if the text is too long or not TOML, for an unknown key (with the nearest known one), or for a value of the wrong type.
     pub fn parse(text: &str, path: &Path) -> Result<RunFile, Error> {
         let refuse = |problem: String| Error::Config { path: path.into(), problem };
         if text.len() > LONGEST {
-            return Err(refuse(format!("is longer than {LONGEST} bytes, which no configuration is")));
+            return Err(refuse(format!("is longer than {LONGEST} bytes")));
         }
         let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| refuse(error.to_string()))?;
         let record = table.remove("record").map(toml::Value::try_into).transpose();
@@ -146,13 +146,13 @@ impl RunFile {
             let name = key.replace('-', "_");
             if !known.contains(&name.as_str()) {
                 let near = nearest(&name, &known).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-                return Err(refuse(format!("`{key}` is no setting{near}")));
+                return Err(refuse(format!("unknown setting `{key}`{near}")));
             }
             if DataSettings::KEYS.contains(&name.as_str()) {
                 data.insert(name, value);
                 continue;
             }
-            // By itself, so that the message can name the key.
+            // One at a time, so that the message can name the key.
             let one = Settings::from_iter([(name.clone(), value.clone())]);
             let first = |error: Error| error.to_string().lines().next().unwrap_or_default().to_string();
             Config::default().with(&one).map_err(|error| refuse(format!("{key}: {}", first(error))))?;
@@ -190,7 +190,7 @@ pub fn fields() -> &'static [&'static str] {
     names
 }
 
-/// The text of a file that says everything about a run. `comment` may say something of a key.
+/// The text of a file with all settings of a run. `comment` gives the comment of a key, if any.
 pub fn to_text(
     config: &Config,
     data: &DataSettings,
@@ -201,7 +201,7 @@ pub fn to_text(
     struct Rest<'a> {
         record: Option<&'a Record>,
     }
-    // By way of text, because a value of `toml` would have the digits of a double for single precision.
+    // Through text: a `toml` value would print a single-precision number with the digits of a double.
     let refuse = |error: toml::ser::Error| Error::Setting(format!("the settings cannot be written as TOML: {error}"));
     let parts = [toml::to_string(config), toml::to_string(data), toml::to_string(&Rest { record })];
     let (mut lines, mut tables) = (String::new(), String::new());

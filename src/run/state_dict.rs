@@ -1,9 +1,9 @@
-//! The layers of a net in a safetensors file, under whatever names: a PyTorch state dict says neither their order nor
-//! what lies between them.
+//! Finds the layers of a net in a safetensors file with any names. A PyTorch state dict gives neither their order nor the
+//! modules between them.
 //!
-//! Each 2-D `NAME.weight` (O, I) with its 1-D `NAME.bias` (O) is a layer; a layer without bias has zeros. Layers come in
-//! the order of their names, numbers in names counted as numbers: `0`, `2`, `10`; `fc1`, `fc2`, `fc10`. If their shapes
-//! do not follow on each other in that order, they come in the only order in which they do.
+//! Each 2-D `NAME.weight` (O, I) with its 1-D `NAME.bias` (O) is a layer; a missing bias is zero. Layers are sorted
+//! by name, with numbers in names compared as numbers: `0`, `2`, `10`; `fc1`, `fc2`, `fc10`. If the shapes do not fit in that
+//! order, the only order in which they fit is used.
 
 use crate::config::MOST_LAYERS;
 use crate::net::mlp::Layer;
@@ -16,18 +16,18 @@ use std::collections::BTreeMap;
 pub struct StateDict {
     /// First to last.
     pub layers: Vec<Layer>,
-    /// What was understood: the layers' names and shapes in order, and what was taken for granted.
+    /// For the user: names and shapes of the layers in order, and what was assumed.
     pub sentence: String,
 }
 
-/// Most attempts at putting layers in order.
+/// Largest number of attempts to order the layers.
 const ATTEMPTS: usize = 10_000;
 
 impl StateDict {
     /// Finds the layers among a file's tensors.
     ///
     /// # Errors
-    /// Why they are no net of linear layers.
+    /// Why they do not form a net of linear layers.
     pub fn new(tensors: &SafeTensors<'_>) -> Result<Self, String> {
         let mut parts: BTreeMap<_, [Option<TensorView<'_>>; 2]> = BTreeMap::new();
         for (name, view) in tensors.tensors() {

@@ -286,7 +286,7 @@ fn health_is_shown_and_the_plain_plan_is_said_where_it_is_asked_for() {
     let folder = TempDir::new().unwrap();
     let output = short(folder.path()).args(["--health", "show", "--clip-norm", "1", "--ema", "0.9"]).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(stderr.contains("note: the plain plan is taken: gradients are clipped"), "{stderr}");
+    assert!(stderr.contains("note: the plain plan is used: gradients are clipped"), "{stderr}");
     assert!(stdout.contains("  layer 1  gradient ") && stdout.contains("  layer 2  gradient "), "{stdout}");
     let metrics = std::fs::read_to_string(folder.path().join("runs/1/metrics.jsonl")).unwrap();
     assert!(metrics.contains("\"evaluated_weights\":\"averaged\""), "{metrics}");
@@ -296,7 +296,7 @@ fn health_is_shown_and_the_plain_plan_is_said_where_it_is_asked_for() {
 fn devices_and_plan_say_what_there_is() {
     let folder = TempDir::new().unwrap();
     let devices = gpu_mlp(folder.path()).arg("devices").output().unwrap();
-    assert!(String::from_utf8_lossy(&devices.stdout).contains("--engine auto takes the "));
+    assert!(String::from_utf8_lossy(&devices.stdout).contains("--engine auto uses the "));
     let plan = gpu_mlp(folder.path()).args(["plan", "--hidden", "512,512", "--keep-prob", "0.8"]).output().unwrap();
     let text = String::from_utf8(plan.stdout).unwrap();
     assert!(text.contains("x0(64,784) w1(512,784)") && text.contains("dropout") && text.contains("memory: "), "{text}");

@@ -91,7 +91,7 @@ fn a_file_takes_what_the_flags_take() {
 fn what_is_no_setting_is_refused_with_what_may_have_been_meant() {
     let folder = folder();
     let cases = [
-        ("learning_rate = 0.1", "`learning_rate` is no setting"),
+        ("learning_rate = 0.1", "unknown setting `learning_rate`"),
         ("epoch = 3", "did you mean `epochs`?"),
         ("batchsize = 3", "did you mean `batch_size`?"),
         ("epochs = \"many\"", "epochs: invalid type: string \"many\""),
@@ -243,7 +243,7 @@ fn a_run_that_began_with_a_model_says_which_and_is_repeated_from_no_other() {
     assert!(model(folder.path(), "2") == model(folder.path(), "3"), "from the same model");
     says(gpu_mlp(folder.path()).args(SMALL).args(small).args(["--seed", "2", "--out", "runs/1", "--force"]));
     let stderr = refuses(&mut repeat(), 5);
-    let began = format!("its run began with runs/1/model.safetensors (sha256 {}", &hash[..16]);
+    let began = format!("its run started with runs/1/model.safetensors (sha256 {}", &hash[..16]);
     assert!(stderr.contains(&began) && stderr.contains("give --from"), "{stderr}");
     says(repeat().args(begin));
 }

@@ -251,7 +251,7 @@ fn what_a_repetition_does_otherwise_is_said() {
     let on = "train --resume run --lr 0.01 --allow-mismatch lr";
     assert_eq!(gpu_mlp(folder.path(), on).0, Some(0));
     let (_, stderr) = gpu_mlp(folder.path(), "train --engine cpu --config run --out other");
-    assert!(stderr.contains("was changed on its way, after update 13: lr 0.2, then 0.01"), "{stderr}");
+    assert!(stderr.contains("was changed during training, after update 13: lr 0.2, then 0.01"), "{stderr}");
 }
 
 #[test]

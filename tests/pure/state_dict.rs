@@ -189,7 +189,7 @@ mod cli {
         assert_eq!(run(folder.path(), &train, true).0, 0);
         let model = "runs/1/model.safetensors";
         let cases: [(&[&str], &str); 5] = [
-            (&["train", "--from", model, "--hidden", "30"], "--hidden asks for [30]"),
+            (&["train", "--from", model, "--hidden", "30"], "--hidden is [30]"),
             (&["train", "--from", model, "--activation", "relu"], "has tanh"),
             (&["eval", model, "--activation", "tanh"], "leave out --activation"),
             (&["export", model, "--format", "csv", "--dropout"], "safetensors only"),

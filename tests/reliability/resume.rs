@@ -200,8 +200,8 @@ fn a_run_that_began_with_a_model_goes_on_without_it_but_not_with_another() {
     complete(train(at, &small(&["--out", "run", "--from", model, "--max-steps", "100"])));
     complete(train(at, &small(&["--out", "drawn", "--max-steps", "100"])));
     let other = "whole/model.safetensors";
-    refused(at, &["--resume", "run", "--from", other], 2, &["began with first/model", "leave out --from"]);
-    refused(at, &["--resume", "drawn", "--from", other], 2, &["weights that it drew", "leave out --from"]);
+    refused(at, &["--resume", "run", "--from", other], 2, &["started with first/model", "leave out --from"]);
+    refused(at, &["--resume", "drawn", "--from", other], 2, &["started with random weights", "leave out --from"]);
     // The same bytes at another place are the same model; at the same place nobody looks any more.
     std::fs::rename(at.join(model), at.join("moved.safetensors")).unwrap();
     complete(train(at, &["--resume", "run", "--from", "moved.safetensors", "--max-steps", "130"]));
@@ -368,7 +368,7 @@ fn sigint_and_sigterm_save_and_say_how_to_go_on() {
         let output = child.wait_with_output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{stderr}");
-        assert!(stderr.contains(&format!("go on with `gpu-mlp train --resume {name}`")), "{stderr}");
+        assert!(stderr.contains(&format!("resume with `gpu-mlp train --resume {name}`")), "{stderr}");
         assert_eq!(metrics(&run).last().unwrap()["reason"], "interrupted");
         let limit = (newest(&run).unwrap() + 100).to_string();
         complete(train(at, &["--resume", name, "--max-steps", &limit]));
@@ -426,7 +426,7 @@ fn a_run_that_diverges_keeps_its_last_checkpoint_and_says_how_to_go_on_from_it()
         at,
         &["--resume", "run", "--lr", "1e20", "--allow-mismatch", "lr"],
         6,
-        &["all was finite after update 10", "gpu-mlp train --resume run --lr RATE --allow-mismatch lr"],
+        &["all values were finite after update 10", "gpu-mlp train --resume run --lr RATE --allow-mismatch lr"],
     );
     complete(train(at, &["--resume", "run", "--lr", "0.2", "--allow-mismatch", "lr"]));
     refused(at, &small(&["--out", "new", "--lr", "1e20"]), 6, &["none was saved in new yet"]);
@@ -476,7 +476,7 @@ fn a_run_goes_on_from_any_checkpoint_that_is_kept_and_forgets_what_came_after() 
     assert!(earlier < 210, "{:?}", steps());
     refused(at, &["--resume", "run", "--at", "7"], 5, &["no checkpoint of update 7", &earlier.to_string(), "210"]);
     refused(at, &["--at", "7"], 2, &["--resume"]);
-    refused(at, &["--resume", "auto", "--at", "7"], 2, &["no run that --at"]);
+    refused(at, &["--resume", "auto", "--at", "7"], 2, &["no run to resume --at"]);
     refused(at, &["--resume", "auto", "--out", "new", "--at", "7"], 5, &["new", "no checkpoint"]);
     let earlier = earlier.to_string();
     let step = (earlier.parse::<u64>().unwrap() + 1).to_string();

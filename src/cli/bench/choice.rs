@@ -1,17 +1,17 @@
-//! A net by the name of a configuration, by net options, or by both.
+//! The net to measure: a named configuration, net options, or both.
 
 use crate::cli::settings::NetOptions;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use gpu_mlp::config::Config;
 use gpu_mlp::measure::workload::Workload;
 
-/// `--config`, and the net options that are put over it.
+/// `--config`, and the net options that override it.
 pub struct NetChoice {
-    /// The configuration that was named.
+    /// The named configuration.
     pub workload: Option<Workload>,
     /// All settings.
     pub config: Config,
-    /// Whether anything was said.
+    /// Whether any of the options was given.
     pub given: bool,
 }
 
@@ -39,7 +39,7 @@ impl Args for NetChoice {
             .long(CONFIG)
             .value_name("S|K|W")
             .value_parser(value_parser!(Workload))
-            .help("A configuration that peers train too: S 784-128-10, K 784-512-512-10, W 784-2048-2048-10")
+            .help("Benchmark configuration: S 784-128-10, K 784-512-512-10, W 784-2048-2048-10")
             .help_heading("Net");
         NetOptions::augment_args(command.arg(config))
     }

@@ -8,17 +8,16 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// The pictures that could be read, and the exit code that the others ask for.
+/// The pictures that could be read, and the exit code if some could not.
 pub struct Files {
     pub batch: Batch,
     pub code: ExitCode,
 }
 
-/// Reads all files. One that cannot be used is named on stderr and left out, so that a folder of pictures is not lost for
-/// one of them.
+/// Reads all files. A file that cannot be used is named on stderr and skipped.
 ///
 /// # Errors
-/// [`Error::Setting`] if the model takes no pictures.
+/// [`Error::Setting`] if the inputs of the model are no picture.
 pub fn read(paths: &[PathBuf], fit: Fit, item: &[usize]) -> Result<Files, Error> {
     let mut batch = Batch { names: Vec::new(), pixels: Vec::new(), item: item.to_vec(), labels: None };
     let mut code = ExitCode::SUCCESS;
@@ -49,7 +48,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Error> {
     let most = decode::LONGEST_FILE;
     source.take(most + 1).read_to_end(&mut bytes).map_err(unreadable(path))?;
     if bytes.len() as u64 > most {
-        let next = "scale the picture down".into();
+        let next = "use a smaller picture".into();
         return Err(Error::Data { path: path.into(), problem: format!("is longer than {most} bytes"), next });
     }
     Ok(bytes)

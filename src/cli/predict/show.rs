@@ -1,6 +1,6 @@
-//! Samples drawn in characters.
+//! Samples drawn with characters.
 
-/// An image in characters, two rows of pixels a line, darkest to brightest.
+/// Draws an image with characters, two rows of pixels per line, dark to bright.
 pub fn draw(pixels: &[u8], rows: usize, cols: usize) -> String {
     const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
     let mut text = String::new();

@@ -11,7 +11,7 @@ use gpu_mlp::train::session::{Finish, Reason, Session};
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// Saves what a run came to, whatever that is: a last checkpoint and how to go on from it, the model, the last records.
+/// Ends a run: saves a last checkpoint, prints how to resume, writes the model and the last records.
 pub async fn end(
     mut session: Session<'_>,
     recorder: Recorder<'_>,
@@ -21,7 +21,7 @@ pub async fn end(
 ) -> anyhow::Result<ExitCode> {
     let Recorder { mut display, mut board, mut sink, mut keeper, signals, .. } = recorder;
     display.clear();
-    // A run has come to its end when its last weights have been looked at.
+    // A run is finished only after its last weights were checked.
     let (outcome, kept) = match outcome {
         Ok(reason) => match session.snapshot().await {
             Ok(last) => (Ok(reason), keeper.save(&last).and_then(|()| keeper.settle())),
@@ -30,7 +30,7 @@ pub async fn end(
         Err(error) => (Err(error), keeper.settle()),
     };
     match &outcome {
-        // There is nothing to go on with.
+        // Nothing is left to resume.
         Ok(Reason::Finished | Reason::EarlyStopping) => {}
         Ok(Reason::MaxSteps | Reason::MaxTime) => say!("{}", resume_line(folder.path(), keeper.whole(), &outcome)),
         _ => eprintln!("{}", resume_line(folder.path(), keeper.whole(), &outcome)),
@@ -70,9 +70,9 @@ pub async fn end(
     }
     match hash {
         Some(hash) => say!("model: {} (sha256 {})", path.display(), &hash[..16]),
-        None => eprintln!("note: weights are not finite, as --on-nan ignore allowed: no model was written"),
+        None => eprintln!("note: the weights are not finite, which --on-nan ignore allowed: no model was written"),
     }
-    // A disk that is too full for a checkpoint may have had room for the model.
+    // A disk too full for a checkpoint may have had room for the model, so this error comes last.
     kept?;
     Ok(signals.code().filter(|_| reason == Reason::Interrupted).unwrap_or(ExitCode::SUCCESS))
 }

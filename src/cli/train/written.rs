@@ -1,4 +1,4 @@
-//! A run, and everything that is written of it.
+//! A run that writes a run folder.
 
 use super::Train;
 use super::end::end;
@@ -22,29 +22,29 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// The beginning of a run's config.toml, if it is the same run from its beginning on or since an update.
+/// The first line of config.toml. `changed`: the update since which the settings apply, if they changed.
 fn head(changed: Option<u64>) -> String {
     match changed {
         None => "# Repeats the run: `gpu-mlp train --config` with this file or its folder.\n".into(),
-        Some(step) => format!("# The run since update {step}; until then it was another, see {METRICS}.\n"),
+        Some(step) => format!("# The run since update {step}; its settings were others before that, see {METRICS}.\n"),
     }
 }
 
-/// A run that is about to begin, or to go on.
+/// A run that is about to start or resume.
 pub struct Run<'a> {
     pub data: &'a DataSet,
     pub machine: &'a Machine,
     pub identity: Identity,
     pub ancestor: Option<Ancestor>,
     pub resumed: Option<&'a Resumed>,
-    /// Whether something is not as it was when the run was left.
+    /// Whether anything differs from the checkpoint.
     pub changed: bool,
-    /// When the program began.
+    /// When the program started.
     pub start: Instant,
 }
 
 impl Train {
-    /// Trains to the end, and writes down what comes of it.
+    /// Trains, and writes the run folder.
     pub async fn written(self, mut session: Session<'_>, run: Run<'_>) -> anyhow::Result<ExitCode> {
         let Run { data, machine, identity, ancestor, resumed, changed, start } = run;
         let config = identity.config.clone();
@@ -82,7 +82,7 @@ impl Train {
         end(session, recorder, outcome, &folder, start).await
     }
 
-    /// TensorBoard's file, if it is wanted; and tells where a run goes on.
+    /// Opens TensorBoard's file, if one is wanted. Prints where a resumed run continues.
     fn board(
         &self,
         path: &Path,
@@ -103,7 +103,7 @@ impl Train {
     }
 }
 
-/// The first records of a run, or of what goes on of it after update `whole`.
+/// Writes the first records of a run, or of its continuation after update `whole`.
 fn begin(
     sink: &mut Sink,
     session: &Session<'_>,

@@ -1,4 +1,4 @@
-//! When to save, and saving while training goes on.
+//! When to save, and saving while training continues.
 
 use super::{Best, Checkpoints, Generation, Saved};
 use crate::base::error::Error;
@@ -6,53 +6,53 @@ use crate::train::session::{EpochReport, Snapshot, Wish};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How often to save beside the end of each epoch.
+/// How often to save in addition to the end of each epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Every {
-    /// After each so many updates.
+    /// Every so many updates.
     pub steps: Option<u64>,
-    /// After each such time.
+    /// Every so much time.
     pub time: Option<Duration>,
 }
 
-/// Saves the checkpoints of a run. A thread hashes and writes one while the next steps are trained; a second waits for it,
-/// so no more than two are in memory.
+/// Saves the checkpoints of a run. A thread hashes and writes one while training continues; the next one waits for it, so at
+/// most two are in memory.
 pub struct Keeper {
     checkpoints: Checkpoints,
     saved: Saved,
     every: Every,
     since: Instant,
-    /// Bytes of the record that belong to the run so far, see [`Generation::metrics_bytes`].
+    /// Length of the record so far, see [`Generation::metrics_bytes`].
     metrics_bytes: u64,
     saving: Option<JoinHandle<Result<u64, Error>>>,
-    /// The step of the last snapshot that was taken over.
+    /// The step of the last snapshot.
     taken: Option<u64>,
-    /// The step of the last generation that is whole.
+    /// The step of the last complete generation.
     whole: Option<u64>,
 }
 
 impl Keeper {
-    /// Keeps a run that begins as `saved` says, whose record has this many bytes, in generations after `whole`.
+    /// Saves generations of a run after step `whole`. Its record has `metrics_bytes` bytes so far.
     pub fn new(checkpoints: Checkpoints, saved: Saved, every: Every, metrics_bytes: u64, whole: Option<u64>) -> Self {
         let (since, taken) = (Instant::now(), whole);
         Keeper { checkpoints, saved, every, since, metrics_bytes, saving: None, taken, whole }
     }
 
-    /// The number of updates, above `step`, after which a generation is to be saved.
+    /// The next update after `step` at which a generation is due.
     pub fn due_at(&self, step: u64) -> Option<u64> {
         self.every.steps.map(|every| (step / every + 1).saturating_mul(every))
     }
 
-    /// Whether it is time for one. To be asked now and then.
+    /// Whether one is due by time.
     pub fn due(&self) -> Wish {
         if self.every.time.is_some_and(|every| self.since.elapsed() >= every) { Wish::Snapshot } else { Wish::Continue }
     }
 
-    /// Takes note of an epoch whose record ends after so many bytes of `metrics.jsonl`, and wishes for a snapshot; unless
-    /// the last is still being written, lest short epochs wait for the disk.
+    /// Notes the end of an epoch, with the length of `metrics.jsonl`, and asks for a snapshot. Asks for none while the last one is
+    /// being written, so that short epochs do not wait for the disk.
     pub fn epoch(&mut self, report: &EpochReport, metrics_bytes: u64) -> Wish {
         if !report.whole {
-            // A run that goes on from here writes the whole epoch in place of this record.
+            // A resumed run replaces this record with that of the whole epoch.
             return Wish::Continue;
         }
         self.metrics_bytes = metrics_bytes;
@@ -66,11 +66,10 @@ impl Keeper {
         Wish::Snapshot
     }
 
-    /// Takes over a snapshot, to be written while training goes on. One whose values are not all finite is not kept: what is
-    /// on disk is worth more.
+    /// Writes a snapshot while training continues. One with NaN or infinite values is not saved: the checkpoint on disk is better.
     ///
     /// # Errors
-    /// What went wrong with the one before.
+    /// The error of the snapshot before.
     pub fn save(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
         self.settle()?;
         let step = snapshot.state.step;
@@ -79,7 +78,7 @@ impl Keeper {
             return Ok(());
         }
         if let Some(bad) = snapshot.tensors.iter().find(|tensor| !tensor.is_finite()) {
-            tracing::warn!("{} is no longer finite after update {step}: no checkpoint is made of it", bad.name);
+            tracing::warn!("{} is not finite after update {step}: no checkpoint is saved", bad.name);
             return Ok(());
         }
         self.taken = Some(step);
@@ -98,7 +97,7 @@ impl Keeper {
     /// Waits until the last snapshot is on disk.
     ///
     /// # Errors
-    /// What went wrong with it.
+    /// Its error.
     pub fn settle(&mut self) -> Result<(), Error> {
         if let Some(saving) = self.saving.take() {
             self.whole = Some(saving.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause))?);
@@ -106,7 +105,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// The step of the last generation that is known to be whole.
+    /// The step of the last generation known to be complete.
     pub fn whole(&self) -> Option<u64> {
         self.whole
     }

@@ -1,4 +1,4 @@
-//! What a generation says beside its tensors.
+//! The part of a generation that is not tensors.
 
 use super::{Checkpoints, Found, Generation, Setup};
 use crate::base::error::Error;
@@ -12,20 +12,20 @@ use crate::train::session::{Snapshot, State};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Everything of a run that is not a tensor.
+/// The state of a run, without its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Saved {
-    /// What decides its bits.
+    /// Everything that decides its results.
     pub identity: Identity,
     /// Data, engine and folders.
     pub setup: Setup,
-    /// The model that it began with, if it did not draw its weights.
+    /// The model that it started with, if any.
     pub from: Option<Ancestor>,
-    /// Updates made when something was last changed in a run that went on, if ever.
+    /// The update at which a resumed run was last changed, if ever.
     pub changed: Option<u64>,
     /// The best generation so far.
     pub best: Option<Best>,
-    /// Where the run is.
+    /// The position of the run.
     pub session: State,
 }
 
@@ -56,11 +56,11 @@ impl TryFrom<Stored> for Saved {
 }
 
 impl Checkpoints {
-    /// The checkpoint of a run after `step` updates, or else the newest one that is whole.
+    /// The checkpoint of a run after `step` updates, or else the newest complete one.
     ///
     /// # Errors
-    /// As [`Checkpoints::newest`] and [`Checkpoints::of_step`]; [`Error::Checkpoint`] also if it is whole but holds a setup
-    /// that no run saves. An older one is not taken in its place then.
+    /// As [`Checkpoints::newest`] and [`Checkpoints::of_step`]; [`Error::Checkpoint`] also if it is complete but holds a
+    /// setup that no run saves. An older one is not used instead.
     pub fn of_run(&self, step: Option<u64>) -> Result<Option<Found<Saved>>, Error> {
         let found = match step {
             Some(step) => Some(self.of_step::<Stored>(step)?),
@@ -74,17 +74,17 @@ impl Checkpoints {
     }
 }
 
-/// The generation of the lowest loss.
+/// The generation with the lowest loss.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Best {
-    /// Updates made by then.
+    /// Its step.
     pub step: u64,
     /// Mean cross-entropy of that epoch, in nats: of the validation split, or else of the training split.
     pub loss: f64,
 }
 
-/// What decides the bits of a run. Of the CPU neither its name nor its threads count: the engine computes the same on any
-/// number of them, and what CPUs do differently cannot be read off their names.
+/// Everything that decides the results of a run. The name and the threads of a CPU do not count: results do not depend on the
+/// number of threads, and names do not tell how CPUs differ.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
     /// Version of the program.
@@ -101,14 +101,14 @@ pub struct Identity {
     pub config: Config,
 }
 
-/// What is not as it was.
+/// Something that differs from the checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// Name of a setting, or `data`, `engine`, `device`, `version`.
     pub name: String,
-    /// What it was when the checkpoint was made.
+    /// Its value in the checkpoint.
     pub then: String,
-    /// What it would be now.
+    /// Its value now.
     pub now: String,
 }
 
@@ -119,10 +119,10 @@ impl fmt::Display for Difference {
 }
 
 impl Identity {
-    /// Names of what is compared beside the settings.
+    /// Names of what is compared in addition to the settings.
     pub const NAMES: [&str; 4] = ["data", "engine", "device", "version"];
 
-    /// That of a run about to begin.
+    /// The identity of a run that is about to start.
     pub fn new(config: &Config, data: &DataSet, machine: &Machine) -> Identity {
         Identity {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -137,11 +137,11 @@ impl Identity {
         }
     }
 
-    /// What differs in a run that is to go on from this one, settings in their order.
+    /// What differs in a run that resumes this one; settings sorted by name.
     pub fn differences(&self, now: &Identity) -> Vec<Difference> {
         let data = |of: &Identity| format!("{} (sha256 {})", of.data, of.data_sha256.get(..16).unwrap_or_default());
         let fixed = |of: &Identity| [data(of), of.engine.clone(), of.device.clone(), of.version.clone()];
-        // By way of text, which has as many digits as single precision has.
+        // Through text, which has the digits of single precision.
         let settings = |of: &Identity| -> serde_json::Map<String, serde_json::Value> {
             serde_json::to_string(&of.config).and_then(|text| serde_json::from_str(&text)).unwrap_or_default()
         };
@@ -153,7 +153,7 @@ impl Identity {
         let pairs = names.into_iter().map(|name| (name.clone(), text(then.get(name)), text(new.get(name))));
         let fixed = Self::NAMES.map(str::to_string).into_iter().zip(fixed(self)).zip(fixed(now));
         let fixed = fixed.map(|((name, then), now)| (name, then, now));
-        // Another engine has other devices: one name is enough.
+        // Another engine implies another device: one difference is enough.
         let same_engine = self.engine == now.engine;
         fixed
             .chain(pairs)
@@ -163,7 +163,7 @@ impl Identity {
     }
 }
 
-/// What the names of the best model's tensors begin with.
+/// Prefix of the tensors of the best model.
 const BEST: &str = "best.";
 
 /// The tensors of a snapshot, with those of its best model.
@@ -179,7 +179,7 @@ pub(super) fn tensors(snapshot: &Snapshot) -> Vec<Values> {
 }
 
 impl Generation<Saved> {
-    /// The snapshot that the generation was made of.
+    /// The snapshot that was saved.
     pub fn snapshot(&self) -> Snapshot {
         let (best, tensors): (Vec<Values>, Vec<Values>) =
             self.tensors.iter().cloned().partition(|tensor| tensor.name.starts_with(BEST));

@@ -66,7 +66,7 @@ impl Setup {
                 _ => return Err(unknown()),
             }
         }
-        // The first programs saved the digits' options whatever the data set was.
+        // Early versions saved the options of the digits for every data set.
         let choice = setup.data.data.as_deref().map(str::parse::<Choice>).transpose()?;
         if choice.is_some_and(|choice| !choice.may_be_digits()) {
             let DataSettings { data, from, .. } = setup.data;
