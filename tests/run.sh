@@ -1,25 +1,50 @@
 #!/bin/sh
-# Runs all tests, program after program, also after one that failed, and lists at the end how each went. Where this machine
-# has no adapter at all, a software one (Mesa's lavapipe) is installed first, so that the kernels are compared with their
-# twins on any machine. With arguments it runs `cargo test` with them: tests/run.sh --test adapter parity
+# Builds and runs all tests, one program after another, and lists at the end how each went; a failure does not stop the next
+# program. Where this machine has no adapter at all, a software one (Mesa's lavapipe) is installed first, so that the kernels
+# are compared with their twins on any machine.
+#
+#     tests/run.sh                         all
+#     tests/run.sh --test adapter parity   `cargo test` with these arguments
 set -eu
 cd "$(dirname "$0")/.."
 
-cat <<'EOF'
-tests/run.sh builds the tests, which takes about 3 minutes from nothing on two cores, and then runs, in about 6 minutes:
-  lib bin      unit tests
-  pure         what needs no GPU: files, numbers, the CPU engine, the texts of the shaders
-  adapter      every kernel and whole training steps on every adapter of this machine
-  program      the program, as a user runs it
-  reliability  kills, faults, toggles, long runs (tests/reliability.sh has their long forms)
-  allocation   readers of files, with hostile input, and the memory that they hold
-  doc          the examples in the documentation
-EOF
+programs='lib bin pure adapter program reliability allocation doc'
+# What each is, and about how many seconds it takes on two cores.
+about() {
+    case $1 in
+    lib) echo 'unit tests of the library: 1 s' ;;
+    bin) echo 'unit tests of the program: 1 s' ;;
+    pure) echo 'no GPU: files, formats, the CPU engine, the texts of the shaders: 30 s' ;;
+    adapter) echo 'kernels and training on every adapter of this machine: 90 s' ;;
+    program) echo 'the program as a user runs it, every example of its help and of README: 90 s' ;;
+    reliability) echo 'kills, faults, toggles, long runs: 50 s' ;;
+    allocation) echo 'hostile files, and the memory that their readers hold: 10 s' ;;
+    doc) echo 'examples in the documentation: 5 s' ;;
+    esac
+}
+# The arguments of `cargo test` for one of them.
+target() {
+    case $1 in
+    lib | doc) echo "--$1" ;;
+    bin) echo '--bin gpu-mlp' ;;
+    *) echo "--test $1" ;;
+    esac
+}
+now() { date +%s; }
 
-echo '== build'
+if [ $# = 0 ]; then
+    echo 'tests/run.sh: builds the tests (about 4 minutes from nothing on two cores), then runs them (about 5 minutes):'
+    for one in $programs; do
+        printf '  %-12s %s\n' "$one" "$(about "$one")"
+    done
+    echo '== build'
+fi
+begin=$(now)
 cargo test --no-run
+# Not `cargo run`, which could build the program again: without the tests, crates may have fewer features.
+program=${CARGO_TARGET_DIR:-target}/debug/gpu-mlp
 
-if ! cargo run --quiet --bin gpu-mlp -- devices 2>/dev/null | grep -q ' binds '; then
+if ! "$program" devices 2>/dev/null | grep -q ' binds '; then
     echo 'no wgpu adapter here: installing a software one' >&2
     root=''
     [ "$(id -u)" = 0 ] || root=sudo
@@ -37,28 +62,36 @@ fi
 # From here on a missing adapter is a failure.
 export GPU_MLP_REQUIRE_ADAPTER=1
 
-[ $# = 0 ] || exec cargo test --no-fail-fast "$@"
+folder=$(mktemp -d)
+neighbour=''
+trap '[ -z "$neighbour" ] || kill "$neighbour"; rm -rf "$folder"' EXIT
+trap 'exit 130' INT TERM
+# Mesa's compiled shaders: none at first, and then those of all tests, which would else each begin without any.
+export MESA_SHADER_CACHE_DIR="${MESA_SHADER_CACHE_DIR:-$folder/shaders}"
 
-summary=''
+if [ $# != 0 ]; then
+    cargo test --no-fail-fast "$@"
+    exit
+fi
+
+summary=$(printf '%-12s done   in %4d s' build $(($(now) - begin)))
 failed=''
-for program in lib bin pure adapter program reliability allocation doc; do
-    case $program in
-    lib | doc) target="--$program" ;;
-    bin) target='--bin gpu-mlp' ;;
-    *) target="--test $program" ;;
-    esac
-    echo
-    echo "== $program"
-    begin=$(date +%s)
+for one in $programs; do
+    printf '\n== %s: %s\n' "$one" "$(about "$one")"
+    # The gate names a program here that must also pass while another one takes a core.
+    if [ "$one" = "${BUSY_NEIGHBOUR:-}" ]; then
+        sh -c 'while :; do :; done' &
+        neighbour=$!
+    fi
+    begin=$(now)
     verdict=passed
-    # shellcheck disable=SC2086 # two words
-    cargo test $target || verdict=FAILED
-    [ $verdict = passed ] || failed="$failed $program"
-    line=$(printf '%-12s %s in %s s' $program $verdict $(($(date +%s) - begin)))
+    # shellcheck disable=SC2046 # two words
+    cargo test $(target "$one") || { verdict=FAILED failed="$failed $one"; }
+    [ -z "$neighbour" ] || kill "$neighbour"
+    neighbour=''
+    line=$(printf '%-12s %s in %4d s' "$one" $verdict $(($(now) - begin)))
     echo "== $line"
-    summary="$summary$line
-"
+    summary=$(printf '%s\n%s' "$summary" "$line")
 done
-echo
-printf '%s' "$summary"
+printf '\n%s\n' "$summary"
 [ -z "$failed" ] || { echo "FAILED:$failed" >&2; exit 1; }

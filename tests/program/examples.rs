@@ -1,10 +1,12 @@
-//! Every example of `--help` and of the README is run. A new one is found by itself.
+//! Every example of `--help` and of the README is run, each line once. A new one is found by itself.
 //!
-//! Runs are kept short by settings in the environment, which stand below the flags of the examples.
+//! Runs are kept short by settings in the environment, which stand below the flags of the examples. Only examples of
+//! `parity` that name an adapter are parsed and not run: tests/adapter asks every adapter about every kernel and case.
 #![cfg(feature = "cli")]
 
 use crate::common::program;
 use crate::common::program::{away, commands, gpu_mlp};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
@@ -42,6 +44,17 @@ fn of_markdown(text: &str) -> Vec<String> {
 
 const MODEL: &str = "runs/1/model.safetensors";
 
+/// What is run for a line.
+fn short(line: &str) -> String {
+    if line.starts_with("gpu-mlp parity -") {
+        // Whatever stands before --help must parse.
+        return format!("{line} --help");
+    }
+    // Its widest nets take seconds a step: with few samples the batches of most variants are small.
+    let few = if line.contains("--growth") { "GPU_MLP_DIGITS_TRAIN=32 " } else { "" };
+    format!("{few}{}", line.replace("gpu-mlp bench", "gpu-mlp bench --max-time 0.2"))
+}
+
 /// Runs a line as a shell would, in a folder that already holds a run.
 fn run(line: &str, folder: &Path) -> Result<(), String> {
     let program = program::path();
@@ -49,8 +62,7 @@ fn run(line: &str, folder: &Path) -> Result<(), String> {
     let rest = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths(folders.into_iter().chain(std::env::split_paths(&rest))).expect("plain paths");
     let mut shell = away(Command::new("bash"), folder);
-    let short = line.replace("gpu-mlp bench", "gpu-mlp bench --max-time 0.2");
-    shell.args(["-e", "-o", "pipefail", "-c", &short]).env("PATH", path).envs(SHORT);
+    shell.args(["-e", "-o", "pipefail", "-c", &short(line)]).env("PATH", path).envs(SHORT);
     let begin = std::time::Instant::now();
     let output = shell.output().map_err(|error| format!("{line}: {error}"))?;
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -91,10 +103,10 @@ fn run_all(lines: &[String]) {
     assert!(faults.is_empty(), "{} of {} examples:\n{}", faults.len(), lines.len(), faults.join("\n"));
 }
 
-#[test]
-fn every_example_of_help_runs_and_every_command_has_three() {
+/// The examples of all pages of help, each once.
+fn of_help() -> Vec<String> {
     let folder = TempDir::new().expect("a temporary folder");
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = Vec::new();
     for command in commands(folder.path()).into_iter().chain([String::new()]) {
         let args = [command.as_str(), "--help"];
         let help = gpu_mlp(folder.path()).args(&args[usize::from(command.is_empty())..]).output().expect("it runs");
@@ -105,14 +117,24 @@ fn every_example_of_help_runs_and_every_command_has_three() {
         assert!(found.iter().all(|line| line.starts_with(&format!("gpu-mlp {command}"))), "{command}: {found:?}");
         lines.extend(found);
     }
-    run_all(&lines);
+    let mut seen = BTreeSet::new();
+    lines.retain(|line| seen.insert(line.clone()));
+    lines
+}
+
+#[test]
+fn every_example_of_help_runs_and_every_command_has_three() {
+    run_all(&of_help());
 }
 
 #[test]
 fn every_command_of_the_readme_runs() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("a README");
-    let lines = of_markdown(&readme);
+    let mut lines = of_markdown(&readme);
     assert!(lines.len() >= 8, "{lines:?}");
+    // The test above runs those that help has too.
+    let help = of_help();
+    lines.retain(|line| !help.contains(line));
     run_all(&lines);
 }
 
@@ -120,6 +142,7 @@ fn every_command_of_the_readme_runs() {
 fn an_example_that_fails_is_found() {
     let folder = furnished();
     assert!(run("gpu-mlp train --hiden 12", folder.path()).is_err());
+    assert!(run("gpu-mlp parity --bakend gl", folder.path()).is_err());
     assert!(run("gpu-mlp eval runs/none/model.safetensors | cat", folder.path()).is_err());
     assert_eq!(examples("Examples:\n  gpu-mlp a  why\n  gpu-mlp b\n\nmore"), ["gpu-mlp a", "gpu-mlp b"]);
 }
