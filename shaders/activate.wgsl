@@ -1,4 +1,4 @@
-// Activations whose slope does not follow from their output. Each function and its slope stand here, once.
+// activate: activations whose slope does not follow from their output. Each function and its slope stand here, once.
 //   activate:    h = act(z) ⊙ mask          z (B, O), mask (B, O) bits -> h (B, O)
 //   activate_dx: d ← d ⊙ act'(z) ⊙ mask     d (B, O), the gradient with respect to h, becomes that with respect to z
 // One invocation takes four neighbouring values of a sample. mask_stride: words of a row of bits. scale: 1/keep.

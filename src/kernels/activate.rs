@@ -112,7 +112,8 @@ impl Kernel for Activate {
 
     fn bounds(&self, _: &Now, witness: &Witness<'_>) -> Bounds {
         let bound = |&z: &f32| {
-            let rounding = EPSILON * self.act.apply(z).abs();
+            // 1/keep and the product with it are rounded.
+            let rounding = 2.0 * EPSILON * self.act.apply(z).abs();
             (self.act.evaluation_error(z) + rounding) / self.keep + f32::MIN_POSITIVE
         };
         vec![None, None, Some(witness.f32(0).iter().map(bound).collect())]

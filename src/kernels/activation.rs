@@ -76,7 +76,7 @@ fn sigmoid(z: f32) -> f32 {
 #[inline(always)]
 fn normal(z: f32) -> f32 {
     let t = 1.0 / (1.0 + 0.231_641_89 * z.abs());
-    let p = ((((1.061_405_4 * t - 1.453_152) * t + 1.421_413_7) * t - 0.284_496_74) * t + 0.254_829_59) * t;
+    let p = ((((1.061_405_4 * t - 1.453_152) * t + 1.421_413_7) * t - 0.284_496_74) * t + 0.254_829_6) * t;
     let tail = 0.5 * p * (-0.5 * z * z).exp();
     if z < 0.0 { tail } else { 1.0 - tail }
 }
@@ -84,7 +84,7 @@ fn normal(z: f32) -> f32 {
 /// GELU by tanh is z·σ(2u) of this u.
 #[inline(always)]
 fn gelu_u(z: f32) -> f32 {
-    0.797_884_56 * (z + 0.044_715 * z * z * z)
+    0.797_884_6 * (z + 0.044_715 * z * z * z)
 }
 
 /// tanh(softplus(z)), and 1 less that.
@@ -109,12 +109,12 @@ impl Activation {
     #[inline(always)]
     pub(super) fn slope_at(self, z: f32) -> f32 {
         match self {
-            Activation::Gelu => normal(z) + z * (0.398_942_28 * (-0.5 * z * z).exp()),
+            Activation::Gelu => normal(z) + z * (0.398_942_3 * (-0.5 * z * z).exp()),
             Activation::GeluTanh => {
                 let s = sigmoid(2.0 * gelu_u(z));
                 // Beyond 16 both s·(1 − s) and the true second term are 0; without the limit c² could overflow.
                 let c = z.abs().min(16.0);
-                s + z * (s * (1.0 - s) * 1.595_769_1 * (1.0 + 0.134_145 * c * c))
+                s + z * (s * (1.0 - s) * 1.595_769 * (1.0 + 0.134_145 * c * c))
             }
             Activation::Silu => {
                 let s = sigmoid(z);
@@ -138,13 +138,13 @@ impl Activation {
         let size = z.abs();
         match self {
             Activation::Gelu => {
-                let density = 0.398_942_28 * (-0.5 * z * z).exp();
+                let density = 0.398_942_3 * (-0.5 * z * z).exp();
                 normal_error(z) + size * density * (8.0 + z * z) * EPSILON
             }
             Activation::GeluTanh => {
                 let (s, error) = gelu_tanh_error(z);
                 let c = size.min(16.0);
-                let factor = 1.595_769_1 * (1.0 + 0.134_145 * c * c);
+                let factor = 1.595_769 * (1.0 + 0.134_145 * c * c);
                 error + size * factor * (error + 10.0 * s * (1.0 - s) * EPSILON)
             }
             Activation::Silu => sigmoid_error(z) * (1.0 + size) + 3.0 * size * sigmoid(z) * EPSILON,
@@ -177,7 +177,7 @@ fn sigmoid_error(z: f32) -> f32 {
 /// Twice the error of the approximation, and the rounding of the polynomial, whose terms have the sum `size`.
 fn normal_error(z: f32) -> f32 {
     let t = 1.0 / (1.0 + 0.231_641_89 * z.abs());
-    let size = ((((1.061_405_4 * t + 1.453_152) * t + 1.421_413_7) * t + 0.284_496_74) * t + 0.254_829_59) * t;
+    let size = ((((1.061_405_4 * t + 1.453_152) * t + 1.421_413_7) * t + 0.284_496_74) * t + 0.254_829_6) * t;
     let tail = 0.5 * size * (-0.5 * z * z).exp();
     2.0 * NORMAL_ERROR + (tail * (24.0 + z * z) + 1.0) * EPSILON
 }
@@ -290,7 +290,8 @@ impl Activation {
             }
             Activation::Silu => z.abs() * (sigmoid_error(z) / EPSILON + sigmoid(z)),
             Activation::Mish => z.abs() * (mish_error(z) / EPSILON + mish(z).0),
-            Activation::Selu | Activation::Elu(_) if z >= 0.0 => self.apply(z),
+            // λ and the product with it are rounded.
+            Activation::Selu | Activation::Elu(_) if z >= 0.0 => 2.0 * self.apply(z),
             Activation::Selu | Activation::Elu(_) => {
                 let e = (-z.abs()).exp();
                 let steep = if let Activation::Elu(alpha) = self { alpha } else { SELU_SCALE * SELU_ALPHA };

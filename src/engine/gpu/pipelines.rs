@@ -21,10 +21,13 @@ pub(super) struct Built {
     pub layout: BindGroupLayout,
 }
 
+/// A module, once it is made.
+type Module = OnceLock<Arc<Held<ShaderModule>>>;
+
 /// What has been compiled on a device: modules by their text, pipelines by shader and constants.
 #[derive(Default)]
 pub(super) struct Pipelines {
-    modules: Mutex<HashMap<&'static str, Arc<OnceLock<Arc<Held<ShaderModule>>>>>>,
+    modules: Mutex<HashMap<&'static str, Arc<Module>>>,
     built: Mutex<HashMap<String, Arc<Built>>>,
     disk: Option<Disk>,
 }

@@ -108,7 +108,7 @@ impl Graph {
             // z·(1 + tanh u)/2 with u = √(2/π)·(z + 0.044715·z³).
             Activation::GeluTanh => {
                 let cubic = self.scalar(&part("cubic"), 0.044_715);
-                let factor = self.scalar(&part("factor"), 0.797_884_56);
+                let factor = self.scalar(&part("factor"), 0.797_884_6);
                 self.push("Mul", &[z, z], &part("square"), vec![]);
                 self.push("Mul", &[&part("square"), z], &part("cube"), vec![]);
                 self.push("Mul", &[&part("cube"), &cubic], &part("term"), vec![]);
