@@ -77,7 +77,7 @@ impl Bench {
         let machine = self.engine.machine_for(config.precision).await?;
         let device = Device::of(&machine);
         if device.class == DeviceKind::Software {
-            say!("note: this adapter is software; its times tell nothing about a GPU");
+            say!("note: this adapter is software; its times say nothing about a GPU");
         }
         if cfg!(debug_assertions) {
             say!("note: this is a debug build; measure with `cargo run --release`");

@@ -286,7 +286,7 @@ fn health_is_shown_and_the_plain_plan_is_said_where_it_is_asked_for() {
     let folder = TempDir::new().unwrap();
     let output = short(folder.path()).args(["--health", "show", "--clip-norm", "1", "--ema", "0.9"]).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(stderr.contains("note: the plain plan is used: gradients are clipped"), "{stderr}");
+    assert!(stderr.contains("note: the plain plan is used: clipping needs all gradients first"), "{stderr}");
     assert!(stdout.contains("  layer 1  gradient ") && stdout.contains("  layer 2  gradient "), "{stdout}");
     let metrics = std::fs::read_to_string(folder.path().join("runs/1/metrics.jsonl")).unwrap();
     assert!(metrics.contains("\"evaluated_weights\":\"averaged\""), "{metrics}");

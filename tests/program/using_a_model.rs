@@ -175,5 +175,5 @@ fn export_writes_where_a_link_leads_and_into_what_is_no_plain_file() {
         assert!(at(link).is_symlink() && std::fs::read_to_string(at(target)).unwrap() == table, "{link}");
     }
     let (code, _, errors) = export("link", &[]);
-    assert!(code == Some(2) && errors.contains("link is there") && errors.contains("export --help"), "{errors}");
+    assert!(code == Some(2) && errors.contains("link exists") && errors.contains("export --help"), "{errors}");
 }

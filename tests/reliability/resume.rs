@@ -264,6 +264,9 @@ fn make_old(run: &Path, words: &[&str]) {
         let state = manifest["state"].as_object_mut().unwrap();
         state.remove("setup");
         state.insert("words".into(), words.iter().map(|&word| Value::from(word)).collect());
+        let session = state["session"].as_object_mut().unwrap();
+        let factor = session.remove("plateau").unwrap();
+        session["judge"]["lr_factor"] = factor;
     });
 }
 
@@ -274,8 +277,12 @@ const OLD_WORDS: [&str; 10] =
 fn a_checkpoint_of_an_earlier_program_can_be_resumed() {
     let folder = TempDir::new().unwrap();
     let at = folder.path();
-    complete(train(at, &small(&["--out", "whole"])));
-    complete(train(at, &small(&["--out", "run", "--max-steps", "100"])));
+    // Nothing is ever better by so much, so the learning rate falls each epoch.
+    let plateau =
+        ["--schedule", "plateau", "--validation", "100", "--plateau-patience", "1", "--min-delta", "9", "--lr", "0.1"];
+    complete(train(at, &small(&[&plateau[..], &["--out", "whole"]].concat())));
+    complete(train(at, &small(&[&plateau[..], &["--out", "run", "--max-steps", "100"]].concat())));
+    rewrite(&at.join("run"), |manifest| assert!(manifest["state"]["session"]["plateau"].as_f64().unwrap() < 1.0));
     make_old(&at.join("run"), &OLD_WORDS);
     refused(at, &["--resume", "run", "--digits-seed", "7"], 2, &["data: digits (sha256 ", "--allow-mismatch data"]);
     complete(train(at, &["--resume", "run", "--max-steps", "130"]));

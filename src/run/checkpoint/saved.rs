@@ -29,7 +29,8 @@ pub struct Saved {
     pub session: State,
 }
 
-/// [`Saved`] as a manifest of any layout has it. Layout 1 has `words` in place of `setup`.
+/// [`Saved`] as a manifest of any layout has it. Layout 1 has `words` in place of `setup`, and the plateau's factor of the
+/// learning rate as `judge.lr_factor` of the session.
 #[derive(Deserialize)]
 struct Stored {
     identity: Identity,
@@ -38,14 +39,20 @@ struct Stored {
     from: Option<Ancestor>,
     changed: Option<u64>,
     best: Option<Best>,
-    session: State,
+    session: serde_json::Value,
 }
 
 impl TryFrom<Stored> for Saved {
     type Error = String;
 
     fn try_from(stored: Stored) -> Result<Saved, String> {
-        let Stored { identity, setup, words, from, changed, best, session } = stored;
+        let Stored { identity, setup, words, from, changed, best, mut session } = stored;
+        if words.is_some()
+            && let Some(factor) = session.pointer("/judge/lr_factor").cloned()
+        {
+            session["plateau"] = factor;
+        }
+        let session = State::deserialize(session).map_err(|error| format!("its session cannot be read: {error}"))?;
         let setup = match (setup, words) {
             (Some(setup), _) => setup,
             (None, Some(words)) => Setup::from_words(&words)?,
