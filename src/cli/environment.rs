@@ -1,7 +1,7 @@
 //! The environment as a layer of settings below the flags: `--batch-size 32` is also `GPU_MLP_BATCH_SIZE=32`.
 //!
-//! Only settings of a run have a variable: net, training, data, engine, limits, checkpoints. What a single call does, and where
-//! it writes, is said on the command line.
+//! Only settings of a run have a variable: net, training, data, engine, limits, checkpoints. Actions and output paths are given
+//! on the command line.
 
 use clap::builder::{BoolishValueParser, StyledStr};
 use clap::error::{ContextKind, ContextValue};
@@ -21,7 +21,7 @@ const ACTIONS: [&str; 9] =
 /// Headings under which an option differs in meaning from the option of `train` that has its name.
 const OF_A_CALL: [&str; 2] = ["Model of other origin", "Sweep"];
 
-/// Headings of the options with which `bench` says what it measures.
+/// Headings of the options that select what `bench` measures.
 const OF_BENCH: [&str; 4] = ["Net", "Training", "Schedule", "Measurement"];
 
 /// Gives each setting its variable, in every command that takes the setting. The settings are the options of `train` but for

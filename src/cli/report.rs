@@ -88,7 +88,7 @@ impl Report {
         }
         if recorded.is_none() && model.is_ok() {
             let end = if history.end.is_some() { "wrote no model at its end" } else { "has not come to an end" };
-            notes.push(format!("this run {end}: {MODEL} is of an earlier one, and so is what it was tested for"));
+            notes.push(format!("this run {end}: {MODEL} is from an earlier run, and so are its test results"));
         }
         notes.extend(history.changes.iter().map(|change| format!("this run was changed during training, {change}")));
         notes.iter().for_each(|note| say!("note: {name}: {note}"));

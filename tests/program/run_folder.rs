@@ -45,7 +45,7 @@ fn a_model_from_before_a_run_that_went_on_and_diverged_is_said_to_be_that() {
     let on = "train --resume run --epochs 4 --lr 1e30 --allow-mismatch lr,epochs";
     assert_eq!(gpu_mlp(folder.path(), on).0, Some(6));
     let (code, stderr) = gpu_mlp(folder.path(), "report run");
-    assert!(code == Some(0) && stderr.contains("model.safetensors is of an earlier one"), "{stderr}");
+    assert!(code == Some(0) && stderr.contains("model.safetensors is from an earlier run"), "{stderr}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A report for people.
+//! The report as text.
 
 use clap::ValueEnum;
 use gpu_mlp::config::Config;
@@ -9,7 +9,7 @@ use gpu_mlp::measure::roof::Roof;
 use gpu_mlp::measure::spread::Spread;
 use std::fmt::Write as _;
 
-/// What is measured on what.
+/// Device, net and data.
 pub fn head(report: &Report) -> String {
     let Report { device, workload, data, train_samples, profile, version, .. } = report;
     let name = workload.map_or(String::new(), |workload| format!("{workload:?}: "));
@@ -23,7 +23,7 @@ pub fn head(report: &Report) -> String {
     format!("{}\n{net}; {data}, {train_samples} samples; {profile} build of {version}\n", device.heading())
 }
 
-/// What an option calls it.
+/// The name of a value on the command line.
 fn word(value: &impl ValueEnum) -> String {
     value.to_possible_value().map_or(String::new(), |value| value.get_name().to_string())
 }

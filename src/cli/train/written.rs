@@ -52,17 +52,17 @@ impl Train {
             resumed.map_or_else(|| RunFolder::make(self.out.as_deref()), |resumed| Ok(resumed.folder.clone()))?;
         let before = resumed.map(|resumed| &resumed.found.generation);
         let open = folder.open(before, || self.refuse_if_taken())?;
-        let whole = open.resumed_at;
+        let resumed_at = open.resumed_at;
         let before = before.map(|generation| &generation.state);
-        let since = if changed { whole } else { before.and_then(|state| state.changed) };
+        let since = if changed { resumed_at } else { before.and_then(|state| state.changed) };
         let record = settings::Record::now(data, machine, ancestor.as_ref());
         let settings = self.data.settings(Some(data), self.from.as_deref());
         let text = settings::to_text(&config, &settings, Some(&record), |_| None)?;
         write_whole(&Os, &folder.settings(), (head(since) + &text).as_bytes())?;
 
         let mut sink = Sink { metrics: open.metrics, json: self.json };
-        begin(&mut sink, &session, machine, ancestor.as_ref(), whole, changed)?;
-        let board = self.board(folder.path(), whole, &session, data)?;
+        begin(&mut sink, &session, machine, ancestor.as_ref(), resumed_at, changed)?;
+        let board = self.board(folder.path(), resumed_at, &session, data)?;
         let tensorboard = self.tensorboard.as_deref().map(settings::from_root);
         let setup = Setup { data: settings, engine: self.engine.settings(machine), tensorboard };
         let best = before.and_then(|state| state.best);
@@ -75,7 +75,7 @@ impl Train {
             data: &data.name,
             epochs: config.epochs,
             show_health: config.health == HealthName::Show,
-            keeper: Keeper::new(open.checkpoints, saved, self.resume.every(), bytes, whole),
+            keeper: Keeper::new(open.checkpoints, saved, self.resume.every(), bytes, resumed_at),
             signals: Signals::listen()?,
         };
         let outcome = session.run(&mut recorder).await;
@@ -86,16 +86,16 @@ impl Train {
     fn board(
         &self,
         path: &Path,
-        whole: Option<u64>,
+        resumed_at: Option<u64>,
         session: &Session<'_>,
         data: &DataSet,
     ) -> Result<Option<Board>, Error> {
-        if let Some(step) = whole {
+        if let Some(step) = resumed_at {
             let more = self.tensorboard.as_ref();
             let more = more.map_or(String::new(), |folder| format!(", and in {} for TensorBoard", folder.display()));
             say!("resumed: {} after update {step}{more}", path.display());
         }
-        let of = |folder: &PathBuf| match whole {
+        let of = |folder: &PathBuf| match resumed_at {
             Some(step) => Board::resume(folder, &data.item, step - step % session.trainer().updates_per_epoch()),
             None => Board::create(folder, &data.item),
         };
@@ -103,17 +103,17 @@ impl Train {
     }
 }
 
-/// Writes the first records of a run, or of its continuation after update `whole`.
+/// Writes the first records of a run, or of its continuation after update `resumed_at`.
 fn begin(
     sink: &mut Sink,
     session: &Session<'_>,
     machine: &Machine,
     from: Option<&Ancestor>,
-    whole: Option<u64>,
+    resumed_at: Option<u64>,
     changed: bool,
 ) -> Result<(), Error> {
     let unix_time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    if let Some(step) = whole {
+    if let Some(step) = resumed_at {
         sink.push(&Record::Resume { step, unix_time })?;
         if !changed {
             return Ok(());
