@@ -175,7 +175,7 @@ fn what_would_differ_is_shown_and_refused_unless_it_is_allowed_by_name() {
     refused(at, &["--resume", "run", "--hidden", "64", "--allow-mismatch", "hidden"], 2, &["w1"]);
     refused(at, &["--resume", "run", "--digits-seed", "7"], 2, &["data: digits (sha256 ", "--allow-mismatch data"]);
     refused(at, &["--resume", "nowhere"], 5, &["nowhere", "no checkpoint"]);
-    refused(at, &["--resume", "run", "--out", "other"], 2, &["--resume run", "--out other"]);
+    refused(at, &["--resume", "run", "--out", "other"], 2, &["--resume run", "--out is other"]);
     refused(at, &["--resume", "run", "--allow-mismatch", "lrr"], 2, &["did you mean lr?"]);
     refused(at, &["--resume", "run", "--allow-mismatch", "nothing"], 2, &["data, engine, device, version"]);
     refused(at, &small(&["--allow-mismatch", "lr"]), 2, &["--resume"]);
@@ -265,8 +265,9 @@ fn make_old(run: &Path, words: &[&str]) {
         state.remove("setup");
         state.insert("words".into(), words.iter().map(|&word| Value::from(word)).collect());
         let session = state["session"].as_object_mut().unwrap();
-        let factor = session.remove("plateau").unwrap();
-        session["judge"]["lr_factor"] = factor;
+        if let Some(factor) = session.remove("plateau") {
+            session["judge"]["lr_factor"] = factor;
+        }
     });
 }
 
@@ -281,11 +282,11 @@ fn a_checkpoint_of_an_earlier_program_can_be_resumed() {
     let plateau =
         ["--schedule", "plateau", "--validation", "100", "--plateau-patience", "1", "--min-delta", "9", "--lr", "0.1"];
     complete(train(at, &small(&[&plateau[..], &["--out", "whole"]].concat())));
-    complete(train(at, &small(&[&plateau[..], &["--out", "run", "--max-steps", "100"]].concat())));
+    complete(train(at, &small(&[&plateau[..], &["--out", "run", "--max-steps", "200"]].concat())));
     rewrite(&at.join("run"), |manifest| assert!(manifest["state"]["session"]["plateau"].as_f64().unwrap() < 1.0));
     make_old(&at.join("run"), &OLD_WORDS);
     refused(at, &["--resume", "run", "--digits-seed", "7"], 2, &["data: digits (sha256 ", "--allow-mismatch data"]);
-    complete(train(at, &["--resume", "run", "--max-steps", "130"]));
+    complete(train(at, &["--resume", "run", "--max-steps", "230"]));
     // The next checkpoint is of the new layout, and holds the same.
     let mut setup = Value::Null;
     rewrite(&at.join("run"), |manifest| setup = manifest["state"]["setup"].clone());
@@ -332,7 +333,7 @@ fn the_setup_of_a_run_stands_over_the_environment_and_below_the_command_line() {
     let model = [("GPU_MLP_FROM", "nowhere.safetensors")];
     refused(at, &["--resume", "run", "--digits-train", "500"], 2, &["data: digits (sha256 "]);
     refused(at, &["--resume", "run", "--data", "mnist", "--digits-train", "500"], 2, &["data is mnist"]);
-    refused(at, &["--resume", "run", "--data", "mnist", "--offline"], 5, &["MNIST is not there"]);
+    refused(at, &["--resume", "run", "--data", "mnist", "--offline"], 5, &["MNIST was not found"]);
     let output = complete(train(at, &["--resume", "run", "--max-steps", "130"]).envs(elsewhere));
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains("/first for TensorBoard"), "{stderr}");
