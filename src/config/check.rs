@@ -2,6 +2,7 @@
 
 use super::{Config, MOST_LAYERS, Normalize, Optimizer, Schedule};
 use crate::base::error::Error;
+use crate::kernels::forms::Forms;
 
 impl Config {
     /// Checks the settings against each other and against the size of the training split.
@@ -54,6 +55,7 @@ impl Config {
         {
             return refuse(format!("normalize is {map} but needs a scale other than 0"));
         }
+        Forms::check(&self.forms).or_else(refuse)?;
         if self.physical_batch == 0 {
             return refuse("physical-batch is 0 but must be at least 1".into());
         }

@@ -30,9 +30,12 @@ impl Form {
     /// The forms in mixed precision.
     pub const MIXED: [Form; 2] = [Form::Half, Form::Coop];
 
-    /// Every form, for tests and benchmarks.
+    /// Every form.
+    pub const ALL: [Form; 7] = [Form::Plain, Form::Tiled, Form::Regs, Form::Wide, Form::Split, Form::Half, Form::Coop];
+
+    /// Every form, one by one.
     pub fn all() -> impl Iterator<Item = Form> {
-        Form::SINGLE.into_iter().chain(Form::MIXED)
+        Form::ALL.into_iter()
     }
 
     /// Whether it rounds its factors to half precision.

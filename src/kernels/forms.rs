@@ -1,7 +1,7 @@
 //! Which form each matrix product of a plan takes. Forms differ in the order of their sums, so the choice decides bits:
 //! it is data, written down with the run.
 
-use super::update::Update;
+use super::update::{self, Rule, Update};
 use super::{Form, Op, Precision};
 use crate::plan::kernel::Kernel;
 use crate::plan::tensor::Id;
@@ -54,6 +54,14 @@ impl MatmulShape {
         }
     }
 
+    /// The forms that there are of it, the most general first.
+    ///
+    /// # Panics
+    /// If there is no such kernel.
+    pub fn forms(&self) -> &'static [Form] {
+        offered(self.kernel).expect("a kernel with forms")
+    }
+
     /// Multiply-adds.
     pub fn multiply_adds(&self) -> u64 {
         self.batch as u64 * self.inputs as u64 * self.outputs as u64
@@ -64,6 +72,14 @@ impl MatmulShape {
 impl fmt::Display for MatmulShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}x{}x{}", self.kernel, self.batch, self.inputs, self.outputs)
+    }
+}
+
+/// The forms of a product by the name of its kernel, the most general first; `None` if it names no product.
+pub fn offered(kernel: &str) -> Option<&'static [Form]> {
+    match kernel {
+        "linear" | "linear_dx" | "linear_dw" => Some(&Form::ALL),
+        name => Rule::NAMES.contains(&name).then_some(&update::FORMS),
     }
 }
 
@@ -90,9 +106,32 @@ impl Forms {
         self
     }
 
-    /// The form of a product.
+    /// The form of a product: the one chosen for it, else the default, or the most general one if the product has no such form.
+    ///
+    /// # Panics
+    /// If the chosen form does not exist for the product. [`Forms::check`] finds that in what a user wrote.
     pub fn of(&self, product: MatmulShape) -> Form {
-        self.chosen.get(&product.to_string()).copied().unwrap_or(self.default)
+        let forms = product.forms();
+        let general = if forms.contains(&self.default) { self.default } else { forms[0] };
+        let form = self.chosen.get(&product.to_string()).copied().unwrap_or(general);
+        assert!(forms.contains(&form), "{product} has no form {}", form.name());
+        form
+    }
+
+    /// Checks choices that come from a file.
+    ///
+    /// # Errors
+    /// A sentence that names the product, the form, and the forms that there are.
+    pub fn check(chosen: &Chosen) -> Result<(), String> {
+        for (product, form) in chosen {
+            let kernel = product.split(' ').next().unwrap_or_default();
+            let Some(forms) = offered(kernel) else { return Err(format!("forms: {kernel:?} is no product")) };
+            if !forms.contains(form) {
+                let names: Vec<&str> = forms.iter().map(|form| form.name()).collect();
+                return Err(format!("forms: {product} is {}, but has {}", form.name(), names.join(", ")));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -100,5 +139,32 @@ impl Forms {
 impl From<Form> for Forms {
     fn from(default: Form) -> Forms {
         Forms { default, chosen: Chosen::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_forms_that_exist_are_offered() {
+        let update = MatmulShape { kernel: "update_adam", batch: 64, inputs: 784, outputs: 128 };
+        let linear = MatmulShape { kernel: "linear", ..update };
+        assert_eq!(update.forms(), [Form::Tiled, Form::Regs, Form::Wide]);
+        for default in [Form::Plain, Form::Split] {
+            assert_eq!(Forms::from(default).of(update), Form::Tiled);
+            assert_eq!(Forms::from(default).of(linear), default);
+        }
+        assert_eq!(Forms::from(Form::Wide).of(update), Form::Wide);
+    }
+
+    #[test]
+    fn a_choice_that_does_not_exist_is_refused() {
+        let check = |product: &str, form| Forms::check(&Chosen::from([(product.to_string(), form)]));
+        assert_eq!(check("update_adam 64x784x128", Form::Wide), Ok(()));
+        assert_eq!(check("linear_dw 1x2x3", Form::Split), Ok(()));
+        let refused = check("update_adam 64x784x128", Form::Plain).unwrap_err();
+        assert_eq!(refused, "forms: update_adam 64x784x128 is plain, but has tiled, regs, wide");
+        assert!(check("update_lion 1x2x3", Form::Tiled).unwrap_err().contains("update_lion"));
     }
 }

@@ -11,7 +11,7 @@ use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect};
 use crate::plan::tensor::{Id, Kind};
 pub use cases::cases;
 pub use rule::Rule;
-use shaders::FORMS;
+pub(in crate::kernels) use shaders::FORMS;
 pub use shaders::SHADERS;
 pub(super) use shaders::{Params, SOURCE};
 use std::cell::RefCell;
@@ -35,20 +35,23 @@ pub struct Update {
     pub l2: f32,
     /// The optimizer.
     pub rule: Rule,
-    /// Which shader; `Plain` and `Split` have none of their own and take `Tiled`.
+    /// Which shader: one of [`MatmulShape::forms`](super::forms::MatmulShape::forms) of an update.
     pub form: Form,
 }
 
 impl Update {
     /// Name of the kernel, whatever the form: `update_sgd`.
     pub fn name(&self) -> &'static str {
-        let shader = self.shader().name;
-        shader.rsplit_once('_').map_or(shader, |(name, _)| name)
+        self.rule.name()
     }
 
     /// Place in [`FORMS`] of the form that is run.
+    ///
+    /// # Panics
+    /// If there is no such form of an update.
     fn own_form(&self) -> usize {
-        FORMS.iter().position(|&form| form == self.form).unwrap_or(0)
+        let place = FORMS.iter().position(|&form| form == self.form);
+        place.unwrap_or_else(|| panic!("update: there is no form {}", self.form.name()))
     }
 
     /// The gradient of the weights, for `finish` to use row by row.
@@ -87,6 +90,7 @@ impl Kernel for Update {
         expect("update", "x", x, Kind::F32, dy.rows, x.cols, &because);
         expect("update", "w", w, Kind::F32, dy.cols, x.cols, &because);
         expect("update", "b", b, Kind::F32, 1, dy.cols, &because);
+        self.own_form();
         let kinds = self.rule.state();
         assert_eq!(self.state.len(), 2 * kinds.len(), "update: as many states as the rule has");
         for (at, &id) in self.state.iter().enumerate() {

@@ -91,12 +91,14 @@ pub async fn tune(
 
     let mut fresh = Chosen::new();
     for (product, kernel) in &wanted {
+        // Of the machine's forms the first that there is of this product.
+        let general = forms.iter().copied().find(|form| product.forms().contains(form)).unwrap_or(product.forms()[0]);
         let name = product.to_string();
         if tuning.forms.contains_key(&name) {
             continue;
         }
         if mode == Tune::Auto
-            && let Some(&form) = known.get(&name)
+            && let Some(&form) = known.get(&name).filter(|form| product.forms().contains(form))
         {
             tuning.forms.insert(name, form);
             tuning.known += 1;
@@ -107,13 +109,13 @@ pub async fn tune(
         }
         if mode == Tune::Off {
             // The form must be recorded with the run: the default would be the form for machines without cooperative matrices.
-            tuning.forms.insert(name, forms[0]);
+            tuning.forms.insert(name, general);
             continue;
         }
         let left = BUDGET.saturating_sub(begin.elapsed());
         // A product that was not timed is recorded with the run too, so that the record is complete. It is not cached.
         let form = match left {
-            Duration::ZERO => forms[0],
+            Duration::ZERO => general,
             left => {
                 let form = trial::fastest(machine, forms, kernel, *product, left / 2).await?;
                 tuning.tried += 1;

@@ -172,12 +172,8 @@ fn the_weights_depend_on_the_forms_that_are_written_down_and_on_nothing_else() {
         let mut trainer = block_on(Trainer::open(&config, &data, machine)).unwrap();
         let steps = &trainer.net().plan.steps;
         for (kernel, product) in steps.iter().filter_map(|kernel| Some((kernel, MatmulShape::of(kernel.as_ref())?))) {
-            let mut wanted = Forms { default: machine.form(), chosen: forms.clone() }.of(product);
+            let wanted = Forms { default: machine.form(), chosen: forms.clone() }.of(product);
             let name = kernel.shader().name;
-            let own = shaders().iter().any(|shader| shader.name == format!("{}_{}", product.kernel, wanted.name()));
-            if matches!(Op::of(kernel.as_ref()), Some(Op::Update(_))) && !own {
-                wanted = Form::Tiled;
-            }
             let found = Form::SINGLE.into_iter().find(|form| name.ends_with(form.name())).unwrap_or_default();
             assert_eq!(found, wanted, "{product} runs as {name}");
         }

@@ -37,6 +37,14 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// Names of the kernels, in the order of [`Rule::number`].
+    pub const NAMES: [&'static str; 4] = ["update_sgd", "update_momentum", "update_adam", "update_rmsprop"];
+
+    /// Name of the kernel, whatever the form.
+    pub fn name(self) -> &'static str {
+        Rule::NAMES[self.number()]
+    }
+
     /// Names of what it remembers of each parameter, in the order of the kernels' tensors.
     pub fn state(self) -> &'static [&'static str] {
         match self {

@@ -41,7 +41,7 @@ impl Params {
 
 /// Forms that have a shader of their own, in the order of [`SHADERS`]. Outputs of an update are as many as weights: too
 /// many for [`Form::Split`], but for a last layer, which is the smallest part of the work.
-pub(super) const FORMS: [Form; 3] = [Form::Tiled, Form::Regs, Form::Wide];
+pub(in crate::kernels) const FORMS: [Form; 3] = [Form::Tiled, Form::Regs, Form::Wide];
 
 const SGD: &[Arg] = &[read(6, "dy"), read(1, "x"), update(2, "w"), update(3, "b")];
 const MOMENTUM: &[Arg] =

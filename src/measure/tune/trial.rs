@@ -8,11 +8,10 @@ use crate::kernels::linear::Linear;
 use crate::kernels::linear_dw::LinearDw;
 use crate::kernels::linear_dx::LinearDx;
 use crate::kernels::update::Update;
-use crate::kernels::{Form, Op, in_form};
+use crate::kernels::{Form, Op};
 use crate::plan::Plan;
 use crate::plan::kernel::{Kernel, Now};
 use crate::plan::tensor::{Id, Kind, Role};
-use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,7 +38,7 @@ pub(super) async fn fastest(
 ) -> Result<Form, Error> {
     let begin = Instant::now();
     // The default form of the machine comes first; the others are compared with it.
-    let forms = distinct(kernel, forms);
+    let forms: Vec<Form> = forms.iter().copied().filter(|form| product.forms().contains(form)).collect();
     let small = shrunk(product);
     let mut times = measure(machine, kernel, small, &forms).await?;
     if small != product {
@@ -52,12 +51,6 @@ pub(super) async fn fastest(
     }
     tracing::debug!(%product, ?times, took = ?begin.elapsed(), "timed");
     Ok(pick(&times))
-}
-
-/// The forms with different shaders. For some kernels two forms share a shader.
-fn distinct(kernel: &Arc<dyn Kernel>, forms: &[Form]) -> Vec<Form> {
-    let mut seen = BTreeSet::new();
-    forms.iter().copied().filter(|&form| seen.insert(in_form(kernel, form).shader().name)).collect()
 }
 
 /// The fastest form. The first form is kept unless another is clearly faster, so that noise does not decide.
