@@ -1,4 +1,4 @@
-//! Finding an adapter: what is there, what was asked for, and what to say when the two do not meet.
+//! Finds an adapter: lists those of this machine and picks the one that was asked for, or the best.
 
 use crate::base::error::{Error, NoAdapter};
 use crate::kernels::Form;
@@ -6,29 +6,29 @@ use crate::kernels::Precision;
 use crate::plan::kernel::{MAX_ARGS, Needs};
 use wgpu::{Backend, Backends, DeviceType};
 
-/// What the user asked for; each field also from the environment, as wgpu's own tools read it.
+/// Which adapter the user asked for. Environment variables of wgpu's own tools count where a field is empty.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// Part of the adapter's name, in any case; else `WGPU_ADAPTER_NAME`.
+    /// Part of the adapter's name, in upper or lower case; else `WGPU_ADAPTER_NAME`.
     pub adapter: Option<String>,
     /// Comma-separated backends (vulkan, metal, dx12, gl); else `WGPU_BACKEND`.
     pub backend: Option<String>,
-    /// In which numbers it is to compute.
+    /// Precision of the matrix products.
     pub precision: Precision,
 }
 
-/// What kind of machine an adapter is, which decides the forms of the kernels.
+/// Kind of an adapter. It decides the forms of the kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// A GPU, or something that says it is one.
+    /// A GPU, or an adapter that reports to be one.
     Gpu,
-    /// A program that imitates one on the CPU (lavapipe, SwiftShader, WARP).
+    /// A program that runs shaders on the CPU (lavapipe, SwiftShader, WARP).
     Software,
 }
 
 impl Class {
-    /// The forms of matrix products that may be fast on this class, the one that suits it in general first. A GPU would
-    /// leave half of its lanes idle in the workgroups of `Regs`; a software adapter gains nothing from larger workgroups.
+    /// Forms of matrix products that may be fast on this class; the first is the default. `Regs` is not for GPUs, since
+    /// its workgroups leave half of their lanes idle. Larger workgroups bring software adapters nothing.
     pub fn forms(self) -> &'static [Form] {
         match self {
             Class::Gpu => &[Form::Tiled, Form::Wide, Form::Split, Form::Plain],
@@ -37,7 +37,7 @@ impl Class {
     }
 }
 
-/// An adapter that is there.
+/// An adapter of this machine.
 pub struct Found {
     /// wgpu's handle.
     pub adapter: wgpu::Adapter,
@@ -57,10 +57,10 @@ impl Found {
         }
     }
 
-    /// The most that a shader may need of it.
+    /// The most that a shader may need.
     pub fn offers(&self) -> Needs {
         let has = |feature| self.adapter.features().contains(feature);
-        // The subgroups' size cannot be chosen, so it must be the one that the shaders are written for.
+        // The size of subgroups cannot be chosen, so it must be the one that the shaders are written for.
         let subgroups = (self.info.subgroup_min_size, self.info.subgroup_max_size) == (32, 32);
         let fits = |matrix: &wgpu::CooperativeMatrixProperties| {
             let (half, single) = (wgpu::CooperativeScalarType::F16, wgpu::CooperativeScalarType::F32);
@@ -117,7 +117,7 @@ impl Wanted {
         };
         let mut backends = Backends::empty();
         for word in asked.split(',').map(str::trim) {
-            // `from_comma_list` logs an unknown word and goes on with none; here it is an error.
+            // `from_comma_list` only logs an unknown word; here it is an error.
             match Backends::from_comma_list(word) {
                 one if one.is_empty() => {
                     return Err(Error::NoAdapter {
@@ -132,13 +132,13 @@ impl Wanted {
     }
 }
 
-/// Every adapter of the wanted backends, best first.
+/// Lists all adapters of the wanted backends, best first.
 pub async fn list(wanted: &Wanted) -> Result<Vec<Found>, Error> {
     Ok(look(wanted.backends()?).await)
 }
 
-/// The adapters that may be the best: all, or where a real GPU that `fits` has a newer interface, those without GL's.
-/// GL is loaded only if need be, since that takes time, and some of its libraries write to stderr.
+/// Lists the adapters that `fits` accepts, best first. GL is left out if another backend has a real GPU: loading GL
+/// takes time, and some of its libraries write to stderr.
 async fn best(wanted: &Wanted, fits: impl Fn(&Found) -> bool) -> Result<Vec<Found>, Error> {
     let backends = wanted.backends()?;
     let mut found = look(backends - Backends::GL).await;
@@ -150,14 +150,14 @@ async fn best(wanted: &Wanted, fits: impl Fn(&Found) -> bool) -> Result<Vec<Foun
     Ok(found)
 }
 
-/// The adapters of some backends, best first.
+/// Lists the usable adapters of some backends, best first.
 async fn look(backends: Backends) -> Vec<Found> {
     if backends.is_empty() {
         return Vec::new();
     }
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     descriptor.backends = backends;
-    // An allocation that the driver has no room for is refused, before it makes the driver take everything down.
+    // Refuse an allocation that does not fit the memory: some drivers lose the device instead.
     descriptor.memory_budget_thresholds.for_resource_creation = Some(98);
     let instance = wgpu::Instance::new(descriptor);
     let adapters = instance.enumerate_adapters(backends).await;
@@ -167,7 +167,7 @@ async fn look(backends: Backends) -> Vec<Found> {
     found
 }
 
-/// Compute shaders with enough storage buffers: a GL driver may lack them.
+/// Whether it has compute shaders with enough storage buffers. Some GL drivers do not.
 fn usable(found: &Found) -> bool {
     let limits = found.adapter.limits();
     let compute = wgpu::DownlevelFlags::COMPUTE_SHADERS;
@@ -175,7 +175,7 @@ fn usable(found: &Found) -> bool {
         && limits.max_storage_buffers_per_shader_stage as usize >= MAX_ARGS
 }
 
-/// The adapter to use: the one whose name matches, or the best there is.
+/// Picks the adapter whose name matches, or the best one.
 pub async fn select(wanted: &Wanted) -> Result<Found, Error> {
     let name = wanted.adapter();
     let matches = |one: &Found| match &name {
@@ -195,7 +195,7 @@ pub async fn select(wanted: &Wanted) -> Result<Found, Error> {
     Err(Error::NoAdapter { problem: format!("no adapter's name contains {name:?}; {there}"), cause: NoAdapter::Name })
 }
 
-/// A real GPU if there is one, and otherwise the reason why not.
+/// Picks a real GPU, or says why there is none.
 pub async fn real_gpu(wanted: &Wanted) -> Result<Result<Found, String>, Error> {
     if wanted.adapter().is_some() {
         return Ok(Ok(select(wanted).await?));

@@ -13,10 +13,11 @@ use std::path::Path;
 use std::sync::Arc;
 use wgpu::{BindGroupLayout, BufferBindingType};
 
-/// Bytes from one step's values to the next in their uniform buffer: the coarsest alignment WebGPU allows.
+/// Bytes from one step's values to the next in their uniform buffer: the largest alignment that WebGPU allows a device
+/// to ask for.
 pub(super) const NOW_SLOT: u64 = 256;
 
-/// An open adapter. One a process is enough: engines share it, and with it the compiled pipelines.
+/// An open adapter. One per process is enough: engines share it and its compiled pipelines.
 pub struct Gpu {
     pub(super) shared: SharedDevice,
     pub(super) poller: Poller,
@@ -30,13 +31,13 @@ pub struct Gpu {
 }
 
 impl Gpu {
-    /// Opens an adapter with all the limits it has. With a `cache` folder, compiled pipelines are kept there from one run
-    /// to the next where the backend can (Vulkan; the drivers of the others keep their own).
+    /// Opens an adapter with all its limits. On Vulkan, compiled pipelines are kept in the folder `cache` for the next
+    /// run; drivers of other backends keep their own.
     pub async fn open(found: Found, cache: Option<&Path>) -> Result<Arc<Gpu>, Error> {
         Gpu::open_for(found, cache, Needs::Core).await
     }
 
-    /// As [`Gpu::open`], and with what shaders need beyond the core as far as the adapter offers it.
+    /// As [`Gpu::open`], with the features that `needs` asks for, if the adapter has them.
     pub async fn open_for(found: Found, cache: Option<&Path>, needs: Needs) -> Result<Arc<Gpu>, Error> {
         let (line, class, offers) = (found.line(), found.class(), found.offers().min(needs));
         let mut features = found.adapter.features() & (FEATURE | profile::FEATURE);
@@ -49,7 +50,7 @@ impl Gpu {
                 Needs::Coop => audited::experimental(),
                 _ => wgpu::ExperimentalFeatures::disabled(),
             },
-            // The defaults would bind no more than 128 MiB on a device that can bind gigabytes.
+            // The default limits allow bindings of 128 MiB only.
             required_limits: found.adapter.limits(),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
@@ -60,7 +61,7 @@ impl Gpu {
         })?;
         let fault = Faults::default();
         let (on_lost, on_error) = (fault.clone(), fault.clone());
-        // Also called when the device is dropped at the end of the program, when nobody asks any more.
+        // wgpu also calls this when the device is dropped. Nobody reads the fault then.
         device.set_device_lost_callback(move |reason, message| {
             on_lost.note(Fault::Lost(format!("{reason:?}: {message}")));
         });
@@ -88,7 +89,7 @@ impl Gpu {
         &self.line
     }
 
-    /// What shaders may need of it, as it was opened.
+    /// What shaders may need, given the features it was opened with.
     pub fn offers(&self) -> Needs {
         self.offers
     }
@@ -98,7 +99,7 @@ impl Gpu {
         self.shared.limits()
     }
 
-    /// Takes the device away, as a driver does that resets it: whatever is asked of it from now on is an error. For tests.
+    /// Loses the device, as a driver that resets it does. Every later call is an error. For tests.
     pub fn destroy(&self) {
         self.shared.enter().device.destroy();
     }
@@ -108,7 +109,7 @@ impl Gpu {
         self.fault.get(&self.shared).map_or(Ok(()), |fault| Err(fault.into()))
     }
 
-    /// What an error scope caught, as an error.
+    /// An error that an error scope caught, with its cause.
     pub(super) fn caught(&self, error: wgpu::Error) -> Error {
         self.fault.explained(error.into(), &self.shared).into()
     }

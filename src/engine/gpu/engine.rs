@@ -1,4 +1,4 @@
-//! The plan as compute passes. Everything is made before the first step; a step only encodes and submits.
+//! Runs a plan as compute passes. Everything is created before the first step; a step only encodes and submits.
 
 use super::device::{Gpu, NOW_SLOT};
 use super::pipelines::Built;
@@ -17,9 +17,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use wgpu::{BufferDescriptor, BufferUsages};
 
-/// Submissions the GPU may have before it when another is made.
+/// Most submissions that are still running when another one is made.
 const IN_FLIGHT: usize = 2;
-/// How long one submission should keep the GPU busy: far below the two seconds after which Windows resets a device.
+/// Target duration of a submission. Windows resets a device after two seconds.
 const SUBMISSION: Duration = Duration::from_millis(50);
 
 /// Runs a plan on a GPU.
@@ -30,19 +30,19 @@ pub struct GpuEngine {
     pub(super) now: Held<NowSlots>,
     memory: Memory,
     flights: VecDeque<Signal<()>>,
-    /// Step values of a submission, before they are written.
+    /// Buffer for the step values of a submission.
     slots: Vec<u8>,
     spare: Spare,
-    /// Dispatches a submission; doubled or halved so that one takes about [`SUBMISSION`].
+    /// Most dispatches per submission; doubled or halved so that one takes about [`SUBMISSION`].
     budget: usize,
     /// Microseconds since `born` at which the GPU last finished a submission.
     finished: Arc<AtomicU64>,
-    /// How long the submission took that finished last, and its dispatches, until that has been looked at.
+    /// Duration of the submission that finished last, and its number of dispatches; taken when the budget is adjusted.
     took: Arc<Mutex<Option<(Duration, usize)>>>,
     born: Instant,
 }
 
-/// Where a submission finds its step values.
+/// The step values of a submission, one slot per entry.
 pub(super) struct NowSlots {
     pub buffer: wgpu::Buffer,
     pub group: wgpu::BindGroup,
@@ -63,7 +63,10 @@ impl Step {
 }
 
 impl GpuEngine {
-    /// Allocates every tensor, compiles every pipeline, makes every bind group.
+    /// Allocates all tensors, compiles all pipelines, creates all bind groups.
+    ///
+    /// # Errors
+    /// If a shader needs what the device lacks, if memory runs out, or if the device refuses or is lost.
     pub async fn new(gpu: &Arc<Gpu>, plan: &Plan, memory: Memory) -> Result<Self, Error> {
         gpu.check()?;
         let limits = gpu.limits();
@@ -88,7 +91,7 @@ impl GpuEngine {
             })
         };
         let buffers: Vec<wgpu::Buffer> = plan.tensors.iter().map(make).collect();
-        // Uniform blocks of all steps in one buffer, aligned as any device may want it.
+        // The uniform blocks of all steps share one buffer.
         let blocks: Vec<Vec<u8>> = plan.steps.iter().map(|kernel| kernel.params()).collect();
         let align = u64::from(limits.min_uniform_buffer_offset_alignment).max(16);
         let slot = align.max(64);
@@ -103,7 +106,7 @@ impl GpuEngine {
             queue.write_buffer(&uniforms, number * slot, block);
             let mut entries = vec![binding(0, &uniforms, number * slot, block.len() as u64)];
             for (arg, id) in kernel.shader().args.iter().zip(kernel.tensors()) {
-                // The guard words behind a tensor are bound with it, so that a careless shader can be seen.
+                // The guard words behind a tensor are bound too, so that a write past its end is found.
                 entries.push(binding(arg.binding, &buffers[id.index], fence, (id.bytes() + fence).max(16)));
             }
             let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
@@ -135,7 +138,7 @@ impl GpuEngine {
         let now = gpu.shared.hold(NowSlots { buffer, group });
         let no_memory = no_memory.pop();
         let invalid = invalid.pop();
-        // Not earlier: `uniforms` is dropped here too.
+        // Held until here: `uniforms` is dropped too.
         drop((uniforms, inside));
         if let Some(error) = no_memory.await.or(invalid.await) {
             return Err(gpu.caught(error));
@@ -184,7 +187,7 @@ impl GpuEngine {
         let submitted = born.elapsed().as_micros() as u64;
         let dispatches: usize = work.iter().map(|(range, _)| range.len()).sum();
         encoder.on_submitted_work_done(move || {
-            // The GPU may have begun only when the submission before was finished.
+            // The GPU starts a submission after the one before it has finished.
             let end = born.elapsed().as_micros() as u64;
             let begin = finished.swap(end, Ordering::Relaxed).max(submitted);
             let duration = Duration::from_micros(end.saturating_sub(begin));
@@ -204,7 +207,7 @@ impl GpuEngine {
         Ok(())
     }
 
-    /// Copies bytes of a buffer out, in the order of submission.
+    /// Reads bytes of a buffer, after all work that was submitted before.
     pub(super) fn copy_out(&self, buffer: &wgpu::Buffer, first: u64, size: u64) -> Pending<'static, Vec<u32>> {
         if let Err(error) = self.gpu.check() {
             return Box::pin(std::future::ready(Err(error)));
@@ -239,12 +242,12 @@ impl GpuEngine {
     }
 }
 
-/// Buffers that the host reads from, kept for the next time. Clones share them.
+/// Read-back buffers for reuse. Clones share them.
 #[derive(Clone, Default)]
 struct Spare(Arc<Mutex<Vec<Held<wgpu::Buffer>>>>);
 
 impl Spare {
-    /// As many as answers may be owed while training: one is read while the next is made.
+    /// Two: one read-back is consumed while the next is in flight.
     const MOST: usize = 2;
 
     fn take(&self, size: u64, shared: &SharedDevice) -> Held<wgpu::Buffer> {
@@ -253,7 +256,7 @@ impl Spare {
         fits.map(|at| spare.swap_remove(at)).unwrap_or_else(|| {
             shared.hold(shared.enter().device.create_buffer(&BufferDescriptor {
                 label: Some("read"),
-                // Parts of the record vary in length; so few sizes serve them all.
+                // Read-backs vary in length. With few sizes, buffers can be reused.
                 size: size.next_power_of_two().min(shared.limits().max_buffer_size),
                 usage: BufferUsages::COPY_DST | BufferUsages::MAP_READ,
                 mapped_at_creation: false,
@@ -264,7 +267,7 @@ impl Spare {
     fn give(&self, buffer: Held<wgpu::Buffer>) {
         let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         spare.push(buffer);
-        // The largest serve best.
+        // Keep the largest: they fit most requests.
         spare.sort_by_key(|buffer| std::cmp::Reverse(buffer.size()));
         spare.truncate(Self::MOST);
     }

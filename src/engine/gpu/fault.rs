@@ -1,18 +1,18 @@
-//! What goes wrong on a device, kept until somebody asks.
+//! Faults that a device reports, kept until they are asked for.
 
 use super::shared::SharedDevice;
 use crate::base::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A fault of a device, with what was said of it.
+/// A fault of a device, with the message of wgpu or the driver.
 #[derive(Clone, Debug)]
 pub(super) enum Fault {
-    /// The device is gone.
+    /// The device is lost.
     Lost(String),
-    /// There is no memory for what was to be made.
+    /// Out of memory.
     NoMemory(String),
-    /// What was asked for is not allowed.
+    /// A call was invalid.
     Refused(String),
 }
 
@@ -36,12 +36,12 @@ impl From<Fault> for Error {
     }
 }
 
-/// The fault of a device, if it has one. Clones share it.
+/// The fault of a device, if any. Clones share it.
 #[derive(Clone, Default)]
 pub(super) struct Faults(Arc<Mutex<Option<Fault>>>);
 
 impl Faults {
-    /// Keeps the first fault; but that the device is gone says more than what was refused because of it.
+    /// Keeps the first fault. A lost device replaces a refused call, because it may be the cause.
     pub fn note(&self, fault: Fault) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.is_none() || matches!((&*kept, &fault), (Some(Fault::Refused(_)), Fault::Lost(_))) {
@@ -53,13 +53,13 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The fault, if there is one.
+    /// The fault, if any.
     pub fn get(&self, shared: &SharedDevice) -> Option<Fault> {
         self.kept().map(|fault| self.explained(fault, shared))
     }
 
-    /// Why the device refused, where that is what the fault says: wgpu refuses everything from the moment that a device
-    /// is gone, but says that it is gone only when its queue has run empty and somebody polls, perhaps another thread.
+    /// Replaces a refused call by its cause, a lost device, if that is reported within ten seconds. From the moment of
+    /// the loss wgpu refuses every call, but it reports the loss later: when the queue is empty and a thread polls.
     pub fn explained(&self, fault: Fault, shared: &SharedDevice) -> Fault {
         let begin = Instant::now();
         let mut idle = 0;

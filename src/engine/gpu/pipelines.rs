@@ -1,4 +1,4 @@
-//! Compiled pipelines: each once, those of a plan side by side, and on Vulkan kept on disk from one run to the next.
+//! Compiles pipelines: each once, those of a plan in parallel. On Vulkan they are kept on disk for the next run.
 
 use super::device::Gpu;
 use super::shared::Held;
@@ -21,10 +21,10 @@ pub(super) struct Built {
     pub layout: BindGroupLayout,
 }
 
-/// A module, once it is made.
+/// A shader module, once it is created.
 type Module = OnceLock<Arc<Held<ShaderModule>>>;
 
-/// What has been compiled on a device: modules by their text, pipelines by shader and constants.
+/// What has been compiled on a device: modules by source text, pipelines by shader and constants.
 #[derive(Default)]
 pub(super) struct Pipelines {
     modules: Mutex<HashMap<&'static str, Arc<Module>>>,
@@ -32,20 +32,20 @@ pub(super) struct Pipelines {
     disk: Option<Disk>,
 }
 
-/// The driver's own record of what it compiled, and the file that holds it between runs.
+/// The driver's pipeline cache, and the file that keeps it between runs.
 struct Disk {
     cache: wgpu::PipelineCache,
     file: PathBuf,
-    /// Bytes of the file, 0 if it is not there or not whole.
+    /// Bytes of the file; 0 if it is missing or damaged.
     bytes: AtomicUsize,
 }
 
 impl Pipelines {
-    /// Takes up the file of this adapter in `folder`, if there is one and the device can use it.
+    /// Reads this adapter's file in `folder`, if there is one and the device supports pipeline caches.
     pub fn open(device: &wgpu::Device, info: &wgpu::AdapterInfo, folder: Option<&Path>) -> Self {
         let key = wgpu::util::pipeline_cache_key(info).filter(|_| device.features().contains(FEATURE));
         let disk = folder.zip(key).map(|(folder, key)| {
-            // Shaders change with the version, and a driver's record only ever grows.
+            // One file per version: shaders change, and a driver's cache never shrinks.
             let file = folder.join("pipelines").join(cache::file_name(&format!("{key}-{}", env!("CARGO_PKG_VERSION"))));
             let sealed = std::fs::read(&file).ok();
             let (cache, whole) = audited::pipeline_cache(device, sealed.as_deref());
@@ -57,12 +57,11 @@ impl Pipelines {
     }
 }
 
-/// The feature without which there is no file.
+/// The feature that a file needs.
 pub(super) const FEATURE: wgpu::Features = wgpu::Features::PIPELINE_CACHE;
 
 impl Gpu {
-    /// The pipelines of `steps`, in their order. Those that are missing are compiled side by side, one a thread; on GL one
-    /// after another.
+    /// The pipelines of `steps`, in their order. Missing ones are compiled in parallel; on GL one after another.
     pub(super) async fn pipelines(&self, steps: &[Arc<dyn Kernel>]) -> Result<Vec<Arc<Built>>, Error> {
         let begin = Instant::now();
         let keys: Vec<String> = steps.iter().map(|kernel| key(kernel.as_ref())).collect();
@@ -100,7 +99,7 @@ impl Gpu {
         self.pipelines.built.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the driver's record if it has grown. A cache that cannot be written costs time, not the run.
+    /// Writes the driver's cache if it has grown. A failure is only logged: the next run compiles again.
     fn save(&self) {
         let Some(Disk { cache, file, bytes }) = &self.pipelines.disk else { return };
         let Some(sealed) = audited::sealed(cache) else { return };
@@ -129,8 +128,8 @@ impl Gpu {
             entry_point: Some(shader.name),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants: &overrides,
-                // Every kernel writes its workgroup memory before it reads it. Nothing tests that, since the court can poison
-                // buffers only; of a kernel that forgot, question 5 might see it.
+                // Every kernel writes its workgroup memory before it reads it. No test can poison workgroup memory; a
+                // kernel that reads it too early is found only if two runs differ (parity, question 5).
                 zero_initialize_workgroup_memory: false,
             },
             cache: self.pipelines.disk.as_ref().map(|disk| &disk.cache),
@@ -138,8 +137,8 @@ impl Gpu {
         Built { pipeline: self.shared.hold(pipeline), layout }
     }
 
-    /// The module of a shader's file, parsed and checked once for all entry points. Threads that want one that is being made
-    /// wait for it.
+    /// The module of a shader's file, parsed and checked once for all its entry points. If another thread is creating
+    /// it, this one waits.
     fn module(&self, shader: &Shader, device: &wgpu::Device) -> Arc<Held<ShaderModule>> {
         let mut modules = self.pipelines.modules.lock().unwrap_or_else(PoisonError::into_inner);
         let module = modules.entry(shader.source).or_default().clone();
@@ -165,7 +164,7 @@ fn layout(shader: &Shader, device: &wgpu::Device) -> BindGroupLayout {
     device.create_bind_group_layout(&descriptor)
 }
 
-/// What tells one pipeline from another.
+/// Identifies a pipeline.
 fn key(kernel: &dyn Kernel) -> String {
     format!("{} {:?}", kernel.shader().name, kernel.overrides())
 }

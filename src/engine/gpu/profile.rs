@@ -1,4 +1,4 @@
-//! Time by the device's own clock: a timestamp before and after each step, each step in a pass of its own.
+//! Times steps by the device's clock. Each step runs in a pass of its own, with a timestamp before and after.
 
 use super::device::NOW_SLOT;
 use super::engine::GpuEngine;
@@ -7,9 +7,9 @@ use crate::engine::Pending;
 use crate::plan::Work;
 use wgpu::{BufferUsages, Features, QUERY_SIZE};
 
-/// What the device must have.
+/// The feature that timestamps need.
 pub(super) const FEATURE: Features = Features::TIMESTAMP_QUERY;
-/// Most steps at a time; WebGPU allows a query set 4096 entries.
+/// Most steps at a time, with two timestamps each: WebGPU allows 4096 queries per set.
 const MOST: usize = 2048;
 
 impl GpuEngine {
@@ -20,7 +20,7 @@ impl GpuEngine {
             return Box::pin(std::future::ready(Ok(None)));
         }
         let count = 2 * steps as u32;
-        // Until the end: query set and buffer are dropped in it.
+        // Held until the end: query set and buffer are dropped before it.
         let inside = self.gpu.shared.enter();
         let queries = inside.device.create_query_set(&wgpu::QuerySetDescriptor {
             label: Some("timestamps"),

@@ -1,25 +1,25 @@
-//! Work cut into submissions, none of which may keep a GPU for long.
+//! Splits work into submissions that keep a GPU busy for a short time only.
 
 use crate::plan::Work;
 
-/// Entries, or parts of them, in a submission at most; each has its own slot of step values.
+/// Most entries, or parts of entries, per submission. Each has its own slot of step values.
 pub(super) const SLOTS: usize = 256;
 
-/// What is left of some work.
+/// Work that has not been submitted yet.
 pub(super) struct Rest<'a> {
     work: &'a [Work],
-    /// Dispatches of its first entry that are not left.
+    /// Dispatches of the first entry that have been submitted.
     done: usize,
 }
 
 impl<'a> Rest<'a> {
-    /// All of it.
+    /// All of `work`.
     pub fn of(work: &'a [Work]) -> Self {
         Rest { work, done: 0 }
     }
 
-    /// Takes at most so many dispatches, in at most [`SLOTS`] entries or parts of them: a step of a large net may take
-    /// seconds, but no driver waits that long for a submission.
+    /// Moves the next dispatches into `part`: at most `dispatches`, in at most [`SLOTS`] entries. Entries are split
+    /// where needed, since a step of a large net can take longer than a driver allows a submission.
     pub fn take(&mut self, dispatches: usize, part: &mut Vec<Work>) {
         part.clear();
         let mut room = dispatches;

@@ -1,9 +1,9 @@
 //! Access to a device: from any thread at any time, but on GL from one thread at a time.
 //!
-//! A GL context belongs to one thread at a time. wgpu locks it in almost every call, also in the drop of a buffer, and panics
-//! in the thread that has waited six seconds for the lock (wgpu-hal 30.0.1, `gles/egl.rs` and `gles/wgl.rs`). A submission
-//! keeps it for longer where the driver compiles its shaders on their first dispatch. So the threads queue here, where a wait
-//! has no limit, and the lock within wgpu is always free. Each adapter that is listed has a context of its own.
+//! A GL context belongs to one thread at a time. wgpu locks it in almost every call, also in the drop of a buffer, and
+//! panics in the thread that has waited six seconds for the lock (wgpu-hal 30.0.1, `gles/egl.rs` and `gles/wgl.rs`). A
+//! submission can hold it for longer, because drivers compile a shader on its first dispatch. So threads queue here,
+//! without a limit, and the lock inside wgpu is always free. Each adapter that is listed has a context of its own.
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -25,8 +25,8 @@ impl SharedDevice {
         SharedDevice { handles: Arc::new(gate.hold((device, queue))), gate }
     }
 
-    /// The device and its queue, for this thread alone on GL. Not to be kept across an `.await`, nor while other threads are
-    /// waited for.
+    /// The device and its queue; on GL no other thread can enter meanwhile. Do not hold this across an `.await` or
+    /// while waiting for other threads.
     pub fn enter(&self) -> Inside<'_> {
         let (device, queue) = &**self.handles;
         Inside { device, queue, _pass: self.gate.enter() }
@@ -53,14 +53,14 @@ impl SharedDevice {
     }
 }
 
-/// Leave to use the device, until the drop.
+/// Access to the device until it is dropped.
 pub(super) struct Inside<'a> {
     pub device: &'a wgpu::Device,
     pub queue: &'a wgpu::Queue,
     _pass: Pass<'a>,
 }
 
-/// A buffer, pipeline or the like. Its drop does not wait for the device: see [`Gate::discard`].
+/// A resource of the device, such as a buffer or a pipeline. Its drop never waits: see [`Gate::discard`].
 pub(super) struct Held<T: Send + 'static> {
     /// Present until the drop.
     value: Option<T>,
@@ -83,7 +83,7 @@ impl<T: Send + 'static> Drop for Held<T> {
     }
 }
 
-/// Lets one thread in at a time; where there is nothing in it, everybody. Clones are the same gate.
+/// Lets in one thread at a time; `None` lets in all. Clones are the same gate.
 #[derive(Clone)]
 struct Gate(Option<Arc<Inner>>);
 
@@ -95,9 +95,9 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
-    /// The thread that is in.
+    /// The thread that is inside.
     inside: Option<ThreadId>,
-    /// Values that this thread will drop before it leaves.
+    /// Values that it drops before it leaves.
     discarded: Vec<Box<dyn Any + Send>>,
 }
 
@@ -112,7 +112,7 @@ impl Gate {
         Held { value: Some(value), gate: self.clone() }
     }
 
-    /// Waits until no other thread is in. A thread that is in already may enter again.
+    /// Waits until no other thread is inside. A thread may enter again while it is inside.
     fn enter(&self) -> Pass<'_> {
         let Some(inner) = &self.0 else { return Pass::of(None) };
         let this = thread::current().id();
@@ -127,8 +127,8 @@ impl Gate {
         Pass::of(Some(inner))
     }
 
-    /// Drops a value at once where that needs no wait. Otherwise the thread that is in drops it before it leaves, so that
-    /// whoever enters next finds the memory free.
+    /// Drops a value now if no thread is inside. Otherwise the thread that is inside drops it before it leaves, so the
+    /// memory is free when the next one enters.
     fn discard<T: Send + 'static>(&self, value: T) {
         let Some(inner) = &self.0 else { return };
         let mut state = inner.state();
@@ -147,7 +147,7 @@ impl Gate {
 /// Being inside a gate.
 struct Pass<'a> {
     inner: Option<&'a Inner>,
-    /// It stays in its thread.
+    /// Must stay in its thread, so not `Send`.
     _thread: PhantomData<*const ()>,
 }
 
@@ -167,7 +167,7 @@ impl Drop for Pass<'_> {
                 state.inside = None;
                 break;
             }
-            // Without the lock: a drop may discard more.
+            // Unlocked first: a drop may discard more values.
             drop(state);
             drop(discarded);
         }

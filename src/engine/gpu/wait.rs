@@ -1,4 +1,4 @@
-//! Waiting for the GPU without blocking the caller: one thread sleeps in the driver and wakes whoever asked.
+//! Waits for the GPU without blocking the caller: one thread blocks in the driver and wakes the tasks that wait.
 
 use super::fault::{Fault, Faults};
 use super::shared::SharedDevice;
@@ -12,12 +12,12 @@ use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// A value that another thread will set. Clones share it.
+/// A future value that another thread sets. Clones share it.
 pub(super) struct Signal<T>(Arc<Mutex<State<T>>>);
 
 struct State<T> {
     value: Option<Result<T, Error>>,
-    /// Whether the value was ever set: it leaves when it is awaited.
+    /// Whether the value was ever set: awaiting takes it out.
     set: bool,
     waker: Option<Waker>,
 }
@@ -33,7 +33,7 @@ impl<T> Signal<T> {
         Signal(Arc::new(Mutex::new(State { value: None, set: false, waker: None })))
     }
 
-    /// Sets the value, unless it is set already, and wakes whoever waits.
+    /// Sets the value, unless one was set before, and wakes the task that waits.
     pub fn set(&self, value: Result<T, Error>) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !std::mem::replace(&mut state.set, true) {
@@ -64,33 +64,33 @@ impl<T> Future for Signal<T> {
     }
 }
 
-/// A submission that somebody awaits.
+/// A submission that a task waits for.
 struct Request {
     index: wgpu::SubmissionIndex,
     arrived: Box<dyn Fn() -> bool + Send>,
     give_up: Box<dyn Fn(Fault) + Send>,
 }
 
-/// Nobody waits for ever: whatever becomes of the thread, the requests it leaves are answered. One that has its value
-/// keeps it.
+/// If the thread ends early, dropping its requests answers them with an error. A value that was set before stays.
 impl Drop for Request {
     fn drop(&mut self) {
         (self.give_up)(Fault::Lost("the thread that waits for it has ended".into()));
     }
 }
 
-/// The thread that sleeps in the driver. It ends when the device that owns it is dropped, which waits for it: the thread
-/// holds the device too, and a driver that is taken down while the program exits around it may crash.
+/// The thread that blocks in the driver. Dropping this ends it and waits for it: a driver can crash if the program
+/// exits while a thread is still in it.
 pub(super) struct Poller {
-    /// Present until the drop.
+    /// `None` only during the drop.
     requests: Option<Sender<Request>>,
     thread: Option<JoinHandle<()>>,
-    /// Closed when the thread has ended.
+    /// Disconnected when the thread has ended.
     ended: Mutex<Receiver<()>>,
     closing: Arc<AtomicBool>,
 }
 
-/// How long a finished submission's callback may still be on its way: another thread may be about to call it.
+/// How long to wait for the callback of a finished submission (another thread may be about to call it), and for the
+/// thread.
 const GRACE: Duration = Duration::from_secs(10);
 
 impl Poller {
@@ -110,14 +110,14 @@ impl Poller {
         Poller { requests: Some(requests), thread: Some(thread), ended: Mutex::new(ended), closing }
     }
 
-    /// Waits for a submission on behalf of `signal`, which its callback will set.
+    /// Waits for a submission, whose callback sets `signal`.
     pub fn watch<T: Send + 'static>(&self, index: wgpu::SubmissionIndex, signal: &Signal<T>) {
         let (asked, told) = (signal.clone(), signal.clone());
         let arrived = Box::new(move || asked.is_set());
         let give_up = Box::new(move |fault: Fault| told.set(Err(fault.into())));
         let request = Request { index, arrived, give_up };
         if let Some(requests) = &self.requests {
-            // A request that is refused is dropped, and so answered.
+            // If the thread has ended, the request is dropped and thereby answered.
             let _ = requests.send(request);
         }
     }
@@ -127,10 +127,10 @@ impl Drop for Poller {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Relaxed);
         self.requests = None;
-        // A driver that never answers keeps the thread for ever; it must not keep the program too.
+        // A driver that never answers would block the thread for ever. The program must still end.
         let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
         if ended.recv_timeout(GRACE) == Err(RecvTimeoutError::Disconnected) {
-            // A panic of that thread has been printed; there is nobody left to hand it to.
+            // If the thread panicked, the panic has been printed.
             let _ = self.thread.take().map(JoinHandle::join);
         }
     }
@@ -152,8 +152,8 @@ fn wait(shared: &SharedDevice, faults: &Faults, closing: &AtomicBool, request: &
             std::thread::sleep(Duration::from_micros(100));
             continue;
         }
-        // Without a limit: in wgpu up to 30.0.1 a wait that runs out while another thread submits can panic
-        // (gfx-rs/wgpu#9958). A driver wakes whoever waits for a device that it loses.
+        // No timeout: in wgpu up to 30.0.1 a wait that times out while another thread submits can panic
+        // (gfx-rs/wgpu#9958). A driver ends the wait if it loses the device.
         let timeout = None;
         let submission_index = Some(request.index.clone());
         let waited = shared.enter().device.poll(wgpu::PollType::Wait { submission_index, timeout });
