@@ -8,7 +8,7 @@ use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::engine::gpu::Class;
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::kernels::forms::{Chosen, Forms, MatmulShape};
-use gpu_mlp::kernels::{Form, InputMap, Op, shaders};
+use gpu_mlp::kernels::{Form, InputMap};
 use gpu_mlp::measure::tune::{BUDGET, Tune, Tuning, tune};
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::train::Trainer;
