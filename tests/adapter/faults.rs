@@ -117,8 +117,10 @@ fn a_memory_of_the_optimizer_that_overflows_is_found_though_weights_and_losses_a
             Net::for_training(&config, Sizes::of(&data, forms, machine.limit()), &InputMap { scale: 1e20, shift: 0.0 });
         let engine = block_on(machine.engine(&net.plan)).expect("the plan fits");
         let mut trainer = Trainer::new(config.clone(), &data, net, &model, engine);
-        block_on(trainer.epoch(&mut |_| {})).expect("all losses are finite");
-        let Err(Error::Diverged { origin, .. }) = block_on(trainer.tensors()) else { panic!("nothing overflowed") };
+        // No loss shows it. On a slow machine training itself reads the tensors, for a state to replay from.
+        let trained = block_on(trainer.epoch(&mut |_| {})).map(|_| ());
+        let read = trained.and_then(|()| block_on(trainer.tensors()).map(|_| ()));
+        let Err(Error::Diverged { origin, .. }) = read else { panic!("nothing overflowed") };
         let Origin::Tensor { tensor, layer: 1, step: 1, kernel: Some(kernel), value, .. } = &origin else {
             panic!("{origin}")
         };
