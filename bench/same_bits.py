@@ -102,7 +102,10 @@ def forms(form):
     for net, widths in WIDTHS.items():
         for rows in [ROWS[net], 1024]:
             shapes.update(f"{rows}x{inputs}x{outputs}" for inputs, outputs in zip(widths, widths[1:]))
-    lines = [f'"{product} {shape}" = "{form}"' for product in PRODUCTS for shape in sorted(shapes)]
+    # An update has no plain and no split form. Programs that accepted them ran the tiled one.
+    update = "tiled" if form in ("plain", "split") else form
+    of = {product: update if product.startswith("update") else form for product in PRODUCTS}
+    lines = [f'"{product} {shape}" = "{of[product]}"' for product in PRODUCTS for shape in sorted(shapes)]
     return "\n".join(["[forms]", *lines])
 
 
