@@ -31,7 +31,22 @@ uniform! {
 }
 
 /// Fewest rows per thread: fewer are not worth a second one.
-pub(super) const ROWS: usize = 16;
+const ROWS: usize = 16;
+
+/// The loop of both twins: `f` changes each value of the third tensor by its z; then dropout, and zeros in the padding.
+pub(super) fn each_value(z: Id, mask: Id, keep: f32, args: &mut Args<'_>, f: impl Fn(&mut f32, f32) + Sync) {
+    let sums = args.f32(0);
+    let bits = args.words(1);
+    let lines = args.f32_mut(2).par_chunks_exact_mut(z.stride()).zip(sums.par_chunks_exact(z.stride()));
+    lines.with_min_len(ROWS).enumerate().for_each(|(row, (line, sums))| {
+        let (values, padding) = line.split_at_mut(z.cols);
+        values.iter_mut().zip(sums).for_each(|(value, z)| f(value, *z));
+        if keep < 1.0 {
+            drop_out(values, &bits[row * mask.stride()..], 0, 1.0 / keep);
+        }
+        padding.fill(0.0);
+    });
+}
 
 /// Pipeline constants of the module, with their defaults.
 pub(super) const OVERRIDES: &[(&str, f64)] = &[("ACT", 5.0), ("ALPHA", 1.0), ("MASKED", 0.0)];
@@ -96,18 +111,7 @@ impl Kernel for Activate {
     }
 
     fn twin(&self, _: &Now, mut args: Args<'_>) {
-        let z = args.f32(0);
-        let mask = args.words(1);
-        let (stride, units) = (self.z.stride(), self.z.cols);
-        let rows = args.f32_mut(2).par_chunks_exact_mut(stride).zip(z.par_chunks_exact(stride)).with_min_len(ROWS);
-        rows.enumerate().for_each(|(row, (h, z))| {
-            let (values, padding) = h.split_at_mut(units);
-            values.iter_mut().zip(z).for_each(|(h, z)| *h = self.act.apply(*z));
-            if self.keep < 1.0 {
-                drop_out(values, &mask[row * self.mask.stride()..], 0, 1.0 / self.keep);
-            }
-            padding.fill(0.0);
-        });
+        each_value(self.z, self.mask, self.keep, &mut args, |h, z| *h = self.act.apply(z));
     }
 
     fn bounds(&self, _: &Now, witness: &Witness<'_>) -> Bounds {

@@ -1,12 +1,10 @@
 //! d ← d ⊙ act'(z) ⊙ mask: the error signal through an activation that a product does not compute itself.
 
-use super::activate::{ALL, OVERRIDES, Params, ROWS, params};
-use super::dropout::drop_out;
+use super::activate::{ALL, OVERRIDES, Params, each_value, params};
 use super::{Activation, EPSILON};
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, groups, read, update};
 use crate::plan::tensor::Id;
-use rayon::prelude::*;
 
 /// The slope of [`super::activate::Activate`]: turns the gradient with respect to h into the gradient with respect to z.
 #[derive(Clone, Debug)]
@@ -54,18 +52,7 @@ impl Kernel for ActivateDx {
     }
 
     fn twin(&self, _: &Now, mut args: Args<'_>) {
-        let z = args.f32(0);
-        let mask = args.words(1);
-        let (stride, units) = (self.z.stride(), self.z.cols);
-        let rows = args.f32_mut(2).par_chunks_exact_mut(stride).zip(z.par_chunks_exact(stride)).with_min_len(ROWS);
-        rows.enumerate().for_each(|(row, (d, z))| {
-            let (values, padding) = d.split_at_mut(units);
-            values.iter_mut().zip(z).for_each(|(d, z)| *d *= self.act.slope_at(*z));
-            if self.keep < 1.0 {
-                drop_out(values, &mask[row * self.mask.stride()..], 0, 1.0 / self.keep);
-            }
-            padding.fill(0.0);
-        });
+        each_value(self.z, self.mask, self.keep, &mut args, |d, z| *d *= self.act.slope_at(z));
     }
 
     fn bounds(&self, _: &Now, witness: &Witness<'_>) -> Bounds {

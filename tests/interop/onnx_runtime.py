@@ -26,6 +26,13 @@ def main():
             "--hidden 64 --activation leaky-relu --alpha 0.2",
             "--hidden 64 --activation sigmoid --optimizer adam",
             "--hidden 64 --activation identity --normalize unit",
+            "--hidden 64 --activation gelu",
+            "--hidden 64,32 --activation gelu-tanh --optimizer adam",
+            "--hidden 64 --activation silu",
+            "--hidden 64 --activation mish",
+            "--hidden 64 --activation selu --lr 0.05",
+            "--hidden 64 --activation elu",
+            "--hidden 64 --activation softplus",
         ]:
             model, graph = folder / "run/model.safetensors", folder / "run/model.onnx"
             gpu_mlp("train", "--data", "mnist", "--epochs", 1, "--out", folder / "run", "--force", *words.split())

@@ -14,8 +14,20 @@ use onnx_rs::ast::{DataType, Dimension, OpType, TypeValue, ValueInfo};
 use std::collections::HashMap;
 use std::path::Path;
 
-const ACTIVATIONS: [Activation; 5] =
-    [Activation::Identity, Activation::Relu, Activation::LeakyRelu(0.2), Activation::Sigmoid, Activation::Tanh];
+const ACTIVATIONS: [Activation; 12] = [
+    Activation::Identity,
+    Activation::Relu,
+    Activation::LeakyRelu(0.2),
+    Activation::Sigmoid,
+    Activation::Tanh,
+    Activation::Gelu,
+    Activation::GeluTanh,
+    Activation::Silu,
+    Activation::Mish,
+    Activation::Selu,
+    Activation::Elu(0.7),
+    Activation::Softplus,
+];
 
 fn sample(widths: &[usize], activation: Activation) -> (Mlp, Description) {
     let mut model = Mlp::new(widths, activation, Init::Auto, 7);
@@ -58,13 +70,27 @@ fn run(bytes: &[u8], pixels: &[u8], samples: usize) -> HashMap<String, Matrix> {
         let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
         let (rows, cols, x) = input(0);
         let map = |f: &dyn Fn(f64) -> f64| (*rows, *cols, x.iter().map(|&value| f(value)).collect());
+        // Of two tensors of one shape, or of a tensor and a constant.
+        let pair = |f: &dyn Fn(f64, f64) -> f64| {
+            let other = &input(1).2;
+            (*rows, *cols, x.iter().enumerate().map(|(at, &value)| f(value, other[at % other.len()])).collect())
+        };
         let result: Matrix = match node.op_type {
             OpType::Cast => {
                 assert_eq!(attribute("to").unwrap().i, 1, "to float");
                 map(&|value| value)
             }
-            OpType::Mul => map(&|value| value * input(1).2[0]),
-            OpType::Add => map(&|value| value + input(1).2[0]),
+            OpType::Mul => pair(&|a, b| a * b),
+            OpType::Add => pair(&|a, b| a + b),
+            OpType::Erf => map(&libm::erf),
+            OpType::Softplus => map(&|value| value.exp().ln_1p()),
+            OpType::Selu => {
+                map(&|value| 1.0507009873554805 * (value.max(0.0) + 1.6732632423543772 * value.min(0.0).exp_m1()))
+            }
+            OpType::Elu => {
+                let alpha = f64::from(attribute("alpha").unwrap().f);
+                map(&|value| value.max(0.0) + alpha * value.min(0.0).exp_m1())
+            }
             OpType::Flatten => map(&|value| value),
             OpType::Relu => map(&|value| value.max(0.0)),
             OpType::LeakyRelu => {
