@@ -37,7 +37,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// Names of the kernels, in the order of [`Rule::number`].
+    /// Names of the kernels, in the order of the rules above.
     pub const NAMES: [&'static str; 4] = ["update_sgd", "update_momentum", "update_adam", "update_rmsprop"];
 
     /// Name of the kernel, whatever the form.
