@@ -61,7 +61,7 @@ OTHERS = [
     "--health show",
 ]
 # A step's products have as many rows as a batch, those of an evaluation 1024.
-FORMS = ["plain", "tiled", "regs", "wide", "split"]
+FORMS = ["plain", "tiled", "registers", "wide", "split"]
 WIDTHS = {"S": [784, 128, 10], "K": [784, 512, 512, 10], "96,64": [784, 96, 64, 10]}
 ROWS = {"S": 64, "K": 128, "96,64": 64}
 PRODUCTS = ["linear", "linear_dx", "linear_dw", "update_sgd", "update_momentum", "update_adam", "update_rmsprop"]

@@ -6,7 +6,7 @@ use gpu_mlp::config::{Config, PlanKind};
 use gpu_mlp::data::digits;
 use gpu_mlp::engine::machine::{EngineName, Machine};
 use gpu_mlp::plan::kernel::Access;
-use gpu_mlp::plan::tensor::Kind;
+use gpu_mlp::plan::tensor::DType;
 use gpu_mlp::train::steps::Trial;
 
 async fn inspect() -> Result<(), gpu_mlp::Error> {
@@ -25,7 +25,7 @@ async fn inspect() -> Result<(), gpu_mlp::Error> {
         engine.run(&[(step..step + 1, now)]).await?;
         let kernel = &trial.net.plan.steps[step];
         for (id, arg) in kernel.tensors().into_iter().zip(kernel.shader().args) {
-            if arg.access == Access::Read || id.kind != Kind::F32 {
+            if arg.access == Access::Read || id.dtype != DType::F32 {
                 continue;
             }
             let values = id.unpack(&engine.read(id, 0..id.words()).await?);

@@ -4,7 +4,7 @@
 // Twins: src/kernels/linear.rs, linear_dx.rs, linear_dw.rs
 enable f16;
 enable wgpu_cooperative_matrix;
-struct Now {
+struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
     lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
 }
@@ -12,7 +12,7 @@ struct Params {
     batch: u32, inputs4: u32, outputs: u32, outputs4: u32,
     mask_stride: u32, scale: f32, keep: f32, pad: u32,
 }
-@group(0) @binding(0) var<uniform> now: Now;
+@group(0) @binding(0) var<uniform> now: StepValues;
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> x: array<vec4<f32>>;          // (B, I)
 @group(1) @binding(2) var<storage, read> w: array<vec4<f32>>;          // (O, I)

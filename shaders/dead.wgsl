@@ -1,11 +1,11 @@
 // dead: units that are zero for every sample of a micro-batch: parts[first + group] = their number among 256 units
 // h (B, O) -> parts (P). One invocation looks at four neighbouring units. Twin: src/kernels/dead.rs
-struct Now {
+struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
     lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
 }
 struct Params { batch: u32, units: u32, units4: u32, first: u32, }
-@group(0) @binding(0) var<uniform> now: Now;
+@group(0) @binding(0) var<uniform> now: StepValues;
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> h: array<vec4<f32>>;           // (B, O)
 @group(1) @binding(2) var<storage, read_write> parts: array<f32>;       // (P)

@@ -1,12 +1,12 @@
 // dropout: mask[b, c] = 1 with probability `keep`, else 0.   -> mask (B, C) bits
 // One invocation makes one word of 32 columns from 16 calls of Threefry-2x32-20, counter (step, row and column pair).
 // The bits depend on the row's place in the whole batch, not on how the batch is cut. Twin: src/kernels/dropout.rs
-struct Now {
+struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
     lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
 }
 struct Params { words: u32, cols: u32, stride: u32, threshold: u32, key0: u32, key1: u32, pad0: u32, pad1: u32, }
-@group(0) @binding(0) var<uniform> now: Now;
+@group(0) @binding(0) var<uniform> now: StepValues;
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read_write> mask: array<u32>;       // (B, C) bits
 

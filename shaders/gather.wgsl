@@ -2,7 +2,7 @@
 // pixels (N, I) bytes, labels (N), order (M), mask (B, I) bits -> x0 (B, I), t (B)
 // One invocation makes four neighbouring inputs of one sample: one word of bytes becomes one vec4.
 // Rows past the end of a partial batch become zeros. Twin: src/kernels/gather.rs
-struct Now {
+struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
     lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
 }
@@ -10,7 +10,7 @@ struct Params {
     batch: u32, inputs: u32, inputs4: u32, mask_stride: u32,
     scale: f32, shift: f32, keep_scale: f32, pad: u32,
 }
-@group(0) @binding(0) var<uniform> now: Now;
+@group(0) @binding(0) var<uniform> now: StepValues;
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> pixels: array<u32>;           // (N, I) four bytes a word
 @group(1) @binding(2) var<storage, read> labels: array<u32>;           // (N)

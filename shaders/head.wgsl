@@ -2,12 +2,12 @@
 //      in softmax_xent, dlogits = (p − y) / batch, dx = (dlogits·w) ⊙ act'(x) ⊙ mask.
 // x (B, I), w (C, I), b (C), t (B), mask (B, I) bits -> record (S·⌈B/4⌉, 2) loss and hits, dlogits (B, C), dx (B, I); C ≤ 16
 // Nothing here depends on another sample, so no dispatch need come between. Twin: src/kernels/head.rs
-struct Now {
+struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
     lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
 }
 struct Params { batch: u32, inputs4: u32, classes: u32, classes4: u32, mask_stride: u32, scale: f32, keep: f32, smoothing: f32, }
-@group(0) @binding(0) var<uniform> now: Now;
+@group(0) @binding(0) var<uniform> now: StepValues;
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> x: array<vec4<f32>>;               // (B, I)
 @group(1) @binding(2) var<storage, read> w: array<vec4<f32>>;               // (C, I)
@@ -197,7 +197,7 @@ fn classes(q: u32, k: u32) -> mat4x4<f32> {
 
 // For software adapters: one invocation keeps four samples and all their classes in registers.
 @compute @workgroup_size(8)
-fn head_regs(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+fn head_registers(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
              @builtin(local_invocation_index) lane: u32) {
     let group = number(id, groups) * 8u + lane;
     let count = (params.batch + 3u) / 4u;

@@ -183,7 +183,7 @@ fn rows_at(row: u32, rows: u32) -> vec4<u32> {
 // For software adapters: one invocation keeps a 16×16 tile of y, as matrices c of row block and column block, and reads x and
 // w straight from memory, 16 vec4 each for 1024 multiply-adds. No workgroup memory: barriers and loads cost most there.
 @compute @workgroup_size(16)
-fn linear_regs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+fn linear_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                @builtin(local_invocation_index) lane: u32) {
     let tiles_across = (params.outputs4 + 3u) / 4u;
     let at = number(group, groups) * 16u + lane;

@@ -1,11 +1,11 @@
 // linear_db: db = column sums of dy.   dy (B, O) -> db (O)
 // One invocation makes four neighbouring sums, adding the samples in order. Twin: src/kernels/linear_db.rs
-struct Now {
+struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
     lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
 }
 struct Params { batch: u32, outputs4: u32, pad0: u32, pad1: u32, }
-@group(0) @binding(0) var<uniform> now: Now;
+@group(0) @binding(0) var<uniform> now: StepValues;
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> dy: array<vec4<f32>>;         // (B, O)
 @group(1) @binding(2) var<storage, read_write> db: array<vec4<f32>>;   // (O)

@@ -169,7 +169,7 @@ fn linear_dx_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
 
 // A 16×16 tile of dx in registers.
 @compute @workgroup_size(16)
-fn linear_dx_regs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+fn linear_dx_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                   @builtin(local_invocation_index) lane: u32) {
     let tiles_across = (params.inputs4 + 3u) / 4u;
     let at = number(group, groups) * 16u + lane;

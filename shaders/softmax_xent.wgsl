@@ -3,12 +3,12 @@
 // logits (B, C), t (B) -> score (B, 2) loss and hit, dlogits (B, C)
 // One invocation visits one sample. The largest logit is taken off first, so ±1e4 neither overflows nor loses the sum.
 // Rows past the end of a partial batch score and weigh nothing. Twin: src/kernels/softmax_xent.rs
-struct Now {
+struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
     lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
 }
 struct Params { batch: u32, classes: u32, stride: u32, smoothing: f32, }
-@group(0) @binding(0) var<uniform> now: Now;
+@group(0) @binding(0) var<uniform> now: StepValues;
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> logits: array<f32>;               // (B, C)
 @group(1) @binding(2) var<storage, read> t: array<u32>;                    // (B)

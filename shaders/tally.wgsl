@@ -2,12 +2,12 @@
 // score (B, 2) -> tally (S, 2), row `slot`
 // One workgroup; each invocation adds every 64th sample, then the 64 sums are added pairwise: the order never changes.
 // Twin: src/kernels/tally.rs
-struct Now {
+struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
     lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
 }
 struct Params { batch: u32, pad0: u32, pad1: u32, pad2: u32, }
-@group(0) @binding(0) var<uniform> now: Now;
+@group(0) @binding(0) var<uniform> now: StepValues;
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> score: array<vec4<f32>>;          // (B, 2)
 @group(1) @binding(2) var<storage, read_write> record: array<vec4<f32>>;    // (S, 2)

@@ -5,13 +5,13 @@
 // is made and never stored; that of b is the column sums of dy. Only w is penalised.
 // Names in 4 count vec4: a row is padded with zeros to whole ones.
 // Twins: src/kernels/linear_dw.rs, sgd.rs, momentum.rs, adam.rs, rmsprop.rs, update.rs
-struct Now {
+struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
     lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
 }
 // memory: of the squares, β₂ of Adam and ρ of RMSprop.
 struct Params { batch: u32, inputs4: u32, outputs: u32, outputs4: u32, l2: f32, memory: f32, epsilon: f32, pad: u32, }
-@group(0) @binding(0) var<uniform> now: Now;
+@group(0) @binding(0) var<uniform> now: StepValues;
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> x: array<vec4<f32>>;                  // (B, I)
 @group(1) @binding(2) var<storage, read_write> w: array<vec4<f32>>;            // (O, I); of an optimizer alone also (O)
@@ -247,7 +247,7 @@ fn wide(number: u32, lane: u32) -> Pair {
 }
 
 // For software adapters: 16×16 values in an invocation's registers, as matrices c of row block and column block, straight
-// from memory; see linear_regs.
+// from memory; see linear_registers.
 struct Block { row4: u32, col4: u32, dw: array<mat4x4<f32>, 16>, db: mat4x4<f32>, }
 
 // Values of dy of four samples (columns) as those of four outputs, and zero where a sample does not count.
@@ -256,7 +256,7 @@ fn turn(d: mat4x4<f32>, counts: vec4<f32>) -> mat4x4<f32> {
     return mat4x4<f32>(t[0] * counts, t[1] * counts, t[2] * counts, t[3] * counts);
 }
 
-fn regs(number: u32, lane: u32, block: ptr<function, Block>) {
+fn registers(number: u32, lane: u32, block: ptr<function, Block>) {
     let tiles_across = (params.inputs4 + 3u) / 4u;
     let at = number * 16u + lane;
     let row4 = at / tiles_across * 4u;
@@ -349,41 +349,41 @@ fn update_rmsprop_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wor
 }
 
 @compute @workgroup_size(16)
-fn linear_dw_regs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+fn linear_dw_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                   @builtin(local_invocation_index) lane: u32) {
     var c: Block;
-    regs(number(group, groups), lane, &c);
+    registers(number(group, groups), lane, &c);
     for (var i = 0u; i < 64u; i++) { store(row_of(i, c.row4), col4_of(i, c.col4), c.dw[i / 4u][i % 4u]); }
 }
 @compute @workgroup_size(16)
-fn update_sgd_regs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+fn update_sgd_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                    @builtin(local_invocation_index) lane: u32) {
     var c: Block;
-    regs(number(group, groups), lane, &c);
+    registers(number(group, groups), lane, &c);
     for (var i = 0u; i < 64u; i++) { sgd_w(row_of(i, c.row4), col4_of(i, c.col4), c.dw[i / 4u][i % 4u]); }
     for (var i = 0u; i < 4u && c.col4 == 0u; i++) { sgd_b(c.row4 + i, c.db[i]); }
 }
 @compute @workgroup_size(16)
-fn update_momentum_regs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+fn update_momentum_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                         @builtin(local_invocation_index) lane: u32) {
     var c: Block;
-    regs(number(group, groups), lane, &c);
+    registers(number(group, groups), lane, &c);
     for (var i = 0u; i < 64u; i++) { momentum_w(row_of(i, c.row4), col4_of(i, c.col4), c.dw[i / 4u][i % 4u]); }
     for (var i = 0u; i < 4u && c.col4 == 0u; i++) { momentum_b(c.row4 + i, c.db[i]); }
 }
 @compute @workgroup_size(16)
-fn update_adam_regs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+fn update_adam_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                     @builtin(local_invocation_index) lane: u32) {
     var c: Block;
-    regs(number(group, groups), lane, &c);
+    registers(number(group, groups), lane, &c);
     for (var i = 0u; i < 64u; i++) { adam_w(row_of(i, c.row4), col4_of(i, c.col4), c.dw[i / 4u][i % 4u]); }
     for (var i = 0u; i < 4u && c.col4 == 0u; i++) { adam_b(c.row4 + i, c.db[i]); }
 }
 @compute @workgroup_size(16)
-fn update_rmsprop_regs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+fn update_rmsprop_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                        @builtin(local_invocation_index) lane: u32) {
     var c: Block;
-    regs(number(group, groups), lane, &c);
+    registers(number(group, groups), lane, &c);
     for (var i = 0u; i < 64u; i++) { rmsprop_w(row_of(i, c.row4), col4_of(i, c.col4), c.dw[i / 4u][i % 4u]); }
     for (var i = 0u; i < 4u && c.col4 == 0u; i++) { rmsprop_b(c.row4 + i, c.db[i]); }
 }

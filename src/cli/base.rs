@@ -8,13 +8,13 @@ use gpu_mlp::config::preset::Preset;
 use gpu_mlp::data::DataSet;
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::run::history::History;
-use gpu_mlp::run::settings::{Ancestor, Record, RunFile};
+use gpu_mlp::run::settings::{Ancestor, Provenance, RunFile};
 use gpu_mlp::train::session::Limits;
 use std::path::PathBuf;
 
 #[derive(Args)]
 #[command(next_help_heading = "Settings")]
-pub struct Base {
+pub struct BaseSettings {
     /// Start from a named recipe; `gpu-mlp presets` lists them
     #[arg(long, value_parser = preset, value_name = "NAME")]
     preset: Option<Preset>,
@@ -49,7 +49,7 @@ fn other_ways(history: &History, limits: &Limits) -> Vec<String> {
     notes
 }
 
-impl Base {
+impl BaseSettings {
     /// Reads the file; empty if none was given.
     pub fn file(&self) -> Result<RunFile, Error> {
         self.config.as_deref().map_or(Ok(RunFile::default()), RunFile::read)
@@ -66,7 +66,7 @@ impl Base {
     }
 
     /// Refuses to repeat a run with another model than it started with.
-    pub fn compare_ancestor(&self, record: &Record, ancestor: &Ancestor) -> Result<(), Error> {
+    pub fn compare_ancestor(&self, record: &Provenance, ancestor: &Ancestor) -> Result<(), Error> {
         let Some(was) = record.from.as_ref().filter(|was| was.sha256 != ancestor.sha256) else { return Ok(()) };
         let path = self.config.clone().unwrap_or_default();
         let problem = format!("its run started with {was}, but that file is now {ancestor}");
@@ -75,7 +75,13 @@ impl Base {
 
     /// Compares this run with the one that wrote the file. Other data are refused; another machine or version, and anything else
     /// that makes the runs differ, is noted on stderr.
-    pub fn compare(&self, record: &Record, data: &DataSet, machine: &Machine, limits: &Limits) -> Result<(), Error> {
+    pub fn compare(
+        &self,
+        record: &Provenance,
+        data: &DataSet,
+        machine: &Machine,
+        limits: &Limits,
+    ) -> Result<(), Error> {
         let path = self.config.clone().unwrap_or_default();
         if record.data_sha256 != data.sha256 {
             let (was, is) = (&record.data_sha256, &data.sha256);
@@ -83,11 +89,11 @@ impl Base {
             let next = "restore the data set of that run, or give --data to train on this one";
             return Err(Error::Data { path, problem, next: next.into() });
         }
-        let now = Record::now(data, machine, None);
+        let now = Provenance::now(data, machine, None);
         // Results do not depend on the number of threads.
         let same = now.engine == record.engine && (now.engine == "cpu" || now.device == record.device);
         if !same || now.version != record.version {
-            let Record { version, engine, device, .. } = record;
+            let Provenance { version, engine, device, .. } = record;
             say!(
                 "note: {} is from version {version} on {engine}, {device}: this run may not be bit-identical",
                 path.display()

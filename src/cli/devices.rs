@@ -4,7 +4,7 @@ use super::advice::INSTALL;
 use super::engine::AdapterOptions;
 use super::out::out;
 use clap::Args;
-use gpu_mlp::engine::gpu::{Found, list, real_gpu};
+use gpu_mlp::engine::gpu::{FoundAdapter, list, real_gpu};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -38,7 +38,7 @@ impl Devices {
     }
 }
 
-fn describe(one: &Found) -> String {
+fn describe(one: &FoundAdapter) -> String {
     let (limits, features) = (one.adapter.limits(), one.adapter.features());
     let interesting = [
         ("f16", wgpu::Features::SHADER_F16),

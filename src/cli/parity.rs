@@ -8,7 +8,7 @@ use gpu_mlp::data::digits;
 use gpu_mlp::engine::Memory;
 use gpu_mlp::engine::cpu::CpuEngine;
 use gpu_mlp::engine::machine::Machine;
-use gpu_mlp::engine::parity::{Verdict, compare_steps, judge};
+use gpu_mlp::engine::parity::{Verdict, compare_case, compare_steps};
 use gpu_mlp::kernels::Precision;
 use gpu_mlp::kernels::{cases, shaders};
 use gpu_mlp::plan::kernel::Needs;
@@ -49,7 +49,7 @@ impl Parity {
             }
             let mut verdicts = Vec::new();
             for case in cases.iter().filter(|case| case.plan.steps[0].shader().name == shader.name) {
-                verdicts.push(judge(case, async |plan, memory| machine.engine_with(plan, memory).await).await?);
+                verdicts.push(compare_case(case, async |plan, memory| machine.engine_with(plan, memory).await).await?);
             }
             writeln!(out, "{}", line(shader.name, &verdicts))?;
             faults.extend(verdicts.into_iter().filter(|verdict| verdict.fault.is_some()));

@@ -1,6 +1,6 @@
 //! `gpu-mlp plan`
 
-use super::base::Base;
+use super::base::BaseSettings;
 use super::out::out;
 use super::settings::NetOptions;
 use clap::Args;
@@ -20,7 +20,7 @@ Examples:
   gpu-mlp plan --hidden 512,512 --keep-prob 0.8 --optimizer adam --batch-size 128")]
 pub struct PlanCommand {
     #[command(flatten)]
-    base: Base,
+    base: BaseSettings,
     #[command(flatten)]
     net: NetOptions,
     /// Number of inputs

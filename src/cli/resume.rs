@@ -4,7 +4,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use gpu_mlp::Error;
 use gpu_mlp::base::text::nearest;
-use gpu_mlp::run::checkpoint::{Every, Found, Identity, Saved};
+use gpu_mlp::run::checkpoint::{Every, Identity, Loaded, Saved};
 use gpu_mlp::run::folder::{Lock, RunFolder};
 use gpu_mlp::run::settings::fields;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ fn compared(name: &str) -> Result<String, String> {
 /// A run to resume.
 pub struct Resumed {
     pub folder: RunFolder,
-    pub found: Found<Saved>,
+    pub found: Loaded<Saved>,
     /// Held until the program ends if it writes: no other program can add a checkpoint.
     _lock: Option<Lock>,
 }
@@ -149,7 +149,7 @@ impl Said {
 
 impl FromArgMatches for Said {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let given = |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+        let given = |id: &&clap::TensorId| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
         Ok(Said(matches.ids().filter(given).map(ToString::to_string).collect()))
     }
 

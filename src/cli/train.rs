@@ -1,9 +1,9 @@
 //! `gpu-mlp train`
 
 mod end;
-mod written;
+mod run_folder;
 
-use super::base::Base;
+use super::base::BaseSettings;
 use super::data::DataOptions;
 use super::engine::{EngineOptions, TuneOptions};
 use super::from;
@@ -46,7 +46,7 @@ pub struct Train {
     #[command(flatten)]
     said: Said,
     #[command(flatten)]
-    base: Base,
+    base: BaseSettings,
     /// Print all settings as a file for --config, and exit
     #[arg(long, help_heading = "Settings")]
     print_config: bool,
@@ -97,7 +97,7 @@ struct Settled {
     ancestor: Option<Ancestor>,
     limits: Limits,
     /// The record in the file of --config, if the run uses the data of that file.
-    record: Option<settings::Record>,
+    record: Option<settings::Provenance>,
 }
 
 impl Train {
@@ -174,7 +174,7 @@ impl Train {
         }
 
         let run = Run { data: &data, machine: &machine, identity, ancestor, resumed, changed, start };
-        self.written(session, run).await
+        self.into_run_folder(session, run).await
     }
 
     /// Refuses a folder that holds a run, unless --force was given.

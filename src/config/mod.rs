@@ -2,11 +2,11 @@
 
 mod batch;
 mod check;
+mod choices;
 mod health;
 mod init;
-mod names;
+mod layers;
 mod normalize;
-mod over;
 pub mod preset;
 mod schedule;
 mod widths;
@@ -14,11 +14,11 @@ mod widths;
 use crate::kernels::forms::Chosen;
 use crate::kernels::{Activation, Precision};
 pub use batch::BatchSize;
+pub use choices::{ActivationName, Monitor, Optimizer, PlanKind, Upload};
 pub use health::{HealthName, OnNan};
 pub use init::Init;
-pub use names::{ActivationName, Monitor, Optimizer, PlanKind, Upload};
+pub use layers::Settings;
 pub use normalize::Normalize;
-pub use over::Settings;
 pub use schedule::{Progress, Schedule, Shape};
 use serde::{Deserialize, Serialize};
 pub use widths::widths;

@@ -2,7 +2,7 @@
 
 use crate::engine::{Engine, Memory, Pending};
 use crate::plan::kernel::{Access, Args, Kernel, MAX_ARGS};
-use crate::plan::tensor::Id;
+use crate::plan::tensor::TensorId;
 use crate::plan::{Plan, Work};
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use std::time::Duration;
 
 /// Runs a plan on the CPU.
 pub struct CpuEngine {
-    steps: Vec<Step>,
+    steps: Vec<PreparedStep>,
     tensors: Vec<Vec<u32>>,
     fence: Vec<u32>,
 }
 
 /// A dispatch, with its tensors looked up once.
-struct Step {
+struct PreparedStep {
     kernel: Arc<dyn Kernel>,
     /// For each binding the tensor, and whether it is written.
     args: Vec<(usize, bool)>,
@@ -29,7 +29,7 @@ impl CpuEngine {
         let tensors = plan.tensors.iter().map(|tensor| vec![memory.fresh; tensor.id.words()]).collect();
         let step = |kernel: &Arc<dyn Kernel>| {
             let args = kernel.tensors().into_iter().zip(kernel.shader().args);
-            Step {
+            PreparedStep {
                 kernel: kernel.clone(),
                 args: args.map(|(id, arg)| (id.index, arg.access != Access::Read)).collect(),
             }
@@ -114,7 +114,7 @@ impl Drop for SetOnDrop<'_> {
 }
 
 impl Engine for CpuEngine {
-    fn write(&mut self, id: Id, first: usize, words: &[u32]) {
+    fn write(&mut self, id: TensorId, first: usize, words: &[u32]) {
         self.tensors[id.index][first..][..words.len()].copy_from_slice(words);
     }
 
@@ -123,11 +123,11 @@ impl Engine for CpuEngine {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn read(&mut self, id: Id, words: Range<usize>) -> Pending<'static, Vec<u32>> {
+    fn read(&mut self, id: TensorId, words: Range<usize>) -> Pending<'static, Vec<u32>> {
         Box::pin(std::future::ready(Ok(self.tensors[id.index][words].to_vec())))
     }
 
-    fn fences(&mut self, _: Id) -> Pending<'static, Vec<u32>> {
+    fn fences(&mut self, _: TensorId) -> Pending<'static, Vec<u32>> {
         // A twin holds slices of exactly its tensors, so it cannot reach past them.
         Box::pin(std::future::ready(Ok(self.fence.clone())))
     }

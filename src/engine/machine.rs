@@ -4,7 +4,7 @@ use crate::base::error::Error;
 use crate::engine::cpu::CpuEngine;
 use crate::engine::gpu::{Class, Gpu, GpuEngine, Wanted, real_gpu, select};
 use crate::engine::memory::{self, Room};
-use crate::engine::watch::{PATIENCE, Watched};
+use crate::engine::timeout::{PATIENCE, TimeLimited};
 use crate::engine::{Engine, Memory};
 use crate::kernels::Form;
 use crate::kernels::Precision;
@@ -156,7 +156,9 @@ impl Machine {
         memory::check(plan, self.room(), 8 * memory.fence as u64, 0)?;
         Ok(match self {
             Machine::Cpu => Box::new(CpuEngine::new(plan, memory)),
-            Machine::Gpu(gpu) => Box::new(Watched::new(Box::new(GpuEngine::new(gpu, plan, memory).await?), PATIENCE)),
+            Machine::Gpu(gpu) => {
+                Box::new(TimeLimited::new(Box::new(GpuEngine::new(gpu, plan, memory).await?), PATIENCE))
+            }
         })
     }
 }

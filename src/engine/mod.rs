@@ -6,11 +6,11 @@ pub mod gpu;
 pub mod machine;
 pub mod memory;
 pub mod parity;
-pub mod watch;
+pub mod timeout;
 
 use crate::base::error::Error;
 use crate::plan::Work;
-use crate::plan::tensor::Id;
+use crate::plan::tensor::TensorId;
 use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
@@ -21,14 +21,14 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + 'a>>;
 /// A machine that runs the steps of one plan over its tensors.
 pub trait Engine {
     /// Writes words to a tensor, starting at word `first`. Takes effect before any later [`Engine::run`].
-    fn write(&mut self, id: Id, first: usize, words: &[u32]);
+    fn write(&mut self, id: TensorId, first: usize, words: &[u32]);
 
     /// Runs parts of the plan, one after another. Ready when the work is queued, which waits only while too much work is in
     /// flight. Errors of the work itself may be returned by a later call.
     fn run<'a>(&'a mut self, work: &'a [Work]) -> Pending<'a, ()>;
 
     /// Reads words of a tensor, after all queued work.
-    fn read(&mut self, id: Id, words: Range<usize>) -> Pending<'static, Vec<u32>>;
+    fn read(&mut self, id: TensorId, words: Range<usize>) -> Pending<'static, Vec<u32>>;
 
     /// Runs one entry and returns the seconds of each step by the device's own clock. If the device has no clock, nothing is
     /// run and the result is `None`.
@@ -43,7 +43,7 @@ pub trait Engine {
     }
 
     /// The guard words before and after a tensor, if the engine was made with any. The parity tests compare them.
-    fn fences(&mut self, id: Id) -> Pending<'static, Vec<u32>>;
+    fn fences(&mut self, id: TensorId) -> Pending<'static, Vec<u32>>;
 }
 
 /// How an engine initialises its memory.

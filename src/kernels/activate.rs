@@ -4,19 +4,19 @@ use super::dropout::drop_out;
 use super::{Activation, EPSILON};
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
-use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, write};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{Args, Bounds, Kernel, Shader, StepValues, Witness, expect, groups, read, write};
+use crate::plan::tensor::{DType, TensorId};
 use rayon::prelude::*;
 
 /// A layer's activation, apart from its product: for functions whose slope needs z. See [`Activation::is_fused`].
 #[derive(Clone, Debug)]
 pub struct Activate {
     /// Sums (B, O).
-    pub z: Id,
+    pub z: TensorId,
     /// Dropout mask (B, O); ignored, and of any shape, if `keep` is 1.
-    pub mask: Id,
+    pub mask: TensorId,
     /// Outputs (B, O).
-    pub h: Id,
+    pub h: TensorId,
     /// The function.
     pub act: Activation,
     /// Probability that dropout keeps an output; those kept are divided by it.
@@ -34,7 +34,13 @@ uniform! {
 const ROWS: usize = 16;
 
 /// The loop of both twins: `f` changes each value of the third tensor by its z; then dropout, and zeros in the padding.
-pub(super) fn each_value(z: Id, mask: Id, keep: f32, args: &mut Args<'_>, f: impl Fn(&mut f32, f32) + Sync) {
+pub(super) fn each_value(
+    z: TensorId,
+    mask: TensorId,
+    keep: f32,
+    args: &mut Args<'_>,
+    f: impl Fn(&mut f32, f32) + Sync,
+) {
     let sums = args.f32(0);
     let bits = args.words(1);
     let lines = args.f32_mut(2).par_chunks_exact_mut(z.stride()).zip(sums.par_chunks_exact(z.stride()));
@@ -61,11 +67,11 @@ pub static SHADERS: &[Shader] = &[Shader {
 }];
 
 /// The uniform block of a call; checks the shapes of z and mask, which both shaders have.
-pub(super) fn params(kernel: &str, z: Id, mask: Id, out: Id, act: Activation, keep: f32) -> Vec<u8> {
+pub(super) fn params(kernel: &str, z: TensorId, mask: TensorId, out: TensorId, act: Activation, keep: f32) -> Vec<u8> {
     assert!(!act.is_fused(), "{kernel}: products compute {act} themselves");
-    expect(kernel, "the output", out, Kind::F32, z.rows, z.cols, &format!("z is {}", z.shape()));
+    expect(kernel, "the output", out, DType::F32, z.rows, z.cols, &format!("z is {}", z.shape()));
     if keep < 1.0 {
-        expect(kernel, "mask", mask, Kind::Bits, z.rows, z.cols, &format!("z is {}", z.shape()));
+        expect(kernel, "mask", mask, DType::Bits, z.rows, z.cols, &format!("z is {}", z.shape()));
     }
     let params = Params {
         batch: z.rows as u32,
@@ -94,7 +100,7 @@ impl Kernel for Activate {
         &SHADERS[0]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         vec![self.z, self.mask, self.h]
     }
 
@@ -110,11 +116,11 @@ impl Kernel for Activate {
         groups(self.z.words() / 4, 64)
     }
 
-    fn twin(&self, _: &Now, mut args: Args<'_>) {
+    fn twin(&self, _: &StepValues, mut args: Args<'_>) {
         each_value(self.z, self.mask, self.keep, &mut args, |h, z| *h = self.act.apply(z));
     }
 
-    fn bounds(&self, _: &Now, witness: &Witness<'_>) -> Bounds {
+    fn bounds(&self, _: &StepValues, witness: &Witness<'_>) -> Bounds {
         let bound = |&z: &f32| {
             // 1/keep and the product with it are rounded.
             let rounding = 2.0 * EPSILON * self.act.apply(z).abs();

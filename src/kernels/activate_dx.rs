@@ -3,18 +3,18 @@
 use super::activate::{ALL, OVERRIDES, Params, each_value, params};
 use super::{Activation, EPSILON};
 use crate::plan::case::{Case, Fill};
-use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, groups, read, update};
-use crate::plan::tensor::Id;
+use crate::plan::kernel::{Args, Bounds, Kernel, Shader, StepValues, Witness, groups, read, update};
+use crate::plan::tensor::TensorId;
 
 /// The slope of [`super::activate::Activate`]: turns the gradient with respect to h into the gradient with respect to z.
 #[derive(Clone, Debug)]
 pub struct ActivateDx {
     /// Sums (B, O).
-    pub z: Id,
+    pub z: TensorId,
     /// Dropout mask (B, O); ignored, and of any shape, if `keep` is 1.
-    pub mask: Id,
+    pub mask: TensorId,
     /// Gradient (B, O), updated in place.
-    pub d: Id,
+    pub d: TensorId,
     /// The function.
     pub act: Activation,
     /// Probability that dropout keeps an output.
@@ -35,7 +35,7 @@ impl Kernel for ActivateDx {
         &SHADERS[0]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         vec![self.z, self.mask, self.d]
     }
 
@@ -51,11 +51,11 @@ impl Kernel for ActivateDx {
         groups(self.z.words() / 4, 64)
     }
 
-    fn twin(&self, _: &Now, mut args: Args<'_>) {
+    fn twin(&self, _: &StepValues, mut args: Args<'_>) {
         each_value(self.z, self.mask, self.keep, &mut args, |d, z| *d *= self.act.slope_at(z));
     }
 
-    fn bounds(&self, _: &Now, witness: &Witness<'_>) -> Bounds {
+    fn bounds(&self, _: &StepValues, witness: &Witness<'_>) -> Bounds {
         let bound = |(&d, &z): (&f32, &f32)| {
             let slope = self.act.slope_error(z) + 4.0 * EPSILON * self.act.slope_at(z).abs();
             d.abs() * slope / self.keep + f32::MIN_POSITIVE

@@ -3,22 +3,22 @@
 use super::EPSILON;
 use super::update::{Params, SOURCE};
 use crate::plan::case::{Case, Fill};
-use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{Args, Bounds, Kernel, Shader, StepValues, Witness, expect, groups, read, update};
+use crate::plan::tensor::{DType, TensorId};
 use multiversion::multiversion;
 
 /// Adam (Kingma and Ba, ICLR 2015), the penalty added to the gradient; or AdamW (Loshchilov and Hutter, ICLR 2019),
-/// where the weights decay apart from it. β₁ is `Now::momentum`.
+/// where the weights decay apart from it. β₁ is `StepValues::momentum`.
 #[derive(Clone, Debug)]
 pub struct Adam {
     /// Gradient (O, I) or (O).
-    pub dw: Id,
+    pub dw: TensorId,
     /// Weights or biases, of the same shape.
-    pub w: Id,
+    pub w: TensorId,
     /// First moment, of the same shape.
-    pub m: Id,
+    pub m: TensorId,
     /// Second moment, of the same shape.
-    pub v: Id,
+    pub v: TensorId,
     /// Strength of the penalty or decay.
     pub l2: f32,
     /// Memory of the second moment.
@@ -52,14 +52,14 @@ impl Kernel for Adam {
         &SHADERS[0]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         vec![self.dw, self.w, self.m, self.v]
     }
 
     fn params(&self) -> Vec<u8> {
         let because = format!("w is {}", self.w.shape());
         for (name, id) in [("dw", self.dw), ("m", self.m), ("v", self.v)] {
-            expect("adam", name, id, Kind::F32, self.w.rows, self.w.cols, &because);
+            expect("adam", name, id, DType::F32, self.w.rows, self.w.cols, &because);
         }
         let Adam { w, l2, beta2, epsilon, .. } = *self;
         bytemuck::bytes_of(&Params { l2, memory: beta2, epsilon, ..Params::of(w) }).to_vec()
@@ -73,13 +73,13 @@ impl Kernel for Adam {
         groups(self.w.words() / 4, 64)
     }
 
-    fn twin(&self, now: &Now, mut args: Args<'_>) {
+    fn twin(&self, now: &StepValues, mut args: Args<'_>) {
         let dw = args.f32(0);
         let [w, m, v] = [1, 2, 3].map(|i| args.f32_mut(i));
         self.rule().descend(w, m, v, dw, now);
     }
 
-    fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+    fn bounds(&self, now: &StepValues, witness: &Witness<'_>) -> Bounds {
         let [dw, w, m, v] = [0, 1, 2, 3].map(|i| witness.f32(i));
         let [w, m, v] = self.rule().errors(now, dw, &vec![0.0; dw.len()], w, m, v);
         vec![None, Some(w), Some(m), Some(v)]
@@ -101,12 +101,12 @@ pub(super) struct Rule {
 
 impl Rule {
     /// One step.
-    pub fn descend(self, w: &mut [f32], m: &mut [f32], v: &mut [f32], dw: &[f32], now: &Now) {
+    pub fn descend(self, w: &mut [f32], m: &mut [f32], v: &mut [f32], dw: &[f32], now: &StepValues) {
         descend(self, w, m, v, dw, now);
     }
 
     /// Largest allowed differences of w, m and v, where each gradient may itself be off by `slack`.
-    pub fn errors(self, now: &Now, dw: &[f32], slack: &[f32], w: &[f32], m: &[f32], v: &[f32]) -> [Vec<f32>; 3] {
+    pub fn errors(self, now: &StepValues, dw: &[f32], slack: &[f32], w: &[f32], m: &[f32], v: &[f32]) -> [Vec<f32>; 3] {
         let Rule { l2, beta2, epsilon, decoupled } = self;
         let mut errors = [vec![], vec![], vec![]];
         for i in 0..w.len() {
@@ -136,7 +136,7 @@ impl Rule {
 
 /// The loop, for the widest registers there are.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn descend(rule: Rule, w: &mut [f32], m: &mut [f32], v: &mut [f32], dw: &[f32], now: &Now) {
+fn descend(rule: Rule, w: &mut [f32], m: &mut [f32], v: &mut [f32], dw: &[f32], now: &StepValues) {
     let Rule { l2, beta2, epsilon, decoupled } = rule;
     for (((w, m), v), dw) in w.iter_mut().zip(m).zip(v).zip(dw) {
         let decay = l2 * *w;

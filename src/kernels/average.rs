@@ -3,8 +3,8 @@
 use super::EPSILON;
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
-use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{Args, Bounds, Kernel, Shader, StepValues, Witness, expect, groups, read, update};
+use crate::plan::tensor::{DType, TensorId};
 use multiversion::multiversion;
 
 /// Exponential moving average a ← d·a + (1 − d)·w, which begins as the weights after the first update: PyTorch's
@@ -12,9 +12,9 @@ use multiversion::multiversion;
 #[derive(Clone, Debug)]
 pub struct Average {
     /// Weights or biases (O, I) or (O).
-    pub w: Id,
-    /// Their average, of the same shape. Where `Now::step` is 0 it becomes w.
-    pub a: Id,
+    pub w: TensorId,
+    /// Their average, of the same shape. Where `StepValues::step` is 0 it becomes w.
+    pub a: TensorId,
     /// How much of the average stays.
     pub decay: f32,
 }
@@ -38,13 +38,13 @@ impl Kernel for Average {
         &SHADERS[0]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         vec![self.w, self.a]
     }
 
     fn params(&self) -> Vec<u8> {
         let Average { w, a, decay } = *self;
-        expect("average", "a", a, Kind::F32, w.rows, w.cols, &format!("w is {}", w.shape()));
+        expect("average", "a", a, DType::F32, w.rows, w.cols, &format!("w is {}", w.shape()));
         bytemuck::bytes_of(&Params { count4: (w.words() / 4) as u32, decay, ..Params::default() }).to_vec()
     }
 
@@ -52,12 +52,12 @@ impl Kernel for Average {
         groups(self.w.words() / 4, 64)
     }
 
-    fn twin(&self, now: &Now, mut args: Args<'_>) {
+    fn twin(&self, now: &StepValues, mut args: Args<'_>) {
         let (w, a) = (args.f32(0), args.f32_mut(1));
         if now.step == 0 { a.copy_from_slice(w) } else { blend(a, w, self.decay) }
     }
 
-    fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+    fn bounds(&self, now: &StepValues, witness: &Witness<'_>) -> Bounds {
         let pairs = witness.f32(0).iter().zip(witness.f32(1));
         let bound = pairs.map(|(w, a)| 3.0 * EPSILON * (self.decay * a.abs() + (1.0 - self.decay) * w.abs()));
         vec![None, (now.step > 0).then(|| bound.collect())]

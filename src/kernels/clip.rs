@@ -3,8 +3,8 @@
 use super::EPSILON;
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
-use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{Args, Bounds, Kernel, Shader, StepValues, Witness, expect, groups, read, update};
+use crate::plan::tensor::{DType, TensorId};
 use multiversion::multiversion;
 
 /// Clips one gradient in place (Pascanu et al., ICML 2013), by norm as `torch.nn.utils.clip_grad_norm_` does it and by
@@ -13,9 +13,9 @@ use multiversion::multiversion;
 #[derive(Clone, Debug)]
 pub struct Clip {
     /// Sum of the squares of all gradients (1, 1); ignored, and of any shape, if `norm` is 0.
-    pub total: Id,
+    pub total: TensorId,
     /// Gradient (O, I) or (O).
-    pub g: Id,
+    pub g: TensorId,
     /// Largest norm of all gradients together; 0 for any.
     pub norm: f32,
     /// Largest magnitude of a value; 0 for any.
@@ -49,13 +49,13 @@ impl Kernel for Clip {
         &SHADERS[0]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         vec![self.total, self.g]
     }
 
     fn params(&self) -> Vec<u8> {
         if self.norm > 0.0 {
-            expect("clip", "total", self.total, Kind::F32, 1, 1, "all gradients have one norm");
+            expect("clip", "total", self.total, DType::F32, 1, 1, "all gradients have one norm");
         }
         let params =
             Params { count4: (self.g.words() / 4) as u32, norm: self.norm, value: self.value, ..Params::default() };
@@ -66,13 +66,13 @@ impl Kernel for Clip {
         groups(self.g.words() / 4, 64)
     }
 
-    fn twin(&self, _: &Now, mut args: Args<'_>) {
+    fn twin(&self, _: &StepValues, mut args: Args<'_>) {
         let (total, g) = (args.f32(0)[0], args.f32_mut(1));
         let limit = if self.value > 0.0 { self.value } else { f32::INFINITY };
         clip(g, self.scale(total), limit);
     }
 
-    fn bounds(&self, _: &Now, witness: &Witness<'_>) -> Bounds {
+    fn bounds(&self, _: &StepValues, witness: &Witness<'_>) -> Bounds {
         let scale = self.scale(witness.f32(0)[0]);
         // Square root (5 units), sum, division (2.5), product; limits move no two values further apart.
         let bound = witness.f32(1).iter().map(|g| 10.0 * EPSILON * scale * g.abs()).collect();

@@ -2,16 +2,16 @@
 
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
-use crate::plan::kernel::{Args, Kernel, Now, Shader, expect, groups, read, update};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{Args, Kernel, Shader, StepValues, expect, groups, read, update};
+use crate::plan::tensor::{DType, TensorId};
 
 /// Counts the units of a hidden layer that are zero in every real row, in parts for [`super::sum`] to add up.
 #[derive(Clone, Debug)]
 pub struct Dead {
     /// Outputs of the layer (B, O).
-    pub h: Id,
+    pub h: TensorId,
     /// Counts (P), of which [`Dead::parts`] are written.
-    pub parts: Id,
+    pub parts: TensorId,
     /// The first of them.
     pub first: usize,
 }
@@ -35,7 +35,7 @@ pub static SHADERS: &[Shader] = &[Shader {
 
 impl Dead {
     /// Counts that a layer takes.
-    pub fn parts(of: Id) -> usize {
+    pub fn parts(of: TensorId) -> usize {
         of.stride().div_ceil(PART)
     }
 }
@@ -45,13 +45,13 @@ impl Kernel for Dead {
         &SHADERS[0]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         vec![self.h, self.parts]
     }
 
     fn params(&self) -> Vec<u8> {
         let Dead { h, parts, first } = *self;
-        expect("dead", "parts", parts, Kind::F32, 1, parts.cols, "it is a vector");
+        expect("dead", "parts", parts, DType::F32, 1, parts.cols, "it is a vector");
         let end = first + Dead::parts(h);
         assert!(end <= parts.cols, "dead: parts is {} but parts {first} to {end} of it are written", parts.shape());
         let (batch, units, units4) = (h.rows as u32, h.cols as u32, h.stride() as u32 / 4);
@@ -62,7 +62,7 @@ impl Kernel for Dead {
         groups(self.h.stride(), PART)
     }
 
-    fn twin(&self, now: &Now, mut args: Args<'_>) {
+    fn twin(&self, now: &StepValues, mut args: Args<'_>) {
         let (h, parts) = (args.f32(0), args.f32_mut(1));
         let rows = (now.rows as usize).min(self.h.rows);
         let dead = |unit: &usize| h.chunks_exact(self.h.stride()).take(rows).all(|row| row[*unit] == 0.0);

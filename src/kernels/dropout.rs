@@ -3,8 +3,8 @@
 use crate::base::rng::{keep_threshold, threefry, threefry_lanes};
 use crate::plan::case::Case;
 use crate::plan::kernel::uniform;
-use crate::plan::kernel::{Args, Kernel, Now, Shader, groups, write};
-use crate::plan::tensor::Id;
+use crate::plan::kernel::{Args, Kernel, Shader, StepValues, groups, write};
+use crate::plan::tensor::TensorId;
 use multiversion::multiversion;
 use rayon::prelude::*;
 
@@ -13,7 +13,7 @@ use rayon::prelude::*;
 #[derive(Clone, Debug)]
 pub struct Dropout {
     /// Mask (B, C).
-    pub mask: Id,
+    pub mask: TensorId,
     /// Probability that a unit is kept.
     pub keep: f32,
     /// Key of this layer's stream.
@@ -42,7 +42,7 @@ impl Kernel for Dropout {
         &SHADERS[0]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         vec![self.mask]
     }
 
@@ -63,7 +63,7 @@ impl Kernel for Dropout {
         groups(self.mask.words(), 64)
     }
 
-    fn twin(&self, now: &Now, mut args: Args<'_>) {
+    fn twin(&self, now: &StepValues, mut args: Args<'_>) {
         let threshold = keep_threshold(self.keep);
         let pairs = self.mask.cols.div_ceil(2) as u32;
         let stride = self.mask.stride();

@@ -13,7 +13,8 @@ pub enum Form {
     /// Tiles of 32×32 in workgroup memory, for GPUs.
     Tiled,
     /// Tiles in registers only, for software adapters.
-    Regs,
+    #[serde(alias = "regs")]
+    Registers,
     /// Tiles of 64×64 in workgroup memory, for large products on GPUs.
     Wide,
     /// Tiles of 16×16, each sum shared among sixteen invocations: for small outputs and long sums on GPUs.
@@ -26,12 +27,13 @@ pub enum Form {
 
 impl Form {
     /// The forms in single precision.
-    pub const SINGLE: [Form; 5] = [Form::Plain, Form::Tiled, Form::Regs, Form::Wide, Form::Split];
+    pub const SINGLE: [Form; 5] = [Form::Plain, Form::Tiled, Form::Registers, Form::Wide, Form::Split];
     /// The forms in mixed precision.
     pub const MIXED: [Form; 2] = [Form::Half, Form::Coop];
 
     /// Every form.
-    pub const ALL: [Form; 7] = [Form::Plain, Form::Tiled, Form::Regs, Form::Wide, Form::Split, Form::Half, Form::Coop];
+    pub const ALL: [Form; 7] =
+        [Form::Plain, Form::Tiled, Form::Registers, Form::Wide, Form::Split, Form::Half, Form::Coop];
 
     /// Every form, one by one.
     pub fn all() -> impl Iterator<Item = Form> {
@@ -48,7 +50,7 @@ impl Form {
         match self {
             Form::Plain => "plain",
             Form::Tiled => "tiled",
-            Form::Regs => "regs",
+            Form::Registers => "registers",
             Form::Wide => "wide",
             Form::Split => "split",
             Form::Half => "half",
@@ -62,7 +64,7 @@ impl Form {
         match self {
             Form::Plain => crate::plan::kernel::groups(tiles(plain_rows, 4), 64),
             Form::Tiled | Form::Half | Form::Coop => crate::plan::kernel::groups(tiles(32, 32), 1),
-            Form::Regs => crate::plan::kernel::groups(tiles(16, 16), 16),
+            Form::Registers => crate::plan::kernel::groups(tiles(16, 16), 16),
             Form::Wide => crate::plan::kernel::groups(tiles(64, 64), 1),
             Form::Split => crate::plan::kernel::groups(tiles(16, 16), 1),
         }

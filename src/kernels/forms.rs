@@ -4,7 +4,7 @@
 use super::update::{self, Rule, Update};
 use super::{Form, Op, Precision};
 use crate::plan::kernel::Kernel;
-use crate::plan::tensor::Id;
+use crate::plan::tensor::TensorId;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -23,17 +23,17 @@ pub struct MatmulShape {
 
 impl MatmulShape {
     /// y (B, O) of x (B, I) and w (O, I).
-    pub fn linear(x: Id, w: Id) -> MatmulShape {
+    pub fn linear(x: TensorId, w: TensorId) -> MatmulShape {
         MatmulShape { kernel: "linear", batch: x.rows, inputs: w.cols, outputs: w.rows }
     }
 
     /// dx (B, I) of dy (B, O) and w (O, I).
-    pub fn linear_dx(dy: Id, w: Id) -> MatmulShape {
+    pub fn linear_dx(dy: TensorId, w: TensorId) -> MatmulShape {
         MatmulShape { kernel: "linear_dx", batch: dy.rows, inputs: w.cols, outputs: w.rows }
     }
 
     /// dw (O, I) of dy (B, O) and x (B, I).
-    pub fn linear_dw(dy: Id, x: Id) -> MatmulShape {
+    pub fn linear_dw(dy: TensorId, x: TensorId) -> MatmulShape {
         MatmulShape { kernel: "linear_dw", batch: dy.rows, inputs: x.cols, outputs: dy.cols }
     }
 
@@ -150,7 +150,7 @@ mod tests {
     fn only_forms_that_exist_are_offered() {
         let update = MatmulShape { kernel: "update_adam", batch: 64, inputs: 784, outputs: 128 };
         let linear = MatmulShape { kernel: "linear", ..update };
-        assert_eq!(update.forms(), [Form::Tiled, Form::Regs, Form::Wide]);
+        assert_eq!(update.forms(), [Form::Tiled, Form::Registers, Form::Wide]);
         for default in [Form::Plain, Form::Split] {
             assert_eq!(Forms::from(default).of(update), Form::Tiled);
             assert_eq!(Forms::from(default).of(linear), default);
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(check("update_adam 64x784x128", Form::Wide), Ok(()));
         assert_eq!(check("linear_dw 1x2x3", Form::Split), Ok(()));
         let refused = check("update_adam 64x784x128", Form::Plain).unwrap_err();
-        assert_eq!(refused, "forms: update_adam 64x784x128 is plain, but has tiled, regs, wide");
+        assert_eq!(refused, "forms: update_adam 64x784x128 is plain, but has tiled, registers, wide");
         assert!(check("update_lion 1x2x3", Form::Tiled).unwrap_err().contains("update_lion"));
     }
 }

@@ -4,25 +4,25 @@ use super::dropout::drop_out;
 use super::{EPSILON, InputMap};
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
-use crate::plan::kernel::{Args, Bounds, Cost, Kernel, Now, Shader, Witness, expect, groups, read, write};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{Args, Bounds, Cost, Kernel, Shader, StepValues, Witness, expect, groups, read, write};
+use crate::plan::tensor::{DType, TensorId};
 use multiversion::multiversion;
 
 /// Picks the samples of a micro-batch by `order`, turns bytes into values and applies the input's dropout.
 #[derive(Clone, Debug)]
 pub struct Gather {
     /// Samples (N, I), bytes.
-    pub pixels: Id,
+    pub pixels: TensorId,
     /// Their classes (N).
-    pub labels: Id,
+    pub labels: TensorId,
     /// Which sample comes when (M).
-    pub order: Id,
+    pub order: TensorId,
     /// Dropout mask of the input (B, I); ignored, and of any shape, if `keep` is 1.
-    pub mask: Id,
+    pub mask: TensorId,
     /// Inputs of the net (B, I).
-    pub x0: Id,
+    pub x0: TensorId,
     /// Classes of the batch (B).
-    pub t: Id,
+    pub t: TensorId,
     /// What a byte becomes.
     pub map: InputMap,
     /// Keep probability of the input.
@@ -51,17 +51,17 @@ impl Kernel for Gather {
         &SHADERS[0]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         vec![self.pixels, self.labels, self.order, self.mask, self.x0, self.t]
     }
 
     fn params(&self) -> Vec<u8> {
         let Gather { pixels, labels, mask, x0, t, .. } = *self;
-        expect("gather", "labels", labels, Kind::U32, 1, pixels.rows, &format!("pixels is {}", pixels.shape()));
-        expect("gather", "x0", x0, Kind::F32, x0.rows, pixels.cols, &format!("pixels is {}", pixels.shape()));
-        expect("gather", "t", t, Kind::U32, 1, x0.rows, &format!("x0 is {}", x0.shape()));
+        expect("gather", "labels", labels, DType::U32, 1, pixels.rows, &format!("pixels is {}", pixels.shape()));
+        expect("gather", "x0", x0, DType::F32, x0.rows, pixels.cols, &format!("pixels is {}", pixels.shape()));
+        expect("gather", "t", t, DType::U32, 1, x0.rows, &format!("x0 is {}", x0.shape()));
         if self.keep < 1.0 {
-            expect("gather", "mask", mask, Kind::Bits, x0.rows, x0.cols, &format!("x0 is {}", x0.shape()));
+            expect("gather", "mask", mask, DType::Bits, x0.rows, x0.cols, &format!("x0 is {}", x0.shape()));
         }
         let params = Params {
             batch: x0.rows as u32,
@@ -84,7 +84,7 @@ impl Kernel for Gather {
         groups(self.x0.words() / 4, 64)
     }
 
-    fn twin(&self, now: &Now, mut args: Args<'_>) {
+    fn twin(&self, now: &StepValues, mut args: Args<'_>) {
         let [pixels, labels, order, mask] = [0, 1, 2, 3].map(|i| args.words(i));
         let (x0, t) = (args.f32_mut(4), args.words_mut(5));
         let pixels: &[u8] = bytemuck::cast_slice(pixels);
@@ -108,7 +108,7 @@ impl Kernel for Gather {
         }
     }
 
-    fn bounds(&self, _: &Now, _: &Witness<'_>) -> Bounds {
+    fn bounds(&self, _: &StepValues, _: &Witness<'_>) -> Bounds {
         // Three roundings of values no larger than the brightest pixel; none where nothing is added or scaled.
         let largest = self.map.largest() / self.keep;
         let error = if self.map.shift == 0.0 && self.keep == 1.0 { 0.0 } else { 3.0 * EPSILON * largest };

@@ -8,8 +8,10 @@ use super::{Activation, EPSILON, Form};
 use crate::base::audited::gemm::{Gemm, Operand};
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
-use crate::plan::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update, write};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{
+    Arg, Args, Bounds, Kernel, Shader, StepValues, Witness, expect, groups, read, update, write,
+};
+use crate::plan::tensor::{DType, TensorId};
 use rayon::prelude::*;
 
 /// From the last hidden layer to its error signal. Every sample goes its own way here, so nothing has to be waited for:
@@ -17,29 +19,29 @@ use rayon::prelude::*;
 #[derive(Clone, Debug)]
 pub struct Head {
     /// Outputs of the last hidden layer (B, I), after dropout.
-    pub x: Id,
+    pub x: TensorId,
     /// Weights (C, I), with C at most [`MAX_CLASSES`].
-    pub w: Id,
+    pub w: TensorId,
     /// Biases (C).
-    pub b: Id,
+    pub b: TensorId,
     /// Classes (B).
-    pub t: Id,
+    pub t: TensorId,
     /// Dropout mask of the hidden layer (B, I); ignored, and of any shape, if `keep` is 1.
-    pub mask: Id,
+    pub mask: TensorId,
     /// Sums of losses and hits (S·⌈B/[`ROWS`]⌉, 2): [`Head::record_rows`] of them are written, from row
-    /// `Now::slot` times that many on.
-    pub record: Id,
+    /// `StepValues::slot` times that many on.
+    pub record: TensorId,
     /// Gradient of the mean loss by the logits (B, C).
-    pub dlogits: Id,
+    pub dlogits: TensorId,
     /// Error signal of the hidden layer (B, I).
-    pub dx: Id,
+    pub dx: TensorId,
     /// Activation of the hidden layer.
     pub act: Activation,
     /// Keep probability of the hidden layer.
     pub keep: f32,
     /// Label smoothing ε, as in [`super::softmax_xent`].
     pub smoothing: f32,
-    /// Which shader: `Regs` has its own, all others take the one with workgroup memory.
+    /// Which shader: `Registers` has its own, all others take the one with workgroup memory.
     pub form: Form,
 }
 
@@ -73,7 +75,7 @@ const fn shader(name: &'static str) -> Shader {
 }
 
 /// One for GPUs, one for software adapters.
-pub static SHADERS: &[Shader] = &[shader("head"), shader("head_regs")];
+pub static SHADERS: &[Shader] = &[shader("head"), shader("head_registers")];
 
 impl Head {
     /// Rows of the record that a micro-batch of `batch` samples takes.
@@ -91,10 +93,10 @@ impl Head {
 
 impl Kernel for Head {
     fn shader(&self) -> &'static Shader {
-        &SHADERS[usize::from(self.form == Form::Regs)]
+        &SHADERS[usize::from(self.form == Form::Registers)]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         vec![self.x, self.w, self.b, self.t, self.mask, self.record, self.dlogits, self.dx]
     }
 
@@ -102,14 +104,14 @@ impl Kernel for Head {
         let Head { x, w, b, t, mask, record, dlogits, dx, .. } = *self;
         let because = format!("x is {} and w is {}", x.shape(), w.shape());
         assert!(w.rows <= MAX_CLASSES, "head: w is {} but holds at most {MAX_CLASSES} classes", w.shape());
-        expect("head", "w", w, Kind::F32, w.rows, x.cols, &because);
-        expect("head", "b", b, Kind::F32, 1, w.rows, &because);
-        expect("head", "t", t, Kind::U32, 1, x.rows, &because);
-        expect("head", "record", record, Kind::F32, record.rows, 2, "a row is a sum of losses and one of hits");
-        expect("head", "dlogits", dlogits, Kind::F32, x.rows, w.rows, &because);
-        expect("head", "dx", dx, Kind::F32, x.rows, x.cols, &because);
+        expect("head", "w", w, DType::F32, w.rows, x.cols, &because);
+        expect("head", "b", b, DType::F32, 1, w.rows, &because);
+        expect("head", "t", t, DType::U32, 1, x.rows, &because);
+        expect("head", "record", record, DType::F32, record.rows, 2, "a row is a sum of losses and one of hits");
+        expect("head", "dlogits", dlogits, DType::F32, x.rows, w.rows, &because);
+        expect("head", "dx", dx, DType::F32, x.rows, x.cols, &because);
         if self.keep < 1.0 {
-            expect("head", "mask", mask, Kind::Bits, x.rows, x.cols, &because);
+            expect("head", "mask", mask, DType::Bits, x.rows, x.cols, &because);
         }
         let params = Params {
             batch: x.rows as u32,
@@ -129,10 +131,10 @@ impl Kernel for Head {
     }
 
     fn groups(&self) -> u32 {
-        groups(Head::record_rows(self.x.rows), if self.form == Form::Regs { 8 } else { 1 })
+        groups(Head::record_rows(self.x.rows), if self.form == Form::Registers { 8 } else { 1 })
     }
 
-    fn twin(&self, now: &Now, mut args: Args<'_>) {
+    fn twin(&self, now: &StepValues, mut args: Args<'_>) {
         let [x, w, b] = [0, 1, 2].map(|i| args.f32(i));
         let [t, mask] = [3, 4].map(|i| args.words(i));
         let [record, dlogits, dx] = [5, 6, 7].map(|i| args.f32_mut(i));
@@ -174,7 +176,7 @@ impl Kernel for Head {
         });
     }
 
-    fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+    fn bounds(&self, now: &StepValues, witness: &Witness<'_>) -> Bounds {
         let [x, w, b] = [0, 1, 2].map(|i| witness.f32(i));
         let t = &witness.before[3];
         let dlogits: &[f32] = bytemuck::cast_slice(&witness.after[6]);
@@ -247,7 +249,7 @@ pub fn cases() -> Vec<Case> {
             case.push(Head { x, w, b, t, mask, record, dlogits, dx, act, keep, smoothing, form });
             cases.push(if exact { case.exact() } else { case });
         };
-    for form in [Form::Tiled, Form::Regs] {
+    for form in [Form::Tiled, Form::Registers] {
         for (act, keep) in [(Activation::Identity, 1.0), (Activation::Relu, 0.5), (Activation::LeakyRelu(0.25), 0.25)] {
             for sizes in [(2, 2, 13, 10), (7, 5, 33, 4), (64, 60, 132, 10), (65, 40, 37, 16), (131, 131, 1024, 3)] {
                 case(form, sizes, act, keep, None);

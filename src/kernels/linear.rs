@@ -7,22 +7,22 @@ use super::{Activation, EPSILON, Form};
 use crate::base::audited::gemm::{Gemm, Operand};
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
-use crate::plan::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, read, write};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{Arg, Args, Bounds, Kernel, Shader, StepValues, Witness, expect, read, write};
+use crate::plan::tensor::{DType, TensorId};
 
 /// A layer, forward.
 #[derive(Clone, Debug)]
 pub struct Linear {
     /// Inputs (B, I).
-    pub x: Id,
+    pub x: TensorId,
     /// Weights (O, I), PyTorch's layout.
-    pub w: Id,
+    pub w: TensorId,
     /// Biases (O).
-    pub b: Id,
+    pub b: TensorId,
     /// Dropout mask (B, O); ignored, and of any shape, if `keep` is 1.
-    pub mask: Id,
+    pub mask: TensorId,
     /// Outputs (B, O).
-    pub y: Id,
+    pub y: TensorId,
     /// What is done to each sum.
     pub act: Activation,
     /// Probability that dropout keeps an output; those kept are divided by it.
@@ -65,7 +65,7 @@ const SINGLE: &str = include_str!("../../shaders/linear.wgsl");
 pub static SHADERS: &[Shader] = &[
     shader("linear", SINGLE),
     shader("linear_tiled", SINGLE),
-    shader("linear_regs", SINGLE),
+    shader("linear_registers", SINGLE),
     shader("linear_wide", SINGLE),
     shader("linear_split", SINGLE),
     shader("linear_half", HALF),
@@ -77,17 +77,17 @@ impl Kernel for Linear {
         &SHADERS[self.form as usize]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         vec![self.x, self.w, self.b, self.mask, self.y]
     }
 
     fn params(&self) -> Vec<u8> {
         let Linear { x, w, b, mask, y, .. } = *self;
-        expect("linear", "w", w, Kind::F32, w.rows, x.cols, &format!("x is {}", x.shape()));
-        expect("linear", "b", b, Kind::F32, 1, w.rows, &format!("w is {}", w.shape()));
-        expect("linear", "y", y, Kind::F32, x.rows, w.rows, &format!("x is {} and w is {}", x.shape(), w.shape()));
+        expect("linear", "w", w, DType::F32, w.rows, x.cols, &format!("x is {}", x.shape()));
+        expect("linear", "b", b, DType::F32, 1, w.rows, &format!("w is {}", w.shape()));
+        expect("linear", "y", y, DType::F32, x.rows, w.rows, &format!("x is {} and w is {}", x.shape(), w.shape()));
         if self.keep < 1.0 {
-            expect("linear", "mask", mask, Kind::Bits, y.rows, y.cols, &format!("y is {}", y.shape()));
+            expect("linear", "mask", mask, DType::Bits, y.rows, y.cols, &format!("y is {}", y.shape()));
         }
         let params = Params {
             batch: x.rows as u32,
@@ -110,7 +110,7 @@ impl Kernel for Linear {
         self.form.groups(self.y.rows, self.y.cols, 1)
     }
 
-    fn twin(&self, _: &Now, mut args: Args<'_>) {
+    fn twin(&self, _: &StepValues, mut args: Args<'_>) {
         let [x, w, b] = [0, 1, 2].map(|i| args.f32(i));
         let (mask, y) = (args.words(3), args.f32_mut(4));
         let (stride, outputs, scale) = (self.y.stride(), self.y.cols, 1.0 / self.keep);
@@ -137,7 +137,7 @@ impl Kernel for Linear {
         });
     }
 
-    fn bounds(&self, _: &Now, witness: &Witness<'_>) -> Bounds {
+    fn bounds(&self, _: &StepValues, witness: &Witness<'_>) -> Bounds {
         let [x, w] = [0, 1].map(|i| factor(self.form, witness.f32(i), 1.0));
         let b = witness.f32(2);
         let mut bound = vec![0.0; self.y.words()];

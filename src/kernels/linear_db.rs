@@ -3,17 +3,17 @@
 use super::EPSILON;
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
-use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{Args, Bounds, Kernel, Shader, StepValues, Witness, expect, groups, read, update};
+use crate::plan::tensor::{DType, TensorId};
 use multiversion::multiversion;
 
 /// The gradient of [`super::linear::Linear`] by its biases, summed over the batch in order.
 #[derive(Clone, Debug)]
 pub struct LinearDb {
     /// Error signal (B, O).
-    pub dy: Id,
-    /// Bias gradient (O): replaced, or added to if `Now::accumulate` is 1.
-    pub db: Id,
+    pub dy: TensorId,
+    /// Bias gradient (O): replaced, or added to if `StepValues::accumulate` is 1.
+    pub db: TensorId,
 }
 
 uniform! {
@@ -35,13 +35,13 @@ impl Kernel for LinearDb {
         &SHADERS[0]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         vec![self.dy, self.db]
     }
 
     fn params(&self) -> Vec<u8> {
         let LinearDb { dy, db } = *self;
-        expect("linear_db", "db", db, Kind::F32, 1, dy.cols, &format!("dy is {}", dy.shape()));
+        expect("linear_db", "db", db, DType::F32, 1, dy.cols, &format!("dy is {}", dy.shape()));
         let params = Params { batch: dy.rows as u32, outputs4: dy.stride() as u32 / 4, ..Params::default() };
         bytemuck::bytes_of(&params).to_vec()
     }
@@ -50,7 +50,7 @@ impl Kernel for LinearDb {
         groups(self.db.stride() / 4, 64)
     }
 
-    fn twin(&self, now: &Now, mut args: Args<'_>) {
+    fn twin(&self, now: &StepValues, mut args: Args<'_>) {
         let (dy, db) = (args.f32(0), args.f32_mut(1));
         if now.accumulate == 0 {
             db.fill(0.0);
@@ -58,7 +58,7 @@ impl Kernel for LinearDb {
         add_rows(db, dy);
     }
 
-    fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+    fn bounds(&self, now: &StepValues, witness: &Witness<'_>) -> Bounds {
         let (dy, old) = (witness.f32(0), witness.f32(1));
         let mut magnitude = vec![0.0; self.db.words()];
         if now.accumulate == 1 {

@@ -7,19 +7,19 @@ use super::update;
 use super::{EPSILON, Form};
 use crate::base::audited::gemm::{Gemm, Operand};
 use crate::plan::case::{Case, Fill};
-use crate::plan::kernel::{self, Arg, Args, Bounds, Field, Kernel, Now, Shader, Witness, expect, read};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{self, Arg, Args, Bounds, Field, Kernel, Shader, StepValues, Witness, expect, read};
+use crate::plan::tensor::{DType, TensorId};
 
 /// The gradient of [`super::linear::Linear`] by its weights, summed over the batch. The mean over the batch is taken
 /// once, in the gradient of the loss, so nothing is divided here.
 #[derive(Clone, Debug)]
 pub struct LinearDw {
     /// Error signal (B, O).
-    pub dy: Id,
+    pub dy: TensorId,
     /// Inputs of the layer (B, I).
-    pub x: Id,
-    /// Weight gradient (O, I): replaced, or added to if `Now::accumulate` is 1.
-    pub dw: Id,
+    pub x: TensorId,
+    /// Weight gradient (O, I): replaced, or added to if `StepValues::accumulate` is 1.
+    pub dw: TensorId,
     /// Which shader.
     pub form: Form,
 }
@@ -39,7 +39,7 @@ const fn single(name: &'static str) -> Shader {
 pub static SHADERS: &[Shader] = &[
     single("linear_dw"),
     single("linear_dw_tiled"),
-    single("linear_dw_regs"),
+    single("linear_dw_registers"),
     single("linear_dw_wide"),
     single("linear_dw_split"),
     shader("linear_dw_half", HALF, Params::FIELDS),
@@ -51,15 +51,15 @@ impl Kernel for LinearDw {
         &SHADERS[self.form as usize]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         vec![self.dy, self.x, self.dw]
     }
 
     fn params(&self) -> Vec<u8> {
         let LinearDw { dy, x, dw, .. } = *self;
-        expect("linear_dw", "x", x, Kind::F32, dy.rows, x.cols, &format!("dy is {}", dy.shape()));
+        expect("linear_dw", "x", x, DType::F32, dy.rows, x.cols, &format!("dy is {}", dy.shape()));
         let because = format!("dy is {} and x is {}", dy.shape(), x.shape());
-        expect("linear_dw", "dw", dw, Kind::F32, dy.cols, x.cols, &because);
+        expect("linear_dw", "dw", dw, DType::F32, dy.cols, x.cols, &because);
         // Of either block this kernel reads only the sizes, with which both begin.
         let params = Params {
             batch: x.rows as u32,
@@ -75,7 +75,7 @@ impl Kernel for LinearDw {
         self.form.groups(self.dw.rows, self.dw.cols, 4)
     }
 
-    fn twin(&self, now: &Now, mut args: Args<'_>) {
+    fn twin(&self, now: &StepValues, mut args: Args<'_>) {
         let (dy, x, dw) = (args.f32(0), args.f32(1), args.f32_mut(2));
         let stride = self.dw.stride();
         with_factors(self.form, dy, loss_scale(now.batch), x, |dy, x| {
@@ -95,7 +95,7 @@ impl Kernel for LinearDw {
         });
     }
 
-    fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+    fn bounds(&self, now: &StepValues, witness: &Witness<'_>) -> Bounds {
         let dy = factor(self.form, witness.f32(0), loss_scale(now.batch));
         let (x, old) = (factor(self.form, witness.f32(1), 1.0), witness.f32(2));
         let mut bound = vec![0.0; self.dw.words()];

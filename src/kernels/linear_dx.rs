@@ -7,23 +7,23 @@ use super::linear::{Params, SIZES};
 use super::{Activation, EPSILON, Form};
 use crate::base::audited::gemm::{Gemm, Operand};
 use crate::plan::case::{Case, Fill};
-use crate::plan::kernel::{Arg, Args, Bounds, Kernel, Now, Shader, Witness, expect, read, write};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{Arg, Args, Bounds, Kernel, Shader, StepValues, Witness, expect, read, write};
+use crate::plan::tensor::{DType, TensorId};
 
 /// The gradient of [`super::linear::Linear`] by its input, carried on through the activation and the dropout that made
 /// that input: the error signal of the layer below.
 #[derive(Clone, Debug)]
 pub struct LinearDx {
     /// Error signal above (B, O).
-    pub dy: Id,
+    pub dy: TensorId,
     /// Weights (O, I).
-    pub w: Id,
+    pub w: TensorId,
     /// Outputs of the layer below (B, I), after dropout.
-    pub x: Id,
+    pub x: TensorId,
     /// Dropout mask of the layer below (B, I); ignored, and of any shape, if `keep` is 1.
-    pub mask: Id,
+    pub mask: TensorId,
     /// Error signal below (B, I).
-    pub dx: Id,
+    pub dx: TensorId,
     /// Activation of the layer below; `Identity` gives the plain input gradient.
     pub act: Activation,
     /// Keep probability of the layer below.
@@ -44,7 +44,7 @@ const SINGLE: &str = include_str!("../../shaders/linear_dx.wgsl");
 pub static SHADERS: &[Shader] = &[
     shader("linear_dx", SINGLE),
     shader("linear_dx_tiled", SINGLE),
-    shader("linear_dx_regs", SINGLE),
+    shader("linear_dx_registers", SINGLE),
     shader("linear_dx_wide", SINGLE),
     shader("linear_dx_split", SINGLE),
     shader("linear_dx_half", HALF),
@@ -56,17 +56,17 @@ impl Kernel for LinearDx {
         &SHADERS[self.form as usize]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         vec![self.dy, self.w, self.x, self.mask, self.dx]
     }
 
     fn params(&self) -> Vec<u8> {
         let LinearDx { dy, w, x, mask, dx, .. } = *self;
-        expect("linear_dx", "dy", dy, Kind::F32, x.rows, w.rows, &format!("x is {}, w is {}", x.shape(), w.shape()));
-        expect("linear_dx", "x", x, Kind::F32, x.rows, w.cols, &format!("w is {}", w.shape()));
-        expect("linear_dx", "dx", dx, Kind::F32, x.rows, x.cols, &format!("x is {}", x.shape()));
+        expect("linear_dx", "dy", dy, DType::F32, x.rows, w.rows, &format!("x is {}, w is {}", x.shape(), w.shape()));
+        expect("linear_dx", "x", x, DType::F32, x.rows, w.cols, &format!("w is {}", w.shape()));
+        expect("linear_dx", "dx", dx, DType::F32, x.rows, x.cols, &format!("x is {}", x.shape()));
         if self.keep < 1.0 {
-            expect("linear_dx", "mask", mask, Kind::Bits, x.rows, x.cols, &format!("x is {}", x.shape()));
+            expect("linear_dx", "mask", mask, DType::Bits, x.rows, x.cols, &format!("x is {}", x.shape()));
         }
         let params = Params {
             batch: x.rows as u32,
@@ -89,7 +89,7 @@ impl Kernel for LinearDx {
         self.form.groups(self.dx.rows, self.dx.cols, 1)
     }
 
-    fn twin(&self, now: &Now, mut args: Args<'_>) {
+    fn twin(&self, now: &StepValues, mut args: Args<'_>) {
         let [dy, w, x] = [0, 1, 2].map(|i| args.f32(i));
         let (mask, dx) = (args.words(3), args.f32_mut(4));
         let (stride, cols, scale) = (self.dx.stride(), self.dx.cols, 1.0 / self.keep);
@@ -116,7 +116,7 @@ impl Kernel for LinearDx {
         });
     }
 
-    fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+    fn bounds(&self, now: &StepValues, witness: &Witness<'_>) -> Bounds {
         let dy = factor(self.form, witness.f32(0), loss_scale(now.batch));
         let (w, x) = (factor(self.form, witness.f32(1), 1.0), witness.f32(2));
         let mut bound = vec![0.0; self.dx.words()];

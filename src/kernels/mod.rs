@@ -1,6 +1,6 @@
 //! The kernels, one a page: formula, host call, shapes, CPU twin, bound, cases.
 //!
-//! The one list below drives the pipelines, the shader test, the parity court and `gpu-mlp parity`. A new kernel is one
+//! The one list below drives the pipelines, the shader test, the parity tests and `gpu-mlp parity`. A new kernel is one
 //! page here, one file in `shaders/`, one line in the list, and its formula in double precision in `tests/pure/twins/oracle.rs`,
 //! for which the compiler asks: see CONTRIBUTING.md.
 
@@ -62,7 +62,7 @@ macro_rules! kernels {
         pub fn shaders() -> Vec<&'static Shader> {
             [$($page::SHADERS,)*].into_iter().flatten().collect()
         }
-        /// Every case of every kernel, for the court; one of each shader also with a folded grid.
+        /// Every case of every kernel, for the parity tests; one of each shader also with a folded grid.
         pub fn cases() -> Vec<Case> {
             let mut cases: Vec<Case> = [$($page::cases(),)*].into_iter().flatten().collect();
             for shader in shaders() {

@@ -3,8 +3,8 @@
 use super::EPSILON;
 use super::update::{Params, SOURCE};
 use crate::plan::case::{Case, Fill};
-use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{Args, Bounds, Kernel, Shader, StepValues, Witness, expect, groups, read, update};
+use crate::plan::tensor::{DType, TensorId};
 use multiversion::multiversion;
 
 /// One step with momentum in PyTorch's form: the learning rate multiplies the velocity, not the gradient, and the
@@ -12,11 +12,11 @@ use multiversion::multiversion;
 #[derive(Clone, Debug)]
 pub struct Momentum {
     /// Gradient (O, I) or (O).
-    pub dw: Id,
+    pub dw: TensorId,
     /// Weights or biases, of the same shape.
-    pub w: Id,
+    pub w: TensorId,
     /// Velocity, of the same shape.
-    pub v: Id,
+    pub v: TensorId,
     /// Strength of the penalty l2/2·‖w‖².
     pub l2: f32,
     /// Nesterov's variant.
@@ -40,14 +40,14 @@ impl Kernel for Momentum {
         &SHADERS[0]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         vec![self.dw, self.w, self.v]
     }
 
     fn params(&self) -> Vec<u8> {
         let because = format!("w is {}", self.w.shape());
-        expect("momentum", "dw", self.dw, Kind::F32, self.w.rows, self.w.cols, &because);
-        expect("momentum", "v", self.v, Kind::F32, self.w.rows, self.w.cols, &because);
+        expect("momentum", "dw", self.dw, DType::F32, self.w.rows, self.w.cols, &because);
+        expect("momentum", "v", self.v, DType::F32, self.w.rows, self.w.cols, &because);
         bytemuck::bytes_of(&Params { l2: self.l2, ..Params::of(self.w) }).to_vec()
     }
 
@@ -59,12 +59,12 @@ impl Kernel for Momentum {
         groups(self.w.words() / 4, 64)
     }
 
-    fn twin(&self, now: &Now, mut args: Args<'_>) {
+    fn twin(&self, now: &StepValues, mut args: Args<'_>) {
         let (dw, w, v) = (args.f32(0), args.f32_mut(1), args.f32_mut(2));
         descend(w, v, dw, now, self.l2, self.nesterov);
     }
 
-    fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+    fn bounds(&self, now: &StepValues, witness: &Witness<'_>) -> Bounds {
         let [dw, w, v] = [0, 1, 2].map(|i| witness.f32(i));
         let [w, v] = errors(self.l2, now, dw, &vec![0.0; dw.len()], w, v);
         vec![None, Some(w), Some(v)]
@@ -76,7 +76,7 @@ impl Kernel for Momentum {
 }
 
 /// Largest allowed differences of w and v, where each gradient may itself be off by `slack`.
-pub(super) fn errors(l2: f32, now: &Now, dw: &[f32], slack: &[f32], w: &[f32], v: &[f32]) -> [Vec<f32>; 2] {
+pub(super) fn errors(l2: f32, now: &StepValues, dw: &[f32], slack: &[f32], w: &[f32], v: &[f32]) -> [Vec<f32>; 2] {
     let (mut of_w, mut of_v) = (Vec::new(), Vec::new());
     for (((dw, slack), w), v) in dw.iter().zip(slack).zip(w).zip(v) {
         let velocity = dw.abs() + slack + l2 * w.abs() + now.momentum * v.abs();
@@ -89,7 +89,7 @@ pub(super) fn errors(l2: f32, now: &Now, dw: &[f32], slack: &[f32], w: &[f32], v
 
 /// The loop, for the widest registers there are.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(super) fn descend(w: &mut [f32], v: &mut [f32], dw: &[f32], now: &Now, l2: f32, nesterov: bool) {
+pub(super) fn descend(w: &mut [f32], v: &mut [f32], dw: &[f32], now: &StepValues, l2: f32, nesterov: bool) {
     for ((w, v), dw) in w.iter_mut().zip(v).zip(dw) {
         let g = dw + l2 * *w;
         *v = now.momentum * *v + g;

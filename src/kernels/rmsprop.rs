@@ -3,8 +3,8 @@
 use super::EPSILON;
 use super::update::{Params, SOURCE};
 use crate::plan::case::{Case, Fill};
-use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{Args, Bounds, Kernel, Shader, StepValues, Witness, expect, groups, read, update};
+use crate::plan::tensor::{DType, TensorId};
 use multiversion::multiversion;
 
 /// RMSprop (Hinton, lecture 6e of Neural Networks for Machine Learning, 2012) as `torch.optim.RMSprop` has it: not
@@ -12,13 +12,13 @@ use multiversion::multiversion;
 #[derive(Clone, Debug)]
 pub struct Rmsprop {
     /// Gradient (O, I) or (O).
-    pub dw: Id,
+    pub dw: TensorId,
     /// Weights or biases, of the same shape.
-    pub w: Id,
+    pub w: TensorId,
     /// Velocity, of the same shape.
-    pub v: Id,
+    pub v: TensorId,
     /// Mean square of the gradient, of the same shape.
-    pub s: Id,
+    pub s: TensorId,
     /// Strength of the penalty l2/2·‖w‖².
     pub l2: f32,
     /// Memory ρ of the mean square: PyTorch's α.
@@ -50,14 +50,14 @@ impl Kernel for Rmsprop {
         &SHADERS[0]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         vec![self.dw, self.w, self.v, self.s]
     }
 
     fn params(&self) -> Vec<u8> {
         let because = format!("w is {}", self.w.shape());
         for (name, id) in [("dw", self.dw), ("v", self.v), ("s", self.s)] {
-            expect("rmsprop", name, id, Kind::F32, self.w.rows, self.w.cols, &because);
+            expect("rmsprop", name, id, DType::F32, self.w.rows, self.w.cols, &because);
         }
         let Rmsprop { w, l2, rho, epsilon, .. } = *self;
         bytemuck::bytes_of(&Params { l2, memory: rho, epsilon, ..Params::of(w) }).to_vec()
@@ -67,13 +67,13 @@ impl Kernel for Rmsprop {
         groups(self.w.words() / 4, 64)
     }
 
-    fn twin(&self, now: &Now, mut args: Args<'_>) {
+    fn twin(&self, now: &StepValues, mut args: Args<'_>) {
         let dw = args.f32(0);
         let [w, v, s] = [1, 2, 3].map(|i| args.f32_mut(i));
         self.rule().descend(w, v, s, dw, now);
     }
 
-    fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+    fn bounds(&self, now: &StepValues, witness: &Witness<'_>) -> Bounds {
         let [dw, w, v, s] = [0, 1, 2, 3].map(|i| witness.f32(i));
         let [w, v, s] = self.rule().errors(now, dw, &vec![0.0; dw.len()], w, v, s);
         vec![None, Some(w), Some(v), Some(s)]
@@ -94,12 +94,12 @@ pub(super) struct Rule {
 
 impl Rule {
     /// One step.
-    pub fn descend(self, w: &mut [f32], v: &mut [f32], s: &mut [f32], dw: &[f32], now: &Now) {
+    pub fn descend(self, w: &mut [f32], v: &mut [f32], s: &mut [f32], dw: &[f32], now: &StepValues) {
         descend(self, w, v, s, dw, now);
     }
 
     /// Largest allowed differences of w, v and s, where each gradient may itself be off by `slack`.
-    pub fn errors(self, now: &Now, dw: &[f32], slack: &[f32], w: &[f32], v: &[f32], s: &[f32]) -> [Vec<f32>; 3] {
+    pub fn errors(self, now: &StepValues, dw: &[f32], slack: &[f32], w: &[f32], v: &[f32], s: &[f32]) -> [Vec<f32>; 3] {
         let Rule { l2, rho, epsilon } = self;
         let mut errors = [vec![], vec![], vec![]];
         for i in 0..w.len() {
@@ -124,7 +124,7 @@ impl Rule {
 
 /// The loop, for the widest registers there are.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn descend(rule: Rule, w: &mut [f32], v: &mut [f32], s: &mut [f32], dw: &[f32], now: &Now) {
+fn descend(rule: Rule, w: &mut [f32], v: &mut [f32], s: &mut [f32], dw: &[f32], now: &StepValues) {
     let Rule { l2, rho, epsilon } = rule;
     for (((w, v), s), dw) in w.iter_mut().zip(v).zip(s).zip(dw) {
         let g = dw + l2 * *w;

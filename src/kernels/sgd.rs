@@ -3,17 +3,17 @@
 use super::EPSILON;
 use super::update::{Params, SOURCE};
 use crate::plan::case::{Case, Fill};
-use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, update};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{Args, Bounds, Kernel, Shader, StepValues, Witness, expect, groups, read, update};
+use crate::plan::tensor::{DType, TensorId};
 use multiversion::multiversion;
 
 /// One step down the gradient, with the gradient of the penalty l2/2·‖w‖².
 #[derive(Clone, Debug)]
 pub struct Sgd {
     /// Gradient (O, I) or (O).
-    pub dw: Id,
+    pub dw: TensorId,
     /// Weights or biases, of the same shape.
-    pub w: Id,
+    pub w: TensorId,
     /// Strength of the penalty.
     pub l2: f32,
 }
@@ -35,12 +35,12 @@ impl Kernel for Sgd {
         &SHADERS[0]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         vec![self.dw, self.w]
     }
 
     fn params(&self) -> Vec<u8> {
-        expect("sgd", "dw", self.dw, Kind::F32, self.w.rows, self.w.cols, &format!("w is {}", self.w.shape()));
+        expect("sgd", "dw", self.dw, DType::F32, self.w.rows, self.w.cols, &format!("w is {}", self.w.shape()));
         bytemuck::bytes_of(&Params { l2: self.l2, ..Params::of(self.w) }).to_vec()
     }
 
@@ -48,12 +48,12 @@ impl Kernel for Sgd {
         groups(self.w.words() / 4, 64)
     }
 
-    fn twin(&self, now: &Now, mut args: Args<'_>) {
+    fn twin(&self, now: &StepValues, mut args: Args<'_>) {
         let (dw, w) = (args.f32(0), args.f32_mut(1));
         descend(w, dw, now.lr, self.l2);
     }
 
-    fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+    fn bounds(&self, now: &StepValues, witness: &Witness<'_>) -> Bounds {
         let [dw, w] = [0, 1].map(|i| witness.f32(i));
         vec![None, Some(errors(self.l2, now, dw, &vec![0.0; dw.len()], w))]
     }
@@ -65,7 +65,7 @@ impl Kernel for Sgd {
 
 /// Largest allowed difference of w, where each gradient may itself be off by `slack`: three roundings of the step, one of
 /// the sum. A device may fuse any of them away.
-pub(super) fn errors(l2: f32, now: &Now, dw: &[f32], slack: &[f32], w: &[f32]) -> Vec<f32> {
+pub(super) fn errors(l2: f32, now: &StepValues, dw: &[f32], slack: &[f32], w: &[f32]) -> Vec<f32> {
     let triples = dw.iter().zip(slack).zip(w);
     let error = triples.map(|((dw, slack), w)| {
         let step = now.lr.abs() * (dw.abs() + slack + l2 * w.abs());

@@ -5,21 +5,21 @@
 use super::EPSILON;
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
-use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect, groups, read, write};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{Args, Bounds, Kernel, Shader, StepValues, Witness, expect, groups, read, write};
+use crate::plan::tensor::{DType, TensorId};
 
 /// The head of the net. The label is compared with the class number, so the one-hot vector of the textbook never takes
 /// memory; the division by the batch makes every gradient below a mean.
 #[derive(Clone, Debug)]
 pub struct SoftmaxXent {
     /// Logits (B, C).
-    pub logits: Id,
+    pub logits: TensorId,
     /// Classes (B).
-    pub t: Id,
+    pub t: TensorId,
     /// Loss in nats, and 1 for a hit or 0 (B, 2).
-    pub score: Id,
+    pub score: TensorId,
     /// Gradient of the mean loss by the logits (B, C).
-    pub dlogits: Id,
+    pub dlogits: TensorId,
     /// Label smoothing ε (Szegedy et al., CVPR 2016): the class sought has probability 1 − ε + ε/C, every other ε/C. The
     /// loss is the cross-entropy with that, as `torch.nn.CrossEntropyLoss(label_smoothing=ε)` has it.
     pub smoothing: f32,
@@ -44,16 +44,16 @@ impl Kernel for SoftmaxXent {
         &SHADERS[0]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         vec![self.logits, self.t, self.score, self.dlogits]
     }
 
     fn params(&self) -> Vec<u8> {
         let SoftmaxXent { logits, t, score, dlogits, smoothing } = *self;
         let because = format!("logits is {}", logits.shape());
-        expect("softmax_xent", "t", t, Kind::U32, 1, logits.rows, &because);
-        expect("softmax_xent", "score", score, Kind::F32, logits.rows, 2, &because);
-        expect("softmax_xent", "dlogits", dlogits, Kind::F32, logits.rows, logits.cols, &because);
+        expect("softmax_xent", "t", t, DType::U32, 1, logits.rows, &because);
+        expect("softmax_xent", "score", score, DType::F32, logits.rows, 2, &because);
+        expect("softmax_xent", "dlogits", dlogits, DType::F32, logits.rows, logits.cols, &because);
         let (batch, classes, stride) = (logits.rows as u32, logits.cols as u32, logits.stride() as u32);
         let params = Params { batch, classes, stride, smoothing };
         bytemuck::bytes_of(&params).to_vec()
@@ -63,7 +63,7 @@ impl Kernel for SoftmaxXent {
         groups(self.logits.rows, 64)
     }
 
-    fn twin(&self, now: &Now, mut args: Args<'_>) {
+    fn twin(&self, now: &StepValues, mut args: Args<'_>) {
         let (logits, t) = (args.f32(0), args.words(1));
         let (score, dlogits) = (args.f32_mut(2), args.f32_mut(3));
         let (stride, classes) = (self.logits.stride(), self.logits.cols);
@@ -80,7 +80,7 @@ impl Kernel for SoftmaxXent {
         }
     }
 
-    fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+    fn bounds(&self, now: &StepValues, witness: &Witness<'_>) -> Bounds {
         let (logits, t) = (witness.f32(0), &witness.before[1]);
         let (stride, classes) = (self.logits.stride(), self.logits.cols);
         let mut score = vec![0.0; self.score.words()];

@@ -3,8 +3,8 @@
 use super::EPSILON;
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
-use crate::plan::kernel::{Args, Bounds, Cost, Kernel, Now, Shader, Witness, expect, groups, read, update};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{Args, Bounds, Cost, Kernel, Shader, StepValues, Witness, expect, groups, read, update};
+use crate::plan::tensor::{DType, TensorId};
 use multiversion::multiversion;
 use rayon::prelude::*;
 
@@ -13,11 +13,11 @@ use rayon::prelude::*;
 #[derive(Clone, Debug)]
 pub struct Squares {
     /// Values (R, C).
-    pub a: Id,
+    pub a: TensorId,
     /// Values that are taken off them (R, C), if any.
-    pub minus: Option<Id>,
+    pub minus: Option<TensorId>,
     /// Sums (P), of which [`Squares::parts`] are written.
-    pub parts: Id,
+    pub parts: TensorId,
     /// The first of them.
     pub first: usize,
 }
@@ -41,7 +41,7 @@ pub static SHADERS: &[Shader] = &[Shader {
 
 impl Squares {
     /// Sums that a tensor takes.
-    pub fn parts(of: Id) -> usize {
+    pub fn parts(of: TensorId) -> usize {
         of.words().div_ceil(PART)
     }
 }
@@ -51,15 +51,15 @@ impl Kernel for Squares {
         &SHADERS[0]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         vec![self.a, self.minus.unwrap_or(self.a), self.parts]
     }
 
     fn params(&self) -> Vec<u8> {
         let Squares { a, parts, first, .. } = *self;
         let minus = self.minus.unwrap_or(a);
-        expect("squares", "b", minus, Kind::F32, a.rows, a.cols, &format!("a is {}", a.shape()));
-        expect("squares", "parts", parts, Kind::F32, 1, parts.cols, "it is a vector");
+        expect("squares", "b", minus, DType::F32, a.rows, a.cols, &format!("a is {}", a.shape()));
+        expect("squares", "parts", parts, DType::F32, 1, parts.cols, "it is a vector");
         let end = first + Squares::parts(a);
         assert!(end <= parts.cols, "squares: parts is {} but parts {first} to {end} of it are written", parts.shape());
         let params = Params { count4: (a.words() / 4) as u32, first: first as u32, ..Params::default() };
@@ -74,7 +74,7 @@ impl Kernel for Squares {
         groups(self.a.words(), PART)
     }
 
-    fn twin(&self, _: &Now, mut args: Args<'_>) {
+    fn twin(&self, _: &StepValues, mut args: Args<'_>) {
         let [a, b] = [0, 1].map(|i| args.f32(i));
         let parts = &mut args.f32_mut(2)[self.first..];
         let difference = self.minus.is_some();
@@ -83,7 +83,7 @@ impl Kernel for Squares {
         values.for_each(|((a, b), part)| *part = part_of(a, b, difference));
     }
 
-    fn bounds(&self, _: &Now, witness: &Witness<'_>) -> Bounds {
+    fn bounds(&self, _: &StepValues, witness: &Witness<'_>) -> Bounds {
         let [a, b] = [0, 1].map(|i| witness.f32(i));
         let mut bound = vec![0.0; self.parts.words()];
         for ((a, b), bound) in a.chunks(PART).zip(b.chunks(PART)).zip(&mut bound[self.first..]) {

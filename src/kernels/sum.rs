@@ -3,20 +3,20 @@
 use super::EPSILON;
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
-use crate::plan::kernel::{Args, Bounds, Cost, Kernel, Now, Shader, Witness, expect, read, update};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{Args, Bounds, Cost, Kernel, Shader, StepValues, Witness, expect, read, update};
+use crate::plan::tensor::{DType, TensorId};
 
 /// Adds up what [`super::squares`] and [`super::dead`] counted in parts.
 #[derive(Clone, Debug)]
 pub struct Sum {
     /// Values (P).
-    pub parts: Id,
+    pub parts: TensorId,
     /// The first that counts.
     pub first: usize,
     /// How many count.
     pub count: usize,
     /// Sums (R, 1).
-    pub total: Id,
+    pub total: TensorId,
     /// The one that is written.
     pub row: usize,
 }
@@ -40,14 +40,14 @@ impl Kernel for Sum {
         &SHADERS[0]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         vec![self.parts, self.total]
     }
 
     fn params(&self) -> Vec<u8> {
         let Sum { parts, first, count, total, row } = *self;
-        expect("sum", "parts", parts, Kind::F32, 1, parts.cols, "it is a vector");
-        expect("sum", "total", total, Kind::F32, total.rows, 1, "every sum has a row");
+        expect("sum", "parts", parts, DType::F32, 1, parts.cols, "it is a vector");
+        expect("sum", "total", total, DType::F32, total.rows, 1, "every sum has a row");
         let end = first + count;
         assert!(end <= parts.cols, "sum: parts is {} but values {first} to {end} of it are read", parts.shape());
         assert!(row < total.rows, "sum: total is {} but row {row} of it is written", total.shape());
@@ -59,13 +59,13 @@ impl Kernel for Sum {
         1
     }
 
-    fn twin(&self, _: &Now, mut args: Args<'_>) {
+    fn twin(&self, _: &StepValues, mut args: Args<'_>) {
         let (parts, total) = (args.f32(0), args.f32_mut(1));
         total[4 * self.row..][..4].fill(0.0);
         total[4 * self.row] = parts[self.first..][..self.count].iter().sum();
     }
 
-    fn bounds(&self, _: &Now, witness: &Witness<'_>) -> Bounds {
+    fn bounds(&self, _: &StepValues, witness: &Witness<'_>) -> Bounds {
         let values = &witness.f32(0)[self.first..][..self.count];
         let mut bound = vec![0.0; self.total.words()];
         bound[4 * self.row] = (self.count + 1) as f32 * EPSILON * values.iter().map(|value| value.abs()).sum::<f32>();

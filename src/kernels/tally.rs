@@ -3,17 +3,17 @@
 use super::EPSILON;
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
-use crate::plan::kernel::{Args, Bounds, Cost, Kernel, Now, Shader, Witness, expect, read, update};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{Args, Bounds, Cost, Kernel, Shader, StepValues, Witness, expect, read, update};
+use crate::plan::tensor::{DType, TensorId};
 
 /// Adds up the scores of a micro-batch. Every micro-batch has a row, so the host can add the rows in double precision,
 /// draw a curve of them, or see in which step a loss ceased to be finite.
 #[derive(Clone, Debug)]
 pub struct Tally {
     /// Loss and hit of each sample (B, 2).
-    pub score: Id,
-    /// Their sums (S, 2), of which row `Now::slot` is written.
-    pub tally: Id,
+    pub score: TensorId,
+    /// Their sums (S, 2), of which row `StepValues::slot` is written.
+    pub tally: TensorId,
 }
 
 uniform! {
@@ -35,13 +35,21 @@ impl Kernel for Tally {
         &SHADERS[0]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         vec![self.score, self.tally]
     }
 
     fn params(&self) -> Vec<u8> {
-        expect("tally", "score", self.score, Kind::F32, self.score.rows, 2, "a score is a loss and a hit");
-        expect("tally", "tally", self.tally, Kind::F32, self.tally.rows, 2, "a row is a sum of losses and one of hits");
+        expect("tally", "score", self.score, DType::F32, self.score.rows, 2, "a score is a loss and a hit");
+        expect(
+            "tally",
+            "tally",
+            self.tally,
+            DType::F32,
+            self.tally.rows,
+            2,
+            "a row is a sum of losses and one of hits",
+        );
         bytemuck::bytes_of(&Params { batch: self.score.rows as u32, ..Params::default() }).to_vec()
     }
 
@@ -49,7 +57,7 @@ impl Kernel for Tally {
         1
     }
 
-    fn twin(&self, now: &Now, mut args: Args<'_>) {
+    fn twin(&self, now: &StepValues, mut args: Args<'_>) {
         let (score, record) = (args.f32(0), args.f32_mut(1));
         let mut sums = [0.0; 4];
         for line in score.chunks_exact(4) {
@@ -60,7 +68,7 @@ impl Kernel for Tally {
         record[4 * now.slot as usize..][..4].copy_from_slice(&sums);
     }
 
-    fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+    fn bounds(&self, now: &StepValues, witness: &Witness<'_>) -> Bounds {
         let losses = witness.f32(0).chunks_exact(4).map(|line| line[0].abs());
         let mut bound = vec![0.0; self.tally.words()];
         // Hits are whole numbers below 2²⁴: exact in any order.

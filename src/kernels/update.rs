@@ -7,8 +7,8 @@ mod shaders;
 
 use super::{Form, linear_db::add_rows, sgd};
 use crate::base::audited::gemm::{Gemm, Operand};
-use crate::plan::kernel::{Args, Bounds, Kernel, Now, Shader, Witness, expect};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{Args, Bounds, Kernel, Shader, StepValues, Witness, expect};
+use crate::plan::tensor::{DType, TensorId};
 pub use cases::cases;
 pub use rule::Rule;
 pub(in crate::kernels) use shaders::FORMS;
@@ -22,15 +22,15 @@ use std::cell::RefCell;
 #[derive(Clone, Debug)]
 pub struct Update {
     /// Error signal (B, O).
-    pub dy: Id,
+    pub dy: TensorId,
     /// Inputs of the layer (B, I).
-    pub x: Id,
+    pub x: TensorId,
     /// Weights (O, I).
-    pub w: Id,
+    pub w: TensorId,
     /// Biases (O).
-    pub b: Id,
+    pub b: TensorId,
     /// What the optimizer remembers: of the weights, then of the biases.
-    pub state: Vec<Id>,
+    pub state: Vec<TensorId>,
     /// Strength of the penalty or decay; for the weights only.
     pub l2: f32,
     /// The optimizer.
@@ -80,22 +80,22 @@ impl Kernel for Update {
         &SHADERS[FORMS.len() * self.rule.number() + self.own_form()]
     }
 
-    fn tensors(&self) -> Vec<Id> {
+    fn tensors(&self) -> Vec<TensorId> {
         [&[self.dy, self.x, self.w, self.b], self.state.as_slice()].concat()
     }
 
     fn params(&self) -> Vec<u8> {
         let Update { dy, x, w, b, .. } = *self;
         let because = format!("dy is {} and x is {}", dy.shape(), x.shape());
-        expect("update", "x", x, Kind::F32, dy.rows, x.cols, &because);
-        expect("update", "w", w, Kind::F32, dy.cols, x.cols, &because);
-        expect("update", "b", b, Kind::F32, 1, dy.cols, &because);
+        expect("update", "x", x, DType::F32, dy.rows, x.cols, &because);
+        expect("update", "w", w, DType::F32, dy.cols, x.cols, &because);
+        expect("update", "b", b, DType::F32, 1, dy.cols, &because);
         self.own_form();
         let kinds = self.rule.state();
         assert_eq!(self.state.len(), 2 * kinds.len(), "update: as many states as the rule has");
         for (at, &id) in self.state.iter().enumerate() {
             let of = if at < kinds.len() { w } else { b };
-            expect("update", kinds[at % kinds.len()], id, Kind::F32, of.rows, of.cols, &because);
+            expect("update", kinds[at % kinds.len()], id, DType::F32, of.rows, of.cols, &because);
         }
         let (memory, epsilon) = self.rule.constants();
         let params = Params {
@@ -119,7 +119,7 @@ impl Kernel for Update {
         FORMS[self.own_form()].groups(self.w.rows, self.w.cols, 4)
     }
 
-    fn twin(&self, now: &Now, mut args: Args<'_>) {
+    fn twin(&self, now: &StepValues, mut args: Args<'_>) {
         let (dy, x) = (args.f32(0), args.f32(1));
         let (w, b) = (args.f32_mut(2), args.f32_mut(3));
         let states = self.rule.state().len();
@@ -158,7 +158,7 @@ impl Kernel for Update {
         SCRATCH.set(scratch);
     }
 
-    fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+    fn bounds(&self, now: &StepValues, witness: &Witness<'_>) -> Bounds {
         self.bounds_of_all(now, witness)
     }
 

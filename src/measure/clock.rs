@@ -4,7 +4,7 @@ use super::spread::Spread;
 use crate::base::error::Error;
 use crate::engine::Engine;
 use crate::plan::Work;
-use crate::plan::tensor::Id;
+use crate::plan::tensor::TensorId;
 use std::time::{Duration, Instant};
 
 /// What a sample of [`time`] includes. Nothing is subtracted.
@@ -57,7 +57,7 @@ pub struct Timing {
 ///
 /// # Errors
 /// If the device fails.
-pub async fn time(engine: &mut dyn Engine, work: &Work, written: Id, effort: &Effort) -> Result<Timing, Error> {
+pub async fn time(engine: &mut dyn Engine, work: &Work, written: TensorId, effort: &Effort) -> Result<Timing, Error> {
     let mut total = 0;
     let mut entries = vec![work.clone()];
     // An extra sample first: it may include compilation or the first access to memory.
@@ -86,7 +86,12 @@ pub async fn time(engine: &mut dyn Engine, work: &Work, written: Id, effort: &Ef
     Ok(Timing { seconds: Spread::of(seconds), repetitions: entries.len(), total })
 }
 
-async fn sample(engine: &mut dyn Engine, entries: &[Work], written: Id, total: &mut usize) -> Result<Duration, Error> {
+async fn sample(
+    engine: &mut dyn Engine,
+    entries: &[Work],
+    written: TensorId,
+    total: &mut usize,
+) -> Result<Duration, Error> {
     *total += entries.len();
     let begin = Instant::now();
     engine.run(entries).await?;

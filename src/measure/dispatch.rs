@@ -13,8 +13,8 @@ use crate::engine::{Engine, Memory};
 use crate::kernels::Form;
 use crate::kernels::Precision;
 use crate::kernels::forms::Forms;
-use crate::plan::kernel::{Access, Needs, Now};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{Access, Needs, StepValues};
+use crate::plan::tensor::{DType, TensorId};
 use crate::plan::{Plan, Work};
 use crate::train::steps::Trial;
 use serde::Serialize;
@@ -48,7 +48,7 @@ pub struct Dispatch {
 
 /// The measurements of the dispatches of a training step and of the whole step.
 #[derive(Clone, Debug, Serialize)]
-pub struct Step {
+pub struct StepTimes {
     /// Each dispatch, repeated alone. Their sum may be larger than the time of the step, in which independent dispatches
     /// overlap.
     pub dispatches: Vec<Dispatch>,
@@ -81,7 +81,7 @@ struct PreparedStep {
     trial: Trial,
     engine: Box<dyn Engine>,
     steps: Range<usize>,
-    now: Now,
+    now: StepValues,
 }
 
 impl PreparedStep {
@@ -96,14 +96,14 @@ impl PreparedStep {
         Ok((PreparedStep { trial, engine, steps, now }, config))
     }
 
-    async fn time(&mut self, steps: Range<usize>, now: Now, effort: &Effort) -> Result<Timing, Error> {
+    async fn time(&mut self, steps: Range<usize>, now: StepValues, effort: &Effort) -> Result<Timing, Error> {
         let written = written(&self.trial.net.plan, steps.end - 1);
         time(self.engine.as_mut(), &(steps, now), written, effort).await
     }
 }
 
 /// A tensor that the step writes.
-fn written(plan: &Plan, step: usize) -> Id {
+fn written(plan: &Plan, step: usize) -> TensorId {
     let kernel = &plan.steps[step];
     let ids = kernel.tensors();
     let args = kernel.shader().args;
@@ -124,7 +124,7 @@ const PROFILES: usize = 30;
 ///
 /// # Errors
 /// [`Error::TooLarge`] if the step does not fit, [`Error::Setting`] if the settings cannot be used, or if the device fails.
-pub async fn step(machine: &Machine, config: &Config, data: &DataSet, effort: &Effort) -> Result<Step, Error> {
+pub async fn step(machine: &Machine, config: &Config, data: &DataSet, effort: &Effort) -> Result<StepTimes, Error> {
     let data = resident(machine, data);
     config.check(data.train.len())?;
     let forms = Forms { default: machine.form(), chosen: config.forms.clone() };
@@ -146,7 +146,7 @@ pub async fn step(machine: &Machine, config: &Config, data: &DataSet, effort: &E
     for (dispatch, samples) in dispatches.iter_mut().zip(by_device) {
         dispatch.device_seconds = (!samples.is_empty()).then(|| Spread::of(samples));
     }
-    Ok(Step { dispatches, seconds })
+    Ok(StepTimes { dispatches, seconds })
 }
 
 /// Times every kernel of the training steps of some nets, in every form and at each shape that occurs. Before the timing, its
@@ -178,7 +178,7 @@ pub async fn kernels(
             let mut cpu = CpuEngine::new(&prepared.trial.net.plan, Memory::default());
             prepared.trial.start(&config, &data, &mut cpu);
             // Powers of two, so that updates of integers are exact too.
-            let now = Now { lr: 0.125, momentum: 0.5, ..prepared.now };
+            let now = StepValues { lr: 0.125, momentum: 0.5, ..prepared.now };
             for number in prepared.steps.clone() {
                 let plan = &prepared.trial.net.plan;
                 whole_numbers(plan, number, &mut cpu);
@@ -204,7 +204,7 @@ pub async fn kernels(
 /// Identifies a dispatch for timing: dispatches with the same key take the same time.
 fn key(plan: &Plan, number: usize) -> String {
     let kernel = &plan.steps[number];
-    let shapes: Vec<_> = kernel.tensors().into_iter().map(|id| (id.kind, id.rows, id.cols)).collect();
+    let shapes: Vec<_> = kernel.tensors().into_iter().map(|id| (id.dtype, id.rows, id.cols)).collect();
     format!("{} {shapes:?} {:?}", kernel.shader().name, kernel.overrides())
 }
 
@@ -214,7 +214,7 @@ fn key(plan: &Plan, number: usize) -> String {
 fn whole_numbers(plan: &Plan, number: usize, engine: &mut CpuEngine) {
     let kernel = &plan.steps[number];
     for (id, arg) in kernel.tensors().into_iter().zip(kernel.shader().args) {
-        if id.kind != Kind::F32 || arg.access == Access::Write {
+        if id.dtype != DType::F32 || arg.access == Access::Write {
             continue;
         }
         let draw = |at: usize| {

@@ -57,7 +57,7 @@ pub struct Report {
     /// Median rate of the run's products as a share of the roof.
     pub share_of_roof: Option<f64>,
     /// The measurements of the dispatches of one training step.
-    pub step: Option<dispatch::Step>,
+    pub step: Option<dispatch::StepTimes>,
     /// The measurements of single kernels.
     pub kernels: Vec<dispatch::Dispatch>,
     /// The measurements of runs of different sizes.

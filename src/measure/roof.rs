@@ -9,8 +9,8 @@ use crate::kernels::linear_dw::LinearDw;
 use crate::kernels::sgd::Sgd;
 use crate::kernels::{Activation, Form};
 use crate::plan::Plan;
-use crate::plan::kernel::Now;
-use crate::plan::tensor::{Id, Kind, Role};
+use crate::plan::kernel::StepValues;
+use crate::plan::tensor::{DType, Role, TensorId};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::time::Instant;
@@ -110,7 +110,7 @@ async fn square(machine: &Machine, kernel: ProductKernel, side: usize, effort: &
     let mut plan = Plan::default();
     let [a, b, c] = ["a", "b", "c"].map(|name| plan.f32(name, Role::Scratch, side, side));
     let bias = plan.f32("bias", Role::Scratch, 1, side);
-    let none = plan.tensor("none", Role::Scratch, Kind::Bits, 1, 1);
+    let none = plan.tensor("none", Role::Scratch, DType::Bits, 1, 1);
     match kernel {
         ProductKernel::Forward(form) => {
             plan.push(Linear { x: a, w: b, b: bias, mask: none, y: c, act: Activation::Identity, keep: 1.0, form })
@@ -127,7 +127,7 @@ async fn square(machine: &Machine, kernel: ProductKernel, side: usize, effort: &
     }
     engine.write(bias, 0, &vec![0; bias.words()]);
     engine.write(none, 0, &[0]);
-    let work = (0..1, Now { rows: side as u32, batch: 1, ..Now::default() });
+    let work = (0..1, StepValues { rows: side as u32, batch: 1, ..StepValues::default() });
     let timing = time(engine.as_mut(), &work, c, effort).await?;
 
     let element = |of: usize, row: usize, col: usize| value(seeds[of], (row * side + col) % 65_521);
@@ -168,7 +168,7 @@ async fn copy(machine: &Machine) -> Result<Rate, Error> {
     fill(engine.as_mut(), w, 0.0);
     // A power of two, so that n updates give exactly −n·lr.
     let lr = 1.0 / 1024.0;
-    let timing = time(engine.as_mut(), &(0..1, Now { lr, ..Now::default() }), w, &Effort::USUAL).await?;
+    let timing = time(engine.as_mut(), &(0..1, StepValues { lr, ..StepValues::default() }), w, &Effort::USUAL).await?;
     let mut fault = None;
     for at in [0, w.words() / 2 + 1, w.words() - 1] {
         let found = engine.read(w, at..at + 1).await?.first().map_or(f32::NAN, |&word| f32::from_bits(word));
@@ -186,7 +186,7 @@ async fn copy(machine: &Machine) -> Result<Rate, Error> {
     })
 }
 
-fn fill(engine: &mut dyn crate::engine::Engine, id: Id, value: f32) {
+fn fill(engine: &mut dyn crate::engine::Engine, id: TensorId, value: f32) {
     // Row by row, to avoid a second copy of so large a tensor on the host.
     let row = vec![value.to_bits(); id.stride()];
     (0..id.rows).for_each(|number| engine.write(id, number * id.stride(), &row));

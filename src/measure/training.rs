@@ -134,7 +134,7 @@ pub async fn train(machine: &Machine, config: &Config, data: &DataSet, demand: &
     let test = trainer.evaluate().await?;
     let whole_epochs = images == samples;
     let floor = demand.floor.or(demand.whole_floor.filter(|_| whole_epochs));
-    let (demand, fault) = judge(&history, &test, floor, &data.test.labels);
+    let (demand, fault) = check_training(&history, &test, floor, &data.test.labels);
     let seconds = Spread::of(seconds);
     let widths = config.widths(data.inputs(), data.classes);
     let flops_per_image = product_flops(&widths);
@@ -163,7 +163,7 @@ pub async fn train(machine: &Machine, config: &Config, data: &DataSet, demand: &
 }
 
 /// The required accuracy in words, and the fault if the run did not reach it or did not learn.
-fn judge(history: &[Epoch], test: &Score, floor: Option<f64>, labels: &[u8]) -> (String, Option<String>) {
+fn check_training(history: &[Epoch], test: &Score, floor: Option<f64>, labels: &[u8]) -> (String, Option<String>) {
     let mut counts = [0u64; 256];
     labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
     let most = counts.into_iter().max().unwrap_or(0) as f64 / labels.len().max(1) as f64;

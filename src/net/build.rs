@@ -13,15 +13,15 @@ use crate::kernels::tally::Tally;
 use crate::kernels::update::Rule;
 use crate::kernels::{Activation, InputMap};
 use crate::plan::Plan;
-use crate::plan::tensor::{Id, Kind, Role};
+use crate::plan::tensor::{DType, Role, TensorId};
 
 /// A layer and its gradients (dw, db), if they are stored.
-pub(super) type Layer = (LayerIds, Option<(Id, Id)>);
+pub(super) type Layer = (LayerIds, Option<(TensorId, TensorId)>);
 
 pub(super) struct Builder<'a> {
     pub plan: Plan,
     /// Bound as the mask of kernels without dropout.
-    pub none: Id,
+    pub none: TensorId,
     pub config: &'a Config,
     pub sizes: Sizes,
     pub map: &'a InputMap,
@@ -30,7 +30,7 @@ pub(super) struct Builder<'a> {
 impl<'a> Builder<'a> {
     pub(super) fn new(config: &'a Config, sizes: Sizes, map: &'a InputMap) -> Self {
         let mut plan = Plan::default();
-        let none = plan.tensor("none", Role::Scratch, Kind::Bits, 1, 1);
+        let none = plan.tensor("none", Role::Scratch, DType::Bits, 1, 1);
         let sizes = Sizes { forms: sizes.forms.in_precision(config.precision), ..sizes };
         Builder { plan, none, config, sizes, map }
     }
@@ -51,13 +51,13 @@ impl<'a> Builder<'a> {
                 let role = Role::Parameter { layer: number };
                 let w = self.plan.f32(format!("w{number}"), role, pair[1], pair[0]);
                 let b = self.plan.f32(format!("b{number}"), role, 1, pair[1]);
-                let mut remember = |of: Id| -> Vec<Id> {
+                let mut remember = |of: TensorId| -> Vec<TensorId> {
                     let role = Role::Optimizer { layer: number };
                     state.iter().map(|kind| self.plan.like(&format!("{kind}_"), role, of)).collect()
                 };
                 let state = [remember(w), remember(b)].concat();
                 let gradients = (train && !fused).then(|| (self.gradient(w, number), self.gradient(b, number)));
-                let mut average = |of: Id| self.plan.like("ema_", Role::Average { layer: number }, of);
+                let mut average = |of: TensorId| self.plan.like("ema_", Role::Average { layer: number }, of);
                 let average = (train && self.config.ema > 0.0).then(|| [average(w), average(b)]);
                 (LayerIds { w, b, state, average }, gradients)
             })
@@ -65,7 +65,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The gradient of a parameter of a layer (from 1).
-    pub(super) fn gradient(&mut self, of: Id, layer: usize) -> Id {
+    pub(super) fn gradient(&mut self, of: TensorId, layer: usize) -> TensorId {
         self.plan.like("d", Role::Gradient { layer }, of)
     }
 
@@ -78,9 +78,9 @@ impl<'a> Builder<'a> {
         let rows = if window < samples { 2 * window } else { samples };
         let inputs = self.sizes.inputs;
         Source {
-            pixels: self.plan.tensor(format!("{prefix}pixels"), Role::Data, Kind::U8, rows, inputs),
-            labels: self.plan.tensor(format!("{prefix}labels"), Role::Data, Kind::U32, 1, rows),
-            order: self.plan.tensor(format!("{prefix}order"), Role::Data, Kind::U32, 1, rows),
+            pixels: self.plan.tensor(format!("{prefix}pixels"), Role::Data, DType::U8, rows, inputs),
+            labels: self.plan.tensor(format!("{prefix}labels"), Role::Data, DType::U32, 1, rows),
+            order: self.plan.tensor(format!("{prefix}order"), Role::Data, DType::U32, 1, rows),
             samples,
             window: window.min(samples),
         }
@@ -108,12 +108,12 @@ impl<'a> Builder<'a> {
     }
 
     /// The mask of a layer's outputs (0: of the inputs) and the step that draws it; `none` if all units are kept.
-    pub(super) fn mask(&mut self, layer: usize, rows: usize, cols: usize, keep: f32) -> Id {
+    pub(super) fn mask(&mut self, layer: usize, rows: usize, cols: usize, keep: f32) -> TensorId {
         if keep == 1.0 {
             return self.none;
         }
         let role = Role::Activation { layer: layer.max(1) };
-        let mask = self.plan.tensor(format!("mask{layer}"), role, Kind::Bits, rows, cols);
+        let mask = self.plan.tensor(format!("mask{layer}"), role, DType::Bits, rows, cols);
         let key = device_key(self.config.seed, Stream::Dropout, layer as u64);
         self.plan.push(Dropout { mask, keep, key });
         mask
@@ -131,13 +131,22 @@ impl<'a> Builder<'a> {
         }
     }
 
-    pub(super) fn optimizer(&mut self, w: Id, dw: Id, state: &[Id], l2: f32) {
+    pub(super) fn optimizer(&mut self, w: TensorId, dw: TensorId, state: &[TensorId], l2: f32) {
         self.rule().push(&mut self.plan, dw, w, state, l2);
     }
 
     /// A layer's steps: y = act(x·wᵀ + b) ⊙ mask. Returns the tensor of the sums, where a function of them is a step of its own.
     #[expect(clippy::too_many_arguments, reason = "the operands of one formula")]
-    pub(super) fn layer(&mut self, x: Id, w: Id, b: Id, mask: Id, y: Id, act: Activation, keep: f32) -> Option<Id> {
+    pub(super) fn layer(
+        &mut self,
+        x: TensorId,
+        w: TensorId,
+        b: TensorId,
+        mask: TensorId,
+        y: TensorId,
+        act: Activation,
+        keep: f32,
+    ) -> Option<TensorId> {
         let form = self.sizes.forms.of(MatmulShape::linear(x, w));
         if act.is_fused() {
             self.plan.push(Linear { x, w, b, mask, y, act, keep, form });
@@ -156,7 +165,7 @@ impl<'a> Builder<'a> {
         let source = self.source(&format!("{split}_"), samples, micro, self.too_large(samples));
         let start = self.plan.steps.len();
         let mut x = self.plan.f32(format!("{split}_x0"), Role::Evaluation, micro, self.sizes.inputs);
-        let t = self.plan.tensor(format!("{split}_t"), Role::Evaluation, Kind::U32, 1, micro);
+        let t = self.plan.tensor(format!("{split}_t"), Role::Evaluation, DType::U32, 1, micro);
         let Source { pixels, labels, order, .. } = source;
         let map = self.map.clone();
         self.plan.push(Gather { pixels, labels, order, mask: none, x0: x, t, map, keep: 1.0 });

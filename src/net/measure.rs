@@ -10,7 +10,7 @@ use crate::kernels::linear_db::LinearDb;
 use crate::kernels::linear_dw::LinearDw;
 use crate::kernels::squares::Squares;
 use crate::kernels::sum::Sum;
-use crate::plan::tensor::{Id, Role};
+use crate::plan::tensor::{Role, TensorId};
 use std::ops::Range;
 
 /// Steps that measure an update. They write nothing that training reads, so they change no bit of a run.
@@ -23,7 +23,7 @@ pub struct Health {
     /// Four values per layer (4·L, 1): sums of squares of the gradients, of the parameters and of their changes, biases
     /// included; and for hidden layers with ReLU, the number of units that were zero for every sample of the last
     /// micro-batch.
-    pub values: Id,
+    pub values: TensorId,
 }
 
 /// Steps that check all parameters.
@@ -32,19 +32,19 @@ pub struct FiniteCheck {
     /// The steps.
     pub steps: Range<usize>,
     /// Sum of squares of each layer's parameters (L, 1): not finite if one of them is not.
-    pub totals: Id,
+    pub totals: TensorId,
 }
 
 impl Builder<'_> {
     /// Scratch for the partial sums of all parameters, and for the counts of a layer's units.
-    pub(super) fn parts(&mut self, layers: &[Layer]) -> Id {
+    pub(super) fn parts(&mut self, layers: &[Layer]) -> TensorId {
         let of = |(ids, _): &Layer| Squares::parts(ids.w) + Squares::parts(ids.b);
         let counts = layers.iter().map(|(ids, _)| Dead::parts(ids.b)).max().unwrap_or(0);
         self.plan.f32("parts", Role::Scratch, 1, counts.max(layers.iter().map(of).sum()))
     }
 
     /// Writes to row `row` of `total` the sum of squares of all these tensors, or of their differences from another tensor.
-    fn norm(&mut self, of: &[(Id, Option<Id>)], parts: Id, total: Id, row: usize) {
+    fn norm(&mut self, of: &[(TensorId, Option<TensorId>)], parts: TensorId, total: TensorId, row: usize) {
         let mut count = 0;
         for &(a, minus) in of {
             self.plan.push(Squares { a, minus, parts, first: count });
@@ -54,9 +54,9 @@ impl Builder<'_> {
     }
 
     /// Clips the gradients, if the settings say so.
-    pub(super) fn clip(&mut self, gradients: &[(Id, Id)], parts: Id) {
+    pub(super) fn clip(&mut self, gradients: &[(TensorId, TensorId)], parts: TensorId) {
         let (norm, value) = (self.config.clip_norm, self.config.clip_value);
-        let gradients: Vec<Id> = gradients.iter().flat_map(|&(dw, db)| [dw, db]).collect();
+        let gradients: Vec<TensorId> = gradients.iter().flat_map(|&(dw, db)| [dw, db]).collect();
         let mut total = self.none;
         if norm > 0.0 {
             total = self.plan.f32("squares", Role::Scratch, 1, 1);
@@ -68,7 +68,13 @@ impl Builder<'_> {
     }
 
     /// Steps that measure an update.
-    pub(super) fn health(&mut self, layers: &[Layer], activations: &[Id], deltas: &[Id], parts: Id) -> Health {
+    pub(super) fn health(
+        &mut self,
+        layers: &[Layer],
+        activations: &[TensorId],
+        deltas: &[TensorId],
+        parts: TensorId,
+    ) -> Health {
         let values = self.plan.f32("health", Role::Record, 4 * layers.len(), 1);
         let begin = self.plan.steps.len();
         let mut old = Vec::new();
@@ -90,7 +96,7 @@ impl Builder<'_> {
             }
             // The old weights are stored over gradients that are no longer needed, if there are such, else apart.
             let role = Role::Parameter { layer: number + 1 };
-            let mut copy = |w: Id, dw: Id| {
+            let mut copy = |w: TensorId, dw: TensorId| {
                 let a = if gradients.is_some() { self.plan.like("old_", role, w) } else { dw };
                 self.plan.push(Average { w, a, decay: 0.0 });
                 (w, Some(a))
@@ -105,7 +111,7 @@ impl Builder<'_> {
     }
 
     /// Steps that check all parameters.
-    pub(super) fn watch(&mut self, layers: &[Layer], parts: Id) -> FiniteCheck {
+    pub(super) fn finite_check(&mut self, layers: &[Layer], parts: TensorId) -> FiniteCheck {
         let begin = self.plan.steps.len();
         let totals = self.plan.f32("totals", Role::Record, layers.len(), 1);
         for (number, (ids, _)) in layers.iter().enumerate() {

@@ -10,7 +10,7 @@ use crate::data::{DataSet, Split};
 use crate::kernels::InputMap;
 use crate::kernels::forms::Forms;
 use crate::plan::Plan;
-use crate::plan::tensor::Id;
+use crate::plan::tensor::TensorId;
 use build::Builder;
 pub use measure::{FiniteCheck, Health};
 use std::ops::Range;
@@ -50,11 +50,11 @@ impl Sizes {
 #[derive(Clone, Copy, Debug)]
 pub struct Source {
     /// Samples (N, I), bytes: the whole split, or two windows of it if it is streamed.
-    pub pixels: Id,
+    pub pixels: TensorId,
     /// Classes (N).
-    pub labels: Id,
+    pub labels: TensorId,
     /// Rows of `pixels` in the order of their use.
-    pub order: Id,
+    pub order: TensorId,
     /// Samples of the split.
     pub samples: usize,
     /// Samples per window; equal to `samples` if the split is resident.
@@ -65,18 +65,18 @@ pub struct Source {
 #[derive(Clone, Debug)]
 pub struct LayerIds {
     /// Weights (O, I).
-    pub w: Id,
+    pub w: TensorId,
     /// Biases (O).
-    pub b: Id,
+    pub b: TensorId,
     /// Optimizer state: zero at first.
-    pub state: Vec<Id>,
+    pub state: Vec<TensorId>,
     /// Moving averages of weights and biases, if there are any: the first weights at first.
-    pub average: Option<[Id; 2]>,
+    pub average: Option<[TensorId; 2]>,
 }
 
 impl LayerIds {
     /// The weights and biases that are evaluated and saved: the averages, if there are any.
-    pub fn evaluated(&self) -> [Id; 2] {
+    pub fn evaluated(&self) -> [TensorId; 2] {
         self.average.unwrap_or([self.w, self.b])
     }
 }
@@ -93,13 +93,13 @@ pub struct Training {
     /// Steps that change the weights; they come directly after `gradients`.
     pub update: Range<usize>,
     /// Sums of losses and hits of each micro-batch of an epoch (S·R, 2).
-    pub tally: Id,
+    pub tally: TensorId,
     /// Rows R of the tally per micro-batch.
     pub tally_rows: usize,
     /// Steps that measure an update, if health is measured.
     pub health: Option<Health>,
     /// Steps that check all parameters.
-    pub watch: FiniteCheck,
+    pub finite: FiniteCheck,
 }
 
 impl Training {
@@ -120,9 +120,9 @@ pub struct Evaluation {
     /// Its steps.
     pub steps: Range<usize>,
     /// Logits (B, C) of the last micro-batch.
-    pub logits: Id,
+    pub logits: TensorId,
     /// Sum of losses and hits of each micro-batch (S, 2).
-    pub tally: Id,
+    pub tally: TensorId,
 }
 
 /// A net laid out as a plan.
@@ -149,7 +149,7 @@ impl Net {
     }
 
     /// The lasting tensors, which outlive an update: weights, biases, optimizer state, averages; layer by layer.
-    pub fn lasting(&self) -> Vec<Id> {
+    pub fn lasting(&self) -> Vec<TensorId> {
         let of =
             |ids: &LayerIds| [&[ids.w, ids.b], ids.state.as_slice(), ids.average.as_slice().as_flattened()].concat();
         self.layers.iter().flat_map(of).collect()

@@ -16,21 +16,21 @@ use crate::kernels::softmax_xent::SoftmaxXent;
 use crate::kernels::tally::Tally;
 use crate::kernels::update::Update;
 use crate::kernels::{Activation, Form};
-use crate::plan::tensor::{Id, Kind, Role};
+use crate::plan::tensor::{DType, Role, TensorId};
 
 /// Tensors of a micro-batch on its way through the net and back.
 struct Pass {
     /// Its classes (rows, 1).
-    t: Id,
+    t: TensorId,
     /// Dropout masks of each layer's inputs, first layer to last.
-    masks: Vec<Id>,
+    masks: Vec<TensorId>,
     /// Inputs of each layer: x0, h1, ….
-    activations: Vec<Id>,
+    activations: Vec<TensorId>,
     /// For each of these the sums, where the activation is a step of its own.
-    sums: Vec<Option<Id>>,
+    sums: Vec<Option<TensorId>>,
     /// Error signal δ of each layer: the gradient of the loss with respect to its output before the activation. At first
     /// that of the last layer everywhere.
-    deltas: Vec<Id>,
+    deltas: Vec<TensorId>,
     /// Whether one dispatch does all of the last layer.
     headed: bool,
 }
@@ -60,8 +60,8 @@ impl Builder<'_> {
 
         let Pass { activations, deltas, .. } = &pass;
         let health = (config.health != HealthName::Off).then(|| self.health(layers, activations, deltas, parts));
-        let watch = self.watch(layers, parts);
-        Training { source, micro, gradients: start..update, update: update..end, tally, tally_rows, health, watch }
+        let finite = self.finite_check(layers, parts);
+        Training { source, micro, gradients: start..update, update: update..end, tally, tally_rows, health, finite }
     }
 
     /// Probability that an input of a layer, from 0, is kept.
@@ -72,14 +72,14 @@ impl Builder<'_> {
     /// From samples to the inputs of the last layer.
     fn forward(&mut self, layers: &[Layer], source: &Source, micro: usize, headed: bool) -> Pass {
         // All masks first: they depend on nothing.
-        let masks: Vec<Id> = (0..layers.len())
+        let masks: Vec<TensorId> = (0..layers.len())
             .map(|layer| {
                 let inputs = layers[layer].0.w.cols;
                 self.mask(layer, micro, inputs, self.keep(layer))
             })
             .collect();
         let x0 = self.plan.f32("x0", Role::Activation { layer: 1 }, micro, self.sizes.inputs);
-        let t = self.plan.tensor("t", Role::Data, Kind::U32, 1, micro);
+        let t = self.plan.tensor("t", Role::Data, DType::U32, 1, micro);
         let Source { pixels, labels, order, .. } = *source;
         let map = self.map.clone();
         self.plan.push(Gather { pixels, labels, order, mask: masks[0], x0, t, map, keep: self.keep(0) });
@@ -99,7 +99,7 @@ impl Builder<'_> {
     }
 
     /// The last layer, the loss and its error signal; losses and hits are added up in the tally.
-    fn loss(&mut self, layers: &[Layer], pass: &mut Pass, tally: Id) {
+    fn loss(&mut self, layers: &[Layer], pass: &mut Pass, tally: TensorId) {
         let last = layers.len() - 1;
         let (x, w, b) = (pass.activations[last], layers[last].0.w, layers[last].0.b);
         let (t, dlogits, smoothing) = (pass.t, pass.deltas[last], self.config.label_smoothing);
@@ -122,7 +122,7 @@ impl Builder<'_> {
     }
 
     /// Mask, activation and keep probability that a product applies to the gradient with respect to `activations[number]`.
-    fn below(&self, pass: &Pass, number: usize) -> (Id, Activation, f32) {
+    fn below(&self, pass: &Pass, number: usize) -> (TensorId, Activation, f32) {
         match pass.sums[number] {
             None => (pass.masks[number], self.config.activation(), self.keep(number)),
             // All of that is a step of its own.
@@ -131,7 +131,7 @@ impl Builder<'_> {
     }
 
     /// The step of an activation's slope, where it is one of its own.
-    fn through_activation(&mut self, pass: &Pass, number: usize, d: Id) {
+    fn through_activation(&mut self, pass: &Pass, number: usize, d: TensorId) {
         if let Some(z) = pass.sums[number] {
             let (mask, act, keep) = (pass.masks[number], self.config.activation(), self.keep(number));
             self.plan.push(ActivateDx { z, mask, d, act, keep });
@@ -159,7 +159,7 @@ impl Builder<'_> {
     }
 
     /// The update of weights and biases, by stored gradients or fused with their computation from δ and x.
-    fn change(&mut self, layers: &[Layer], pass: &Pass, parts: Id) {
+    fn change(&mut self, layers: &[Layer], pass: &Pass, parts: TensorId) {
         let gradients: Vec<_> = layers.iter().filter_map(|(_, gradients)| *gradients).collect();
         self.clip(&gradients, parts);
         let l2 = self.config.l2;

@@ -2,8 +2,8 @@
 
 use crate::base::rng::{Stream, host};
 use crate::plan::Plan;
-use crate::plan::kernel::{Kernel, MAX_GROUPS, Now};
-use crate::plan::tensor::{Id, Kind, Role, pack_bytes};
+use crate::plan::kernel::{Kernel, MAX_GROUPS, StepValues};
+use crate::plan::tensor::{DType, Role, TensorId, pack_bytes};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, RngExt};
 
@@ -31,7 +31,7 @@ pub struct Case {
     /// One step.
     pub plan: Plan,
     /// Values of the step.
-    pub now: Now,
+    pub now: StepValues,
     /// Whether the bits must be equal, whatever the kernel's bounds.
     pub exact: bool,
     /// Most workgroups in one dimension of the grid.
@@ -43,7 +43,7 @@ pub struct Case {
 impl Case {
     /// A case without tensors; `now` describes the first batch, which is whole.
     pub fn new(name: String) -> Self {
-        let now = Now { rows: u32::MAX, batch: 1, lr: 0.1, ..Now::default() };
+        let now = StepValues { rows: u32::MAX, batch: 1, lr: 0.1, ..StepValues::default() };
         Case { name, plan: Plan::default(), now, exact: false, max_groups: MAX_GROUPS, data: Vec::new() }
     }
 
@@ -52,13 +52,13 @@ impl Case {
         host(seed, Stream::Init, self.data.len() as u64)
     }
 
-    fn add(&mut self, name: &str, kind: Kind, rows: usize, cols: usize, words: Option<Vec<u32>>) -> Id {
+    fn add(&mut self, name: &str, dtype: DType, rows: usize, cols: usize, words: Option<Vec<u32>>) -> TensorId {
         self.data.push(words);
         self.plan.tensor(name, Role::Scratch, kind, rows, cols)
     }
 
     /// A tensor of values, its padding zero.
-    pub fn f32(&mut self, name: &str, rows: usize, cols: usize, fill: Fill) -> Id {
+    pub fn f32(&mut self, name: &str, rows: usize, cols: usize, fill: Fill) -> TensorId {
         let mut rng = self.rng();
         let mut draw = || match fill {
             Fill::Integers(n) => rng.random_range(-n..=n) as f32,
@@ -68,53 +68,53 @@ impl Case {
             Fill::Below(n) => rng.random_range(0..n) as f32,
         };
         let values: Vec<f32> = (0..rows * cols).map(|_| draw()).collect();
-        let id = self.add(name, Kind::F32, rows, cols, None);
+        let id = self.add(name, DType::F32, rows, cols, None);
         self.data[id.index] = Some(id.pack(&values));
         id
     }
 
     /// A vector of whole numbers.
-    pub fn u32(&mut self, name: &str, cols: usize, fill: Fill) -> Id {
+    pub fn u32(&mut self, name: &str, cols: usize, fill: Fill) -> TensorId {
         let mut rng = self.rng();
         let below = if let Fill::Below(n) = fill { n } else { u32::MAX };
         let words = (0..cols).map(|_| rng.random_range(0..below)).collect();
-        self.add(name, Kind::U32, 1, cols, Some(words))
+        self.add(name, DType::U32, 1, cols, Some(words))
     }
 
     /// A tensor of random bytes.
-    pub fn bytes(&mut self, name: &str, rows: usize, cols: usize) -> Id {
+    pub fn bytes(&mut self, name: &str, rows: usize, cols: usize) -> TensorId {
         let mut bytes = vec![0; rows * cols];
         self.rng().fill_bytes(&mut bytes);
-        self.add(name, Kind::U8, rows, cols, Some(pack_bytes(&bytes, cols)))
+        self.add(name, DType::U8, rows, cols, Some(pack_bytes(&bytes, cols)))
     }
 
     /// A dropout mask. A single word if nothing is dropped, as in a plan.
-    pub fn mask(&mut self, name: &str, rows: usize, cols: usize, keep: f32) -> Id {
+    pub fn mask(&mut self, name: &str, rows: usize, cols: usize, keep: f32) -> TensorId {
         if keep == 1.0 {
-            return self.add(name, Kind::Bits, 1, 1, Some(vec![0]));
+            return self.add(name, DType::Bits, 1, 1, Some(vec![0]));
         }
         let mut rng = self.rng();
         let words = (0..rows * cols.div_ceil(32)).map(|_| rng.next_u32()).collect();
-        self.add(name, Kind::Bits, rows, cols, Some(words))
+        self.add(name, DType::Bits, rows, cols, Some(words))
     }
 
     /// A tensor of values that the kernel writes.
-    pub fn output(&mut self, name: &str, rows: usize, cols: usize) -> Id {
-        self.add(name, Kind::F32, rows, cols, None)
+    pub fn output(&mut self, name: &str, rows: usize, cols: usize) -> TensorId {
+        self.add(name, DType::F32, rows, cols, None)
     }
 
     /// A vector of whole numbers that the kernel writes.
-    pub fn u32_output(&mut self, name: &str, cols: usize) -> Id {
-        self.add(name, Kind::U32, 1, cols, None)
+    pub fn u32_output(&mut self, name: &str, cols: usize) -> TensorId {
+        self.add(name, DType::U32, 1, cols, None)
     }
 
     /// A mask that the kernel writes.
-    pub fn bits_output(&mut self, name: &str, rows: usize, cols: usize) -> Id {
-        self.add(name, Kind::Bits, rows, cols, None)
+    pub fn bits_output(&mut self, name: &str, rows: usize, cols: usize) -> TensorId {
+        self.add(name, DType::Bits, rows, cols, None)
     }
 
     /// Replaces every second column of a tensor with 1 or 0, a hit or a miss.
-    pub fn hits(mut self, score: Id) -> Self {
+    pub fn hits(mut self, score: TensorId) -> Self {
         for word in self.data[score.index].iter_mut().flatten().skip(1).step_by(4) {
             *word = f32::from(f32::from_bits(*word) > 0.0).to_bits();
         }
@@ -142,7 +142,7 @@ impl Case {
 
     /// Words of the dispatch's tensors before it runs, in binding order; outputs hold `fresh`.
     pub fn before(&self, fresh: u32) -> Vec<Vec<u32>> {
-        let words = |id: Id| self.data[id.index].clone().unwrap_or_else(|| vec![fresh; id.words()]);
+        let words = |id: TensorId| self.data[id.index].clone().unwrap_or_else(|| vec![fresh; id.words()]);
         self.plan.steps[0].tensors().into_iter().map(words).collect()
     }
 }

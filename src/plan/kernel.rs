@@ -1,6 +1,6 @@
 //! A kernel: a shader, its CPU twin, and the largest difference allowed between the two.
 
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::tensor::{DType, TensorId};
 use std::any::Any;
 use std::fmt;
 
@@ -111,7 +111,7 @@ pub(crate) use uniform;
 
 uniform! {
     /// What changes from one training step to the next. Group 0, binding 0 of the shaders that use it.
-    pub struct Now {
+    pub struct StepValues {
         /// First entry of `order` that belongs to this micro-batch.
         cursor: u32,
         /// Rows in this micro-batch; the rest of its tensors is padding, which is not trained on.
@@ -232,7 +232,7 @@ pub trait Kernel: Any + fmt::Debug + Send + Sync {
     fn shader(&self) -> &'static Shader;
 
     /// Its tensors in the order of [`Shader::args`].
-    fn tensors(&self) -> Vec<Id>;
+    fn tensors(&self) -> Vec<TensorId>;
 
     /// Checks the shapes against each other and returns the bytes of `Params`.
     ///
@@ -250,10 +250,10 @@ pub trait Kernel: Any + fmt::Debug + Send + Sync {
 
     /// The same function in plain Rust, over the same words. The CPU engine runs it, and the parity tests compare the shader
     /// with it.
-    fn twin(&self, now: &Now, args: Args<'_>);
+    fn twin(&self, now: &StepValues, args: Args<'_>);
 
     /// The bound for each tensor. By default the bits must be equal.
-    fn bounds(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+    fn bounds(&self, now: &StepValues, witness: &Witness<'_>) -> Bounds {
         let _ = now;
         vec![None; witness.before.len()]
     }
@@ -274,12 +274,12 @@ pub trait Kernel: Any + fmt::Debug + Send + Sync {
 /// # Panics
 /// With both shapes, if it has not.
 #[track_caller]
-pub fn expect(kernel: &str, name: &str, id: Id, kind: Kind, rows: usize, cols: usize, because: &str) {
+pub fn expect(kernel: &str, name: &str, id: TensorId, dtype: DType, rows: usize, cols: usize, because: &str) {
     assert!(
-        (id.kind, id.rows, id.cols) == (kind, rows, cols),
+        (id.dtype, id.rows, id.cols) == (kind, rows, cols),
         "{kernel}: {name} is {} {:?} but must be ({rows},{cols}) {kind:?}, as {because}",
         id.shape(),
-        id.kind,
+        id.dtype,
     );
 }
 

@@ -4,18 +4,18 @@ pub mod case;
 pub mod kernel;
 pub mod tensor;
 
-use kernel::{Access, Kernel, Now};
+use kernel::{Access, Kernel, StepValues};
 use std::ops::Range;
 use std::sync::Arc;
-use tensor::{Id, Kind, Role, Tensor};
+use tensor::{DType, Role, Tensor, TensorId};
 
 /// A range of a plan's steps to run, with the values of that training step.
-pub type Work = (Range<usize>, Now);
+pub type Work = (Range<usize>, StepValues);
 
 /// Tensors and steps. Built once; nothing is added while it runs.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// All tensors; an [`Id`] is an index into them.
+    /// All tensors; an [`TensorId`] is an index into them.
     pub tensors: Vec<Tensor>,
     /// All dispatches, in an order in which they can run.
     pub steps: Vec<Arc<dyn Kernel>>,
@@ -23,21 +23,21 @@ pub struct Plan {
 
 impl Plan {
     /// Adds a tensor. A vector `(n)` is one row of n columns.
-    pub fn tensor(&mut self, name: impl Into<String>, role: Role, kind: Kind, rows: usize, cols: usize) -> Id {
-        let id = Id { index: self.tensors.len(), rows, cols, kind };
+    pub fn tensor(&mut self, name: impl Into<String>, role: Role, dtype: DType, rows: usize, cols: usize) -> TensorId {
+        let id = TensorId { index: self.tensors.len(), rows, cols, kind };
         self.tensors.push(Tensor { name: name.into(), role, id });
         id
     }
 
     /// Adds a tensor of single-precision values.
-    pub fn f32(&mut self, name: impl Into<String>, role: Role, rows: usize, cols: usize) -> Id {
-        self.tensor(name, role, Kind::F32, rows, cols)
+    pub fn f32(&mut self, name: impl Into<String>, role: Role, rows: usize, cols: usize) -> TensorId {
+        self.tensor(name, role, DType::F32, rows, cols)
     }
 
     /// Adds a tensor with the kind and shape of another. Its name is `prefix` and the name of the other.
-    pub fn like(&mut self, prefix: &str, role: Role, of: Id) -> Id {
+    pub fn like(&mut self, prefix: &str, role: Role, of: TensorId) -> TensorId {
         let name = format!("{prefix}{}", self.name(of));
-        self.tensor(name, role, of.kind, of.rows, of.cols)
+        self.tensor(name, role, of.dtype, of.rows, of.cols)
     }
 
     /// Adds a dispatch.
@@ -65,12 +65,12 @@ impl Plan {
     }
 
     /// Name of a tensor.
-    pub fn name(&self, id: Id) -> &str {
+    pub fn name(&self, id: TensorId) -> &str {
         &self.tensors[id.index].name
     }
 
     /// What a tensor is for.
-    pub fn role(&self, id: Id) -> Role {
+    pub fn role(&self, id: TensorId) -> Role {
         self.tensors[id.index].role
     }
 

@@ -7,7 +7,7 @@
 
 /// What the words of a tensor hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum DType {
     /// IEEE 754 single precision, one per word.
     F32,
     /// Unsigned integers, one per word.
@@ -20,7 +20,7 @@ pub enum Kind {
 
 /// A handle: which tensor, and its shape. A vector `(O)` is one row of `O` columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Id {
+pub struct TensorId {
     /// Position in [`crate::plan::Plan::tensors`].
     pub index: usize,
     /// Number of rows.
@@ -28,17 +28,17 @@ pub struct Id {
     /// Values in a row, without padding.
     pub cols: usize,
     /// What the words hold.
-    pub kind: Kind,
+    pub dtype: DType,
 }
 
-impl Id {
+impl TensorId {
     /// Words from the start of one row to the start of the next.
     pub fn stride(self) -> usize {
-        match self.kind {
-            Kind::F32 => self.cols.next_multiple_of(4),
-            Kind::U32 => self.cols,
-            Kind::U8 => self.cols.div_ceil(4),
-            Kind::Bits => self.cols.div_ceil(32),
+        match self.dtype {
+            DType::F32 => self.cols.next_multiple_of(4),
+            DType::U32 => self.cols,
+            DType::U8 => self.cols.div_ceil(4),
+            DType::Bits => self.cols.div_ceil(32),
         }
     }
 
@@ -75,7 +75,7 @@ impl Id {
         words
     }
 
-    /// The inverse of [`Id::pack`]: the values without padding.
+    /// The inverse of [`TensorId::pack`]: the values without padding.
     pub fn unpack(self, words: &[u32]) -> Vec<f32> {
         words
             .chunks_exact(self.stride().max(1))
@@ -150,7 +150,7 @@ pub struct Tensor {
     /// What it is for.
     pub role: Role,
     /// Handle with the shape.
-    pub id: Id,
+    pub id: TensorId,
 }
 
 /// Packs rows of bytes four to a word, each row starting on a word.

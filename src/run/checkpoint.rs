@@ -74,7 +74,7 @@ pub struct Checkpoints {
 }
 
 /// A generation that is complete.
-pub struct Found<S> {
+pub struct Loaded<S> {
     /// What it holds.
     pub generation: Generation<S>,
     /// Newer generations that are damaged, each with the problem.
@@ -125,12 +125,12 @@ impl Checkpoints {
     ///
     /// # Errors
     /// [`Error::File`] if the folder cannot be listed, [`Error::Checkpoint`] if there are generations and all are damaged.
-    pub fn newest<S: DeserializeOwned>(&self) -> Result<Option<Found<S>>, Error> {
+    pub fn newest<S: DeserializeOwned>(&self) -> Result<Option<Loaded<S>>, Error> {
         let mut passed_over = Vec::new();
         let names = self.names()?;
         for (_, name) in names.iter().rev().filter_map(|name| Some((step_of_manifest(name)?, name))) {
             match self.load(name) {
-                Ok(generation) => return Ok(Some(Found { generation, passed_over })),
+                Ok(generation) => return Ok(Some(Loaded { generation, passed_over })),
                 Err(problem) => passed_over.push(format!("{}: {problem}", self.folder.join(name).display())),
             }
         }
@@ -144,7 +144,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// [`Error::File`] if the folder cannot be listed, [`Error::Checkpoint`] if that generation is missing or damaged.
-    pub fn of_step<S: DeserializeOwned>(&self, step: u64) -> Result<Found<S>, Error> {
+    pub fn of_step<S: DeserializeOwned>(&self, step: u64) -> Result<Loaded<S>, Error> {
         let bad = |path: PathBuf, problem: String| Error::Checkpoint { path, problem };
         let manifests: Vec<(u64, String)> =
             self.names()?.into_iter().filter_map(|name| Some((step_of_manifest(&name)?, name))).collect();
@@ -154,7 +154,7 @@ impl Checkpoints {
             return Err(bad(self.folder.clone(), problem));
         };
         let generation = self.load(name).map_err(|problem| bad(self.folder.join(name), problem))?;
-        Ok(Found { generation, passed_over: Vec::new() })
+        Ok(Loaded { generation, passed_over: Vec::new() })
     }
 
     /// Deletes every generation after `step` and every partial file, since a run resumed at `step` writes its own.

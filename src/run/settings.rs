@@ -21,7 +21,7 @@ pub struct RunFile {
     /// The data set.
     pub data: DataSettings,
     /// How the run that wrote the file was made.
-    pub record: Option<Record>,
+    pub record: Option<Provenance>,
 }
 
 /// The data settings of a run; `None` if not given.
@@ -70,7 +70,7 @@ pub fn from_root(path: &Path) -> String {
 
 /// How a run was made: for the reader, and to detect that a repetition differs. It holds no settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub struct Provenance {
     /// Version of the program.
     pub version: String,
     /// `gpu` or `cpu`.
@@ -99,10 +99,10 @@ impl fmt::Display for Ancestor {
     }
 }
 
-impl Record {
+impl Provenance {
     /// The record of a run of this program.
-    pub fn now(data: &DataSet, machine: &Machine, from: Option<&Ancestor>) -> Record {
-        Record {
+    pub fn now(data: &DataSet, machine: &Machine, from: Option<&Ancestor>) -> Provenance {
+        Provenance {
             version: env!("CARGO_PKG_VERSION").into(),
             engine: machine.name().into(),
             device: machine.description(),
@@ -194,16 +194,16 @@ pub fn fields() -> &'static [&'static str] {
 pub fn to_text(
     config: &Config,
     data: &DataSettings,
-    record: Option<&Record>,
+    record: Option<&Provenance>,
     comment: impl Fn(&str) -> Option<String>,
 ) -> Result<String, Error> {
     #[derive(Serialize)]
-    struct Rest<'a> {
-        record: Option<&'a Record>,
+    struct RecordTable<'a> {
+        record: Option<&'a Provenance>,
     }
     // Through text: a `toml` value would print a single-precision number with the digits of a double.
     let refuse = |error: toml::ser::Error| Error::Setting(format!("the settings cannot be written as TOML: {error}"));
-    let parts = [toml::to_string(config), toml::to_string(data), toml::to_string(&Rest { record })];
+    let parts = [toml::to_string(config), toml::to_string(data), toml::to_string(&RecordTable { record })];
     let (mut lines, mut tables) = (String::new(), String::new());
     for part in parts {
         let part = part.map_err(refuse)?;

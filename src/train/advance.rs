@@ -1,18 +1,18 @@
 //! The training loop: hands chunks of work to the engine, and checks the records that come back.
 
-use super::chunk::{Chunk, Record};
+use super::chunk::{Chunk, ChunkRecord};
 use super::executor::all_finite;
-use super::replay::{Base, Replay};
+use super::replay::{Replay, ReplayStart};
 use super::{Score, Trainer};
 use crate::base::error::Error;
 use crate::config::OnNan;
-use crate::plan::kernel::Now;
+use crate::plan::kernel::StepValues;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 /// A parameter that is not finite is noticed after at most this time, even if no loss shows it.
-const WATCHED_EVERY: Duration = Duration::from_secs(1);
+const FINITE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An epoch that has been trained.
 #[derive(Clone, Copy, Debug)]
@@ -26,17 +26,17 @@ pub struct Epoch {
 }
 
 /// Called with the score of the epoch so far, about ten times a second; `Break` pauses training once all work is settled.
-pub type Watch<'a> = &'a mut dyn FnMut(&Score) -> ControlFlow<()>;
+pub type OnProgress<'a> = &'a mut dyn FnMut(&Score) -> ControlFlow<()>;
 
 impl Trainer<'_> {
-    /// Trains to the end of the epoch: every sample once, in an order drawn for it. `watch` is called with the score so far.
+    /// Trains to the end of the epoch: every sample once, in an order drawn for it. `on_progress` is called with the score so far.
     ///
     /// # Errors
     /// As [`Trainer::advance`].
-    pub async fn epoch(&mut self, watch: &mut dyn FnMut(&Score)) -> Result<Epoch, Error> {
+    pub async fn epoch(&mut self, on_progress: &mut dyn FnMut(&Score)) -> Result<Epoch, Error> {
         let begin = Instant::now();
         let mut go_on = |score: &Score| {
-            watch(score);
+            on_progress(score);
             ControlFlow::Continue(())
         };
         self.advance(u64::MAX, &mut go_on).await?;
@@ -44,7 +44,7 @@ impl Trainer<'_> {
         Ok(Epoch { number, train: self.score, time: begin.elapsed() })
     }
 
-    /// Trains until the epoch ends, until `until` updates have been made over the run, or until `watch` asks for a pause,
+    /// Trains until the epoch ends, until `until` updates have been made over the run, or until `on_progress` asks for a pause,
     /// whichever comes first. When it returns all work is settled: every loss has been checked, and weights, optimizer
     /// state, [`Trainer::step`] and [`Trainer::score`] belong together.
     ///
@@ -53,7 +53,7 @@ impl Trainer<'_> {
     ///
     /// # Panics
     /// If the net was not made for training.
-    pub async fn advance(&mut self, until: u64, watch: Watch<'_>) -> Result<(), Error> {
+    pub async fn advance(&mut self, until: u64, on_progress: OnProgress<'_>) -> Result<(), Error> {
         let samples = self.on.job.data.train.len();
         let batch = self.on.job.config.batch(samples);
         let per_epoch = self.updates_per_epoch();
@@ -90,10 +90,10 @@ impl Trainer<'_> {
                 self.send(&mut chunk, &mut waiting).await?;
                 // One record is read while the next chunk runs, so that the engine never waits for the host.
                 while waiting.len() > 1 && flow.is_continue() {
-                    flow = self.settle(&mut waiting, watch).await?;
+                    flow = self.settle(&mut waiting, on_progress).await?;
                 }
                 if self.needs_base() {
-                    let settled = self.settle_all(&mut waiting, watch).await?;
+                    let settled = self.settle_all(&mut waiting, on_progress).await?;
                     flow = if flow.is_break() { flow } else { settled };
                     self.take_base().await?;
                 }
@@ -101,32 +101,36 @@ impl Trainer<'_> {
             }
         }
         self.send(&mut chunk, &mut waiting).await?;
-        let _paused_already = self.settle_all(&mut waiting, watch).await?;
+        let _paused_already = self.settle_all(&mut waiting, on_progress).await?;
         Ok(())
     }
 
     /// Hands a chunk to the engine and asks for its part of the record.
-    async fn send(&mut self, chunk: &mut Chunk, waiting: &mut VecDeque<Record>) -> Result<(), Error> {
+    async fn send(&mut self, chunk: &mut Chunk, waiting: &mut VecDeque<ChunkRecord>) -> Result<(), Error> {
         if chunk.work.is_empty() {
             return Ok(());
         }
         let training = self.on.job.training();
-        let due = self.watched.is_none_or(|watched| watched.elapsed() >= WATCHED_EVERY);
-        let watch = (due && self.on.job.config.on_nan == OnNan::Stop).then_some(&training.watch);
-        if let Some(watch) = watch {
-            chunk.work.push((watch.steps.clone(), Now::default()));
-            self.watched = Some(Instant::now());
+        let due = self.finite_checked.is_none_or(|finite_checked| finite_checked.elapsed() >= FINITE_CHECK_INTERVAL);
+        let check = (due && self.on.job.config.on_nan == OnNan::Stop).then_some(&training.finite);
+        if let Some(check) = check {
+            chunk.work.push((check.steps.clone(), StepValues::default()));
+            self.finite_checked = Some(Instant::now());
         }
         self.on.engine.run(&chunk.work).await?;
-        let totals = watch.map(|watch| self.on.engine.read(watch.totals, 0..watch.totals.words()));
+        let totals = check.map(|check| self.on.engine.read(check.totals, 0..check.totals.words()));
         let rows = self.on.engine.read(training.tally, training.tally_words(chunk.sent..chunk.slots));
-        waiting.push_back(Record { rows, samples: chunk.samples, first_step: chunk.first_step, totals });
+        waiting.push_back(ChunkRecord { rows, samples: chunk.samples, first_step: chunk.first_step, totals });
         chunk.clear(self.step);
         Ok(())
     }
 
     /// Takes in the oldest record: adds it to the score and checks it.
-    async fn settle(&mut self, waiting: &mut VecDeque<Record>, watch: Watch<'_>) -> Result<ControlFlow<()>, Error> {
+    async fn settle(
+        &mut self,
+        waiting: &mut VecDeque<ChunkRecord>,
+        on_progress: OnProgress<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
         let Some(record) = waiting.pop_front() else { return Ok(ControlFlow::Continue(())) };
         let rows = record.rows.await?;
         self.score.add(&rows, record.samples);
@@ -148,14 +152,18 @@ impl Trainer<'_> {
         {
             return Err(self.parameter_not_finite().await);
         }
-        Ok(watch(&self.score))
+        Ok(on_progress(&self.score))
     }
 
     /// Takes in all records.
-    async fn settle_all(&mut self, waiting: &mut VecDeque<Record>, watch: Watch<'_>) -> Result<ControlFlow<()>, Error> {
+    async fn settle_all(
+        &mut self,
+        waiting: &mut VecDeque<ChunkRecord>,
+        on_progress: OnProgress<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
         let mut flow = ControlFlow::Continue(());
         while !waiting.is_empty() {
-            let next = self.settle(waiting, watch).await?;
+            let next = self.settle(waiting, on_progress).await?;
             flow = if flow.is_break() { flow } else { next };
         }
         Ok(flow)
@@ -169,12 +177,12 @@ impl Trainer<'_> {
     }
 
     fn needs_base(&self) -> bool {
-        self.on.job.config.on_nan == OnNan::Stop && self.base.is_old()
+        self.on.job.config.on_nan == OnNan::Stop && self.replay_start.is_old()
     }
 
     /// Takes the present state as the one to replay from. All work must be settled.
     async fn take_base(&mut self) -> Result<(), Error> {
-        self.base = Base::new(self.step, self.tensors().await?);
+        self.replay_start = ReplayStart::new(self.step, self.tensors().await?);
         Ok(())
     }
 
@@ -193,9 +201,9 @@ impl Trainer<'_> {
     /// The error about a value that was noticed after `step` updates. Leaves the trainer at the last good state.
     async fn diverged(&mut self, what: String, step: u64) -> Error {
         let epoch = step.max(1).div_ceil(self.updates_per_epoch()) as usize;
-        let origin = Replay::new(&mut self.on, &self.base).origin(step).await;
-        let back = self.on.restore(&self.base.tensors);
-        self.seek(self.base.step, Score::default());
+        let origin = Replay::new(&mut self.on, &self.replay_start).origin(step).await;
+        let back = self.on.restore(&self.replay_start.tensors);
+        self.seek(self.replay_start.step, Score::default());
         match back.and(origin) {
             Ok(origin) => Error::Diverged { what, epoch, step, origin },
             Err(error) => error,

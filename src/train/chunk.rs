@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 const AIM: Duration = Duration::from_millis(100);
 
 /// Part of the record on its way from the engine.
-pub(super) struct Record {
+pub(super) struct ChunkRecord {
     pub rows: Pending<'static, Vec<u32>>,
     pub samples: usize,
     /// Updates made before its first row.

@@ -5,7 +5,7 @@ use crate::base::error::Error;
 use crate::data::Split;
 use crate::engine::Engine;
 use crate::net::Evaluation;
-use crate::plan::kernel::Now;
+use crate::plan::kernel::StepValues;
 use crate::train::feed::Feed;
 
 /// Called with the position of a micro-batch's first sample and its logits (rows × C).
@@ -29,12 +29,12 @@ pub async fn evaluate(
         if feed.needs_load(first) {
             feed.load(first, split, &order, engine);
         }
-        let now = Now {
+        let now = StepValues {
             cursor: feed.cursor(first),
             rows: rows as u32,
             batch: rows as u32,
             slot: slot as u32,
-            ..Now::default()
+            ..StepValues::default()
         };
         engine.run(&[(evaluation.steps.clone(), now)]).await?;
         if let Some(each) = &mut each {

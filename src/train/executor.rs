@@ -11,8 +11,8 @@ use crate::engine::Engine;
 use crate::net::mlp::{Layer, Mlp};
 use crate::net::{Net, Training};
 use crate::plan::Work;
-use crate::plan::kernel::Now;
-use crate::plan::tensor::Id;
+use crate::plan::kernel::StepValues;
+use crate::plan::tensor::TensorId;
 use std::sync::Arc;
 
 /// What is trained: settings, data, plan and rates.
@@ -104,9 +104,9 @@ impl<'a> Executor<'a> {
 
     /// Whether the device finds all parameters finite, and small enough to be squared.
     pub async fn finite(&mut self) -> Result<bool, Error> {
-        let watch = &self.job.training().watch;
-        self.engine.run(&[(watch.steps.clone(), Now::default())]).await?;
-        let totals = self.engine.read(watch.totals, 0..watch.totals.words()).await?;
+        let check = &self.job.training().finite;
+        self.engine.run(&[(check.steps.clone(), StepValues::default())]).await?;
+        let totals = self.engine.read(check.totals, 0..check.totals.words()).await?;
         Ok(all_finite(&totals))
     }
 
@@ -125,7 +125,7 @@ impl<'a> Executor<'a> {
     /// already bad there does not count.
     pub async fn not_finite_in(
         &mut self,
-        id: Id,
+        id: TensorId,
         before: &[u32],
         step: u64,
         kernel: Option<&'static str>,
@@ -174,10 +174,11 @@ impl<'a> Executor<'a> {
     pub fn restore(&mut self, tensors: &[Values]) -> Result<(), Error> {
         let Net { plan, .. } = &self.job.net;
         let ids = self.job.net.lasting();
-        let wanted = |id: &Id| (plan.name(*id).to_string(), id.rows, id.cols);
+        let wanted = |id: &TensorId| (plan.name(*id).to_string(), id.rows, id.cols);
         let given = |values: &Values| (values.name.clone(), values.rows, values.cols);
-        let same =
-            |(id, values): (&Id, &Values)| given(values) == wanted(id) && values.values.len() == id.rows * id.cols;
+        let same = |(id, values): (&TensorId, &Values)| {
+            given(values) == wanted(id) && values.values.len() == id.rows * id.cols
+        };
         if ids.len() != tensors.len() || !ids.iter().zip(tensors).all(same) {
             let wanted: Vec<_> = ids.iter().map(wanted).collect();
             let given: Vec<_> = tensors.iter().map(given).collect();
@@ -189,7 +190,7 @@ impl<'a> Executor<'a> {
         Ok(())
     }
 
-    async fn read(&mut self, id: Id) -> Result<Vec<f32>, Error> {
+    async fn read(&mut self, id: TensorId) -> Result<Vec<f32>, Error> {
         Ok(id.unpack(&self.engine.read(id, 0..id.words()).await?))
     }
 }

@@ -16,7 +16,7 @@ pub mod steps;
 mod tensors;
 mod trainer;
 
-pub use advance::{Epoch, Watch};
+pub use advance::{Epoch, OnProgress};
 pub use evaluate::{OnLogits, evaluate};
 pub use prepare::{divide, input_map, load_parameters, prepare, shuffled};
 pub use score::Score;

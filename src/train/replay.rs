@@ -6,8 +6,8 @@
 use super::executor::Executor;
 use super::tensors::Values;
 use crate::base::error::{Error, Origin};
-use crate::plan::kernel::{Access, Now};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::kernel::{Access, StepValues};
+use crate::plan::tensor::{DType, TensorId};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// A good state, from which training can be replayed.
-pub(super) struct Base {
+pub(super) struct ReplayStart {
     /// Updates made.
     pub step: u64,
     /// The lasting tensors at that time.
@@ -24,9 +24,9 @@ pub(super) struct Base {
     taken: Option<Instant>,
 }
 
-impl Base {
-    pub fn new(step: u64, tensors: Vec<Values>) -> Base {
-        Base { step, tensors, taken: Some(Instant::now()) }
+impl ReplayStart {
+    pub fn new(step: u64, tensors: Vec<Values>) -> ReplayStart {
+        ReplayStart { step, tensors, taken: Some(Instant::now()) }
     }
 
     /// Marks it as no longer on the way that training takes.
@@ -43,17 +43,17 @@ impl Base {
 /// A replay from a good state.
 pub(super) struct Replay<'r, 'a> {
     on: &'r mut Executor<'a>,
-    base: &'r Base,
+    start: &'r ReplayStart,
 }
 
 impl<'r, 'a> Replay<'r, 'a> {
-    pub fn new(on: &'r mut Executor<'a>, base: &'r Base) -> Self {
-        Replay { on, base }
+    pub fn new(on: &'r mut Executor<'a>, start: &'r ReplayStart) -> Self {
+        Replay { on, start }
     }
 
     /// Where the first bad value began that was noticed after `until` updates. Leaves the engine at no particular state.
     pub async fn origin(mut self, until: u64) -> Result<Origin, Error> {
-        let from = self.base.step;
+        let from = self.start.step;
         self.rewind()?;
         if let Some(origin) = self.on.first_not_finite(from + 1).await? {
             return Ok(origin);
@@ -78,13 +78,13 @@ impl<'r, 'a> Replay<'r, 'a> {
     /// Goes back to the good state.
     fn rewind(&mut self) -> Result<(), Error> {
         self.on.forget_order();
-        self.on.restore(&self.base.tensors)
+        self.on.restore(&self.start.tensors)
     }
 
     /// Trains from the good state on; returns the first update (from 0) that leaves a bad value. `closely`: looks at the
     /// optimizer state after each update too, which means reading all of it.
     async fn first_bad(&mut self, until: u64, closely: bool) -> Result<Option<u64>, Error> {
-        for step in self.base.step..until {
+        for step in self.start.step..until {
             let work = self.on.work(step);
             self.on.engine.run(&work).await?;
             let suspect = closely || !self.on.finite().await?;
@@ -116,11 +116,11 @@ impl<'r, 'a> Replay<'r, 'a> {
     }
 
     /// Runs step `at` of the plan; returns the first bad value that it wrote.
-    async fn dispatch(&mut self, at: usize, now: Now, step: u64) -> Result<Option<Origin>, Error> {
+    async fn dispatch(&mut self, at: usize, now: StepValues, step: u64) -> Result<Option<Origin>, Error> {
         let kernel = &self.on.job.net.plan.steps[at];
         let shader = kernel.shader();
-        let mut written: Vec<(Id, Vec<u32>)> = Vec::new();
-        for (id, arg) in kernel.tensors().into_iter().zip(shader.args).filter(|(id, _)| id.kind == Kind::F32) {
+        let mut written: Vec<(TensorId, Vec<u32>)> = Vec::new();
+        for (id, arg) in kernel.tensors().into_iter().zip(shader.args).filter(|(id, _)| id.dtype == DType::F32) {
             match arg.access {
                 Access::Read => {}
                 Access::Write => written.push((id, Vec::new())),

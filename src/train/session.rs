@@ -3,9 +3,9 @@
 //! A [`Session`] uses no files and no terminal. It calls an [`Observer`], which may ask for a snapshot or for the end. A
 //! [`Snapshot`] is taken only when all work is settled; a session resumed from it is bit-identical.
 
-mod judge;
 mod observe;
 mod state;
+mod validation;
 
 use crate::base::error::Error;
 use crate::config::Config;
@@ -15,11 +15,11 @@ use crate::net::mlp::Mlp;
 use crate::train::health::LayerHealth;
 use crate::train::rates::{Rate, Rates};
 use crate::train::{Score, Trainer};
-pub use judge::Judge;
 pub use observe::{EpochReport, Inspection, Observer, Progress, Reason, Wish};
 pub use state::{Snapshot, State};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
+pub use validation::ValidationTracker;
 
 /// Limits that end a run early. They change no learning rate: a run that is cut short is the beginning of the whole one.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -144,7 +144,7 @@ impl<'a> Session<'a> {
             None => self.trainer.evaluate().await?,
         };
         let model = self.trainer.model().await?;
-        let restored = self.best.and(self.state.judge.best).map(|(epoch, _)| epoch);
+        let restored = self.best.and(self.state.validation.best).map(|(epoch, _)| epoch);
         Ok(Finish { model, restored, test })
     }
 
@@ -157,7 +157,7 @@ impl<'a> Session<'a> {
         let last = self.last();
         let most = self.limits.max_steps.unwrap_or(u64::MAX);
         while self.state.step < last {
-            if self.state.judge.stops(self.trainer.config()) {
+            if self.state.validation.stops(self.trainer.config()) {
                 return Ok(Reason::EarlyStopping);
             }
             if self.state.step >= most {
@@ -208,7 +208,7 @@ impl<'a> Session<'a> {
             seconds: before.seconds,
         };
         let max_time = self.limits.max_time.unwrap_or(Duration::MAX);
-        let watch = &mut |score: &_| {
+        let on_progress = &mut |score: &_| {
             let part = start.elapsed().as_secs_f64();
             let now = Progress {
                 score: *score,
@@ -222,7 +222,7 @@ impl<'a> Session<'a> {
             }
             if wish == Wish::Continue { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
-        self.trainer.advance(until, watch).await?;
+        self.trainer.advance(until, on_progress).await?;
         let part = start.elapsed().as_secs_f64();
         self.state.step = self.trainer.step();
         self.state.score = self.trainer.score();
@@ -244,7 +244,7 @@ impl<'a> Session<'a> {
         let epoch = self.epoch(step);
         let mut best = false;
         if let Some(score) = validation.filter(|_| whole) {
-            let verdict = self.state.judge.take(self.trainer.config(), epoch, &score);
+            let verdict = self.state.validation.take(self.trainer.config(), epoch, &score);
             if verdict.plateau {
                 self.trainer.change_rates(Rates::lower);
             }

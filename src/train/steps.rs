@@ -7,7 +7,7 @@ use crate::kernels::forms::Forms;
 use crate::net::mlp::Mlp;
 use crate::net::{Net, Sizes, Training};
 use crate::plan::Work;
-use crate::plan::kernel::Now;
+use crate::plan::kernel::StepValues;
 use crate::train::feed::Feed;
 use crate::train::rates::{Rate, Rates};
 use crate::train::{input_map, prepare, shuffled};
@@ -59,7 +59,7 @@ impl Steps<'_> {
         let rows = self.batch().min(self.samples - first);
         let whole = self.values(step, rows);
         for start in (0..rows).step_by(*micro) {
-            let now = Now {
+            let now = StepValues {
                 cursor: feed.cursor(first + start),
                 rows: (*micro).min(rows - start) as u32,
                 first: start as u32,
@@ -78,18 +78,18 @@ impl Steps<'_> {
             if !last {
                 continue;
             }
-            work.extend(health.map(|health| (health.before.clone(), Now { step: 0, ..now })));
+            work.extend(health.map(|health| (health.before.clone(), StepValues { step: 0, ..now })));
             work.push((update.clone(), now));
             work.extend(health.map(|health| (health.after.clone(), now)));
         }
     }
 
     /// The values that all micro-batches of an update share.
-    fn values(&self, step: u64, rows: usize) -> Now {
+    fn values(&self, step: u64, rows: usize) -> StepValues {
         let Rate { lr, momentum } = self.rates.at(step);
         // Past 2³¹ updates a power of β is zero in any case.
         let update = i32::try_from(step + 1).unwrap_or(i32::MAX);
-        Now {
+        StepValues {
             batch: rows as u32,
             step: step as u32,
             lr,
@@ -97,7 +97,7 @@ impl Steps<'_> {
             // If β₁ changes, its present value is raised to the power, as in PyTorch.
             bias1: (1.0 - f64::from(momentum).powi(update)) as f32,
             bias2: (1.0 - f64::from(self.config.beta2).powi(update)) as f32,
-            ..Now::default()
+            ..StepValues::default()
         }
     }
 }

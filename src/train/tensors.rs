@@ -2,7 +2,7 @@
 
 use crate::net::Net;
 use crate::net::mlp::Mlp;
-use crate::plan::tensor::Id;
+use crate::plan::tensor::TensorId;
 
 /// A tensor off the engine.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +27,7 @@ impl Values {
 /// The lasting tensors before the first update.
 pub(super) fn first_values(net: &Net, model: &Mlp) -> Vec<Values> {
     let mut tensors = Vec::new();
-    let mut add = |id: Id, values: Option<&[f32]>| {
+    let mut add = |id: TensorId, values: Option<&[f32]>| {
         let values = values.map_or_else(|| vec![0.0; id.rows * id.cols], <[f32]>::to_vec);
         tensors.push(Values { name: net.plan.name(id).to_string(), rows: id.rows, cols: id.cols, values });
     };

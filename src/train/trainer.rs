@@ -5,7 +5,7 @@ use super::executor::{Executor, Job};
 use super::feed::Feed;
 use super::health::{self, LayerHealth};
 use super::rates::{Rate, Rates};
-use super::replay::Base;
+use super::replay::ReplayStart;
 use super::tensors::first_values;
 use super::{Score, Values, evaluate, input_map, load_parameters, prepare};
 use crate::base::error::Error;
@@ -33,9 +33,9 @@ pub struct Trainer<'a> {
     pub(super) score: Score,
     pub(super) pace: Pace,
     /// Where a replay starts.
-    pub(super) base: Base,
+    pub(super) replay_start: ReplayStart,
     /// When the parameters were last checked.
-    pub(super) watched: Option<Instant>,
+    pub(super) finite_checked: Option<Instant>,
     /// The update whose health was measured last.
     pub(super) measured: Option<u64>,
     /// Health measured before a resume, in the epoch that the last update belongs to.
@@ -81,7 +81,7 @@ impl<'a> Trainer<'a> {
         let (feed, test_feed) = prepare(engine.as_mut(), &net, model, data);
         let validation = net.validation.as_ref().zip(data.validation.as_ref());
         let validation_feed = validation.map(|(part, split)| Feed::new(part.source, split, engine.as_mut()));
-        let base = Base::new(0, first_values(&net, model));
+        let replay_start = ReplayStart::new(0, first_values(&net, model));
         let rates = Rates::new(&config, data.train.len());
         Trainer {
             on: Executor::new(Job { config, data, net, rates }, engine, feed),
@@ -90,8 +90,8 @@ impl<'a> Trainer<'a> {
             step: 0,
             score: Score::default(),
             pace: Pace::new(),
-            base,
-            watched: None,
+            replay_start,
+            finite_checked: None,
             measured: None,
             recalled: None,
         }
@@ -111,7 +111,7 @@ impl<'a> Trainer<'a> {
             )));
         }
         load_parameters(self.on.engine.as_mut(), &self.on.job.net.layers, model);
-        self.base = Base::new(0, first_values(&self.on.job.net, model));
+        self.replay_start = ReplayStart::new(0, first_values(&self.on.job.net, model));
         Ok(())
     }
 
@@ -171,7 +171,7 @@ impl<'a> Trainer<'a> {
         change(&mut self.on.job.rates);
         if before != self.on.job.rates {
             // Updates made with the old rates cannot be replayed with the new ones.
-            self.base.outdate();
+            self.replay_start.outdate();
         }
     }
 
@@ -181,7 +181,7 @@ impl<'a> Trainer<'a> {
         self.step = step;
         self.score = score;
         self.on.forget_order();
-        self.base.outdate();
+        self.replay_start.outdate();
         self.measured = None;
         self.recalled = None;
     }
@@ -249,7 +249,7 @@ impl<'a> Trainer<'a> {
     /// [`Error::Setting`] if they are not exactly the tensors of this net; nothing is written then.
     pub fn restore(&mut self, tensors: &[Values]) -> Result<(), Error> {
         self.on.restore(tensors)?;
-        self.base = Base::new(self.step, tensors.to_vec());
+        self.replay_start = ReplayStart::new(self.step, tensors.to_vec());
         Ok(())
     }
 

@@ -120,7 +120,7 @@ fn the_clock_repeats_short_work_and_counts_every_repetition() {
         let mut plan = gpu_mlp::plan::Plan::default();
         let (dw, w) = (plan.f32("dw", Role::Scratch, 1, 4), plan.f32("w", Role::Scratch, 1, 4));
         plan.push(gpu_mlp::kernels::sgd::Sgd { dw, w, l2: 0.0 });
-        let now = gpu_mlp::plan::kernel::Now { lr: 1.0, ..Default::default() };
+        let now = gpu_mlp::plan::kernel::StepValues { lr: 1.0, ..Default::default() };
         let (after, total) = pollster::block_on(async {
             let mut engine = machine.engine(&plan).await.unwrap();
             engine.write(dw, 0, &[1f32.to_bits(); 4]);
@@ -159,11 +159,11 @@ fn every_kernel_of_a_net_is_compared_and_timed_in_every_form() {
         for name in [
             "linear",
             "linear_tiled",
-            "linear_regs",
-            "linear_dw_regs",
+            "linear_registers",
+            "linear_dw_registers",
             "dropout",
             "sgd",
-            "update_sgd_regs",
+            "update_sgd_registers",
             "update_adam_tiled",
         ] {
             assert!(names.contains(name), "{name} is not in {names:?}");

@@ -12,7 +12,7 @@ use gpu_mlp::kernels::{Form, InputMap};
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::plan::Work;
-use gpu_mlp::plan::tensor::Id;
+use gpu_mlp::plan::tensor::TensorId;
 use gpu_mlp::train::Trainer;
 use gpu_mlp::{Error, Origin};
 use pollster::block_on;
@@ -156,12 +156,12 @@ fn whoever_ignores_it_trains_on() {
 /// A machine with a fault of its own: once, after some work, a weight becomes infinite.
 struct Faulty {
     cpu: CpuEngine,
-    weights: Id,
+    weights: TensorId,
     until: usize,
 }
 
 impl Engine for Faulty {
-    fn write(&mut self, id: Id, first: usize, words: &[u32]) {
+    fn write(&mut self, id: TensorId, first: usize, words: &[u32]) {
         self.cpu.write(id, first, words);
     }
 
@@ -174,11 +174,11 @@ impl Engine for Faulty {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn read(&mut self, id: Id, words: Range<usize>) -> Pending<'static, Vec<u32>> {
+    fn read(&mut self, id: TensorId, words: Range<usize>) -> Pending<'static, Vec<u32>> {
         self.cpu.read(id, words)
     }
 
-    fn fences(&mut self, id: Id) -> Pending<'static, Vec<u32>> {
+    fn fences(&mut self, id: TensorId) -> Pending<'static, Vec<u32>> {
         self.cpu.fences(id)
     }
 }

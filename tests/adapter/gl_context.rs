@@ -10,8 +10,8 @@ use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::kernels::linear::Linear;
 use gpu_mlp::kernels::{Activation, Form};
 use gpu_mlp::plan::Plan;
-use gpu_mlp::plan::kernel::Now;
-use gpu_mlp::plan::tensor::{Id, Kind, Role};
+use gpu_mlp::plan::kernel::StepValues;
+use gpu_mlp::plan::tensor::{DType, Role, TensorId};
 use pollster::block_on;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,12 +31,12 @@ fn software_gl() -> Option<Machine> {
 }
 
 /// A product of so many rows: its engine, and its result.
-fn product(machine: &Machine, rows: usize, cols: usize) -> (Box<dyn Engine>, Id) {
+fn product(machine: &Machine, rows: usize, cols: usize) -> (Box<dyn Engine>, TensorId) {
     let mut plan = Plan::default();
     let x = plan.f32("x", Role::Scratch, rows, cols);
     let w = plan.f32("w", Role::Scratch, cols, cols);
     let b = plan.f32("b", Role::Scratch, 1, cols);
-    let mask = plan.tensor("none", Role::Scratch, Kind::Bits, 1, 1);
+    let mask = plan.tensor("none", Role::Scratch, DType::Bits, 1, 1);
     let y = plan.f32("y", Role::Scratch, rows, cols);
     plan.push(Linear { x, w, b, mask, y, act: Activation::Identity, keep: 1.0, form: Form::Plain });
     let mut engine = block_on(machine.engine(&plan)).expect("the plan fits");
@@ -45,8 +45,8 @@ fn product(machine: &Machine, rows: usize, cols: usize) -> (Box<dyn Engine>, Id)
 }
 
 /// Computes it and looks at one value: inputs are zero, so that it is the bias.
-fn compute((engine, y): &mut (Box<dyn Engine>, Id)) {
-    block_on(engine.run(&[(0..1, Now::default())])).expect("the adapter takes the work");
+fn compute((engine, y): &mut (Box<dyn Engine>, TensorId)) {
+    block_on(engine.run(&[(0..1, StepValues::default())])).expect("the adapter takes the work");
     let value = block_on(engine.read(*y, 0..1)).expect("the adapter answers");
     assert_eq!(f32::from_bits(value[0]), 1.5);
 }

@@ -1,7 +1,7 @@
 //! Every kernel × every case × six questions, on every adapter of this machine.
 
 use crate::common::{machines, not_run};
-use gpu_mlp::engine::parity::judge;
+use gpu_mlp::engine::parity::compare_case;
 use gpu_mlp::kernels::{cases, shaders};
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ fn every_kernel_agrees_with_its_twin_on_every_adapter() {
         }
         for case in &cases {
             let make = async |plan: &_, memory| machine.engine_with(plan, memory).await;
-            let verdict = pollster::block_on(judge(case, make)).expect("the adapter answers");
+            let verdict = pollster::block_on(compare_case(case, make)).expect("the adapter answers");
             assert!(verdict.compared > 0, "{} {}: nothing was compared", verdict.kernel, verdict.case);
             tried.insert(verdict.kernel);
             if let Some(fault) = verdict.fault {

@@ -22,7 +22,7 @@ struct Notes {
 impl Observer for Notes {
     fn progress(&mut self, _: &Progress) -> Wish {
         self.progress += 1;
-        // Now and then a snapshot in passing, wherever that may be.
+        // StepValues and then a snapshot in passing, wherever that may be.
         if self.progress.is_multiple_of(3) { Wish::Snapshot } else { Wish::Continue }
     }
 

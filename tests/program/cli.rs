@@ -91,7 +91,7 @@ fn the_forms_that_were_chosen_are_in_every_record_of_the_run() {
     let record: serde_json::Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
     for product in ["linear 64x784x128", "linear 64x128x32", "linear_dx 64x128x32", "update_sgd 64x784x128"] {
         let form = config["forms"][product].as_str().unwrap();
-        assert!(["plain", "tiled", "regs", "wide", "split"].contains(&form), "{product}: {form}");
+        assert!(["plain", "tiled", "registers", "wide", "split"].contains(&form), "{product}: {form}");
         assert_eq!(record["config"]["forms"][product], form);
     }
 }

@@ -1,4 +1,4 @@
-//! The court is seen to fail: engines that are broken on purpose, each found by the right question. And it acquits.
+//! The parity tests are seen to fail: each engine that is broken on purpose is found by the right question, and a sound one passes.
 
 mod breakages;
 mod broken;
@@ -6,7 +6,7 @@ mod broken;
 use breakages::breakages;
 use broken::{Change, Place, Scene, used, verdict};
 use gpu_mlp::engine::cpu::CpuEngine;
-use gpu_mlp::engine::parity::{Fault, Question, compare_step, judge};
+use gpu_mlp::engine::parity::{Fault, Question, compare_case, compare_step};
 use gpu_mlp::engine::{Engine, Memory, NAN_POISON};
 use gpu_mlp::kernels::in_form;
 use gpu_mlp::kernels::{Form, cases, shaders};
@@ -14,7 +14,7 @@ use gpu_mlp::measure::tune::first_fault;
 use gpu_mlp::plan::Plan;
 use gpu_mlp::plan::case::Case;
 use gpu_mlp::plan::kernel::{Access, Needs, Witness};
-use gpu_mlp::plan::tensor::{Id, Kind};
+use gpu_mlp::plan::tensor::{DType, TensorId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -28,7 +28,7 @@ fn the_unbroken_engine_passes_every_case() {
     let mut tried = BTreeSet::new();
     for case in cases() {
         let make = async |plan: &_, memory| Ok(Box::new(CpuEngine::new(plan, memory)) as Box<dyn Engine>);
-        let verdict = pollster::block_on(judge(&case, make)).expect("the CPU answers");
+        let verdict = pollster::block_on(compare_case(&case, make)).expect("the CPU answers");
         assert_eq!(verdict.fault, None, "{} {}", verdict.kernel, verdict.case);
         assert!(verdict.compared > 0 && verdict.worst == 0.0);
         tried.insert(verdict.kernel);
@@ -82,7 +82,7 @@ fn builds_on_what_it_left(case: &Case) -> bool {
     ids.iter().zip(case.before(NAN_POISON)).for_each(|(&id, words)| engine.write(id, 0, &words));
     let mut run = || -> Vec<Vec<u32>> {
         engine.run_now(&[(0..1, case.now)]);
-        let read = |&id: &Id| pollster::block_on(engine.read(id, 0..id.words())).expect("the CPU answers");
+        let read = |&id: &TensorId| pollster::block_on(engine.read(id, 0..id.words())).expect("the CPU answers");
         ids.iter().map(read).collect()
     };
     run() != run()
@@ -120,7 +120,7 @@ fn a_step_that_reads_what_nobody_wrote_is_found_although_both_engines_agree() {
     for case in small_cases() {
         let kernel = &case.plan.steps[0];
         let (ids, args) = (kernel.tensors(), kernel.shader().args);
-        let reads = |arg: &usize| args[*arg].access == Access::Read && ids[*arg].kind == Kind::F32;
+        let reads = |arg: &usize| args[*arg].access == Access::Read && ids[*arg].dtype == DType::F32;
         for unwritten in [None].into_iter().chain((0..ids.len()).filter(reads).map(Some)) {
             let mut cpu = CpuEngine::new(&case.plan, Memory::default());
             let mut other = CpuEngine::new(&case.plan, Memory::default());
@@ -149,7 +149,7 @@ fn an_error_just_above_the_bound_is_found_and_one_just_below_is_not() {
         let mut engine = CpuEngine::new(&case.plan, Memory::default());
         ids.iter().zip(&before).for_each(|(&id, words)| engine.write(id, 0, words));
         engine.run_now(&[(0..1, case.now)]);
-        let read = |&id: &Id| pollster::block_on(engine.read(id, 0..id.words()));
+        let read = |&id: &TensorId| pollster::block_on(engine.read(id, 0..id.words()));
         let after: Vec<Vec<u32>> = ids.iter().map(read).map(|words| words.expect("the CPU answers")).collect();
         let bounds = kernel.bounds(&case.now, &Witness { before: &before, after: &after });
         for (arg, id) in used(&case, |access| access != Access::Read) {
@@ -204,7 +204,7 @@ fn integers_show_that_operands_were_rounded_to_fewer_digits() {
         let reads_more = |case: &Case| case.plan.steps[0].shader().needs() == Needs::Core || digits < 11;
         for case in small_cases().filter(|case| case.exact && reads_more(case)) {
             let change: Change = Rc::new(move |scene: &Scene, words: &mut Vec<u32>| {
-                if scene.id.kind == Kind::F32 {
+                if scene.id.dtype == DType::F32 {
                     let round = |word: &mut u32| *word = rounded(*word, digits);
                     words.iter_mut().for_each(round);
                 }
@@ -230,7 +230,7 @@ fn integers_show_that_operands_were_rounded_to_fewer_digits() {
 fn mixed(change: fn(u32) -> u32) -> BTreeSet<&'static str> {
     let mut found = BTreeSet::new();
     for case in small_cases().filter(|case| case.plan.steps[0].shader().needs() > Needs::Core) {
-        let factors: Vec<Id> = case.plan.steps[0].tensors()[..2].to_vec();
+        let factors: Vec<TensorId> = case.plan.steps[0].tensors()[..2].to_vec();
         let change: Change = Rc::new(move |scene: &Scene, words: &mut Vec<u32>| {
             if factors.contains(&scene.id) {
                 words.iter_mut().for_each(|word| *word = change(*word));
@@ -262,7 +262,7 @@ fn mixed_precision_is_found_out_if_it_rounds_not_at_all_or_twice_or_otherwise() 
             let plan = Plan { steps, ..plan.clone() };
             Ok(Box::new(CpuEngine::new(&plan, memory)) as Box<dyn Engine>)
         };
-        let verdict = pollster::block_on(judge(&case, make)).expect("the CPU answers");
+        let verdict = pollster::block_on(compare_case(&case, make)).expect("the CPU answers");
         if let Some(fault) = verdict.fault {
             assert_eq!(fault.question, Question::Right, "{} {}", verdict.kernel, verdict.case);
             tried.insert(verdict.kernel);

@@ -92,7 +92,7 @@ update    | w[at] = sgd_step         | dy[at] = sgd_step          | validate
 linear    | fn linear(               | fn linear_plain(           | entry
 linear    | fn number(               | @compute @workgroup_size(1) fn more() {} fn number( | entry
 head      | @compute @workgroup_size(8) |                         | validate
-tally     | struct Now {             | @fragment fn more() {} struct Now { | entry
+tally     | struct StepValues {             | @fragment fn more() {} struct StepValues { | entry
 dead      | workgroup_size(64)       | workgroup_size(512)        | limits
 tally     | vec4<f32>, 64>           | vec4<f32>, 1025>           | limits
 update    | parts: array<vec4<f32>, 1024> | parts: array<vec4<f32>, 1025> | limits
@@ -185,8 +185,11 @@ fn what_stands_in_several_files_is_the_same_text_in_each() {
     for line in SHARED.lines().skip(1) {
         assert_eq!(odd(line, &texts), [""; 0]);
     }
-    let with_now: Vec<String> =
-        texts.keys().filter(|stem| item(&texts[*stem], "Now").is_some()).map(|stem| format!("{stem}.Now")).collect();
+    let with_now: Vec<String> = texts
+        .keys()
+        .filter(|stem| item(&texts[*stem], "StepValues").is_some())
+        .map(|stem| format!("{stem}.StepValues"))
+        .collect();
     assert!(with_now.len() >= 8);
     assert_eq!(odd(&with_now.join(" "), &texts), [""; 0]);
     let constants = |stem: &str| -> Vec<String> {

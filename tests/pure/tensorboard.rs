@@ -125,21 +125,21 @@ fn scalars(events: &[Event], tag: &str) -> Vec<(u64, f32)> {
 }
 
 /// A board, and what it was told.
-struct Watched {
+struct TimeLimited {
     board: Board,
     folder: PathBuf,
     reports: Vec<EpochReport>,
     inspections: Vec<Inspection>,
 }
 
-impl Watched {
+impl TimeLimited {
     fn new(folder: &Path, item: &[usize]) -> Self {
         let board = Board::create(folder, item).unwrap();
-        Watched { board, folder: folder.into(), reports: Vec::new(), inspections: Vec::new() }
+        TimeLimited { board, folder: folder.into(), reports: Vec::new(), inspections: Vec::new() }
     }
 }
 
-impl Observer for Watched {
+impl Observer for TimeLimited {
     fn epoch(&mut self, report: &EpochReport) -> Result<Wish, gpu_mlp::Error> {
         // What was written before can be read before the run is over.
         assert_eq!(all_events(&self.folder).len(), 1 + 3 * self.reports.len());
@@ -177,7 +177,7 @@ fn a_run_is_shown_while_it_goes_and_is_none_the_worse_for_it() {
     let digits = digits::generate(&digits::Options { train: 600, test: 100, seed: 1 });
     let config = Config { hidden: vec![20], epochs: 3, ..Config::default() };
     let folder = TempDir::new().unwrap();
-    let mut watched = Watched::new(folder.path(), &digits.item);
+    let mut watched = TimeLimited::new(folder.path(), &digits.item);
     let model = train(&config, &digits, &mut watched);
     assert_eq!(model, train(&config, &digits, &mut |_: &EpochReport| Wish::Continue), "looking on changes nothing");
 
@@ -198,7 +198,7 @@ fn with_a_validation_split_nothing_is_seen_of_the_test_split_before_the_end() {
     let config = Config { hidden: vec![20], epochs: 3, validation: 150, ..Config::default() };
     let data = gpu_mlp::train::divide(&config, digits).unwrap();
     let folder = TempDir::new().unwrap();
-    let mut watched = Watched::new(folder.path(), &data.item);
+    let mut watched = TimeLimited::new(folder.path(), &data.item);
     train(&config, &data, &mut watched);
     let reports = watched.reports;
     let events = all_events(folder.path());

@@ -13,8 +13,8 @@ use gpu_mlp::kernels::linear_dw::LinearDw;
 use gpu_mlp::kernels::linear_dx::LinearDx;
 use gpu_mlp::kernels::{Activation, Form, cases, shaders};
 use gpu_mlp::plan::case::{Case, Fill};
-use gpu_mlp::plan::kernel::Now;
-use gpu_mlp::plan::tensor::{Id, Kind};
+use gpu_mlp::plan::kernel::StepValues;
+use gpu_mlp::plan::tensor::{DType, TensorId};
 use oracle::per_word;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ fn run(case: &Case) -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
         engine.write(id, 0, words);
     }
     engine.run_now(&[(0..1, case.now)]);
-    let read = |&id: &Id| pollster::block_on(engine.read(id, 0..id.words()));
+    let read = |&id: &TensorId| pollster::block_on(engine.read(id, 0..id.words()));
     let after = ids.iter().map(read).map(|words| words.expect("the CPU answers")).collect();
     (before, after)
 }
@@ -62,8 +62,8 @@ fn the_comparison_is_seen_to_fail() {
             for at in BTreeSet::from([last, id.words() - 1]) {
                 let mut wrong = after.clone();
                 let word = &mut wrong[arg][at];
-                *word = match id.kind {
-                    Kind::F32 => (f32::from_bits(*word) * 1.01 + 1.0).to_bits(),
+                *word = match id.dtype {
+                    DType::F32 => (f32::from_bits(*word) * 1.01 + 1.0).to_bits(),
                     _ => *word ^ 1,
                 };
                 assert!(
@@ -129,8 +129,8 @@ fn the_bits_of_a_product_do_not_depend_on_the_number_of_threads() {
     }
 }
 
-/// The mask of a micro-batch that starts at row `Now::first` of its batch.
-fn mask(rows: usize, cols: usize, keep: f32, now: Now, layer: u64) -> Vec<u32> {
+/// The mask of a micro-batch that starts at row `StepValues::first` of its batch.
+fn mask(rows: usize, cols: usize, keep: f32, now: StepValues, layer: u64) -> Vec<u32> {
     let mut case = Case::new("mask".into());
     let mask = case.bits_output("mask", rows, cols);
     case.now = now;
@@ -146,7 +146,7 @@ fn a_unit_is_kept_from_the_very_probability_on_that_lies_above_its_number() {
         // A number of 24 bits, and so an f32 without rounding.
         for (more, kept) in [(0, 0), (1, 1)] {
             let keep = ((number >> 8) + more) as f32 / (1 << 24) as f32;
-            let bits = mask(1, 2, keep, Now::default(), 0)[0];
+            let bits = mask(1, 2, keep, StepValues::default(), 0)[0];
             assert_eq!(bits >> col & 1, kept, "column {col}, keep {keep}");
         }
     }
@@ -155,11 +155,11 @@ fn a_unit_is_kept_from_the_very_probability_on_that_lies_above_its_number() {
 #[test]
 fn the_mask_of_a_micro_batch_is_a_part_of_the_mask_of_its_batch() {
     for cols in [1, 31, 33, 784] {
-        let now = Now { step: 7, ..Now::default() };
+        let now = StepValues { step: 7, ..StepValues::default() };
         let whole = mask(130, cols, 0.8, now, 0);
         let stride = whole.len() / 130;
         for (first, rows) in [(0, 64), (1, 1), (64, 64), (128, 2)] {
-            let part = mask(rows, cols, 0.8, Now { first: first as u32, ..now }, 0);
+            let part = mask(rows, cols, 0.8, StepValues { first: first as u32, ..now }, 0);
             assert!(part == whole[first * stride..][..rows * stride], "{rows} rows from {first} of {cols} columns");
         }
     }
@@ -174,7 +174,7 @@ fn masks_keep_their_share_and_are_independent_of_each_other() {
     let near = |found: f64, p: f64| (found - p).abs() <= 5.0 * (p * (1.0 - p) / values).sqrt();
     for keep in [0.5, 0.8, 0.999] {
         let p = f64::from(keep);
-        let draw = |step, layer| mask(rows, cols, keep, Now { step, ..Now::default() }, layer);
+        let draw = |step, layer| mask(rows, cols, keep, StepValues { step, ..StepValues::default() }, layer);
         let one = draw(0, 0);
         let ones: u32 = one.iter().map(|word| word.count_ones()).sum();
         assert!(near(share(ones), p), "{} of the units are kept, not {keep}", share(ones));

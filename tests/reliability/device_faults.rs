@@ -8,13 +8,13 @@ use gpu_mlp::config::{BatchSize, Config};
 use gpu_mlp::data::{DataSet, digits};
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::engine::memory;
-use gpu_mlp::engine::watch::Watched;
+use gpu_mlp::engine::timeout::TimeLimited;
 use gpu_mlp::engine::{Engine, Memory, Pending};
 use gpu_mlp::kernels::{Form, InputMap};
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::plan::Work;
 use gpu_mlp::plan::tensor::Role;
-use gpu_mlp::plan::tensor::{Id, Kind};
+use gpu_mlp::plan::tensor::{DType, TensorId};
 use gpu_mlp::train::Trainer;
 
 use std::ops::Range;
@@ -73,14 +73,14 @@ fn a_device_that_is_lost_with_long_work_before_it_is_lost_and_not_said_to_refuse
 struct Mute;
 
 impl Engine for Mute {
-    fn write(&mut self, _: Id, _: usize, _: &[u32]) {}
+    fn write(&mut self, _: TensorId, _: usize, _: &[u32]) {}
     fn run<'a>(&'a mut self, _: &'a [Work]) -> Pending<'a, ()> {
         Box::pin(std::future::ready(Ok(())))
     }
-    fn read(&mut self, _: Id, _: Range<usize>) -> Pending<'static, Vec<u32>> {
+    fn read(&mut self, _: TensorId, _: Range<usize>) -> Pending<'static, Vec<u32>> {
         Box::pin(std::future::pending())
     }
-    fn fences(&mut self, _: Id) -> Pending<'static, Vec<u32>> {
+    fn fences(&mut self, _: TensorId) -> Pending<'static, Vec<u32>> {
         Box::pin(std::future::pending())
     }
 }
@@ -92,7 +92,7 @@ fn results_that_never_arrive_are_an_error_after_a_while() {
     let net = Net::for_training(&config, Sizes::of(&data, Form::Plain, u64::MAX), &InputMap::RAW);
     let model = gpu_mlp::net::mlp::Mlp::new(&[784, 128, 10], config.activation(), config.init, 1);
     let patience = Duration::from_millis(200);
-    let engine = Box::new(Watched::new(Box::new(Mute), patience));
+    let engine = Box::new(TimeLimited::new(Box::new(Mute), patience));
     let mut trainer = Trainer::new(config, &data, net, &model, engine);
     let begin = Instant::now();
     let error = told(pollster::block_on(trainer.epoch(&mut |_| {})).map(|_| ()), &["no answer for 0.2 s"]);
@@ -136,7 +136,7 @@ fn a_net_larger_than_the_memory_is_refused_before_its_weights_are_drawn() {
 fn what_the_adapter_refuses_is_said_and_not_computed_on() {
     for machine in adapters() {
         let mut plan = gpu_mlp::plan::Plan::default();
-        let id = plan.tensor("x", Role::Scratch, Kind::U32, 1, 4);
+        let id = plan.tensor("x", Role::Scratch, DType::U32, 1, 4);
         let mut engine = pollster::block_on(machine.engine(&plan)).unwrap();
         // Beyond the end of the tensor.
         engine.write(id, 1000, &[1, 2, 3]);

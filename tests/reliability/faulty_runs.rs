@@ -8,7 +8,7 @@ use gpu_mlp::config::{BatchSize, Config, Optimizer};
 use gpu_mlp::data::DataSet;
 use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::engine::machine::Machine;
-use gpu_mlp::run::checkpoint::{Checkpoints, Every, Found, Identity, Keeper, Saved, Setup};
+use gpu_mlp::run::checkpoint::{Checkpoints, Every, Identity, Keeper, Loaded, Saved, Setup};
 use gpu_mlp::run::folder::METRICS;
 use gpu_mlp::run::metrics::{Metrics, Record};
 use gpu_mlp::train::session::{EpochReport, Limits, Observer, Session, Snapshot, Wish};
@@ -40,7 +40,7 @@ fn train(disk: &Arc<Faulty>, config: &Config, data: &DataSet) -> Result<Snapshot
     let machine = Machine::Cpu;
     let mut session = pollster::block_on(Session::open(config, data, &machine, Limits::default()))?;
     let checkpoints = Checkpoints::new(disk.clone(), run);
-    let found: Option<Found<Saved>> = checkpoints.of_run(None)?;
+    let found: Option<Loaded<Saved>> = checkpoints.of_run(None)?;
     disk.make_folder(run).map_err(Error::file(run))?;
     let mut saved = Saved {
         identity: Identity::new(config, data, &machine),
@@ -51,7 +51,7 @@ fn train(disk: &Arc<Faulty>, config: &Config, data: &DataSet) -> Result<Snapshot
         session: Default::default(),
     };
     let (metrics, whole) = match found {
-        Some(Found { generation, .. }) => {
+        Some(Loaded { generation, .. }) => {
             saved.best = generation.state.best;
             session.resume(&generation.snapshot())?;
             let metrics = Metrics::resume(disk.clone(), run, generation.metrics_bytes)?;

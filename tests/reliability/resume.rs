@@ -265,9 +265,10 @@ fn make_old(run: &Path, words: &[&str]) {
         state.remove("setup");
         state.insert("words".into(), words.iter().map(|&word| Value::from(word)).collect());
         let session = state["session"].as_object_mut().unwrap();
-        if let Some(factor) = session.remove("plateau") {
-            session["judge"]["lr_factor"] = factor;
-        }
+        let factor = session.remove("plateau").expect("it is always stored");
+        let mut judge = session.remove("validation").expect("it is always stored");
+        judge["lr_factor"] = factor;
+        session.insert("judge".into(), judge);
     });
 }
 

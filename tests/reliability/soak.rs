@@ -12,7 +12,7 @@ use gpu_mlp::kernels::{Form, InputMap};
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::plan::Work;
-use gpu_mlp::plan::tensor::Id;
+use gpu_mlp::plan::tensor::TensorId;
 use gpu_mlp::train::Trainer;
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
@@ -144,7 +144,7 @@ fn memory_and_the_time_of_a_step_are_as_they_were_at_the_beginning() {
 /// Counts the answers that are owed of one tensor.
 struct Counting {
     engine: CpuEngine,
-    of: Id,
+    of: TensorId,
     owed: Arc<AtomicUsize>,
     most: Arc<AtomicUsize>,
 }
@@ -159,13 +159,13 @@ impl Drop for Owed {
 }
 
 impl Engine for Counting {
-    fn write(&mut self, id: Id, first: usize, words: &[u32]) {
+    fn write(&mut self, id: TensorId, first: usize, words: &[u32]) {
         self.engine.write(id, first, words);
     }
     fn run<'a>(&'a mut self, work: &'a [Work]) -> Pending<'a, ()> {
         self.engine.run(work)
     }
-    fn read(&mut self, id: Id, words: Range<usize>) -> Pending<'static, Vec<u32>> {
+    fn read(&mut self, id: TensorId, words: Range<usize>) -> Pending<'static, Vec<u32>> {
         if id != self.of {
             return self.engine.read(id, words);
         }
@@ -177,7 +177,7 @@ impl Engine for Counting {
             answer.await
         })
     }
-    fn fences(&mut self, id: Id) -> Pending<'static, Vec<u32>> {
+    fn fences(&mut self, id: TensorId) -> Pending<'static, Vec<u32>> {
         self.engine.fences(id)
     }
 }

@@ -27,25 +27,25 @@ pub enum Class {
 }
 
 impl Class {
-    /// Forms of matrix products that may be fast on this class; the first is the default. `Regs` is not for GPUs, since
+    /// Forms of matrix products that may be fast on this class; the first is the default. `Registers` is not for GPUs, since
     /// its workgroups leave half of their lanes idle. Larger workgroups bring software adapters nothing.
     pub fn forms(self) -> &'static [Form] {
         match self {
             Class::Gpu => &[Form::Tiled, Form::Wide, Form::Split, Form::Plain],
-            Class::Software => &[Form::Regs, Form::Tiled, Form::Plain],
+            Class::Software => &[Form::Registers, Form::Tiled, Form::Plain],
         }
     }
 }
 
 /// An adapter of this machine.
-pub struct Found {
+pub struct FoundAdapter {
     /// wgpu's handle.
     pub adapter: wgpu::Adapter,
     /// Its description.
     pub info: wgpu::AdapterInfo,
 }
 
-impl Found {
+impl FoundAdapter {
     /// GPU or software.
     pub fn class(&self) -> Class {
         let name = format!("{} {}", self.info.name, self.info.driver).to_lowercase();
@@ -133,25 +133,25 @@ impl Wanted {
 }
 
 /// Lists all adapters of the wanted backends, best first.
-pub async fn list(wanted: &Wanted) -> Result<Vec<Found>, Error> {
+pub async fn list(wanted: &Wanted) -> Result<Vec<FoundAdapter>, Error> {
     Ok(look(wanted.backends()?).await)
 }
 
 /// Lists the adapters that `fits` accepts, best first. GL is left out if another backend has a real GPU: loading GL
 /// takes time, and some of its libraries write to stderr.
-async fn best(wanted: &Wanted, fits: impl Fn(&Found) -> bool) -> Result<Vec<Found>, Error> {
+async fn best(wanted: &Wanted, fits: impl Fn(&FoundAdapter) -> bool) -> Result<Vec<FoundAdapter>, Error> {
     let backends = wanted.backends()?;
     let mut found = look(backends - Backends::GL).await;
     found.retain(&fits);
     if found.first().is_none_or(|best| best.class() == Class::Software) && backends.contains(Backends::GL) {
         found.extend(look(Backends::GL).await.into_iter().filter(&fits));
-        found.sort_by_key(Found::rank);
+        found.sort_by_key(FoundAdapter::rank);
     }
     Ok(found)
 }
 
 /// Lists the usable adapters of some backends, best first.
-async fn look(backends: Backends) -> Vec<Found> {
+async fn look(backends: Backends) -> Vec<FoundAdapter> {
     if backends.is_empty() {
         return Vec::new();
     }
@@ -161,14 +161,14 @@ async fn look(backends: Backends) -> Vec<Found> {
     descriptor.memory_budget_thresholds.for_resource_creation = Some(98);
     let instance = wgpu::Instance::new(descriptor);
     let adapters = instance.enumerate_adapters(backends).await;
-    let mut found: Vec<Found> =
-        adapters.into_iter().map(|adapter| Found { info: adapter.get_info(), adapter }).filter(usable).collect();
-    found.sort_by_key(Found::rank);
+    let mut found: Vec<FoundAdapter> =
+        adapters.into_iter().map(|adapter| FoundAdapter { info: adapter.get_info(), adapter }).filter(usable).collect();
+    found.sort_by_key(FoundAdapter::rank);
     found
 }
 
 /// Whether it has compute shaders with enough storage buffers. Some GL drivers do not.
-fn usable(found: &Found) -> bool {
+fn usable(found: &FoundAdapter) -> bool {
     let limits = found.adapter.limits();
     let compute = wgpu::DownlevelFlags::COMPUTE_SHADERS;
     found.adapter.get_downlevel_capabilities().flags.contains(compute)
@@ -176,9 +176,9 @@ fn usable(found: &Found) -> bool {
 }
 
 /// Picks the adapter whose name matches, or the best one.
-pub async fn select(wanted: &Wanted) -> Result<Found, Error> {
+pub async fn select(wanted: &Wanted) -> Result<FoundAdapter, Error> {
     let name = wanted.adapter();
-    let matches = |one: &Found| match &name {
+    let matches = |one: &FoundAdapter| match &name {
         Some(name) => one.line().to_lowercase().contains(&name.to_lowercase()),
         None => true,
     };
@@ -190,13 +190,13 @@ pub async fn select(wanted: &Wanted) -> Result<Found, Error> {
     };
     let there = match list(wanted).await?.as_slice() {
         [] => "no adapter was found".to_string(),
-        some => format!("found: {}", some.iter().map(Found::line).collect::<Vec<_>>().join("; ")),
+        some => format!("found: {}", some.iter().map(FoundAdapter::line).collect::<Vec<_>>().join("; ")),
     };
     Err(Error::NoAdapter { problem: format!("no adapter's name contains {name:?}; {there}"), cause: NoAdapter::Name })
 }
 
 /// Picks a real GPU, or says why there is none.
-pub async fn real_gpu(wanted: &Wanted) -> Result<Result<Found, String>, Error> {
+pub async fn real_gpu(wanted: &Wanted) -> Result<Result<FoundAdapter, String>, Error> {
     if wanted.adapter().is_some() {
         return Ok(Ok(select(wanted).await?));
     }

@@ -1,6 +1,6 @@
 //! One open device: queue, pipelines made once, and the faults it reports.
 
-use super::adapters::{Class, Found};
+use super::adapters::{Class, FoundAdapter};
 use super::fault::{Fault, Faults};
 use super::pipelines::{FEATURE, Pipelines, entry};
 use super::profile;
@@ -33,12 +33,12 @@ pub struct Gpu {
 impl Gpu {
     /// Opens an adapter with all its limits. On Vulkan, compiled pipelines are kept in the folder `cache` for the next
     /// run; drivers of other backends keep their own.
-    pub async fn open(found: Found, cache: Option<&Path>) -> Result<Arc<Gpu>, Error> {
+    pub async fn open(found: FoundAdapter, cache: Option<&Path>) -> Result<Arc<Gpu>, Error> {
         Gpu::open_for(found, cache, Needs::Core).await
     }
 
     /// As [`Gpu::open`], with the features that `needs` asks for, if the adapter has them.
-    pub async fn open_for(found: Found, cache: Option<&Path>, needs: Needs) -> Result<Arc<Gpu>, Error> {
+    pub async fn open_for(found: FoundAdapter, cache: Option<&Path>, needs: Needs) -> Result<Arc<Gpu>, Error> {
         let (line, class, offers) = (found.line(), found.class(), found.offers().min(needs));
         let mut features = found.adapter.features() & (FEATURE | profile::FEATURE);
         features.set(wgpu::Features::SHADER_F16, offers >= Needs::Half);

@@ -2,13 +2,13 @@
 
 use super::device::{Gpu, NOW_SLOT};
 use super::pipelines::Built;
-use super::rest::{Rest, SLOTS};
 use super::shared::{Held, SharedDevice};
+use super::submission::{SLOTS, Unsubmitted};
 use super::wait::Signal;
 use crate::base::error::Error;
 use crate::engine::{Engine, Memory, Pending};
-use crate::plan::kernel::{Now, fold};
-use crate::plan::tensor::Id;
+use crate::plan::kernel::{StepValues, fold};
+use crate::plan::tensor::TensorId;
 use crate::plan::{Plan, Work};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -26,8 +26,8 @@ const SUBMISSION: Duration = Duration::from_millis(50);
 pub struct GpuEngine {
     pub(super) gpu: Arc<Gpu>,
     buffers: Held<Vec<wgpu::Buffer>>,
-    pub(super) steps: Held<Vec<Step>>,
-    pub(super) now: Held<NowSlots>,
+    pub(super) steps: Held<Vec<PreparedStep>>,
+    pub(super) now: Held<ValueSlots>,
     memory: Memory,
     flights: VecDeque<Signal<()>>,
     /// Buffer for the step values of a submission.
@@ -43,18 +43,18 @@ pub struct GpuEngine {
 }
 
 /// The step values of a submission, one slot per entry.
-pub(super) struct NowSlots {
+pub(super) struct ValueSlots {
     pub buffer: wgpu::Buffer,
     pub group: wgpu::BindGroup,
 }
 
-pub(super) struct Step {
+pub(super) struct PreparedStep {
     built: Arc<Built>,
     group: wgpu::BindGroup,
     grid: [u32; 2],
 }
 
-impl Step {
+impl PreparedStep {
     pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
         pass.set_pipeline(&self.built.pipeline);
         pass.set_bind_group(1, &self.group, &[]);
@@ -114,7 +114,7 @@ impl GpuEngine {
                 layout: &built.layout,
                 entries: &entries,
             });
-            steps.push(Step { built, group, grid: fold(kernel.groups(), memory.max_groups) });
+            steps.push(PreparedStep { built, group, grid: fold(kernel.groups(), memory.max_groups) });
         }
         let buffer = device.create_buffer(&BufferDescriptor {
             label: Some("now"),
@@ -125,7 +125,7 @@ impl GpuEngine {
         let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("now"),
             layout: &gpu.now_layout,
-            entries: &[binding(0, &buffer, 0, size_of::<Now>() as u64)],
+            entries: &[binding(0, &buffer, 0, size_of::<StepValues>() as u64)],
         });
         if memory.fence > 0 {
             for buffer in &buffers {
@@ -135,7 +135,7 @@ impl GpuEngine {
         }
         let buffers = gpu.shared.hold(buffers);
         let steps = gpu.shared.hold(steps);
-        let now = gpu.shared.hold(NowSlots { buffer, group });
+        let now = gpu.shared.hold(ValueSlots { buffer, group });
         let no_memory = no_memory.pop();
         let invalid = invalid.pop();
         // Held until here: `uniforms` is dropped too.
@@ -168,7 +168,7 @@ impl GpuEngine {
         self.gpu.check()?;
         self.slots.resize(NOW_SLOT as usize * work.len(), 0);
         for (slot, (_, now)) in self.slots.chunks_exact_mut(NOW_SLOT as usize).zip(work) {
-            slot[..size_of::<Now>()].copy_from_slice(bytemuck::bytes_of(now));
+            slot[..size_of::<StepValues>()].copy_from_slice(bytemuck::bytes_of(now));
         }
         let inside = self.gpu.shared.enter();
         inside.queue.write_buffer(&self.now.buffer, 0, &self.slots);
@@ -282,17 +282,17 @@ fn binding(binding: u32, buffer: &wgpu::Buffer, offset: u64, size: u64) -> wgpu:
 }
 
 impl Engine for GpuEngine {
-    fn write(&mut self, id: Id, first: usize, words: &[u32]) {
+    fn write(&mut self, id: TensorId, first: usize, words: &[u32]) {
         let offset = 4 * (self.memory.fence + first) as u64;
         self.gpu.shared.enter().queue.write_buffer(&self.buffers[id.index], offset, bytemuck::cast_slice(words));
     }
 
     fn run<'a>(&'a mut self, work: &'a [Work]) -> Pending<'a, ()> {
         Box::pin(async move {
-            let mut rest = Rest::of(work);
+            let mut unsubmitted = Unsubmitted::of(work);
             let mut part = Vec::new();
             loop {
-                rest.take(self.budget, &mut part);
+                unsubmitted.take(self.budget, &mut part);
                 if part.is_empty() {
                     return Ok(());
                 }
@@ -301,12 +301,12 @@ impl Engine for GpuEngine {
         })
     }
 
-    fn read(&mut self, id: Id, words: Range<usize>) -> Pending<'static, Vec<u32>> {
+    fn read(&mut self, id: TensorId, words: Range<usize>) -> Pending<'static, Vec<u32>> {
         let first = 4 * (self.memory.fence + words.start) as u64;
         self.copy_out(&self.buffers[id.index], first, 4 * words.len() as u64)
     }
 
-    fn fences(&mut self, id: Id) -> Pending<'static, Vec<u32>> {
+    fn fences(&mut self, id: TensorId) -> Pending<'static, Vec<u32>> {
         let fence = 4 * self.memory.fence as u64;
         let buffer = &self.buffers[id.index];
         let before = self.copy_out(buffer, 0, fence);

@@ -6,10 +6,10 @@ mod engine;
 mod fault;
 mod pipelines;
 mod profile;
-mod rest;
 mod shared;
+mod submission;
 mod wait;
 
-pub use adapters::{Class, Found, Wanted, list, real_gpu, select};
+pub use adapters::{Class, FoundAdapter, Wanted, list, real_gpu, select};
 pub use device::Gpu;
 pub use engine::GpuEngine;

@@ -18,7 +18,7 @@ use crate::engine::{Engine, Memory, NAN_POISON};
 use crate::plan::Plan;
 use crate::plan::case::Case;
 use crate::plan::kernel::{Access, Witness};
-use crate::plan::tensor::{Id, Kind};
+use crate::plan::tensor::{DType, TensorId};
 use std::fmt;
 
 /// What a parity test found wrong: kernel, case, tensor, place, values.
@@ -87,7 +87,7 @@ const FENCE: usize = 64;
 ///
 /// # Errors
 /// If the engine cannot be made or does not answer; a wrong answer is a [`Fault`] in the verdict.
-pub async fn judge<F>(case: &Case, factory: F) -> Result<Verdict, Error>
+pub async fn compare_case<F>(case: &Case, factory: F) -> Result<Verdict, Error>
 where
     F: AsyncFn(&Plan, Memory) -> Result<Box<dyn Engine>, Error>,
 {
@@ -136,9 +136,9 @@ async fn run(case: &Case, engine: &mut dyn Engine, fresh: u32) -> Result<Vec<Vec
 }
 
 /// A place in a tensor, as messages name it: `y(64,128)[3,17]`.
-fn place(plan: &Plan, id: Id, at: usize) -> String {
+fn place(plan: &Plan, id: TensorId, at: usize) -> String {
     let (row, col) = (at / id.stride(), at % id.stride());
-    let padding = if id.kind == Kind::F32 && col >= id.cols { " (padding)" } else { "" };
+    let padding = if id.dtype == DType::F32 && col >= id.cols { " (padding)" } else { "" };
     format!("{}{}[{row},{col}]{padding}", plan.name(id), id.shape())
 }
 
@@ -152,7 +152,13 @@ impl Verdict {
     }
 
     /// Looks at the words on either side of every tensor: both sides must be there and hold `fresh`.
-    async fn guards(&mut self, plan: &Plan, ids: &[Id], engine: &mut dyn Engine, fresh: u32) -> Result<(), Error> {
+    async fn guards(
+        &mut self,
+        plan: &Plan,
+        ids: &[TensorId],
+        engine: &mut dyn Engine,
+        fresh: u32,
+    ) -> Result<(), Error> {
         for &id in ids {
             let (words, name) = (engine.fences(id).await?, plan.name(id));
             if words.len() != 2 * FENCE {
@@ -167,7 +173,7 @@ impl Verdict {
         Ok(())
     }
 
-    fn compare(&mut self, plan: &Plan, id: Id, cpu: &[u32], gpu: &[u32], bound: Option<&[f32]>) {
+    fn compare(&mut self, plan: &Plan, id: TensorId, cpu: &[u32], gpu: &[u32], bound: Option<&[f32]>) {
         if cpu.is_empty() || cpu.len() != gpu.len() {
             let finding = format!("{} has {} words, expected {}", plan.name(id), gpu.len(), cpu.len());
             return self.accuse(Question::Right, finding);
@@ -184,22 +190,22 @@ impl Verdict {
             let difference = (x - y).abs();
             // In the positive form, so that a NaN never passes except for equal bits (`compare_step` treats those). An
             // infinite bound never passes. Without a bound −0 and 0 still count as equal.
-            if id.kind == Kind::F32 && difference <= tolerance && tolerance.is_finite() {
+            if id.dtype == DType::F32 && difference <= tolerance && tolerance.is_finite() {
                 let share = if tolerance > 0.0 { difference / tolerance } else { 0.0 };
                 if share > self.worst {
                     (self.worst, self.error, self.bound) = (share, difference, tolerance);
                 }
                 continue;
             }
-            let values = match id.kind {
-                Kind::F32 => format!("{y:e}, expected {x:e} ± {tolerance:e}"),
+            let values = match id.dtype {
+                DType::F32 => format!("{y:e}, expected {x:e} ± {tolerance:e}"),
                 _ => format!("{b:#x}, expected {a:#x}"),
             };
             return self.accuse(Question::Right, format!("{} is {values}", place(plan, id, at)));
         }
     }
 
-    fn same_bits(&mut self, plan: &Plan, question: Question, ids: &[Id], first: &[Vec<u32>], other: &[Vec<u32>]) {
+    fn same_bits(&mut self, plan: &Plan, question: Question, ids: &[TensorId], first: &[Vec<u32>], other: &[Vec<u32>]) {
         for (&id, (one, two)) in ids.iter().zip(first.iter().zip(other)) {
             if one.len() != two.len() {
                 let finding = format!("{} has {} words, then {}", plan.name(id), one.len(), two.len());

@@ -5,8 +5,8 @@ use super::{Question, Verdict, place};
 use crate::base::error::Error;
 use crate::engine::Engine;
 use crate::engine::cpu::CpuEngine;
-use crate::plan::kernel::{Access, Now, Witness};
-use crate::plan::tensor::Kind;
+use crate::plan::kernel::{Access, StepValues, Witness};
+use crate::plan::tensor::DType;
 use crate::plan::{Plan, Work};
 
 /// Runs the work on the CPU engine. Copies the tensors to the other engine before each dispatch, and compares them after it.
@@ -37,7 +37,7 @@ pub async fn compare_steps(
 pub async fn compare_step(
     plan: &Plan,
     step: usize,
-    now: &Now,
+    now: &StepValues,
     cpu: &mut CpuEngine,
     other: &mut dyn Engine,
 ) -> Result<Verdict, Error> {
@@ -74,7 +74,7 @@ pub async fn compare_step(
         // A NaN means that something went wrong before. A comparison of bits alone would let it pass.
         let nan = |word: &u32| f32::from_bits(*word).is_nan();
         if shader.args[arg].access == Access::Write
-            && id.kind == Kind::F32
+            && id.dtype == DType::F32
             && let Some(at) = after[arg].iter().position(nan)
         {
             verdict.accuse(Question::Right, format!("{} is NaN, on the CPU too", place(plan, id, at)));

@@ -2,11 +2,11 @@
 
 use super::{Rule, Update};
 use crate::kernels::EPSILON;
-use crate::plan::kernel::{Bounds, Now, Witness};
+use crate::plan::kernel::{Bounds, StepValues, Witness};
 
 impl Update {
     /// Bounds of weights, biases and their states.
-    pub(super) fn bounds_of_all(&self, now: &Now, witness: &Witness<'_>) -> Bounds {
+    pub(super) fn bounds_of_all(&self, now: &StepValues, witness: &Witness<'_>) -> Bounds {
         let (dy, x) = (witness.f32(0), witness.f32(1));
         // The gradients, and how far two machines may differ in them.
         let (rows, stride, count) = (self.w.rows, self.w.stride(), (self.x.rows + 2) as f32);
@@ -38,7 +38,15 @@ impl Update {
     }
 
     /// Bounds of one parameter and its state: those of the optimizer for gradients that may be off by `g_error`.
-    fn bounds_of(&self, now: &Now, g: &[f32], g_error: &[f32], w: &[f32], state: &[&[f32]], l2: f32) -> Vec<Vec<f32>> {
+    fn bounds_of(
+        &self,
+        now: &StepValues,
+        g: &[f32],
+        g_error: &[f32],
+        w: &[f32],
+        state: &[&[f32]],
+        l2: f32,
+    ) -> Vec<Vec<f32>> {
         let mut bounds = self.rule.errors(l2, now, g, g_error, w, state);
         if self.rule == Rule::Sgd {
             // This twin's w is rounded once more than the optimizer's: 1 − lr·l2, its product with w, and the sum.

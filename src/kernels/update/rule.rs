@@ -5,8 +5,8 @@ use crate::kernels::momentum::{self, Momentum};
 use crate::kernels::rmsprop::{self, Rmsprop};
 use crate::kernels::sgd::{self, Sgd};
 use crate::plan::Plan;
-use crate::plan::kernel::Now;
-use crate::plan::tensor::Id;
+use crate::plan::kernel::StepValues;
+use crate::plan::tensor::TensorId;
 
 /// How a gradient becomes a change.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,7 +59,7 @@ impl Rule {
     ///
     /// # Panics
     /// If `state` has not as many tensors as [`Rule::state`] has names.
-    pub fn push(self, plan: &mut Plan, dw: Id, w: Id, state: &[Id], l2: f32) {
+    pub fn push(self, plan: &mut Plan, dw: TensorId, w: TensorId, state: &[TensorId], l2: f32) {
         match (self, state) {
             (Rule::Sgd, []) => plan.push(Sgd { dw, w, l2 }),
             (Rule::Momentum { nesterov }, &[v]) => plan.push(Momentum { dw, w, v, l2, nesterov }),
@@ -99,7 +99,7 @@ impl Rule {
     }
 
     /// One step of part of a parameter; states that the rule does not have are empty.
-    pub(super) fn descend(self, l2: f32, w: &mut [f32], state: [&mut [f32]; 2], g: &[f32], now: &Now) {
+    pub(super) fn descend(self, l2: f32, w: &mut [f32], state: [&mut [f32]; 2], g: &[f32], now: &StepValues) {
         let [first, second] = state;
         match self {
             Rule::Sgd => sgd::descend(w, g, now.lr, l2),
@@ -116,7 +116,7 @@ impl Rule {
     pub(super) fn errors(
         self,
         l2: f32,
-        now: &Now,
+        now: &StepValues,
         g: &[f32],
         slack: &[f32],
         w: &[f32],

@@ -4,7 +4,7 @@
 use crate::kernels::Form;
 use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Arg, Shader, read, update};
-use crate::plan::tensor::Id;
+use crate::plan::tensor::TensorId;
 
 /// The file.
 pub(in crate::kernels) const SOURCE: &str = include_str!("../../../shaders/update.wgsl");
@@ -33,7 +33,7 @@ uniform! {
 
 impl Params {
     /// Of an optimizer alone: the sizes of what it changes.
-    pub fn of(w: Id) -> Params {
+    pub fn of(w: TensorId) -> Params {
         let (inputs4, outputs) = (w.stride() as u32 / 4, w.rows as u32);
         Params { inputs4, outputs, outputs4: outputs.div_ceil(4), ..Params::default() }
     }
@@ -41,7 +41,7 @@ impl Params {
 
 /// Forms that have a shader of their own, in the order of [`SHADERS`]. Outputs of an update are as many as weights: too
 /// many for [`Form::Split`], but for a last layer, which is the smallest part of the work.
-pub(in crate::kernels) const FORMS: [Form; 3] = [Form::Tiled, Form::Regs, Form::Wide];
+pub(in crate::kernels) const FORMS: [Form; 3] = [Form::Tiled, Form::Registers, Form::Wide];
 
 const SGD: &[Arg] = &[read(6, "dy"), read(1, "x"), update(2, "w"), update(3, "b")];
 const MOMENTUM: &[Arg] =
@@ -68,15 +68,15 @@ const fn shader(name: &'static str, args: &'static [Arg], overrides: &'static [(
 /// For each rule a shader of each of `FORMS`.
 pub static SHADERS: &[Shader] = &[
     shader("update_sgd_tiled", SGD, &[]),
-    shader("update_sgd_regs", SGD, &[]),
+    shader("update_sgd_registers", SGD, &[]),
     shader("update_sgd_wide", SGD, &[]),
     shader("update_momentum_tiled", MOMENTUM, NESTEROV),
-    shader("update_momentum_regs", MOMENTUM, NESTEROV),
+    shader("update_momentum_registers", MOMENTUM, NESTEROV),
     shader("update_momentum_wide", MOMENTUM, NESTEROV),
     shader("update_adam_tiled", TWO_STATES, DECOUPLED),
-    shader("update_adam_regs", TWO_STATES, DECOUPLED),
+    shader("update_adam_registers", TWO_STATES, DECOUPLED),
     shader("update_adam_wide", TWO_STATES, DECOUPLED),
     shader("update_rmsprop_tiled", TWO_STATES, &[]),
-    shader("update_rmsprop_regs", TWO_STATES, &[]),
+    shader("update_rmsprop_registers", TWO_STATES, &[]),
     shader("update_rmsprop_wide", TWO_STATES, &[]),
 ];

@@ -2,7 +2,7 @@
 
 use crate::base::error::Error;
 use crate::engine::machine::Machine;
-use crate::engine::parity::judge;
+use crate::engine::parity::compare_case;
 use crate::engine::{Engine, Memory};
 use crate::kernels::forms::Chosen;
 use crate::kernels::{Form, cases};
@@ -53,7 +53,7 @@ where
 {
     let cases = cases().into_iter().filter(|case| case.plan.steps[0].shader().needs() == Needs::Coop);
     for case in cases.step_by(2) {
-        let verdict = judge(&case, &factory).await?;
+        let verdict = compare_case(&case, &factory).await?;
         if let Some(fault) = verdict.fault {
             return Ok(Some(format!("{} {}: {fault}", verdict.kernel, verdict.case)));
         }

@@ -10,8 +10,8 @@ use crate::kernels::linear_dx::LinearDx;
 use crate::kernels::update::Update;
 use crate::kernels::{Form, Op};
 use crate::plan::Plan;
-use crate::plan::kernel::{Kernel, Now};
-use crate::plan::tensor::{Id, Kind, Role};
+use crate::plan::kernel::{Kernel, StepValues};
+use crate::plan::tensor::{DType, Role, TensorId};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -109,24 +109,24 @@ async fn measure(
 }
 
 /// Runs steps, waits for the result, and returns the time.
-async fn once(engine: &mut dyn Engine, steps: Range<usize>, output: Id) -> Result<Duration, Error> {
+async fn once(engine: &mut dyn Engine, steps: Range<usize>, output: TensorId) -> Result<Duration, Error> {
     let begin = Instant::now();
-    engine.run(&[(steps, Now::default())]).await?;
+    engine.run(&[(steps, StepValues::default())]).await?;
     engine.read(output, 0..output.words().min(1)).await?;
     Ok(begin.elapsed())
 }
 
 /// A plan with the product alone, [`COPIES`] times in each form, and the tensor that it writes. All values are zero; other
 /// values would take the same time.
-fn stage(kernel: &dyn Kernel, product: MatmulShape, forms: &[Form]) -> (Plan, Id) {
+fn stage(kernel: &dyn Kernel, product: MatmulShape, forms: &[Form]) -> (Plan, TensorId) {
     let mut plan = Plan::default();
     let MatmulShape { batch, inputs, outputs, .. } = product;
     let x = plan.f32("x", Role::Scratch, batch, inputs);
     let y = plan.f32("y", Role::Scratch, batch, outputs);
     let w = plan.f32("w", Role::Scratch, outputs, inputs);
     let mut mask = |keep: f32, cols: usize| match keep < 1.0 {
-        true => plan.tensor("mask", Role::Scratch, Kind::Bits, batch, cols),
-        false => plan.tensor("mask", Role::Scratch, Kind::Bits, 1, 1),
+        true => plan.tensor("mask", Role::Scratch, DType::Bits, batch, cols),
+        false => plan.tensor("mask", Role::Scratch, DType::Bits, 1, 1),
     };
     // Activation and dropout as in the run, so that the run can use the pipelines that are compiled here.
     let output = match Op::of(kernel) {
@@ -149,7 +149,8 @@ fn stage(kernel: &dyn Kernel, product: MatmulShape, forms: &[Form]) -> (Plan, Id
             let b = plan.f32("b", Role::Scratch, 1, outputs);
             // First the state of the weights, then that of the biases.
             let shapes = [(outputs, inputs), (1, outputs)].into_iter().flat_map(|shape| vec![shape; state.len() / 2]);
-            let state: Vec<Id> = shapes.map(|(rows, cols)| plan.f32("state", Role::Scratch, rows, cols)).collect();
+            let state: Vec<TensorId> =
+                shapes.map(|(rows, cols)| plan.f32("state", Role::Scratch, rows, cols)).collect();
             copies(&mut plan, forms, |form| Update { dy: y, x, w, b, state: state.clone(), l2, rule, form });
             w
         }
@@ -174,12 +175,13 @@ mod tests {
     #[test]
     fn another_form_must_be_clearly_faster_than_the_first() {
         let times = |a: u64, b: u64, c: u64| {
-            [(Form::Regs, a), (Form::Plain, b), (Form::Tiled, c)].map(|(form, us)| (form, Duration::from_micros(us)))
+            [(Form::Registers, a), (Form::Plain, b), (Form::Tiled, c)]
+                .map(|(form, us)| (form, Duration::from_micros(us)))
         };
-        assert_eq!(pick(&times(100, 99, 98)), Form::Regs);
+        assert_eq!(pick(&times(100, 99, 98)), Form::Registers);
         assert_eq!(pick(&times(100, 96, 95)), Form::Tiled);
         assert_eq!(pick(&times(100, 90, 95)), Form::Plain);
-        assert_eq!(pick(&times(100, 200, 300)), Form::Regs);
+        assert_eq!(pick(&times(100, 200, 300)), Form::Registers);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The part of a generation that is not tensors.
 
-use super::{Checkpoints, Found, Generation, Setup};
+use super::{Checkpoints, Generation, Loaded, Setup};
 use crate::base::error::Error;
 use crate::config::Config;
 use crate::data::DataSet;
@@ -29,8 +29,8 @@ pub struct Saved {
     pub session: State,
 }
 
-/// [`Saved`] as a manifest of any layout has it. Layout 1 has `words` in place of `setup`, and the plateau's factor of the
-/// learning rate as `judge.lr_factor` of the session.
+/// [`Saved`] as a manifest of any layout has it. In layout 1 `words` stands in place of `setup`, and the
+/// session has `judge` in place of `validation`, with the plateau's factor of the learning rate in it as `lr_factor`.
 #[derive(Deserialize)]
 struct Stored {
     identity: Identity,
@@ -48,9 +48,11 @@ impl TryFrom<Stored> for Saved {
     fn try_from(stored: Stored) -> Result<Saved, String> {
         let Stored { identity, setup, words, from, changed, best, mut session } = stored;
         if words.is_some()
-            && let Some(factor) = session.pointer("/judge/lr_factor").cloned()
+            && let Some(session) = session.as_object_mut()
+            && let Some(judge) = session.remove("judge")
         {
-            session["plateau"] = factor;
+            session.insert("plateau".into(), judge["lr_factor"].clone());
+            session.insert("validation".into(), judge);
         }
         let session = State::deserialize(session).map_err(|error| format!("its session cannot be read: {error}"))?;
         let setup = match (setup, words) {
@@ -68,16 +70,16 @@ impl Checkpoints {
     /// # Errors
     /// As [`Checkpoints::newest`] and [`Checkpoints::of_step`]; [`Error::Checkpoint`] also if it is complete but holds a
     /// setup that no run saves. An older one is not used instead.
-    pub fn of_run(&self, step: Option<u64>) -> Result<Option<Found<Saved>>, Error> {
+    pub fn of_run(&self, step: Option<u64>) -> Result<Option<Loaded<Saved>>, Error> {
         let found = match step {
             Some(step) => Some(self.of_step::<Stored>(step)?),
             None => self.newest::<Stored>()?,
         };
-        let Some(Found { generation, passed_over }) = found else { return Ok(None) };
+        let Some(Loaded { generation, passed_over }) = found else { return Ok(None) };
         let Generation { step, best, metrics_bytes, state, tensors } = generation;
         let refuse = |problem| Error::Checkpoint { path: self.folder.clone(), problem };
         let state = Saved::try_from(state).map_err(refuse)?;
-        Ok(Some(Found { generation: Generation { step, best, metrics_bytes, state, tensors }, passed_over }))
+        Ok(Some(Loaded { generation: Generation { step, best, metrics_bytes, state, tensors }, passed_over }))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The state of a run between updates.
 
-use super::Judge;
+use super::ValidationTracker;
 use crate::net::mlp::Mlp;
 use crate::train::health::LayerHealth;
 use crate::train::{Score, Values};
@@ -24,7 +24,7 @@ pub struct State {
     /// Product of the plateau's reductions of the learning rate so far: 1 at first. Set in a snapshot only.
     pub plateau: f64,
     /// Decisions by the validation scores so far.
-    pub judge: Judge,
+    pub validation: ValidationTracker,
 }
 
 impl Default for State {
@@ -36,7 +36,7 @@ impl Default for State {
             seconds: 0.0,
             health: None,
             plateau: 1.0,
-            judge: Judge::default(),
+            validation: ValidationTracker::default(),
         }
     }
 }

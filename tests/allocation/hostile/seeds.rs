@@ -14,7 +14,7 @@ use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::run::checkpoint::{Best, Checkpoints, EngineSettings, Every, Identity, Keeper, Saved, Setup};
 use gpu_mlp::run::folder::CHECKPOINTS;
 use gpu_mlp::run::model_file::{Description, to_bytes};
-use gpu_mlp::run::settings::{Ancestor, DataSettings, Record as Origin, to_text};
+use gpu_mlp::run::settings::{Ancestor, DataSettings, Provenance, to_text};
 use gpu_mlp::train::session::{Limits, Session, Wish};
 use half::{bf16, f16};
 use image::{DynamicImage, ImageFormat, Rgba, RgbaImage};
@@ -136,7 +136,7 @@ fn checkpoints() -> Vec<Vec<u8>> {
 }
 
 fn configs() -> Vec<Vec<u8>> {
-    let origin = Origin {
+    let origin = Provenance {
         version: "0".into(),
         engine: "cpu".into(),
         device: "one".into(),

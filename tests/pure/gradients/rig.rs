@@ -9,8 +9,8 @@ use gpu_mlp::engine::{Engine, Memory};
 use gpu_mlp::kernels::{Activation, Form, InputMap};
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::net::{Net, Sizes};
-use gpu_mlp::plan::kernel::Now;
-use gpu_mlp::plan::tensor::Id;
+use gpu_mlp::plan::kernel::StepValues;
+use gpu_mlp::plan::tensor::TensorId;
 use gpu_mlp::train::feed::Feed;
 use gpu_mlp::train::{Trainer, load_parameters};
 use rand::RngExt;
@@ -132,12 +132,12 @@ impl Rig {
         Rig { config, net, engine, parameters, data }
     }
 
-    fn find(&self, name: &str) -> Option<Id> {
+    fn find(&self, name: &str) -> Option<TensorId> {
         let tensor = self.net.plan.tensors.iter().find(|tensor| tensor.name == name);
         tensor.map(|tensor| tensor.id)
     }
 
-    fn words(&mut self, id: Id) -> Vec<u32> {
+    fn words(&mut self, id: TensorId) -> Vec<u32> {
         pollster::block_on(self.engine.read(id, 0..id.words())).expect("the CPU answers")
     }
 
@@ -150,13 +150,13 @@ impl Rig {
 
     /// Runs a micro-batch: `rows` samples from `first` on, of a batch of `batch`; every sample keeps its mask.
     pub fn run(&mut self, first: usize, rows: usize, batch: usize) {
-        let now = Now {
+        let now = StepValues {
             cursor: first as u32,
             first: first as u32,
             rows: rows as u32,
             batch: batch as u32,
             step: 5,
-            ..Now::default()
+            ..StepValues::default()
         };
         // The steps of the optimizer are left out, and those pushed after the net's own are run too.
         let own = self.net.training.as_ref().expect("made for training").gradients.clone();

@@ -3,12 +3,12 @@
 use super::broken::{Change, Place, Scene};
 use gpu_mlp::engine::NAN_POISON;
 use gpu_mlp::engine::parity::Question;
-use gpu_mlp::plan::tensor::Kind;
+use gpu_mlp::plan::tensor::DType;
 use std::rc::Rc;
 
 /// Changes the last value of an `F32` tensor.
 fn last(words: &mut [u32], scene: &Scene, change: impl Fn(f32) -> f32) {
-    if scene.id.kind == Kind::F32 {
+    if scene.id.dtype == DType::F32 {
         let at = scene.last();
         words[at] = change(f32::from_bits(words[at])).to_bits();
     }
@@ -17,7 +17,7 @@ fn last(words: &mut [u32], scene: &Scene, change: impl Fn(f32) -> f32) {
 /// What is wrong, the question that must find it, whose words are changed, and how.
 pub type Breakage = (&'static str, Question, Place, Change);
 
-/// Everything that an engine can do wrong and the court must see.
+/// Everything that an engine can do wrong and the parity tests must find.
 pub fn breakages() -> Vec<Breakage> {
     use Place::*;
     use Question::*;
@@ -46,7 +46,7 @@ pub fn breakages() -> Vec<Breakage> {
             last(words, scene, |x| x + 1.0 + x.abs() / 64.0)
         }),
         row("the last word has another bit", Right, Output, |scene, words| {
-            if scene.id.kind != Kind::F32 {
+            if scene.id.dtype != DType::F32 {
                 words[scene.last()] ^= 1
             }
         }),
@@ -56,15 +56,15 @@ pub fn breakages() -> Vec<Breakage> {
             let by_value = |&a: &usize, &b: &usize| f32::from_bits(words[a]).total_cmp(&f32::from_bits(words[b]));
             let places = || (0..words.len()).filter(|at| at % scene.id.stride() < scene.id.cols);
             let (low, high) = (places().min_by(by_value), places().max_by(by_value));
-            if let (Kind::F32, Some(low), Some(high)) = (scene.id.kind, low, high) {
+            if let (DType::F32, Some(low), Some(high)) = (scene.id.dtype, low, high) {
                 words.swap(low, high)
             }
         }),
         row("the padding of the first row is not zero", Right, Output, |scene, words| {
             let (id, at) = (scene.id, scene.id.stride() - 1);
-            match id.kind {
-                Kind::F32 if at >= id.cols => words[at] = 1e-30f32.to_bits(),
-                Kind::Bits if id.cols % 32 > 0 => words[at] ^= 1 << 31,
+            match id.dtype {
+                DType::F32 if at >= id.cols => words[at] = 1e-30f32.to_bits(),
+                DType::Bits if id.cols % 32 > 0 => words[at] ^= 1 << 31,
                 _ => {}
             }
         }),

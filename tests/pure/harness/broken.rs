@@ -1,12 +1,12 @@
 //! An engine that is right but for one thing.
 
 use gpu_mlp::engine::cpu::CpuEngine;
-use gpu_mlp::engine::parity::{Verdict, judge};
+use gpu_mlp::engine::parity::{Verdict, compare_case};
 use gpu_mlp::engine::{Engine, Memory, Pending};
 use gpu_mlp::plan::Work;
 use gpu_mlp::plan::case::Case;
 use gpu_mlp::plan::kernel::Access;
-use gpu_mlp::plan::tensor::{Id, Kind};
+use gpu_mlp::plan::tensor::{DType, TensorId};
 use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use std::rc::Rc;
 /// What a breakage knows of the words it is about to change.
 pub struct Scene {
     /// The tensor they belong to.
-    pub id: Id,
+    pub id: TensorId,
     /// What memory held before it was written.
     pub fresh: u32,
     /// Runs of this engine so far.
@@ -26,7 +26,7 @@ pub struct Scene {
 impl Scene {
     /// The word of the last value.
     pub fn last(&self) -> usize {
-        let per_word = if self.id.kind == Kind::Bits { 32 } else { 1 };
+        let per_word = if self.id.dtype == DType::Bits { 32 } else { 1 };
         self.id.words() - self.id.stride() + (self.id.cols - 1) / per_word
     }
 }
@@ -34,9 +34,9 @@ impl Scene {
 /// Which words are changed.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Place {
-    /// Those the court puts into any tensor.
+    /// Those that the parity test puts into any tensor.
     Upload,
-    /// Those the kernel computes with; what the court reads afterwards is sound.
+    /// Those the kernel computes with; what the parity test reads afterwards is sound.
     Operands,
     /// Those it reads from a tensor that the kernel reads.
     Input,
@@ -53,9 +53,9 @@ pub type Change = Rc<dyn Fn(&Scene, &mut Vec<u32>)>;
 struct Broken {
     inner: CpuEngine,
     place: Place,
-    target: Id,
+    target: TensorId,
     /// Tensors that the kernel only reads.
-    operands: Vec<Id>,
+    operands: Vec<TensorId>,
     change: Change,
     fresh: u32,
     runs: usize,
@@ -65,7 +65,7 @@ struct Broken {
 }
 
 impl Broken {
-    fn break_words(&self, place: Place, id: Id, mut words: Vec<u32>) -> Vec<u32> {
+    fn break_words(&self, place: Place, id: TensorId, mut words: Vec<u32>) -> Vec<u32> {
         let of_any = matches!(place, Place::Upload | Place::Operands);
         if place != self.place || !(of_any || id == self.target) {
             return words;
@@ -79,7 +79,7 @@ impl Broken {
 }
 
 impl Engine for Broken {
-    fn write(&mut self, id: Id, first: usize, words: &[u32]) {
+    fn write(&mut self, id: TensorId, first: usize, words: &[u32]) {
         if id == self.target {
             self.before = words.to_vec();
         }
@@ -102,7 +102,7 @@ impl Engine for Broken {
         }
         Box::pin(std::future::ready(Ok(())))
     }
-    fn read(&mut self, id: Id, words: Range<usize>) -> Pending<'static, Vec<u32>> {
+    fn read(&mut self, id: TensorId, words: Range<usize>) -> Pending<'static, Vec<u32>> {
         let sound = pollster::block_on(self.inner.read(id, words));
         let broken = sound.map(|words| {
             let words = self.break_words(Place::Input, id, words);
@@ -110,7 +110,7 @@ impl Engine for Broken {
         });
         Box::pin(std::future::ready(broken))
     }
-    fn fences(&mut self, id: Id) -> Pending<'static, Vec<u32>> {
+    fn fences(&mut self, id: TensorId) -> Pending<'static, Vec<u32>> {
         let sound = pollster::block_on(self.inner.fences(id));
         let broken = sound.map(|words| self.break_words(Place::Guards, id, words));
         Box::pin(std::future::ready(broken))
@@ -118,10 +118,10 @@ impl Engine for Broken {
 }
 
 /// The verdict on an engine with this breakage; `None` if the case leaves nothing to break.
-pub fn verdict(case: &Case, place: Place, target: Id, change: &Change) -> Option<Verdict> {
+pub fn verdict(case: &Case, place: Place, target: TensorId, change: &Change) -> Option<Verdict> {
     let changed = Rc::new(Cell::new(false));
     let operands = used(case, |access| access == Access::Read);
-    let operands: Vec<Id> = operands.into_iter().map(|(_, id)| id).collect();
+    let operands: Vec<TensorId> = operands.into_iter().map(|(_, id)| id).collect();
     let make = async |plan: &_, memory: Memory| {
         Ok(Box::new(Broken {
             inner: CpuEngine::new(plan, memory),
@@ -135,12 +135,12 @@ pub fn verdict(case: &Case, place: Place, target: Id, change: &Change) -> Option
             changed: changed.clone(),
         }) as Box<dyn Engine>)
     };
-    let verdict = pollster::block_on(judge(case, make)).expect("the CPU answers");
+    let verdict = pollster::block_on(compare_case(case, make)).expect("the CPU answers");
     changed.get().then_some(verdict)
 }
 
 /// The tensors that the kernel of a case uses in a certain way, with their bindings.
-pub fn used(case: &Case, how: impl Fn(Access) -> bool) -> Vec<(usize, Id)> {
+pub fn used(case: &Case, how: impl Fn(Access) -> bool) -> Vec<(usize, TensorId)> {
     let kernel = &case.plan.steps[0];
     let args = kernel.shader().args.iter().zip(kernel.tensors()).enumerate();
     let used = args.filter(|(_, (arg, _))| how(arg.access));

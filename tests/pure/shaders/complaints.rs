@@ -1,6 +1,6 @@
 //! What a shader's text declares, by reflection, against what Rust says of it.
 
-use gpu_mlp::plan::kernel::{Access, Field, Needs, Now, Shader};
+use gpu_mlp::plan::kernel::{Access, Field, Needs, Shader, StepValues};
 use naga::compact::{KeepUnused, compact};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, Expression, GlobalVariable, Literal, Module, Scalar, StorageAccess, TypeInner, front::wgsl};
@@ -93,7 +93,7 @@ fn alone(module: &Module, entry: &str) -> Module {
 pub const LONGEST: usize = 480;
 
 /// What no compiler checks: length, head comment, and two features this crate does without. An `arrayLength` would
-/// count the guard words of the court as data; an atomic sum of floats would depend on the order of the threads.
+/// count the guard words of the parity tests as data; an atomic sum of floats would depend on the order of the threads.
 fn house_rules(file: &File, source: &str, found: &mut Vec<String>) {
     if source.lines().count() > LONGEST {
         found.push(format!("length: {} lines", source.lines().count()));
@@ -144,7 +144,7 @@ fn bindings(shader: &Shader, module: &Module, found: &mut Vec<String>) {
     let mut bound: BTreeMap<(u32, u32), &GlobalVariable> =
         bound.map(|(at, global)| ((at.group, at.binding), global)).collect();
     if let Some(now) = bound.remove(&(0, 0)) {
-        uniform("now", Now::FIELDS, size_of::<Now>(), now, module, found);
+        uniform("now", StepValues::FIELDS, size_of::<StepValues>(), now, module, found);
     }
     match (bound.remove(&(1, 0)), shader.params) {
         (Some(params), fields @ [.., (_, _, last)]) => {

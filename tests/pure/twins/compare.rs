@@ -4,7 +4,7 @@ use super::oracle::{Matrix, oracle, per_word};
 use gpu_mlp::kernels::Op;
 use gpu_mlp::plan::case::Case;
 use gpu_mlp::plan::kernel::Witness;
-use gpu_mlp::plan::tensor::Kind;
+use gpu_mlp::plan::tensor::DType;
 
 /// The largest difference between a twin's values and the truth, as a share of its bound; or what is wrong.
 pub fn compare(case: &Case, before: &[Vec<u32>], after: &[Vec<u32>]) -> Result<f64, String> {
@@ -34,7 +34,7 @@ pub fn compare(case: &Case, before: &[Vec<u32>], after: &[Vec<u32>]) -> Result<f
             let inside = col < id.cols;
             let truth = if inside { formula(row, col) } else { 0.0 };
             let found = Matrix(id, &after[arg]).at(row, col);
-            if found == truth || id.kind == Kind::F32 && found == f64::from(truth as f32) {
+            if found == truth || id.dtype == DType::F32 && found == f64::from(truth as f32) {
                 continue;
             }
             let bound = match bound {

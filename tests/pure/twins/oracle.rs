@@ -5,32 +5,32 @@ use gpu_mlp::kernels::dead::Dead;
 use gpu_mlp::kernels::squares::{PART, Squares};
 use gpu_mlp::kernels::update::Rule;
 use gpu_mlp::kernels::{Activation, Form, Op};
-use gpu_mlp::plan::kernel::Now;
-use gpu_mlp::plan::tensor::{Id, Kind};
+use gpu_mlp::plan::kernel::StepValues;
+use gpu_mlp::plan::tensor::{DType, TensorId};
 
 /// Values that share a word of a tensor.
-pub fn per_word(id: Id) -> usize {
-    match id.kind {
-        Kind::F32 | Kind::U32 => 1,
-        Kind::U8 => 4,
-        Kind::Bits => 32,
+pub fn per_word(id: TensorId) -> usize {
+    match id.dtype {
+        DType::F32 | DType::U32 => 1,
+        DType::U8 => 4,
+        DType::Bits => 32,
     }
 }
 
 /// A tensor as the textbook sees it: a number for each row and column.
 #[derive(Clone, Copy)]
-pub struct Matrix<'a>(pub Id, pub &'a [u32]);
+pub struct Matrix<'a>(pub TensorId, pub &'a [u32]);
 
 impl Matrix<'_> {
     /// The number in a row and column.
     pub fn at(self, row: usize, col: usize) -> f64 {
         let Matrix(id, words) = self;
         let word = words[row * id.stride() + col / per_word(id)];
-        match id.kind {
-            Kind::F32 => f64::from(f32::from_bits(word)),
-            Kind::U32 => f64::from(word),
-            Kind::U8 => f64::from(word.to_le_bytes()[col % 4]),
-            Kind::Bits => f64::from(word >> (col % 32) & 1),
+        match id.dtype {
+            DType::F32 => f64::from(f32::from_bits(word)),
+            DType::U32 => f64::from(word),
+            DType::U8 => f64::from(word.to_le_bytes()[col % 4]),
+            DType::Bits => f64::from(word >> (col % 32) & 1),
         }
     }
 }
@@ -135,7 +135,7 @@ fn gives<'a>(arg: usize, formula: impl Fn(usize, usize) -> f64 + 'a) -> (usize, 
 }
 
 /// For each tensor that a kernel writes, by its binding, the formula of its values; m holds the tensors before the call.
-pub fn oracle<'a>(op: Op<'a>, now: &'a Now, m: &'a [Matrix<'a>]) -> Vec<(usize, Formula<'a>)> {
+pub fn oracle<'a>(op: Op<'a>, now: &'a StepValues, m: &'a [Matrix<'a>]) -> Vec<(usize, Formula<'a>)> {
     let real = move |b: usize| b < now.rows as usize;
     let scale = 1024.0 * f64::from(now.batch.next_power_of_two());
     let old = move |arg: usize, r, c| only_if(now.accumulate == 1, || m[arg].at(r, c));
@@ -264,7 +264,7 @@ pub fn oracle<'a>(op: Op<'a>, now: &'a Now, m: &'a [Matrix<'a>]) -> Vec<(usize, 
 }
 
 /// Gradients of the logits, and loss and hit, of each sample.
-fn softmax(logits: Vec<Vec<f64>>, t: Matrix<'_>, now: &Now, smoothing: f32) -> (Vec<Vec<f64>>, Vec<[f64; 2]>) {
+fn softmax(logits: Vec<Vec<f64>>, t: Matrix<'_>, now: &StepValues, smoothing: f32) -> (Vec<Vec<f64>>, Vec<[f64; 2]>) {
     let of = |(b, z): (usize, &Vec<f64>)| {
         if b >= now.rows as usize {
             return (vec![0.0; z.len()], [0.0; 2]);
@@ -292,7 +292,7 @@ fn bind<'a>(first: usize, formulas: Vec<Formula<'a>>) -> Vec<(usize, Formula<'a>
 fn descent<'a>(
     rule: Rule,
     l2: f32,
-    now: &'a Now,
+    now: &'a StepValues,
     gradient: impl Fn(usize, usize) -> f64 + Copy + 'a,
     w: Matrix<'a>,
     state: &'a [Matrix<'a>],

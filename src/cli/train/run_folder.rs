@@ -45,7 +45,7 @@ pub struct Run<'a> {
 
 impl Train {
     /// Trains, and writes the run folder.
-    pub async fn written(self, mut session: Session<'_>, run: Run<'_>) -> anyhow::Result<ExitCode> {
+    pub async fn into_run_folder(self, mut session: Session<'_>, run: Run<'_>) -> anyhow::Result<ExitCode> {
         let Run { data, machine, identity, ancestor, resumed, changed, start } = run;
         let config = identity.config.clone();
         let folder =
@@ -55,7 +55,7 @@ impl Train {
         let resumed_at = open.resumed_at;
         let before = before.map(|generation| &generation.state);
         let since = if changed { resumed_at } else { before.and_then(|state| state.changed) };
-        let record = settings::Record::now(data, machine, ancestor.as_ref());
+        let record = settings::Provenance::now(data, machine, ancestor.as_ref());
         let settings = self.data.settings(Some(data), self.from.as_deref());
         let text = settings::to_text(&config, &settings, Some(&record), |_| None)?;
         write_whole(&Os, &folder.settings(), (head(since) + &text).as_bytes())?;

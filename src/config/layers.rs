@@ -1,4 +1,4 @@
-//! Layers of settings: those of a preset, a file, the environment and the command line, each over the one before.
+//! Layers of settings: a preset, a file, the environment and the command line. Each overrides the one before.
 
 use super::{ActivationName, Config, Optimizer};
 use crate::base::error::Error;

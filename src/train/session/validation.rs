@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The state of these decisions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Judge {
+pub struct ValidationTracker {
     /// The best epoch and its monitored value: a loss, or a share of misses.
     pub best: Option<(usize, f64)>,
     /// The value that must be improved by more than `min-delta` to reset the patience.
@@ -26,7 +26,7 @@ pub struct Verdict {
     pub plateau: bool,
 }
 
-impl Judge {
+impl ValidationTracker {
     /// Takes in the score of an epoch.
     pub fn take(&mut self, config: &Config, epoch: usize, score: &Score) -> Verdict {
         let value = match config.monitor {
@@ -67,17 +67,17 @@ mod tests {
     /// Losses of epochs from 1; where it stops, the best epoch, and the plateau factor after each.
     fn judged(config: &Config, losses: &[f64]) -> (Option<usize>, Option<usize>, Vec<f64>) {
         let mut rates = Rates::new(config, 640);
-        let (mut judge, mut stop, mut factors) = (Judge::default(), None, Vec::new());
+        let (mut validation, mut stop, mut factors) = (ValidationTracker::default(), None, Vec::new());
         for (epoch, &loss_sum) in (1..).zip(losses) {
-            if judge.take(config, epoch, &Score { loss_sum, hits: 0, samples: 1 }).plateau {
+            if validation.take(config, epoch, &Score { loss_sum, hits: 0, samples: 1 }).plateau {
                 rates.lower();
             }
             factors.push(rates.plateau());
-            if stop.is_none() && judge.stops(config) {
+            if stop.is_none() && validation.stops(config) {
                 stop = Some(epoch);
             }
         }
-        (stop, judge.best.map(|(epoch, _)| epoch), factors)
+        (stop, validation.best.map(|(epoch, _)| epoch), factors)
     }
 
     #[test]
@@ -108,9 +108,9 @@ mod tests {
     #[test]
     fn accuracy_is_better_when_it_is_higher() {
         let config = Config { monitor: Monitor::Accuracy, ..Config::default() };
-        let mut judge = Judge::default();
+        let mut validation = ValidationTracker::default();
         let verdicts =
-            [5, 7, 6].map(|hits| judge.take(&config, 1, &Score { loss_sum: hits as f64, hits, samples: 10 }).best);
+            [5, 7, 6].map(|hits| validation.take(&config, 1, &Score { loss_sum: hits as f64, hits, samples: 10 }).best);
         assert_eq!(verdicts, [true, true, false]);
     }
 

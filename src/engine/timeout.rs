@@ -3,7 +3,7 @@
 use crate::base::error::Error;
 use crate::engine::{Engine, Pending};
 use crate::plan::Work;
-use crate::plan::tensor::Id;
+use crate::plan::tensor::TensorId;
 use futures_timer::Delay;
 use std::future::Future;
 use std::ops::Range;
@@ -15,20 +15,20 @@ use std::time::Duration;
 pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Forwards all calls to an engine, and limits the wait for each answer.
-pub struct Watched {
+pub struct TimeLimited {
     engine: Box<dyn Engine>,
     patience: Duration,
 }
 
-impl Watched {
+impl TimeLimited {
     /// Adds a time limit to an engine.
     pub fn new(engine: Box<dyn Engine>, patience: Duration) -> Self {
-        Watched { engine, patience }
+        TimeLimited { engine, patience }
     }
 }
 
-impl Engine for Watched {
-    fn write(&mut self, id: Id, first: usize, words: &[u32]) {
+impl Engine for TimeLimited {
+    fn write(&mut self, id: TensorId, first: usize, words: &[u32]) {
         self.engine.write(id, first, words);
     }
 
@@ -36,7 +36,7 @@ impl Engine for Watched {
         within(self.patience, self.engine.run(work))
     }
 
-    fn read(&mut self, id: Id, words: Range<usize>) -> Pending<'static, Vec<u32>> {
+    fn read(&mut self, id: TensorId, words: Range<usize>) -> Pending<'static, Vec<u32>> {
         within(self.patience, self.engine.read(id, words))
     }
 
@@ -48,7 +48,7 @@ impl Engine for Watched {
         self.engine.allocated()
     }
 
-    fn fences(&mut self, id: Id) -> Pending<'static, Vec<u32>> {
+    fn fences(&mut self, id: TensorId) -> Pending<'static, Vec<u32>> {
         within(self.patience, self.engine.fences(id))
     }
 }

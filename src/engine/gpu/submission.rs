@@ -6,16 +6,16 @@ use crate::plan::Work;
 pub(super) const SLOTS: usize = 256;
 
 /// Work that has not been submitted yet.
-pub(super) struct Rest<'a> {
+pub(super) struct Unsubmitted<'a> {
     work: &'a [Work],
     /// Dispatches of the first entry that have been submitted.
     done: usize,
 }
 
-impl<'a> Rest<'a> {
+impl<'a> Unsubmitted<'a> {
     /// All of `work`.
     pub fn of(work: &'a [Work]) -> Self {
-        Rest { work, done: 0 }
+        Unsubmitted { work, done: 0 }
     }
 
     /// Moves the next dispatches into `part`: at most `dispatches`, in at most [`SLOTS`] entries. Entries are split
@@ -37,13 +37,13 @@ impl<'a> Rest<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Rest, SLOTS, Work};
-    use crate::plan::kernel::Now;
+    use super::{SLOTS, Unsubmitted, Work};
+    use crate::plan::kernel::StepValues;
 
     fn parts(work: &[Work], dispatches: usize) -> Vec<Vec<(usize, usize, u32)>> {
-        let (mut rest, mut part) = (Rest::of(work), Vec::new());
+        let (mut unsubmitted, mut part) = (Unsubmitted::of(work), Vec::new());
         std::iter::from_fn(|| {
-            rest.take(dispatches, &mut part);
+            unsubmitted.take(dispatches, &mut part);
             let plain = part.iter().map(|(range, now)| (range.start, range.end, now.step)).collect::<Vec<_>>();
             (!plain.is_empty()).then_some(plain)
         })
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn work_is_cut_within_an_entry_too_and_nothing_is_left_out_or_done_twice() {
-        let entry = |range, step| (range, Now { step, ..Now::default() });
+        let entry = |range, step| (range, StepValues { step, ..StepValues::default() });
         let work = [entry(0..5, 0), entry(2..2, 1), entry(0..5, 2), entry(7..8, 3)];
         assert_eq!(parts(&work, 100), [[(0, 5, 0), (0, 5, 2), (7, 8, 3)]]);
         assert_eq!(
