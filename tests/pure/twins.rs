@@ -17,6 +17,10 @@ use gpu_mlp::plan::kernel::StepValues;
 use gpu_mlp::plan::tensor::{DType, TensorId};
 use oracle::per_word;
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::available_parallelism;
 
 /// Runs a case on the CPU engine: the words of its tensors before and after, in binding order.
 fn run(case: &Case) -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
@@ -34,17 +38,28 @@ fn run(case: &Case) -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
 
 #[test]
 fn every_twin_agrees_with_the_oracle_in_every_case() {
-    let mut worst: BTreeMap<&str, f64> = BTreeMap::new();
-    for case in cases() {
-        let (before, after) = run(&case);
-        let kernel = case.plan.steps[0].shader().name;
-        let share = compare(&case, &before, &after);
-        let share = share.unwrap_or_else(|fault| panic!("{kernel} {}: {fault}", case.name));
-        let worst = worst.entry(kernel).or_default();
-        // A bound has room for two machines. The twin is one of them: half of it must do.
-        assert!(share <= 0.5, "{kernel} {}: {share} of its bound", case.name);
-        *worst = worst.max(share);
-    }
+    let all = cases();
+    let next = AtomicUsize::new(0);
+    let worst = Mutex::new(BTreeMap::<&str, f64>::new());
+    let work = || {
+        while let Some(case) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let (before, after) = run(case);
+            let kernel = case.plan.steps[0].shader().name;
+            let share = compare(case, &before, &after);
+            let share = share.unwrap_or_else(|fault| panic!("{kernel} {}: {fault}", case.name));
+            // A bound has room for two machines. The twin is one of them: half of it must do.
+            assert!(share <= 0.5, "{kernel} {}: {share} of its bound", case.name);
+            let mut worst = worst.lock().expect("no comparison panics while it holds the lock");
+            let worst = worst.entry(kernel).or_default();
+            *worst = worst.max(share);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..available_parallelism().map_or(1, NonZero::get) {
+            scope.spawn(work);
+        }
+    });
+    let worst = worst.into_inner().expect("a thread that panicked has ended the test");
     eprintln!("largest share of a bound: {worst:.3?}");
     assert_eq!(worst.len(), shaders().len(), "every shader's twin has a case");
 }
