@@ -149,7 +149,7 @@ impl Said {
 
 impl FromArgMatches for Said {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let given = |id: &&clap::TensorId| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+        let given = |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
         Ok(Said(matches.ids().filter(given).map(ToString::to_string).collect()))
     }
 

@@ -24,11 +24,11 @@ use gpu_mlp::run::settings;
 use gpu_mlp::run::settings::Ancestor;
 use gpu_mlp::train::divide;
 use gpu_mlp::train::session::{EpochReport, Limits, Session, Wish};
+use run_folder::Run;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
-use written::Run;
 
 #[derive(Args)]
 #[command(after_help = "\

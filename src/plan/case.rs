@@ -54,7 +54,7 @@ impl Case {
 
     fn add(&mut self, name: &str, dtype: DType, rows: usize, cols: usize, words: Option<Vec<u32>>) -> TensorId {
         self.data.push(words);
-        self.plan.tensor(name, Role::Scratch, kind, rows, cols)
+        self.plan.tensor(name, Role::Scratch, dtype, rows, cols)
     }
 
     /// A tensor of values, its padding zero.

@@ -269,15 +269,15 @@ pub trait Kernel: Any + fmt::Debug + Send + Sync {
     }
 }
 
-/// Checks that a tensor has the shape and kind a kernel needs.
+/// Checks that a tensor has the shape and the type that a kernel needs.
 ///
 /// # Panics
 /// With both shapes, if it has not.
 #[track_caller]
 pub fn expect(kernel: &str, name: &str, id: TensorId, dtype: DType, rows: usize, cols: usize, because: &str) {
     assert!(
-        (id.dtype, id.rows, id.cols) == (kind, rows, cols),
-        "{kernel}: {name} is {} {:?} but must be ({rows},{cols}) {kind:?}, as {because}",
+        (id.dtype, id.rows, id.cols) == (dtype, rows, cols),
+        "{kernel}: {name} is {} {:?} but must be ({rows},{cols}) {dtype:?}, as {because}",
         id.shape(),
         id.dtype,
     );

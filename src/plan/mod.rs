@@ -24,7 +24,7 @@ pub struct Plan {
 impl Plan {
     /// Adds a tensor. A vector `(n)` is one row of n columns.
     pub fn tensor(&mut self, name: impl Into<String>, role: Role, dtype: DType, rows: usize, cols: usize) -> TensorId {
-        let id = TensorId { index: self.tensors.len(), rows, cols, kind };
+        let id = TensorId { index: self.tensors.len(), rows, cols, dtype };
         self.tensors.push(Tensor { name: name.into(), role, id });
         id
     }
@@ -34,7 +34,7 @@ impl Plan {
         self.tensor(name, role, DType::F32, rows, cols)
     }
 
-    /// Adds a tensor with the kind and shape of another. Its name is `prefix` and the name of the other.
+    /// Adds a tensor with the type and shape of another. Its name is `prefix` and the name of the other.
     pub fn like(&mut self, prefix: &str, role: Role, of: TensorId) -> TensorId {
         let name = format!("{prefix}{}", self.name(of));
         self.tensor(name, role, of.dtype, of.rows, of.cols)
