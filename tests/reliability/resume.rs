@@ -265,10 +265,11 @@ fn make_old(run: &Path, words: &[&str]) {
         state.remove("setup");
         state.insert("words".into(), words.iter().map(|&word| Value::from(word)).collect());
         let session = state["session"].as_object_mut().unwrap();
-        let factor = session.remove("plateau").expect("it is always stored");
-        let mut judge = session.remove("validation").expect("it is always stored");
-        judge["lr_factor"] = factor;
-        session.insert("judge".into(), judge);
+        // The checkpoint may be of layout 1 already.
+        if let (Some(factor), Some(mut judge)) = (session.remove("plateau"), session.remove("validation")) {
+            judge["lr_factor"] = factor;
+            session.insert("judge".into(), judge);
+        }
     });
 }
 
