@@ -1,11 +1,11 @@
-"""For comparisons with other trainers: builds the program, and creates virtual environments on first use."""
+"""Builds the program, and creates virtual environments for other trainers on first use."""
 import os, shutil, subprocess, sys, venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 SCRIPTS = ROOT / "bench/peers"
-# Packages by name; pip installs their newest versions for this Python.
+# Package names; pip installs the newest versions for this Python.
 PACKAGES = {
     "numpy": ["numpy"],
     "jax": ["jax"],
@@ -26,7 +26,7 @@ def has_cuda():
 
 
 def python(name, folder=TARGET / "peers"):
-    """The interpreter of an environment in `folder`; creates it and installs its packages on first use. OSError on failure."""
+    """Returns the interpreter of an environment in `folder`; creates the environment on first use. OSError on failure."""
     place = Path(folder).absolute() / name
     interpreter = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     filled = place / "filled"  # Written last: if it is missing, the installation is incomplete.

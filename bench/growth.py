@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Draws how the time of a training step grows with each size. Reads JSON of `gpu-mlp bench --growth --json`, writes SVG.
+"""Draws how the time of a training step grows with each size: reads the JSON of `gpu-mlp bench --growth --json`, writes SVG.
 
     gpu-mlp bench --growth --engine cpu --json | bench/growth.py > bench/growth-cpu.svg
 
-Both axes are logarithmic; the grey line has the slope of time proportional to the work. Needs only Python 3.8.
+Both axes are logarithmic. The grey line shows time proportional to the work. Needs only Python 3.8.
 """
 import json, math, sys
 from html import escape
@@ -35,7 +35,7 @@ for number, (axis, points) in enumerate(panels.items()):
         out.append(f'<path d="M{x(v):.1f} {y(ty[0]):.1f}V{y(ty[-1]):.1f}" stroke="#eee"/><text x="{x(v):.1f}" y="{top + HIGH - 20}" text-anchor="middle" fill="#555">{v:g}</text>')
     for v in ty:
         out.append(f'<path d="M{x(tx[0]):.1f} {y(v):.1f}H{x(tx[-1]):.1f}" stroke="#eee"/><text x="{x(tx[0]) - 4:.1f}" y="{y(v) + 4:.1f}" text-anchor="end" fill="#555">{v:g}</text>')
-    # The line of proportional time through the last point.
+    # Time proportional to the size, through the last point.
     low = max(xs[0], xs[-1] * ty[0] / ys[-1])
     out.append(f'<path d="M{x(low):.1f} {y(ys[-1] * low / xs[-1]):.1f}L{x(xs[-1]):.1f} {y(ys[-1]):.1f}" stroke="#bbb" stroke-dasharray="3 3"/>')
     path = "L".join(f"{x(a):.1f} {y(b):.1f}" for a, b in zip(xs, ys))

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Times gpu-mlp and other trainers in turn on the same work. Prints a Markdown table of medians and ratios.
+"""Times gpu-mlp and other trainers in alternation on the same work. Prints a Markdown table of medians and ratios.
 
     bench/peers.py [--config S K W] [--rounds 3] [--only REGEX] [--also LABEL=COMMAND] [--limit 300]
                    [--out FILE.jsonl] [-- BENCH ARGS]
 
-The peers are the scripts in bench/peers/. Each framework is installed on first use, by name, in a virtual environment
-of this Python in target/peers/ (PyTorch takes 5 GB, the others less than 3 GB together). A framework that cannot be
-installed is reported and skipped, as are the CUDA peers on a machine without an NVIDIA GPU. Arguments after `--` are
-passed to `gpu-mlp bench`, for example `-- --engine gpu --adapter llvmpipe`. MNIST is read from $GPU_MLP_DATA_DIR, else
-gpu-mlp fetches it. Needs only Python 3.8 and cargo.
+The peers are the scripts in bench/peers/. Each framework is installed on first use in a virtual environment in
+target/peers/ (PyTorch takes 5 GB, the others less than 3 GB together). A framework that cannot be installed is
+reported and skipped, as are the CUDA peers on a machine without an NVIDIA GPU. Arguments after `--` are
+passed to `gpu-mlp bench`, for example `-- --engine gpu --adapter llvmpipe`. MNIST is read from $GPU_MLP_DATA_DIR; if
+that is unset, gpu-mlp downloads it. Needs only Python 3.8 and cargo.
 """
 import argparse, json, os, re, shlex, statistics, subprocess, sys
 from pathlib import Path
@@ -30,14 +30,14 @@ PEERS = {
     "torch-cuda-graph-bf16": ("torch", "torch_cuda_mlp.py", "graph-bf16"),
     "jax-cuda-scan": ("jax-cuda", "jax_mlp.py", "scan"),
 }
-ALSO = """another program, for example 'burn-wgpu=/somewhere/burn wgpu {c}'; {c} is replaced by the configuration. The
+ALSO = """add another program, for example 'burn-wgpu=/somewhere/burn wgpu {c}'; {c} is replaced by the configuration. The
 program must train as described in bench/peers/common.py, on MNIST from $GPU_MLP_DATA_DIR, with $RAYON_NUM_THREADS
 threads. Its last line of output must be JSON: {"samples_per_s": 1234.5, "final_test_acc": 0.9612, "version":
 "burn 0.22.1"}. Can be given more than once"""
 
 
 def last_json(command, env, limit):
-    """The last JSON object in a command's output, or the reason why there is none."""
+    """Returns the last JSON object in a command's output, and the reason if there is none."""
     try:
         done = subprocess.run(command, env=env, timeout=limit, capture_output=True, text=True)
     except subprocess.TimeoutExpired:
@@ -46,13 +46,13 @@ def last_json(command, env, limit):
         return None, str(error)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or not lines:
-        tail = done.stderr.strip().splitlines()[-1:] or ["it printed no JSON object"]
+        tail = done.stderr.strip().splitlines()[-1:] or ["no JSON object in the output"]
         return None, f"exit code {done.returncode}: {tail[0][:200]}"
     return json.loads(lines[-1]), None
 
 
 def commands_of(only, also, folder):
-    """{label: words of the command} for the peers that match and can run here. {c} stands for the configuration."""
+    """Returns {label: words of the command} for the peers that match and can run here. {c} stands for the configuration."""
     commands = {}
     cuda = has_cuda()
     broken = {}
@@ -120,7 +120,7 @@ def main():
                 versions[label] = record.get("version", "?")
                 if label == "gpu-mlp":
                     run, device = record["run"], record["device"]
-                    # All samples together, as for the peers.
+                    # The rate over all samples together, as for the peers.
                     seconds = run["seconds"]["samples"]
                     rates[label].append(run["images"] * len(seconds) / sum(seconds))
                     accuracy[label] = run["test_accuracy"]
@@ -144,7 +144,7 @@ def main():
             print(f"{config}: gpu-mlp on {device['class']}, {where}; host {device['processor']}, {threads} threads")
 
     print("versions: " + ", ".join(f"{label} ({version})" for label, version in versions.items()))
-    print("\nimages per second, median of the rounds; ratio: gpu-mlp divided by the other\n")
+    print("\nimages per second, median of the rounds; ratio: speed of gpu-mlp over speed of the peer\n")
     print("| config | trainer | images/s | extremes | ratio | test accuracy | |\n|---|---|---:|---:|---:|---:|---|")
     for row in rows:
         print("| " + " | ".join(row) + " |")

@@ -1,22 +1,22 @@
 #!/usr/bin/env python3
-"""Trains with two builds of gpu-mlp by the same commands and compares every bit of what comes out.
+"""Runs the same training commands with two builds of gpu-mlp and compares every bit of the results.
 
     bench/same_bits.py [OLD] [NEW] [--only REGEX] [--list] [--jobs N] [--target DIR]
     bench/same_bits.py --binaries OLD NEW
     bench/same_bits.py ... --speed [--rounds 5] [--config S K W] [--engine cpu lavapipe]
 
-OLD and NEW are git revisions; without NEW it is the working tree, without both that is compared with `main`. A revision
-is built in the release profile in a cache folder outside the checkout and kept there; --target names another folder for
-its Cargo target, where dependencies may be built already. --binaries takes two programs that are built.
+OLD and NEW are git revisions. OLD defaults to `main`, NEW to the working tree. A revision is built in the release profile
+in a cache folder outside the checkout, and the program is kept there. --target names another Cargo target folder, where
+dependencies may already be built. --binaries takes two programs that are already built.
 
-Compared are names, types, shapes and bytes of all tensors in model.safetensors, without the header's remarks, and every
-number of the epochs and of the end in metrics.jsonl, without times. Tuning is off, since it chooses by time. Needs
-MNIST ($GPU_MLP_DATA_DIR, else both programs fetch it) and, for the engine "lavapipe", Mesa's software Vulkan driver.
+Compared are the names, types, shapes and bytes of all tensors in model.safetensors, without the header's metadata, and the
+records `epoch` and `end` in metrics.jsonl, without times. Tuning is off, because its choices depend on time. Needs MNIST
+($GPU_MLP_DATA_DIR, else both programs download it) and, for the engine "lavapipe", Mesa's software Vulkan driver.
 Exit code 1 if anything differs, if a command fails or if an engine is missing.
 
-To see it fail: --change '--seed 2' adds words to the commands of the new program alone.
+To see the comparison fail, pass --change '--seed 2': it adds words to the commands of the new program only.
 
---speed compares images per second instead, both programs in turn, and prints medians and their ratio (new over old).
+--speed compares images per second instead. The programs alternate; printed are medians and their ratio (new over old).
 Needs nothing beyond Python 3.8, git and cargo.
 """
 import argparse, hashlib, json, os, re, shutil, statistics, subprocess, sys, tarfile, tempfile, time
@@ -60,7 +60,7 @@ OTHERS = [
     "--schedule one-cycle --optimizer adam",
     "--health show",
 ]
-# A step's products have as many rows as a batch, those of an evaluation 1024.
+# The products of a training step have one row per sample of the batch; those of an evaluation have 1024 rows.
 FORMS = ["plain", "tiled", "registers", "wide", "split"]
 WIDTHS = {"S": [784, 128, 10], "K": [784, 512, 512, 10], "96,64": [784, 96, 64, 10]}
 ROWS = {"S": 64, "K": 128, "96,64": 64}
@@ -68,7 +68,7 @@ PRODUCTS = ["linear", "linear_dx", "linear_dw", "update_sgd", "update_momentum",
 
 
 def cases():
-    """(engine, net, words of the command, form of the matrix products or none)."""
+    """Yields (engine, net, words of the command, form of the matrix products or None)."""
     for engine in ENGINES:
         for net in NETS:
             for plan in PLANS:
@@ -97,12 +97,12 @@ def cases():
 
 
 def forms(form):
-    """A configuration file that gives every matrix product of every net here one form."""
+    """Returns a configuration file that gives every matrix product of every net here the same form."""
     shapes = set()
     for net, widths in WIDTHS.items():
         for rows in [ROWS[net], 1024]:
             shapes.update(f"{rows}x{inputs}x{outputs}" for inputs, outputs in zip(widths, widths[1:]))
-    # An update has no plain and no split form. Programs that accepted them ran the tiled one.
+    # Updates have no plain and no split form. Older programs accepted these names and ran the tiled form.
     update = "tiled" if form in ("plain", "split") else form
     of = {product: update if product.startswith("update") else form for product in PRODUCTS}
     lines = [f'"{product} {shape}" = "{of[product]}"' for product in PRODUCTS for shape in sorted(shapes)]
@@ -116,8 +116,8 @@ class Program:
         self.path, self.folder, self.change = Path(path).absolute(), folder, change.split()
         folder.mkdir()
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("GPU_MLP_", "WGPU_"))}
-        # Nothing that gpu-mlp remembers goes from one program to the other. Mesa keeps what it compiled by its content;
-        # without that most of the time would go into compiling.
+        # The programs share no gpu-mlp cache. They share Mesa's cache, which is keyed by shader content; without it most of
+        # the time would go into compiling shaders.
         own = {"XDG_CACHE_HOME": folder / "cache", "XDG_RUNTIME_DIR": folder, "MESA_SHADER_CACHE_DIR": shaders}
         self.env = {**kept, **{name: str(path) for name, path in own.items()}}
         if "GPU_MLP_DATA_DIR" in os.environ:
@@ -128,7 +128,7 @@ class Program:
         return subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True)
 
     def train(self, number, case, data):
-        """Hashes of weights and numbers of a run, or why there are none."""
+        """Returns the hashes of a run's weights and metrics, and the reason if there are none."""
         engine, net, words, form = case
         out = self.folder / f"run{number}"
         command = f"train --data {data} --tune off --quiet {ENGINES[engine]} {NETS[net]} {words}".split()
@@ -145,7 +145,7 @@ class Program:
 
 
     def try_engine(self, engine, data):
-        """Ends the comparison if the engine or the data set is missing."""
+        """Exits if the engine or the data set is missing."""
         words = f"train --data {data} --dry-run --quiet --limit-train 64 {ENGINES[engine]}"
         done = self.run(words.split())
         if done.returncode:
@@ -153,13 +153,13 @@ class Program:
 
 
 def message(done):
-    """What a program that failed says."""
+    """Returns the error message of a failed program."""
     lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     return (lines or done.stderr.strip().splitlines()[-1:] or ["no message"])[0]
 
 
 def last_of_each(command):
-    """A command with each option only once, with the value that was given last: a case may have a net of its own."""
+    """Returns a command with each option only once, with its last value: a case may override the net."""
     program, name, *words = command
     options = {}
     for word in words:
@@ -171,7 +171,7 @@ def last_of_each(command):
 
 
 def hash_of(parts):
-    """The SHA-256 of pieces of bytes, each with its length."""
+    """Returns the SHA-256 of byte strings, each preceded by its length."""
     sha = hashlib.sha256()
     for part in parts:
         sha.update(len(part).to_bytes(8, "little") + part)
@@ -179,7 +179,7 @@ def hash_of(parts):
 
 
 def tensors(path):
-    """Name, type, shape and bytes of every tensor of a safetensors file, by name."""
+    """Yields name, type and shape, then the bytes, of every tensor of a safetensors file, in the order of names."""
     whole = path.read_bytes()
     begin = 8 + int.from_bytes(whole[:8], "little")
     header = json.loads(whole[8:begin])
@@ -192,12 +192,12 @@ def tensors(path):
         yield whole[begin + first:begin + end]
 
 
-# What differs from run to run although every bit is the same, or says it once more.
+# Keys that differ between runs with equal results, and the model's hash, which repeats the comparison of tensors.
 TIMES = {"seconds", "images_per_second", "unix_time", "model_sha256"}
 
 
 def numbers(path):
-    """The lines about epochs and the end of a run, without times."""
+    """Yields the records of epochs and of the end of a run, without times."""
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     lines = [line for line in lines if line["type"] in ("epoch", "end")]
     if len(lines) < 2 or "test_accuracy" not in lines[-1]:
@@ -207,7 +207,7 @@ def numbers(path):
 
 
 def compare(old, new, wanted, data, jobs):
-    """Prints a row for each case; whether all are equal."""
+    """Prints a row for each case; returns whether all are equal."""
     def both(number):
         start = time.monotonic()
         results = [program.train(number, wanted[number], data) for program in (old, new)]
@@ -231,7 +231,7 @@ def compare(old, new, wanted, data, jobs):
                 result, shown = "FAILED", "; ".join(f"{which}: {problem}" for which, problem in
                                                     [("old", old_problem), ("new", new_problem)] if problem)
             print(f"| {engine} | {net} | {settings} | {result} | {shown} | {seconds:.1f} |", flush=True)
-    print(f"\n{equal} of {len(wanted)} configurations equal, {len(weights)} different sets of weights among them, "
+    print(f"\n{equal} of {len(wanted)} configurations equal, with {len(weights)} different sets of weights, "
           f"{time.monotonic() - start:.0f} s")
     return equal == len(wanted) > 0
 
@@ -246,7 +246,7 @@ def speed(old, new, engines, configs, data, rounds, max_time):
             words += f" --max-time {max_time}"
             rates = {old: [], new: []}
             for number in range(rounds):
-                # Whoever runs first may have the warmer or the colder machine.
+                # The programs take turns at running first, because the machine warms up.
                 for program in [old, new] if number % 2 == 0 else [new, old]:
                     done = program.run(words.split())
                     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
@@ -261,7 +261,7 @@ def speed(old, new, engines, configs, data, rounds, max_time):
 
 
 def built(revision, cache, target):
-    """The program of a revision, built once."""
+    """Returns the program of a revision; builds it on first use."""
     def git(*words):
         done = subprocess.run(["git", *words], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         return done.stdout.strip() if done.returncode == 0 else sys.exit(f"git {' '.join(words)} failed")
@@ -275,7 +275,7 @@ def built(revision, cache, target):
         git("archive", "--output", str(packed), commit)
         with tarfile.open(packed) as archive:
             archive.extractall(source)
-        # They are as old as the commit. Cargo would take what was built of another one later for up to date.
+        # Archived files are as old as their commit, so Cargo would take a newer build of another commit for up to date.
         for path in source.rglob("*"):
             path.touch()
         env = {**os.environ, "CARGO_TARGET_DIR": str(target or cache / "target")}
@@ -295,10 +295,10 @@ def main():
     parse.add_argument("--cache", type=Path, default=default, help="where revisions are built [default: %(default)s]")
     parse.add_argument("--target", type=Path, help="Cargo's target folder for revisions [default: in --cache]")
     parse.add_argument("--data", default="mnist", help="data set [default: mnist]")
-    parse.add_argument("--only", default="", metavar="REGEX", help="configurations that match, as --list shows them")
+    parse.add_argument("--only", default="", metavar="REGEX", help="only configurations whose line in --list matches")
     parse.add_argument("--list", action="store_true", help="list the configurations and do nothing else")
-    parse.add_argument("--jobs", type=int, default=2, help="configurations at a time [default: 2]")
-    parse.add_argument("--change", default="", metavar="WORDS", help="more words for the new program")
+    parse.add_argument("--jobs", type=int, default=2, help="configurations to run at the same time [default: 2]")
+    parse.add_argument("--change", default="", metavar="WORDS", help="words to add to the commands of the new program")
     parse.add_argument("--speed", action="store_true", help="compare images per second instead")
     parse.add_argument("--rounds", type=int, default=5, help="rounds of --speed [default: 5]")
     parse.add_argument("--config", nargs="+", default=["S", "K", "W"], help="configurations of --speed")

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Times whole processes, from start to exit, that train to 97 % test accuracy on MNIST: gpu-mlp and NumPy in turn.
+"""Times whole processes, from start to exit, that train to 97 % test accuracy on MNIST: gpu-mlp and NumPy in alternation.
 
     bench/whole_process.py [--rounds 5] [--most 10]
 
-NumPy is the peer with the shortest total time: it has no compiler and small imports. It trains at a constant rate. Its
-number of epochs is the smallest, up to --most, with which most seeds (one per round) reach 97 %. The same applies to
-gpu-mlp, once with its defaults and once with the peer's net, batch size, learning rate and input scaling. NumPy is
+NumPy is the peer with the shortest total time: it compiles nothing and imports little. It trains at a constant rate.
+gpu-mlp is timed twice: with its defaults, and with the peer's net, batch size, learning rate and input scaling. Each
+trainer gets the smallest number of epochs, up to --most, with which most seeds (one per round) reach 97 %. NumPy is
 installed as in bench/peers.py. Needs Python 3.8 and cargo.
 """
 import argparse, json, re, statistics, subprocess, sys, tempfile, time

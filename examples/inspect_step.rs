@@ -1,4 +1,5 @@
-//! Runs one training step dispatch by dispatch, and prints which tensors each dispatch writes and how large their values are.
+//! Runs one training step dispatch by dispatch, and prints the tensors that each dispatch writes with the magnitude of
+//! their values.
 //!
 //! `cargo run --release --example inspect_step`
 
@@ -20,9 +21,9 @@ async fn inspect() -> Result<(), gpu_mlp::Error> {
     trial.start(&config, &data, engine.as_mut());
 
     println!("{:<16} {:<10} {:>10} {:>12} {:>12}", "kernel", "writes", "shape", "largest", "rms");
-    let (range, now) = trial.work[0].clone();
+    let (range, step_values) = trial.work[0].clone();
     for step in range {
-        engine.run(&[(step..step + 1, now)]).await?;
+        engine.run(&[(step..step + 1, step_values)]).await?;
         let kernel = &trial.net.plan.steps[step];
         for (id, arg) in kernel.tensors().into_iter().zip(kernel.shader().args) {
             if arg.access == Access::Read || id.dtype != DType::F32 {

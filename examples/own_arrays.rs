@@ -9,7 +9,7 @@ use gpu_mlp::results::assess::assess;
 use gpu_mlp::run::model_file::Description;
 use gpu_mlp::train::session::{EpochReport, Limits, Reason, Session, Wish};
 
-/// Points of a plane, two bytes each. The class of a point is its ring around the centre.
+/// `count` points of a plane, two bytes each. The class of a point is the number of its ring around the centre.
 fn points(count: u32, seed: u32) -> Split {
     let byte = |i: u32| (i.wrapping_add(seed).wrapping_mul(2_654_435_761) >> 23) as u8;
     let pixels: Vec<u8> = (0..2 * count).map(byte).collect();

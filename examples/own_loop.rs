@@ -1,4 +1,4 @@
-//! A training loop by hand, with a plan and an engine: write, run, read. It sets its own learning rate.
+//! A training loop written by hand on a plan and an engine, with its own learning rates.
 //!
 //! `cargo run --release --example own_loop`
 
@@ -41,8 +41,8 @@ async fn train() -> Result<(), gpu_mlp::Error> {
             }
             steps.push(&feed, step, first, &mut slots, &mut work);
             step += 1;
-            // Your own changes to the library's loop go here. `now` has the values of this step.
-            work.iter_mut().for_each(|(_, now)| now.lr = if step < 20 { 0.01 * step as f32 } else { 0.1 });
+            // Put your changes to the library's loop here.
+            work.iter_mut().for_each(|(_, values)| values.lr = if step < 20 { 0.01 * step as f32 } else { 0.1 });
             engine.run(&work).await?;
             work.clear();
         }
@@ -52,7 +52,7 @@ async fn train() -> Result<(), gpu_mlp::Error> {
         let test = evaluate(engine.as_mut(), &net.evaluation, &mut test_feed, &data.test, None).await?;
         println!("epoch {}: loss {:.3}, test accuracy {:.3}", epoch + 1, score.loss(), test.accuracy());
     }
-    // The record holds hits beside losses. If it were read only in part, hits would be missing.
+    // The tally holds hits and losses. If only a part of it had been read, hits would be missing.
     assert!(score.accuracy() > 0.9, "the net does not learn: {score:?}");
     Ok(())
 }

@@ -1,6 +1,6 @@
 """Shared code of the peers: configurations, command line, MNIST, initial weights, measurement.
 
-A peer builds a net and calls `measure` with three functions. `measure` prints a line of JSON for bench/peers.py. Needs numpy.
+A peer builds a net and passes three functions to `measure`, which prints a line of JSON for bench/peers.py. Needs numpy.
 """
 import argparse, gzip, json, os, sys, time
 from pathlib import Path
@@ -10,7 +10,7 @@ for library in ["OMP", "OPENBLAS", "MKL"]:
     os.environ.setdefault(f"{library}_NUM_THREADS", str(THREADS))  # Read when numpy is first imported.
 import numpy as np
 
-# As in `gpu-mlp bench --config`. `floor`: required test accuracy; a net that learns is above it after its first epoch.
+# As in `gpu-mlp bench --config`. `floor` is the required test accuracy; a net that learns exceeds it after one epoch.
 CONFIGS = {
     "S": dict(widths=[784, 128, 10], lr=0.1, momentum=0.0, drop=0.0, batch=64, epochs=5, floor=0.90),
     "K": dict(widths=[784, 512, 512, 10], lr=0.05, momentum=0.9, drop=0.2, batch=128, epochs=3, floor=0.93),
@@ -23,7 +23,7 @@ def arguments(doc, modes=("default",)):
     parse = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("config", choices=CONFIGS)
     parse.add_argument("--mode", default=modes[0], choices=modes)
-    parse.add_argument("--epochs", type=int, help="timed epochs, after one of warm-up")
+    parse.add_argument("--epochs", type=int, help="number of timed epochs, after a warm-up epoch")
     parse.add_argument("--seed", type=int, default=1)
     parse.add_argument("--no-warm-up", action="store_true", help="for timing the whole process")
     args = parse.parse_args()
@@ -33,7 +33,7 @@ def arguments(doc, modes=("default",)):
 
 
 def idx(path):
-    """The array of an IDX file of bytes, gzipped or not."""
+    """Returns the array of an IDX file of bytes, gzipped or not."""
     path = path if path.exists() else path.with_name(path.name + ".gz")
     raw = path.read_bytes()
     raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
@@ -42,7 +42,7 @@ def idx(path):
 
 
 def mnist(labels=np.int32):
-    """Training pixels (60000, 784) in 0 … 1, training labels, test pixels, test labels."""
+    """Returns training pixels (60000, 784) in 0 … 1, training labels, test pixels, test labels."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gpu-mlp/datasets/mnist"
     folder = Path(os.environ.get("GPU_MLP_DATA_DIR") or cache)
     splits = []
@@ -54,7 +54,7 @@ def mnist(labels=np.int32):
 
 
 def first_weights(config):
-    """Initial weights (inputs, outputs) and biases of each layer, uniform in ±1/√inputs as in PyTorch's Linear."""
+    """Returns initial weights (inputs, outputs) and biases of each layer, uniform in ±1/√inputs as in PyTorch's Linear."""
     random = np.random.default_rng([config["seed"], 1])
     layers = []
     for inputs, outputs in zip(config["widths"], config["widths"][1:]):
@@ -65,7 +65,7 @@ def first_weights(config):
 
 
 def one_by_one(epoch):
-    """Makes the argument `train` of `measure`. `epoch` trains one epoch, waits for its end and returns the mean loss."""
+    """Returns the argument `train` of `measure`. `epoch` trains one epoch, waits for the device and returns the mean loss."""
     def train(epochs):
         for _ in range(epochs):
             start = time.perf_counter()

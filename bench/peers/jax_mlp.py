@@ -37,7 +37,7 @@ def order(key):
     return jax.random.permutation(key, len(pixels))[: steps * batch].reshape(steps, batch)
 
 
-# The data are arguments, because captured variables of a compiled function become constants of its program.
+# The data are arguments, because a compiled function would embed captured variables as constants.
 @partial(jax.jit, donate_argnums=0)
 def whole_epoch(state, pixels, labels):
     layers, speeds, key = state

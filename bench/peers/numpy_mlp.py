@@ -18,7 +18,7 @@ def aligned(*shape):
     return room[start:start + size].view(np.float32).reshape(shape)
 
 
-# All memory of a step is allocated here. The prefix `d` is a gradient, `v` the accumulated momentum.
+# All memory of a step is allocated here. Prefixes: `d` gradient, `v` accumulated momentum.
 x = aligned(batch, config["widths"][0])
 layers = [
     SimpleNamespace(
@@ -35,7 +35,7 @@ def restart():
 
 
 def step(chosen):
-    """Updates the weights by one batch and returns its mean loss."""
+    """Trains on one batch and returns its mean loss."""
     np.take(pixels, chosen, axis=0, out=x, mode="clip")
     inputs = [x, *(layer.out for layer in layers)]
     for layer, below in zip(layers, inputs):
@@ -56,7 +56,7 @@ def step(chosen):
     loss = (np.log(sums[:, 0]) - z[rows, t]).mean()
     d /= sums
     d[rows, t] -= 1
-    # All other gradients are linear in this one. Multiplied by the rate here, each becomes its update.
+    # All other gradients are linear in this one, so multiplying it by the rate turns each gradient into its update.
     d *= np.float32(config["lr"] / batch)
 
     for number in reversed(range(len(layers))):

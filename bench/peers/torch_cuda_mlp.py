@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Trains a multilayer perceptron in PyTorch on an NVIDIA GPU.
 
-graph    gather, forward, backward and update of a step captured in a CUDA graph, which is replayed for every step
-compile  the loss compiled by torch.compile, the rest as in eager
+graph    gather, forward, backward and update of a step, captured once in a CUDA graph and replayed for every step
+compile  as eager, with the loss compiled by torch.compile
 eager    modules, autograd and the fused optimizer, as in most programs
 """
 import sys
@@ -24,7 +24,7 @@ steps = len(pixels) // batch
 shapes = [shape for i, o in zip(widths, widths[1:]) for shape in [(o, i), (o,)]]
 parameters = [torch.empty(shape, device="cuda", requires_grad=True) for shape in shapes]
 optimizer = torch.optim.SGD(parameters, lr=config["lr"], momentum=config["momentum"], fused=True)
-# A graph uses the same memory in every replay, so values that differ between steps are kept on the device.
+# A graph uses the same memory in every replay, so values that change per step are kept on the device.
 order = torch.zeros(steps, batch, dtype=torch.int64, device="cuda")
 number = torch.zeros(1, dtype=torch.int64, device="cuda")
 total = torch.zeros((), device="cuda")
@@ -63,10 +63,10 @@ def shuffle():
 
 
 def captured():
-    """A function that replays one step."""
+    """Returns a function that replays one step."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
-    # Steps before the capture create everything that is created once: gradients, momentum, handles of libraries.
+    # These steps create, before the capture, whatever is created only once: gradients, momentum, library handles.
     with torch.cuda.stream(side):
         for _ in range(3):
             step()
