@@ -1,4 +1,4 @@
-//! MNIST: its hashes, the folders where it is searched, and its download.
+//! MNIST: its hashes, the folders searched, and its download.
 //!
 //! Gzipped copies differ from mirror to mirror; the raw files inside do not. So the hashes are those of the raw bytes. They
 //! are checked on every load, because training on a damaged copy gives no error, only a worse model.
@@ -37,7 +37,8 @@ pub const FILES: [Pinned<'static>; 4] = [
     },
 ];
 
-/// Where to fetch from, in this order. Each mirror serves `<name>.gz`. A file is accepted by its hash, from any host.
+/// Addresses to fetch from, in this order. Each mirror serves `<name>.gz`. A file is accepted by its hash, from any
+/// host.
 pub const MIRRORS: [&str; 2] =
     ["https://storage.googleapis.com/cvdf-datasets/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/"];
 

@@ -15,7 +15,7 @@ pub type Work = (Range<usize>, StepValues);
 /// Tensors and steps. Built once; nothing is added while it runs.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// All tensors; an [`TensorId`] is an index into them.
+    /// All tensors; a [`TensorId`] is an index into them.
     pub tensors: Vec<Tensor>,
     /// All dispatches, in an order in which they can run.
     pub steps: Vec<Arc<dyn Kernel>>,
@@ -34,7 +34,7 @@ impl Plan {
         self.tensor(name, role, DType::F32, rows, cols)
     }
 
-    /// Adds a tensor with the kind and shape of another. Its name is `prefix` and the name of the other.
+    /// Adds a tensor with the type and shape of another. Its name is `prefix` and the name of the other.
     pub fn like(&mut self, prefix: &str, role: Role, of: TensorId) -> TensorId {
         let name = format!("{prefix}{}", self.name(of));
         self.tensor(name, role, of.dtype, of.rows, of.cols)
@@ -43,8 +43,8 @@ impl Plan {
     /// Adds a dispatch.
     ///
     /// # Panics
-    /// If its shapes do not fit, or if it reads a tensor that it also writes (WebGPU's usage rule). Both are mistakes in the
-    /// code that builds the plan.
+    /// If its shapes do not fit, or if it reads a tensor that it also writes (WebGPU's usage rule). Both are bugs in
+    /// the code that builds the plan.
     pub fn push(&mut self, kernel: impl Kernel) {
         self.push_shared(Arc::new(kernel));
     }
