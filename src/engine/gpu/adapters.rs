@@ -121,7 +121,7 @@ impl Wanted {
             match Backends::from_comma_list(word) {
                 one if one.is_empty() => {
                     return Err(Error::NoAdapter {
-                        problem: format!("there is no backend named {word:?}"),
+                        problem: format!("unknown backend {word:?}"),
                         cause: NoAdapter::Backend,
                     });
                 }
