@@ -1,8 +1,8 @@
-// activate: activations whose slope does not follow from their output. Each function and its slope stand here, once.
+// activate: activations whose slope does not follow from their output. This file has their only WGSL copy.
 //   activate:    h = act(z) ⊙ mask          z (B, O), mask (B, O) bits -> h (B, O)
-//   activate_dx: d ← d ⊙ act'(z) ⊙ mask     d (B, O), the gradient with respect to h, becomes that with respect to z
-// One invocation takes four neighbouring values of a sample. mask_stride: words of a row of bits. scale: 1/keep.
-// No form can overflow: exponents are at most 0. A NaN stays a NaN. Twins: src/kernels/activate.rs, activate_dx.rs
+//   activate_dx: d ← d ⊙ act'(z) ⊙ mask     d (B, O): from the gradient with respect to h to that with respect to z
+// One invocation takes four neighbouring values of a sample. mask_stride: words of a mask row. scale: 1/keep.
+// Nothing can overflow: exponents are at most 0. A NaN stays a NaN. Twins: src/kernels/activate.rs, activate_dx.rs
 struct Params { batch: u32, units: u32, units4: u32, mask_stride: u32, scale: f32, pad0: u32, pad1: u32, pad2: u32, }
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> z: array<vec4<f32>>;          // (B, O)
@@ -31,12 +31,12 @@ fn normal(z: vec4<f32>) -> vec4<f32> {
     return select(1.0 - tail, tail, z < vec4<f32>(0.0));
 }
 
-// GELU by tanh is z·sigmoid(2u) of this u.
+// The u of GELU by tanh, z·sigmoid(2u).
 fn gelu_u(z: vec4<f32>) -> vec4<f32> {
     return 0.79788456 * (z + 0.044715 * z * z * z);
 }
 
-// tanh(softplus(z)), and 1 less that.
+// tanh(softplus(z)) and 1 − tanh(softplus(z)).
 struct Mish { t: vec4<f32>, rest: vec4<f32>, }
 fn mish(z: vec4<f32>) -> Mish {
     let e = exp(-abs(z));
@@ -84,7 +84,7 @@ fn slope(z: vec4<f32>) -> vec4<f32> {
     }
 }
 
-// v with dropout and zeros in the padding.
+// Applies dropout to v and writes zeros to the padding.
 fn masked(row: u32, col4: u32, v: vec4<f32>) -> vec4<f32> {
     var kept = v;
     if MASKED {

@@ -1,4 +1,4 @@
-// average: a ← d·a + (1−d)·w; the first time, a ← w
+// average: a ← d·a + (1−d)·w; on the first update, a ← w
 // w (O, I) -> a (O, I). One invocation averages four neighbouring weights. Twin: src/kernels/average.rs
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,

@@ -1,6 +1,6 @@
 // clip: g ← clamp(g·min(1, norm / (√total + 1e-6)), −value, value)
 // g (O, I), total (1, 1) the sum of the squares of all gradients -> g. One invocation clips four neighbouring values.
-// Either limit is left out where it is 0; a NaN stays a NaN. Twin: src/kernels/clip.rs
+// A limit of 0 is not applied; a NaN stays a NaN. Twin: src/kernels/clip.rs
 struct Params { count4: u32, norm: f32, value: f32, pad: u32, }
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> total: array<f32>;             // (1, 1)

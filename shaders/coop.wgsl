@@ -1,6 +1,6 @@
 // coop: the products of a layer in mixed precision on cooperative matrices: linear, linear_dx, linear_dw; see half.
-// A subgroup of 32 makes a 32×32 tile as four products of 16×16 matrices, half precision in, single precision out. Edges are
-// staged as zeros.
+// A subgroup of 32 makes a 32×32 tile as four products of 16×16 matrices, half precision in, single precision out.
+// Values past the edges are staged as zeros.
 // Twins: src/kernels/linear.rs, linear_dx.rs, linear_dw.rs
 enable f16;
 enable wgpu_cooperative_matrix;
@@ -44,7 +44,7 @@ fn act(z: vec4<f32>) -> vec4<f32> {
     }
 }
 
-// Bias, activation, dropout and zeros in the padding: y[row, 4·col4 ..] from the bare product, if there is such a place.
+// Bias, activation, dropout and zeros in the padding: y[row, 4·col4 ..] from the bare product, if that place exists.
 fn finish_y(row: u32, col4: u32, product: vec4<f32>) {
     if row >= params.batch || col4 >= params.outputs4 { return; }
     var v = act(product + b[col4]);
@@ -68,8 +68,8 @@ fn act_grad(a: vec4<f32>) -> vec4<f32> {
     }
 }
 
-// Activation's slope and dropout: dx[row, 4·col4 ..] from the bare product, if there is
-// such a place. x is what dropout left, act(z)/keep.
+// Activation's slope and dropout: dx[row, 4·col4 ..] from the bare product, if that place exists. x is the output of
+// dropout, act(z)/keep.
 fn finish_dx(row: u32, col4: u32, product: vec4<f32>) {
     if row >= params.batch || col4 >= params.inputs4 { return; }
     let at = row * params.inputs4 + col4;
@@ -82,35 +82,35 @@ fn finish_dx(row: u32, col4: u32, product: vec4<f32>) {
     dx[at] = v;
 }
 
-// dw[row, 4·col4 ..] from the bare product: the gradient of this micro-batch, added to those before it if there are any.
+// dw[row, 4·col4 ..] from the bare product. From the second micro-batch on, gradients are added.
 fn store(row: u32, col4: u32, product: vec4<f32>) {
     if row >= params.outputs || col4 >= params.inputs4 { return; }
     let at = row * params.inputs4 + col4;
     if now.accumulate == 0u { dw[at] = product; } else { dw[at] += product; }
 }
 
-// The nearest value of half precision, ties to even; the largest finite one for those beyond it, zero for those below the
-// smallest normal one. Written out, because WGSL leaves the direction of rounding and subnormals to the device.
+// Rounds to half precision, ties to even. Values beyond the largest finite one become that one, values below the
+// smallest normal one zero. Written out, because WGSL leaves the direction of rounding and subnormals to the device.
 fn half(v: vec4<f32>) -> vec4<f16> {
     let bits = bitcast<vec4<u32>>(v);
     let even = (bits >> vec4<u32>(13u)) & vec4<u32>(1u);
     let near = bitcast<vec4<f32>>((bits + vec4<u32>(0xFFFu) + even) & vec4<u32>(0xFFFFE000u));
     let within = clamp(near, vec4<f32>(-65504.0), vec4<f32>(65504.0));
     let normal = select(within, vec4<f32>(0.0), abs(v) < vec4<f32>(0x1p-14));
-    // What is not finite stays so.
+    // Infinities and NaNs pass unchanged.
     let exponent = bits & vec4<u32>(0x7F800000u);
     return vec4<f16>(select(normal, v, exponent == vec4<u32>(0x7F800000u)));
 }
 
-// What error signals are multiplied by before they are rounded, lest they vanish: 2¹⁰·B, B rounded up to a power of two. And
-// the reciprocal, which undoes it exactly.
+// The loss scale 2¹⁰·B, B rounded up to a power of two, and its reciprocal. Error signals are multiplied by it before
+// they are rounded, so that they do not underflow; the reciprocal undoes this exactly.
 fn loss_scale() -> vec2<f32> {
     let exponent = 169u - countLeadingZeros(max(now.batch, 1u) - 1u);
     return bitcast<vec2<f32>>(vec2<u32>(exponent, 254u - exponent) << vec2<u32>(23u));
 }
 
-var<workgroup> ls: array<f16, 512>;      // the left factor: 32 rows of x or dy of 16 columns each, or 16 samples of dy of 32
-var<workgroup> rs: array<f16, 512>;      // the right one: 32 rows of w of 16 columns each, or 16 rows of w or x of 32
+var<workgroup> ls: array<f16, 512>;      // left factor: 32 rows of x or dy by 16 columns, or 16 samples of dy by 32
+var<workgroup> rs: array<f16, 512>;      // right factor: 32 rows of w by 16 columns, or 16 rows of w or x by 32
 var<workgroup> tile: array<f32, 1024>;   // 32×32 of the product
 
 // y = act(x·wᵀ + b) ⊙ mask
@@ -118,7 +118,7 @@ var<workgroup> tile: array<f32, 1024>;   // 32×32 of the product
 fn linear_coop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                @builtin(local_invocation_index) lane: u32) {
     let tiles_across = (params.outputs4 + 7u) / 8u;
-    // Written out, so that it is seen to be the same for all of a subgroup.
+    // Written out, so that the compiler sees that it is the same in the whole subgroup.
     let number = group.x + group.y * groups.x;
     let top = number / tiles_across * 32u;
     let left = number % tiles_across * 32u;
@@ -163,7 +163,7 @@ fn linear_coop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
 fn linear_dx_coop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                   @builtin(local_invocation_index) lane: u32) {
     let tiles_across = (params.inputs4 + 7u) / 8u;
-    // Written out, so that it is seen to be the same for all of a subgroup.
+    // Written out, so that the compiler sees that it is the same in the whole subgroup.
     let number = group.x + group.y * groups.x;
     let top = number / tiles_across * 32u;
     let left4 = number % tiles_across * 8u;
@@ -214,7 +214,7 @@ fn linear_dx_coop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
 fn linear_dw_coop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                   @builtin(local_invocation_index) lane: u32) {
     let tiles_across = (params.inputs4 + 7u) / 8u;
-    // Written out, so that it is seen to be the same for all of a subgroup.
+    // Written out, so that the compiler sees that it is the same in the whole subgroup.
     let number = group.x + group.y * groups.x;
     let top4 = number / tiles_across * 8u;
     let left4 = number % tiles_across * 8u;

@@ -18,7 +18,7 @@ fn dead(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: v
     let group = id.x + id.y * groups.x;
     if group * 64u >= params.units4 { return; }
     let at = group * 64u + lane;
-    // Units outside repeat the last ones inside; they do not count.
+    // Units past the end repeat the last ones and are not counted.
     let col4 = min(at, params.units4 - 1u);
     var lives = vec4<bool>();
     for (var b = 0u; b < min(now.rows, params.batch); b++) {

@@ -1,6 +1,6 @@
 // dropout: mask[b, c] = 1 with probability `keep`, else 0.   -> mask (B, C) bits
 // One invocation makes one word of 32 columns from 16 calls of Threefry-2x32-20, counter (step, row and column pair).
-// The bits depend on the row's place in the whole batch, not on how the batch is cut. Twin: src/kernels/dropout.rs
+// The bits depend on the row's place in the whole batch, not on how the batch is split. Twin: src/kernels/dropout.rs
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
     lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
@@ -12,7 +12,7 @@ struct Params { words: u32, cols: u32, stride: u32, threshold: u32, key0: u32, k
 
 fn rotl(x: u32, by: u32) -> u32 { return (x << by) | (x >> (32u - by)); }
 
-// Two random words for a counter; the same function as `threefry` in src/rng.rs.
+// Two random words for a counter; the same function as `threefry` in src/base/rng.rs.
 fn threefry(key: vec2<u32>, counter: vec2<u32>) -> vec2<u32> {
     var keys = array<u32, 3>(key.x, key.y, 0x1BD11BDAu ^ key.x ^ key.y);
     var a = counter.x + keys[0];

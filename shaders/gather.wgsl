@@ -12,7 +12,7 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> now: StepValues;
 @group(1) @binding(0) var<uniform> params: Params;
-@group(1) @binding(1) var<storage, read> pixels: array<u32>;           // (N, I) four bytes a word
+@group(1) @binding(1) var<storage, read> pixels: array<u32>;           // (N, I) four bytes per word
 @group(1) @binding(2) var<storage, read> labels: array<u32>;           // (N)
 @group(1) @binding(3) var<storage, read> order: array<u32>;            // (M)
 @group(1) @binding(4) var<storage, read> mask: array<u32>;             // (B, I) bits

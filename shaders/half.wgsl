@@ -1,6 +1,6 @@
 // half: the products of a layer in mixed precision: linear, linear_dx, linear_dw; see those for tensors and sizes.
-// The tiles are those of their tiled forms, but the factors are rounded to half precision where they are staged, dy times the
-// loss scale. Products of two such values are exact in single precision, in which they are summed.
+// The tiles are those of the tiled forms, but the factors (dy times the loss scale) are rounded to half precision when
+// they are staged. Products of two such values are exact in single precision; the sums are in single precision too.
 // Twins: src/kernels/linear.rs, linear_dx.rs, linear_dw.rs
 enable f16;
 struct StepValues {
@@ -43,7 +43,7 @@ fn act(z: vec4<f32>) -> vec4<f32> {
     }
 }
 
-// Bias, activation, dropout and zeros in the padding: y[row, 4·col4 ..] from the bare product, if there is such a place.
+// Bias, activation, dropout and zeros in the padding: y[row, 4·col4 ..] from the bare product, if that place exists.
 fn finish_y(row: u32, col4: u32, product: vec4<f32>) {
     if row >= params.batch || col4 >= params.outputs4 { return; }
     var v = act(product + b[col4]);
@@ -67,8 +67,8 @@ fn act_grad(a: vec4<f32>) -> vec4<f32> {
     }
 }
 
-// Activation's slope and dropout: dx[row, 4·col4 ..] from the bare product, if there is
-// such a place. x is what dropout left, act(z)/keep.
+// Activation's slope and dropout: dx[row, 4·col4 ..] from the bare product, if that place exists. x is the output of
+// dropout, act(z)/keep.
 fn finish_dx(row: u32, col4: u32, product: vec4<f32>) {
     if row >= params.batch || col4 >= params.inputs4 { return; }
     let at = row * params.inputs4 + col4;
@@ -81,37 +81,37 @@ fn finish_dx(row: u32, col4: u32, product: vec4<f32>) {
     dx[at] = v;
 }
 
-// dw[row, 4·col4 ..] from the bare product: the gradient of this micro-batch, added to those before it if there are any.
+// dw[row, 4·col4 ..] from the bare product. From the second micro-batch on, gradients are added.
 fn store(row: u32, col4: u32, product: vec4<f32>) {
     if row >= params.outputs || col4 >= params.inputs4 { return; }
     let at = row * params.inputs4 + col4;
     if now.accumulate == 0u { dw[at] = product; } else { dw[at] += product; }
 }
 
-// The nearest value of half precision, ties to even; the largest finite one for those beyond it, zero for those below the
-// smallest normal one. Written out, because WGSL leaves the direction of rounding and subnormals to the device.
+// Rounds to half precision, ties to even. Values beyond the largest finite one become that one, values below the
+// smallest normal one zero. Written out, because WGSL leaves the direction of rounding and subnormals to the device.
 fn half(v: vec4<f32>) -> vec4<f16> {
     let bits = bitcast<vec4<u32>>(v);
     let even = (bits >> vec4<u32>(13u)) & vec4<u32>(1u);
     let near = bitcast<vec4<f32>>((bits + vec4<u32>(0xFFFu) + even) & vec4<u32>(0xFFFFE000u));
     let within = clamp(near, vec4<f32>(-65504.0), vec4<f32>(65504.0));
     let normal = select(within, vec4<f32>(0.0), abs(v) < vec4<f32>(0x1p-14));
-    // What is not finite stays so.
+    // Infinities and NaNs pass unchanged.
     let exponent = bits & vec4<u32>(0x7F800000u);
     return vec4<f16>(select(normal, v, exponent == vec4<u32>(0x7F800000u)));
 }
 
-// What error signals are multiplied by before they are rounded, lest they vanish: 2¹⁰·B, B rounded up to a power of two. And
-// the reciprocal, which undoes it exactly.
+// The loss scale 2¹⁰·B, B rounded up to a power of two, and its reciprocal. Error signals are multiplied by it before
+// they are rounded, so that they do not underflow; the reciprocal undoes this exactly.
 fn loss_scale() -> vec2<f32> {
     let exponent = 169u - countLeadingZeros(max(now.batch, 1u) - 1u);
     return bitcast<vec2<f32>>(vec2<u32>(exponent, 254u - exponent) << vec2<u32>(23u));
 }
 
-// The number of a workgroup. The grid may be folded into two dimensions, so its last row can hold groups with nothing to do.
+// The number of a workgroup. The grid may be folded into two dimensions; groups past the end have nothing to do.
 fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
 
-// 32 rows of four vec4, a fifth as spacing: neighbouring rows then start in different memory banks.
+// 32 rows of four vec4, plus one as spacing: neighbouring rows then start in different memory banks.
 const ROW = 5u;
 var<workgroup> left_rows: array<vec4<f16>, 160>;    // 32 rows of x or dy, 4 vec4 each
 var<workgroup> w_rows: array<vec4<f16>, 160>;       // 32 rows of w, 4 vec4 each

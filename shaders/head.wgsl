@@ -1,7 +1,7 @@
-// head: the last layer, its loss and both gradients it starts: z = x·wᵀ + b, p = softmax(z), loss = −Σ y·log p with y as
-//      in softmax_xent, dlogits = (p − y) / batch, dx = (dlogits·w) ⊙ act'(x) ⊙ mask.
+// head: the last layer, its loss, and the gradients of its logits and inputs: z = x·wᵀ + b, p = softmax(z),
+//      loss = −Σ y·log p with y as in softmax_xent, dlogits = (p − y) / batch, dx = (dlogits·w) ⊙ act'(x) ⊙ mask.
 // x (B, I), w (C, I), b (C), t (B), mask (B, I) bits -> record (S·⌈B/4⌉, 2) loss and hits, dlogits (B, C), dx (B, I); C ≤ 16
-// Nothing here depends on another sample, so no dispatch need come between. Twin: src/kernels/head.rs
+// Samples do not depend on each other, so one dispatch does it all. Twin: src/kernels/head.rs
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
     lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
@@ -33,8 +33,8 @@ fn act_grad(a: vec4<f32>) -> vec4<f32> {
     }
 }
 
-// Activation's slope and dropout: dx[row, 4·col4 ..] from the bare product, if there is
-// such a place. x is what dropout left, act(z)/keep.
+// Activation's slope and dropout: dx[row, 4·col4 ..] from the bare product, if that place exists. x is the output of
+// dropout, act(z)/keep.
 fn finish(row: u32, col4: u32, product: vec4<f32>) {
     if row >= params.batch || col4 >= params.inputs4 { return; }
     let at = row * params.inputs4 + col4;
@@ -47,14 +47,14 @@ fn finish(row: u32, col4: u32, product: vec4<f32>) {
     dx[at] = v;
 }
 
-// The number of a workgroup. The grid may be folded into two dimensions, so its last row can hold groups with nothing to do.
+// The number of a workgroup. The grid may be folded into two dimensions; groups past the end have nothing to do.
 fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
 
 var<workgroup> parts: array<f32, 256>;          // (sample, class, part of the sum)
 var<workgroup> logits: array<f32, 64>;          // (sample, class): z, then dlogits
 var<workgroup> scores: array<vec4<f32>, 4>;     // (sample): loss and hit
 
-// Replaces the logits of a sample by their gradient; returns its loss and whether it was a hit.
+// Replaces the logits of a sample by their gradient; returns its loss, and 1 for a hit or 0.
 fn softmax_sample(sample: u32, label: u32) -> vec4<f32> {
     let base = sample * 16u;
     var best = 0u;
@@ -79,7 +79,7 @@ fn softmax_sample(sample: u32, label: u32) -> vec4<f32> {
     return vec4<f32>(log(sum) + far, select(0.0, 1.0, best == label), 0.0, 0.0);
 }
 
-// Four neighbouring classes of a sample.
+// Values of four neighbouring classes of a sample.
 fn four(sample: u32, q: u32) -> vec4<f32> {
     let at = sample * 16u + q * 4u;
     return vec4<f32>(logits[at], logits[at + 1u], logits[at + 2u], logits[at + 3u]);
@@ -87,8 +87,8 @@ fn four(sample: u32, q: u32) -> vec4<f32> {
 
 fn bias(c: u32) -> f32 { return b[c / 4u][c % 4u]; }
 
-// One workgroup owns four samples: 4 samples × 16 classes × 4 parts of the sum for z, a sample an invocation for the softmax,
-// then all of them for dx.
+// One workgroup takes four samples. Its invocations share z (4 samples × 16 classes × 4 parts of each sum), then four
+// do the softmax of a sample each, then all share dx.
 @compute @workgroup_size(256)
 fn head(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
@@ -96,7 +96,7 @@ fn head(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: v
     let count = (params.batch + 3u) / 4u;
     if group >= count { return; }
 
-    // Rows and classes outside repeat the last one inside; what they give is not stored.
+    // Rows and classes past the end repeat the last one; their results are not stored.
     let x_row = min(group * 4u + lane / 64u, params.batch - 1u) * params.inputs4;
     let w_row = min(lane / 4u % 16u, params.classes - 1u) * params.inputs4;
     var sum = vec4<f32>(0.0);
@@ -106,7 +106,7 @@ fn head(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups) groups: v
     if lane < 64u {
         let c = lane % 16u;
         let z = parts[lane * 4u] + parts[lane * 4u + 1u] + parts[lane * 4u + 2u] + parts[lane * 4u + 3u];
-        // What lies past the last class is padding, and zero.
+        // Values past the last class are padding and must be zero.
         logits[lane] = select(0.0, z + bias(min(c, params.classes - 1u)), c < params.classes);
     }
     workgroupBarrier();
@@ -141,20 +141,20 @@ struct Row { q0: vec4<f32>, q1: vec4<f32>, q2: vec4<f32>, q3: vec4<f32>, }
 
 fn total(v: vec4<f32>) -> f32 { return v.x + v.y + v.z + v.w; }
 
-// Four classes from 4·q on: z where there is such a class, else the lowest of all logits, with the probability 0.
+// Logits of the four classes from 4·q on. A class that does not exist gets −3.4e38, so its probability is 0.
 fn known(q: u32, z: vec4<f32>) -> vec4<f32> {
     let at = min(q, params.classes4 - 1u);
     return select(vec4<f32>(-3.4e38), z + b[at], q * 4u + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.classes));
 }
 
-// The first of four classes from 4·q on that has the largest logit.
+// The first of the four classes from 4·q on whose logit is `largest`; 16 if there is none.
 fn first_of(q: u32, z: vec4<f32>, largest: f32) -> u32 {
     let c = select(vec4<u32>(16u), q * 4u + vec4<u32>(0u, 1u, 2u, 3u), z == vec4<f32>(largest));
     return min(min(c.x, c.y), min(c.z, c.w));
 }
 
-// The probabilities sought: onehot(t), or smoothed, and zero past the last class.
-fn sought(q: u32, label: u32) -> vec4<f32> {
+// Target probabilities: onehot(t), or smoothed; zero past the last class.
+fn targets(q: u32, label: u32) -> vec4<f32> {
     let c = q * 4u + vec4<u32>(0u, 1u, 2u, 3u);
     let even = vec4<f32>(params.smoothing / f32(params.classes));
     let hot = select(vec4<f32>(0.0), vec4<f32>(1.0 - params.smoothing), c == vec4<u32>(label));
@@ -172,7 +172,7 @@ fn softmax_row(row: u32, products: ptr<function, Row>, score: ptr<function, vec4
         let e = Row(exp(z.q0 - largest), exp(z.q1 - largest), exp(z.q2 - largest), exp(z.q3 - largest));
         let sum = total(e.q0) + total(e.q1) + total(e.q2) + total(e.q3);
         let label = t[row];
-        let y = Row(sought(0u, label), sought(1u, label), sought(2u, label), sought(3u, label));
+        let y = Row(targets(0u, label), targets(1u, label), targets(2u, label), targets(3u, label));
         let far = dot(largest - z.q0, y.q0) + dot(largest - z.q1, y.q1) + dot(largest - z.q2, y.q2) + dot(largest - z.q3, y.q3);
         let best = min(min(first_of(0u, z.q0, largest), first_of(1u, z.q1, largest)),
                        min(first_of(2u, z.q2, largest), first_of(3u, z.q3, largest)));
@@ -189,7 +189,7 @@ fn softmax_row(row: u32, products: ptr<function, Row>, score: ptr<function, vec4
     if params.classes4 > 3u { dlogits[at + 3u] = (*products).q3; }
 }
 
-// Four rows of w from class 4·q on, at one place; classes outside repeat the last one, and meet a zero.
+// Four rows of w from class 4·q on, at column k. Classes past the last one repeat it; their results do not count.
 fn classes(q: u32, k: u32) -> mat4x4<f32> {
     let c = min(q * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.classes - 1u)) * params.inputs4 + k;
     return mat4x4<f32>(w[c.x], w[c.y], w[c.z], w[c.w]);
@@ -203,7 +203,7 @@ fn head_registers(@builtin(workgroup_id) id: vec3<u32>, @builtin(num_workgroups)
     let count = (params.batch + 3u) / 4u;
     if group >= count { return; }
     let row = group * 4u;
-    // Rows outside repeat the last one inside; what they give is not stored.
+    // Rows past the end repeat the last row; their results are not stored.
     let r = min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.inputs4;
     var s0 = Row(); var s1 = Row(); var s2 = Row(); var s3 = Row();
     for (var k = 0u; k < params.inputs4; k++) {

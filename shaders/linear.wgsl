@@ -1,5 +1,5 @@
 // linear: y = act(x·wᵀ + b) ⊙ mask.   x (B, I), w (O, I), b (O), mask (B, O) bits -> y (B, O)
-// Names in 4 count vec4: a row is padded with zeros to whole ones. mask_stride: words of a row of bits. scale: 1/keep.
+// Names that end in 4 count vec4: rows are zero-padded to whole vec4. mask_stride: words of a mask row. scale: 1/keep.
 // Twin: src/kernels/linear.rs
 struct Params {
     batch: u32, inputs4: u32, outputs: u32, outputs4: u32,
@@ -33,7 +33,7 @@ fn act(z: vec4<f32>) -> vec4<f32> {
     }
 }
 
-// Bias, activation, dropout and zeros in the padding: y[row, 4·col4 ..] from the bare product, if there is such a place.
+// Bias, activation, dropout and zeros in the padding: y[row, 4·col4 ..] from the bare product, if that place exists.
 fn finish(row: u32, col4: u32, product: vec4<f32>) {
     if row >= params.batch || col4 >= params.outputs4 { return; }
     var v = act(product + b[col4]);
@@ -46,7 +46,7 @@ fn finish(row: u32, col4: u32, product: vec4<f32>) {
     y[row * params.outputs4 + col4] = select(vec4<f32>(0.0), v, inside);
 }
 
-// The same for four rows from `row` on.
+// `finish` for four rows from `row` on.
 fn finish4(row: u32, col4: u32, s0: vec4<f32>, s1: vec4<f32>, s2: vec4<f32>, s3: vec4<f32>) {
     finish(row, col4, s0);
     finish(row + 1u, col4, s1);
@@ -54,10 +54,10 @@ fn finish4(row: u32, col4: u32, s0: vec4<f32>, s1: vec4<f32>, s2: vec4<f32>, s3:
     finish(row + 3u, col4, s3);
 }
 
-// The number of a workgroup. The grid may be folded into two dimensions, so its last row can hold groups with nothing to do.
+// The number of a workgroup. The grid may be folded into two dimensions; groups past the end have nothing to do.
 fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
 
-// The plain form: one invocation makes four neighbouring outputs of one sample, straight from memory.
+// The plain form: one invocation makes four neighbouring outputs of one sample, directly from memory.
 @compute @workgroup_size(64)
 fn linear(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
           @builtin(local_invocation_index) lane: u32) {
@@ -65,7 +65,7 @@ fn linear(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
     if at >= params.batch * params.outputs4 { return; }
     let row = at / params.outputs4;
     let col4 = at % params.outputs4;
-    // Columns of the padding read the last row of w again; `finish` drops what they give.
+    // Columns of the padding read the last row of w again; `finish` drops their results.
     let o = min(col4 * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs - 1u)) * params.inputs4;
     var sum = vec4<f32>(0.0);
     for (var k = 0u; k < params.inputs4; k++) {
@@ -74,12 +74,12 @@ fn linear(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) grou
     finish(row, col4, sum);
 }
 
-// 32 rows of four vec4, a fifth as spacing: neighbouring rows then start in different memory banks.
+// 32 rows of four vec4, plus one as spacing: neighbouring rows then start in different memory banks.
 const ROW = 5u;
 var<workgroup> xs: array<vec4<f32>, 160>;
 var<workgroup> ws: array<vec4<f32>, 160>;
 
-// For GPUs: a workgroup of 64 makes a 32×32 tile of y; 16 columns of x and w at a time are staged in workgroup memory, and
+// For GPUs: a workgroup of 64 makes a 32×32 tile of y. 16 columns of x and w at a time are staged in workgroup memory;
 // each invocation keeps 4×4 outputs in registers.
 @compute @workgroup_size(64)
 fn linear_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -122,8 +122,8 @@ fn linear_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     finish4(row, col4, s0, s1, s2, s3);
 }
 
-// 16 vec4 a column, two more as spacing: what neighbours store at a time then lies in different memory banks. The columns
-// stand in another order than in x and w (0, 4, 8, 12, 1, 5, …), the same for both, for that reason too.
+// 16 vec4 per column, plus two as spacing: neighbours then store to different memory banks. For the same reason the
+// columns of both are reordered: 0, 4, 8, 12, 1, 5, …
 const COL = 18u;
 var<workgroup> xs_wide: array<vec4<f32>, 288>;   // 16 columns of x, 64 rows each
 var<workgroup> ws_wide: array<vec4<f32>, 288>;   // 16 columns of w, 64 rows each
@@ -137,7 +137,7 @@ fn linear_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
     let top = number(group, groups) / tiles_across * 64u;
     let left = number(group, groups) % tiles_across * 64u;
     if top >= params.batch { return; }
-    // Half of the invocations stage x, the others w; each a block of 4×4, which takes its row and its vec4 of columns.
+    // Half of the invocations stage x, the others w; each one a 4×4 block: four rows of one vec4 of columns.
     let row4 = lane / 4u % 16u * 4u + vec4<u32>(0u, 1u, 2u, 3u);
     let rx = min(top + row4, vec4<u32>(params.batch - 1u)) * params.inputs4;
     let rw = min(left + row4, vec4<u32>(params.outputs - 1u)) * params.inputs4;
@@ -175,13 +175,14 @@ fn linear_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
     finish4(row + 4u, col4, s4, s5, s6, s7);
 }
 
-// Where four rows of x or of w begin.
+// Offsets of four rows of x or of w.
 fn rows_at(row: u32, rows: u32) -> vec4<u32> {
     return min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(rows - 1u)) * params.inputs4;
 }
 
-// For software adapters: one invocation keeps a 16×16 tile of y, as matrices c of row block and column block, and reads x and
-// w straight from memory, 16 vec4 each for 1024 multiply-adds. No workgroup memory: barriers and loads cost most there.
+// For software adapters: one invocation keeps a 16×16 tile of y, as matrices c numbered by row block and column block,
+// and reads x and w directly from memory, 16 vec4 each for 1024 multiply-adds. No workgroup memory: barriers and loads
+// cost most there.
 @compute @workgroup_size(16)
 fn linear_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                @builtin(local_invocation_index) lane: u32) {
@@ -190,7 +191,7 @@ fn linear_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgr
     let row = at / tiles_across * 16u;
     let col4 = at % tiles_across * 4u;
     if row >= params.batch { return; }
-    // Rows outside repeat the last one inside; what they give is not stored.
+    // Rows past the end repeat the last row; their results are not stored.
     let r0 = rows_at(row + 0u, params.batch);
     let r1 = rows_at(row + 4u, params.batch);
     let r2 = rows_at(row + 8u, params.batch);
@@ -226,8 +227,8 @@ fn linear_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgr
 
 var<workgroup> parts: array<vec4<f32>, 1024>;   // 16 shares of a tile of 16 rows, 4 vec4 each
 
-// For GPUs, small outputs and long sums: a workgroup of 256 makes a 16×16 tile of y. The inputs are cut into 16 shares, each
-// summed by 16 invocations of 4×4 outputs; the shares are added up in workgroup memory.
+// For GPUs, small outputs and long sums: a workgroup of 256 makes a 16×16 tile of y. The inputs are cut into 16 shares,
+// each summed by 16 invocations of 4×4 outputs; the shares are added up in workgroup memory.
 @compute @workgroup_size(256)
 fn linear_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                 @builtin(local_invocation_index) lane: u32) {
@@ -239,7 +240,7 @@ fn linear_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     let share = lane % 16u;
     let tx = lane / 16u % 4u;
     let ty = lane / 64u;
-    // Rows outside repeat the last one inside; what they give is not stored.
+    // Rows past the end repeat the last row; their results are not stored.
     let r = min(top + ty * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.inputs4;
     let o = min(left + tx * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs - 1u)) * params.inputs4;
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
@@ -251,7 +252,7 @@ fn linear_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     parts[part] = s0; parts[part + 4u] = s1; parts[part + 8u] = s2; parts[part + 12u] = s3;
     workgroupBarrier();
     if lane >= 64u { return; }
-    // One vec4 of the tile each, its shares always in the same order.
+    // Each invocation adds the shares of one vec4 of the tile, always in the same order.
     var sum = parts[lane];
     for (var i = 1u; i < 16u; i++) { sum += parts[i * 64u + lane]; }
     finish(top + lane / 4u, left / 4u + lane % 4u, sum);

@@ -27,8 +27,8 @@ fn act_grad(a: vec4<f32>) -> vec4<f32> {
     }
 }
 
-// Activation's slope and dropout: dx[row, 4·col4 ..] from the bare product, if there is
-// such a place. x is what dropout left, act(z)/keep.
+// Activation's slope and dropout: dx[row, 4·col4 ..] from the bare product, if that place exists. x is the output of
+// dropout, act(z)/keep.
 fn finish(row: u32, col4: u32, product: vec4<f32>) {
     if row >= params.batch || col4 >= params.inputs4 { return; }
     let at = row * params.inputs4 + col4;
@@ -41,7 +41,7 @@ fn finish(row: u32, col4: u32, product: vec4<f32>) {
     dx[at] = v;
 }
 
-// The same for four rows from `row` on.
+// `finish` for four rows from `row` on.
 fn finish4(row: u32, col4: u32, s0: vec4<f32>, s1: vec4<f32>, s2: vec4<f32>, s3: vec4<f32>) {
     finish(row, col4, s0);
     finish(row + 1u, col4, s1);
@@ -49,7 +49,7 @@ fn finish4(row: u32, col4: u32, s0: vec4<f32>, s1: vec4<f32>, s2: vec4<f32>, s3:
     finish(row + 3u, col4, s3);
 }
 
-// The number of a workgroup. The grid may be folded into two dimensions, so its last row can hold groups with nothing to do.
+// The number of a workgroup. The grid may be folded into two dimensions; groups past the end have nothing to do.
 fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
 
 // The plain form: one invocation makes four neighbouring values of one sample.
@@ -62,14 +62,14 @@ fn linear_dx(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) g
     let col4 = at % params.inputs4;
     var sum = vec4<f32>(0.0);
     for (var k = 0u; k < params.outputs4; k++) {
-        // dy is zero in its padding; the rows of w that would meet it repeat the last one.
+        // dy is zero in its padding; there, rows of w past the end repeat the last one.
         let o = min(k * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs - 1u)) * params.inputs4 + col4;
         sum += mat4x4<f32>(w[o.x], w[o.y], w[o.z], w[o.w]) * dy[row * params.outputs4 + k];
     }
     finish(row, col4, sum);
 }
 
-// 32 rows of four vec4, a fifth as spacing: neighbouring rows then start in different memory banks.
+// 32 rows of four vec4, plus one as spacing: neighbouring rows then start in different memory banks.
 const ROW = 5u;
 var<workgroup> ds: array<vec4<f32>, 160>;   // 32 rows of dy, 4 vec4 each
 var<workgroup> ws: array<vec4<f32>, 128>;   // 16 rows of w, 8 vec4 each
@@ -114,13 +114,14 @@ fn linear_dx_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
     finish4(row, col4, s0, s1, s2, s3);
 }
 
-// 16 vec4 a row, two more as spacing: what neighbours store at a time then lies in different memory banks. The rows stand
-// in another order than in w (0, 4, 8, 12, 1, 5, …), the same for both, for that reason too.
+// 16 vec4 per row, plus two as spacing: neighbours then store to different memory banks. For the same reason the rows
+// of both are reordered: 0, 4, 8, 12, 1, 5, …
 const WIDE_ROW = 18u;
 var<workgroup> ds_wide: array<vec4<f32>, 288>;   // 16 columns of dy, 64 rows each
 var<workgroup> ws_wide: array<vec4<f32>, 288>;   // 16 rows of w, 16 vec4 each
 
-// A 64×64 tile of dx by a workgroup of 128. Of dy and w, 16 columns and rows at a time lie in workgroup memory, dy transposed.
+// A workgroup of 128 makes a 64×64 tile of dx. 16 columns of dy (transposed) and 16 rows of w at a time lie in
+// workgroup memory.
 @compute @workgroup_size(128)
 fn linear_dx_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                   @builtin(local_invocation_index) lane: u32) {
@@ -167,7 +168,7 @@ fn linear_dx_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
     finish4(row + 4u, col4, s4, s5, s6, s7);
 }
 
-// A 16×16 tile of dx in registers.
+// One invocation makes a 16×16 tile of dx in registers.
 @compute @workgroup_size(16)
 fn linear_dx_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                   @builtin(local_invocation_index) lane: u32) {
@@ -176,7 +177,7 @@ fn linear_dx_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wor
     let row = at / tiles_across * 16u;
     let col4 = at % tiles_across * 4u;
     if row >= params.batch { return; }
-    // Rows and columns outside repeat the last one inside; what they give is not stored.
+    // Rows and columns past the end repeat the last one; their results are not stored.
     let r0 = min(vec4<u32>(row + 0u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.outputs4;
     let r1 = min(vec4<u32>(row + 4u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.outputs4;
     let r2 = min(vec4<u32>(row + 8u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.outputs4;
@@ -191,7 +192,7 @@ fn linear_dx_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wor
         let d1 = mat4x4<f32>(dy[r1.x + k], dy[r1.y + k], dy[r1.z + k], dy[r1.w + k]);
         let d2 = mat4x4<f32>(dy[r2.x + k], dy[r2.y + k], dy[r2.z + k], dy[r2.w + k]);
         let d3 = mat4x4<f32>(dy[r3.x + k], dy[r3.y + k], dy[r3.z + k], dy[r3.w + k]);
-        // dy is zero in its padding; the rows of w that would meet it repeat the last one.
+        // dy is zero in its padding; there, rows of w past the end repeat the last one.
         let o = min(k * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs - 1u)) * params.inputs4;
         let w0 = mat4x4<f32>(w[o.x + col.x], w[o.y + col.x], w[o.z + col.x], w[o.w + col.x]);
         c00 += w0 * d0; c10 += w0 * d1; c20 += w0 * d2; c30 += w0 * d3;
@@ -211,7 +212,7 @@ fn linear_dx_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wor
 
 var<workgroup> parts: array<vec4<f32>, 1024>;   // 16 shares of a tile of 16 rows, 4 vec4 each
 
-// A 16×16 tile of dx by a workgroup of 256, in 16 shares of the sum.
+// A workgroup of 256 makes a 16×16 tile of dx, in 16 shares of the sum.
 @compute @workgroup_size(256)
 fn linear_dx_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                    @builtin(local_invocation_index) lane: u32) {
@@ -222,12 +223,12 @@ fn linear_dx_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
     let tx = lane % 4u;
     let ty = lane / 4u % 4u;
     let share = lane / 16u;
-    // Rows and columns outside repeat the last one inside; what they give is not stored.
+    // Rows and columns past the end repeat the last one; their results are not stored.
     let r = min(top + ty * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.outputs4;
     let w_col = min(left4 + tx, params.inputs4 - 1u);
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
     for (var k = share; k < params.outputs4; k += 16u) {
-        // dy is zero in its padding; the rows of w that would meet it repeat the last one.
+        // dy is zero in its padding; there, rows of w past the end repeat the last one.
         let o = min(k * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs - 1u)) * params.inputs4 + w_col;
         let m = mat4x4<f32>(w[o.x], w[o.y], w[o.z], w[o.w]);
         s0 += m * dy[r.x + k]; s1 += m * dy[r.y + k]; s2 += m * dy[r.z + k]; s3 += m * dy[r.w + k];
@@ -236,7 +237,7 @@ fn linear_dx_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
     parts[part] = s0; parts[part + 4u] = s1; parts[part + 8u] = s2; parts[part + 12u] = s3;
     workgroupBarrier();
     if lane >= 64u { return; }
-    // One vec4 of the tile each, its shares always in the same order.
+    // Each invocation adds the shares of one vec4 of the tile, always in the same order.
     var sum = parts[lane];
     for (var i = 1u; i < 16u; i++) { sum += parts[i * 64u + lane]; }
     finish(top + lane / 4u, left4 + lane % 4u, sum);

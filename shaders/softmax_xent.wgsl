@@ -1,8 +1,9 @@
 // softmax_xent: loss = −Σ y·log p, hit = (argmax = t), dlogits = (p − y) / batch,   p = softmax(logits)
 // y is onehot(t), or with label smoothing ε: (1 − ε)·onehot(t) + ε/C.
 // logits (B, C), t (B) -> score (B, 2) loss and hit, dlogits (B, C)
-// One invocation visits one sample. The largest logit is taken off first, so ±1e4 neither overflows nor loses the sum.
-// Rows past the end of a partial batch score and weigh nothing. Twin: src/kernels/softmax_xent.rs
+// One invocation takes one sample. The largest logit is subtracted first, so that logits of ±1e4 do not overflow exp or
+// underflow the sum.
+// Rows past the end of a partial batch get scores and gradients of zero. Twin: src/kernels/softmax_xent.rs
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
     lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,

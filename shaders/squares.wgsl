@@ -1,6 +1,6 @@
 // squares: partial sums of squares: parts[first + group] = Σ a², or Σ (a − b)², over 4096 values
 // a, b (R, C) -> parts (P)
-// Each invocation adds every 64th vec4 of its group's, then the 64 sums are added pairwise: the order never changes.
+// Each invocation adds every 64th vec4 of its group, then the 64 sums are added pairwise: the order never changes.
 // Twin: src/kernels/squares.rs
 struct Params { count4: u32, first: u32, pad0: u32, pad1: u32, }
 @group(1) @binding(0) var<uniform> params: Params;

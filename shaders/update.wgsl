@@ -1,15 +1,15 @@
 // update: the gradient of a layer's weights, dw = dyᵀ·x, and the optimizers that use it.
 // linear_dw: dy (B, O), x (B, I) -> dw (O, I), stored, or added to what is there.
-// sgd, momentum, adam, rmsprop: g, w and what the optimizer remembers, all (O, I) or (O) -> w and what it remembers.
-// update_*: dy (B, O), x (B, I) -> w (O, I), b (O) and what the optimizer remembers of both: each gradient is used where it
-// is made and never stored; that of b is the column sums of dy. Only w is penalised.
-// Names in 4 count vec4: a row is padded with zeros to whole ones.
+// sgd, momentum, adam, rmsprop: g, w and the optimizer's state, all (O, I) or (O) -> w and the state.
+// update_*: dy (B, O), x (B, I) -> w (O, I), b (O) and the optimizer's state of both. Each gradient is used as soon
+// as it is computed and never stored; that of b is the column sums of dy. Only w is penalised.
+// Names that end in 4 count vec4: rows are zero-padded to whole vec4.
 // Twins: src/kernels/linear_dw.rs, sgd.rs, momentum.rs, adam.rs, rmsprop.rs, update.rs
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
     lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
 }
-// memory: of the squares, β₂ of Adam and ρ of RMSprop.
+// memory: decay rate of the mean square, β₂ of Adam or ρ of RMSprop.
 struct Params { batch: u32, inputs4: u32, outputs: u32, outputs4: u32, l2: f32, memory: f32, epsilon: f32, pad: u32, }
 @group(0) @binding(0) var<uniform> now: StepValues;
 @group(1) @binding(0) var<uniform> params: Params;
@@ -18,8 +18,8 @@ struct Params { batch: u32, inputs4: u32, outputs: u32, outputs4: u32, l2: f32, 
 @group(1) @binding(3) var<storage, read_write> b: array<vec4<f32>>;            // (O)
 @group(1) @binding(6) var<storage, read> dy: array<vec4<f32>>;                 // (B, O)
 @group(1) @binding(8) var<storage, read_write> dw: array<vec4<f32>>;           // (O, I)
-@group(1) @binding(9) var<storage, read> g: array<vec4<f32>>;                  // as w: a gradient that is there
-// What an optimizer remembers. First: a velocity, or Adam's first moment. Second: Adam's second moment, or a mean square.
+@group(1) @binding(9) var<storage, read> g: array<vec4<f32>>;                  // as w: a stored gradient
+// Optimizer state. First: a velocity, or Adam's first moment. Second: Adam's second moment, or a mean square.
 @group(1) @binding(10) var<storage, read_write> first_w: array<vec4<f32>>;     // as w
 @group(1) @binding(11) var<storage, read_write> second_w: array<vec4<f32>>;    // as w
 @group(1) @binding(12) var<storage, read_write> first_b: array<vec4<f32>>;     // (O)
@@ -28,7 +28,7 @@ struct Params { batch: u32, inputs4: u32, outputs: u32, outputs4: u32, l2: f32, 
 override NESTEROV: bool = false;
 override DECOUPLED: bool = false;   // AdamW
 
-// The optimizers: from four weights, what is remembered of them, their gradient and the penalty to the next ones.
+// The optimizers: new weights and state from four weights, their state, their gradient and the penalty.
 
 struct Next { w: vec4<f32>, first: vec4<f32>, second: vec4<f32>, }
 
@@ -64,9 +64,9 @@ fn rmsprop_step(w: vec4<f32>, v: vec4<f32>, s: vec4<f32>, g: vec4<f32>, l2: f32)
     return Next(w - now.lr * velocity, velocity, square);
 }
 
-// What becomes of a gradient. Those of weights [row, 4·col4 ..] are stored or used, those of biases [4·at ..] used.
+// Use of a gradient: of weights [row, 4·col4 ..], stored or applied; of biases [4·at ..], applied.
 
-// Four rows of dw from `row` on, the vec4 in column col4 of each; and the gradients of the biases of these rows.
+// The vec4 in column col4 of four rows of dw from `row` on, and the gradients of these rows' biases.
 struct Tile { row: u32, col4: u32, dw: mat4x4<f32>, db: vec4<f32>, }
 
 fn store(row: u32, col4: u32, product: vec4<f32>) {
@@ -155,7 +155,7 @@ fn rmsprop_tile(t: Tile) {
     if t.col4 == 0u { rmsprop_b(t.row / 4u, t.db); }
 }
 
-// The products: in each form the tiles that an invocation makes. One past the end of dw has rows that do not exist.
+// The products: each form computes the tiles of an invocation. Rows past the end of dw are neither stored nor applied.
 
 var<workgroup> ds: array<vec4<f32>, 128>;        // 16 samples of dy, 8 vec4 each
 var<workgroup> xs: array<vec4<f32>, 128>;        // 16 samples of x, 8 vec4 each
@@ -163,11 +163,11 @@ var<workgroup> ds_wide: array<vec4<f32>, 256>;   // 16 samples of dy, 16 vec4 ea
 var<workgroup> xs_wide: array<vec4<f32>, 256>;   // 16 samples of x, 16 vec4 each
 var<workgroup> parts: array<vec4<f32>, 1024>;    // 16 shares of a tile of 16 rows, 4 vec4 each
 
-// The number of a workgroup. The grid may be folded into two dimensions, so its last row can hold groups with nothing to do.
+// The number of a workgroup. The grid may be folded into two dimensions; groups past the end have nothing to do.
 fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
 
-// For GPUs: a workgroup of 64 makes 32×32 values, staging 16 samples of dy and x at a time in workgroup memory; 4×4 values
-// in each invocation's registers.
+// For GPUs: a workgroup of 64 makes 32×32 values. 16 samples of dy and x at a time are staged in workgroup memory; each
+// invocation keeps 4×4 values in registers.
 fn tiled(number: u32, lane: u32) -> Tile {
     let tiles_across = (params.inputs4 + 7u) / 8u;
     let top4 = number / tiles_across * 8u;
@@ -246,11 +246,11 @@ fn wide(number: u32, lane: u32) -> Pair {
     return pair;
 }
 
-// For software adapters: 16×16 values in an invocation's registers, as matrices c of row block and column block, straight
-// from memory; see linear_registers.
+// For software adapters: 16×16 values in an invocation's registers, as matrices c numbered by row block and column
+// block, directly from memory; see linear_registers.
 struct Block { row4: u32, col4: u32, dw: array<mat4x4<f32>, 16>, db: mat4x4<f32>, }
 
-// Values of dy of four samples (columns) as those of four outputs, and zero where a sample does not count.
+// Transposes values of dy from columns of samples to columns of outputs; samples that do not count become zero.
 fn turn(d: mat4x4<f32>, counts: vec4<f32>) -> mat4x4<f32> {
     let t = transpose(d);
     return mat4x4<f32>(t[0] * counts, t[1] * counts, t[2] * counts, t[3] * counts);
@@ -264,7 +264,7 @@ fn registers(number: u32, lane: u32, block: ptr<function, Block>) {
     (*block).row4 = row4;
     (*block).col4 = col4;
     if row4 >= params.outputs4 { return; }
-    // Rows and columns outside repeat the last one inside; what they give is not stored.
+    // Rows and columns past the end repeat the last one; their results are not stored.
     let rows = min(vec4<u32>(row4) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs4 - 1u));
     let cols = min(vec4<u32>(col4) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.inputs4 - 1u));
     var bias = mat4x4<f32>();
@@ -273,7 +273,7 @@ fn registers(number: u32, lane: u32, block: ptr<function, Block>) {
     var c20 = mat4x4<f32>(); var c21 = mat4x4<f32>(); var c22 = mat4x4<f32>(); var c23 = mat4x4<f32>();
     var c30 = mat4x4<f32>(); var c31 = mat4x4<f32>(); var c32 = mat4x4<f32>(); var c33 = mat4x4<f32>();
     for (var b = 0u; b < params.batch; b += 4u) {
-        // Four samples at a time; behind the last one they count nothing.
+        // Four samples at a time; those past the last one do not count.
         let sample = b + vec4<u32>(0u, 1u, 2u, 3u);
         let counts = select(vec4<f32>(0.0), vec4<f32>(1.0), sample < vec4<u32>(params.batch));
         let r = min(sample, vec4<u32>(params.batch - 1u)) * params.outputs4;
@@ -297,7 +297,7 @@ fn registers(number: u32, lane: u32, block: ptr<function, Block>) {
         c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33);
     (*block).db = bias;
 }
-// The i-th row of such a block: its row and column of vec4 in dw.
+// Row and vec4 column in dw of the i-th row of a block.
 fn row_of(i: u32, row4: u32) -> u32 { return row4 * 4u + i / 16u * 4u + i % 4u; }
 fn col4_of(i: u32, col4: u32) -> u32 { return col4 + i / 4u % 4u; }
 
@@ -405,7 +405,7 @@ fn linear_dw(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) g
     store_tile(Tile(row4 * 4u, col4, mat4x4<f32>(s0, s1, s2, s3), vec4<f32>()));
 }
 
-// For GPUs, small outputs and long sums: 16×16 values by a workgroup of 256, in 16 shares of the batch, see linear_split.
+// For GPUs, small outputs and long sums (see linear_split): a workgroup of 256 makes 16×16 values, in 16 batch shares.
 @compute @workgroup_size(256)
 fn linear_dw_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                    @builtin(local_invocation_index) lane: u32) {
@@ -416,7 +416,7 @@ fn linear_dw_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
     let tx = lane % 4u;
     let ty = lane / 4u % 4u;
     let share = lane / 16u;
-    // Rows and columns outside repeat the last one inside; what they give is not stored.
+    // Rows and columns past the end repeat the last one; their results are not stored.
     let d_col = min(top4 + ty, params.outputs4 - 1u);
     let x_col = min(left4 + tx, params.inputs4 - 1u);
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
@@ -429,7 +429,7 @@ fn linear_dw_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
     parts[part] = s0; parts[part + 4u] = s1; parts[part + 8u] = s2; parts[part + 12u] = s3;
     workgroupBarrier();
     if lane >= 64u { return; }
-    // One vec4 of the tile each, its shares always in the same order.
+    // Each invocation adds the shares of one vec4 of the tile, always in the same order.
     var sum = parts[lane];
     for (var i = 1u; i < 16u; i++) { sum += parts[i * 64u + lane]; }
     store(top4 * 4u + lane / 4u, left4 + lane % 4u, sum);

@@ -34,7 +34,7 @@ pub trait Disk: Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
 }
 
-/// The operating system's.
+/// The operating system's file system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Os;
 
@@ -139,7 +139,7 @@ pub fn write_out(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     match std::fs::metadata(path) {
         Ok(found) if found.is_file() => write_whole(&Os, &path.canonicalize().map_err(Error::file(path))?, bytes),
         Err(_) if !path.is_symlink() => write_whole(&Os, path, bytes),
-        // A link to nothing is followed too.
+        // A dangling link is followed too.
         _ => Os.write(path, bytes).map_err(Error::file(path)),
     }
 }

@@ -3,9 +3,9 @@
 use std::fmt::Display;
 use std::path::PathBuf;
 
-/// What the library returns for bad input, files and devices; it does not panic on them.
+/// Error of the library: bad input, a file or a device. The library does not panic on these.
 ///
-/// `Display` says what happened.
+/// `Display` gives the cause.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -19,28 +19,28 @@ pub enum Error {
         /// What the user can do next.
         next: String,
     },
-    /// No adapter fits what was asked for.
+    /// No adapter meets the request.
     #[error("{problem}")]
     NoAdapter {
-        /// What was asked for and what is there.
+        /// What was requested and what was found.
         problem: String,
         /// Why none fits.
         cause: NoAdapter,
     },
-    /// The GPU is gone: unplugged, reset by its driver, or out of order.
+    /// The GPU was lost: unplugged, reset by its driver, or defective.
     #[error("the GPU was lost: {reason}")]
     DeviceLost {
         /// What the driver said.
         reason: String,
     },
-    /// The GPU refused what it was given: a mistake in this program or in the driver.
+    /// The GPU rejected a call: a bug in this program or in the driver.
     #[error("the GPU refused the work: {reason}")]
     DeviceRefused {
         /// What wgpu said.
         reason: String,
     },
     /// The device did not answer in time and reported no failure.
-    #[error("the GPU gave no answer for {} s", waited.as_secs_f64())]
+    #[error("the GPU did not answer for {} s", waited.as_secs_f64())]
     NoAnswer {
         /// Time waited.
         waited: std::time::Duration,
@@ -51,14 +51,14 @@ pub enum Error {
         /// What was requested, and what refused it.
         reason: String,
     },
-    /// The plan is larger than the machine can hold, or a tensor than the adapter can bind.
+    /// The plan is larger than the free memory, or a tensor is larger than the adapter can bind.
     #[error("{what} needs {}, but {holder} at most {}", crate::base::text::bytes(*needed), crate::base::text::bytes(*limit))]
     TooLarge {
         /// Name and shape of a tensor, or the whole net.
         what: String,
         /// Bytes it needs.
         needed: u64,
-        /// What sets the limit, with a verb.
+        /// What sets the limit, with its verb: `this adapter binds`.
         holder: &'static str,
         /// The limit in bytes.
         limit: u64,
@@ -135,15 +135,15 @@ pub enum Error {
 /// Why no adapter fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoAdapter {
-    /// There is none.
+    /// No adapter was found.
     None,
-    /// None has the name.
+    /// No adapter has the requested name.
     Name,
-    /// There is no such backend.
+    /// Unknown backend.
     Backend,
-    /// It could not be opened.
+    /// The adapter could not be opened.
     Open,
-    /// It lacks a feature.
+    /// The adapter lacks a feature.
     Lacks,
 }
 
@@ -164,9 +164,9 @@ pub enum Oversize {
 /// Where a value first became NaN or infinite.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Origin {
-    /// In a tensor that a dispatch wrote, or that held it before the first dispatch.
+    /// In a tensor that a dispatch wrote, or that held the value before the first dispatch.
     Tensor {
-        /// Its name in the plan, and shape.
+        /// Name in the plan, and shape.
         tensor: String,
         /// The layer it belongs to, from 1.
         layer: usize,
@@ -176,10 +176,10 @@ pub enum Origin {
         value: f32,
         /// Update within the run, from 1.
         step: u64,
-        /// The kernel that wrote it; `None` if it was there when the update began.
+        /// The kernel that wrote the value; `None` if the value was there when the update began.
         kernel: Option<&'static str>,
     },
-    /// Repeating the updates did not reproduce it.
+    /// Repeating the updates did not reproduce the value.
     Nowhere {
         /// First repeated update, from 1.
         from: u64,
@@ -197,14 +197,14 @@ impl std::fmt::Display for Origin {
                 }
             }
             Origin::Nowhere { from } => {
-                write!(f, "it did not happen again when everything from step {from} on was repeated")
+                write!(f, "it did not occur again when all updates from step {from} on were repeated")
             }
         }
     }
 }
 
 impl Error {
-    /// An adapter lacks what `whose` needs.
+    /// The error of an adapter without a feature that `whose` needs.
     pub fn lacks(adapter: &str, needs: impl Display, whose: &str) -> Error {
         let problem = format!("{whose} needs {needs}, which {adapter} does not have or was not opened with");
         Error::NoAdapter { problem, cause: NoAdapter::Lacks }

@@ -2,8 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-/// One hash for four files: the SHA-256 of their hashes in hex, each ended by a newline, in the
-/// order training images, training labels, test images, test labels.
+/// One hash for four files: the SHA-256 of their hashes in hex, a newline after each, in the order training images,
+/// training labels, test images, test labels.
 #[must_use]
 pub fn combined_sha256(hashes: &[String; 4]) -> String {
     let mut combined = Sha256::new();

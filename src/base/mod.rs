@@ -1,4 +1,5 @@
-//! The ground: errors, text, hashes, random streams, the disk, the cache folder, and the only `unsafe` of the crate.
+//! The lowest layer: errors, text, hashes, random streams, the disk, the cache folder, and the only `unsafe` of the
+//! crate.
 
 pub(crate) mod audited;
 pub mod cache;

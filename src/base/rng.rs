@@ -54,8 +54,8 @@ fn digest(seed: u64, stream: Stream, number: u64) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// Threefry-2x32 with 20 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): two words
-/// that look random for each counter. It uses only additions, rotations and exclusive ors, so all devices give equal bits.
+/// Threefry-2x32 with 20 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): two
+/// pseudorandom words per counter. It uses only additions, rotations and exclusive ors, so all devices give equal bits.
 /// `shaders/dropout.wgsl` has the same function.
 pub fn threefry(key: [u32; 2], counter: [u32; 2]) -> [u32; 2] {
     let [[a], [b]] = threefry_lanes(key, [[counter[0]], [counter[1]]]);

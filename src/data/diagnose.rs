@@ -1,4 +1,4 @@
-//! Recognises what a file that is not valid IDX really is, for the error message.
+//! Identifies the real format of a file that is not valid IDX, for the error message.
 
 use std::io;
 use std::path::Path;

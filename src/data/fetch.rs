@@ -18,13 +18,13 @@ use super::idx::Idx;
 const ATTEMPTS: usize = 2;
 /// Pause before the second attempt.
 const PAUSE: Duration = Duration::from_millis(500);
-/// More than gzip adds to bytes that do not compress.
+/// Upper bound of the bytes that gzip adds to incompressible data.
 const SLACK: u64 = 1 << 20;
 
 /// A file whose bytes are known in advance.
 #[derive(Clone, Copy, Debug)]
 pub struct Pinned<'a> {
-    /// Its name, without `.gz`.
+    /// Name of the file, without `.gz`.
     pub name: &'a str,
     /// The length of the raw file in bytes.
     pub raw_bytes: u64,
@@ -79,7 +79,7 @@ impl Failure {
 /// if it does not exist. Returns the path of the file.
 ///
 /// # Errors
-/// Every address with its failure.
+/// All addresses tried, each with its failure.
 pub fn fetch(
     file: &Pinned<'_>,
     mirrors: &[String],
@@ -151,7 +151,7 @@ fn verify(file: &Pinned<'_>, path: &Path) -> Result<(), Failure> {
     Err(Failure::permanent(format!("sent other bytes: SHA-256 of the raw file is {found}, expected {expected}")))
 }
 
-/// The body, and its length if the server gives it.
+/// Requests an address. Returns the body, and its length if the server gives it.
 #[cfg(feature = "download")]
 fn get(url: &str) -> Result<(Option<u64>, impl Read + use<>), Failure> {
     use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, UnexpectedEof};

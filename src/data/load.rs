@@ -52,7 +52,7 @@ pub fn transpose(images: &mut Idx) {
     images.shape.swap(1, 2);
 }
 
-/// Makes a data set of four files; `paths` are used in messages. The classes are 0 to the largest training label.
+/// Assembles a data set from four files; `paths` are used in messages. The classes are 0 to the largest training label.
 ///
 /// # Errors
 /// [`Error::Data`] if the rank of images is below 2 or that of labels is not 1, if the numbers of images and labels of a

@@ -1,4 +1,4 @@
-//! MNIST: its hashes, the folders where it is searched, and its download.
+//! MNIST: its hashes, the folders searched, and its download.
 //!
 //! Gzipped copies differ from mirror to mirror; the raw files inside do not. So the hashes are those of the raw bytes. They
 //! are checked on every load, because training on a damaged copy gives no error, only a worse model.
@@ -37,7 +37,8 @@ pub const FILES: [Pinned<'static>; 4] = [
     },
 ];
 
-/// Where to fetch from, in this order. Each mirror serves `<name>.gz`. A file is accepted by its hash, from any host.
+/// Addresses to fetch from, in this order. Each mirror serves `<name>.gz`. A file is accepted by its hash, from any
+/// host.
 pub const MIRRORS: [&str; 2] =
     ["https://storage.googleapis.com/cvdf-datasets/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/"];
 
@@ -75,11 +76,11 @@ impl Places {
 #[derive(Clone, Debug, Default)]
 pub struct Absent {
     /// The folders searched, each with the reason why it did not help.
-    looked: Vec<Tried>,
+    searched: Vec<Tried>,
     /// The addresses tried, each with its failure.
-    asked: Vec<Tried>,
+    requested: Vec<Tried>,
     /// Why no download was tried, if none was.
-    not_asked: Option<&'static str>,
+    no_download: Option<&'static str>,
     store: Option<PathBuf>,
 }
 
@@ -88,18 +89,18 @@ impl Absent {
     #[must_use]
     pub fn summary(&self) -> String {
         let list = |tried: &[Tried]| tried.iter().map(Tried::brief).collect::<Vec<_>>().join("; ");
-        let asked = self.not_asked.map_or_else(|| list(&self.asked), str::to_owned);
-        format!("MNIST was not found ({}) and not fetched ({asked})", list(&self.looked))
+        let requested = self.no_download.map_or_else(|| list(&self.requested), str::to_owned);
+        format!("MNIST was not found ({}) and not fetched ({requested})", list(&self.searched))
     }
 }
 
 impl From<Absent> for Error {
     fn from(absent: Absent) -> Error {
         let mut problem = "MNIST was not found and could not be fetched".to_owned();
-        for tried in absent.looked.iter().chain(&absent.asked) {
+        for tried in absent.searched.iter().chain(&absent.requested) {
             problem.push_str(&format!("\n  {tried}"));
         }
-        if let Some(reason) = absent.not_asked {
+        if let Some(reason) = absent.no_download {
             problem.push_str(&format!("\n  no download was tried: {reason}"));
         }
         let store = absent.store.unwrap_or_else(|| PathBuf::from("mnist"));
@@ -138,20 +139,20 @@ pub fn open(places: &Places, offline: bool, watch: &mut dyn FnMut(Event)) -> Res
         match folder::find_mnist(place) {
             Ok(found) => match found.iter().find_map(|set| Some((set, set.complete()?))) {
                 Some((set, paths)) => return verified(&paths, &set.folder, "").map(Ok),
-                None if found.is_empty() => absent.looked.push(Tried::new(place.display(), "has no IDX files")),
-                None => absent.looked.push(Tried::new(place.display(), "lacks some of the four files")),
+                None if found.is_empty() => absent.searched.push(Tried::new(place.display(), "has no IDX files")),
+                None => absent.searched.push(Tried::new(place.display(), "lacks some of the four files")),
             },
-            Err(error) => absent.looked.push(Tried::new(place.display(), unlistable(&error))),
+            Err(error) => absent.searched.push(Tried::new(place.display(), unlistable(&error))),
         }
     }
-    absent.not_asked = match &store {
+    absent.no_download = match &store {
         _ if offline => Some("offline"),
         _ if !cfg!(feature = "download") => Some("this program was built without the feature `download`"),
         None => Some("there is no cache folder to keep it in"),
         Some(store) => match fetch_into(store, &places.mirrors, watch) {
             Ok(paths) => return verified(&paths, store, ", fetched in this run").map(Ok),
-            Err(asked) => {
-                absent.asked = asked;
+            Err(requested) => {
+                absent.requested = requested;
                 None
             }
         },

@@ -1,8 +1,8 @@
 //! Data sets: MNIST, the built-in digits, or any folder of IDX files.
 //!
-//! Reading order: [`idx`] reads one file. [`folder`] finds the four files of a data set under the names that other projects
-//! use. [`load`] reads the four and checks that they belong together. [`mnist`] has the places where MNIST is searched and
-//! its hashes. [`fetch`] downloads a file. [`digits`] generates a data set.
+//! Reading order: [`idx`] reads one file. [`folder`] finds the four files of a data set under the names that other
+//! projects use. [`load`] reads the four and checks that they belong together. [`mnist`] has the places searched for
+//! MNIST and its hashes. [`fetch`] downloads a file. [`digits`] generates a data set.
 //!
 //! The rule of this module: a data set requested by name is returned byte for byte, or an error gives the reason. Only
 //! [`Choice::Auto`] chooses between data sets, and it reports its choice and the reason.
@@ -196,7 +196,7 @@ pub enum Event {
 /// Opens a data set. Searches the [`Places`] that the environment variables name.
 ///
 /// # Errors
-/// [`Error::Data`] if it is missing, damaged or inconsistent, or if MNIST was requested and the bytes are others.
+/// [`Error::Data`] if it is missing, damaged or inconsistent, or if MNIST was requested and the bytes differ.
 pub fn open(request: &Request, watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
     open_in(&Places::from_env(), request, watch)
 }

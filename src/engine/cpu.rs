@@ -19,7 +19,7 @@ pub struct CpuEngine {
 /// A dispatch, with its tensors looked up once.
 struct PreparedStep {
     kernel: Arc<dyn Kernel>,
-    /// For each binding the tensor, and whether it is written.
+    /// Index of each binding's tensor, and whether the step writes it.
     args: Vec<(usize, bool)>,
 }
 
@@ -91,7 +91,7 @@ impl Done {
         SetOnDrop(self)
     }
 
-    /// Joins the work that the loop shares, and spins in between. Yields to the system when there is none for a while.
+    /// Joins the work that the loop shares, and spins in between. Sleeps briefly when there has been none for a while.
     fn stand_by(&self) {
         let mut idle = 0u32;
         while !self.0.load(Ordering::Relaxed) {

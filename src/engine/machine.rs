@@ -13,7 +13,7 @@ use crate::plan::kernel::{Needs, Shader};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// What the user asked for.
+/// Requested engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
@@ -37,20 +37,20 @@ pub enum Machine {
 }
 
 impl Machine {
-    /// Chooses a machine. Also returns a sentence that says which and why.
+    /// Chooses a machine. Also returns a sentence with the choice and its reason.
     ///
     /// # Errors
     /// [`Error::NoAdapter`] if an adapter is required and none fits, or if it lacks the precision.
     pub async fn choose(engine: EngineName, wanted: &Wanted) -> Result<(Machine, String), Error> {
         tracing::debug!("looking for adapters");
         let found = match engine {
-            EngineName::Cpu => Err("as asked".to_string()),
+            EngineName::Cpu => Err("as requested".to_string()),
             EngineName::Gpu => Ok(select(wanted).await?),
-            EngineName::Auto => real_gpu(wanted)
-                .await?
-                .map_err(|why| format!("{why}, and the CPU engine is faster than that (set engine to gpu to use it)")),
+            EngineName::Auto => real_gpu(wanted).await?.map_err(|why| {
+                format!("{why} (the CPU engine is faster than a software adapter; set engine to gpu to use one)")
+            }),
         };
-        tracing::debug!("adapters looked at");
+        tracing::debug!("adapters listed");
         let opened = match found {
             Ok(found) => {
                 let mut needs = Needs::Core;
@@ -96,13 +96,13 @@ impl Machine {
         }
     }
 
-    /// The default form of the matrix products on it.
+    /// Default form of the matrix products.
     pub fn form(&self) -> Form {
         self.forms()[0]
     }
 
-    /// The single-precision forms of the matrix products that may be fast on it, [`Machine::form`] first. On the CPU all forms
-    /// run the same twin.
+    /// Single-precision forms of the matrix products that may be fast here, [`Machine::form`] first. On the CPU all
+    /// forms run the same twin.
     pub fn forms(&self) -> &'static [Form] {
         match self {
             Machine::Cpu => &[Form::Plain],
@@ -110,7 +110,7 @@ impl Machine {
         }
     }
 
-    /// What shaders may need of it. The CPU runs the twin of every kernel.
+    /// The highest [`Needs`] that the machine meets. The CPU runs the twin of every kernel.
     pub fn offers(&self) -> Needs {
         match self {
             Machine::Cpu => Needs::Coop,
@@ -118,7 +118,7 @@ impl Machine {
         }
     }
 
-    /// Whether it can run a shader.
+    /// Whether the machine can run a shader.
     pub fn runs(&self, shader: &Shader) -> bool {
         shader.needs() <= self.offers()
     }
@@ -128,7 +128,7 @@ impl Machine {
         self.room().tensor
     }
 
-    /// What it can hold.
+    /// How much the machine can hold.
     pub fn room(&self) -> Room {
         match self {
             Machine::Cpu => Room { tensor: u64::MAX, on_host: true },

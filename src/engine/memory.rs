@@ -10,7 +10,7 @@ use crate::plan::tensor::{Role, Tensor};
 pub struct Room {
     /// Largest tensor that it can bind, in bytes.
     pub tensor: u64,
-    /// Whether tensors are in the host's memory: so for the CPU engine and for software adapters.
+    /// Whether tensors are in the host's memory: true for the CPU engine and for software adapters.
     pub on_host: bool,
 }
 
@@ -35,12 +35,12 @@ pub fn check(plan: &Plan, room: Room, fence: u64, beside: u64) -> Result<(), Err
         (format!("the net ({share} of it for {shape})"), cause(largest, needed, limit))
     } else {
         let copies = bytes(beside);
-        (format!("the net, with {copies} to save and restore what training changes,"), Oversize::Width)
+        (format!("the net, with {copies} for copies of what training changes,"), Oversize::Width)
     };
     Err(Error::TooLarge { what, needed, holder: "the free memory allows", limit, cause })
 }
 
-/// Checks that a shader can count the words of each tensor, which it does in 32 bits.
+/// Checks that shaders, which count words in 32 bits, can address every tensor.
 ///
 /// # Errors
 /// [`Error::TooLarge`] names the largest tensor.
@@ -62,10 +62,10 @@ fn cause(tensor: &Tensor, needed: u64, limit: u64) -> Oversize {
         Role::Data => Oversize::Data,
         Role::Activation { .. } | Role::ErrorSignal { .. } => {
             let rows = (tensor.id.rows as f64 * limit as f64 / needed as f64) as usize;
-            // Where not even one row fits, only the width can help.
+            // If not even one row fits, only narrower layers help.
             rows.checked_ilog2().map_or(Oversize::Width, |power| Oversize::MicroBatch { rows: 1 << power })
         }
-        // An evaluation chooses its batch so that it fits, so only the widths can be at fault.
+        // The batch of an evaluation is chosen to fit, so only the widths can be at fault.
         _ => Oversize::Width,
     }
 }

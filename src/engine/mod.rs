@@ -23,7 +23,7 @@ pub trait Engine {
     /// Writes words to a tensor, starting at word `first`. Takes effect before any later [`Engine::run`].
     fn write(&mut self, id: TensorId, first: usize, words: &[u32]);
 
-    /// Runs parts of the plan, one after another. Ready when the work is queued, which waits only while too much work is in
+    /// Runs parts of the plan, one after another. Ready when the work is queued; waits only while too much work is in
     /// flight. Errors of the work itself may be returned by a later call.
     fn run<'a>(&'a mut self, work: &'a [Work]) -> Pending<'a, ()>;
 
@@ -52,7 +52,8 @@ pub struct Memory {
     /// Value of every word before it is first written. wgpu makes memory zero; it is filled with this value only if there are
     /// guard words, because filling gigabytes would take longer than many runs.
     pub fresh: u32,
-    /// Number of guard words on either side of every tensor, also of value `fresh`. A shader can reach those after it.
+    /// Number of guard words on either side of every tensor, also of value `fresh`. A shader can reach the words after
+    /// the tensor.
     pub fence: usize,
     /// Most workgroups in one dimension. The parity tests lower it to test how large grids are folded.
     pub max_groups: u32,

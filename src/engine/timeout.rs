@@ -53,7 +53,7 @@ impl Engine for TimeLimited {
     }
 }
 
-/// The answer, or [`Error::NoAnswer`] if it does not come in time. The time counts from the first wait.
+/// Waits for an answer; returns [`Error::NoAnswer`] if it does not come in time. The time counts from the first poll.
 fn within<T: 'static>(patience: Duration, mut answer: Pending<'_, T>) -> Pending<'_, T> {
     let mut delay: Option<Delay> = None;
     Box::pin(std::future::poll_fn(move |context| {

@@ -19,7 +19,7 @@ pub struct Activate {
     pub h: TensorId,
     /// The function.
     pub act: Activation,
-    /// Probability that dropout keeps an output; those kept are divided by it.
+    /// Probability that dropout keeps an output; kept outputs are divided by it.
     pub keep: f32,
 }
 
@@ -30,7 +30,7 @@ uniform! {
     }
 }
 
-/// Fewest rows per thread: fewer are not worth a second one.
+/// Minimum rows per thread: for fewer, a second thread does not pay.
 const ROWS: usize = 16;
 
 /// The loop of both twins: `f` changes each value of the third tensor by its z; then dropout, and zeros in the padding.
@@ -66,7 +66,7 @@ pub static SHADERS: &[Shader] = &[Shader {
     overrides: OVERRIDES,
 }];
 
-/// The uniform block of a call; checks the shapes of z and mask, which both shaders have.
+/// The uniform block of a call. Checks the shapes of z and mask, which both shaders have.
 pub(super) fn params(kernel: &str, z: TensorId, mask: TensorId, out: TensorId, act: Activation, keep: f32) -> Vec<u8> {
     assert!(!act.is_fused(), "{kernel}: products compute {act} themselves");
     expect(kernel, "the output", out, DType::F32, z.rows, z.cols, &format!("z is {}", z.shape()));

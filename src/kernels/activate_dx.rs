@@ -68,7 +68,7 @@ impl Kernel for ActivateDx {
     }
 }
 
-/// As for the function itself. None is exact: an exact slope does not depend on z.
+/// The cases of [`super::activate`]. None is exact: an exact slope does not depend on z.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let mut case = |label: String, (rows, units), act, keep: f32, fill| {

@@ -5,8 +5,9 @@ use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What a layer does to its sums z. For the first five the slope follows from the output a, so products compute function and
-/// slope themselves ([`Activation::is_fused`]). The others need z: [`super::activate`] and [`super::activate_dx`] compute them.
+/// Activation of a layer, applied to its sums z. For the first five the slope follows from the output a, so products
+/// compute function and slope themselves ([`Activation::is_fused`]). The others need z: [`super::activate`] and
+/// [`super::activate_dx`] compute them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
@@ -81,13 +82,13 @@ fn normal(z: f32) -> f32 {
     if z < 0.0 { tail } else { 1.0 - tail }
 }
 
-/// GELU by tanh is z·σ(2u) of this u.
+/// The u of GELU by tanh, z·σ(2u).
 #[inline(always)]
 fn gelu_u(z: f32) -> f32 {
     0.797_884_6 * (z + 0.044_715 * z * z * z)
 }
 
-/// tanh(softplus(z)), and 1 less that.
+/// tanh(softplus(z)) and 1 − tanh(softplus(z)).
 #[inline(always)]
 fn mish(z: f32) -> (f32, f32) {
     let e = (-z.abs()).exp();
@@ -96,13 +97,13 @@ fn mish(z: f32) -> (f32, f32) {
 }
 
 impl Activation {
-    /// Whether a layer's product computes it: whether its slope follows from its output.
+    /// Whether a layer's product computes the function, because the slope follows from the output.
     pub fn is_fused(self) -> bool {
         use Activation::{Identity, LeakyRelu, Relu, Sigmoid, Tanh};
         matches!(self, Identity | Relu | LeakyRelu(_) | Sigmoid | Tanh)
     }
 
-    /// The slope at z, of a function that is not fused. At 0 the slope from the left, as in PyTorch.
+    /// The slope at z of a function that is not fused; at 0 the slope from the left, as in PyTorch.
     ///
     /// # Panics
     /// For a fused function, whose slope is [`Activation::slope`].
@@ -133,7 +134,8 @@ impl Activation {
         }
     }
 
-    /// How far two evaluations of [`Activation::slope_at`] may differ. As [`Activation::evaluation_error`].
+    /// Largest allowed difference of two evaluations of [`Activation::slope_at`]. Derived as in
+    /// [`Activation::evaluation_error`].
     pub(super) fn slope_error(self, z: f32) -> f32 {
         let size = z.abs();
         match self {
@@ -260,7 +262,7 @@ impl Activation {
         }
     }
 
-    /// Steepest slope anywhere: what an error in z can grow by.
+    /// Largest slope: the factor by which an error in z can grow.
     pub(crate) fn lipschitz(self) -> f32 {
         match self {
             Activation::Sigmoid => 0.25,
@@ -269,8 +271,8 @@ impl Activation {
         }
     }
 
-    /// How far two evaluations at the same z may differ: `exp` may be off by 3 + 2|z| units in the last place and a
-    /// division by 2.5 (accuracy table of the WGSL specification); the rest is rounding.
+    /// Largest allowed difference of two evaluations at the same z: `exp` may be off by 3 + 2|z| units in the last
+    /// place and a division by 2.5 (accuracy table of the WGSL specification); the rest is rounding.
     pub(crate) fn evaluation_error(self, z: f32) -> f32 {
         let units = match self {
             Activation::Identity | Activation::Relu => 0.0,
@@ -306,7 +308,7 @@ impl Activation {
         units * EPSILON
     }
 
-    /// Pipeline constants that make a shader compute this activation, and look at its mask unless all units are kept.
+    /// Pipeline constants that make a shader compute this activation, and read its mask unless all units are kept.
     pub(crate) fn overrides(self, keep: f32) -> Vec<(&'static str, f64)> {
         let mut overrides = match self {
             Activation::Identity => vec![],
@@ -329,7 +331,7 @@ impl Activation {
     }
 }
 
-/// z ← act(z + bias), for part of a row. The choice of function is made once, so that each loop is a straight one.
+/// z ← act(z + bias), for part of a row. The function is chosen once, so that no loop has a branch.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub(super) fn activate(values: &mut [f32], biases: &[f32], act: Activation) {
     let pairs = values.iter_mut().zip(biases);

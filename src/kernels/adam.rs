@@ -7,8 +7,8 @@ use crate::plan::kernel::{Args, Bounds, Kernel, Shader, StepValues, Witness, exp
 use crate::plan::tensor::{DType, TensorId};
 use multiversion::multiversion;
 
-/// Adam (Kingma and Ba, ICLR 2015), the penalty added to the gradient; or AdamW (Loshchilov and Hutter, ICLR 2019),
-/// where the weights decay apart from it. β₁ is `StepValues::momentum`.
+/// Adam (Kingma and Ba, ICLR 2015), which adds the penalty to the gradient, or AdamW (Loshchilov and Hutter, ICLR
+/// 2019), which decays the weights separately. β₁ is `StepValues::momentum`.
 #[derive(Clone, Debug)]
 pub struct Adam {
     /// Gradient (O, I) or (O).
@@ -21,9 +21,9 @@ pub struct Adam {
     pub v: TensorId,
     /// Strength of the penalty or decay.
     pub l2: f32,
-    /// Memory of the second moment.
+    /// Decay rate of the second moment.
     pub beta2: f32,
-    /// Keeps the divisor from zero.
+    /// ε, added to the divisor to avoid a division by zero.
     pub epsilon: f32,
     /// AdamW instead of Adam.
     pub decoupled: bool,
@@ -38,7 +38,7 @@ pub static SHADERS: &[Shader] = &[Shader {
     overrides: &[("DECOUPLED", 0.0)],
 }];
 
-/// What is remembered of each parameter: the two moments.
+/// State of each parameter: the two moments.
 pub(super) const STATE: &[&str] = &["m", "v"];
 
 impl Adam {
@@ -105,7 +105,7 @@ impl Rule {
         descend(self, w, m, v, dw, now);
     }
 
-    /// Largest allowed differences of w, m and v, where each gradient may itself be off by `slack`.
+    /// Largest allowed differences of w, m and v, where each gradient may be off by `slack`.
     pub fn errors(self, now: &StepValues, dw: &[f32], slack: &[f32], w: &[f32], m: &[f32], v: &[f32]) -> [Vec<f32>; 3] {
         let Rule { l2, beta2, epsilon, decoupled } = self;
         let mut errors = [vec![], vec![], vec![]];
@@ -119,7 +119,7 @@ impl Rule {
             let smallest = ((dw[i] + penalty).abs() - slack[i]).max(0.0);
             let least = beta2 * v[i] + (1.0 - beta2) * smallest * smallest;
             let divisor = (least / now.bias2).sqrt() + epsilon;
-            // What the gradient's error makes of m, and of the step.
+            // Effect of the gradient's error on m and on the step.
             let of_slack = (1.0 - now.momentum) * slack[i];
             // Errors of m and v, then square root (5 units), three divisions (2.5 each) and the remaining roundings.
             let v_error = 6.0 * EPSILON * v1 + (1.0 - beta2) * 2.0 * g * slack[i] + f32::MIN_POSITIVE;
@@ -134,7 +134,7 @@ impl Rule {
     }
 }
 
-/// The loop, for the widest registers there are.
+/// The loop, compiled for the widest vector registers.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn descend(rule: Rule, w: &mut [f32], m: &mut [f32], v: &mut [f32], dw: &[f32], now: &StepValues) {
     let Rule { l2, beta2, epsilon, decoupled } = rule;

@@ -1,4 +1,4 @@
-//! The running average of the weights; begun anew it is a copy.
+//! The running average of the weights; it starts as a copy.
 
 use super::EPSILON;
 use crate::plan::case::{Case, Fill};
@@ -7,7 +7,7 @@ use crate::plan::kernel::{Args, Bounds, Kernel, Shader, StepValues, Witness, exp
 use crate::plan::tensor::{DType, TensorId};
 use multiversion::multiversion;
 
-/// Exponential moving average a ← d·a + (1 − d)·w, which begins as the weights after the first update: PyTorch's
+/// Exponential moving average a ← d·a + (1 − d)·w, which starts as the weights after the first update: PyTorch's
 /// `AveragedModel` with `get_ema_multi_avg_fn(d)`. (Polyak and Juditsky, 1992, average all weights alike.)
 #[derive(Clone, Debug)]
 pub struct Average {
@@ -15,7 +15,7 @@ pub struct Average {
     pub w: TensorId,
     /// Their average, of the same shape. Where `StepValues::step` is 0 it becomes w.
     pub a: TensorId,
-    /// How much of the average stays.
+    /// d: the share of the old average that is kept.
     pub decay: f32,
 }
 
@@ -68,7 +68,7 @@ impl Kernel for Average {
     }
 }
 
-/// The loop, for the widest registers there are.
+/// The loop, compiled for the widest vector registers.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn blend(a: &mut [f32], w: &[f32], decay: f32) {
     for (a, w) in a.iter_mut().zip(w) {
@@ -76,7 +76,7 @@ fn blend(a: &mut [f32], w: &[f32], decay: f32) {
     }
 }
 
-/// The first time and later, whole numbers and real ones.
+/// First and later updates, whole numbers and real ones.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (rows, cols) in [(1, 1), (1, 10), (7, 13), (65, 257), (128, 784)] {

@@ -8,17 +8,17 @@ use crate::plan::tensor::{DType, TensorId};
 use multiversion::multiversion;
 
 /// Clips one gradient in place (Pascanu et al., ICML 2013), by norm as `torch.nn.utils.clip_grad_norm_` does it and by
-/// value as `clip_grad_value_`; by norm first if both are asked for. What is not a number stays so, or it would be trained
-/// on in silence.
+/// value as `clip_grad_value_`; by norm first if both are set. A NaN stays a NaN, so that it is not hidden from later
+/// checks.
 #[derive(Clone, Debug)]
 pub struct Clip {
     /// Sum of the squares of all gradients (1, 1); ignored, and of any shape, if `norm` is 0.
     pub total: TensorId,
     /// Gradient (O, I) or (O).
     pub g: TensorId,
-    /// Largest norm of all gradients together; 0 for any.
+    /// Largest norm of all gradients together; 0 for no limit.
     pub norm: f32,
-    /// Largest magnitude of a value; 0 for any.
+    /// Largest magnitude of a value; 0 for no limit.
     pub value: f32,
 }
 
@@ -37,7 +37,7 @@ pub static SHADERS: &[Shader] = &[Shader {
 }];
 
 impl Clip {
-    /// What gradients are multiplied by.
+    /// The factor of all gradients.
     fn scale(&self, total: f32) -> f32 {
         let scale = if self.norm > 0.0 { self.norm / (total.sqrt() + 1e-6) } else { 1.0 };
         if scale > 1.0 { 1.0 } else { scale }
@@ -74,7 +74,7 @@ impl Kernel for Clip {
 
     fn bounds(&self, _: &StepValues, witness: &Witness<'_>) -> Bounds {
         let scale = self.scale(witness.f32(0)[0]);
-        // Square root (5 units), sum, division (2.5), product; limits move no two values further apart.
+        // Square root (5 units), sum, division (2.5), product; the limits move no two values further apart.
         let bound = witness.f32(1).iter().map(|g| 10.0 * EPSILON * scale * g.abs()).collect();
         vec![None, Some(bound)]
     }
@@ -84,7 +84,7 @@ impl Kernel for Clip {
     }
 }
 
-/// The loop, for the widest registers there are.
+/// The loop, compiled for the widest vector registers.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn clip(g: &mut [f32], scale: f32, limit: f32) {
     for g in g {
@@ -106,7 +106,7 @@ pub fn cases() -> Vec<Case> {
             case.push(Clip { total, g, norm, value });
             cases.push(case);
         }
-        // Few whole numbers may all be round ones, which show nothing.
+        // A few whole numbers may all be so round that a rounding error would not show.
         if cols < 13 {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Dead units: zero for every sample of a micro-batch, so that none of them teaches their weights anything.
+//! Dead units: zero for every sample of a micro-batch, so that their weights get no gradient.
 
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
@@ -12,11 +12,11 @@ pub struct Dead {
     pub h: TensorId,
     /// Counts (P), of which [`Dead::parts`] are written.
     pub parts: TensorId,
-    /// The first of them.
+    /// Index of the first one that is written.
     pub first: usize,
 }
 
-/// Units of a part.
+/// Units per part.
 const PART: usize = 256;
 
 uniform! {
@@ -34,7 +34,7 @@ pub static SHADERS: &[Shader] = &[Shader {
 }];
 
 impl Dead {
-    /// Counts that a layer takes.
+    /// Number of counts for a layer.
     pub fn parts(of: TensorId) -> usize {
         of.stride().div_ceil(PART)
     }

@@ -67,7 +67,7 @@ impl Kernel for Dropout {
         let threshold = keep_threshold(self.keep);
         let pairs = self.mask.cols.div_ceil(2) as u32;
         let stride = self.mask.stride();
-        // Whole rows to a thread: sixteen rows of 512 units are some 30 µs of work.
+        // Whole rows per thread: sixteen rows of 512 units are about 30 µs of work.
         let rows = args.words_mut(0).par_chunks_mut(stride).with_min_len(1 + 8192 / self.mask.cols);
         rows.enumerate().for_each(|(row, line)| {
             let row = now.first.wrapping_add(row as u32);
@@ -83,7 +83,8 @@ impl Kernel for Dropout {
     }
 }
 
-/// Dropout of part of a row, from column `first` on: values whose bit is set are multiplied by `scale`, the others are 0.
+/// Dropout of part of a row, from column `first` on: values whose bit is set are multiplied by `scale`, the others
+/// become 0.
 ///
 /// # Panics
 /// If `first` is not a multiple of 32, the width of a word of bits; parts of a product start at such columns.

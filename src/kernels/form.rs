@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Which of a product's shaders to run. All give the same result; they differ in what adapters and shapes they suit.
+/// Which of a product's shaders to run. All compute the same product; they suit different adapters and shapes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Form {
-    /// Straight from memory, a few outputs an invocation: short, and right for any shape.
+    /// Directly from memory, a few outputs per invocation: short, for any shape.
     #[default]
     Plain,
     /// Tiles of 32×32 in workgroup memory, for GPUs.
@@ -17,7 +17,7 @@ pub enum Form {
     Registers,
     /// Tiles of 64×64 in workgroup memory, for large products on GPUs.
     Wide,
-    /// Tiles of 16×16, each sum shared among sixteen invocations: for small outputs and long sums on GPUs.
+    /// Tiles of 16×16, each sum split among sixteen invocations: for small outputs and long sums on GPUs.
     Split,
     /// Mixed precision: as `Tiled`, with factors in half precision.
     Half,
@@ -35,17 +35,17 @@ impl Form {
     pub const ALL: [Form; 7] =
         [Form::Plain, Form::Tiled, Form::Registers, Form::Wide, Form::Split, Form::Half, Form::Coop];
 
-    /// Every form, one by one.
+    /// Iterates over every form.
     pub fn all() -> impl Iterator<Item = Form> {
         Form::ALL.into_iter()
     }
 
-    /// Whether it rounds its factors to half precision.
+    /// Whether the form rounds its factors to half precision.
     pub fn is_half(self) -> bool {
         Form::MIXED.contains(&self)
     }
 
-    /// As it is written in files and shown to people.
+    /// Name in files and in messages.
     pub fn name(self) -> &'static str {
         match self {
             Form::Plain => "plain",
@@ -58,7 +58,7 @@ impl Form {
         }
     }
 
-    /// Workgroups for an output of `rows` × `cols` values when the plain form makes `plain_rows` × 4 an invocation.
+    /// Workgroups for an output of `rows` × `cols` values when the plain form makes `plain_rows` × 4 per invocation.
     pub(crate) fn groups(self, rows: usize, cols: usize, plain_rows: usize) -> u32 {
         let tiles = |height: usize, width: usize| rows.div_ceil(height) * cols.div_ceil(width);
         match self {
@@ -71,7 +71,7 @@ impl Form {
     }
 }
 
-/// In which numbers the matrix products of layers are computed; all else, and every tensor, is in single precision.
+/// Precision of the matrix products of layers. Everything else, every tensor included, is in single precision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
@@ -79,7 +79,7 @@ pub enum Precision {
     /// Single precision.
     #[default]
     F32,
-    /// Factors rounded to half precision, sums in single precision, by the rules of `kernels/half.rs`. Takes the plain plan: the
-    /// fused updates have no such form.
+    /// Factors rounded to half precision, sums in single precision. Uses the plain plan: fused updates have no such
+    /// form.
     F16Mixed,
 }

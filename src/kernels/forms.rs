@@ -1,5 +1,5 @@
-//! Which form each matrix product of a plan takes. Forms differ in the order of their sums, so the choice decides bits:
-//! it is data, written down with the run.
+//! The form of each matrix product of a plan. Forms differ in the order of summation, so the choice affects bits. It is
+//! therefore data, recorded with the run.
 
 use super::update::{self, Rule, Update};
 use super::{Form, Op, Precision};
@@ -11,7 +11,7 @@ use std::fmt;
 /// A matrix product: its kernel and its sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MatmulShape {
-    /// Name of the kernel, whatever the form.
+    /// Name of the kernel, regardless of form.
     pub kernel: &'static str,
     /// Rows B.
     pub batch: usize,
@@ -37,8 +37,8 @@ impl MatmulShape {
         MatmulShape { kernel: "linear_dw", batch: dy.rows, inputs: x.cols, outputs: dy.cols }
     }
 
-    /// As [`MatmulShape::linear_dw`], within an update. What is done with the gradient there takes its time too: the same product
-    /// has a choice of its own for every rule.
+    /// As [`MatmulShape::linear_dw`], within an update. Applying the gradient takes time too, so the same product has a
+    /// separate choice for every rule.
     pub fn update(kernel: &Update) -> MatmulShape {
         MatmulShape { kernel: kernel.name(), ..MatmulShape::linear_dw(kernel.dy, kernel.x) }
     }
@@ -54,10 +54,10 @@ impl MatmulShape {
         }
     }
 
-    /// The forms that there are of it, the most general first.
+    /// The available forms, the most general first.
     ///
     /// # Panics
-    /// If there is no such kernel.
+    /// If the kernel has no forms.
     pub fn forms(&self) -> &'static [Form] {
         offered(self.kernel).expect("a kernel with forms")
     }
@@ -68,14 +68,14 @@ impl MatmulShape {
     }
 }
 
-/// As it is written down: `linear 64x784x128`, kernel and B×I×O.
+/// Writes kernel and B×I×O: `linear 64x784x128`.
 impl fmt::Display for MatmulShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}x{}x{}", self.kernel, self.batch, self.inputs, self.outputs)
     }
 }
 
-/// The forms of a product by the name of its kernel, the most general first; `None` if it names no product.
+/// The forms of a product by the name of its kernel, the most general first; `None` if it is not a product.
 pub fn offered(kernel: &str) -> Option<&'static [Form]> {
     match kernel {
         "linear" | "linear_dx" | "linear_dw" => Some(&Form::ALL),
@@ -83,20 +83,20 @@ pub fn offered(kernel: &str) -> Option<&'static [Form]> {
     }
 }
 
-/// Forms by product, the products as they are written.
+/// Chosen forms by product, in its text form.
 pub type Chosen = BTreeMap<String, Form>;
 
 /// A form for every product.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Forms {
-    /// For products that nothing was chosen for.
+    /// For products without a choice.
     pub default: Form,
-    /// Choices.
+    /// Choices by product.
     pub chosen: Chosen,
 }
 
 impl Forms {
-    /// The same without the forms of another precision.
+    /// Drops the forms of another precision.
     pub fn in_precision(mut self, precision: Precision) -> Forms {
         let fits = |form: &Form| form.is_half() == (precision == Precision::F16Mixed);
         self.chosen.retain(|_, form| fits(form));
@@ -106,10 +106,11 @@ impl Forms {
         self
     }
 
-    /// The form of a product: the one chosen for it, else the default, or the most general one if the product has no such form.
+    /// The form of a product: the one chosen for it, else the default, or the most general one if the product lacks the
+    /// default.
     ///
     /// # Panics
-    /// If the chosen form does not exist for the product. [`Forms::check`] finds that in what a user wrote.
+    /// If the chosen form does not exist for the product. [`Forms::check`] finds such choices in a user's file.
     pub fn of(&self, product: MatmulShape) -> Form {
         let forms = product.forms();
         let general = if forms.contains(&self.default) { self.default } else { forms[0] };
@@ -121,14 +122,14 @@ impl Forms {
     /// Checks choices that come from a file.
     ///
     /// # Errors
-    /// A sentence that names the product, the form, and the forms that there are.
+    /// A sentence with the product, the form, and the available forms.
     pub fn check(chosen: &Chosen) -> Result<(), String> {
         for (product, form) in chosen {
             let kernel = product.split(' ').next().unwrap_or_default();
-            let Some(forms) = offered(kernel) else { return Err(format!("forms: {kernel:?} is no product")) };
+            let Some(forms) = offered(kernel) else { return Err(format!("forms: unknown product {kernel:?}")) };
             if !forms.contains(form) {
                 let names: Vec<&str> = forms.iter().map(|form| form.name()).collect();
-                return Err(format!("forms: {product} is {}, but has {}", form.name(), names.join(", ")));
+                return Err(format!("forms: {product} has no form {}, only {}", form.name(), names.join(", ")));
             }
         }
         Ok(())
@@ -164,7 +165,7 @@ mod tests {
         assert_eq!(check("update_adam 64x784x128", Form::Wide), Ok(()));
         assert_eq!(check("linear_dw 1x2x3", Form::Split), Ok(()));
         let refused = check("update_adam 64x784x128", Form::Plain).unwrap_err();
-        assert_eq!(refused, "forms: update_adam 64x784x128 is plain, but has tiled, registers, wide");
+        assert_eq!(refused, "forms: update_adam 64x784x128 has no form plain, only tiled, registers, wide");
         assert!(check("update_lion 1x2x3", Form::Tiled).unwrap_err().contains("update_lion"));
     }
 }

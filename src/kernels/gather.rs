@@ -15,7 +15,7 @@ pub struct Gather {
     pub pixels: TensorId,
     /// Their classes (N).
     pub labels: TensorId,
-    /// Which sample comes when (M).
+    /// Sample numbers, in the order of use (M).
     pub order: TensorId,
     /// Dropout mask of the input (B, I); ignored, and of any shape, if `keep` is 1.
     pub mask: TensorId,
@@ -23,7 +23,7 @@ pub struct Gather {
     pub x0: TensorId,
     /// Classes of the batch (B).
     pub t: TensorId,
-    /// What a byte becomes.
+    /// Map from bytes to inputs.
     pub map: InputMap,
     /// Keep probability of the input.
     pub keep: f32,
@@ -109,14 +109,14 @@ impl Kernel for Gather {
     }
 
     fn bounds(&self, _: &StepValues, _: &Witness<'_>) -> Bounds {
-        // Three roundings of values no larger than the brightest pixel; none where nothing is added or scaled.
+        // Three roundings of values no larger than the brightest pixel; none without shift and dropout.
         let largest = self.map.largest() / self.keep;
         let error = if self.map.shift == 0.0 && self.keep == 1.0 { 0.0 } else { 3.0 * EPSILON * largest };
         vec![None, None, None, None, Some(vec![error; self.x0.words()]), None]
     }
 
     fn cost(&self) -> Cost {
-        // Of the data set only the rows of the batch are touched.
+        // Only the batch's rows of the data set are read.
         let row = 4 * (self.pixels.stride() + 2) as u64;
         let bytes = self.x0.rows as u64 * row + self.x0.bytes() + self.t.bytes();
         Cost { flops: self.flops(), bytes }

@@ -1,10 +1,11 @@
-//! Mixed precision: what a product in half precision reads, and the scale that keeps error signals from vanishing in it.
+//! Mixed precision: how a product's factors are rounded to half precision, and the loss scale that keeps error signals
+//! from underflowing.
 //!
-//! The recipe is that of Micikevicius et al., "Mixed Precision Training" (ICLR 2018): weights, optimizer state and every
-//! tensor stay in single precision, and so do sums; only the two factors of each product of a layer are rounded, where
-//! they are read. Their loss scale is found by trial, and steps that overflow are left out. Here it follows from the batch,
-//! and what would overflow becomes the largest finite value: no step is lost, nothing is searched for, and a run is a
-//! function of its settings as before.
+//! The recipe is that of Micikevicius et al., "Mixed Precision Training" (ICLR 2018): all tensors (weights and
+//! optimizer state included) and all sums stay in single precision; only the two factors of each product of a layer are
+//! rounded, when they are read. The paper finds its loss scale by trial and skips steps that overflow. Here the scale
+//! follows from the batch size, and values that would overflow become the largest finite value. No step is skipped, and
+//! a run remains a function of its settings.
 
 use super::Form;
 use std::borrow::Cow;
@@ -20,9 +21,9 @@ const LARGEST: f32 = 65504.0;
 /// The smallest normal one, 2⁻¹⁴.
 const SMALLEST: f32 = 6.103_515_6e-5;
 
-/// The nearest value of half precision, ties to even; `LARGEST` for finite values beyond it, zero for those below
-/// `SMALLEST`. WGSL leaves the direction of rounding and all subnormals to the device: so that every device computes with
-/// the same factors, the shaders round as this does, bit by bit.
+/// Rounds to half precision, ties to even. Finite values beyond `LARGEST` become `LARGEST`, those below `SMALLEST`
+/// zero. WGSL leaves the direction of rounding and all subnormals to the device. The shaders therefore round bit by bit
+/// as this function does, so that every device computes with the same factors.
 #[inline(always)]
 pub fn rounded(value: f32) -> f32 {
     let bits = value.to_bits();
@@ -31,17 +32,17 @@ pub fn rounded(value: f32) -> f32 {
     if value.is_finite() { normal } else { value }
 }
 
-/// What error signals are multiplied by before they are rounded; their products are divided by it. A power of two, so both
-/// are exact, and it is as if the loss itself had been multiplied.
+/// The loss scale: error signals are multiplied by it before they are rounded, and their products are divided by it. It
+/// is a power of two, so both are exact, as if the loss itself had been multiplied.
 ///
-/// The gradient of a mean over B samples by a logit is at most 1/B, so 2¹⁰·B (B rounded up to a power of two) makes it at
-/// most 2¹¹: a factor of almost 32 is left for signals that grow on their way down, and at the other end a sample's signal
-/// is still a normal number at 2⁻²⁴/B.
+/// The gradient of a mean over B samples with respect to a logit is at most 1/B, so 2¹⁰·B (B rounded up to a power of
+/// two) makes it at most 2¹¹. That leaves a factor of almost 32 for signals that grow on their way down. At the other
+/// end, a sample's signal of 2⁻²⁴/B is still a normal number.
 pub fn loss_scale(batch: u32) -> f32 {
     f32::from_bits((169 - (batch.max(1) - 1).leading_zeros()) << 23)
 }
 
-/// A factor as a product reads it: rounded in the forms in half precision, times `scale` before and divided by it after.
+/// A factor as a product reads it. In half precision: multiplied by `scale`, rounded, and divided by `scale`.
 pub(super) fn factor(form: Form, values: &[f32], scale: f32) -> Cow<'_, [f32]> {
     match form.is_half() {
         true => values.iter().map(|value| rounded(value * scale) / scale).collect(),
@@ -50,7 +51,7 @@ pub(super) fn factor(form: Form, values: &[f32], scale: f32) -> Cow<'_, [f32]> {
 }
 
 thread_local! {
-    /// Room for two factors; it grows to the largest product's and stays.
+    /// Memory for two factors; it grows to the size of the largest product and is kept.
     static SCRATCH: RefCell<[Vec<f32>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
 }
 
@@ -59,7 +60,7 @@ pub(super) fn with_factors(form: Form, left: &[f32], scale: f32, right: &[f32], 
     if !form.is_half() {
         return product(left, right);
     }
-    // Taken out and put back: while this thread waits for another it may be given the work of another engine.
+    // Taken out and put back: while this thread waits, rayon may run another engine's work on it.
     let mut scratch = SCRATCH.take();
     for (room, (values, scale)) in scratch.iter_mut().zip([(left, scale), (right, 1.0)]) {
         room.clear();
@@ -69,9 +70,9 @@ pub(super) fn with_factors(form: Form, left: &[f32], scale: f32, right: &[f32], 
     SCRATCH.set(scratch);
 }
 
-/// How much farther than in single precision two evaluations of a sum may differ: the units that multiply matrices drop
-/// what single precision cannot hold instead of rounding it, twice the error (Fasi et al., "Numerical behavior of NVIDIA
-/// tensor cores", PeerJ Computer Science 2021).
+/// Factor of a sum's error bound over that in single precision. Matrix units truncate to single precision instead of
+/// rounding, which doubles the error (Fasi et al., "Numerical behavior of NVIDIA tensor cores", PeerJ Computer Science
+/// 2021).
 pub(super) fn roundings(form: Form) -> f32 {
     if form == Form::Coop { 2.0 } else { 1.0 }
 }
@@ -81,8 +82,8 @@ mod tests {
     use super::*;
     use half::f16;
 
-    /// Against a library's conversion, which has subnormals and infinities: over all halves, their neighbours in single
-    /// precision and the middles between them.
+    /// Compares with a library's conversion, which has subnormals and infinities, for all halves, their neighbours in
+    /// single precision and the middles between them.
     #[test]
     fn rounding_is_that_of_ieee_but_for_subnormals_and_overflow() {
         let mut tried = 0;

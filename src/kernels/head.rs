@@ -1,5 +1,5 @@
-//! The last layer, its loss, and the gradients they start, in one visit: what [`super::linear`], [`super::softmax_xent`],
-//! [`super::tally`] and [`super::linear_dx`] do in four.
+//! The last layer, its loss, and the gradients they start, in one dispatch: what [`super::linear`],
+//! [`super::softmax_xent`], [`super::tally`] and [`super::linear_dx`] do in four.
 
 use super::activation::{self, activate, slope};
 use super::dropout::drop_out;
@@ -14,8 +14,8 @@ use crate::plan::kernel::{
 use crate::plan::tensor::{DType, TensorId};
 use rayon::prelude::*;
 
-/// From the last hidden layer to its error signal. Every sample goes its own way here, so nothing has to be waited for:
-/// on a GPU a dispatch saved is a synchronisation saved.
+/// From the last hidden layer to its error signal. Samples do not depend on each other here, so one dispatch does it
+/// all; on a GPU, each dispatch saved is a synchronisation saved.
 #[derive(Clone, Debug)]
 pub struct Head {
     /// Outputs of the last hidden layer (B, I), after dropout.
@@ -31,7 +31,7 @@ pub struct Head {
     /// Sums of losses and hits (S·⌈B/[`ROWS`]⌉, 2): [`Head::record_rows`] of them are written, from row
     /// `StepValues::slot` times that many on.
     pub record: TensorId,
-    /// Gradient of the mean loss by the logits (B, C).
+    /// Gradient of the mean loss with respect to the logits (B, C).
     pub dlogits: TensorId,
     /// Error signal of the hidden layer (B, I).
     pub dx: TensorId,
@@ -41,7 +41,7 @@ pub struct Head {
     pub keep: f32,
     /// Label smoothing ε, as in [`super::softmax_xent`].
     pub smoothing: f32,
-    /// Which shader: `Registers` has its own, all others take the one with workgroup memory.
+    /// Which shader: `Registers` has its own, all other forms use the one with workgroup memory.
     pub form: Form,
 }
 
@@ -78,7 +78,7 @@ const fn shader(name: &'static str) -> Shader {
 pub static SHADERS: &[Shader] = &[shader("head"), shader("head_registers")];
 
 impl Head {
-    /// Rows of the record that a micro-batch of `batch` samples takes.
+    /// Number of rows of the record for a micro-batch of `batch` samples.
     pub fn record_rows(batch: usize) -> usize {
         batch.div_ceil(ROWS)
     }
@@ -142,7 +142,8 @@ impl Kernel for Head {
         let (wide, narrow, scale) = (self.x.stride(), self.dlogits.stride(), 1.0 / self.keep);
         let rows = Head::record_rows(batch);
         let record = &mut record[4 * rows * now.slot as usize..][..4 * rows];
-        // Parts of one size, whatever the number of threads (see `Gemm::run`), and whole rows of the record.
+        // The size of a part does not depend on the number of threads (see `Gemm::run`), and a part has whole rows of
+        // the record.
         let part = if Gemm::is_worth_sharing(batch * inputs * classes) { 64 } else { batch.next_multiple_of(ROWS) };
         let parts = dlogits.par_chunks_mut(part * narrow).zip(dx.par_chunks_mut(part * wide));
         let parts = parts.zip(record.par_chunks_mut(part / ROWS * 4)).zip(x.par_chunks(part * wide));

@@ -1,4 +1,4 @@
-//! What a byte of a sample becomes before it enters the net.
+//! The map from a sample's bytes to the inputs of the net.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -6,9 +6,9 @@ use std::fmt;
 /// The affine map of the inputs: x = byte·scale + shift, the same for every input of a sample.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InputMap {
-    /// Factor.
+    /// Multiplies the byte.
     pub scale: f32,
-    /// Added after.
+    /// Added after scaling.
     pub shift: f32,
 }
 
@@ -18,7 +18,7 @@ impl InputMap {
     /// To 0 … 1.
     pub const UNIT: InputMap = InputMap { scale: 1.0 / 255.0, shift: 0.0 };
 
-    /// Whether it can be used: finite, and with a scale other than 0.
+    /// Whether the map can be used: finite, and with a scale other than 0.
     pub fn is_valid(&self) -> bool {
         self.scale.is_normal() && self.shift.is_finite()
     }

@@ -23,9 +23,9 @@ pub struct Linear {
     pub mask: TensorId,
     /// Outputs (B, O).
     pub y: TensorId,
-    /// What is done to each sum.
+    /// Activation of each sum.
     pub act: Activation,
-    /// Probability that dropout keeps an output; those kept are divided by it.
+    /// Probability that dropout keeps an output; kept outputs are divided by it.
     pub keep: f32,
     /// Which shader.
     pub form: Form,
@@ -204,7 +204,7 @@ pub fn cases() -> Vec<Case> {
             case(&format!("{act:?} keep 0.8"), form, (64, 784, 128), act, 0.8, false);
         }
     }
-    // Sums so large that a careless exp would overflow.
+    // Sums so large that a naive exp would overflow.
     for act in [Activation::Sigmoid, Activation::Tanh] {
         let mut case = Case::new(format!("{act:?} saturated (5,6,7)"));
         let x = case.f32("x", 5, 6, Fill::Reals(100.0));

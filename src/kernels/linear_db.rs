@@ -7,7 +7,7 @@ use crate::plan::kernel::{Args, Bounds, Kernel, Shader, StepValues, Witness, exp
 use crate::plan::tensor::{DType, TensorId};
 use multiversion::multiversion;
 
-/// The gradient of [`super::linear::Linear`] by its biases, summed over the batch in order.
+/// The gradient of [`super::linear::Linear`] with respect to its biases, summed over the batch in order.
 #[derive(Clone, Debug)]
 pub struct LinearDb {
     /// Error signal (B, O).

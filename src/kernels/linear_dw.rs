@@ -10,8 +10,8 @@ use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::{self, Arg, Args, Bounds, Field, Kernel, Shader, StepValues, Witness, expect, read};
 use crate::plan::tensor::{DType, TensorId};
 
-/// The gradient of [`super::linear::Linear`] by its weights, summed over the batch. The mean over the batch is taken
-/// once, in the gradient of the loss, so nothing is divided here.
+/// The gradient of [`super::linear::Linear`] with respect to its weights, summed over the batch. The gradient of the
+/// loss is already divided by the batch size.
 #[derive(Clone, Debug)]
 pub struct LinearDw {
     /// Error signal (B, O).
@@ -30,7 +30,7 @@ const fn shader(name: &'static str, source: &'static str, params: &'static [Fiel
     Shader { name, source, args: ARGS, params, overrides: &[] }
 }
 
-/// In single precision: a file shared with the optimizers, which make the same products.
+/// Single precision: the file is shared with the optimizers, which compute the same products.
 const fn single(name: &'static str) -> Shader {
     shader(name, update::SOURCE, update::Params::FIELDS)
 }
@@ -60,7 +60,7 @@ impl Kernel for LinearDw {
         expect("linear_dw", "x", x, DType::F32, dy.rows, x.cols, &format!("dy is {}", dy.shape()));
         let because = format!("dy is {} and x is {}", dy.shape(), x.shape());
         expect("linear_dw", "dw", dw, DType::F32, dy.cols, x.cols, &because);
-        // Of either block this kernel reads only the sizes, with which both begin.
+        // This kernel reads only the sizes; both uniform blocks begin with them.
         let params = Params {
             batch: x.rows as u32,
             inputs4: x.stride() as u32 / 4,

@@ -10,8 +10,8 @@ use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::{Arg, Args, Bounds, Kernel, Shader, StepValues, Witness, expect, read, write};
 use crate::plan::tensor::{DType, TensorId};
 
-/// The gradient of [`super::linear::Linear`] by its input, carried on through the activation and the dropout that made
-/// that input: the error signal of the layer below.
+/// The gradient of [`super::linear::Linear`] with respect to its input, propagated through the activation and the
+/// dropout that made that input: the error signal of the layer below.
 #[derive(Clone, Debug)]
 pub struct LinearDx {
     /// Error signal above (B, O).
@@ -140,7 +140,7 @@ impl Kernel for LinearDx {
     }
 }
 
-/// Sizes of error signals that mixed precision would lose without the loss scale, and that are beyond it.
+/// Sizes of error signals: one that would underflow without the loss scale, and one that overflows with it.
 pub(super) const SCALED: [f32; 2] = [1e-7, 10.0];
 
 /// Every form at every size with exact integers, then every activation and dropout with real values.
@@ -150,7 +150,7 @@ pub fn cases() -> Vec<Case> {
         let mut case = Case::new(format!("{label} ({batch},{inputs},{outputs})"));
         let (fine, coarse) =
             if exact { (Fill::Integers(4095), Fill::Integers(4)) } else { (Fill::Reals(1.0), Fill::Reals(1.0)) };
-        // Times the loss scale large numbers would overflow.
+        // Large numbers times the loss scale would overflow.
         let (of_dy, of_w) = if form.is_half() { (coarse, fine) } else { (fine, coarse) };
         let dy = case.f32("dy", batch, outputs, of_dy);
         let w = case.f32("w", outputs, inputs, of_w);

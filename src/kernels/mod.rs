@@ -1,8 +1,8 @@
-//! The kernels, one a page: formula, host call, shapes, CPU twin, bound, cases.
+//! The kernels, one per file: formula, host call, shapes, CPU twin, bound, cases.
 //!
 //! The one list below drives the pipelines, the shader test, the parity tests and `gpu-mlp parity`. A new kernel is one
-//! page here, one file in `shaders/`, one line in the list, and its formula in double precision in `tests/pure/twins/oracle.rs`,
-//! for which the compiler asks: see CONTRIBUTING.md.
+//! file here, one file in `shaders/`, one line in the list, and its formula in double precision in
+//! `tests/pure/twins/oracle.rs`, for which the compiler asks: see CONTRIBUTING.md.
 
 pub mod activate;
 pub mod activate_dx;
@@ -42,8 +42,8 @@ use std::sync::Arc;
 
 macro_rules! kernels {
     ($($(#[$doc:meta])* $page:ident => $kernel:ident,)*) => {
-        /// A kernel of the list by its type, for whoever must treat each in its own way: the formulas in double precision
-        /// among them, so that a kernel without one does not compile.
+        /// A kernel of the list by its type, for code that needs one case per kernel. The formulas in double precision
+        /// match on it, so a kernel without a formula does not compile.
         #[derive(Clone, Copy, Debug)]
         pub enum Op<'a> {
             $($(#[$doc])* $kernel(&'a $page::$kernel),)*
@@ -75,7 +75,7 @@ macro_rules! kernels {
     };
 }
 
-/// The same with a matrix product in another form; a dispatch without forms as it is.
+/// The same dispatch with its matrix product in another form; unchanged if it has no forms.
 pub fn in_form(kernel: &Arc<dyn Kernel>, form: Form) -> Arc<dyn Kernel> {
     match Op::of(kernel.as_ref()) {
         Some(Op::Linear(kernel)) => Arc::new(linear::Linear { form, ..kernel.clone() }),

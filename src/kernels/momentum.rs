@@ -32,7 +32,7 @@ pub static SHADERS: &[Shader] = &[Shader {
     overrides: &[("NESTEROV", 0.0)],
 }];
 
-/// What is remembered of each parameter: its velocity.
+/// State of each parameter: its velocity.
 pub(super) const STATE: &[&str] = &["v"];
 
 impl Kernel for Momentum {
@@ -75,7 +75,7 @@ impl Kernel for Momentum {
     }
 }
 
-/// Largest allowed differences of w and v, where each gradient may itself be off by `slack`.
+/// Largest allowed differences of w and v, where each gradient may be off by `slack`.
 pub(super) fn errors(l2: f32, now: &StepValues, dw: &[f32], slack: &[f32], w: &[f32], v: &[f32]) -> [Vec<f32>; 2] {
     let (mut of_w, mut of_v) = (Vec::new(), Vec::new());
     for (((dw, slack), w), v) in dw.iter().zip(slack).zip(w).zip(v) {
@@ -87,7 +87,7 @@ pub(super) fn errors(l2: f32, now: &StepValues, dw: &[f32], slack: &[f32], w: &[
     [of_w, of_v]
 }
 
-/// The loop, for the widest registers there are.
+/// The loop, compiled for the widest vector registers.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub(super) fn descend(w: &mut [f32], v: &mut [f32], dw: &[f32], now: &StepValues, l2: f32, nesterov: bool) {
     for ((w, v), dw) in w.iter_mut().zip(v).zip(dw) {

@@ -7,8 +7,8 @@ use crate::plan::kernel::{Args, Bounds, Kernel, Shader, StepValues, Witness, exp
 use crate::plan::tensor::{DType, TensorId};
 use multiversion::multiversion;
 
-/// RMSprop (Hinton, lecture 6e of Neural Networks for Machine Learning, 2012) as `torch.optim.RMSprop` has it: not
-/// centred, ε beside the root, and momentum over the scaled gradients.
+/// RMSprop (Hinton, lecture 6e of Neural Networks for Machine Learning, 2012) as in `torch.optim.RMSprop`: not centred,
+/// ε added to the root, and momentum of the scaled gradients.
 #[derive(Clone, Debug)]
 pub struct Rmsprop {
     /// Gradient (O, I) or (O).
@@ -21,9 +21,9 @@ pub struct Rmsprop {
     pub s: TensorId,
     /// Strength of the penalty l2/2·‖w‖².
     pub l2: f32,
-    /// Memory ρ of the mean square: PyTorch's α.
+    /// Decay rate ρ of the mean square: PyTorch's α.
     pub rho: f32,
-    /// Keeps the divisor from zero.
+    /// ε, added to the divisor to avoid a division by zero.
     pub epsilon: f32,
 }
 
@@ -36,7 +36,7 @@ pub static SHADERS: &[Shader] = &[Shader {
     overrides: &[],
 }];
 
-/// What is remembered of each parameter: velocity and mean square.
+/// State of each parameter: velocity and mean square.
 pub(super) const STATE: &[&str] = &["v", "s"];
 
 impl Rmsprop {
@@ -98,7 +98,7 @@ impl Rule {
         descend(self, w, v, s, dw, now);
     }
 
-    /// Largest allowed differences of w, v and s, where each gradient may itself be off by `slack`.
+    /// Largest allowed differences of w, v and s, where each gradient may be off by `slack`.
     pub fn errors(self, now: &StepValues, dw: &[f32], slack: &[f32], w: &[f32], v: &[f32], s: &[f32]) -> [Vec<f32>; 3] {
         let Rule { l2, rho, epsilon } = self;
         let mut errors = [vec![], vec![], vec![]];
@@ -122,7 +122,7 @@ impl Rule {
     }
 }
 
-/// The loop, for the widest registers there are.
+/// The loop, compiled for the widest vector registers.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn descend(rule: Rule, w: &mut [f32], v: &mut [f32], s: &mut [f32], dw: &[f32], now: &StepValues) {
     let Rule { l2, rho, epsilon } = rule;

@@ -27,7 +27,7 @@ pub static SHADERS: &[Shader] = &[Shader {
     overrides: &[],
 }];
 
-/// What is remembered of each parameter: nothing.
+/// State of each parameter: nothing.
 pub(super) const STATE: &[&str] = &[];
 
 impl Kernel for Sgd {
@@ -63,8 +63,8 @@ impl Kernel for Sgd {
     }
 }
 
-/// Largest allowed difference of w, where each gradient may itself be off by `slack`: three roundings of the step, one of
-/// the sum. A device may fuse any of them away.
+/// Largest allowed difference of w, where each gradient may be off by `slack`: three roundings of the step, one of the
+/// sum. A device may avoid any of them by fusing operations.
 pub(super) fn errors(l2: f32, now: &StepValues, dw: &[f32], slack: &[f32], w: &[f32]) -> Vec<f32> {
     let triples = dw.iter().zip(slack).zip(w);
     let error = triples.map(|((dw, slack), w)| {
@@ -74,7 +74,7 @@ pub(super) fn errors(l2: f32, now: &StepValues, dw: &[f32], slack: &[f32], w: &[
     error.collect()
 }
 
-/// The loop, for the widest registers there are.
+/// The loop, compiled for the widest vector registers.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 pub(super) fn descend(w: &mut [f32], dw: &[f32], lr: f32, l2: f32) {
     for (w, dw) in w.iter_mut().zip(dw) {

@@ -1,4 +1,5 @@
-//! Softmax and cross-entropy in one visit: loss, hit, and dlogits = (p − y) / batch, where y is onehot(t), smoothed or not.
+//! Softmax and cross-entropy in one pass: loss, hit, and dlogits = (p − y) / batch, where y is onehot(t), smoothed or
+//! not.
 //!
 //! Why p − y: the loss is L = −Σ yₖ·ln pₖ = ln Σ eᶻᵏ − Σ yₖ·zₖ, since the yₖ sum to 1; so ∂L/∂zⱼ = eᶻʲ/Σ eᶻᵏ − yⱼ = pⱼ − yⱼ.
 
@@ -8,8 +9,8 @@ use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Args, Bounds, Kernel, Shader, StepValues, Witness, expect, groups, read, write};
 use crate::plan::tensor::{DType, TensorId};
 
-/// The head of the net. The label is compared with the class number, so the one-hot vector of the textbook never takes
-/// memory; the division by the batch makes every gradient below a mean.
+/// The head of the net. The label is compared with the class number, so no one-hot vector is stored. The division by
+/// the batch size makes the gradients of all layers means.
 #[derive(Clone, Debug)]
 pub struct SoftmaxXent {
     /// Logits (B, C).
@@ -18,10 +19,10 @@ pub struct SoftmaxXent {
     pub t: TensorId,
     /// Loss in nats, and 1 for a hit or 0 (B, 2).
     pub score: TensorId,
-    /// Gradient of the mean loss by the logits (B, C).
+    /// Gradient of the mean loss with respect to the logits (B, C).
     pub dlogits: TensorId,
-    /// Label smoothing ε (Szegedy et al., CVPR 2016): the class sought has probability 1 − ε + ε/C, every other ε/C. The
-    /// loss is the cross-entropy with that, as `torch.nn.CrossEntropyLoss(label_smoothing=ε)` has it.
+    /// Label smoothing ε (Szegedy et al., CVPR 2016): the true class has the target 1 − ε + ε/C, every other ε/C. The
+    /// loss is the cross-entropy with these targets, as in `torch.nn.CrossEntropyLoss(label_smoothing=ε)`.
     pub smoothing: f32,
 }
 
@@ -106,7 +107,7 @@ pub(super) fn softmax(row: &mut [f32], label: usize, batch: u32, smoothing: f32)
             best = c;
         }
     }
-    // The largest logit is taken off first, so that no exponential overflows and their sum is at least 1.
+    // The largest logit is subtracted first, so that no exponential overflows and their sum is at least 1.
     let (largest, even) = (row[best], smoothing / row.len() as f32);
     let mut far = (1.0 - smoothing) * (largest - row[label]);
     if smoothing > 0.0 {
@@ -121,7 +122,7 @@ pub(super) fn softmax(row: &mut [f32], label: usize, batch: u32, smoothing: f32)
     [sum.ln() + far, f32::from(best == label)]
 }
 
-/// Bounds of a sample's gradient, and of its loss, where each logit may itself be off by `slack`.
+/// Bounds of a sample's gradient, and of its loss, if each logit may be off by `slack`.
 pub(super) fn row_bound(
     logits: &[f32],
     label: usize,

@@ -1,4 +1,4 @@
-//! Partial sums of squares, of a tensor or of what two differ by: the way to every norm.
+//! Partial sums of squares of a tensor, or of the difference of two. Every norm is computed from them.
 
 use super::EPSILON;
 use crate::plan::case::{Case, Fill};
@@ -14,15 +14,15 @@ use rayon::prelude::*;
 pub struct Squares {
     /// Values (R, C).
     pub a: TensorId,
-    /// Values that are taken off them (R, C), if any.
+    /// Values to subtract from `a` (R, C), if any.
     pub minus: Option<TensorId>,
     /// Sums (P), of which [`Squares::parts`] are written.
     pub parts: TensorId,
-    /// The first of them.
+    /// Index of the first one that is written.
     pub first: usize,
 }
 
-/// Values of a part.
+/// Values per part.
 pub const PART: usize = 4096;
 
 uniform! {
@@ -40,7 +40,7 @@ pub static SHADERS: &[Shader] = &[Shader {
 }];
 
 impl Squares {
-    /// Sums that a tensor takes.
+    /// Number of sums for a tensor.
     pub fn parts(of: TensorId) -> usize {
         of.words().div_ceil(PART)
     }
@@ -78,7 +78,7 @@ impl Kernel for Squares {
         let [a, b] = [0, 1].map(|i| args.f32(i));
         let parts = &mut args.f32_mut(2)[self.first..];
         let difference = self.minus.is_some();
-        // A thread takes at least a quarter of a megabyte, or it costs more than it saves.
+        // A thread with less than a quarter of a megabyte costs more than it saves.
         let values = a.par_chunks(PART).zip(b.par_chunks(PART)).zip(parts).with_min_len(16);
         values.for_each(|((a, b), part)| *part = part_of(a, b, difference));
     }
@@ -89,7 +89,7 @@ impl Kernel for Squares {
         for ((a, b), bound) in a.chunks(PART).zip(b.chunks(PART)).zip(&mut bound[self.first..]) {
             let square = |(a, b): (&f32, &f32)| if self.minus.is_some() { (a - b) * (a - b) } else { a * a };
             let sum: f32 = a.iter().zip(b).map(square).sum();
-            // However it is added, a term meets at most as many roundings as the shader's or the twin's sums have levels.
+            // No term is rounded more often than the shader's or the twin's summation has levels.
             *bound = (PART / 16 + 16) as f32 * EPSILON * sum;
         }
         vec![None, None, Some(bound)]

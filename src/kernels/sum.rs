@@ -6,18 +6,18 @@ use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Args, Bounds, Cost, Kernel, Shader, StepValues, Witness, expect, read, update};
 use crate::plan::tensor::{DType, TensorId};
 
-/// Adds up what [`super::squares`] and [`super::dead`] counted in parts.
+/// Adds up the partial results of [`super::squares`] and [`super::dead`].
 #[derive(Clone, Debug)]
 pub struct Sum {
     /// Values (P).
     pub parts: TensorId,
-    /// The first that counts.
+    /// Index of the first value to add.
     pub first: usize,
-    /// How many count.
+    /// Number of values to add.
     pub count: usize,
     /// Sums (R, 1).
     pub total: TensorId,
-    /// The one that is written.
+    /// Row of `total` that is written.
     pub row: usize,
 }
 
@@ -87,7 +87,7 @@ pub fn cases() -> Vec<Case> {
     for (first, count, rows, row) in
         [(0, 1, 1, 0), (2, 7, 3, 2), (0, 63, 2, 0), (1, 64, 2, 1), (5, 65, 4, 3), (3, 1424, 1, 0), (0, 0, 2, 1)]
     {
-        // Too few whole numbers may all be round ones, which show nothing.
+        // A few whole numbers may all be so round that a rounding error would not show.
         for exact in [true, false].into_iter().filter(|exact| !exact || count >= 63) {
             let (label, fill) = if exact { ("integers", Fill::Integers(4095)) } else { ("reals", Fill::Reals(1.0)) };
             let mut case = Case::new(format!("{label} {count} from {first} to row {row}"));

@@ -7,7 +7,7 @@ use crate::plan::kernel::{Args, Bounds, Cost, Kernel, Shader, StepValues, Witnes
 use crate::plan::tensor::{DType, TensorId};
 
 /// Adds up the scores of a micro-batch. Every micro-batch has a row, so the host can add the rows in double precision,
-/// draw a curve of them, or see in which step a loss ceased to be finite.
+/// draw a curve of them, or find the step in which a loss became infinite or NaN.
 #[derive(Clone, Debug)]
 pub struct Tally {
     /// Loss and hit of each sample (B, 2).
@@ -77,7 +77,7 @@ impl Kernel for Tally {
     }
 
     fn cost(&self) -> Cost {
-        // Of the record only one row is touched.
+        // Only one row of the record is written.
         Cost { flops: self.flops(), bytes: self.score.bytes() + 16 }
     }
 
@@ -98,7 +98,7 @@ pub fn cases() -> Vec<Case> {
             let tally = case.f32("tally", slots, 2, Fill::Reals(1.0));
             case.now.slot = slot;
             case.push(Tally { score, tally });
-            // Real numbers in place of hits do not add up exactly, so only whole ones are tried.
+            // Hits must add up exactly, so that column has only 0 and 1.
             cases.push(if exact { case.exact() } else { case.hits(score) });
         }
     }

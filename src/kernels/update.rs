@@ -1,4 +1,4 @@
-//! g = dyᵀ·x, used where it is made: a layer's gradients and its optimizer in one visit.
+//! g = dyᵀ·x, used as soon as it is computed: a layer's gradients and its optimizer in one dispatch.
 
 mod bounds;
 mod cases;
@@ -16,9 +16,9 @@ pub use shaders::SHADERS;
 pub(super) use shaders::{Params, SOURCE};
 use std::cell::RefCell;
 
-/// [`super::linear_dw`], [`super::linear_db`] and an optimizer for both parameters of a layer, without the gradients
-/// taking memory (they do where the net's health is measured, now and then, by the kernels of the plain plan). It cannot add up
-/// micro-batches.
+/// Fuses [`super::linear_dw`], [`super::linear_db`] and an optimizer for both parameters of a layer. The gradients are
+/// not stored (when the net's health is measured, the kernels of the plain plan store them). Not usable with gradient
+/// accumulation.
 #[derive(Clone, Debug)]
 pub struct Update {
     /// Error signal (B, O).
@@ -29,7 +29,7 @@ pub struct Update {
     pub w: TensorId,
     /// Biases (O).
     pub b: TensorId,
-    /// What the optimizer remembers: of the weights, then of the biases.
+    /// Optimizer state: of the weights, then of the biases.
     pub state: Vec<TensorId>,
     /// Strength of the penalty or decay; for the weights only.
     pub l2: f32,
@@ -40,15 +40,15 @@ pub struct Update {
 }
 
 impl Update {
-    /// Name of the kernel, whatever the form: `update_sgd`.
+    /// Name of the kernel, regardless of form: `update_sgd`.
     pub fn name(&self) -> &'static str {
         self.rule.name()
     }
 
-    /// Place in [`FORMS`] of the form that is run.
+    /// Index of this form in [`FORMS`].
     ///
     /// # Panics
-    /// If there is no such form of an update.
+    /// If updates do not have this form.
     fn own_form(&self) -> usize {
         let place = FORMS.iter().position(|&form| form == self.form);
         place.unwrap_or_else(|| panic!("update: there is no form {}", self.form.name()))
@@ -71,7 +71,7 @@ impl Update {
 }
 
 thread_local! {
-    /// Room for a gradient; it grows to the largest layer's and stays.
+    /// Memory for a gradient; it grows to the size of the largest layer and is kept.
     static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -92,7 +92,7 @@ impl Kernel for Update {
         expect("update", "b", b, DType::F32, 1, dy.cols, &because);
         self.own_form();
         let kinds = self.rule.state();
-        assert_eq!(self.state.len(), 2 * kinds.len(), "update: as many states as the rule has");
+        assert_eq!(self.state.len(), 2 * kinds.len(), "update: number of state tensors");
         for (at, &id) in self.state.iter().enumerate() {
             let of = if at < kinds.len() { w } else { b };
             expect("update", kinds[at % kinds.len()], id, DType::F32, of.rows, of.cols, &because);
@@ -130,7 +130,7 @@ impl Kernel for Update {
         }
         let product = self.product(dy, x);
         let (rule, l2) = (self.rule, self.l2);
-        // Taken out and put back: while this thread waits for another it may be given the work of another engine.
+        // Taken out and put back: while this thread waits, rayon may run another engine's work on it.
         let mut scratch = SCRATCH.take();
         scratch.resize(scratch.len().max(w.len() + b.len()), 0.0);
         let (g, db) = scratch[..w.len() + b.len()].split_at_mut(w.len());
@@ -138,7 +138,7 @@ impl Kernel for Update {
         add_rows(db, dy);
         match (rule, of_w) {
             (Rule::Sgd, _) => {
-                // The product's own weights do the step: w ← (1 − lr·l2)·w − lr·dyᵀ·x.
+                // The weights α and β of the product do the step: w ← (1 − lr·l2)·w − lr·dyᵀ·x.
                 Gemm { alpha: -now.lr, beta: 1.0 - now.lr * l2, ..product }.run([w], |_, _, _| {});
             }
             (Rule::Momentum { nesterov: false }, [v, _]) if l2 == 0.0 => {

@@ -32,7 +32,7 @@ pub struct Case {
     pub plan: Plan,
     /// Values of the step.
     pub now: StepValues,
-    /// Whether the bits must be equal, whatever the kernel's bounds.
+    /// Whether the bits must be equal, regardless of the kernel's bounds.
     pub exact: bool,
     /// Most workgroups in one dimension of the grid.
     pub max_groups: u32,
@@ -41,7 +41,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// A case without tensors; `now` describes the first batch, which is whole.
+    /// A case without tensors; `now` describes a first, full batch.
     pub fn new(name: String) -> Self {
         let now = StepValues { rows: u32::MAX, batch: 1, lr: 0.1, ..StepValues::default() };
         Case { name, plan: Plan::default(), now, exact: false, max_groups: MAX_GROUPS, data: Vec::new() }

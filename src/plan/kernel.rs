@@ -48,8 +48,9 @@ pub struct Shader {
     pub source: &'static str,
     /// Storage bindings of group 1, in the order of [`Kernel::tensors`].
     pub args: &'static [Arg],
-    /// Group 1, binding 0: fields of `Params`. Names that end in 4 (`inputs4`) count vec4 in a row, which is padded with zeros
-    /// to whole ones, see [`crate::plan::tensor`]; `mask_stride` counts words of a row of bits; `scale` is 1/keep.
+    /// Group 1, binding 0: fields of `Params`. Names that end in 4 (`inputs4`) count the vec4 of a row, which is
+    /// zero-padded to whole vec4, see [`crate::plan::tensor`]; `mask_stride` counts the words of a mask row; `scale` is
+    /// 1/keep.
     pub params: &'static [Field],
     /// Pipeline constants with their defaults.
     pub overrides: &'static [(&'static str, f64)],
@@ -78,7 +79,7 @@ impl fmt::Display for Needs {
 }
 
 impl Shader {
-    /// What it needs, by the `enable` lines of its source.
+    /// Device features that the shader needs, by the `enable` lines of its source.
     pub fn needs(&self) -> Needs {
         let enables = |extension: &str| self.source.lines().any(|line| line == format!("enable {extension};"));
         match (enables("f16"), enables("wgpu_cooperative_matrix")) {
@@ -171,21 +172,21 @@ impl<'a> Args<'a> {
     /// Takes the words of a tensor that is read.
     ///
     /// # Panics
-    /// If the tensor is not read-only or was already taken: a mistake in a twin.
+    /// If the tensor is not read-only or was already taken: a bug in a twin.
     pub fn words(&mut self, index: usize) -> &'a [u32] {
         match std::mem::replace(&mut self.slots[index], Slot::Taken) {
             Slot::Read(words) => words,
-            _ => panic!("argument {index} is not there to be read"),
+            _ => panic!("argument {index} is not read-only, or was already taken"),
         }
     }
     /// Takes the words of a tensor that is written.
     ///
     /// # Panics
-    /// If the tensor is read-only or was already taken: a mistake in a twin.
+    /// If the tensor is read-only or was already taken: a bug in a twin.
     pub fn words_mut(&mut self, index: usize) -> &'a mut [u32] {
         match std::mem::replace(&mut self.slots[index], Slot::Taken) {
             Slot::Write(words) => words,
-            _ => panic!("argument {index} is not there to be written"),
+            _ => panic!("argument {index} is read-only, or was already taken"),
         }
     }
     /// Takes the values of a tensor that is read; panics as [`Args::words`].
@@ -228,7 +229,7 @@ impl Witness<'_> {
 
 /// A kernel: one dispatch on a GPU, one function on the CPU.
 pub trait Kernel: Any + fmt::Debug + Send + Sync {
-    /// The shader that does it.
+    /// The shader.
     fn shader(&self) -> &'static Shader;
 
     /// Its tensors in the order of [`Shader::args`].
@@ -237,7 +238,7 @@ pub trait Kernel: Any + fmt::Debug + Send + Sync {
     /// Checks the shapes against each other and returns the bytes of `Params`.
     ///
     /// # Panics
-    /// With both shapes, if they do not fit: a mistake in the code that builds the plan.
+    /// With both shapes, if they do not fit: a bug in the code that builds the plan.
     fn params(&self) -> Vec<u8>;
 
     /// Pipeline constants that differ from the shader's defaults.
@@ -269,10 +270,10 @@ pub trait Kernel: Any + fmt::Debug + Send + Sync {
     }
 }
 
-/// Checks that a tensor has the shape and the type that a kernel needs.
+/// Checks that a tensor has the shape and type a kernel needs.
 ///
 /// # Panics
-/// With both shapes, if it has not.
+/// With both shapes, if they differ.
 #[track_caller]
 pub fn expect(kernel: &str, name: &str, id: TensorId, dtype: DType, rows: usize, cols: usize, because: &str) {
     assert!(
@@ -289,13 +290,13 @@ pub const MAX_GROUPS: u32 = 65_535;
 /// Workgroups of `size` invocations that cover `items`, at least one.
 ///
 /// # Panics
-/// From 2³² workgroups. Only tensors that no device can bind need so many; `engine::memory` refuses them before.
+/// From 2³² workgroups on. Only tensors that no device can bind need so many; `engine::memory` rejects them earlier.
 pub fn groups(items: usize, size: usize) -> u32 {
     u32::try_from(items.div_ceil(size)).expect("under 2^32 workgroups").max(1)
 }
 
-/// Folds a number of workgroups into two dimensions of at most `limit` each.
-/// The shader computes its group number as `group.x + group.y * groups.x`. The last groups may have nothing to do.
+/// Folds a number of workgroups into two dimensions of at most `limit` each. The shader computes its group number as
+/// `group.x + group.y * groups.x`. The last groups may have nothing to do.
 pub fn fold(groups: u32, limit: u32) -> [u32; 2] {
     let x = groups.min(limit);
     [x, groups.div_ceil(x)]

@@ -15,7 +15,7 @@ pub type Work = (Range<usize>, StepValues);
 /// Tensors and steps. Built once; nothing is added while it runs.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// All tensors; an [`TensorId`] is an index into them.
+    /// All tensors; a [`TensorId`] is an index into them.
     pub tensors: Vec<Tensor>,
     /// All dispatches, in an order in which they can run.
     pub steps: Vec<Arc<dyn Kernel>>,
@@ -43,8 +43,8 @@ impl Plan {
     /// Adds a dispatch.
     ///
     /// # Panics
-    /// If its shapes do not fit, or if it reads a tensor that it also writes (WebGPU's usage rule). Both are mistakes in the
-    /// code that builds the plan.
+    /// If its shapes do not fit, or if it reads a tensor that it also writes (WebGPU's usage rule). Both are bugs in
+    /// the code that builds the plan.
     pub fn push(&mut self, kernel: impl Kernel) {
         self.push_shared(Arc::new(kernel));
     }

@@ -63,7 +63,7 @@ impl TensorId {
     /// `values` (rows × cols, without padding) as the words of this tensor.
     ///
     /// # Panics
-    /// If the number of values is not rows × cols: a mistake of the calling code.
+    /// If the number of values is not rows × cols: a bug in the calling code.
     pub fn pack(self, values: &[f32]) -> Vec<u32> {
         assert_eq!(values.len(), self.rows * self.cols, "pack: tensor is {}", self.shape());
         let mut words = vec![0; self.words()];
@@ -97,7 +97,7 @@ pub enum Role {
         /// The layer.
         layer: usize,
     },
-    /// What the optimizer remembers of a parameter from one update to the next.
+    /// Optimizer state of a parameter, kept from one update to the next.
     Optimizer {
         /// The layer.
         layer: usize,
@@ -145,7 +145,7 @@ impl Role {
 /// A tensor of a plan: its handle, its role, and the name that every message uses.
 #[derive(Clone, Debug)]
 pub struct Tensor {
-    /// For instance `h1`, `w1`, `dlogits`.
+    /// Name, for instance `h1`, `w1`, `dlogits`.
     pub name: String,
     /// What it is for.
     pub role: Role,

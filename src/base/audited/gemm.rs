@@ -48,12 +48,12 @@ pub struct Gemm<'a> {
     pub columns: bool,
 }
 
-/// Multiply-adds from which a second thread saves time.
+/// Fewest multiply-adds for which a second thread saves time.
 const PARALLEL_FROM: usize = 1 << 19;
 
 impl Gemm<'_> {
-    /// Computes it. Calls `finish(row, first column, [part of that row of each output])` for every part of a row when the part
-    /// is done. The first output is c; the others have its shape.
+    /// Computes the product. Calls `finish(row, first column, [part of that row of each output])` for every part of a
+    /// row when the part is done. The first output is c; the others have its shape.
     ///
     /// The threads divide the rows or the columns of c, never a sum over K. So the bits do not depend on the number of
     /// threads; the `twins` tests check it.
@@ -78,7 +78,7 @@ impl Gemm<'_> {
     }
 }
 
-/// Values that several threads write, each in places of its own.
+/// An output that several threads write, each its own part.
 #[derive(Clone, Copy)]
 struct Shared {
     values: *mut f32,
@@ -97,7 +97,7 @@ unsafe impl Sync for Shared {}
 /// c. Padding belongs to the last part of a row.
 ///
 /// # Panics
-/// If a side is zero, or an operand or an output is too short for its shape: a mistake in a twin.
+/// If a side is zero, or an operand or an output is too short for its shape: a bug in a twin.
 fn split<const N: usize>(
     shape: Gemm<'_>,
     outputs: [&mut [f32]; N],
@@ -147,7 +147,8 @@ fn fan(numbers: Range<usize>, part: &(impl Fn(usize) + Sync)) {
     }
 }
 
-/// Most terms of a sum per call of `gemm`. It would split longer sums itself, at places that depend on the size of the output.
+/// Most terms of a sum per call of `gemm`. Longer sums would be split inside `gemm`, at places that depend on the
+/// output's size.
 const DEPTH: usize = 512;
 
 /// The product of some rows of a and some columns of b, into c.
@@ -162,7 +163,7 @@ fn sgemm(shape: Gemm<'_>, rows: Range<usize>, cols: Range<usize>, c: Shared) {
     let depth = k.div_ceil(k.div_ceil(DEPTH));
     for first in (0..k).step_by(depth) {
         let weight = if first == 0 { beta } else { 1.0 };
-        // Its `alpha` is the weight of what c holds and its `beta` that of the product: the other way round than in BLAS.
+        // In `gemm`, `alpha` is the weight of the old c and `beta` that of the product: the reverse of BLAS.
         //
         // SAFETY: gemm reads a[i·ra + p·ca] and b[p·rb + j·cb] and accesses c[i·rc + j] for i in rows, first ≤ p < k, j in
         // cols; the assertions bound the largest index of each. No other thread has these rows and columns of c.

@@ -1,4 +1,4 @@
-//! From a skeleton to one handwritten version of it.
+//! Turns a skeleton into one handwritten version of the digit.
 //!
 //! The constants were chosen by comparison with MNIST by eye, and such that a network of 128 hidden units trained on these
 //! digits makes some errors on them and recognises as many of MNIST's as possible.
@@ -10,10 +10,11 @@ use super::skeletons::{Family, Form, Knot};
 /// A point, x and y.
 pub(super) type Point = [f32; 2];
 
-/// Straight segments between two control points of a stroke.
+/// Number of straight segments between two control points of a stroke.
 const PIECES: u8 = 5;
 
-/// Strokes as polylines. The unit is about the digit's height; [`pen`](super::pen) scales and places them.
+/// Writes a digit once: strokes as polylines. The unit is about the digit's height; [`pen`](super::pen) scales and
+/// places them.
 pub(super) fn write(families: &[Family], rng: &mut ChaCha8Rng) -> Vec<Vec<Point>> {
     let form = mixture(choose(families, rng), rng);
     let shape = Shape::random(rng);

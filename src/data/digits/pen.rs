@@ -1,4 +1,4 @@
-//! The pen: from strokes to pixels, scaled and centred as in MNIST.
+//! The pen: draws strokes as pixels, scaled and centred as in MNIST.
 
 use rand::rngs::ChaCha8Rng;
 
@@ -112,8 +112,8 @@ fn stamp([from, to]: [Point; 2], radius: f32, depth: &mut [f32; BOX * BOX]) {
     }
 }
 
-/// Copies the box so that its centre of mass is in the middle of the image, to the nearest pixel, as in MNIST. Uses integers
-/// only.
+/// Copies the box into the image so that its centre of mass is in the middle, to the nearest pixel, as in MNIST. Uses
+/// integers only.
 fn place(ink: &[u8; BOX * BOX], image: &mut [u8]) {
     let mut mass = 0;
     let mut moment = [0, 0];

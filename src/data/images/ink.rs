@@ -42,7 +42,7 @@ pub fn find(picture: &Picture) -> Result<Ink, String> {
     let ink = project(&colours, background);
     let noise = quantile(border.iter().map(|&at| ink[at]).collect(), 0.9);
     let strongest = ink.iter().copied().fold(0.0, f32::max);
-    // If ink touches much of the border, as in a tight crop, its ninth decile is ink, not noise.
+    // If ink touches much of the border, as in a tight crop, the border's ninth decile is ink, not noise.
     let noise = if noise < strongest / 3.0 { noise } else { 0.0 };
     let contrast = strongest - noise;
     if contrast < LEAST_CONTRAST {

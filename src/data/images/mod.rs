@@ -16,7 +16,7 @@ pub enum Fit {
     /// `mnist` for models that take 28×28, `plain` for others.
     #[default]
     Auto,
-    /// Cropped, scaled to 20×20, with its centre of mass in the middle of 28×28; light on black, whatever the original
+    /// Cropped, scaled to 20×20, with its centre of mass in the middle of 28×28; light on black, for any original
     /// colours.
     Mnist,
     /// Converted to grey and resized to the model's input; not cropped, centred or inverted.

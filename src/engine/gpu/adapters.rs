@@ -1,4 +1,4 @@
-//! Finds an adapter: lists those of this machine and picks the one that was asked for, or the best.
+//! Finds an adapter: lists those of this machine and picks the requested one, or the best.
 
 use crate::base::error::{Error, NoAdapter};
 use crate::kernels::Form;
@@ -6,12 +6,12 @@ use crate::kernels::Precision;
 use crate::plan::kernel::{MAX_ARGS, Needs};
 use wgpu::{Backend, Backends, DeviceType};
 
-/// Which adapter the user asked for. Environment variables of wgpu's own tools count where a field is empty.
+/// The adapter to use. An empty field falls back to the environment variable of wgpu's own tools.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// Part of the adapter's name, in upper or lower case; else `WGPU_ADAPTER_NAME`.
+    /// Part of the adapter's name, case-insensitive; if empty, `WGPU_ADAPTER_NAME`.
     pub adapter: Option<String>,
-    /// Comma-separated backends (vulkan, metal, dx12, gl); else `WGPU_BACKEND`.
+    /// Comma-separated backends (vulkan, metal, dx12, gl); if empty, `WGPU_BACKEND`.
     pub backend: Option<String>,
     /// Precision of the matrix products.
     pub precision: Precision,
@@ -27,8 +27,8 @@ pub enum Class {
 }
 
 impl Class {
-    /// Forms of matrix products that may be fast on this class; the first is the default. `Registers` is not for GPUs, since
-    /// its workgroups leave half of their lanes idle. Larger workgroups bring software adapters nothing.
+    /// Forms of matrix products that may be fast on this class; the first is the default. `Registers` is not for GPUs,
+    /// since its workgroups leave half of their lanes idle. Software adapters gain nothing from larger workgroups.
     pub fn forms(self) -> &'static [Form] {
         match self {
             Class::Gpu => &[Form::Tiled, Form::Wide, Form::Split, Form::Plain],
@@ -41,7 +41,7 @@ impl Class {
 pub struct FoundAdapter {
     /// wgpu's handle.
     pub adapter: wgpu::Adapter,
-    /// Its description.
+    /// wgpu's description of it.
     pub info: wgpu::AdapterInfo,
 }
 
@@ -57,7 +57,7 @@ impl FoundAdapter {
         }
     }
 
-    /// The most that a shader may need.
+    /// The highest [`Needs`] that the adapter meets.
     pub fn offers(&self) -> Needs {
         let has = |feature| self.adapter.features().contains(feature);
         // The size of subgroups cannot be chosen, so it must be the one that the shaders are written for.
@@ -92,7 +92,7 @@ impl FoundAdapter {
         format!("{} ({}, {kind}, {})", self.info.name, self.info.backend, driver.trim())
     }
 
-    /// Real GPUs before software, discrete before integrated, newer interfaces before GL.
+    /// Sort key: real GPUs before software, discrete before integrated, newer interfaces before GL.
     fn rank(&self) -> (bool, u8, bool) {
         let kind = match self.info.device_type {
             DeviceType::DiscreteGpu => 0,
@@ -121,7 +121,7 @@ impl Wanted {
             match Backends::from_comma_list(word) {
                 one if one.is_empty() => {
                     return Err(Error::NoAdapter {
-                        problem: format!("there is no backend named {word:?}"),
+                        problem: format!("unknown backend {word:?}"),
                         cause: NoAdapter::Backend,
                     });
                 }
@@ -167,7 +167,7 @@ async fn look(backends: Backends) -> Vec<FoundAdapter> {
     found
 }
 
-/// Whether it has compute shaders with enough storage buffers. Some GL drivers do not.
+/// Whether an adapter has compute shaders with enough storage buffers. Some GL drivers do not.
 fn usable(found: &FoundAdapter) -> bool {
     let limits = found.adapter.limits();
     let compute = wgpu::DownlevelFlags::COMPUTE_SHADERS;
@@ -195,7 +195,7 @@ pub async fn select(wanted: &Wanted) -> Result<FoundAdapter, Error> {
     Err(Error::NoAdapter { problem: format!("no adapter's name contains {name:?}; {there}"), cause: NoAdapter::Name })
 }
 
-/// Picks a real GPU, or says why there is none.
+/// Picks a real GPU, or returns the reason why there is none.
 pub async fn real_gpu(wanted: &Wanted) -> Result<Result<FoundAdapter, String>, Error> {
     if wanted.adapter().is_some() {
         return Ok(Ok(select(wanted).await?));

@@ -1,4 +1,4 @@
-//! One open device: queue, pipelines made once, and the faults it reports.
+//! One open device: queue, pipelines compiled once, and the faults it reports.
 
 use super::adapters::{Class, FoundAdapter};
 use super::fault::{Fault, Faults};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use wgpu::{BindGroupLayout, BufferBindingType};
 
 /// Bytes from one step's values to the next in their uniform buffer: the largest alignment that WebGPU allows a device
-/// to ask for.
+/// to require.
 pub(super) const NOW_SLOT: u64 = 256;
 
 /// An open adapter. One per process is enough: engines share it and its compiled pipelines.
@@ -89,7 +89,7 @@ impl Gpu {
         &self.line
     }
 
-    /// What shaders may need, given the features it was opened with.
+    /// The highest [`Needs`] that the opened features meet.
     pub fn offers(&self) -> Needs {
         self.offers
     }
@@ -99,7 +99,7 @@ impl Gpu {
         self.shared.limits()
     }
 
-    /// Loses the device, as a driver that resets it does. Every later call is an error. For tests.
+    /// Destroys the device, as a driver's reset does. Every later call is an error. For tests.
     pub fn destroy(&self) {
         self.shared.enter().device.destroy();
     }

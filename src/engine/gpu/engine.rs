@@ -138,7 +138,7 @@ impl GpuEngine {
         let now = gpu.shared.hold(ValueSlots { buffer, group });
         let no_memory = no_memory.pop();
         let invalid = invalid.pop();
-        // Held until here: `uniforms` is dropped too.
+        // Held until here, because the drop of `uniforms` calls the device too.
         drop((uniforms, inside));
         if let Some(error) = no_memory.await.or(invalid.await) {
             return Err(gpu.caught(error));

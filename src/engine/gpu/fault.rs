@@ -1,4 +1,4 @@
-//! Faults that a device reports, kept until they are asked for.
+//! Keeps the fault that a device reports until a caller reads it.
 
 use super::shared::SharedDevice;
 use crate::base::error::Error;
@@ -41,7 +41,7 @@ impl From<Fault> for Error {
 pub(super) struct Faults(Arc<Mutex<Option<Fault>>>);
 
 impl Faults {
-    /// Keeps the first fault. A lost device replaces a refused call, because it may be the cause.
+    /// Keeps the first fault. A lost device replaces a refused call, because the loss may be the cause.
     pub fn note(&self, fault: Fault) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.is_none() || matches!((&*kept, &fault), (Some(Fault::Refused(_)), Fault::Lost(_))) {

@@ -57,7 +57,7 @@ impl Pipelines {
     }
 }
 
-/// The feature that a file needs.
+/// The device feature that the cache file needs.
 pub(super) const FEATURE: wgpu::Features = wgpu::Features::PIPELINE_CACHE;
 
 impl Gpu {

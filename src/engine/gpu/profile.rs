@@ -20,7 +20,7 @@ impl GpuEngine {
             return Box::pin(std::future::ready(Ok(None)));
         }
         let count = 2 * steps as u32;
-        // Held until the end: query set and buffer are dropped before it.
+        // Held until the end, because the drops of the query set and the buffer call the device too.
         let inside = self.gpu.shared.enter();
         let queries = inside.device.create_query_set(&wgpu::QuerySetDescriptor {
             label: Some("timestamps"),

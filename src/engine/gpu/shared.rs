@@ -3,7 +3,7 @@
 //! A GL context belongs to one thread at a time. wgpu locks it in almost every call, also in the drop of a buffer, and
 //! panics in the thread that has waited six seconds for the lock (wgpu-hal 30.0.1, `gles/egl.rs` and `gles/wgl.rs`). A
 //! submission can hold it for longer, because drivers compile a shader on its first dispatch. So threads queue here,
-//! without a limit, and the lock inside wgpu is always free. Each adapter that is listed has a context of its own.
+//! without a time limit, and the lock inside wgpu is always free. Each adapter that is listed has a context of its own.
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -47,13 +47,13 @@ impl SharedDevice {
         self.handles.0.features()
     }
 
-    /// Bytes of memory the device has given out; `None` where nobody counts.
+    /// Bytes of memory the device has allocated; `None` if the backend does not count them.
     pub fn allocated(&self) -> Option<u64> {
         self.handles.0.generate_allocator_report().map(|report| report.total_allocated_bytes)
     }
 }
 
-/// Access to the device until it is dropped.
+/// Access to the device; dropping this ends it.
 pub(super) struct Inside<'a> {
     pub device: &'a wgpu::Device,
     pub queue: &'a wgpu::Queue,
@@ -97,7 +97,7 @@ struct Inner {
 struct State {
     /// The thread that is inside.
     inside: Option<ThreadId>,
-    /// Values that it drops before it leaves.
+    /// Values that this thread drops before it leaves.
     discarded: Vec<Box<dyn Any + Send>>,
 }
 
@@ -144,7 +144,7 @@ impl Gate {
     }
 }
 
-/// Being inside a gate.
+/// Proof that a thread is inside a gate. Dropping this leaves the gate.
 struct Pass<'a> {
     inner: Option<&'a Inner>,
     /// Must stay in its thread, so not `Send`.
@@ -187,10 +187,10 @@ mod tests {
         Gate(Some(Arc::default()))
     }
 
-    /// Says when it is dropped.
-    struct Told(&'static str, Arc<Mutex<Vec<&'static str>>>);
+    /// Logs its name when it is dropped.
+    struct Logged(&'static str, Arc<Mutex<Vec<&'static str>>>);
 
-    impl Drop for Told {
+    impl Drop for Logged {
         fn drop(&mut self) {
             self.1.lock().unwrap().push(self.0);
         }
@@ -219,8 +219,8 @@ mod tests {
     fn a_drop_does_not_wait_and_its_value_is_gone_before_the_next_thread_enters() {
         let gate = closed();
         let log = Arc::new(Mutex::new(Vec::new()));
-        let nested = gate.hold(Told("within", log.clone()));
-        let held: Held<(Told, Held<Told>)> = gate.hold((Told("held", log.clone()), nested));
+        let nested = gate.hold(Logged("within", log.clone()));
+        let held: Held<(Logged, Held<Logged>)> = gate.hold((Logged("held", log.clone()), nested));
         let (entered, is_entered) = channel();
         let (leave, may_leave) = channel::<()>();
         let (other, its_log) = (gate.clone(), log.clone());
@@ -238,7 +238,7 @@ mod tests {
         log.lock().unwrap().push("next");
         other.join().unwrap();
         assert_eq!(*log.lock().unwrap(), ["leaves", "held", "within", "next"]);
-        drop(gate.hold(Told("at once", log.clone())));
+        drop(gate.hold(Logged("at once", log.clone())));
         assert_eq!(log.lock().unwrap().last(), Some(&"at once"));
     }
 
@@ -248,7 +248,7 @@ mod tests {
         let _pass = gate.enter();
         thread::scope(|scope| scope.spawn(|| drop(gate.enter())).join()).unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
-        drop(gate.hold(Told("at once", log.clone())));
+        drop(gate.hold(Logged("at once", log.clone())));
         assert_eq!(*log.lock().unwrap(), ["at once"]);
     }
 }

@@ -71,15 +71,15 @@ struct Request {
     give_up: Box<dyn Fn(Fault) + Send>,
 }
 
-/// If the thread ends early, dropping its requests answers them with an error. A value that was set before stays.
+/// If the thread ends early, its dropped requests set an error. A value that was set before stays.
 impl Drop for Request {
     fn drop(&mut self) {
-        (self.give_up)(Fault::Lost("the thread that waits for it has ended".into()));
+        (self.give_up)(Fault::Lost("the thread that waits for the GPU has ended".into()));
     }
 }
 
-/// The thread that blocks in the driver. Dropping this ends it and waits for it: a driver can crash if the program
-/// exits while a thread is still in it.
+/// The thread that blocks in the driver. Dropping the `Poller` ends the thread and waits for it: a driver can crash if
+/// the program exits while a thread is still in the driver.
 pub(super) struct Poller {
     /// `None` only during the drop.
     requests: Option<Sender<Request>>,
@@ -89,8 +89,8 @@ pub(super) struct Poller {
     closing: Arc<AtomicBool>,
 }
 
-/// How long to wait for the callback of a finished submission (another thread may be about to call it), and for the
-/// thread.
+/// Longest wait for the callback of a finished submission, which another thread may be about to call. Also the longest
+/// wait for the thread to end.
 const GRACE: Duration = Duration::from_secs(10);
 
 impl Poller {
@@ -117,7 +117,7 @@ impl Poller {
         let give_up = Box::new(move |fault: Fault| told.set(Err(fault.into())));
         let request = Request { index, arrived, give_up };
         if let Some(requests) = &self.requests {
-            // If the thread has ended, the request is dropped and thereby answered.
+            // If the thread has ended, the request is dropped, and its drop sets an error.
             let _ = requests.send(request);
         }
     }
@@ -140,14 +140,14 @@ fn wait(shared: &SharedDevice, faults: &Faults, closing: &AtomicBool, request: &
     let mut finished: Option<Instant> = None;
     while !(request.arrived)() {
         if closing.load(Ordering::Relaxed) {
-            return Err(Fault::Lost("it was closed while work was under way".into()));
+            return Err(Fault::Lost("it was closed while work was in flight".into()));
         }
         if let Some(fault) = faults.get(shared) {
             return Err(fault);
         }
         if let Some(since) = finished {
             if since.elapsed() > GRACE {
-                return Err(Fault::Lost("it finished the work but never said so".into()));
+                return Err(Fault::Lost("it finished the work but never reported it".into()));
             }
             std::thread::sleep(Duration::from_micros(100));
             continue;

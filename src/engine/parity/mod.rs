@@ -151,7 +151,7 @@ impl Verdict {
         self.fault.get_or_insert(Fault { question, finding });
     }
 
-    /// Looks at the words on either side of every tensor: both sides must be there and hold `fresh`.
+    /// Checks the words on either side of every tensor: both sides must exist and hold `fresh`.
     async fn guards(
         &mut self,
         plan: &Plan,
@@ -184,7 +184,7 @@ impl Verdict {
                 continue;
             }
             let (x, y) = (f32::from_bits(a), f32::from_bits(b));
-            // Padding must be zero, whatever the kernel's bound.
+            // Padding must be zero, regardless of the kernel's bound.
             let padding = at % id.stride() >= id.cols;
             let tolerance = bound.filter(|_| !padding).map_or(0.0, |bound| bound[at]);
             let difference = (x - y).abs();

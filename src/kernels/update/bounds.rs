@@ -1,4 +1,4 @@
-//! How far two machines may differ in an update.
+//! Largest allowed differences between two machines in an update.
 
 use super::{Rule, Update};
 use crate::kernels::EPSILON;
@@ -8,7 +8,7 @@ impl Update {
     /// Bounds of weights, biases and their states.
     pub(super) fn bounds_of_all(&self, now: &StepValues, witness: &Witness<'_>) -> Bounds {
         let (dy, x) = (witness.f32(0), witness.f32(1));
-        // The gradients, and how far two machines may differ in them.
+        // The gradients, and the largest allowed differences in them.
         let (rows, stride, count) = (self.w.rows, self.w.stride(), (self.x.rows + 2) as f32);
         let (mut g, mut g_error) = (vec![0.0; self.w.words()], vec![0.0; self.w.words()]);
         let (mut g_b, mut g_b_error) = (vec![0.0; self.b.words()], vec![0.0; self.b.words()]);

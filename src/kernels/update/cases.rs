@@ -1,11 +1,11 @@
-//! What an update is tried on.
+//! Test cases of an update.
 
 use super::shaders::FORMS;
 use super::{Rule, Update};
 use crate::kernels::linear::SIZES;
 use crate::plan::case::{Case, Fill};
 
-/// Every rule in every form of its own, at the sizes of products, with and without penalty.
+/// Every rule in every form of an update, at the sizes of products, with and without penalty.
 pub fn cases() -> Vec<Case> {
     let adam = |decoupled| Rule::Adam { beta2: 0.999, epsilon: 1e-8, decoupled };
     let rules = [
@@ -29,7 +29,7 @@ pub fn cases() -> Vec<Case> {
                     let mut state = Vec::new();
                     for (of, id) in [("w", w), ("b", b)] {
                         for (place, kind) in rule.state().iter().enumerate() {
-                            // What is remembered second is a mean of squares.
+                            // The second state is a mean of squares.
                             let fill = if place == 1 { Fill::Positive(1.0) } else { Fill::Reals(1.0) };
                             state.push(case.f32(&format!("{kind}_{of}"), id.rows, id.cols, fill));
                         }
@@ -42,7 +42,7 @@ pub fn cases() -> Vec<Case> {
             }
         }
     }
-    // Whole numbers come out exactly where nothing but sums and powers of two is done to them.
+    // Whole numbers stay exact: without penalty and with lr 1/2, SGD only adds, multiplies whole numbers, and halves.
     for form in FORMS {
         let mut case = Case::new("integers (33,36,31)".into());
         let dy = case.f32("dy", 33, 31, Fill::Integers(4));

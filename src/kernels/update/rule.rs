@@ -1,4 +1,4 @@
-//! The optimizers behind an update: one line for each in each of the things that are asked of its page.
+//! The optimizers of an update. Each function below has one line per optimizer, which uses that optimizer's file.
 
 use crate::kernels::adam::{self, Adam};
 use crate::kernels::momentum::{self, Momentum};
@@ -8,7 +8,7 @@ use crate::plan::Plan;
 use crate::plan::kernel::StepValues;
 use crate::plan::tensor::TensorId;
 
-/// How a gradient becomes a change.
+/// How a gradient changes a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
     /// As [`crate::kernels::sgd`].
@@ -20,18 +20,18 @@ pub enum Rule {
     },
     /// As [`crate::kernels::adam`].
     Adam {
-        /// Memory of the second moment.
+        /// Decay rate of the second moment.
         beta2: f32,
-        /// Keeps the divisor from zero.
+        /// ε, added to the divisor to avoid a division by zero.
         epsilon: f32,
         /// AdamW instead of Adam.
         decoupled: bool,
     },
     /// As [`crate::kernels::rmsprop`].
     Rmsprop {
-        /// Memory of the mean square.
+        /// Decay rate of the mean square.
         rho: f32,
-        /// Keeps the divisor from zero.
+        /// ε, added to the divisor to avoid a division by zero.
         epsilon: f32,
     },
 }
@@ -40,12 +40,12 @@ impl Rule {
     /// Names of the kernels, in the order of the rules above.
     pub const NAMES: [&'static str; 4] = ["update_sgd", "update_momentum", "update_adam", "update_rmsprop"];
 
-    /// Name of the kernel, whatever the form.
+    /// Name of the kernel, regardless of form.
     pub fn name(self) -> &'static str {
         Rule::NAMES[self.number()]
     }
 
-    /// Names of what it remembers of each parameter, in the order of the kernels' tensors.
+    /// Names of the state tensors of each parameter, in the order of the kernels' tensors.
     pub fn state(self) -> &'static [&'static str] {
         match self {
             Rule::Sgd => sgd::STATE,
@@ -58,7 +58,7 @@ impl Rule {
     /// Adds the optimizer alone to a plan; `dw` holds the gradient of `w`.
     ///
     /// # Panics
-    /// If `state` has not as many tensors as [`Rule::state`] has names.
+    /// If the number of tensors in `state` is not that of the names in [`Rule::state`].
     pub fn push(self, plan: &mut Plan, dw: TensorId, w: TensorId, state: &[TensorId], l2: f32) {
         match (self, state) {
             (Rule::Sgd, []) => plan.push(Sgd { dw, w, l2 }),
@@ -67,11 +67,11 @@ impl Rule {
                 plan.push(Adam { dw, w, m, v, l2, beta2, epsilon, decoupled });
             }
             (Rule::Rmsprop { rho, epsilon }, &[v, s]) => plan.push(Rmsprop { dw, w, v, s, l2, rho, epsilon }),
-            _ => panic!("{self:?} remembers {:?}, but there are {} tensors", self.state(), state.len()),
+            _ => panic!("{self:?} needs the state {:?}, but got {} tensors", self.state(), state.len()),
         }
     }
 
-    /// Place in [`super::SHADERS`], counted in rules.
+    /// Position in [`super::SHADERS`], counted in rules.
     pub(super) fn number(self) -> usize {
         match self {
             Rule::Sgd => 0,
@@ -81,7 +81,7 @@ impl Rule {
         }
     }
 
-    /// Memory of the squares and what keeps a divisor from zero, where the rule has them.
+    /// Decay rate of the mean square, and ε; 0 if the rule has none.
     pub(super) fn constants(self) -> (f32, f32) {
         match self {
             Rule::Sgd | Rule::Momentum { .. } => (0.0, 0.0),
@@ -111,8 +111,7 @@ impl Rule {
         }
     }
 
-    /// Largest allowed differences of a parameter and of what is remembered of it, where each gradient may itself be off by
-    /// `slack`.
+    /// Largest allowed differences of a parameter and of its state, where each gradient may itself be off by `slack`.
     pub(super) fn errors(
         self,
         l2: f32,

@@ -1,5 +1,5 @@
-//! The shaders of [`super::Update`]: one for each rule in each form of its own, all in one file with [`super::linear_dw`]
-//! and the optimizers.
+//! The shaders of [`super::Update`]: one for each rule in each form of an update, all in one file with
+//! [`super::linear_dw`] and the optimizers.
 
 use crate::kernels::Form;
 use crate::plan::kernel::uniform;
@@ -22,9 +22,9 @@ uniform! {
         outputs4: u32,
         /// Strength of the penalty or decay.
         l2: f32,
-        /// Memory of the squares: β₂ of Adam, ρ of RMSprop.
+        /// Decay rate of the mean square: β₂ of Adam, ρ of RMSprop.
         memory: f32,
-        /// Keeps a divisor from zero.
+        /// ε, added to the divisor to avoid a division by zero.
         epsilon: f32,
         /// Unused; keeps the block a multiple of 16 bytes.
         pad: u32,
@@ -32,15 +32,15 @@ uniform! {
 }
 
 impl Params {
-    /// Of an optimizer alone: the sizes of what it changes.
+    /// For an optimizer alone: the sizes of the tensor it changes.
     pub fn of(w: TensorId) -> Params {
         let (inputs4, outputs) = (w.stride() as u32 / 4, w.rows as u32);
         Params { inputs4, outputs, outputs4: outputs.div_ceil(4), ..Params::default() }
     }
 }
 
-/// Forms that have a shader of their own, in the order of [`SHADERS`]. Outputs of an update are as many as weights: too
-/// many for [`Form::Split`], but for a last layer, which is the smallest part of the work.
+/// Forms of an update, in the order of [`SHADERS`]. An update has as many outputs as weights: too many for
+/// [`Form::Split`], except in a last layer, which is the smallest part of the work.
 pub(in crate::kernels) const FORMS: [Form; 3] = [Form::Tiled, Form::Registers, Form::Wide];
 
 const SGD: &[Arg] = &[read(6, "dy"), read(1, "x"), update(2, "w"), update(3, "b")];
@@ -65,7 +65,7 @@ const fn shader(name: &'static str, args: &'static [Arg], overrides: &'static [(
     Shader { name, source: SOURCE, args, params: Params::FIELDS, overrides }
 }
 
-/// For each rule a shader of each of `FORMS`.
+/// For each rule, one shader per form in `FORMS`.
 pub static SHADERS: &[Shader] = &[
     shader("update_sgd_tiled", SGD, &[]),
     shader("update_sgd_registers", SGD, &[]),
