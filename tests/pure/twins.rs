@@ -1,4 +1,4 @@
-//! Each CPU twin against an oracle in double precision; bit-identical products for any number of threads; dropout masks.
+//! Each CPU twin against an oracle in double precision; bit-identical products on any number of threads; dropout masks.
 
 mod compare;
 mod oracle;

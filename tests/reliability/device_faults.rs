@@ -1,4 +1,4 @@
-//! Faults of devices are errors, each with one message that says what to do, and never a hang or a panic.
+//! A device fault is an error with one message that says what to do, never a hang or a panic.
 
 use crate::common::machines::adapters;
 use allocation_counter::measure;
@@ -24,7 +24,7 @@ fn digits_of(train: usize) -> DataSet {
     digits::generate(&digits::Options { train, test: 100, ..Default::default() })
 }
 
-/// An error has a message of some length, with these words.
+/// Checks that the error's message has more than 20 bytes and contains these words.
 #[track_caller]
 fn told<T>(result: Result<T, Error>, words: &[&str]) -> Error {
     let Err(error) = result else { panic!("no error") };
@@ -36,7 +36,7 @@ fn told<T>(result: Result<T, Error>, words: &[&str]) -> Error {
     error
 }
 
-/// Trains until the device goes, and asks for more afterwards.
+/// Trains until the device is lost, then checks that every later request is an error.
 fn lose(config: &Config, data: &DataSet) {
     for machine in adapters() {
         let Machine::Gpu(gpu) = &machine else { unreachable!() };
@@ -46,7 +46,7 @@ fn lose(config: &Config, data: &DataSet) {
             heard += 1;
             gpu.destroy();
         }));
-        // Whatever was on its way when the device went may still have arrived.
+        // Work in flight when the device was lost may still have finished.
         let lost = lost.and_then(|_| pollster::block_on(trainer.epoch(&mut |_| {})));
         assert!(heard > 0);
         let error = told(lost.map(|_| ()), &["the GPU was lost"]);
@@ -58,18 +58,18 @@ fn lose(config: &Config, data: &DataSet) {
 }
 
 #[test]
-fn a_device_that_is_lost_while_training_is_an_error_and_so_is_all_that_is_asked_of_it_later() {
+fn a_device_lost_while_training_is_an_error_and_so_is_every_later_request() {
     lose(&Config::default(), &digits_of(2000));
 }
 
-/// A device that goes refuses everything from then on, and says that it is gone only when its queue has run empty.
+/// A lost device refuses everything at once, but reports the loss only when its queue is empty.
 #[test]
-fn a_device_that_is_lost_with_long_work_before_it_is_lost_and_not_said_to_refuse() {
+fn a_device_lost_during_long_work_is_reported_as_lost_and_not_as_refusing() {
     let config = Config { hidden: vec![1024], batch_size: BatchSize::Samples(512), ..Config::default() };
     lose(&config, &digits_of(4096));
 }
 
-/// An engine that does nothing and never says so.
+/// An engine that computes nothing and never answers a read.
 struct Mute;
 
 impl Engine for Mute {
@@ -133,7 +133,7 @@ fn a_net_larger_than_the_memory_is_refused_before_its_weights_are_drawn() {
 }
 
 #[test]
-fn what_the_adapter_refuses_is_said_and_not_computed_on() {
+fn work_that_the_adapter_refuses_is_an_error() {
     for machine in adapters() {
         let mut plan = gpu_mlp::plan::Plan::default();
         let id = plan.tensor("x", Role::Scratch, DType::U32, 1, 4);
