@@ -10,7 +10,7 @@ use gpu_mlp::train::Trainer;
 use pollster::block_on;
 use std::path::{Path, PathBuf};
 
-/// The bits of the weights after a short run on every adapter, opened anew with this cache folder.
+/// For every adapter, opened with this cache folder, its name and the bits of the weights after a short run.
 fn train(cache: Option<&Path>) -> Vec<(String, Vec<u32>)> {
     let data = generate(&Options { train: 100, test: 10, seed: 1 });
     let config = Config { hidden: vec![12], epochs: 1, ..Config::default() };

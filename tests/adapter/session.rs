@@ -163,14 +163,14 @@ fn a_limit_ends_a_run_at_its_step_with_the_state_that_the_whole_run_has_there() 
 #[test]
 fn a_callback_receives_each_epoch_and_may_stop_the_run() {
     let data = digits(257);
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     let mut callback = |report: &EpochReport| {
-        heard.push((report.epoch, report.step));
+        received.push((report.epoch, report.step));
         if report.epoch == 2 { Wish::Stop(Reason::Interrupted) } else { Wish::Continue }
     };
     let mut session = open(&config(), &data, &Machine::Cpu);
     assert_eq!(block_on(session.run(&mut callback)).unwrap(), Reason::Interrupted);
-    assert_eq!(heard, [(1, 7), (2, 14)]);
+    assert_eq!(received, [(1, 7), (2, 14)]);
 }
 
 #[test]

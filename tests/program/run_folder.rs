@@ -214,7 +214,7 @@ fn a_model_is_evaluated_on_the_data_of_its_run_unless_other_data_is_named() {
     let at_least = |words: &str| gpu_mlp(folder.path(), &format!("eval {words} --engine cpu --min-accuracy {wanted}"));
     assert_eq!(at_least("run").0, Some(0));
     assert_eq!(at_least("run/model.safetensors").0, Some(0));
-    // Without the settings, the default digits would be used, which nobody requested.
+    // Without the settings, other digits would be used, which were not requested.
     std::fs::rename(folder.path().join("run/config.toml"), folder.path().join("away.toml")).unwrap();
     for words in ["eval run --engine cpu", "predict run --engine cpu"] {
         let (code, stderr) = gpu_mlp(folder.path(), words);

@@ -353,7 +353,7 @@ fn the_setup_of_a_run_overrides_the_environment_and_the_command_line_overrides_i
 #[track_caller]
 fn wait_for_a_checkpoint(child: &mut Child, run: &Path) {
     while generations(run).is_empty() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended without a checkpoint");
+        assert!(child.try_wait().unwrap().is_none(), "the run ended without a checkpoint");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -390,7 +390,7 @@ fn sigint_and_sigterm_save_and_say_how_to_resume() {
 /// Waits until the program has installed its signal handlers.
 fn wait_for_signal_handlers(child: &mut Child, run: &Path) {
     while !run.join("metrics.jsonl").exists() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        assert!(child.try_wait().unwrap().is_none(), "the program ended");
         std::thread::sleep(Duration::from_millis(10));
     }
     // The record is created just before the handlers. On Linux, /proc lists the caught signals; SIGTERM is the last.
@@ -422,8 +422,8 @@ fn a_second_sigint_ends_the_program_in_the_middle_of_a_step() {
     signal(&child, "INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
     // After the step, it would have saved a checkpoint and recorded why it ended.
-    assert!(generations(&run).is_empty(), "it ended after the step");
-    assert!(metrics(&run).iter().all(|record| record["type"] != "end"), "it ended after the step");
+    assert!(generations(&run).is_empty(), "the program ended after the step");
+    assert!(metrics(&run).iter().all(|record| record["type"] != "end"), "the program ended after the step");
 }
 
 #[test]

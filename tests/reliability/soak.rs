@@ -113,8 +113,8 @@ fn memory_and_time_per_step_stay_flat() {
             not_run("the time per update: other programs can disturb a short run during all of it");
             continue;
         }
-        // The speed of a shared machine varies by more than the change sought, so the old run is compared with a new one
-        // that trains at the same time.
+        // The speed of a shared machine varies by more than the change sought, so the old run is compared with a new
+        // one at the same time.
         let side_by_side = epochs / 5;
         let changes: Vec<f64> = (0..5)
             .map(|round| {
@@ -199,7 +199,7 @@ fn at_most_two_reads_of_the_record_are_in_flight() {
         ControlFlow::Continue(())
     };
     pollster::block_on(trainer.advance(u64::MAX, watch)).unwrap();
-    assert!(parts > 5 && most.load(Ordering::SeqCst) == 2, "{parts} parts, {most:?} at once");
+    assert!(parts > 5 && most.load(Ordering::SeqCst) == 2, "{parts} parts, {most:?} in flight");
     assert_eq!(in_flight.load(Ordering::SeqCst), 0);
 }
 

@@ -101,7 +101,7 @@ fn checkpoints() -> Vec<Vec<u8>> {
         let limits = Limits { max_steps: Some(2), ..Limits::default() };
         let mut session = Session::open(config, four, &Machine::Cpu, limits).await.expect("a run opens");
         session.run(&mut |_: &_| Wish::Continue).await.expect("it runs");
-        session.snapshot().await.expect("and is as it is")
+        session.snapshot().await.expect("a snapshot")
     });
     assert!(snapshot.best.is_some());
     let identity = Identity::new(config, four, &Machine::Cpu);

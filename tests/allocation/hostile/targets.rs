@@ -157,7 +157,10 @@ fn model(bytes: &[u8]) -> bool {
     assert!(description.item.iter().product::<usize>() == widths[0]);
     let written = model_file::to_bytes(path, &model, &description).expect("what was read can be written");
     let again = model_file::parse(&written, path).expect("what was written can be read");
-    assert!(again.state.layers == model.layers && again.description == Some(description), "it is not what was read");
+    assert!(
+        again.state.layers == model.layers && again.description == Some(description),
+        "the written model differs from the one read"
+    );
     true
 }
 
@@ -238,7 +241,7 @@ fn config(bytes: &[u8]) -> bool {
     // With a line for each form, the file may be longer than the reader accepts.
     if config.forms.len() < 1000 {
         let again = RunFile::parse(&text, path).expect("what was written can be read");
-        assert!(again.data == file.data && again.record == file.record, "it is not what was read");
+        assert!(again.data == file.data && again.record == file.record, "the written file differs from the one read");
         assert_eq!(Config::default().with(&again.settings).expect("settings"), config);
     }
     true
