@@ -1,7 +1,7 @@
 #!/bin/sh
-# Builds and runs all tests, one program after another, and lists at the end how each went; a failure does not stop the next
-# program. Where this machine has no adapter at all, a software one (Mesa's lavapipe) is installed first, so that the kernels
-# are compared with their twins on any machine.
+# Builds all tests, runs one test program after another, and lists the results at the end; a failure does not stop the next
+# program. If this machine has no adapter, a software one (Mesa's lavapipe) is installed first, so that the kernels are
+# compared with their twins on any machine.
 #
 #     tests/run.sh                         all
 #     tests/run.sh --test adapter parity   `cargo test` with these arguments
@@ -9,20 +9,20 @@ set -eu
 cd "$(dirname "$0")/.."
 
 programs='lib bin pure adapter program reliability allocation doc'
-# What each is, and about how many seconds it takes on two cores.
+# Contents of each test program, and about how many seconds it takes on two cores.
 about() {
     case $1 in
     lib) echo 'unit tests of the library: 1 s' ;;
     bin) echo 'unit tests of the program: 1 s' ;;
-    pure) echo 'no GPU: files, formats, the CPU engine, the texts of the shaders: 30 s' ;;
+    pure) echo 'no GPU: files, formats, the CPU engine, the shader sources: 30 s' ;;
     adapter) echo 'kernels and training on every adapter of this machine: 90 s' ;;
-    program) echo 'the program as a user runs it, every example of its help and of README: 90 s' ;;
+    program) echo 'the program as a user runs it, with every example of its help and of README: 90 s' ;;
     reliability) echo 'kills, faults, toggles, long runs: 50 s' ;;
-    allocation) echo 'hostile files, and the memory that their readers hold: 10 s' ;;
+    allocation) echo 'hostile files, and the memory used to read them: 10 s' ;;
     doc) echo 'examples in the documentation: 5 s' ;;
     esac
 }
-# The arguments of `cargo test` for one of them.
+# The arguments of `cargo test` for one test program.
 target() {
     case $1 in
     lib | doc) echo "--$1" ;;
@@ -41,7 +41,7 @@ if [ $# = 0 ]; then
 fi
 begin=$(now)
 cargo test --no-run
-# Not `cargo run`, which could build the program again: without the tests, crates may have fewer features.
+# Not `cargo run`, which could rebuild the program: without the tests, crates may have fewer features.
 program=${CARGO_TARGET_DIR:-target}/debug/gpu-mlp
 
 if ! "$program" devices 2>/dev/null | grep -q ' binds '; then
@@ -59,14 +59,14 @@ if ! "$program" devices 2>/dev/null | grep -q ' binds '; then
         exit 1
     fi
 fi
-# From here on a missing adapter is a failure.
+# From here on, a missing adapter is a failure.
 export GPU_MLP_REQUIRE_ADAPTER=1
 
 folder=$(mktemp -d)
 neighbour=''
 trap '[ -z "$neighbour" ] || kill "$neighbour"; rm -rf "$folder"' EXIT
 trap 'exit 130' INT TERM
-# Mesa's compiled shaders: none at first, and then those of all tests, which would else each begin without any.
+# Mesa's cache of compiled shaders: empty at first, then shared by all tests.
 export MESA_SHADER_CACHE_DIR="${MESA_SHADER_CACHE_DIR:-$folder/shaders}"
 
 if [ $# != 0 ]; then
@@ -78,7 +78,7 @@ summary=$(printf '%-12s done   in %4d s' build $(($(now) - begin)))
 failed=''
 for one in $programs; do
     printf '\n== %s: %s\n' "$one" "$(about "$one")"
-    # The gate names a program here that must also pass while another one takes a core.
+    # .ci/run can name a test program that must also pass while another process takes a core.
     if [ "$one" = "${BUSY_NEIGHBOUR:-}" ]; then
         sh -c 'while :; do :; done' &
         neighbour=$!

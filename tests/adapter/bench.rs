@@ -1,4 +1,4 @@
-//! Sentences about measuring: the statistics, the counts, and `gpu-mlp bench` as a user would run it.
+//! Measuring: the statistics, the counts, and `gpu-mlp bench` as a user runs it.
 
 use crate::common::program::gpu_mlp;
 use crate::common::{machines, not_run};
@@ -19,14 +19,14 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// `gpu-mlp bench` on a few generated digits, on the CPU's side of every choice.
+/// `gpu-mlp bench` on a few generated digits.
 fn bench(args: &[&str]) -> Command {
     let mut command = gpu_mlp(Path::new(env!("CARGO_TARGET_TMPDIR")));
     command.args(["bench", "--data", "digits", "--digits-train", "2000", "--digits-test", "300"]).args(args);
     command
 }
 
-/// Runs a command that must end with a code; returns stdout and stderr.
+/// Runs a command that must exit with `code`; returns stdout and stderr.
 fn ends(command: &mut Command, code: i32) -> (String, String) {
     let output = command.output().unwrap();
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
@@ -51,7 +51,7 @@ fn quantiles_lie_on_straight_lines_between_samples() {
 }
 
 #[test]
-fn a_spread_sorts_for_its_statistics_and_keeps_the_order_of_its_samples() {
+fn a_spread_computes_its_statistics_and_keeps_the_order_of_its_samples() {
     let spread = Spread::of(vec![4.0, 1.0, 2.0]);
     assert_eq!((spread.min, spread.q1, spread.median, spread.q3, spread.max), (1.0, 1.5, 2.0, 3.0, 4.0));
     assert_eq!(spread.samples, [4.0, 1.0, 2.0]);
@@ -89,7 +89,7 @@ fn a_cut_keeps_the_head_and_leaves_the_test_split() {
 }
 
 #[test]
-fn growth_varies_one_size_at_a_time_and_keeps_within_the_split() {
+fn growth_varies_one_size_at_a_time_and_stays_within_the_split() {
     let all = growth::variants(1000);
     for variant in &all {
         variant.config.check(variant.samples).unwrap();
@@ -100,7 +100,7 @@ fn growth_varies_one_size_at_a_time_and_keeps_within_the_split() {
 }
 
 #[test]
-fn an_adapter_that_is_a_program_is_recorded_as_software_and_the_cpu_as_a_cpu() {
+fn a_software_adapter_is_recorded_as_software_and_the_cpu_as_a_cpu() {
     for machine in machines::machines() {
         let device = Device::of(&machine);
         let imitation = device.device_type == "Cpu" || device.adapter.to_lowercase().contains("llvmpipe");
@@ -125,7 +125,7 @@ fn the_clock_repeats_short_work_and_counts_every_repetition() {
             let mut engine = machine.engine(&plan).await.unwrap();
             engine.write(dw, 0, &[1f32.to_bits(); 4]);
             engine.write(w, 0, &[0; 4]);
-            // Far longer than a submission takes, even where others use the machine too.
+            // Far longer than a submission takes, even on a busy machine.
             let effort = Effort { sample: Duration::from_secs(2), most: 3, ..Effort::USUAL };
             let timing = time(engine.as_mut(), &(0..1, now), w, &effort).await.unwrap();
             assert!(timing.repetitions > 1 && timing.seconds.min > 0.0, "{timing:?}");
@@ -169,22 +169,22 @@ fn every_kernel_of_a_net_is_compared_and_timed_in_every_form() {
             assert!(names.contains(name), "{name} is not in {names:?}");
         }
         let keys: BTreeSet<_> = found.iter().map(|one| (one.kernel, &one.tensors)).collect();
-        assert_eq!(keys.len(), found.len(), "none is timed twice");
+        assert_eq!(keys.len(), found.len(), "each is timed once");
     }
 }
 
 #[test]
-fn an_adapter_with_a_clock_times_each_dispatch_of_a_step_by_it() {
+fn an_adapter_with_a_clock_times_each_dispatch_of_a_step() {
     let data = generate(&Options { train: 200, test: 20, seed: 1 });
     for machine in machines::adapters() {
         let step = pollster::block_on(dispatch::step(&machine, &Config::default(), &data, &Effort::GLANCE)).unwrap();
         let clocks: Vec<_> = step.dispatches.iter().filter_map(|one| one.device_seconds.as_ref()).collect();
         let name = machine.description();
-        // Lavapipe has a clock; others may have none, but not for some dispatches only.
+        // Lavapipe has a clock. Another adapter may have none, but a clock times either all dispatches or none.
         let must = name.contains("vulkan") && name.contains("llvmpipe");
         let all = step.dispatches.len();
         assert!(clocks.len() == all || clocks.is_empty() && !must, "{name}: {} clocks", clocks.len());
-        // A device's clock may tick slowly, but not all of a step fits between two ticks.
+        // A device's clock may tick slowly, but a whole step takes longer than one tick.
         let sum: f64 = clocks.iter().map(|seconds| seconds.max).sum();
         assert!(clocks.is_empty() || sum > 0.0 && sum < 10.0, "{name}: {sum} s");
     }
@@ -220,7 +220,7 @@ fn the_record_of_a_run_has_every_sample_and_says_where_it_was_made() {
 }
 
 #[test]
-fn thirty_steps_are_timed_even_where_there_is_no_time() {
+fn thirty_steps_are_timed_even_with_a_max_time_of_zero() {
     let args = ["--engine", "cpu", "--config", "K", "--epochs", "1", "--max-time", "0", "--run-only", "--json"];
     let (stdout, _) = ends(&mut bench(&args), 0);
     let record = json(&stdout);
@@ -232,8 +232,8 @@ fn thirty_steps_are_timed_even_where_there_is_no_time() {
 }
 
 #[test]
-fn a_falling_rate_lasts_over_every_step_that_is_timed() {
-    // Five steps an epoch: thirty timed steps are more epochs than were asked for, and a rate below zero would unlearn.
+fn a_falling_rate_stays_above_zero_in_every_timed_step() {
+    // Five steps per epoch: thirty timed steps are more epochs than requested, and a rate below zero would unlearn.
     let args = ["--engine", "cpu", "--schedule", "linear", "--digits-train", "320", "--epochs", "1", "--run-only"];
     let mut command = gpu_mlp(Path::new(env!("CARGO_TARGET_TMPDIR")));
     let (stdout, _) = ends(command.args(["bench", "--data", "digits", "--digits-test", "300", "--json"]).args(args), 0);
@@ -244,30 +244,30 @@ fn a_falling_rate_lasts_over_every_step_that_is_timed() {
 }
 
 #[test]
-fn net_options_are_put_over_a_configuration() {
+fn net_options_override_a_configuration() {
     let args = ["--engine", "cpu", "--config", "K", "--hidden", "40", "--epochs", "1", "--run-only", "--json"];
     let config = json(&ends(&mut bench(&args), 0).0)["config"].clone();
     assert_eq!((&config["hidden"], &config["batch_size"]), (&serde_json::json!([40]), &128.into()));
     assert_eq!((&config["normalize"], config["momentum"].as_f64().map(|m| m as f32)), (&"unit".into(), Some(0.9)));
-    // Another optimizer brings its own rate and momentum.
+    // Another optimizer has its own default rate and momentum.
     let config = json(&ends(bench(&args).args(["--optimizer", "adam"]), 0).0)["config"].clone();
     assert_eq!((config["lr"].as_f64().map(|lr| lr as f32), config["momentum"].as_f64()), (Some(0.001), Some(0.0)));
 }
 
 #[test]
-fn a_run_that_does_not_learn_is_exit_3() {
+fn a_run_that_does_not_learn_exits_with_3() {
     let args = ["--engine", "cpu", "--lr", "1e-12", "--epochs", "1", "--run-only"];
     let (stdout, stderr) = ends(&mut bench(&args), 3);
     assert!(stderr.contains("FAILED: the loss does not fall") && stdout.contains("FAILED: "), "{stdout}\n{stderr}");
     let record = json(&ends(bench(&args).arg("--json"), 3).0);
     assert!(record["run"]["fault"].is_string());
-    // It learns, but not as much as is demanded.
+    // The run learns, but less than required.
     let (_, stderr) = ends(&mut bench(&["--engine", "cpu", "--epochs", "1", "--run-only", "--floor", "1"]), 3);
     assert!(stderr.contains("required: at least 100.00 %"), "{stderr}");
 }
 
 #[test]
-fn a_software_adapter_heads_its_table_as_one() {
+fn the_heading_of_a_table_names_a_software_adapter() {
     let software = machines::adapters().into_iter().find(|machine| Device::of(machine).class == DeviceKind::Software);
     let Some(machine) = software else { return not_run("no software adapter on this machine") };
     let name = Device::of(&machine).adapter;
@@ -277,7 +277,7 @@ fn a_software_adapter_heads_its_table_as_one() {
     assert!(stderr.contains("software; its times say nothing about a GPU"), "{stderr}");
     let record = json(&ends(bench(&args).arg("--json"), 0).0);
     assert_eq!(record["device"]["class"], "software");
-    // GL keeps no account.
+    // GL does not report allocated memory.
     assert!(record["run"]["allocated_bytes"].is_u64() || record["device"]["backend"] != "vulkan", "{record}");
     if let Some(allocated) = record["run"]["allocated_bytes"].as_u64() {
         assert!(allocated >= record["run"]["device_bytes"].as_u64().unwrap(), "{record}");
@@ -285,7 +285,7 @@ fn a_software_adapter_heads_its_table_as_one() {
 }
 
 #[test]
-fn senseless_measurements_are_refused() {
+fn invalid_options_are_refused() {
     for args in [
         &["--config", "X"][..],
         &["--max-time=-1"],

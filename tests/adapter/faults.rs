@@ -1,4 +1,4 @@
-//! A value that is not finite is noticed, found and named, whatever hides it.
+//! A non-finite value is detected, and the tensor where it began is named, even where activations hide it.
 
 use crate::common::machines::machines;
 use gpu_mlp::config::{ActivationName, Config, OnNan, Optimizer};
@@ -22,7 +22,7 @@ fn digits() -> DataSet {
     generate(&Options { train: 1000, test: 10, seed: 1 })
 }
 
-/// What trains a net in whose tensor `name` one value is `value` when the second epoch begins.
+/// A trainer after one epoch, with one value of the tensor `name` replaced by `value`.
 fn poisoned<'a>(config: &Config, data: &'a DataSet, machine: &Machine, name: &str, value: f32) -> Trainer<'a> {
     block_on(async {
         let mut trainer = Trainer::open(config, data, machine).await?;
@@ -53,12 +53,12 @@ fn a_step_that_is_too_large_is_named_with_the_weights_it_ruined() {
         let config = Config { lr: 1e38, ..Config::default() };
         let mut trainer = block_on(Trainer::open(&config, &data, &machine)).expect("it fits");
         let (what, step, origin) = fault(&mut trainer);
-        // The second update's loss shows it, or a look at the parameters while the next ones are under way.
+        // The second update's loss shows it, or a check of the parameters while the next updates are in flight.
         assert!((2..=4).contains(&step), "{what} in step {step}");
         let Origin::Tensor { tensor, layer, step, kernel, value, .. } = &origin else { panic!("{origin}") };
         assert!((*layer, *step) == (1, 1) || (*layer, *step) == (2, 1) || *step == 2, "{origin}");
         assert!(kernel.is_some() && !value.is_finite() && tensor.contains('('), "{origin}");
-        // It is left as it was before the step.
+        // The trainer is back in its state before the step.
         assert_eq!(trainer.step(), 0);
         let tensors = block_on(trainer.tensors()).expect("all of them are finite");
         let first = Mlp::new(&[784, 128, 10], config.activation(), config.init, config.seed);
@@ -67,7 +67,7 @@ fn a_step_that_is_too_large_is_named_with_the_weights_it_ruined() {
 }
 
 #[test]
-fn one_poisoned_weight_is_found_whatever_hides_it() {
+fn one_poisoned_weight_is_found_under_every_activation() {
     let data = digits();
     let relu = Config { epochs: 3, lr: 0.01, ..Config::default() };
     let tanh = Config { activation: ActivationName::Tanh, ..relu.clone() };
@@ -95,29 +95,29 @@ fn one_poisoned_weight_is_found_whatever_hides_it() {
 }
 
 #[test]
-fn what_the_optimizer_remembers_is_watched_over_when_it_is_read() {
+fn a_nan_in_the_optimizer_state_is_an_error_when_the_state_is_read() {
     let data = digits();
     let config = Config { momentum: 0.9, lr: 0.01, ..Config::default() };
     let mut trainer = poisoned(&config, &data, &Machine::Cpu, "v_w1", f32::NAN);
     let Err(Error::Diverged { origin, .. }) = block_on(trainer.tensors()) else {
-        panic!("it is read as if it were good")
+        panic!("the state was read without an error")
     };
     assert!(origin.to_string().starts_with("it began with v_w1(128,784)[3,5] of layer 1, which was NaN"), "{origin}");
 }
 
 #[test]
-fn a_memory_of_the_optimizer_that_overflows_is_found_though_weights_and_losses_are_finite() {
+fn an_overflow_of_the_optimizer_state_is_found_though_weights_and_losses_are_finite() {
     let data = digits();
     let config = Config { hidden: vec![], optimizer: Optimizer::Adam, lr: 1e-30, epochs: 1, ..Config::default() };
     let model = Mlp::new(&[784, 10], config.activation(), config.init, config.seed);
     for machine in machines() {
         let forms = Forms { default: machine.form(), ..Forms::default() };
-        // Inputs so large that a gradient has no square.
+        // Inputs so large that the square of a gradient overflows.
         let net =
             Net::for_training(&config, Sizes::of(&data, forms, machine.limit()), &InputMap { scale: 1e20, shift: 0.0 });
         let engine = block_on(machine.engine(&net.plan)).expect("the plan fits");
         let mut trainer = Trainer::new(config.clone(), &data, net, &model, engine);
-        // No loss shows it. On a slow machine training itself reads the tensors, for a state to replay from.
+        // No loss shows the overflow. On a slow machine, training reads the tensors too, to save a state for replay.
         let trained = block_on(trainer.epoch(&mut |_| {})).map(|_| ());
         let read = trained.and_then(|()| block_on(trainer.tensors()).map(|_| ()));
         let Err(Error::Diverged { origin, .. }) = read else { panic!("nothing overflowed") };
@@ -129,7 +129,7 @@ fn a_memory_of_the_optimizer_that_overflows_is_found_though_weights_and_losses_a
 }
 
 #[test]
-fn a_run_that_began_with_a_model_is_repeated_from_that_model() {
+fn a_run_that_started_from_a_model_is_replayed_from_that_model() {
     let data = digits();
     let config = Config { lr: 1e38, ..Config::default() };
     let model = Mlp::new(&[784, 128, 10], config.activation(), config.init, 77);
@@ -139,21 +139,21 @@ fn a_run_that_began_with_a_model_is_repeated_from_that_model() {
         let (_, _, origin) = fault(&mut trainer);
         assert!(matches!(origin, Origin::Tensor { kernel: Some(_), .. }), "{origin}");
         let tensors = block_on(trainer.tensors()).expect("all of them are finite");
-        assert!(tensors[0].values == model.layers[0].weight, "it was left as another model");
+        assert!(tensors[0].values == model.layers[0].weight, "the replay began with another model");
     }
 }
 
 #[test]
-fn whoever_ignores_it_trains_on() {
+fn with_on_nan_ignore_training_continues() {
     let data = digits();
     let config = Config { on_nan: OnNan::Ignore, epochs: 2, ..Config::default() };
     let mut trainer = poisoned(&config, &data, &Machine::Cpu, "w1", f32::NAN);
-    let epoch = block_on(trainer.epoch(&mut |_| {})).expect("nobody looks");
+    let epoch = block_on(trainer.epoch(&mut |_| {})).expect("a NaN is ignored");
     assert!(epoch.train.loss().is_nan());
     assert!(block_on(trainer.model()).is_ok());
 }
 
-/// A machine with a fault of its own: once, after some work, a weight becomes infinite.
+/// A faulty machine: after `until` runs, one weight becomes infinite.
 struct Faulty {
     cpu: CpuEngine,
     weights: TensorId,
@@ -184,7 +184,7 @@ impl Engine for Faulty {
 }
 
 #[test]
-fn a_fault_of_the_machine_is_told_from_one_of_the_training() {
+fn a_fault_of_the_machine_is_distinguished_from_a_divergence() {
     let (data, config) = (digits(), Config::default());
     let net = Net::for_training(&config, Sizes::of(&data, Form::Plain, u64::MAX), &InputMap::UNIT);
     let model = Mlp::new(&[784, 128, 10], config.activation(), config.init, config.seed);

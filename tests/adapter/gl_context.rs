@@ -1,5 +1,6 @@
-//! GL gives its context to one thread at a time. The others wait, however long that takes: wgpu panics in a thread that has
-//! waited six seconds. Drivers keep the context while they compile a shader, and Mesa's software adapter while it computes.
+//! GL gives its context to one thread at a time. wgpu panics in a thread that has waited six seconds for the context;
+//! here the other threads wait as long as necessary. Drivers hold the context while they compile a shader, and Mesa's
+//! software adapter also while it computes.
 
 use crate::common::not_run;
 #[cfg(feature = "cli")]
@@ -16,7 +17,7 @@ use pollster::block_on;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long wgpu waits for the context before it panics, and a little more.
+/// A little longer than wgpu waits for the context before it panics.
 const LIMIT: Duration = Duration::from_secs(7);
 
 /// Mesa's software adapter on GL, if it is there.
@@ -30,7 +31,7 @@ fn software_gl() -> Option<Machine> {
     software.map(|one| Machine::Gpu(block_on(Gpu::open(one, None)).expect("a listed adapter can be opened")))
 }
 
-/// A product of so many rows: its engine, and its result.
+/// A product with `rows` rows: its engine and its result tensor.
 fn product(machine: &Machine, rows: usize, cols: usize) -> (Box<dyn Engine>, TensorId) {
     let mut plan = Plan::default();
     let x = plan.f32("x", Role::Scratch, rows, cols);
@@ -44,7 +45,7 @@ fn product(machine: &Machine, rows: usize, cols: usize) -> (Box<dyn Engine>, Ten
     (engine, y)
 }
 
-/// Computes it and looks at one value: inputs are zero, so that it is the bias.
+/// Computes the product and checks one value, which is the bias because the inputs are zero.
 fn compute((engine, y): &mut (Box<dyn Engine>, TensorId)) {
     block_on(engine.run(&[(0..1, StepValues::default())])).expect("the adapter takes the work");
     let value = block_on(engine.read(*y, 0..1)).expect("the adapter answers");
@@ -77,14 +78,14 @@ fn threads_wait_for_a_dispatch_that_takes_longer_than_wgpu_would() {
         if took > LIMIT {
             return;
         }
-        // Faster machines, or others at work beside this one: try a dispatch of about nine seconds.
+        // The dispatch was too short: try one of about nine seconds.
         let factor = (9.0 / took.as_secs_f64()).clamp(1.5, 100.0);
         rows = (rows as f64 * factor) as usize;
         assert!(rows < 1 << 20, "no dispatch takes {LIMIT:?}");
     }
 }
 
-/// Several at a time, since a compiler that has a core for itself may be fast enough.
+/// Starts several programs at once, because a compiler with a core of its own may finish in time.
 #[test]
 #[cfg(feature = "cli")]
 fn programs_that_start_with_an_empty_shader_cache_train() {

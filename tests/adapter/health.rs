@@ -1,4 +1,4 @@
-//! The health of a net is measured rightly, and measuring it changes nothing.
+//! The health of a net is measured correctly, and measuring changes no weight.
 
 use crate::common::machines::machines;
 use gpu_mlp::config::Init;
@@ -17,7 +17,7 @@ fn digits(train: usize) -> DataSet {
     generate(&Options { train, test: 10, seed: 1 })
 }
 
-/// Trains a model, or the first one; returns each epoch's health, and what was trained.
+/// Trains `model`, or a newly drawn one; returns each epoch's health and the final tensors.
 fn train(
     config: &Config,
     data: &DataSet,
@@ -56,14 +56,17 @@ fn a_run_has_the_same_bits_whether_it_is_measured_or_not() {
         for config in [&small, &plain, &adam] {
             let [(off, without), (on, with)] = [HealthName::Off, HealthName::Record]
                 .map(|health| train(&Config { health, ..config.clone() }, &data, &machine, None));
-            assert!(off.iter().all(Option::is_none) && on[5].is_some(), "eleven updates an epoch: five are not enough");
+            assert!(
+                off.iter().all(Option::is_none) && on[5].is_some(),
+                "eleven updates per epoch: five epochs are too few"
+            );
             assert!(without == with, "{}: other bits", machine.description());
         }
     }
 }
 
 #[test]
-fn norms_and_ratios_are_those_of_the_step() {
+fn norms_and_ratios_match_the_step() {
     let data = digits(300);
     for machine in machines() {
         for plan in [PlanKind::Fused, PlanKind::Plain] {
@@ -95,7 +98,7 @@ fn units_that_are_zero_for_every_sample_are_counted() {
     let mut model = Mlp::new(&[784, 8, 10], config.activation(), Init::Auto, 1);
     let layer = &mut model.layers[0];
     for (unit, bias) in layer.bias.iter_mut().enumerate() {
-        // No input is negative, so that the sign of the weights is the sign of the sums.
+        // No input is negative, so the sums have the sign of the weights.
         let sign = if unit < 3 { -1.0 } else { 1.0 };
         layer.weight[unit * 784..][..784].iter_mut().for_each(|w| *w = sign * w.abs());
         *bias = sign;
@@ -120,7 +123,7 @@ fn the_gradient_vanishes_in_a_deep_net_of_sigmoids_and_not_in_one_of_relus() {
 }
 
 #[test]
-fn epochs_of_few_updates_are_measured_now_and_then() {
+fn epochs_of_few_updates_are_measured_occasionally() {
     let config = Config { hidden: vec![4], batch_size: BatchSize::Full, epochs: 120, lr: 0.01, ..Config::default() };
     let (health, _) = train(&config, &digits(10), &Machine::Cpu, None);
     let measured: Vec<usize> = (1..=120).filter(|epoch| health[epoch - 1].is_some()).collect();

@@ -1,7 +1,7 @@
-//! Training works: it learns, it repeats itself to the bit, and its ways of feeding agree.
+//! Training learns, repeats bit-identically, and gives the same result for every way of feeding data.
 //!
-//! The built-in digits are always there. The real MNIST is used where GPU_MLP_DATA_DIR names a folder that holds it;
-//! without it the tests that want it say so and pass.
+//! The built-in digits are always available. Tests on the real MNIST need GPU_MLP_DATA_DIR to name its folder; without
+//! it they say so and pass.
 
 use crate::common::machines::machines;
 use crate::common::mnist::mnist;
@@ -36,7 +36,7 @@ fn bits(model: &Mlp) -> Vec<u32> {
 }
 
 #[test]
-fn every_machine_learns_64_digits_by_heart() {
+fn every_machine_memorizes_64_digits() {
     let data = digits(64, 10);
     for machine in machines() {
         let config = Config { epochs: 60, batch_size: BatchSize::Samples(16), ..Config::default() };
@@ -110,19 +110,19 @@ fn the_same_seed_gives_the_same_bits_however_the_data_is_fed() {
 }
 
 #[test]
-fn every_batch_size_trains_every_sample_once() {
+fn every_batch_size_uses_every_sample_once_per_epoch() {
     let mut data = digits(257, 1);
     data.test = data.train.clone();
     for machine in machines() {
         for batch_size in [1, 7, 64, 256, 257].map(BatchSize::Samples).into_iter().chain([BatchSize::Full]) {
-            // A step too small to change any weight: the epoch's losses are then those of the split, if each sample came once.
+            // The step is too small to change a weight: with each sample used once, the epoch's loss is the split's.
             let config = Config { batch_size, lr: 1e-30, epochs: 1, physical_batch: 100, ..Config::default() };
             let (_, epochs, split) = train(&config, &data, &machine).unwrap();
             let (epoch, what) = (epochs[0].train, format!("{batch_size:?} on {}", machine.description()));
             assert_eq!((epoch.samples, split.samples), (257, 257));
             let apart = (epoch.loss_sum / split.loss_sum - 1.0).abs();
             assert!(apart <= 1e-5, "{what}: {} in training, {} of the split", epoch.loss_sum, split.loss_sum);
-            // Two logits may be so near to each other that rounding decides.
+            // Two logits may be so close that rounding decides.
             assert!(epoch.hits.abs_diff(split.hits) <= 1, "{what}: {} and {} hits", epoch.hits, split.hits);
         }
     }
@@ -142,12 +142,12 @@ fn cutting_a_batch_into_micro_batches_changes_weights_by_rounding_only() {
 }
 
 #[test]
-fn a_learning_rate_that_is_far_too_large_is_reported_and_not_trained_on() {
+fn a_learning_rate_that_is_far_too_large_is_reported_and_stops_training() {
     let data = digits(1000, 10);
     let config = Config { lr: 1e20, ..Config::default() };
     for machine in machines() {
         match train(&config, &data, &machine) {
-            // The first step is scored with the first weights; what it left makes the second overflow.
+            // The first step's loss comes from the initial weights; its update makes the second step overflow.
             Err(Error::Diverged { epoch: 1, step: 2..=4, .. }) => {}
             other => panic!("{}: {:?}", machine.description(), other.map(|(_, epochs, _)| epochs)),
         }
@@ -155,7 +155,7 @@ fn a_learning_rate_that_is_far_too_large_is_reported_and_not_trained_on() {
 }
 
 #[test]
-fn the_fused_plan_trains_as_the_plain_one_does_but_for_rounding() {
+fn the_fused_plan_trains_like_the_plain_one_except_for_rounding() {
     let data = digits(500, 10);
     for optimizer in Optimizer::ALL {
         let (lr, momentum) = (0.1 * optimizer.default_lr(), optimizer.default_momentum());

@@ -1,4 +1,4 @@
-//! What is computed on every adapter of this machine, and beside it on the CPU.
+//! Tests that compute on every adapter of this machine and on the CPU.
 
 #[path = "../common/mod.rs"]
 mod common;

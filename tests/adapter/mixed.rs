@@ -13,7 +13,7 @@ use gpu_mlp::plan::kernel::Needs;
 use gpu_mlp::train::Trainer;
 use pollster::block_on;
 
-/// Shares of hits on the test split after training from several seeds.
+/// Accuracy on the test split after training, for each of several seeds.
 fn accuracies(config: &Config, data: &DataSet, machine: &Machine, seeds: u64) -> Vec<f64> {
     let train = async |seed| {
         let config = Config { seed, ..config.clone() };
@@ -30,8 +30,8 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The means differ by no more than chance: three standard errors of the difference of two shares of hits, as if the test
-/// splits were independent. They are one and the same, so the true difference is less.
+/// Checks that two means differ by at most three standard errors of the difference of two accuracies. The standard
+/// error assumes independent test splits; both use the same split, so the true error is smaller.
 fn alike(single: &[f64], mixed: &[f64], tested: usize) {
     let (p, q) = (mean(single), mean(mixed));
     let error = (p * (1.0 - p) * 2.0 / tested as f64).sqrt();
@@ -40,7 +40,7 @@ fn alike(single: &[f64], mixed: &[f64], tested: usize) {
 }
 
 #[test]
-fn on_mnist_or_digits_the_accuracy_is_that_of_single_precision() {
+fn mixed_precision_has_the_accuracy_of_single_precision() {
     let data = mnist::mnist().unwrap_or_else(|| generate(&Options::default()));
     let adam = Config { optimizer: Optimizer::Adam, lr: 0.001, epochs: 2, hidden: vec![64], ..Config::default() };
     for config in [Config { epochs: 3, ..Config::default() }, adam] {
@@ -52,12 +52,12 @@ fn on_mnist_or_digits_the_accuracy_is_that_of_single_precision() {
 }
 
 #[test]
-fn the_adapters_that_can_agree_with_the_cpu_and_the_others_say_what_they_lack() {
+fn adapters_with_half_precision_agree_with_the_cpu_and_the_others_say_what_they_lack() {
     let data = generate(&Options { train: 1000, test: 500, seed: 1 });
     let config = Config {
         precision: Precision::F16Mixed,
         hidden: vec![32],
-        // The last batch is smaller, so its loss scale is another; and batches of several micro-batches add up.
+        // The last batch is smaller and so has another loss scale; each batch has several micro-batches.
         batch_size: BatchSize::Samples(150),
         physical_batch: 64,
         epochs: 5,
@@ -67,12 +67,12 @@ fn the_adapters_that_can_agree_with_the_cpu_and_the_others_say_what_they_lack() 
     for machine in machines::adapters() {
         if machine.offers() < Needs::Half {
             let refused = block_on(Trainer::open(&config, &data, &machine)).map(|_| ());
-            let refused = refused.expect_err("it cannot").to_string();
+            let refused = refused.expect_err("half precision is missing").to_string();
             assert!(refused.contains("linear_half needs half precision (f16)"), "{refused}");
             continue;
         }
         let accuracy = accuracies(&config, &data, &machine, 1)[0];
-        // One sample in a hundred may fall on the other side of a boundary.
+        // One sample in a hundred may be classified differently.
         assert!((accuracy - on_cpu).abs() <= 0.01, "{}: {accuracy}, the CPU {on_cpu}", machine.description());
         let tuning = block_on(tune(&config, &data, &machine, Tune::Force, None)).expect("the adapter answers");
         assert!(tuning.forms.values().all(|form| form.is_half()), "{tuning:?}");
@@ -81,7 +81,7 @@ fn the_adapters_that_can_agree_with_the_cpu_and_the_others_say_what_they_lack() 
 }
 
 #[test]
-fn half_precision_is_asked_of_a_device_only_if_it_is_wanted() {
+fn half_precision_is_requested_from_a_device_only_if_it_is_needed() {
     for one in machines::found() {
         let offers = one.offers();
         let gpu = block_on(Gpu::open(one, None)).expect("a listed adapter can be opened");
@@ -93,7 +93,7 @@ fn half_precision_is_asked_of_a_device_only_if_it_is_wanted() {
                 assert!(problem.contains("precision f16-mixed needs half precision"), "{problem}");
                 assert_eq!(cause, gpu_mlp::base::error::NoAdapter::Lacks);
             }
-            (Needs::Core, _) => panic!("{} was taken", gpu.line()),
+            (Needs::Core, _) => panic!("{} was chosen", gpu.line()),
             (offers, Ok((machine, _))) => assert_eq!(machine.offers(), offers),
             (_, Err(error)) => panic!("{}: {error}", gpu.line()),
         }

@@ -1,4 +1,5 @@
-//! The file of compiled pipelines: it is written, and whatever becomes of it, training goes on as without it.
+//! The cache file of compiled pipelines is written, and training gives the same result with it, without it, or if it is
+//! damaged.
 
 use crate::common::{machines, not_run};
 use gpu_mlp::config::Config;
@@ -9,7 +10,7 @@ use gpu_mlp::train::Trainer;
 use pollster::block_on;
 use std::path::{Path, PathBuf};
 
-/// The bits of the weights after a short run on every adapter, opened anew with this cache folder.
+/// For every adapter, opened with this cache folder, its name and the bits of the weights after a short run.
 fn train(cache: Option<&Path>) -> Vec<(String, Vec<u32>)> {
     let data = generate(&Options { train: 100, test: 10, seed: 1 });
     let config = Config { hidden: vec![12], epochs: 1, ..Config::default() };
@@ -31,7 +32,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_file_is_written_and_read_and_damage_to_it_does_no_harm() {
+fn the_file_is_written_and_read_and_a_damaged_one_does_no_harm() {
     let folder = tempfile::TempDir::new().unwrap();
     let without = train(None);
     assert_eq!(train(Some(folder.path())), without);
@@ -54,13 +55,13 @@ fn the_file_is_written_and_read_and_damage_to_it_does_no_harm() {
             std::fs::write(path, &damaged).unwrap();
             assert_eq!(train(Some(folder.path())), without, "with {} damaged bytes", damaged.len());
             let anew = std::fs::read(path).unwrap();
-            assert!(anew.len() >= whole.len() && anew != damaged, "the file was made anew");
+            assert!(anew.len() >= whole.len() && anew != damaged, "the file was rewritten");
         }
-        // Nothing but whole files is left behind.
+        // Only complete files remain.
         assert_eq!(files(folder.path()), written);
         std::fs::remove_file(path).unwrap();
         std::fs::create_dir(path).unwrap();
-        assert_eq!(train(Some(folder.path())), without, "with a folder in the place of the file");
+        assert_eq!(train(Some(folder.path())), without, "with a folder in place of the file");
     }
 }
 

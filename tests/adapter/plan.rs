@@ -1,4 +1,4 @@
-//! A whole training step, dispatch by dispatch, on every adapter against the CPU; and what a plan refuses.
+//! A whole training step, dispatch by dispatch, on every adapter against the CPU; and errors in plans.
 
 use crate::common::machines;
 use gpu_mlp::config::{BatchSize, Config};
@@ -45,13 +45,13 @@ fn each_dispatch_of_a_training_step_agrees_with_the_cpu_on_every_adapter() {
         }
         let all: BTreeSet<_> =
             shaders().iter().filter(|&shader| machine.runs(shader)).map(|shader| shader.name).collect();
-        assert_eq!(used, all, "every kernel that it runs took part");
+        assert_eq!(used, all, "every kernel of the step was compared");
     }
 }
 
 #[test]
 #[should_panic(expected = "linear_db: db is (7) F32 but must be (1,8) F32, as dy is (3,8)")]
-fn a_shape_that_does_not_fit_is_named_with_the_one_it_should_fit() {
+fn a_wrong_shape_is_named_with_the_expected_one() {
     let mut plan = Plan::default();
     let (dy, db) = (plan.f32("dy", Role::Scratch, 3, 8), plan.f32("db", Role::Scratch, 1, 7));
     plan.push(LinearDb { dy, db });
@@ -75,7 +75,7 @@ fn the_table_names_every_step_with_its_shapes() {
 }
 
 #[test]
-fn windows_of_a_streamed_split_are_as_large_as_a_device_binds() {
+fn windows_of_a_streamed_split_fit_what_a_device_binds() {
     // 64 by 64 pixels in three colours: 8192 of them are 96 MiB, and there are two windows.
     let sizes = |limit| Sizes {
         inputs: 64 * 64 * 3,

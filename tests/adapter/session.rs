@@ -1,4 +1,4 @@
-//! A run as a library: what observers see, where it may be interrupted, and that none of this changes a bit.
+//! A run through the library: what observers see, where it may be interrupted, and that neither changes a bit.
 
 use crate::common::machines;
 use gpu_mlp::Error;
@@ -10,7 +10,7 @@ use gpu_mlp::train::session::{EpochReport, Limits, Observer, Progress, Reason, S
 use pollster::block_on;
 use std::time::Duration;
 
-/// Takes snapshots after the updates named, and notes everything.
+/// Takes snapshots after the updates in `at` and records every call.
 #[derive(Default)]
 struct Notes {
     at: Vec<u64>,
@@ -22,7 +22,7 @@ struct Notes {
 impl Observer for Notes {
     fn progress(&mut self, _: &Progress) -> Wish {
         self.progress += 1;
-        // StepValues and then a snapshot in passing, wherever that may be.
+        // Request an extra snapshot at every third call.
         if self.progress.is_multiple_of(3) { Wish::Snapshot } else { Wish::Continue }
     }
 
@@ -45,7 +45,7 @@ fn digits(train: usize) -> DataSet {
     generate(&Options { train, test: 50, seed: 1 })
 }
 
-/// Seven updates an epoch, the last of a partial batch, each of two micro-batches; everything random is in use.
+/// Seven updates per epoch, the last of a partial batch, each of two micro-batches; every kind of randomness is used.
 fn config() -> Config {
     Config {
         hidden: vec![16],
@@ -62,13 +62,13 @@ fn open<'a>(config: &Config, data: &'a DataSet, machine: &Machine) -> Session<'a
     block_on(Session::open(config, data, machine, Limits::default())).expect("the net fits")
 }
 
-/// Everything of a report but its times.
+/// A report without its times.
 fn facts(report: &EpochReport) -> impl PartialEq + std::fmt::Debug + use<> {
     (report.epoch, report.step, report.whole, report.train, report.test, report.lr, report.momentum)
 }
 
 #[test]
-fn a_run_that_is_resumed_from_any_step_continues_to_the_bit() {
+fn a_run_resumed_from_any_step_is_bit_identical() {
     let data = digits(257);
     for machine in machines::machines() {
         for optimizer in [Optimizer::Nesterov, Optimizer::Adam] {
@@ -86,7 +86,7 @@ fn a_run_that_is_resumed_from_any_step_continues_to_the_bit() {
 
             for at in [1, 6, 7, 8, 20] {
                 let from = whole.snapshots.iter().find(|one| one.state.step == at).unwrap();
-                // As a file would hold it.
+                // Through JSON, as in a file.
                 let state = serde_json::from_str(&serde_json::to_string(&from.state).unwrap()).unwrap();
                 assert_eq!(from.state, state);
                 let mut rest = Notes::default();
@@ -106,8 +106,8 @@ fn a_run_that_is_resumed_from_any_step_continues_to_the_bit() {
 }
 
 #[test]
-fn a_streamed_run_goes_on_in_the_middle_of_an_epoch_of_several_windows() {
-    // Three windows, the last not full.
+fn a_streamed_run_resumes_in_the_middle_of_an_epoch_of_several_windows() {
+    // Three windows; the last one is not full.
     let data = digits(20_011);
     let config = Config { hidden: vec![8], upload: Upload::Stream, epochs: 1, ..Config::default() };
     for machine in machines::machines() {
@@ -127,7 +127,7 @@ fn a_streamed_run_goes_on_in_the_middle_of_an_epoch_of_several_windows() {
 }
 
 #[test]
-fn a_state_with_a_value_that_is_not_finite_is_not_gone_on_with() {
+fn a_state_with_a_value_that_is_not_finite_cannot_be_resumed() {
     let data = digits(257);
     let mut notes = Notes { at: vec![3], ..Notes::default() };
     block_on(open(&config(), &data, &Machine::Cpu).run(&mut notes)).unwrap();
@@ -138,7 +138,7 @@ fn a_state_with_a_value_that_is_not_finite_is_not_gone_on_with() {
 }
 
 #[test]
-fn a_limit_ends_a_run_where_it_says_and_leaves_the_beginning_of_the_whole_one() {
+fn a_limit_ends_a_run_at_its_step_with_the_state_that_the_whole_run_has_there() {
     let data = digits(257);
     let limits = |max_steps, max_time| Limits { max_steps, max_time };
     let run = |limits| {
@@ -161,16 +161,16 @@ fn a_limit_ends_a_run_where_it_says_and_leaves_the_beginning_of_the_whole_one() 
 }
 
 #[test]
-fn a_callback_hears_of_each_epoch_and_may_stop() {
+fn a_callback_receives_each_epoch_and_may_stop_the_run() {
     let data = digits(257);
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     let mut callback = |report: &EpochReport| {
-        heard.push((report.epoch, report.step));
+        received.push((report.epoch, report.step));
         if report.epoch == 2 { Wish::Stop(Reason::Interrupted) } else { Wish::Continue }
     };
     let mut session = open(&config(), &data, &Machine::Cpu);
     assert_eq!(block_on(session.run(&mut callback)).unwrap(), Reason::Interrupted);
-    assert_eq!(heard, [(1, 7), (2, 14)]);
+    assert_eq!(received, [(1, 7), (2, 14)]);
 }
 
 #[test]

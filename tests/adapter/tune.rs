@@ -1,5 +1,5 @@
-//! The choice of forms: the same memory gives the same choice, damage to it does no harm, the time is bounded, and the
-//! weights depend on nothing but what is written down.
+//! The choice of forms: the same cache file gives the same choice, a damaged one does no harm, the time is bounded, and
+//! the weights depend only on the recorded forms.
 
 use crate::common::machines;
 use gpu_mlp::config::{BatchSize, Config, PlanKind};
@@ -21,7 +21,7 @@ use tracing::subscriber::set_global_default;
 use tracing::{Event, Metadata, Subscriber, span};
 
 fn config() -> Config {
-    // In the plain plan every product has a shader of its own for each form.
+    // In the plain plan, every product has its own shader for each form.
     let plan = PlanKind::Plain;
     Config { hidden: vec![24], epochs: 1, batch_size: BatchSize::Samples(50), plan, ..Config::default() }
 }
@@ -51,7 +51,7 @@ fn the_file(folder: &Path) -> PathBuf {
 }
 
 #[test]
-fn what_is_known_is_taken_and_what_is_not_is_tried() {
+fn known_choices_are_reused_and_unknown_ones_are_measured() {
     for machine in machines::adapters() {
         let folder = tempfile::TempDir::new().unwrap();
         let forced = tuned(&machine, Tune::Force, Some(folder.path()));
@@ -63,7 +63,7 @@ fn what_is_known_is_taken_and_what_is_not_is_tried() {
         assert_eq!(file["adapter"], machine.description());
         assert_eq!(file["forms"].as_object().unwrap().len(), forced.tried);
 
-        // Choices that no measurement would make, and one of another net.
+        // Choices that no measurement would make, and a choice for another net.
         let mut known: Chosen = names.iter().cloned().zip(Form::SINGLE.into_iter().cycle()).collect();
         let write = |known: &Chosen| {
             let file = serde_json::json!({ "adapter": file["adapter"], "version": file["version"], "forms": known });
@@ -76,7 +76,7 @@ fn what_is_known_is_taken_and_what_is_not_is_tried() {
         }
         assert_eq!(tuned(&machine, Tune::Off, Some(folder.path())), Tuning::default());
 
-        // One is forgotten: a GPU tries it again, a software adapter is not tried unasked.
+        // One choice is removed: a GPU measures it again; a software adapter is measured only on request.
         let Machine::Gpu(gpu) = &machine else { unreachable!("an adapter") };
         known.pop_first();
         write(&known);
@@ -93,7 +93,7 @@ fn what_is_known_is_taken_and_what_is_not_is_tried() {
 }
 
 #[test]
-fn a_file_that_is_damaged_or_foreign_is_made_anew_with_a_note() {
+fn a_file_that_is_damaged_or_foreign_is_rewritten_with_a_note() {
     for machine in machines::adapters() {
         let folder = tempfile::TempDir::new().unwrap();
         tuned(&machine, Tune::Force, Some(folder.path()));
@@ -105,19 +105,19 @@ fn a_file_that_is_damaged_or_foreign_is_made_anew_with_a_note() {
         for damaged in ["", "{", "[]", "\u{0}\u{1}", &whole[..whole.len() / 2], &foreign, &old, &unknown] {
             std::fs::write(&file, damaged).unwrap();
             let again = tuned(&machine, Tune::Force, Some(folder.path()));
-            let note = again.note.expect("damage is said");
+            let note = again.note.expect("a note about the damage");
             assert!(note.contains(file.to_str().unwrap()) && note.contains("a new file is written"), "{note}");
-            assert_eq!(tuned(&machine, Tune::Force, Some(folder.path())).note, None, "it was made anew");
+            assert_eq!(tuned(&machine, Tune::Force, Some(folder.path())).note, None, "the file was rewritten");
         }
         std::fs::remove_file(&file).unwrap();
         std::fs::create_dir(&file).unwrap();
         assert!(tuned(&machine, Tune::Force, Some(folder.path())).note.is_some(), "a folder in its place");
         let none = tuned(&machine, Tune::Force, None);
-        assert_eq!((none.note.is_none(), none.forms.is_empty()), (true, false), "no folder is no matter");
+        assert_eq!((none.note.is_none(), none.forms.is_empty()), (true, false), "without a folder there is no note");
     }
 }
 
-/// When the trial of each product was over, and in which thread: other tests make trials at the same time.
+/// End time of each product's trial, with its thread: other tests run trials at the same time.
 #[derive(Clone, Default)]
 struct Trials(Arc<Mutex<Vec<(ThreadId, Instant)>>>);
 
@@ -137,8 +137,8 @@ impl Subscriber for Trials {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// Nets whose every product would take seconds on a software adapter. How long a trial takes is the machine's affair, and
-/// one that has begun is finished; but after the end of the budget none begins.
+/// Tunes a net whose every product takes seconds on a software adapter. A trial may take any time and is always
+/// finished, but none begins after the end of the budget.
 #[test]
 fn the_time_is_bounded_whatever_the_net() {
     let data = generate(&Options { train: 1100, test: 1100, seed: 1 });
@@ -155,7 +155,7 @@ fn the_time_is_bounded_whatever_the_net() {
         let its: Vec<Instant> = all.iter().filter(|(id, _)| *id == current().id()).map(|(_, over)| *over).collect();
         assert!(tuning.tried > 0 && its.len() == tuning.tried, "{} of {}", its.len(), tuning.tried);
         for (number, &over) in its[..its.len() - 1].iter().enumerate() {
-            // A little less than the time from the beginning, since the clock was stopped a little before `end`.
+            // Slightly less than the time since the beginning, because `took` was measured slightly before `end`.
             let after = tuning.took.saturating_sub(end - over);
             assert!(after < BUDGET, "trial {} began {after:?} after the beginning", number + 2);
         }
@@ -163,11 +163,11 @@ fn the_time_is_bounded_whatever_the_net() {
 }
 
 #[test]
-fn the_weights_depend_on_the_forms_that_are_written_down_and_on_nothing_else() {
+fn the_weights_depend_only_on_the_recorded_forms() {
     let data = digits();
     let train = |machine: &Machine, forms: &Chosen| -> Vec<u32> {
         let config = Config { forms: forms.clone(), ..config() };
-        // By way of the file, as a run is repeated.
+        // Through the settings file, as when a run is repeated.
         let config: Config = toml::from_str(&toml::to_string(&config).unwrap()).unwrap();
         let mut trainer = block_on(Trainer::open(&config, &data, machine)).unwrap();
         let steps = &trainer.net().plan.steps;
@@ -183,13 +183,13 @@ fn the_weights_depend_on_the_forms_that_are_written_down_and_on_nothing_else() {
     };
     for machine in machines::adapters() {
         let names = products(&config(), &data);
-        // Each product in another form than its neighbours.
+        // Each product has another form than its neighbours.
         let mixed: Chosen = names.iter().cloned().zip(Form::SINGLE.into_iter().cycle()).collect();
         let weights = train(&machine, &mixed);
         assert!(weights == train(&machine, &mixed), "{}: another run differs", machine.description());
         let same: Chosen = names.iter().map(|name| (name.clone(), machine.form())).collect();
         assert!(train(&machine, &same) == train(&machine, &Chosen::new()), "{}", machine.description());
-        // The forms round differently, and by no more than that.
+        // The forms differ only by rounding.
         let other = train(&machine, &Chosen::new());
         let far = |(a, b): (&u32, &u32)| (f32::from_bits(*a) - f32::from_bits(*b)).abs();
         let largest = weights.iter().zip(&other).map(far).fold(0.0, f32::max);

@@ -1,4 +1,4 @@
-//! What follows the gradients is what PyTorch defines: clipping, RMSprop, averages; each recomputed from plain steps.
+//! Clipping, RMSprop and averages follow PyTorch's definitions; each is recomputed here from plain steps.
 
 use crate::common::machines::machines;
 use gpu_mlp::config::{BatchSize, Config, Optimizer, PlanKind};
@@ -17,13 +17,13 @@ fn digits() -> DataSet {
     generate(&Options { train: 100, test: 10, seed: 1 })
 }
 
-/// All tensors whose name begins with one of these, one after another.
+/// Concatenated values of all tensors whose name begins with one of the prefixes.
 fn flat(tensors: &[Values], prefixes: [&str; 2]) -> Vec<f64> {
     let named = |tensor: &&Values| prefixes.iter().any(|prefix| tensor.name.starts_with(prefix));
     tensors.iter().filter(named).flat_map(|tensor| &tensor.values).map(|&value| f64::from(value)).collect()
 }
 
-/// Weights and biases before training, and after each of some updates.
+/// All tensors before training and after each of `updates` updates.
 fn states(config: &Config, data: &DataSet, machine: &Machine, updates: usize) -> Vec<Vec<Values>> {
     block_on(async {
         let mut trainer = Trainer::open(config, data, machine).await?;
@@ -41,7 +41,7 @@ fn parameters(states: &[Vec<Values>]) -> Vec<Vec<f64>> {
     states.iter().map(|tensors| flat(tensors, ["w", "b"])).collect()
 }
 
-/// Checks two vectors to 10⁻⁵ of the largest value, the rounding of the parameters beside it.
+/// Checks two vectors to 10⁻⁵ of the largest value plus 10⁻⁷, the rounding of the parameters.
 #[track_caller]
 fn near(found: &[f64], wanted: &[f64]) {
     let largest = wanted.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
@@ -74,7 +74,7 @@ fn gradients_are_clipped_by_their_norm_and_by_value() {
     let by_norm = |limit: f32| each(&gradient, |g| g * (f64::from(limit) / (norm + 1e-6)).min(1.0));
     let by_value = |g: &[f64], limit: f32| each(g, |g| g.clamp(-f64::from(limit), f64::from(limit)));
     for machine in machines() {
-        // Several micro-batches are clipped when they are added up, not each.
+        // The sum of several micro-batches is clipped, not each of them.
         for physical_batch in [100, 30] {
             let step = |clip_norm, clip_value| {
                 let config = Config { clip_norm, clip_value, physical_batch, ..config() };
@@ -90,7 +90,7 @@ fn gradients_are_clipped_by_their_norm_and_by_value() {
 }
 
 #[test]
-fn rmsprop_is_that_of_pytorch() {
+fn rmsprop_matches_pytorch() {
     let data = digits();
     let gradient = gradient(&data);
     for machine in machines() {
@@ -110,7 +110,7 @@ fn rmsprop_is_that_of_pytorch() {
 }
 
 #[test]
-fn the_average_begins_with_the_first_update_and_is_what_is_evaluated_and_saved() {
+fn the_average_begins_with_the_first_update_and_is_evaluated_and_saved() {
     let data = digits();
     for machine in machines() {
         for plan in [PlanKind::Fused, PlanKind::Plain] {

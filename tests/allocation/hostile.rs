@@ -1,5 +1,5 @@
-//! No input file can harm: whatever the bytes, a reader answers soon, holds no more memory than the file can be worth, and
-//! does not panic. `fuzz/` feeds the same readers with what a fuzzer finds.
+//! No input file can do harm: for any bytes, a reader returns soon, keeps within its memory limit, and does not panic.
+//! `fuzz/` runs the same readers under a fuzzer.
 #![cfg(feature = "cli")]
 
 mod bombs;
@@ -14,15 +14,15 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use targets::{TARGETS, Target};
 
-/// Memory is counted for the whole process, so that one target is tried at a time.
+/// Held by the target under test: memory is counted for the whole process, so targets run one at a time.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Good files, files made to cost much, what was once found, and changed ones.
+/// Runs a target on valid files, on files built to be expensive, on earlier findings, and on mutated valid files.
 fn try_out(name: &str, executions: usize) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let target = Target::find(name);
     let seeds = seeds::seeds(name);
-    assert!(target.execute(&seeds[0]).accepted, "{name}: a good file is refused");
+    assert!(target.execute(&seeds[0]).accepted, "{name}: a valid file is refused");
     let (mut tried, mut accepted, mut most) = (0, 0, 0);
     let mut execute = |bytes: &[u8]| {
         let seen = target.execute(bytes);
@@ -45,7 +45,7 @@ fn try_out(name: &str, executions: usize) {
     eprintln!("figure: {name}: {tried} inputs, {accepted} of them accepted, at most {} KiB held", most >> 10);
 }
 
-/// What fuzzing found once.
+/// Earlier findings of the fuzzer for a target.
 fn found(name: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/allocation/hostile/found");
     let mut files: Vec<_> = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.unwrap().path()).collect();
@@ -90,7 +90,7 @@ fn records_of_runs() {
     try_out("metrics", 5_000);
 }
 
-/// `FUZZ_CORPUS=fuzz/corpus cargo test --test allocation seeds` writes the seeds for a fuzzer to begin with.
+/// With `FUZZ_CORPUS=fuzz/corpus cargo test --test allocation seeds`, also writes the initial corpus of the fuzzer.
 #[test]
 fn seeds_are_many_and_can_be_written() {
     let folder = std::env::var_os("FUZZ_CORPUS");

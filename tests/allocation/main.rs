@@ -1,4 +1,4 @@
-//! What counts the memory of the whole process, by an allocator of its own.
+//! Tests that count the memory of the whole process with their own allocator.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! A disk in memory that fails on purpose, and that remembers what would be left after a crash or a power cut.
+//! A disk in memory that injects faults and records what would remain after a crash or a power cut.
 
 use gpu_mlp::base::disk::Disk;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,32 +9,32 @@ use std::sync::Mutex;
 /// How the k-th call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It does nothing and says so.
+    /// The call does nothing and reports an error.
     Refused,
-    /// A write stops half-way; any other call takes effect. Both report an error.
+    /// A write stops halfway; any other call takes effect. Both report an error.
     Half,
-    /// From now on nothing can be written; the first write stops half-way.
+    /// The disk is full: the first write stops halfway, and later writes fail.
     Full,
-    /// The program ends in the middle of it: no later call does anything.
+    /// The program ends in the middle of the call: no later call does anything.
     Crash,
 }
 
 pub const FAULTS: [Fault; 4] = [Fault::Refused, Fault::Half, Fault::Full, Fault::Crash];
 
-/// What of the unsynced is there after a crash.
+/// What remains of unsynced data after a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Left {
-    /// All of it: only the program died.
+    /// Everything: only the program died.
     All,
-    /// None of it: bytes and names are as they were last synced.
+    /// Nothing: bytes and names are as last synced.
     Nothing,
-    /// Names, but of bytes only what was synced.
+    /// All names, but only the synced bytes.
     Names,
-    /// Bytes, but names as they were last synced.
+    /// All bytes, but names as last synced.
     Bytes,
-    /// Names, and half of the bytes that were not synced.
+    /// All names, and half of the unsynced bytes.
     TornTail,
-    /// Names, and bytes of the right length that are not those written.
+    /// All names, and files of the right length with wrong bytes.
     Garbage,
 }
 
@@ -58,18 +58,18 @@ struct State {
     struck: bool,
 }
 
-/// The disk.
+/// A disk in memory that injects a fault.
 #[derive(Default)]
 pub struct Faulty(Mutex<State>);
 
-/// What a call is to do.
+/// How much a call does.
 enum Do {
     All,
     Half(io::Error),
 }
 
 impl Faulty {
-    /// From now on call `k` (from 1) fails.
+    /// Makes call `k` (counted from 1 as of now) fail.
     pub fn arm(&self, k: usize, fault: Fault) {
         let mut state = self.0.lock().unwrap();
         (state.calls, state.fault, state.struck) = (0, Some((k, fault)), false);
@@ -85,7 +85,7 @@ impl Faulty {
         self.0.lock().unwrap().calls
     }
 
-    /// A disk as it is found afterwards, which no longer fails.
+    /// The disk as found after a crash; it injects no more faults.
     pub fn after(&self, left: Left) -> Faulty {
         let state = self.0.lock().unwrap();
         let names = match left {
@@ -114,7 +114,7 @@ impl Faulty {
         Faulty(Mutex::new(new))
     }
 
-    /// Counts a call, and says what becomes of it.
+    /// Counts a call and decides how much it does.
     fn call(&self, writes: bool) -> io::Result<(std::sync::MutexGuard<'_, State>, Do)> {
         let mut state = self.0.lock().unwrap();
         state.calls += 1;
@@ -143,7 +143,7 @@ impl State {
 }
 
 impl Do {
-    /// How much of `bytes` is written.
+    /// The part of `bytes` that is written.
     fn part<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         match self {
             Do::All => bytes,
@@ -182,7 +182,7 @@ impl Disk for Faulty {
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let (mut state, what) = self.call(true)?;
         assert!(path.parent().is_some_and(|folder| state.folders.contains(folder)), "{} has no folder", path.display());
-        // As the system does it: the file under the name is emptied, whatever was synced before.
+        // As an operating system does: the existing file is emptied, even if it was synced.
         let at = match state.names.get(path) {
             Some(&at) => at,
             None => {
@@ -213,7 +213,7 @@ impl Disk for Faulty {
         let file = state.file(path)?;
         match what {
             Do::All => file.synced = file.bytes.clone(),
-            // Nobody knows how far it came.
+            // A failed sync guarantees nothing.
             Do::Half(error) => return Err(error),
         }
         Ok(())

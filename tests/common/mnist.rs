@@ -1,9 +1,9 @@
-//! The real MNIST, where GPU_MLP_DATA_DIR names a folder that holds it.
+//! The real MNIST, if GPU_MLP_DATA_DIR names its folder.
 
 use super::not_run;
 use gpu_mlp::data::{self, Choice, DataSet, Request};
 
-/// The data set; where there is none that is said, and the caller has nothing to do or takes the digits.
+/// The real MNIST, or `None` with a message; the caller then returns or uses the digits.
 pub fn mnist() -> Option<DataSet> {
     if std::env::var_os("GPU_MLP_DATA_DIR").is_none() {
         not_run("on MNIST: set GPU_MLP_DATA_DIR to a folder that holds it");

@@ -1,4 +1,4 @@
-//! What the tests share. Each test program uses a part of it.
+//! Helpers shared by the tests.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub mod faulty;

@@ -1,4 +1,4 @@
-//! The program as a user runs it, away from the settings of whoever runs the tests.
+//! The program as a user runs it, isolated from the developer's own settings.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

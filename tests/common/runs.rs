@@ -1,4 +1,4 @@
-//! Runs of the real binary, and what must be the same of two of them.
+//! Runs of the real binary, and what must be equal in two of them.
 
 use super::no_adapter;
 use super::program::gpu_mlp;
@@ -8,19 +8,19 @@ use std::borrow::BorrowMut;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-/// Whether the long form of the tests is asked for, see RELIABILITY.md.
+/// Whether the long form of the tests is requested; see RELIABILITY.md.
 pub fn long() -> bool {
     std::env::var_os("RELIABILITY").is_some_and(|form| form == "long")
 }
 
-/// `gpu-mlp train` in `folder`, which is also the home of its caches.
+/// `gpu-mlp train` in `folder`, which also holds its caches.
 pub fn train(folder: &Path, args: &[&str]) -> Command {
     let mut command = gpu_mlp(folder);
     command.env_remove("RAYON_NUM_THREADS").arg("train").args(args);
     command
 }
 
-/// Runs it to its end, which must be a good one.
+/// Runs a command, which must succeed.
 #[track_caller]
 pub fn complete(mut command: impl BorrowMut<Command>) -> Output {
     let command = command.borrow_mut();
@@ -29,7 +29,7 @@ pub fn complete(mut command: impl BorrowMut<Command>) -> Output {
     output
 }
 
-/// Starts it with its output out of sight.
+/// Starts a command with stdout discarded and stderr captured.
 pub fn start(command: &mut Command) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
@@ -40,8 +40,8 @@ pub fn signal(child: &Child, name: &str) {
     assert!(sent.success());
 }
 
-/// What must be the same to the bit: the model, the tensors that are gone on from, and the metrics but for wall-clock times
-/// and the notes that a run was resumed.
+/// What must be bit-identical: the model, the tensors of the last checkpoint, and the metrics without wall-clock values
+/// and `resume` records.
 #[derive(Debug, PartialEq)]
 pub struct Facts {
     pub model: String,
@@ -58,7 +58,7 @@ pub fn facts(run: &Path) -> Facts {
     Facts { model: sha256(&run.join("model.safetensors")), tensors: sha256(&tensors), metrics: metrics(run) }
 }
 
-/// The records, each line of which must be whole, without what differs from run to run.
+/// The records of a run without wall-clock values and `resume` records; panics at a torn line.
 pub fn metrics(run: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     let records =
@@ -72,7 +72,7 @@ pub fn metrics(run: &Path) -> Vec<Value> {
     records
 }
 
-/// Files of tensors of the checkpoints that have their manifests, oldest first.
+/// Tensor files of the checkpoints that have a manifest, oldest first.
 pub fn generations(run: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(run.join("checkpoints")) else { return Vec::new() };
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -82,7 +82,7 @@ pub fn generations(run: &Path) -> Vec<PathBuf> {
     steps.iter().map(|step| run.join("checkpoints").join(format!("{step}.safetensors"))).collect()
 }
 
-/// Whether the GPU engine can be tried; says so if not, and fails if it must be.
+/// Whether there is an adapter for the GPU engine. If not, says so, or fails if GPU_MLP_REQUIRE_ADAPTER is set.
 pub fn adapter(folder: &Path) -> bool {
     let devices = gpu_mlp(folder).arg("devices").output();
     let found = devices.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(" binds "));

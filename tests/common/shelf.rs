@@ -1,4 +1,4 @@
-//! Small data sets, whole and broken, built in temporary folders.
+//! Small data sets, valid and broken, built in temporary folders.
 
 pub mod server;
 
@@ -12,11 +12,11 @@ use gpu_mlp::Error;
 use gpu_mlp::data::idx::Idx;
 use gpu_mlp::data::{DataSet, Event, Places, Request, open_in};
 
-/// The names of the original.
+/// Original file names of MNIST.
 pub const NAMES: [&str; 4] =
     ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
 
-/// The names on the mirrors.
+/// File names on the mirrors.
 pub const GZIPPED: [&str; 4] = [
     "train-images-idx3-ubyte.gz",
     "train-labels-idx1-ubyte.gz",
@@ -24,7 +24,7 @@ pub const GZIPPED: [&str; 4] = [
     "t10k-labels-idx1-ubyte.gz",
 ];
 
-/// A raw IDX file with any magic number and dimensions, true or not.
+/// A raw IDX file with any magic number and dimensions, consistent or not.
 pub fn raw(magic: [u8; 4], dimensions: &[u32], values: &[u8]) -> Vec<u8> {
     let mut file = magic.to_vec();
     dimensions.iter().for_each(|d| file.extend(d.to_be_bytes()));
@@ -32,14 +32,14 @@ pub fn raw(magic: [u8; 4], dimensions: &[u32], values: &[u8]) -> Vec<u8> {
     file
 }
 
-/// The raw bytes of a good file.
+/// The raw bytes of a valid file.
 pub fn good(idx: &Idx) -> Vec<u8> {
     let mut file = Vec::new();
     idx.write(&mut file).expect("the shape fits");
     file
 }
 
-/// Images whose values tell their position, so that an exchanged pair is noticed.
+/// Images whose values encode their position, so that an exchanged pair is noticed.
 pub fn images(shape: &[usize]) -> Idx {
     let values = 0..shape.iter().product::<usize>();
     Idx { shape: shape.to_vec(), bytes: values.map(|i| (i % 251) as u8).collect() }
@@ -60,14 +60,14 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory does not fail")
 }
 
-/// Puts a file at `path`, folders included.
+/// Writes a file at `path` and creates its folders.
 pub fn put(path: &Path, bytes: &[u8]) -> PathBuf {
     fs::create_dir_all(path.parent().expect("a file has a folder")).expect("temporary folder");
     fs::write(path, bytes).expect("temporary folder");
     path.to_owned()
 }
 
-/// Puts a data set into `folder` under the names given.
+/// Writes a data set into `folder` under the given names.
 pub fn put_set(folder: &Path, names: [&str; 4], set: &[Idx; 4]) {
     for (name, idx) in names.iter().zip(set) {
         let bytes = good(idx);
@@ -76,7 +76,7 @@ pub fn put_set(folder: &Path, names: [&str; 4], set: &[Idx; 4]) {
     }
 }
 
-/// Opens `choice` with nothing but `places`; also gives the notes on the way.
+/// Opens `choice` from `places` only; also returns the notes.
 pub fn open(places: &Places, choice: &str, offline: bool) -> (Result<DataSet, Error>, Vec<String>) {
     let choice = choice.parse().expect("a choice");
     let request = Request { choice, offline, ..Request::default() };
@@ -94,14 +94,14 @@ pub fn open_dir(folder: &Path) -> Result<DataSet, Error> {
     open(&Places::default(), folder.to_str().expect("UTF-8"), true).0
 }
 
-/// Checks that an error names the path, says all of `words`, and has a next step.
+/// Checks that an error names the path, contains all of `words`, and has a next step.
 #[track_caller]
 pub fn assert_says<T>(result: Result<T, Error>, path: &Path, words: &[&str]) {
     let Err(error) = result else { panic!("no error about {}", path.display()) };
     let message = error.to_string();
-    assert!(message.starts_with(&path.display().to_string()), "{message}\nnames not {path:?}");
+    assert!(message.starts_with(&path.display().to_string()), "{message}\ndoes not name {path:?}");
     for word in words {
-        assert!(message.contains(word), "{message}\nsays not {word:?}");
+        assert!(message.contains(word), "{message}\ndoes not contain {word:?}");
     }
     assert!(next(&error).len() > 10, "no next step: {message}");
 }
@@ -110,7 +110,7 @@ pub fn assert_says<T>(result: Result<T, Error>, path: &Path, words: &[&str]) {
 pub fn next(error: &Error) -> &str {
     match error {
         Error::Data { next, .. } => next,
-        #[allow(unreachable_patterns, reason = "other modules have errors of their own")]
+        #[allow(unreachable_patterns, reason = "other modules have their own error variants")]
         other => panic!("not about data: {other}"),
     }
 }

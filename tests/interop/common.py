@@ -1,4 +1,4 @@
-"""What the checks share: the program, MNIST, IDX files, and a verdict. Packages: numpy."""
+"""Shared by the checks: the program, MNIST, IDX files, and the verdict. Packages: numpy."""
 
 import gzip, os, subprocess, sys, tempfile
 from pathlib import Path
@@ -10,7 +10,7 @@ NAMES = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3
 
 
 def run(words):
-    """Runs a program and returns (stdout, stderr); if it fails, so does the check."""
+    """Runs a program and returns (stdout, stderr); exits if it fails."""
     done = subprocess.run(list(map(str, words)), capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(map(str, words))}\n{done.stderr}")
@@ -18,7 +18,7 @@ def run(words):
 
 
 def gpu_mlp(command, *words):
-    """Runs a command of the program, on the engine asked for."""
+    """Runs a command of the program on $ENGINE."""
     return run([PROGRAM, command, *words, *([] if command == "export" else ["--engine", ENGINE])])
 
 
@@ -42,7 +42,7 @@ def mnist():
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "gpu-mlp/datasets/mnist"
     given = os.environ.get("GPU_MLP_DATA_DIR")
     if not given and not cache.exists():
-        with tempfile.TemporaryDirectory() as folder:  # A run fetches it.
+        with tempfile.TemporaryDirectory() as folder:  # A training run downloads MNIST.
             gpu_mlp("train", "--data", "mnist", "--epochs", 1, "--out", folder)
     return [idx(Path(given or cache) / name) for name in NAMES]
 
@@ -56,7 +56,7 @@ def write_set(folder, pixels, labels):
 
 
 class Verdict:
-    """Prints one line for each thing checked, and ends the script with what came out."""
+    """Prints one line per check and exits with the result."""
 
     def __init__(self):
         self.failures = 0

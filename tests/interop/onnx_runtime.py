@@ -1,7 +1,7 @@
-"""Does ONNX Runtime find in the raw bytes what the program finds? Packages: numpy, onnx, onnxruntime.
+"""Does ONNX Runtime compute from raw bytes what the program computes? Packages: numpy, onnx, onnxruntime.
 
-All 10,000 test images of MNIST: logits within 1e-4, and the same class for each image but those whose two best logits
-differ by less than that; batches of any size; onnx.checker's full check.
+On all 10,000 test images of MNIST, logits agree within 1e-4, and so do the classes, except where the two best logits
+differ by less than that. Also checked: batches of several sizes, and onnx.checker's full check.
 """
 
 import tempfile

@@ -1,25 +1,25 @@
 """How far single precision may move each weight in a step. Packages: torch.
 
-An optimizer that divides a gradient by its own size, as Adam and RMSprop do, turns the rounding of a gradient near
-epsilon into a step of another length. So the rounding of each gradient is found first, then sent through torch's own
-optimizer. Roundings are taken for independent and of mean zero (Higham and Mary, A New Approach to Probabilistic
-Rounding Error Analysis, 2019), with a standard deviation of u = 2⁻²⁵, half of what they are at most. The n partial sums
-of n products then have the variance n/2·u²·Σ product² between them. Variances go on to first order, forward through the
-layers and back; six standard deviations count as the error.
+Adam and RMSprop divide a gradient by its own size. If the gradient is near epsilon, its rounding changes the length of
+the step. So this module first estimates the rounding error of each gradient, then applies torch's own optimizer to the
+perturbed gradients. Rounding errors are assumed to be independent with mean zero (Higham and Mary, A New Approach to
+Probabilistic Rounding Error Analysis, 2019) and a standard deviation of u = 2⁻²⁵, half of their maximum. The n partial
+sums of n products then have a total variance of n/2·u²·Σ product². Variances are propagated to first order, forward
+and backward through the layers; the error is taken as six standard deviations.
 """
 
 import torch
 from torch import nn
 
 UNIT = 2.0**-25
-# Of exp, tanh and what is made of them. Six of these are 24·2⁻²⁴; WGSL allows exp(x) (3 + 2|x|)·2⁻²³.
+# Relative error of exp, tanh and functions of them. Six of these are 24·2⁻²⁴; WGSL allows exp(x) (3 + 2|x|)·2⁻²³.
 FUNCTION = 8 * UNIT
 SIGMAS = 6
 sq = torch.square
 
 
 def product(a, va, b, vb):
-    """a @ b of factors with variances, and its variance."""
+    """a @ b and its variance, given the variances of a and b."""
     return a @ b, a.shape[1] / 2 * UNIT**2 * (sq(a) @ sq(b)) + va @ sq(b) + sq(a) @ vb
 
 
@@ -29,7 +29,7 @@ def slope(activation, z):
 
 
 def activated(activation, z, vz):
-    """Values with variances, slopes with variances. A kink that is near enough counts with its whole jump."""
+    """Values, their variances, slopes, their variances. A kink within the error contributes its whole jump."""
     error, s = SIGMAS * vz.sqrt(), slope(activation, z)
     jump = torch.maximum(*((slope(activation, z + side) - s).abs() for side in (error, -error)))
     h = activation(z)
@@ -37,7 +37,7 @@ def activated(activation, z, vz):
 
 
 def gradients(activation, weights, variances, x, vx, labels):
-    """The gradient of the mean cross-entropy for each parameter (weight, bias, weight, ...), and its variance."""
+    """For each parameter (weight, bias, weight, ...), the gradient of the mean cross-entropy and its variance."""
     parameters = list(zip(weights, variances))
     layers = list(zip(parameters[0::2], parameters[1::2]))
     h, vh = x, vx
@@ -64,7 +64,7 @@ def gradients(activation, weights, variances, x, vx, labels):
 
 
 def replayed(first, rule, steps):
-    """The parameters after an optimizer's steps with these gradients."""
+    """The parameters after one optimizer step for each element of `steps`, a list of gradients."""
     parameters = [nn.Parameter(value.clone()) for value in first]
     optimizer = rule(parameters)
     for step in steps:
@@ -75,12 +75,13 @@ def replayed(first, rule, steps):
 
 
 def limits(activation, rule, decay, steps, first, x, vx, labels):
-    """How far each parameter may be off after some steps: the sum of what an error in each step's gradient does. `rule`
-    makes an optimizer, which adds `decay` times the weights (not biases) to their gradients."""
+    """Largest error of each parameter after some steps: the summed effects of an error in each step's gradient.
+
+    `rule` makes an optimizer that adds `decay` times the weights (not biases) to their gradients."""
     weights, limit = first, [torch.zeros_like(value) for value in first]
     done, errors = [], []
     for _ in range(steps):
-        # Weights are rounded too, and are as far off as the steps so far have made them.
+        # The weights are rounded too, and have the error of the steps so far.
         variances = [sq(error / SIGMAS) + sq(UNIT * value) for error, value in zip(limit, weights)]
         found = gradients(activation, weights, variances, x, vx, labels)
         shares = [decay * value if value.ndim == 2 else 0 * value for value in weights]

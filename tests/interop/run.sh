@@ -1,9 +1,9 @@
 #!/bin/sh
-# Interoperation with PyTorch, ONNX Runtime and TensorBoard: builds the program, installs Python packages by name into a
-# virtual environment of its own, and runs every check, or those named: tests/interop/run.sh onnx_runtime torch_step
+# Checks interoperation with PyTorch, ONNX Runtime and TensorBoard: builds the program, installs Python packages into a
+# virtual environment, and runs all checks, or only those named: tests/interop/run.sh onnx_runtime torch_step
 #
-# MNIST is taken from $GPU_MLP_DATA_DIR or the cache, else fetched by the program. $ENGINE is `cpu` (default) or `gpu`.
-# PyTorch is a large download; a virtual environment that has the packages can be named with $INTEROP_VENV.
+# MNIST comes from $GPU_MLP_DATA_DIR or the cache; otherwise the program downloads it. $ENGINE is `cpu` (default) or `gpu`.
+# PyTorch is a large download; $INTEROP_VENV can name a virtual environment that already has the packages.
 set -eu
 cd "$(dirname "$0")/../.."
 

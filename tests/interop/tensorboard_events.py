@@ -1,7 +1,7 @@
-"""Does TensorBoard read back every scalar and every picture of a run? Packages: numpy, pillow, tensorboard.
+"""Does TensorBoard read back every scalar and every image of a run? Packages: numpy, pillow, tensorboard.
 
-The scalars are held against metrics.jsonl; `EventAccumulator` also verifies every checksum. One run is judged by its test
-split. Another has a validation split, is ended in the middle of an epoch, and goes on.
+The scalars are compared with metrics.jsonl; `EventAccumulator` also verifies every checksum. One run is scored on its
+test split. Another has a validation split, is stopped in the middle of an epoch, and is resumed.
 """
 
 import io, json, tempfile
@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from common import Verdict, gpu_mlp
 
 EPOCHS = 3
-# Tag: field of an epoch's record.
+# Tag -> field of an epoch's record.
 SCALARS = {
     "loss/train": "train_loss",
     "loss/validation": "validation_loss",
@@ -27,7 +27,7 @@ SCALARS = {
 
 
 def scalars(records):
-    """Tag: [(step, value)], as the records have it."""
+    """Tag -> [(step, value)], from the records."""
     wanted = defaultdict(list)
     for record in records:
         values = {tag: record[field] for tag, field in SCALARS.items() if field in record}
@@ -47,7 +47,7 @@ def check(verdict, name, run, folder):
     wanted = scalars(epochs + end)
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0}).Reload()
     tags = events.Tags()
-    verdict.check(f"{name}: the tags are those of the record", set(wanted) == set(tags["scalars"]), f"{len(wanted)}")
+    verdict.check(f"{name}: same tags as in the records", set(wanted) == set(tags["scalars"]), f"{len(wanted)}")
     for tag in sorted(wanted):
         read = [(event.step, np.float32(event.value)) for event in events.Scalars(tag)]
         verdict.check(f"{name}: scalar {tag}", read == wanted[tag], f"{len(read)}, the last {read[-1]}")

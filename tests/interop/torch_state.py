@@ -1,8 +1,8 @@
-"""Do weights go from here to torch.nn.Sequential and back unchanged? Packages: numpy, safetensors, torch.
+"""Are weights unchanged by export to torch.nn.Sequential and by import from torch? Packages: numpy, safetensors, torch.
 
-Out: the program trains, exports, and prints the Sequential that takes the file; torch must classify the 10,000 test
-images of MNIST as `eval` says. In: torch trains modules under several names, in several number formats; `eval`,
-`predict` and `train --from` must read them, and `eval` must find the accuracy that torch finds.
+Export: the program trains, exports, and prints the Sequential that loads the file; torch must reach the same accuracy
+on the 10,000 test images of MNIST as `eval`. Import: torch trains modules with several naming schemes and number
+formats; `eval`, `predict` and `train --from` must read them, and `eval` must report the same accuracy as torch.
 """
 
 import re, tempfile
@@ -26,7 +26,7 @@ def torch_hits(model, x, labels):
 
 
 class Named(nn.Module):
-    """Layers under names of their own, as many modules are written."""
+    """A module whose layers are attributes with their own names, as is common."""
 
     def __init__(self, names, widths, activation):
         super().__init__()
@@ -129,10 +129,10 @@ def main():
                 verdict.check(f"from torch {name}, {dtype}", ours == theirs, f"{ours} here, {theirs} there")
         words = ["--data", "mnist", "--activation", activation, *flags]
         predicted, said = gpu_mlp("predict", folder / "t.safetensors", "--index", "0,1", *words)
-        verdict.check("predict says what it understood", "label 7" in predicted and "784→10" in said)
+        verdict.check("predict reports how it read the file", "label 7" in predicted and "784→10" in said)
         gpu_mlp("train", "--from", folder / "t.safetensors", "--epochs", 1, "--out", folder / "run", "--force", *words)
         after = hits(gpu_mlp("eval", folder / "run/model.safetensors", "--data", "mnist")[0])
-        verdict.check("train --from goes on from there", after > 9000, f"{after} of 10000")
+        verdict.check("train --from starts from the weights", after > 9000, f"{after} of 10000")
     verdict.end()
 
 

@@ -1,14 +1,14 @@
-"""Does a training step here change the weights as torch's autograd and optimizer do? Packages: numpy safetensors torch.
+"""Does a training step change the weights as torch's autograd and optimizer do? Packages: numpy safetensors torch.
 
-torch draws the weights and writes them; `gpu-mlp train --from` and torch each make the same steps on the same full
-batch; each tensor is compared with that of torch in double precision. `norm` is |difference| / |weights|, both in the
-2-norm, and must not pass 1e-5. Each single weight must agree to 1e-5 of the largest of its tensor as well, but for
-those whose step is ill-conditioned: where Adam or RMSprop divides a gradient near epsilon by its own size, its rounding
-alone may do more than that, and rounding.py says how much. That is so for no weight in a step of SGD and for at most 1
-in 100 in a step of the others, which is checked too; after several steps a gradient is also off by what the weights
-already are, and a sum next to the kink of a ReLU may come to lie on its other side. `wide` counts the weights with a
-limit above 1e-5, `most` is the largest difference over the largest weight, and `used` is the largest share of its limit
-that any weight has. In parentheses stands torch in single precision: if it does not hold the limits, they are wrong.
+torch draws the weights and saves them. `gpu-mlp train --from` and torch make the same steps on the same full batch, and
+each tensor is compared with torch's in double precision. `norm` is |difference| / |weights|, both in the 2-norm, and
+must be at most 1e-5. Each single weight must also agree to 1e-5 of the largest of its tensor, unless its step is
+ill-conditioned: where Adam or RMSprop divides a gradient near epsilon by its own size, rounding alone can cause a
+larger difference; rounding.py computes its limit. In one step this may affect no weight with SGD and at most 1 in 100
+with the others, which is checked too. After several steps, a gradient also has the error of the weights, and a sum next
+to the kink of a ReLU may have changed sides. `wide` counts the weights with a limit above 1e-5, `most` is the largest
+difference over the largest weight, and `used` is the largest difference over its limit. The values in parentheses are
+torch's in single precision: if torch exceeds the limits, the limits are wrong.
 """
 
 import itertools, tempfile
@@ -30,7 +30,7 @@ ACTIVATIONS = {
     "tanh": nn.Tanh(),
     "identity": nn.Identity(),
 }
-# Name: words for the program, optimizer of torch. Decay is given apart: biases have none here.
+# Name -> arguments for the program, torch optimizer. Decay is passed separately, because biases have none here.
 OPTIMIZERS = {
     "sgd": (["--optimizer", "sgd", "--lr", "0.1"], lambda groups: torch.optim.SGD(groups, lr=0.1)),
     "momentum": (
@@ -60,7 +60,7 @@ def net(activation, dtype):
 
 
 def rule(optimizer, decay):
-    """Makes the optimizer for parameters of which those of two dimensions are weights."""
+    """Returns a function that makes the optimizer; parameters with two dimensions are weights, the others biases."""
 
     def make(parameters):
         parameters = list(parameters)
@@ -83,7 +83,7 @@ def torch_steps(activation, make, steps, first, x, labels):
 
 
 def most_wide(optimizer, steps):
-    """The share of weights that may be ill-conditioned."""
+    """Largest allowed share of ill-conditioned weights."""
     if steps > 1:
         return 1
     return 0 if optimizer in ("sgd", "momentum", "nesterov") else 0.01
@@ -95,7 +95,7 @@ def our_steps(folder, activation, optimizer, steps, decay, plan):
     places = ["--from", folder / "first.safetensors", "--data", folder / "set", "--out", folder / "run"]
     gpu_mlp("train", *places, *words.split(), *OPTIMIZERS[optimizer][0])
     layers = load_file(folder / "run/model.safetensors")
-    # layers.N.weight is (2N).weight in a Sequential with activations between.
+    # layers.N.weight is (2N).weight in a Sequential, which has activations in between.
     return {f"{2 * int(name.split('.')[1])}.{name.split('.')[2]}": value for name, value in layers.items()}
 
 
@@ -114,7 +114,7 @@ def used(result, exact, limit):
 def main():
     verdict = Verdict()
     random = np.random.default_rng(1)
-    # As sparse as digits: pixels that are always 0 have gradients that are exactly 0.
+    # As sparse as digits: pixels that are always 0 have a gradient of exactly 0.
     pixels = random.integers(0, 256, (64, 28, 28)) * (random.random((64, 28, 28)) < 0.2)
     labels = random.integers(0, 10, 64)
     labels[:10] = range(10)

@@ -1,4 +1,4 @@
-//! Sentences about the binary, each tried as a user would.
+//! The binary, run as a user runs it.
 
 use crate::common::program::gpu_mlp;
 use crate::common::runs;
@@ -17,7 +17,7 @@ fn short(folder: &Path) -> Command {
     command
 }
 
-/// Runs a command that must fail with a code, naming each of the words on stderr and a next step.
+/// Runs a command that must exit with `code` and print each of the words and a next step on stderr.
 fn fails(command: &mut Command, code: i32, words: &[&str]) {
     let output = command.output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -35,8 +35,8 @@ fn train_writes_a_run_folder_that_eval_and_predict_read() {
     let output = short(folder.path()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let stdout = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(stdout.lines().count(), 2, "one line an epoch and nothing else: {stdout}");
-    assert!(!stdout.contains('\u{1b}'), "no escape codes off a terminal");
+    assert_eq!(stdout.lines().count(), 2, "one line per epoch and nothing else: {stdout}");
+    assert!(!stdout.contains('\u{1b}'), "no escape codes without a terminal");
 
     let run = folder.path().join("runs/1");
     let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
@@ -75,7 +75,7 @@ fn train_writes_a_run_folder_that_eval_and_predict_read() {
 }
 
 #[test]
-fn the_forms_that_were_chosen_are_in_every_record_of_the_run() {
+fn the_chosen_forms_are_in_every_record_of_the_run() {
     let folder = TempDir::new().unwrap();
     if !runs::adapter(folder.path()) {
         return;
@@ -107,12 +107,12 @@ fn equal_runs_write_equal_models_and_number_their_folders() {
 }
 
 #[test]
-fn mixed_precision_is_written_down_and_refused_where_an_adapter_cannot() {
+fn mixed_precision_is_recorded_and_refused_on_an_adapter_without_it() {
     let folder = TempDir::new().unwrap();
     assert!(short(folder.path()).args(["--precision", "f16-mixed"]).output().unwrap().status.success());
     let config = std::fs::read_to_string(folder.path().join("runs/1/config.toml")).unwrap();
     assert!(config.contains("precision = \"f16-mixed\""), "{config}");
-    // GL has no half precision, and where there is no GL there is no adapter.
+    // GL has no half precision; without GL there is no adapter. Both exit with 4.
     let gl = ["train", "--data", "digits", "--engine", "gpu", "--backend", "gl", "--precision", "f16-mixed"];
     fails(gpu_mlp(folder.path()).args(gl), 4, &[]);
 }
@@ -142,7 +142,7 @@ fn auto_says_that_digits_stand_in_for_mnist_in_every_record() {
 }
 
 #[test]
-fn options_of_digits_mean_digits_and_no_other_data_set() {
+fn options_of_digits_select_digits_and_no_other_data_set() {
     let folder = TempDir::new().unwrap();
     let few = ["--digits-train", "500", "--digits-test", "50"];
     let call = |args: &[&str]| {
@@ -150,7 +150,7 @@ fn options_of_digits_mean_digits_and_no_other_data_set() {
         command.args(["train", "--engine", "cpu", "--epochs", "1"]).args(args);
         command
     };
-    // Without a note: they do not stand in for anything.
+    // No note: the digits do not replace MNIST here.
     let output = call(&few).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(
@@ -162,7 +162,7 @@ fn options_of_digits_mean_digits_and_no_other_data_set() {
     fails(call(&few).env("GPU_MLP_DATA", "mnist"), 2, &["data is mnist"]);
     std::fs::write(folder.path().join("my.toml"), "data = \"mnist\"").unwrap();
     fails(call(&few).args(["--config", "my.toml"]), 2, &["data is mnist"]);
-    // Another data set than that of a file is not one of the file's digits.
+    // A data set on the command line may replace the digits of a file.
     fails(&mut call(&["--config", "runs/1", "--data", "mnist", "--offline"]), 5, &["offline"]);
 }
 
@@ -236,7 +236,7 @@ fn impossible_settings_are_refused_by_name_before_anything_is_written() {
 }
 
 #[test]
-fn bad_data_and_bad_models_are_exit_5_with_the_file_named() {
+fn bad_data_and_bad_models_exit_with_5_and_name_the_file() {
     let folder = TempDir::new().unwrap();
     let (dir, model) = (folder.path().join("set"), folder.path().join("m.safetensors"));
     fails(
@@ -263,7 +263,7 @@ fn bad_data_and_bad_models_are_exit_5_with_the_file_named() {
 }
 
 #[test]
-fn an_adapter_that_is_not_there_is_exit_4_with_the_list_of_those_that_are() {
+fn an_absent_adapter_exits_with_4_and_a_list_of_those_present() {
     let folder = TempDir::new().unwrap();
     fails(gpu_mlp(folder.path()).args(["train", "--engine", "gpu", "--adapter", "voodoo2"]), 4, &["voodoo2", "found"]);
     fails(gpu_mlp(folder.path()).args(["parity", "--backend", "glide"]), 4, &["glide", "vulkan"]);
@@ -272,17 +272,17 @@ fn an_adapter_that_is_not_there_is_exit_4_with_the_list_of_those_that_are() {
 }
 
 #[test]
-fn a_learning_rate_that_explodes_is_exit_6() {
+fn a_learning_rate_that_is_too_large_exits_with_6() {
     let folder = TempDir::new().unwrap();
     let where_ = ["epoch 1", "it began with", "of layer", "in step", "smaller --lr"];
     fails(short(folder.path()).args(["--lr", "1e20"]), 6, &where_);
-    // Unless nobody wants to know.
+    // With `--on-nan ignore` the run succeeds.
     let ignored = short(folder.path()).args(["--lr", "1e20", "--on-nan", "ignore"]).output().unwrap();
     assert!(ignored.status.success(), "{}", String::from_utf8_lossy(&ignored.stderr));
 }
 
 #[test]
-fn health_is_shown_and_the_plain_plan_is_said_where_it_is_asked_for() {
+fn health_is_shown_and_the_plain_plan_is_reported_where_it_is_required() {
     let folder = TempDir::new().unwrap();
     let output = short(folder.path()).args(["--health", "show", "--clip-norm", "1", "--ema", "0.9"]).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -293,7 +293,7 @@ fn health_is_shown_and_the_plain_plan_is_said_where_it_is_asked_for() {
 }
 
 #[test]
-fn devices_and_plan_say_what_there_is() {
+fn devices_and_plan_print_what_there_is() {
     let folder = TempDir::new().unwrap();
     let devices = gpu_mlp(folder.path()).arg("devices").output().unwrap();
     assert!(String::from_utf8_lossy(&devices.stdout).contains("--engine auto uses the "));

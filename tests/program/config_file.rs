@@ -1,4 +1,4 @@
-//! Settings from files, presets, environment and flags, each over the one before; and runs that are repeated from their record.
+//! Precedence of settings from presets, files, the environment and flags; runs repeated from their record.
 #![cfg(feature = "cli")]
 
 use crate::common::program::gpu_mlp;
@@ -21,7 +21,7 @@ fn says(command: &mut Command) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// Stderr of a command that must end with a code.
+/// Stderr of a command that must exit with `code`.
 fn refuses(command: &mut Command, code: i32) -> String {
     let output = command.output().expect("it runs");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -34,7 +34,7 @@ fn printed(command: &mut Command) -> toml::Table {
 }
 
 #[test]
-fn flags_stand_over_the_environment_and_that_over_the_file_and_that_over_the_preset() {
+fn flags_override_the_environment_which_overrides_the_file_which_overrides_the_preset() {
     let folder = folder();
     std::fs::write(folder.path().join("my.toml"), "epochs = 7\nbatch-size = 30\nlr = 0.5\ndigits_train = 900\n")
         .expect("a file");
@@ -50,7 +50,7 @@ fn flags_stand_over_the_environment_and_that_over_the_file_and_that_over_the_pre
 }
 
 #[test]
-fn another_optimizer_brings_its_learning_rate_where_none_is_given() {
+fn another_optimizer_has_its_own_default_learning_rate() {
     let folder = folder();
     std::fs::write(folder.path().join("my.toml"), "optimizer = \"adam\"\n").expect("a file");
     let mut command = gpu_mlp(folder.path());
@@ -61,7 +61,7 @@ fn another_optimizer_brings_its_learning_rate_where_none_is_given() {
 }
 
 #[test]
-fn what_is_printed_can_be_fed_back_and_says_the_same() {
+fn printed_settings_can_be_read_back_and_print_the_same() {
     let folder = folder();
     let args = ["train", "--hidden", "30,20", "--keep-prob", "0.8", "--lr", "0.1", "--batch-size", "full"];
     let text = says(gpu_mlp(folder.path()).args(args).arg("--print-config"));
@@ -71,7 +71,7 @@ fn what_is_printed_can_be_fed_back_and_says_the_same() {
 }
 
 #[test]
-fn a_file_takes_what_the_flags_take() {
+fn a_file_accepts_what_the_flags_accept() {
     let folder = folder();
     let cases = [
         ("hidden = \"512, 256\"", ["--hidden", "512,256"]),
@@ -88,7 +88,7 @@ fn a_file_takes_what_the_flags_take() {
 }
 
 #[test]
-fn what_is_no_setting_is_refused_with_what_may_have_been_meant() {
+fn an_unknown_or_wrong_setting_is_refused_with_a_suggestion() {
     let folder = folder();
     let cases = [
         ("learning_rate = 0.1", "unknown setting `learning_rate`"),
@@ -117,7 +117,7 @@ fn what_is_no_setting_is_refused_with_what_may_have_been_meant() {
 }
 
 #[test]
-fn a_variable_that_is_no_setting_is_refused() {
+fn an_unknown_variable_is_refused() {
     let folder = folder();
     let refused = |name: &str, value: &str| {
         let mut command = gpu_mlp(folder.path());
@@ -130,7 +130,7 @@ fn a_variable_that_is_no_setting_is_refused() {
     );
     assert!(stderr.contains("next: "), "{stderr}");
     assert!(refused("GPU_MLP_Q", "3").contains("unknown setting GPU_MLP_Q in the environment\n"));
-    // Not even for a command that takes no settings.
+    // Also for a command that takes no settings.
     refuses(gpu_mlp(folder.path()).arg("presets").env("GPU_MLP_EPOCH", "3"), 2);
     let actions = [
         "force",
@@ -154,14 +154,14 @@ fn a_variable_that_is_no_setting_is_refused() {
         assert!(stderr.contains(&said) && stderr.contains("command line"), "{stderr}");
     }
     assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "nothing was written");
-    // An empty variable is none, and these two belong to no option.
+    // An empty variable counts as unset, and the other two belong to no option.
     for (name, value) in [("GPU_MLP_FORCE", ""), ("GPU_MLP_DATA_DIR", "/nowhere"), ("GPU_MLP_REQUIRE_ADAPTER", "1")] {
         says(gpu_mlp(folder.path()).args(["train", "--print-config"]).env(name, value));
     }
 }
 
 #[test]
-fn a_variable_is_for_the_settings_of_a_run_and_is_named_where_it_is_refused() {
+fn a_variable_is_a_setting_of_a_run_and_is_named_if_its_value_is_refused() {
     let folder = folder();
     let small = ["--engine", "cpu", "--data", "digits", "--digits-train", "300", "--digits-test", "50"];
     let call = |args: &[&str], variables: &[(&str, &str)]| {
@@ -169,7 +169,7 @@ fn a_variable_is_for_the_settings_of_a_run_and_is_named_where_it_is_refused() {
         command.args(args).args(small).envs(variables.iter().copied());
         command
     };
-    // An empty variable is none.
+    // An empty variable counts as unset.
     says(&mut call(&["train", "--epochs", "1"], &[("GPU_MLP_LR", ""), ("GPU_MLP_EARLY_STOPPING", "")]));
     let net = [("GPU_MLP_ACTIVATION", "tanh"), ("GPU_MLP_ALPHA", "0.3"), ("GPU_MLP_NORMALIZE", "unit")];
     says(&mut call(&["eval", "runs/1/model.safetensors"], &net));
@@ -190,7 +190,7 @@ fn model(folder: &Path, run: &str) -> Vec<u8> {
 const SMALL: [&str; 6] = ["train", "--engine", "cpu", "--data", "digits", "--digits-train"];
 
 #[test]
-fn the_record_of_a_run_repeats_it_to_the_bit() {
+fn a_run_repeated_from_its_record_is_bit_identical() {
     let folder = folder();
     let settings = ["--hidden", "33,20", "--keep-prob", "0.7", "--lr", "0.1", "--momentum", "0.3", "--seed", "11"];
     let mut first = gpu_mlp(folder.path());
@@ -206,7 +206,7 @@ fn the_record_of_a_run_repeats_it_to_the_bit() {
 }
 
 #[test]
-fn a_repetition_on_other_data_is_refused_unless_asked_for() {
+fn a_repetition_on_other_data_is_refused_unless_requested() {
     let folder = folder();
     says(gpu_mlp(folder.path()).args(SMALL).args(["300", "--digits-test", "50", "--epochs", "1"]));
     let path = folder.path().join("runs/1/config.toml");
@@ -219,7 +219,7 @@ fn a_repetition_on_other_data_is_refused_unless_asked_for() {
 }
 
 #[test]
-fn a_run_that_began_with_a_model_says_which_and_is_repeated_from_no_other() {
+fn a_run_that_started_from_a_model_names_it_and_is_repeated_only_from_it() {
     let folder = folder();
     let small = ["300", "--digits-test", "50", "--epochs", "1", "--hidden", "20"];
     let begin = ["--from", "runs/1/model.safetensors"];

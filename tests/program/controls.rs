@@ -1,4 +1,4 @@
-//! Controls of a training run, tried as a user would.
+//! Controls of a training run, used as a user does.
 
 use crate::common::program::gpu_mlp;
 use serde_json::Value;
@@ -45,7 +45,7 @@ fn a_validation_split_is_scored_each_epoch_and_the_test_split_once() {
 }
 
 #[test]
-fn limits_end_a_run_with_its_model() {
+fn limits_end_a_run() {
     let (stdout, steps) = records(&["--max-steps", "30"]);
     assert!(stdout.contains("epoch 2/2 to update 30  train"), "{stdout}");
     assert_eq!((&steps[2]["step"], &steps[3]["reason"]), (&30.into(), &"max_steps".into()));
@@ -78,12 +78,12 @@ fn every_schedule_trains_and_is_in_the_record() {
         let (_, records) = records(&args);
         assert_eq!(records[0]["config"]["schedule"], schedule);
         let loss = records[2]["validation_loss"].as_f64().unwrap();
-        assert!(loss < 1.0, "{schedule}: {loss}, where guessing has ln 10");
+        assert!(loss < 1.0, "{schedule}: {loss}; guessing has ln 10");
     }
 }
 
 #[test]
-fn senseless_controls_are_refused_with_what_to_do() {
+fn invalid_controls_are_refused_with_advice() {
     let cases: [(&[&str], &[&str]); 15] = [
         (
             &["--early-stopping", "2"],
@@ -114,7 +114,7 @@ fn senseless_controls_are_refused_with_what_to_do() {
 }
 
 #[test]
-fn json_prints_the_records_and_quiet_nothing_else() {
+fn json_with_quiet_prints_only_the_records() {
     let folder = TempDir::new().unwrap();
     let (code, stdout, stderr) = train(folder.path(), &["--json", "--quiet"]);
     assert_eq!((code, stderr.as_str()), (0, ""));
@@ -126,12 +126,12 @@ fn json_prints_the_records_and_quiet_nothing_else() {
     assert!(stderr.contains("engine made") && !stderr.contains('\u{1b}'), "{stderr}");
     assert!(
         model == std::fs::read(folder.path().join("runs/2/model.safetensors")).unwrap(),
-        "the display has no part in it"
+        "the display does not change the model"
     );
 }
 
 #[test]
-fn lr_find_draws_and_suggests() {
+fn lr_find_plots_and_suggests() {
     let folder = TempDir::new().unwrap();
     let run = |args: &[&str]| {
         let mut command = gpu_mlp(folder.path());
@@ -147,7 +147,7 @@ fn lr_find_draws_and_suggests() {
     assert!(found["points"].as_array().unwrap().len() > 50);
     assert_eq!(run(&["--from", "1", "--to", "0.1"]).0, 2);
     for idle in [["--schedule", "cosine"], ["--warmup", "1"], ["--early-stopping", "2"], ["--monitor", "accuracy"]] {
-        assert_eq!(run(&idle).0, 2, "{idle:?} would have no part in it");
+        assert_eq!(run(&idle).0, 2, "{idle:?} would have no effect");
     }
     let validated: Value =
         serde_json::from_str(&run(&["--validation", "200", "--limit-train", "900", "--json"]).1).unwrap();

@@ -1,7 +1,7 @@
-//! Every example of `--help` and of the README is run, each line once. A new one is found by itself.
+//! Runs every example of `--help` and of the README, each line once. New examples are found automatically.
 //!
-//! Runs are kept short by settings in the environment, which stand below the flags of the examples. Only examples of
-//! `parity` that name an adapter are parsed and not run: tests/adapter asks every adapter about every kernel and case.
+//! Settings in the environment keep the runs short; flags of the examples override them. Examples of `parity` that name
+//! an adapter are only parsed: tests/adapter compares every kernel and case on every adapter.
 #![cfg(feature = "cli")]
 
 use crate::common::program;
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// What makes every example short, where it does not say otherwise; `bench` has no variable for its time.
+/// Settings that keep the examples short unless they say otherwise; `bench` has no variable for its time.
 const SHORT: [(&str, &str); 6] = [
     ("GPU_MLP_DATA", "digits"),
     ("GPU_MLP_DIGITS_TRAIN", "1024"),
@@ -21,7 +21,7 @@ const SHORT: [(&str, &str); 6] = [
     ("GPU_MLP_MAX_TIME", "0.2"),
 ];
 
-/// The commands under `Examples:`, each without the comment that two spaces set off.
+/// The commands under `Examples:`, without the comment that follows two spaces.
 fn examples(help: &str) -> Vec<String> {
     let block = help.split("Examples:\n").nth(1).unwrap_or_default().split("\n\n").next().unwrap_or_default();
     let lines = block.lines().filter_map(|line| line.strip_prefix("  "));
@@ -44,13 +44,13 @@ fn of_markdown(text: &str) -> Vec<String> {
 
 const MODEL: &str = "runs/1/model.safetensors";
 
-/// What is run for a line.
+/// The command to run for an example.
 fn short(line: &str) -> String {
     if line.starts_with("gpu-mlp parity -") {
-        // Whatever stands before --help must parse.
+        // The options before --help must parse.
         return format!("{line} --help");
     }
-    // Its widest nets take seconds a step: with few samples the batches of most variants are small.
+    // The widest nets of --growth take seconds per step; few samples make the batches of most variants small.
     let few = if line.contains("--growth") { "GPU_MLP_DIGITS_TRAIN=32 " } else { "" };
     format!("{few}{}", line.replace("gpu-mlp bench", "gpu-mlp bench --max-time 0.2"))
 }
@@ -69,9 +69,9 @@ fn run(line: &str, folder: &Path) -> Result<(), String> {
     eprintln!("{:>6.1} s  {line}", begin.elapsed().as_secs_f64());
     let fine = match output.status.code() {
         Some(0) => true,
-        // An adapter that only the example names, or any adapter where there is none.
+        // The adapter of the example, or any adapter, may be missing here.
         Some(4) => line.contains("--adapter") || line.contains("--backend") || !required("ADAPTER"),
-        // One epoch of a few hundred digits is too little for what `bench` demands of a run.
+        // One epoch of a few hundred digits does not reach the accuracy that `bench` requires.
         Some(3) => line.contains(" bench") && stderr.contains("FAILED: the run"),
         _ => false,
     };
@@ -82,7 +82,7 @@ fn required(what: &str) -> bool {
     std::env::var_os(format!("GPU_MLP_REQUIRE_{what}")).is_some()
 }
 
-/// A folder with a run in runs/1 and what the examples read besides.
+/// A folder with a run in runs/1 and the other files that the examples read.
 fn furnished() -> TempDir {
     let folder = TempDir::new().expect("a temporary folder");
     for target in [".local/share/bash-completion/completions", ".zfunc", ".config/fish/completions"] {
@@ -113,7 +113,7 @@ fn of_help() -> Vec<String> {
         let help = String::from_utf8(help.stdout).expect("help is text");
         let found = examples(&help);
         assert!(found.len() >= 3, "gpu-mlp {command} --help has {} examples", found.len());
-        // A line that help had to break would not be an example any more.
+        // A line that help had to wrap would no longer be an example.
         assert!(found.iter().all(|line| line.starts_with(&format!("gpu-mlp {command}"))), "{command}: {found:?}");
         lines.extend(found);
     }
@@ -132,7 +132,7 @@ fn every_command_of_the_readme_runs() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("a README");
     let mut lines = of_markdown(&readme);
     assert!(lines.len() >= 8, "{lines:?}");
-    // The test above runs those that help has too.
+    // The test above runs those that are also in help.
     let help = of_help();
     lines.retain(|line| !help.contains(line));
     run_all(&lines);

@@ -1,4 +1,4 @@
-//! Each exit code that `--help` lists, brought about as a user would.
+//! Each exit code that `--help` lists, produced as a user would.
 #![cfg(feature = "cli")]
 
 use crate::common::program::gpu_mlp;
@@ -23,7 +23,7 @@ const BENCH: [&str; 13] = [
     "--floor=1",
 ];
 
-/// A code, the command that must end with it, and what stderr must then say.
+/// Exit codes, commands that must return them, and text required on stderr.
 fn cases() -> Vec<(i32, Vec<&'static str>, &'static str)> {
     let train = |more: &[&'static str]| [&TRAIN, more].concat();
     vec![
@@ -61,7 +61,7 @@ fn every_exit_code_is_what_help_says() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
         assert!(stderr.contains(words) && !stderr.contains("panicked"), "{args:?}: {stderr}");
-        assert!(code == 0 || output.stdout.is_empty() || code == 3, "{args:?}: an error has nothing to say on stdout");
+        assert!(code == 0 || output.stdout.is_empty() || code == 3, "{args:?}: an error prints nothing on stdout");
         seen.insert(code);
     }
     let help = gpu_mlp(folder.path()).arg("--help").output().expect("it runs");
@@ -69,7 +69,7 @@ fn every_exit_code_is_what_help_says() {
     let list = help.split("Exit codes:").nth(1).expect("a list of exit codes");
     let numbers = list.split([' ', ',', '\n', '.']).filter_map(|word| word.parse().ok());
     let listed: BTreeSet<i32> = numbers.collect();
-    // Those of signals are brought about where signals are.
+    // The codes of signals exist only where there are signals.
     seen.extend([130, 143]);
     assert_eq!(seen, listed);
 }

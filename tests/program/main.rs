@@ -1,4 +1,4 @@
-//! The binary, tried as a user would.
+//! The binary, run as a user runs it.
 
 #[path = "../common/mod.rs"]
 mod common;

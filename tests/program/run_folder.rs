@@ -1,4 +1,4 @@
-//! What is in a run folder belongs to the run that it speaks of.
+//! The files in a run folder belong to the run that its record describes.
 
 use crate::common::program;
 use serde_json::Value;
@@ -23,7 +23,7 @@ fn end(folder: &Path) -> Value {
 }
 
 #[test]
-fn a_run_that_is_replaced_leaves_no_model_to_one_that_writes_none() {
+fn replacing_a_run_deletes_its_model_even_if_the_new_run_writes_none() {
     let folder = TempDir::new().unwrap();
     let model = folder.path().join("run/model.safetensors");
     assert_eq!(train(folder.path(), "").0, Some(0));
@@ -39,7 +39,7 @@ fn a_run_that_is_replaced_leaves_no_model_to_one_that_writes_none() {
 }
 
 #[test]
-fn a_model_from_before_a_run_that_went_on_and_diverged_is_said_to_be_that() {
+fn a_model_from_before_a_resumed_run_diverged_is_reported_as_old() {
     let folder = TempDir::new().unwrap();
     assert_eq!(train(folder.path(), "").0, Some(0));
     let on = "train --resume run --epochs 4 --lr 1e30 --allow-mismatch lr,epochs";
@@ -49,7 +49,7 @@ fn a_model_from_before_a_run_that_went_on_and_diverged_is_said_to_be_that() {
 }
 
 #[test]
-fn weights_that_are_not_finite_are_no_model() {
+fn weights_that_are_not_finite_are_not_saved_as_a_model() {
     let folder = TempDir::new().unwrap();
     let (code, stderr) = train(folder.path(), "--lr 1e30 --on-nan ignore");
     assert_eq!(code, Some(0), "{stderr}");
@@ -62,7 +62,7 @@ fn weights_that_are_not_finite_are_no_model() {
 }
 
 #[test]
-fn a_run_that_stopped_early_is_not_advised_to_go_on() {
+fn a_run_that_stopped_early_gets_no_advice_to_resume() {
     let folder = TempDir::new().unwrap();
     let (code, stderr) = train(folder.path(), "--validation 100 --early-stopping 1 --epochs 200 --lr 0.5");
     assert_eq!((code, end(folder.path())["reason"].as_str()), (Some(0), Some("early_stopping")), "{stderr}");
@@ -72,7 +72,7 @@ fn a_run_that_stopped_early_is_not_advised_to_go_on() {
 }
 
 #[test]
-fn a_report_without_the_data_has_the_test_score_of_a_run_that_was_chosen_by_validation() {
+fn a_report_without_the_data_has_the_test_score_of_a_run_with_validation() {
     let folder = TempDir::new().unwrap();
     assert_eq!(train(folder.path(), "--validation 100").0, Some(0));
     let accuracy = end(folder.path())["test_accuracy"].as_f64().unwrap();
@@ -84,7 +84,7 @@ fn a_report_without_the_data_has_the_test_score_of_a_run_that_was_chosen_by_vali
 }
 
 #[test]
-fn plan_says_what_is_too_large_and_does_not_panic() {
+fn plan_names_what_is_too_large_and_does_not_panic() {
     let folder = TempDir::new().unwrap();
     for (words, said) in [
         ("--samples 0 --batch-size full", "samples is 0"),
@@ -106,7 +106,7 @@ const OVERFLOWS: &str = "--hidden none --normalize 0,1e30 --lr 10 --l2 1.1 --sch
 fn a_run_whose_last_update_overflows_leaves_no_model_and_says_that_it_diverged() {
     let folder = TempDir::new().unwrap();
     let run = |steps: u64| train(folder.path(), &format!("{OVERFLOWS} --force --max-steps {steps}"));
-    // The first limit at which it is noticed at all: nothing but the last look has seen it then.
+    // At the smallest limit that fails, only the check at the end can have found the overflow.
     let (code, stderr) = (1..100).map(run).find(|(code, _)| *code != Some(0)).expect("it overflows");
     assert!(code == Some(6) && stderr.contains("ceased to be finite"), "{stderr}");
     assert!(!stderr.contains("model:") && !folder.path().join("run/model.safetensors").exists(), "{stderr}");
@@ -116,7 +116,7 @@ fn a_run_whose_last_update_overflows_leaves_no_model_and_says_that_it_diverged()
 }
 
 #[test]
-fn what_is_refused_on_resume_costs_no_checkpoint() {
+fn a_refused_resume_deletes_no_checkpoint() {
     let folder = TempDir::new().unwrap();
     assert_eq!(train(folder.path(), "--checkpoint-steps 5 --epochs 3").0, Some(0));
     let checkpoints = || std::fs::read_dir(folder.path().join("run/checkpoints")).unwrap().count();
@@ -133,7 +133,7 @@ fn what_is_refused_on_resume_costs_no_checkpoint() {
 }
 
 #[test]
-fn what_a_run_changed_on_its_way_is_in_its_record_its_settings_and_its_report() {
+fn changes_during_a_run_are_in_its_record_its_settings_and_its_report() {
     let folder = TempDir::new().unwrap();
     assert_eq!(train(folder.path(), "--lr 0.123").0, Some(0));
     let head =
@@ -142,7 +142,7 @@ fn what_a_run_changed_on_its_way_is_in_its_record_its_settings_and_its_report() 
     let on = "train --resume run --epochs 3 --lr 0.0456 --allow-mismatch lr,epochs";
     assert_eq!(gpu_mlp(folder.path(), on).0, Some(0));
     assert!(head().contains("since update 20"), "{}", head());
-    // Gone on with once more, as it was: it is still not the run of these settings.
+    // Resumed once more without changes: the run still differs from a plain run of these settings.
     let on = "train --resume run --epochs 4 --allow-mismatch epochs";
     assert_eq!(gpu_mlp(folder.path(), on).0, Some(0));
     assert_eq!(gpu_mlp(folder.path(), "train --resume run").0, Some(0));
@@ -154,7 +154,7 @@ fn what_a_run_changed_on_its_way_is_in_its_record_its_settings_and_its_report() 
 }
 
 #[test]
-fn another_folder_of_data_in_a_file_is_refused_and_not_passed_over() {
+fn other_data_in_a_file_is_refused_and_not_ignored() {
     let folder = TempDir::new().unwrap();
     assert_eq!(train(folder.path(), "").0, Some(0));
     for data in ["/nowhere/at/all", "run", "mnist"] {
@@ -165,7 +165,7 @@ fn another_folder_of_data_in_a_file_is_refused_and_not_passed_over() {
 }
 
 #[test]
-fn a_run_that_is_training_can_be_looked_at() {
+fn a_run_that_is_training_can_be_inspected() {
     let folder = TempDir::new().unwrap();
     assert_eq!(train(folder.path(), "").0, Some(0));
     let lock = std::fs::File::create(folder.path().join("run/lock")).unwrap();
@@ -179,20 +179,20 @@ fn a_run_that_is_training_can_be_looked_at() {
         assert!(code == Some(2) && stderr.contains("another program is training"), "{stderr}");
     };
     refused();
-    // Before its first checkpoint too.
+    // Also before its first checkpoint.
     std::fs::remove_dir_all(folder.path().join("run/checkpoints")).unwrap();
     refused();
 }
 
 #[test]
-fn health_that_was_measured_before_a_run_was_cut_off_is_in_its_record() {
+fn health_measured_before_a_run_was_interrupted_is_in_its_record() {
     let folder = TempDir::new().unwrap();
     let health = || {
         let text = std::fs::read_to_string(folder.path().join("run/metrics.jsonl")).unwrap();
         let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         records.filter(|record| record["type"] == "epoch").map(|record| record["health"].clone()).collect::<Vec<_>>()
     };
-    // Ten updates an epoch; the fifth is measured.
+    // Ten updates per epoch; the fifth is measured.
     assert_eq!(train(folder.path(), "--health show").0, Some(0));
     let whole = health();
     assert!(whole.len() == 2 && whole.iter().all(Value::is_array), "{whole:?}");
@@ -202,19 +202,19 @@ fn health_that_was_measured_before_a_run_was_cut_off_is_in_its_record() {
 }
 
 #[test]
-fn a_model_is_judged_on_what_it_was_trained_on_unless_other_data_are_named() {
+fn a_model_is_evaluated_on_the_data_of_its_run_unless_other_data_is_named() {
     let folder = TempDir::new().unwrap();
     assert_eq!(train(folder.path(), "").0, Some(0));
     let accuracy = end(folder.path());
     let last = std::fs::read_to_string(folder.path().join("run/metrics.jsonl")).unwrap();
     let last: Value = serde_json::from_str(last.lines().rev().nth(1).unwrap()).unwrap();
     assert!(accuracy["model_sha256"].is_string());
-    // These 600 and 100 digits are known from the run's settings; the folder stands for its model.
+    // The run's settings give these 600 and 100 digits; the folder stands for its model.
     let wanted = last["test_accuracy"].as_f64().unwrap();
     let at_least = |words: &str| gpu_mlp(folder.path(), &format!("eval {words} --engine cpu --min-accuracy {wanted}"));
     assert_eq!(at_least("run").0, Some(0));
     assert_eq!(at_least("run/model.safetensors").0, Some(0));
-    // Without them there are other digits in its place, which nobody asked for.
+    // Without the settings, other digits would be used, which were not requested.
     std::fs::rename(folder.path().join("run/config.toml"), folder.path().join("away.toml")).unwrap();
     for words in ["eval run --engine cpu", "predict run --engine cpu"] {
         let (code, stderr) = gpu_mlp(folder.path(), words);
@@ -225,7 +225,7 @@ fn a_model_is_judged_on_what_it_was_trained_on_unless_other_data_are_named() {
 }
 
 #[test]
-fn a_checkpoint_is_no_model_but_can_be_made_one() {
+fn a_checkpoint_is_not_a_model_but_can_be_made_one() {
     let folder = TempDir::new().unwrap();
     assert_eq!(train(folder.path(), "").0, Some(0));
     let model = folder.path().join("run/model.safetensors");
@@ -239,7 +239,7 @@ fn a_checkpoint_is_no_model_but_can_be_made_one() {
 }
 
 #[test]
-fn what_a_repetition_does_otherwise_is_said() {
+fn differences_between_a_repetition_and_the_run_are_reported() {
     let folder = TempDir::new().unwrap();
     assert_eq!(train(folder.path(), "--max-steps 13").0, Some(0));
     let model = |run: &str| std::fs::read(folder.path().join(run).join("model.safetensors")).unwrap();
@@ -255,7 +255,7 @@ fn what_a_repetition_does_otherwise_is_said() {
 }
 
 #[test]
-fn a_negative_number_is_refused_by_what_it_may_be() {
+fn a_negative_number_is_refused_with_the_allowed_range() {
     let folder = TempDir::new().unwrap();
     for (words, said) in [
         ("--lr -1", "lr is -1 but must be above 0"),

@@ -1,4 +1,4 @@
-//! What comes out where: data on stdout, all else on stderr, and readers that go away.
+//! Data goes to stdout and everything else to stderr; readers may close either stream.
 #![cfg(feature = "cli")]
 
 use crate::common::program::{commands, gpu_mlp};
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 const DATA: [&str; 8] = ["--data", "digits", "--digits-train", "300", "--digits-test", "80", "--engine", "cpu"];
 
-/// A short way to call a command, whole.
+/// Arguments for a short, complete call of a command.
 fn args(command: &str) -> Vec<String> {
     let (data, model) = (DATA.as_slice(), "runs/1/model.safetensors");
     let words: Vec<&str> = match command {
@@ -36,7 +36,7 @@ fn closed() -> Stdio {
     writer.into()
 }
 
-/// Whether a command needs what this machine may lack.
+/// Whether an exit code is acceptable: `parity` may lack an adapter here, and `bench` accuracy.
 fn code_is_fine(command: &str, code: Option<i32>) -> bool {
     code == Some(0) || command == "parity" && code == Some(4) || command == "bench" && code == Some(3)
 }
@@ -56,17 +56,17 @@ fn each(folder: &Path, set: impl Fn(&mut std::process::Command)) {
 }
 
 #[test]
-fn a_reader_of_stdout_may_go_at_any_time() {
+fn stdout_may_be_closed() {
     each(with_a_run().path(), |call| _ = call.stdout(closed()).stderr(Stdio::piped()));
 }
 
 #[test]
-fn a_reader_of_both_streams_may_go_at_any_time() {
+fn both_streams_may_be_closed() {
     each(with_a_run().path(), |call| _ = call.stdout(closed()).stderr(closed()));
 }
 
 #[test]
-fn a_run_goes_on_when_nobody_reads_its_lines() {
+fn a_run_continues_when_stdout_is_closed() {
     let folder = with_a_run();
     let mut call = gpu_mlp(folder.path());
     let output = call.args(args("train")).stdout(closed()).stderr(Stdio::piped()).output().expect("it runs");
@@ -74,14 +74,14 @@ fn a_run_goes_on_when_nobody_reads_its_lines() {
 }
 
 #[test]
-fn an_error_of_a_closed_pipe_is_not_mistaken_for_another() {
+fn a_closed_pipe_does_not_hide_another_error() {
     let folder = with_a_run();
     let wrong = gpu_mlp(folder.path()).args(["eval", "none.safetensors"]).stdout(closed()).output().expect("it runs");
     assert_ne!(wrong.status.code(), Some(0), "a missing model stays an error");
 }
 
 #[test]
-fn a_verdict_stands_although_nobody_reads_what_it_is_about() {
+fn an_exit_code_is_the_same_when_stdout_is_closed() {
     let folder = with_a_run();
     let call = |args: &[String], more: &[&str]| {
         let output = gpu_mlp(folder.path()).args(args).args(more).stdout(closed()).output().expect("it runs");

@@ -1,4 +1,4 @@
-//! `predict` on files, `eval` and `report`, tried through the binary as a user would.
+//! `predict` on files, `eval` and `report`, run as a user runs them.
 #![cfg(feature = "cli")]
 
 use crate::common::program::gpu_mlp;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 const DATA: [&str; 8] = ["--engine", "cpu", "--data", "digits", "--digits-train", "4000", "--digits-test", "300"];
 const MODEL: &str = "run/model.safetensors";
 
-/// A folder with a trained run, which all tests share and none changes.
+/// A folder with a trained run; all tests share it and none changes it.
 static RUN: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = TempDir::new().unwrap();
     let output = gpu_mlp(folder.path()).args(["train", "--out", "run", "--epochs", "3"]).args(DATA).output().unwrap();
@@ -81,7 +81,7 @@ fn predict_reads_files_and_standard_input() {
 }
 
 #[test]
-fn predict_names_the_files_it_cannot_use_and_answers_for_the_others() {
+fn predict_names_the_files_it_cannot_use_and_classifies_the_others() {
     let (folder, model) = (TempDir::new().unwrap(), RUN.path().join(MODEL));
     let (names, _) = pictures(folder.path());
     std::fs::write(folder.path().join("blank.png"), png::grey(&[200; 900], 30, 30)).unwrap();
@@ -99,7 +99,7 @@ fn predict_names_the_files_it_cannot_use_and_answers_for_the_others() {
 }
 
 #[test]
-fn eval_says_how_good_and_checks_it() {
+fn eval_reports_the_quality_and_checks_a_minimum() {
     let eval = |args: &[&str]| gpu_mlp(RUN.path()).args(["eval", MODEL]).args(DATA).args(args).output().unwrap();
     let output = eval(&["--json"]);
     let object: Value = serde_json::from_str(&stdout(&output)).unwrap();
@@ -135,7 +135,7 @@ fn report_writes_a_page_with_and_without_the_data() {
         assert!(output.status.success(), "{}", stderr(&output));
         (std::fs::read_to_string(folder.path().join("page.html")).unwrap(), stderr(&output))
     };
-    // The digits are made again with the sizes and the seed that the record names.
+    // The digits are generated again with the sizes and seed in the record.
     let (page, _) = report(&[]);
     assert!(page.contains("Confusion matrix") && page.contains("Worst mistakes"), "{page}");
     let (page, said) = report(&["--digits-seed", "2"]);
@@ -152,7 +152,7 @@ fn report_writes_a_page_with_and_without_the_data() {
 
 #[cfg(unix)]
 #[test]
-fn export_writes_where_a_link_leads_and_into_what_is_no_plain_file() {
+fn export_follows_links_and_writes_to_devices() {
     let (folder, model) = (TempDir::new().unwrap(), RUN.path().join(MODEL));
     let export = |out: &str, more: &[&str]| {
         let mut command = gpu_mlp(folder.path());

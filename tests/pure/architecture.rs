@@ -1,14 +1,14 @@
-//! The rooms of `src/` are layers: a room may use only rooms above it in the list, so no two rooms can form a circle.
+//! The folders of `src/` are layers: each may use only those listed before it in `ROOMS`, so no two can form a cycle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rooms, ground first.
+/// The layers (rooms), lowest first.
 const ROOMS: [&str; 12] =
     ["base", "data", "plan", "kernels", "engine", "config", "net", "train", "run", "results", "measure", "cli"];
 
-/// One file: its path below `src/`, and its text.
+/// A file's path below `src/`, and its text.
 type File = (PathBuf, String);
 
 /// Every Rust file below a folder.
@@ -40,13 +40,13 @@ fn module(path: &Path) -> Vec<String> {
     names
 }
 
-/// The text without comments, strings and doc lines that could name a path.
+/// The text without comments, which could name a path.
 fn code(text: &str) -> String {
     let without = |line: &str| line.split("//").next().unwrap_or_default().to_string();
     text.lines().map(without).collect::<Vec<_>>().join("\n")
 }
 
-/// What follows each `prefix` in a text: the identifier, or those in braces.
+/// The identifiers that follow each `prefix` in a text: one, or those in braces.
 fn named(text: &str, prefix: &str) -> BTreeSet<String> {
     let identifier =
         |text: &str| -> String { text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
@@ -80,7 +80,7 @@ fn named(text: &str, prefix: &str) -> BTreeSet<String> {
     found
 }
 
-/// The rooms that a file names, itself not counted: `crate::room`, `gpu_mlp::room`, or `super` up to the root.
+/// The other rooms that a file uses: `crate::room`, `gpu_mlp::room`, or `super` up to the root.
 fn uses((path, text): &File) -> BTreeSet<String> {
     let text = code(text);
     let module = module(path);
@@ -91,18 +91,18 @@ fn uses((path, text): &File) -> BTreeSet<String> {
     found
 }
 
-/// Every import that runs upward, as `file uses room`.
+/// Every import of a higher room, as `file uses room`.
 fn faults(files: &[File]) -> Vec<String> {
     let place = |name: &str| ROOMS.iter().position(|room| *room == name);
     let mut faults = Vec::new();
     for file in files.iter().filter(|(path, _)| path.components().count() > 1) {
         let own = module(&file.0)[0].clone();
         let Some(own) = place(&own) else {
-            faults.push(format!("{} is in a room that is not listed", file.0.display()));
+            faults.push(format!("{} is in an unlisted room", file.0.display()));
             continue;
         };
         for room in uses(file) {
-            // The root re-exports the error type, for users of the library and for `cli`, whose crate is another.
+            // The root re-exports the error type for users of the library and for `cli`, which is another crate.
             if ROOMS[own] == "cli" && ["Error", "Origin"].contains(&room.as_str()) {
                 continue;
             }
@@ -115,14 +115,14 @@ fn faults(files: &[File]) -> Vec<String> {
 }
 
 #[test]
-fn no_room_uses_one_that_stands_on_it() {
+fn no_room_uses_a_higher_one() {
     let files = source();
     assert!(files.len() > 100, "only {} files were found", files.len());
     assert_eq!(faults(&files), Vec::<String>::new());
 }
 
 #[test]
-fn only_the_library_and_the_program_stand_outside_the_rooms() {
+fn only_lib_and_main_are_outside_the_rooms() {
     let outside: BTreeSet<_> =
         source().into_iter().map(|(path, _)| path).filter(|path| path.iter().count() == 1).collect();
     assert_eq!(outside, ["lib.rs", "main.rs"].map(PathBuf::from).into());
@@ -164,7 +164,7 @@ fn an_upward_import_is_found_however_it_is_written() {
     }
 }
 
-/// Flags and commands that a line of the library names in a string.
+/// Flags and commands named in a string on a line of the library.
 fn flags(line: &str) -> Vec<String> {
     let line = line.trim_start();
     if line.starts_with("//") || line.contains("curl ") {
@@ -185,7 +185,7 @@ fn the_library_names_no_flag_and_no_command() {
             let found = flags(line);
             assert!(
                 found.is_empty(),
-                "{}:{number} names {found:?}: say which setting, the program knows the flag",
+                "{}:{number} names {found:?}: name the setting; only the program may name flags",
                 path.display()
             );
         }
@@ -193,7 +193,7 @@ fn the_library_names_no_flag_and_no_command() {
 }
 
 #[test]
-fn a_flag_in_a_string_is_seen() {
+fn a_flag_in_a_string_is_found() {
     assert_eq!(flags(r#"    Err("give another --out".into())"#), ["--out"]);
     assert_eq!(flags(r#""see `gpu-mlp train`" and (--engine gpu)"#), ["--engine", "gpu-mlp"]);
     assert_eq!(flags("/// see `--out`"), [""; 0]);

@@ -1,4 +1,4 @@
-//! What a run chooses, it chooses by the validation split, which has no part in its weights.
+//! The validation split decides early stopping, the best epoch and the plateau; it does not affect the weights.
 
 use gpu_mlp::Error;
 use gpu_mlp::config::{BatchSize, Config, Optimizer, Schedule};
@@ -11,7 +11,7 @@ use gpu_mlp::train::rates::Sweep;
 use gpu_mlp::train::session::{EpochReport, Limits, Observer, Reason, Session, Snapshot, Wish};
 use pollster::block_on;
 
-/// Takes a snapshot after every update and keeps the reports.
+/// Takes a snapshot after every update and records the reports.
 #[derive(Default)]
 struct Notes {
     snapshots: Vec<Snapshot>,
@@ -34,7 +34,7 @@ impl Observer for Notes {
     }
 }
 
-/// A run whose validation loss soon grows again: a large net, few samples, a high rate.
+/// A run whose validation loss soon rises again: a large net, few samples, a high rate.
 fn config() -> Config {
     Config {
         hidden: vec![64],
@@ -66,7 +66,7 @@ fn finished(config: &Config, data: &DataSet) -> (Reason, Mlp) {
 }
 
 #[test]
-fn a_run_stops_when_nothing_gets_better_and_leaves_the_best_epoch() {
+fn a_run_stops_without_improvement_and_returns_the_best_epoch() {
     let (config, mut notes) = (config(), Notes::default());
     let data = data(&config);
     let mut session = open(&config, &data);
@@ -75,7 +75,7 @@ fn a_run_stops_when_nothing_gets_better_and_leaves_the_best_epoch() {
     let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
     let number = losses.iter().position(|&loss| loss == best).unwrap() + 1;
     assert_eq!(losses.len(), number + 3, "three epochs of patience: {losses:?}");
-    assert!(notes.reports.iter().all(|report| report.test.is_none()), "the test split is not looked at before the end");
+    assert!(notes.reports.iter().all(|report| report.test.is_none()), "the test split is not scored before the end");
     assert!(notes.reports.last().unwrap().lr < 0.3 * 0.6, "the plateau lowered the rate");
 
     let finish = block_on(session.finish()).unwrap();
@@ -86,7 +86,7 @@ fn a_run_stops_when_nothing_gets_better_and_leaves_the_best_epoch() {
 }
 
 #[test]
-fn choices_are_made_alike_by_a_run_that_is_resumed() {
+fn a_resumed_run_makes_the_same_choices() {
     let (config, mut notes) = (config(), Notes::default());
     let data = data(&config);
     let mut whole = open(&config, &data);
@@ -104,7 +104,7 @@ fn choices_are_made_alike_by_a_run_that_is_resumed() {
 }
 
 #[test]
-fn what_the_validation_split_holds_has_no_part_in_the_weights() {
+fn the_validation_samples_do_not_affect_the_weights() {
     let config = Config {
         early_stopping: 0,
         restore_best: false,
@@ -124,7 +124,7 @@ fn what_the_validation_split_holds_has_no_part_in_the_weights() {
 }
 
 #[test]
-fn without_a_validation_split_nothing_is_chosen() {
+fn choices_need_a_validation_split() {
     let data = generate(&Options { train: 100, test: 10, seed: 1 });
     let plain = Config { schedule: Schedule::Constant, early_stopping: 0, restore_best: false, ..config() };
     for config in [
@@ -148,7 +148,7 @@ fn accumulated_batches_are_one_large_batch() {
 }
 
 #[test]
-fn the_rate_that_is_found_trains() {
+fn the_suggested_rate_trains() {
     let plain =
         Config { validation: 0, limit_train: None, restore_best: false, early_stopping: 0, ..Config::default() };
     for optimizer in Optimizer::ALL {
@@ -158,7 +158,7 @@ fn the_rate_that_is_found_trains() {
             let data = gpu_mlp::train::divide(&config, generate(&Options { train: 3000, test: 500, seed: 1 })).unwrap();
             let found = block_on(lr_find(&config, &data, &Machine::Cpu, Sweep::default())).unwrap();
             let again = block_on(lr_find(&config, &data, &Machine::Cpu, Sweep::default())).unwrap();
-            assert_eq!(found, again, "a sweep repeats itself");
+            assert_eq!(found, again, "a second sweep gives the same result");
             let lr = found.suggestion.unwrap() as f32;
             assert!(f64::from(lr) < found.lowest.unwrap() && found.points.windows(2).all(|two| two[0].lr < two[1].lr));
             let mut session = open(&Config { lr, ..config }, &data);
@@ -170,7 +170,7 @@ fn the_rate_that_is_found_trains() {
 }
 
 #[test]
-fn a_sweep_must_rise_and_see_a_slope() {
+fn an_invalid_sweep_is_refused() {
     let data = generate(&Options { train: 100, test: 10, seed: 1 });
     for sweep in [
         Sweep { from: 0.0, ..Sweep::default() },

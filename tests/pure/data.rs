@@ -1,4 +1,4 @@
-//! Every way in which a data file is known to be bad, and what is said about it.
+//! Bad data files of every known kind, and the error for each.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -8,7 +8,7 @@ use gpu_mlp::data::idx::Idx;
 
 const IMAGES: [u8; 4] = [0, 0, 8, 3];
 
-/// Puts the bytes into a file, raw and gzipped, and checks what is said about each.
+/// Reads the bytes from a file, raw and gzipped, and from a stream, and checks the error.
 #[track_caller]
 fn both(bytes: &[u8], words: &[&str]) {
     let dir = tempfile::tempdir().expect("temporary folder");
@@ -16,7 +16,7 @@ fn both(bytes: &[u8], words: &[&str]) {
     assert_says(Idx::read(&path), &path, words);
     let path = put(&dir.path().join("some-idx3-ubyte.gz"), &gzip(bytes));
     assert_says(Idx::read(&path), &path, words);
-    // And from a stream, of which no length is known.
+    // A stream has no known length.
     assert_says(Idx::parse(&path, bytes), &path, words);
 }
 
@@ -25,7 +25,7 @@ fn a_good_file_is_read_raw_and_gzipped_whatever_its_name() {
     let dir = tempfile::tempdir().expect("temporary folder");
     for idx in [labels(&[3, 1, 2]), images(&[2, 3, 4]), images(&[2, 3, 4, 3]), images(&[7, 1])] {
         let (bytes, zipped) = (good(&idx), gzip(&good(&idx)));
-        // Two gzip members one after the other are one file, by RFC 1952.
+        // Two consecutive gzip members form one file (RFC 1952).
         let halves = [gzip(&bytes[..5]), gzip(&bytes[5..])].concat();
         for (name, bytes) in [("raw.gz", &bytes), ("zipped", &zipped), ("halves", &halves)] {
             let read = Idx::read(&put(&dir.path().join(name), bytes)).expect(name);
@@ -89,8 +89,8 @@ fn zero_and_impossible_dimensions() {
 }
 
 #[test]
-fn a_header_that_declares_petabytes_sets_no_memory_aside() {
-    // 2⁵⁰ values: had they been asked for, the message would be about memory.
+fn a_header_that_declares_petabytes_allocates_no_memory() {
+    // 2⁵⁰ values: if they were allocated, the message would be about memory.
     let bytes = raw(IMAGES, &[1 << 20, 1 << 15, 1 << 15], &[0; 100]);
     let dir = tempfile::tempdir().expect("temporary folder");
     let path = put(&dir.path().join("huge"), &bytes);
@@ -120,7 +120,7 @@ fn a_gzip_bomb_is_not_inflated() {
 }
 
 #[test]
-fn something_else_under_the_name_of_a_data_file() {
+fn another_kind_of_file_under_the_name_of_a_data_file() {
     both(b"<!DOCTYPE html><html><body>503 Service Unavailable", &["web page"]);
     both(b"\n  <html>", &["web page"]);
     both(b"\xef\xbb\xbf<?xml version=\"1.0\"?><Error/>", &["web page"]);
@@ -134,7 +134,7 @@ fn something_else_under_the_name_of_a_data_file() {
 }
 
 #[test]
-fn no_file_and_no_file_but_a_folder() {
+fn a_missing_file_and_a_folder_in_its_place() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let path = dir.path().join("absent");
     assert_says(Idx::read(&path), &path, &["cannot be read"]);
@@ -142,7 +142,7 @@ fn no_file_and_no_file_but_a_folder() {
 }
 
 #[test]
-fn writing_refuses_a_shape_that_is_not_that_of_the_bytes() {
+fn writing_refuses_a_shape_that_does_not_match_the_bytes() {
     for (shape, bytes) in [(vec![2, 3], 5), (vec![], 1), (vec![1; 256], 1)] {
         let idx = Idx { shape, bytes: vec![0; bytes] };
         let error = idx.write(&mut Vec::new()).expect_err("a bad shape");
@@ -150,7 +150,7 @@ fn writing_refuses_a_shape_that_is_not_that_of_the_bytes() {
     }
 }
 
-/// A small set with one file replaced; the message must name that file.
+/// Opens a small set with one file replaced; the error must name that file.
 #[track_caller]
 fn replaced(role: usize, idx: Idx, words: &[&str]) {
     let dir = tempfile::tempdir().expect("temporary folder");

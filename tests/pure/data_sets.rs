@@ -1,4 +1,4 @@
-//! Which data set is opened, from which layout, under which name.
+//! Which data set is opened, from which folder layout, and with which name.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use gpu_mlp::base::hash::combined_sha256;
 use gpu_mlp::data::idx::Idx;
 use gpu_mlp::data::{Choice, DataSet, Places, mnist};
 
-/// Puts [`small`] under `folder` in a layout, and checks that it is opened from there unchanged.
+/// Writes [`small`] into the folder `below` under `names`, and checks that it is opened unchanged.
 #[track_caller]
 fn opens(below: &str, names: [&str; 4]) -> DataSet {
     let dir = tempfile::tempdir().expect("temporary folder");
@@ -38,10 +38,10 @@ fn layouts() {
     assert_eq!(opens("raw", NAMES).name, "shapes");
     assert_eq!(opens("FashionMNIST/raw", GZIPPED).name, "FashionMNIST");
     assert_eq!(opens("KMNIST/raw", NAMES).name, "KMNIST");
-    // The names with a promise are kept for those who keep it.
+    // The name `mnist` is reserved for the real MNIST.
     assert_eq!(opens("MNIST/raw", NAMES).name, "MNIST-like");
     assert_eq!(opens("mnist", NAMES).name, "mnist-like");
-    // burn: train and test apart.
+    // The layout of burn: separate folders for train and test.
     let apart = [0, 1, 2, 3].map(|i| format!("{}/{}", ["train", "test"][i / 2], NAMES[i]));
     assert_eq!(opens("", apart.each_ref().map(String::as_str)).name, "shapes");
 }
@@ -62,7 +62,7 @@ fn items_of_any_shape() {
 }
 
 #[test]
-fn emnist_is_turned_upright_and_says_so() {
+fn emnist_is_turned_upright_with_a_note() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let names = ["train-images-idx3", "train-labels-idx1", "test-images-idx3", "test-labels-idx1"];
     let named = |split: &str| names.map(|name| format!("emnist-{split}-{name}-ubyte"));
@@ -80,7 +80,7 @@ fn emnist_is_turned_upright_and_says_so() {
 }
 
 #[test]
-fn several_data_sets_are_not_chosen_from() {
+fn several_data_sets_in_one_folder_are_an_error() {
     let dir = tempfile::tempdir().expect("temporary folder");
     put_set(&dir.path().join("MNIST/raw"), NAMES, &small());
     put_set(&dir.path().join("KMNIST/raw"), NAMES, &small());
@@ -97,11 +97,11 @@ fn a_gzipped_file_beside_its_raw_form_is_the_same_file() {
 }
 
 #[test]
-fn folders_that_bear_the_names_of_files_are_passed_over() {
+fn folders_with_the_names_of_files_are_ignored() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let dotted = NAMES.map(|name| name.replace("-idx", ".idx"));
     put_set(dir.path(), dotted.each_ref().map(String::as_str), &small());
-    // So it is when the archive from Kaggle is unpacked.
+    // The unpacked archive from Kaggle looks like this.
     for (folder, file) in NAMES.iter().zip(&dotted) {
         put(&dir.path().join(folder).join(file), b"the same again");
     }
@@ -109,15 +109,15 @@ fn folders_that_bear_the_names_of_files_are_passed_over() {
 }
 
 #[test]
-fn the_hash_of_a_data_set_is_that_of_a_list_of_hashes() {
-    // Of the four of MNIST: printf '%s\n' ba891046… 65a50cbb… 0fa7898d… ff7bcfd4… | sha256sum
+fn the_hash_of_a_data_set_is_the_hash_of_a_list_of_hashes() {
+    // For the four files of MNIST: printf '%s\n' ba891046… 65a50cbb… 0fa7898d… ff7bcfd4… | sha256sum
     let known = "ac89dbc26b7b0b5f68ff586bc0579a0c16e78b3436b0c71ccdd0169cbebf9ff7";
     let hashes = mnist::FILES.map(|file| file.raw_sha256.to_owned());
     assert_eq!(combined_sha256(&hashes), known);
 }
 
 #[test]
-fn the_hash_tells_data_sets_apart() {
+fn different_data_sets_have_different_hashes() {
     let sum = |change: fn(&mut [Idx; 4])| {
         let dir = tempfile::tempdir().expect("temporary folder");
         let mut set = small();
@@ -143,7 +143,7 @@ fn choices_are_read_and_written() {
 }
 
 #[test]
-fn auto_takes_the_digits_when_mnist_is_nowhere_and_says_why() {
+fn auto_uses_the_digits_when_mnist_is_not_found_and_says_why() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let absent = dir.path().join("absent");
     let places = Places { data_dir: Some(absent.clone()), cache: Some(dir.path().into()), mirrors: vec![] };
@@ -175,7 +175,7 @@ fn mnist_asked_for_by_name_is_never_replaced() {
 }
 
 #[test]
-fn what_bears_the_name_of_mnist_and_is_not_mnist_is_an_error_even_for_auto() {
+fn files_named_mnist_that_are_not_mnist_are_an_error_even_for_auto() {
     let dir = tempfile::tempdir().expect("temporary folder");
     put_set(&dir.path().join("MNIST/raw"), NAMES, &small());
     let first = dir.path().join("MNIST/raw").join(NAMES[0]);
@@ -186,6 +186,6 @@ fn what_bears_the_name_of_mnist_and_is_not_mnist_is_an_error_even_for_auto() {
     }
     put(&first, b"<html>");
     assert_says(open(&places, "auto", true).0, &first, &["web page"]);
-    // The digits, asked for by name, look at none of this.
+    // The digits, requested by name, need none of these files.
     assert_eq!(open(&places, "digits", true).0.expect("digits").name, "digits");
 }

@@ -1,4 +1,4 @@
-//! What the tree of dependencies may hold. `cargo deny check` asks more, where it is installed.
+//! Rules for the dependency tree. `cargo deny check` checks more, where it is installed.
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ fn allowed() -> Vec<String> {
     list.iter().map(|name| name.as_str().expect("a name").to_owned()).collect()
 }
 
-/// All crates of the tree, of every feature and platform.
+/// All crates of the tree, for every feature and platform.
 fn packages() -> Vec<Value> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["metadata", "--format-version", "1", "--all-features", "--locked"]);
@@ -26,13 +26,13 @@ fn packages() -> Vec<Value> {
 }
 
 #[test]
-fn a_crate_that_is_there_twice_is_known() {
+fn every_crate_with_two_versions_is_listed_in_deny() {
     let list = deny()["bans"]["skip"].as_array().expect("a list").clone();
     let known: BTreeSet<String> = list.iter().map(|one| one["crate"].as_str().expect("a crate").to_owned()).collect();
     let mut versions = BTreeMap::<String, Vec<String>>::new();
     for package in packages() {
         let text = |key: &str| package[key].as_str().expect("text").to_owned();
-        // An old version that only hands on what the new one has is no second crate.
+        // An old version that only re-exports the new one does not count.
         if package["dependencies"].as_array().expect("a list").iter().any(|one| one["name"] == package["name"]) {
             continue;
         }
@@ -46,12 +46,12 @@ fn a_crate_that_is_there_twice_is_known() {
     for (name, versions) in &versions {
         let others: Vec<&String> = versions.iter().filter(|version| !skipped(name, version)).collect();
         used += versions.len() - others.len();
-        assert!(others.len() <= 1, "{name} is there as {versions:?}: see deny.toml");
+        assert!(others.len() <= 1, "{name} has several versions, {versions:?}: see deny.toml");
     }
-    assert!(used >= known.len(), "deny.toml knows {known:?}, some of which are gone");
+    assert!(used >= known.len(), "deny.toml lists {known:?}, but some are no longer used");
 }
 
-/// Whether one may choose licences that are all allowed. `/` is an old way to write OR.
+/// Whether a licence expression can be satisfied by allowed licences. `/` is an old way to write OR.
 fn acceptable(expression: &str, allowed: &[String]) -> bool {
     let plain = expression.replace(['(', ')'], "").replace('/', " OR ");
     let either = |part: &str| part.split(" OR ").any(|name| allowed.iter().any(|known| known == name.trim()));

@@ -1,4 +1,4 @@
-//! The generated data set: the same bytes for the same seed, and MNIST's geometry.
+//! The generated data set has the same bytes for the same seed, and MNIST's geometry.
 
 use std::collections::HashSet;
 
@@ -15,8 +15,8 @@ fn images(split: &Split) -> std::slice::ChunksExact<'_, u8> {
     split.pixels.chunks_exact(SIDE * SIDE)
 }
 
-/// Also the portability test: the digest was taken on x86-64 and must hold on every platform. If
-/// the drawing was changed on purpose, pin the new digest and say so in the changelog.
+/// Also a portability test: the digest comes from x86-64 and must be the same on every platform. After an intended
+/// change of the drawing, pin the new digest and mention it in the changelog.
 #[test]
 fn bytes_are_pinned() {
     let set = digits(20, 10, 1);
@@ -48,7 +48,7 @@ fn seeds_differ_and_splits_share_no_image() {
     let distinct: HashSet<&[u8]> = parts.into_iter().flat_map(images).collect();
     assert_eq!(distinct.len(), 8000);
     let labels: HashSet<&[u8]> = parts.into_iter().map(|part| part.labels.as_slice()).collect();
-    assert_eq!(labels.len(), 4, "each split shuffles its labels in its own way");
+    assert_eq!(labels.len(), 4, "each split has its own order of labels");
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn every_ten_in_a_row_hold_each_digit_once() {
 }
 
 #[test]
-fn geometry_is_that_of_mnist() {
+fn geometry_matches_mnist() {
     let set = digits(3000, 0, 4);
     for (index, image) in images(&set.train).enumerate() {
         let label = set.train.labels[index];
@@ -77,7 +77,7 @@ fn geometry_is_that_of_mnist() {
             let high = inked.iter().map(at).max().unwrap();
             *extent = high + 1 - low;
             let moment: f64 = inked.iter().map(|p| f64::from(image[p.1 * SIDE + p.0]) * (at(p) as f64 + 0.5)).sum();
-            // Half a pixel for rounding; more only where the box met the border of the image.
+            // Half a pixel for rounding; more only if the digit touches the border of the image.
             let off = (moment / mass - 14.0).abs();
             let at_border = low == 0 || high + 1 == SIDE;
             assert!(off <= 0.500_001 || at_border, "{index}: a {label} off by {off} px");
@@ -88,7 +88,7 @@ fn geometry_is_that_of_mnist() {
     }
 }
 
-/// A mean image per class already tells the digits apart far better than chance.
+/// The nearest mean image of a class classifies far better than chance.
 #[test]
 fn labels_belong_to_their_images() {
     let set = digits(2000, 500, 6);
@@ -110,7 +110,7 @@ fn labels_belong_to_their_images() {
 }
 
 #[test]
-fn thread_count_changes_nothing() {
+fn the_number_of_threads_changes_nothing() {
     let with = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| digits(500, 100, 8))

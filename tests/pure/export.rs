@@ -1,4 +1,4 @@
-//! What `export` writes, read by others' code: ONNX by a parser of its own and an interpreter of eight operators.
+//! Files that `export` writes, read by independent code: ONNX by another crate's parser and an interpreter below.
 #![cfg(feature = "formats")]
 
 use gpu_mlp::config::Init;
@@ -49,7 +49,7 @@ fn sample(widths: &[usize], activation: Activation) -> (Mlp, Description) {
 /// A matrix: rows, columns, values.
 type Matrix = (usize, usize, Vec<f64>);
 
-/// What a graph makes of samples: every value by its name.
+/// Runs a graph on samples; returns every value by name.
 fn run(bytes: &[u8], pixels: &[u8], samples: usize) -> HashMap<String, Matrix> {
     let model = onnx_rs::parse(bytes).unwrap();
     assert_eq!((model.ir_version, model.opset_import[0].version), (8, 17));
@@ -70,7 +70,7 @@ fn run(bytes: &[u8], pixels: &[u8], samples: usize) -> HashMap<String, Matrix> {
         let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
         let (rows, cols, x) = input(0);
         let map = |f: &dyn Fn(f64) -> f64| (*rows, *cols, x.iter().map(|&value| f(value)).collect());
-        // Of two tensors of one shape, or of a tensor and a constant.
+        // For two tensors of one shape, or a tensor and a constant or row.
         let pair = |f: &dyn Fn(f64, f64) -> f64| {
             let other = &input(1).2;
             (*rows, *cols, x.iter().enumerate().map(|(at, &value)| f(value, other[at % other.len()])).collect())
@@ -120,9 +120,9 @@ fn run(bytes: &[u8], pixels: &[u8], samples: usize) -> HashMap<String, Matrix> {
                 let best = |row: &[f64]| (0..*cols).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap() as f64;
                 (*rows, 1, x.chunks_exact(*cols).map(best).collect())
             }
-            ref other => panic!("{other:?} is not for a dense net"),
+            ref other => panic!("unexpected operator {other:?}"),
         };
-        assert!(values.insert(node.output[0].into(), result).is_none(), "{} is made twice", node.output[0]);
+        assert!(values.insert(node.output[0].into(), result).is_none(), "{} is computed twice", node.output[0]);
     }
     values
 }
@@ -174,7 +174,7 @@ fn an_onnx_graph_takes_any_number_of_raw_samples() {
 }
 
 #[test]
-fn a_sequential_has_the_module_numbers_that_its_python_line_has_and_still_opens_here() {
+fn a_sequential_has_the_module_numbers_of_its_python_line_and_can_be_read_back() {
     let (model, description) = sample(&[6, 5, 4, 3], Activation::LeakyRelu(0.2));
     for (input_dropout, dropout) in [(false, false), (false, true), (true, false), (true, true)] {
         let sequential = Sequential { input_dropout, dropout };
@@ -197,7 +197,7 @@ fn a_sequential_has_the_module_numbers_that_its_python_line_has_and_still_opens_
 }
 
 #[test]
-fn a_csv_file_has_every_number_once_and_to_the_bit() {
+fn a_csv_file_has_every_number_once_and_bit_identical() {
     let (model, _) = sample(&[6, 5, 3], Activation::Relu);
     let mut bytes = Vec::new();
     csv(&model, &mut bytes).unwrap();
@@ -217,7 +217,7 @@ fn a_csv_file_has_every_number_once_and_to_the_bit() {
             "weight" => &mut layer.weight[number(2) * layer.inputs + number(3)],
             _ => &mut layer.bias[number(2)],
         };
-        assert!(place.is_nan(), "{line} comes twice");
+        assert!(place.is_nan(), "{line} is repeated");
         *place = fields[4].parse().unwrap();
     }
     assert_eq!(copy, model);

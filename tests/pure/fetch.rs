@@ -1,4 +1,4 @@
-//! Downloads from a server on this machine that behaves as badly as servers do.
+//! Downloads from a local server that misbehaves as real servers do.
 
 use crate::common::{not_run, shelf};
 use std::fs;
@@ -25,7 +25,7 @@ fn html() -> Reply {
     Reply::Whole(200, b"<html>please log in to this network</html>".to_vec())
 }
 
-/// Fetches the sample from one server, which must fail; gives the reason.
+/// Fetches the sample from one server, which must fail; returns the reason.
 #[track_caller]
 fn refused(reply: Reply, attempts: usize) -> String {
     let dir = tempfile::tempdir().expect("temporary folder");
@@ -36,7 +36,7 @@ fn refused(reply: Reply, attempts: usize) -> String {
     let [Tried { place, reason }] = &failed[..] else { panic!("one address: {failed:?}") };
     assert_eq!(place, &format!("{}train-images-idx3-ubyte.gz", server.address));
     assert_eq!(server.count(), attempts, "{reason}");
-    assert_eq!(files(dir.path()), [""; 0], "nothing may stay behind");
+    assert_eq!(files(dir.path()), [""; 0], "no file may remain");
     reason.clone()
 }
 
@@ -47,11 +47,11 @@ fn files(folder: &Path) -> Vec<String> {
 
 #[track_caller]
 fn assert_contains(text: &str, words: &str) {
-    assert!(text.contains(words), "{text}\nsays not {words:?}");
+    assert!(text.contains(words), "{text}\ndoes not contain {words:?}");
 }
 
 #[test]
-fn the_second_mirror_helps_when_the_first_does_not() {
+fn the_second_mirror_is_used_when_the_first_fails() {
     if !cfg!(feature = "download") {
         return not_run("downloads: built without the feature `download`");
     }
@@ -76,7 +76,7 @@ fn the_second_mirror_helps_when_the_first_does_not() {
 }
 
 #[test]
-fn a_second_attempt_helps_when_the_first_broke_off() {
+fn a_broken_connection_is_tried_again() {
     if cfg!(feature = "download") {
         let dir = tempfile::tempdir().expect("temporary folder");
         let (body, sha256) = sample();
@@ -89,7 +89,7 @@ fn a_second_attempt_helps_when_the_first_broke_off() {
 }
 
 #[test]
-fn bad_answers_are_told_apart_and_leave_nothing() {
+fn bad_answers_have_different_errors_and_leave_no_file() {
     if cfg!(feature = "download") {
         let (body, sha256) = sample();
         let page = b"<html>gone</html>".to_vec();
@@ -101,7 +101,7 @@ fn bad_answers_are_told_apart_and_leave_nothing() {
         assert_contains(&refused(Reply::Unmeasured(half), 2), "truncated");
         assert_contains(&refused(Reply::Short(vec![0; 10], 1 << 40), 1), "longer than");
         assert_contains(&refused(Reply::Unmeasured(vec![0; 4 << 20]), 1), "longer than");
-        // A small file that would fill a lot of memory.
+        // A small file that would inflate to a large one.
         let reason = refused(Reply::Whole(200, gzip(&good(&images(&[1000, 28, 28])))), 2);
         assert_contains(&reason, "more than the 78416 expected");
         let other = images(&[100, 28, 27]);
@@ -112,7 +112,7 @@ fn bad_answers_are_told_apart_and_leave_nothing() {
 }
 
 #[test]
-fn nobody_listens() {
+fn a_closed_port_is_an_error() {
     if cfg!(feature = "download") {
         let dir = tempfile::tempdir().expect("temporary folder");
         let closed = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -128,12 +128,12 @@ fn a_folder_that_cannot_be_made_is_named() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let file = shelf::put(&dir.path().join("file"), b"in the way");
     let failed = fetch(&pinned(""), &[], &file.join("below"), &mut |_| {});
-    let failed = failed.expect_err("a file is no folder");
+    let failed = failed.expect_err("a file in place of the folder");
     assert_eq!(failed[0].place, file.join("below").display().to_string());
 }
 
 #[test]
-fn two_at_once_do_each_other_no_harm() {
+fn two_concurrent_downloads_do_not_disturb_each_other() {
     if cfg!(feature = "download") {
         let dir = tempfile::tempdir().expect("temporary folder");
         let (body, sha256) = sample();
@@ -153,7 +153,7 @@ fn two_at_once_do_each_other_no_harm() {
 }
 
 #[test]
-fn a_failed_fetch_falls_back_for_auto_only_and_offline_asks_nobody() {
+fn a_failed_fetch_falls_back_for_auto_only_and_offline_opens_no_connection() {
     let dir = tempfile::tempdir().expect("temporary folder");
     let server = Server::start(vec![html()]);
     let mirrors = server.mirrors();

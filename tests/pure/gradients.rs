@@ -1,4 +1,4 @@
-//! Gradients against the slopes of a loss that is computed in double precision, by plain loops, with the same masks.
+//! Gradients against numerical slopes of the loss, which plain loops compute in double precision with the same masks.
 
 mod rig;
 
@@ -23,7 +23,7 @@ const ACTIVATIONS: [ActivationName; 12] = [
     ActivationName::Softplus,
 ];
 
-/// The slope of a loss by every value: (f(v + h) − f(v − h)) / 2h, or `None` where a sum crosses the kink of its ReLU.
+/// Slope of a loss by each value: (f(v + h) − f(v − h)) / 2h, or `None` where a sum crosses the kink of its ReLU.
 fn slopes(values: &[f64], kinks: bool, loss: impl Fn(&[f64]) -> (f64, Vec<bool>)) -> Vec<Option<f64>> {
     const H: f64 = 1e-4;
     let moved = |at: usize, by: f64| {
@@ -38,34 +38,34 @@ fn slopes(values: &[f64], kinks: bool, loss: impl Fn(&[f64]) -> (f64, Vec<bool>)
     (0..values.len()).map(slope).collect()
 }
 
-/// What is left of single precision after some forty roundings, as a share of the largest value.
+/// Error of single precision after about forty roundings, as a share of the largest value.
 const TOLERANCE: f64 = 40.0 * f32::EPSILON as f64;
 
-/// The first value that is too far from the truth, where that is known.
+/// Describes the first value that is too far from its known true value.
 fn fault(found: &[f64], truth: &[Option<f64>]) -> Option<String> {
     let pairs = || found.iter().zip(truth).filter_map(|(found, truth)| Some((*found, (*truth)?)));
     let largest = pairs().map(|(_, truth)| truth.abs()).fold(0.0, f64::max);
     if found.len() != truth.len() || largest < 1e-3 || pairs().count() * 10 < truth.len() * 9 {
-        return Some(format!("too little is known: {truth:?}"));
+        return Some(format!("too few true values are known: {truth:?}"));
     }
-    // In the positive form, so that a NaN never passes.
+    // Written as `<=`, so that a NaN never passes.
     let close = |found: f64, truth: f64| (found - truth).abs() <= TOLERANCE * largest;
     let at = pairs().position(|(found, truth)| !close(found, truth))?;
     let (found, truth) = pairs().nth(at)?;
-    Some(format!("value {at} is {found:e}, in truth {truth:e}; the largest is {largest:e}"))
+    Some(format!("value {at} is {found:e}, must be {truth:e}; the largest is {largest:e}"))
 }
 
-/// All of them known.
+/// True values that are all known.
 fn known(values: Vec<f64>) -> Vec<Option<f64>> {
     values.into_iter().map(Some).collect()
 }
 
-/// Whether the loss has points without a slope.
+/// Whether the activation has a kink.
 fn has_kinks(config: &Config) -> bool {
     matches!(config.activation, ActivationName::Relu | ActivationName::LeakyRelu)
 }
 
-/// Every activation, with up to two hidden layers, with and without dropout; labels smoothed where there is dropout.
+/// Every activation, with up to two hidden layers, with and without dropout; label smoothing where there is dropout.
 fn configs() -> impl Iterator<Item = Config> {
     let hidden: [&[usize]; 3] = [&[], &[5], &[5, 4]];
     let nets = hidden.into_iter().flat_map(|hidden| [(hidden, false), (hidden, true)]);
@@ -87,7 +87,7 @@ fn every_gradient_is_the_slope_of_the_loss() {
         let slopes = slopes(&rig.parameters, kinks, loss);
         let gradient = rig.gradient();
         assert_eq!(fault(&gradient, &slopes), None, "{config:?}");
-        // Seen to fail: a gradient of half the value, and one that is not a number.
+        // The check must fail for half the gradient and for NaN.
         for wrong in [0.5, f64::NAN] {
             let wrong: Vec<f64> = gradient.iter().map(|value| value * wrong).collect();
             assert!(fault(&wrong, &slopes).is_some());
@@ -103,7 +103,7 @@ fn the_loss_of_the_engine_is_the_loss_in_double_precision() {
         let masks = rig.masks();
         let (loss, _) = rig.loss(&masks, &rig.inputs(&masks), &rig.parameters);
         let found = rig.values("tally")[0] / SAMPLES as f64;
-        assert!((found - loss).abs() <= TOLERANCE * loss, "{found}, in truth {loss}: {config:?}");
+        assert!((found - loss).abs() <= TOLERANCE * loss, "{found}, must be {loss}: {config:?}");
     }
 }
 
@@ -148,7 +148,7 @@ fn the_gradient_of_a_batch_is_the_mean_of_its_samples_gradients() {
 #[test]
 fn the_padding_of_a_partial_batch_contributes_nothing() {
     for config in configs() {
-        // Once in memory that a whole batch has been through, once in memory that is NaN, once without padding.
+        // In memory that held a whole batch, in memory that is NaN, and without padding.
         let mut used = Rig::new(config.clone());
         used.run(0, SAMPLES, SAMPLES);
         let mut fresh = Rig::new(config.clone());
@@ -190,7 +190,7 @@ fn micro_batches_train_like_the_whole_batch() {
                 assert_eq!(fault(&with(micro, 0.1), &whole), None, "{micro}: {config:?}");
             }
             let other = fault(&with(SAMPLES, 0.2), &whole);
-            assert!(other.is_some(), "nothing was learnt: {config:?}");
+            assert!(other.is_some(), "the learning rate has no effect: {config:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The parity tests are seen to fail: each engine that is broken on purpose is found by the right question, and a sound one passes.
+//! The parity tests can fail: each deliberately broken engine fails the right question, and a correct engine passes.
 
 mod breakages;
 mod broken;
@@ -18,7 +18,7 @@ use gpu_mlp::plan::tensor::{DType, TensorId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-/// Cases that are tried with every breakage: all but the large ones.
+/// Cases tried with every breakage: all but the large ones.
 fn small_cases() -> impl Iterator<Item = Case> {
     cases().into_iter().filter(|case| case.plan.bytes() < 1 << 15)
 }
@@ -37,7 +37,7 @@ fn the_unbroken_engine_passes_every_case() {
 }
 
 #[test]
-fn every_shader_of_several_groups_is_also_tried_with_a_folded_grid() {
+fn every_shader_with_several_workgroups_has_a_case_with_a_folded_grid() {
     let mut folded = BTreeSet::from(["tally", "sum"]);
     for case in cases() {
         let kernel = &case.plan.steps[0];
@@ -50,7 +50,7 @@ fn every_shader_of_several_groups_is_also_tried_with_a_folded_grid() {
 }
 
 #[test]
-fn every_breakage_is_found_by_the_question_that_asks_for_it() {
+fn every_breakage_fails_its_own_question() {
     let mut found: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for case in small_cases() {
         for (name, question, place, change) in breakages() {
@@ -75,8 +75,8 @@ fn every_breakage_is_found_by_the_question_that_asks_for_it() {
     }
 }
 
-/// Whether a second run on what the first one left gives something else.
-fn builds_on_what_it_left(case: &Case) -> bool {
+/// Whether a second run on the tensors left by the first gives a different result.
+fn depends_on_the_run_before(case: &Case) -> bool {
     let ids = case.plan.steps[0].tensors();
     let mut engine = CpuEngine::new(&case.plan, Memory::default());
     ids.iter().zip(case.before(NAN_POISON)).for_each(|(&id, words)| engine.write(id, 0, &words));
@@ -89,17 +89,17 @@ fn builds_on_what_it_left(case: &Case) -> bool {
 }
 
 #[test]
-fn what_the_run_before_left_is_found_where_it_is_built_on() {
+fn a_missing_upload_before_the_second_run_is_found() {
     let mut tried = BTreeSet::new();
-    for case in small_cases().filter(builds_on_what_it_left) {
-        // From the second run on, this engine works on what it has instead of what it is given.
+    for case in small_cases().filter(depends_on_the_run_before) {
+        // After its first run, this engine ignores uploads and keeps its old tensors.
         let change: Change = Rc::new(|scene: &Scene, words: &mut Vec<u32>| {
             if scene.runs > 0 {
                 words.clear();
             }
         });
         for (_, target) in used(&case, |access| access == Access::Update) {
-            let verdict = verdict(&case, Place::Upload, target, &change).expect("it is written to twice");
+            let verdict = verdict(&case, Place::Upload, target, &change).expect("the tensor is uploaded twice");
             let question = verdict.fault.map(|fault| fault.question);
             assert_eq!(question, Some(Question::AgainTheSame), "{} {}", verdict.kernel, case.name);
             tried.insert(verdict.kernel);
@@ -115,7 +115,7 @@ fn what_the_run_before_left_is_found_where_it_is_built_on() {
 }
 
 #[test]
-fn a_step_that_reads_what_nobody_wrote_is_found_although_both_engines_agree() {
+fn a_step_that_reads_unwritten_memory_is_found_although_both_engines_agree() {
     let (mut sound, mut found) = (0, BTreeSet::new());
     for case in small_cases() {
         let kernel = &case.plan.steps[0];
@@ -160,7 +160,7 @@ fn an_error_just_above_the_bound_is_found_and_one_just_below_is_not() {
                 .max_by(|&a, &b| bound[a].total_cmp(&bound[b]))
                 .expect("words");
             let (value, bound) = (f32::from_bits(after[arg][at]), bound[at]);
-            // The last value within the bound, whichever way the sum was rounded.
+            // The largest value within the bound, whichever way the sum was rounded.
             let mut below = value + bound;
             while (below - value).abs() > bound {
                 below = below.next_down()
@@ -180,12 +180,12 @@ fn an_error_just_above_the_bound_is_found_and_one_just_below_is_not() {
             }
         }
     }
-    // A kernel without a bound must be right to the bit, as masks and counts are.
+    // Kernels without a bound, such as masks and counts, must be bit-identical and are not tried here.
     let kernels: BTreeSet<&str> = tried.iter().map(|(kernel, _)| *kernel).collect();
     assert!(kernels == bounded && bounded.contains("linear"), "{tried:?}");
 }
 
-/// A value rounded to so many significant binary digits, ties to even: the fraction of another number format.
+/// Rounds an `f32` to `digits` significant binary digits, ties to even, as a shorter number format does.
 fn rounded(word: u32, digits: u32) -> u32 {
     let dropped = 24 - digits;
     let half = (1 << (dropped - 1)) - 1 + (word >> dropped & 1);
@@ -200,7 +200,7 @@ fn integers_show_that_operands_were_rounded_to_fewer_digits() {
     // The significant digits of half precision and of TF32, then those of bfloat16.
     for digits in [11, 8] {
         let mut tried = BTreeSet::new();
-        // What reads its operands in half precision anyway cannot be told from what is given them so.
+        // A kernel that reads its operands in half precision gives the same result for operands already rounded so.
         let reads_more = |case: &Case| case.plan.steps[0].shader().needs() == Needs::Core || digits < 11;
         for case in small_cases().filter(|case| case.exact && reads_more(case)) {
             let change: Change = Rc::new(move |scene: &Scene, words: &mut Vec<u32>| {
@@ -226,7 +226,7 @@ fn integers_show_that_operands_were_rounded_to_fewer_digits() {
     }
 }
 
-/// Tries the cases of mixed precision on the CPU engine with factors that were changed before it rounded them.
+/// Runs the mixed-precision cases on the CPU engine with changed factors; returns the kernels whose results are wrong.
 fn mixed(change: fn(u32) -> u32) -> BTreeSet<&'static str> {
     let mut found = BTreeSet::new();
     for case in small_cases().filter(|case| case.plan.steps[0].shader().needs() > Needs::Core) {
@@ -247,14 +247,14 @@ fn mixed(change: fn(u32) -> u32) -> BTreeSet<&'static str> {
 }
 
 #[test]
-fn mixed_precision_is_found_out_if_it_rounds_not_at_all_or_twice_or_otherwise() {
+fn mixed_precision_with_no_double_or_wrong_rounding_is_found() {
     let all: BTreeSet<&str> =
         shaders().into_iter().filter(|shader| shader.needs() > Needs::Core).map(|shader| shader.name).collect();
-    assert_eq!(mixed(|word| rounded(word, 11)), BTreeSet::new(), "rounding what is then rounded changes nothing");
-    assert_eq!(mixed(|word| rounded(word, 12)), all, "twice, to twelve digits first");
-    assert_eq!(mixed(|word| word & 0xFFFF_E000), all, "towards zero");
+    assert_eq!(mixed(|word| rounded(word, 11)), BTreeSet::new(), "rounding to half precision twice changes nothing");
+    assert_eq!(mixed(|word| rounded(word, 12)), all, "double rounding, first to twelve digits");
+    assert_eq!(mixed(|word| word & 0xFFFF_E000), all, "rounding towards zero");
 
-    // Not at all: every exact case of some size, and the real ones whose bound is not wide.
+    // No rounding: every larger exact case must find it; a case with a wide bound may not.
     let mut tried = BTreeSet::new();
     for case in small_cases().filter(|case| case.plan.steps[0].shader().needs() > Needs::Core) {
         let make = async |plan: &Plan, memory| {
@@ -273,9 +273,9 @@ fn mixed_precision_is_found_out_if_it_rounds_not_at_all_or_twice_or_otherwise() 
     assert_eq!(tried, all);
 }
 
-/// The test that cooperative matrices must pass before they are used.
+/// Tests the self-test that cooperative matrices must pass before they are used.
 #[test]
-fn the_self_test_passes_what_is_right_and_names_what_is_not() {
+fn the_self_test_passes_a_correct_engine_and_names_a_wrong_kernel() {
     let right = async |plan: &Plan, memory| Ok(Box::new(CpuEngine::new(plan, memory)) as Box<dyn Engine>);
     assert_eq!(pollster::block_on(first_fault(right)).expect("the CPU answers"), None);
     let single = async |plan: &Plan, memory| {

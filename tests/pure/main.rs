@@ -1,4 +1,4 @@
-//! What needs neither an adapter nor another program than this: files, numbers, the CPU engine, the texts of the shaders.
+//! Tests without an adapter: files, numbers, the CPU engine, the shader sources.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! Model files: what PyTorch expects is there, a round trip is exact, and nothing hostile is believed.
+//! Model files have the layout that PyTorch expects, round trips are exact, and hostile files are refused.
 
 use gpu_mlp::base::disk::{Os, write_whole};
 use gpu_mlp::config::Init;
@@ -26,7 +26,7 @@ fn sample() -> (Mlp, Description) {
 }
 
 #[test]
-fn a_model_comes_back_as_it_was_written_and_equal_models_are_equal_files() {
+fn a_model_is_read_as_it_was_written_and_equal_models_give_equal_files() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("m.safetensors");
     let (model, description) = sample();
@@ -38,7 +38,7 @@ fn a_model_comes_back_as_it_was_written_and_equal_models_are_equal_files() {
 }
 
 #[test]
-fn weights_are_named_and_shaped_as_a_torch_sequential_has_them() {
+fn weights_have_the_names_and_shapes_of_a_torch_sequential() {
     let (model, description) = sample();
     let bytes = to_bytes(Path::new("m"), &model, &description).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
@@ -63,7 +63,7 @@ fn every_cut_and_every_changed_header_byte_is_an_error_and_never_a_panic() {
         let mut changed = bytes.clone();
         changed[at] ^= 0x15;
         std::fs::write(&path, &changed).unwrap();
-        // A changed digit of a number may still be a model; what counts is that nothing panics.
+        // With a changed digit of a number the file may still be a valid model; it must not panic.
         if let Ok((model, description)) = read(&path) {
             assert_eq!(model.widths(), description.widths);
         }

@@ -1,4 +1,4 @@
-//! Pictures of digits are read so that a model recognises them as well as the digits themselves.
+//! A model recognises pictures of digits as well as the digits themselves.
 #![cfg(feature = "images")]
 
 mod canvas;
@@ -39,7 +39,7 @@ fn trained(data: &DataSet, epochs: usize) -> (Mlp, Description) {
     })
 }
 
-/// Hits among the first samples of the test split.
+/// Number of correct classifications of `pixels`, whose labels are the first of the test split.
 fn hits(model: &Mlp, description: &Description, data: &DataSet, pixels: Vec<u8>) -> usize {
     let predictions = block_on(classify(&Machine::Cpu, model, description, pixels, &data.item)).unwrap();
     let samples = predictions.probabilities.len() / predictions.classes;
@@ -50,7 +50,7 @@ fn read(digit: &[u8], way: &Way) -> Vec<u8> {
     sample(&draw(digit, way), Path::new(way.name), Fit::Auto, &[28, 28]).unwrap().pixels
 }
 
-/// Accuracy through files of every kind, in hits of `samples`, against that of the samples themselves.
+/// Hits for `samples` samples without a file, and for each way of drawing them into a file.
 fn compare(data: &DataSet, epochs: usize, samples: usize) -> (usize, Vec<(&'static str, usize)>) {
     let (model, description) = trained(data, epochs);
     let digits = &data.test.pixels[..samples * 784];
@@ -62,18 +62,18 @@ fn compare(data: &DataSet, epochs: usize, samples: usize) -> (usize, Vec<(&'stat
     (direct, through.collect())
 }
 
-/// Of 100 samples, `lost` may be lost on the way through a file.
+/// Checks that files lose at most `lost` hits of 100.
 fn recognised_as_well(data: &DataSet, epochs: usize, lost: usize) {
     let samples = 100;
     let (direct, through) = compare(data, epochs, samples);
-    assert!(direct > samples * 8 / 10, "the model itself knows {direct} of {samples}");
+    assert!(direct > samples * 8 / 10, "the model recognises only {direct} of {samples}");
     for (name, hits) in through {
         eprintln!("{}, {name}: {hits} of {samples}, {direct} without a file", data.name);
         assert!(hits + lost >= direct, "{name}: {hits} of {samples}, and {direct} without a file");
     }
 }
 
-/// The generated digits lie more freely in their field than those of MNIST, so that centring changes what the model knows.
+/// Generated digits vary more in position than MNIST's, so centring moves them away from the training data.
 #[test]
 fn digits_through_files_are_recognised_nearly_as_well_as_digits() {
     recognised_as_well(&digits::generate(&digits::Options { train: 6000, test: 200, seed: 1 }), 4, 8);
@@ -84,7 +84,7 @@ fn mnist_through_files_is_recognised_as_well_as_mnist() {
     mnist().iter().for_each(|data| recognised_as_well(data, 1, 2));
 }
 
-/// MNIST's own digits have the size and place that the reader gives, so it leaves them alone.
+/// MNIST's digits already have the size and position that the reader produces, so it leaves them unchanged.
 #[test]
 fn a_sample_of_mnist_comes_through_a_file_unchanged() {
     let Some(data) = mnist() else { return };
@@ -109,7 +109,7 @@ fn seen(bytes: &[u8]) -> Result<Sample, Error> {
 }
 
 #[test]
-fn a_bar_is_fitted_to_20_pixels_with_its_middle_in_the_middle() {
+fn a_bar_is_scaled_to_20_pixels_and_centred() {
     let sample = seen(&bars((200, 300), &[[150, 20, 10, 100]])).unwrap();
     let wanted = |at: usize| (5..25).contains(&(at / 28)) && (14..16).contains(&(at % 28));
     for (at, &pixel) in sample.pixels.iter().enumerate() {
@@ -119,8 +119,8 @@ fn a_bar_is_fitted_to_20_pixels_with_its_middle_in_the_middle() {
 }
 
 #[test]
-fn a_photo_that_says_how_it_was_held_is_turned_upright() {
-    // An L: a long stroke down, a short one to the right at its foot. All edges are of JPEG's blocks of 8 pixels.
+fn a_photo_with_an_exif_orientation_is_turned_upright() {
+    // The letter L: a long stroke down and a short one to the right at its foot, aligned to JPEG's blocks of 8 pixels.
     let jpeg = |pixel: &dyn Fn(u32, u32) -> bool, (width, height)| {
         let image = GrayImage::from_fn(width, height, |x, y| Luma([if pixel(x, y) { 0 } else { 255 }]));
         let mut bytes = Cursor::new(Vec::new());
@@ -131,13 +131,13 @@ fn a_photo_that_says_how_it_was_held_is_turned_upright() {
         (16..24).contains(&x) && (16..64).contains(&y) || (16..40).contains(&x) && (56..64).contains(&y)
     };
     let upright = jpeg(&l, (64, 80));
-    // Exif with one entry (TIFF 6.0, tag 274, Orientation): which way the first row and the first column lie.
+    // Exif with one entry (TIFF 6.0, tag 274, Orientation): the sides where the first row and the first column lie.
     let held = |of: Vec<u8>, way: u8| {
         let mut exif = *b"\xff\xe1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x01\0\0\0\0\0\0\0";
         exif[28] = way;
         [&of[..2], &exif, &of[2..]].concat()
     };
-    // 6: the first row is the right side, 8: the left side; 3: upside down; 2: as in a mirror.
+    // 6: the first row is the right side; 8: the left side; 3: upside down; 2: mirrored.
     type Ink<'a> = &'a dyn Fn(u32, u32) -> bool;
     let lying: [(u8, Ink, (u32, u32)); 4] = [
         (6, &|x, y| l(63 - y, x), (80, 64)),
@@ -148,7 +148,7 @@ fn a_photo_that_says_how_it_was_held_is_turned_upright() {
     let pixels = |bytes: &[u8]| seen(bytes).unwrap().pixels;
     for (way, pixel, size) in lying {
         let lies = jpeg(pixel, size);
-        assert!(pixels(&lies) != pixels(&upright), "{way}: without a word about it, it lies");
+        assert!(pixels(&lies) != pixels(&upright), "{way}: without Exif it must not be turned");
         let (turned, upright) = (pixels(&held(lies, way)), pixels(&upright));
         let most = turned.iter().zip(&upright).map(|(one, two)| one.abs_diff(*two)).max();
         assert!(most < Some(8), "{way}: {most:?} of 255 apart");
@@ -156,7 +156,7 @@ fn a_photo_that_says_how_it_was_held_is_turned_upright() {
 }
 
 #[test]
-fn specks_are_taken_away_and_a_second_shape_is_spoken_of() {
+fn specks_are_removed_and_a_second_shape_is_noted() {
     let bar = [90, 40, 20, 200];
     let clean = seen(&bars((200, 300), &[bar])).unwrap();
     assert_eq!(seen(&bars((200, 300), &[bar, [10, 280, 3, 3]])).unwrap(), clean);
@@ -165,7 +165,7 @@ fn specks_are_taken_away_and_a_second_shape_is_spoken_of() {
 }
 
 #[test]
-fn what_shows_nothing_or_is_no_picture_is_refused_with_the_reason() {
+fn blank_pictures_and_other_files_are_refused_with_the_reason() {
     let png = bars((200, 300), &[[150, 20, 10, 100]]);
     let cases: [(&str, Vec<u8>); 5] = [
         ("is blank", bars((50, 50), &[])),
@@ -180,7 +180,7 @@ fn what_shows_nothing_or_is_no_picture_is_refused_with_the_reason() {
     }
 }
 
-/// A file of a few bytes that promises 60,000 × 60,000 pixels is refused before they are made room for.
+/// A file of a few bytes that declares 60,000 × 60,000 pixels is refused before memory is allocated.
 #[test]
 fn a_decompression_bomb_is_refused() {
     let mut png = bars((8, 8), &[[2, 2, 2, 2]]);

@@ -1,4 +1,4 @@
-//! The real MNIST, if `GPU_MLP_DATA_DIR` names a folder that holds it.
+//! The real MNIST, if `GPU_MLP_DATA_DIR` names its folder.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -10,7 +10,7 @@ use crate::common::shelf::{GZIPPED, NAMES, open, open_dir, put};
 use gpu_mlp::base::hash::combined_sha256;
 use gpu_mlp::data::{Places, mnist};
 
-/// The bytes of a file, inflated if need be.
+/// The bytes of a file, inflated if it is gzipped.
 fn inflated(path: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     let file = File::open(path).expect("the file was just found");
@@ -29,11 +29,11 @@ fn the_real_mnist() {
     assert_eq!((set.train.len(), set.test.len(), set.inputs()), (60_000, 10_000, 784));
     assert_eq!(set.train.labels[..5], [5, 0, 4, 1, 9]);
     assert_eq!(set.sha256, combined_sha256(&mnist::FILES.map(|file| file.raw_sha256.to_owned())));
-    // As a folder like any other it is known by its bytes.
+    // Opened by its path, the folder is recognised by its bytes.
     let by_path = open_dir(Path::new(&dir)).expect("the same files");
     assert_eq!((by_path.name, by_path.sha256), (set.name, set.sha256));
 
-    // One pixel changed: no longer MNIST, and the note names the file.
+    // With one pixel changed, it is no longer MNIST, and the note names the file.
     let gzipped = Path::new(&dir).join(GZIPPED[3]);
     if !gzipped.is_file() {
         return not_run("a changed MNIST: it is not flat and gzipped in GPU_MLP_DATA_DIR");
@@ -46,7 +46,7 @@ fn the_real_mnist() {
     bytes[8] ^= 1;
     put(&changed.path().join(NAMES[3]), &bytes);
     let (set, notes) = open(&Places::default(), changed.path().to_str().expect("UTF-8"), true);
-    assert_ne!(set.expect("a set of its own").name, "mnist");
+    assert_ne!(set.expect("another data set").name, "mnist");
     assert!(notes.len() == 1 && notes[0].contains(NAMES[3]), "{notes:?}");
 }
 
@@ -70,11 +70,10 @@ fn the_real_mnist_is_fetched_once_and_kept() {
     assert_eq!(fetched.name, "mnist");
     assert!(fetched.origin.contains("fetched"), "{}", fetched.origin);
     assert_eq!(server.count(), 4);
-    // Now it is there.
+    // Now MNIST is in the cache.
     let kept = open(&places, "mnist", true).0.expect("the cache");
     assert_eq!(kept.sha256, fetched.sha256);
-    // One file lost, three kept: only that one is asked for, and the server gives the last of its
-    // replies.
+    // One of four files is missing: only that one is requested, and the server repeats its last reply.
     fs::remove_file(cache.path().join("datasets/mnist/t10k-labels-idx1-ubyte.gz")).expect("there");
     assert_eq!(open(&places, "mnist", false).0.expect("a good server").sha256, fetched.sha256);
     assert_eq!(server.count(), 5);

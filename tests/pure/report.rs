@@ -1,4 +1,4 @@
-//! Runs are read back and shown on a page that stands alone.
+//! Records of runs are read back and shown on a self-contained page.
 #![cfg(feature = "report")]
 
 use gpu_mlp::config::{BatchSize, Config, Schedule};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 const RUN: &str = r#"{"type":"run","schema":2,"version":"0.1.0","unix_time":1763827200,"data":"digits","data_origin":"made <here> & now","data_sha256":"ab12","train_samples":1000,"test_samples":200,"widths":[784,30,30,10],"parameters":24790,"engine":"cpu","device":"2 threads","config":{"epochs":2,"activation":"sigmoid"},"news":[1]}"#;
 
-/// An epoch whose gradients shrink a thousandfold on their way down.
+/// An epoch whose gradient shrinks a thousandfold towards the first layer.
 fn epoch(number: u32) -> String {
     format!(
         r#"{{"type":"epoch","epoch":{number},"step":{number}00,"train_loss":2.{number},"train_accuracy":0.1{number},"validation_loss":2.2,"validation_accuracy":0.15,"test_loss":2.25,"test_accuracy":0.12,"lr":0.1,"momentum":0,"seconds":0.5,"images_per_second":2000,"data":"digits","health":[{{"layer":1,"gradient_norm":1e-5,"weight_norm":3.1,"update_ratio":1e-6}},{{"layer":2,"gradient_norm":1e-3,"weight_norm":2.0,"update_ratio":1e-4,"dead_share":0.25}},{{"layer":3,"gradient_norm":1e-2,"weight_norm":1.5,"update_ratio":1e-3}}]}}"#
@@ -64,7 +64,7 @@ fn trained(name: &str) -> Subject {
 }
 
 #[test]
-fn a_record_is_read_whole_or_torn() {
+fn a_record_is_read_if_it_is_complete_or_torn() {
     let whole = history(&[RUN, &epoch(1), r#"{"type":"weather","sun":true}"#, &epoch(2), END]);
     assert_eq!((whole.epochs.len(), whole.torn), (2, 0));
     assert_eq!(whole.header.widths, [784, 30, 30, 10]);
@@ -75,16 +75,16 @@ fn a_record_is_read_whole_or_torn() {
     let torn = history(&[RUN, &epoch(1), &second[..second.len() / 2]]);
     assert_eq!((torn.epochs.len(), torn.torn, torn.end.is_none()), (1, 1, true));
 
-    // A run that was resumed from its first epoch trains the second again.
+    // A run resumed after its first epoch trains the second again.
     let resumed = history(&[RUN, &epoch(1), &epoch(2), &second[..40], &epoch(2).replace("2.25", "1.75"), END]);
     assert_eq!((resumed.epochs.len(), resumed.torn), (2, 1));
     assert_eq!(resumed.epochs[1].test_loss, Some(1.75));
 
-    // The first version of the layout had neither learning rate nor health.
+    // The first version of the format had neither learning rate nor health.
     let old = history(&[RUN, r#"{"type":"epoch","epoch":1,"train_loss":0.5,"train_accuracy":0.9,"seconds":1.0}"#]);
     assert_eq!((old.epochs[0].lr, old.epochs[0].health.len(), old.epochs[0].test_accuracy), (None, 0, None));
 
-    // Measured, and no number: another thing than not measured.
+    // A measured NaN (null) differs from a missing value.
     let lost = history(&[RUN, r#"{"type":"epoch","epoch":1,"train_loss":null}"#]);
     assert!(lost.epochs[0].train_loss.is_some_and(f64::is_nan) && lost.epochs[0].test_loss.is_none());
 
@@ -93,7 +93,7 @@ fn a_record_is_read_whole_or_torn() {
     }
 }
 
-/// Start tags and end tags pair up, and nothing points out of the page.
+/// Checks that start and end tags match and that nothing refers to another page.
 fn well_formed(page: &str) {
     const VOID: [&str; 3] = ["meta", "img", "!DOCTYPE"];
     let mut open = Vec::new();
@@ -105,7 +105,7 @@ fn well_formed(page: &str) {
             false if VOID.contains(&name) => {}
             false => open.push(name),
         }
-        assert!(!text.contains('>') || open.last() == Some(&"style"), "a bare > in {text}");
+        assert!(!text.contains('>') || open.last() == Some(&"style"), "an unescaped > in {text}");
         for (before, value) in tag.match_indices("src=\"").map(|(at, key)| (tag, &tag[at + key.len()..])) {
             assert!(value.starts_with("data:image/png;base64,"), "{before}");
         }
@@ -118,7 +118,7 @@ fn well_formed(page: &str) {
 }
 
 #[test]
-fn a_page_stands_alone_and_shows_everything() {
+fn a_page_is_self_contained_and_shows_everything() {
     let page = page(&[trained("runs/1")]);
     well_formed(&page);
     assert!(page.len() < 1_000_000, "{} bytes", page.len());
@@ -152,7 +152,7 @@ fn a_page_stands_alone_and_shows_everything() {
 }
 
 #[test]
-fn as_many_runs_as_are_allowed_fit_a_page() {
+fn the_largest_number_of_runs_fits_a_page() {
     let names: Vec<String> = (1..=MOST_RUNS).map(|number| format!("runs/{number}")).collect();
     let page = page(&names.iter().map(|name| trained(name)).collect::<Vec<_>>());
     well_formed(&page);
@@ -161,7 +161,7 @@ fn as_many_runs_as_are_allowed_fit_a_page() {
 }
 
 #[test]
-fn what_is_missing_is_said_and_the_rest_is_shown() {
+fn missing_parts_are_named_and_the_rest_is_shown() {
     for lines in [vec![RUN], vec![RUN, &epoch(1)], vec![r#"{"type":"run"}"#]] {
         let page = page(&[without_model("<b>", history(&lines))]);
         well_formed(&page);
@@ -184,7 +184,7 @@ fn chart<'a>(page: &'a str, title: &str) -> &'a str {
     from.split_once("</figure>").unwrap().0
 }
 
-/// Points of the line of a chart that has one, from the left to the right.
+/// Points of the only line of a chart, from left to right.
 fn line(chart: &str) -> Vec<(f64, f64)> {
     let path = chart.split_once("class=\"line\" d=\"").unwrap().1.split_once('"').unwrap().0;
     let points = path.split(['M', 'L']).skip(1).map(|point| point.split_once(' ').unwrap());
@@ -220,21 +220,21 @@ fn the_learning_rate_is_drawn_update_by_update() {
     };
     let (points, whole) = drawn(&of_config(&config, 2));
     assert!(whole && points.len() == 200, "{points:?}");
-    // Up to the middle and down again; heights are counted from above.
+    // The rate rises to the middle and falls again; heights count from the top.
     let highest = points.iter().copied().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
     let (first, last) = (points[0], points[199]);
     let share = (highest.0 - first.0) / (last.0 - first.0);
     assert!((0.45..0.55).contains(&share) && first.1 > highest.1 + 140.0 && last.1 > highest.1 + 140.0, "{points:?}");
-    // A run of one epoch, and one that got no further: half of it, which only rises.
+    // After one of two epochs, half of the line, which only rises.
     let (points, _) = drawn(&of_config(&config, 1));
     assert!(points.len() == 100 && points.windows(2).all(|pair| pair[0].1 >= pair[1].1), "{points:?}");
-    // Of a long run not every update.
+    // In a long run, not every update is drawn.
     let long = Config { batch_size: BatchSize::Samples(1), ..config.clone() };
     let mut lines = of_config(&long, 1);
     lines[1] = r#"{"type":"epoch","epoch":2,"step":2000}"#.into();
     assert!((200..300).contains(&drawn(&lines).0.len()));
 
-    // Where the schedule does not say it all, or not what the record says, the record counts.
+    // If the schedule does not determine the rate, or contradicts the record, the record is drawn.
     let plateau = Config { schedule: Schedule::Plateau, ..config.clone() };
     let other = |line: &str| [of_config(&config, 2)[..2].to_vec(), vec![line.to_string()]].concat();
     let mut changed = of_config(&config, 2);
@@ -254,7 +254,7 @@ fn the_learning_rate_is_drawn_update_by_update() {
 }
 
 #[test]
-fn a_run_that_diverged_says_so_before_all_else() {
+fn a_run_that_diverged_says_so_first() {
     let end = r#"{"type":"end","seconds":0.4,"reason":"diverged","problem":"the loss was infinite in epoch <1>"}"#;
     let page = alone(&[RUN, end]);
     let banner = page.find("This run diverged: the loss was infinite in epoch &lt;1&gt;.").expect("a banner");
@@ -263,13 +263,13 @@ fn a_run_that_diverged_says_so_before_all_else() {
     for wrong in ["-0.00", "No epoch has been recorded yet", "No end is recorded", "Test accuracy"] {
         assert!(!page.contains(wrong), "{wrong}");
     }
-    // What was measured before is not the accuracy of a model.
+    // An accuracy measured before the divergence is not that of a model.
     let page = alone(&[RUN, &epoch(1), end]);
     assert!(page.contains("Test accuracy after epoch 1") && page.contains("diverged, without a model"));
 }
 
 #[test]
-fn values_that_are_not_finite_are_said_to_be_that() {
+fn values_that_are_not_finite_are_reported() {
     let lost = epoch(1).replace("2.1", "null").replace("2.2,", "null,").replace("2.25", "null");
     let lost = lost.replace("1e-5", "null").replace("1e-3,\"w", "null,\"w").replace("1e-2", "null");
     let end = r#"{"type":"end","seconds":0.4,"reason":"finished","test_loss":null,"test_accuracy":0.098}"#;
@@ -278,7 +278,7 @@ fn values_that_are_not_finite_are_said_to_be_that() {
     assert!(chart(&page, "Loss").contains("None of its values is a finite number."));
     assert!(page.contains("none of their norms is finite"));
     assert!(!page.contains("Test accuracy") && !page.contains("9.80"));
-    // In part: the rest is drawn, and zeros of a log scale are counted too.
+    // If only some values are not finite, the others are drawn; zeros on a log scale are counted too.
     let page = alone(&[RUN, &epoch(1), &epoch(2).replace("1e-3,\"w", "null,\"w").replace("1e-2", "0")]);
     let norms = chart(&page, "Gradient norm by epoch");
     assert!(norms.contains("<path") && norms.contains("One value is not shown: it is not finite."), "{norms}");
@@ -286,7 +286,7 @@ fn values_that_are_not_finite_are_said_to_be_that() {
 }
 
 #[test]
-fn a_test_split_that_was_scored_at_the_end_is_a_point() {
+fn a_test_score_at_the_end_is_a_point() {
     let bare = |number| epoch(number).replace("\"test_loss\":2.25,\"test_accuracy\":0.12,", "");
     let end = END.replace("1.5", "1.5,\"test_loss\":2.1,\"test_accuracy\":0.14");
     let page = alone(&[RUN, &bare(1), &bare(2), &end]);
@@ -294,7 +294,7 @@ fn a_test_split_that_was_scored_at_the_end_is_a_point() {
         let chart = chart(&page, title);
         assert!(chart.contains(">test</text>") && chart.contains(from), "{chart}");
     }
-    // At the epoch that the model is of.
+    // The point is at the epoch of the model.
     let restored = alone(&[RUN, &bare(1), &bare(2), &end.replace("\"reason\"", "\"restored_epoch\":1,\"reason\"")]);
     let at = |page: &str| chart(page, "Loss").rsplit_once("cx=\"").unwrap().1.split_once('"').unwrap().0.to_string();
     let place = |page: &str| at(page).parse::<f64>().unwrap();
@@ -311,7 +311,7 @@ fn seconds_of_a_resumed_run_count_from_the_resume() {
 }
 
 #[test]
-fn a_comparison_tells_what_differs_and_nothing_else() {
+fn a_comparison_shows_only_the_settings_that_differ() {
     let other = RUN.replace("\"data\":\"digits\"", "\"data\":\"letters\"").replace("ab12", "ef56");
     let config = |health: &str| {
         RUN.replace("\"epochs\":2", &format!("\"epochs\":2,\"health\":\"{health}\",\"seed\":\"{health}\""))
@@ -328,7 +328,7 @@ fn a_comparison_tells_what_differs_and_nothing_else() {
 
 #[test]
 #[cfg(feature = "cli")]
-fn data_that_are_not_there_take_few_words() {
+fn missing_data_gives_a_short_message() {
     let folder = tempfile::TempDir::new().unwrap();
     let gpu_mlp = |words: &str| {
         crate::common::runs::complete(crate::common::program::gpu_mlp(folder.path()).args(words.split(' ')));

@@ -1,6 +1,6 @@
-//! What Rust says of a shader and what its text says must be one thing: names, layouts, access, defaults, limits.
+//! The declarations of a shader in Rust and in WGSL must agree: names, layouts, access, defaults, limits.
 //!
-//! Needs no GPU: naga, the shader compiler inside wgpu, parses the files and tells what they declare.
+//! Needs no GPU: naga, the shader compiler inside wgpu, parses the files.
 
 mod complaints;
 mod translate;
@@ -10,7 +10,7 @@ use gpu_mlp::kernels::shaders;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-/// Files of a folder with an extension: stem and text.
+/// Stem and text of the files of a folder with an extension.
 fn files(folder: &str, extension: &str) -> BTreeMap<String, String> {
     let entries = fs::read_dir(path(folder)).expect("the folder is there");
     let paths = entries.map(|entry| entry.expect("an entry can be read").path());
@@ -27,20 +27,20 @@ fn files(folder: &str, extension: &str) -> BTreeMap<String, String> {
 /// The pages of the kernels, and the names of the shaders that each lists.
 fn pages() -> BTreeMap<String, BTreeSet<String>> {
     let pages = files("src/kernels", "rs").into_iter().map(|(stem, text)| (format!("src/kernels/{stem}.rs"), text));
-    // A page may keep its list in a file of its own.
+    // The list of this page is in a separate file.
     let apart = fs::read_to_string(path("src/kernels/update/shaders.rs")).expect("the list of updates is there");
     let pages = pages.chain([("src/kernels/update.rs".to_string(), apart)]);
     let lists =
         pages.filter_map(|(page, text)| Some((page, text.split_once("SHADERS: ")?.1.split_once("];")?.0.to_string())));
     let names = |list: String| {
         let quoted = list.split('"').skip(1).step_by(2).map(str::to_string);
-        // Of a single shader the list also names arguments and constants.
+        // The list of a single shader also names arguments and constants.
         if list.contains("name: ") { quoted.take(1).collect() } else { quoted.collect() }
     };
     lists.map(|(page, list)| (page, names(list))).filter(|(_, names): &(_, BTreeSet<_>)| !names.is_empty()).collect()
 }
 
-/// The files of `shaders/`, each with what the list has of it.
+/// The files of `shaders/`, each with its entries in the list of shaders.
 fn modules() -> Vec<File> {
     let pages = pages();
     let file = |(stem, text): (String, String)| {
@@ -53,7 +53,7 @@ fn modules() -> Vec<File> {
 }
 
 #[test]
-fn every_file_has_shaders_of_the_list_and_every_shader_of_the_list_a_file() {
+fn every_file_has_listed_shaders_and_every_listed_shader_has_a_file() {
     let modules = modules();
     let empty: Vec<&str> =
         modules.iter().filter(|file| file.shaders.is_empty()).map(|file| file.stem.as_str()).collect();
@@ -71,7 +71,7 @@ fn every_page_with_shaders_is_in_the_list() {
 }
 
 #[test]
-fn every_shader_is_what_rust_says_it_is() {
+fn every_shader_matches_its_declaration_in_rust() {
     let said = |file: &File| {
         let complaints = complaints(file, &file.text);
         (!complaints.is_empty()).then(|| format!("{}: {complaints:#?}", file.stem))
@@ -80,7 +80,7 @@ fn every_shader_is_what_rust_says_it_is() {
     assert!(said.is_empty(), "{}", said.join("\n"));
 }
 
-/// Changes that must be noticed: file | a part of its text | what stands there instead | topic of the complaint.
+/// Changes that must be noticed: file | part of its text | replacement | topic of the complaint.
 const CHANGES: &str = "
 linear    | fn finish(               | fn finish((                | parse
 update    | array<vec4<f32>>         | array<vec4<f16>>           | parse
@@ -121,7 +121,7 @@ linear    | params.batch *           | arrayLength(&x) *          | feature
 ";
 
 #[test]
-fn every_check_is_seen_to_fail() {
+fn every_check_can_fail() {
     let modules = modules();
     for change in CHANGES.lines().skip(1) {
         let parts: Vec<&str> = change.split('|').map(str::trim).collect();
@@ -133,14 +133,14 @@ fn every_check_is_seen_to_fail() {
         let said = complaints(file, &file.text.replacen(from, to, 1));
         assert!(
             said.iter().any(|said| said.starts_with(topic)),
-            "{from:?} became {to:?} in {stem}, and all that was said is {said:?}"
+            "{from:?} became {to:?} in {stem}, but the complaints are only {said:?}"
         );
     }
     let long = modules[0].text.clone() + &"\n".repeat(LONGEST);
     assert!(complaints(&modules[0], &long)[0].starts_with("length"));
 }
 
-/// A function or struct of a file as it stands there, without its name.
+/// The text of a function or struct of a file after its name.
 fn item<'a>(source: &'a str, name: &str) -> Option<&'a str> {
     let begin = ["fn", "struct"].iter().find_map(|kind| {
         let head = format!("\n{kind} {name}");
@@ -152,7 +152,7 @@ fn item<'a>(source: &'a str, name: &str) -> Option<&'a str> {
     Some(&source[begin..begin + length])
 }
 
-/// What stands in several files because WGSL has no import: each line the same text, by file and name.
+/// Items repeated in several files because WGSL has no import. The items of a line, as file.name, have the same text.
 const SHARED: &str = "
 linear.act half.act coop.act
 linear_dx.act_grad head.act_grad half.act_grad coop.act_grad
@@ -166,13 +166,13 @@ linear.Params linear_dx.Params half.Params coop.Params
 linear.number linear_dx.number head.number update.number half.number
 ";
 
-/// Places of a line of `SHARED` that hold another text than its first.
+/// Items of a line of `SHARED` whose text differs from the first.
 fn odd<'a>(line: &'a str, texts: &BTreeMap<String, String>) -> Vec<&'a str> {
     let texts: Vec<(&str, &str)> = line
         .split(' ')
         .map(|place| {
             let (file, name) = place.split_once('.').expect("a place is a file and a name");
-            (place, item(&texts[file], name).unwrap_or_else(|| panic!("{place} is not there")))
+            (place, item(&texts[file], name).unwrap_or_else(|| panic!("{place} is missing")))
         })
         .collect();
     let other = texts.iter().filter(|(_, text)| *text != texts[0].1);
@@ -180,25 +180,25 @@ fn odd<'a>(line: &'a str, texts: &BTreeMap<String, String>) -> Vec<&'a str> {
 }
 
 #[test]
-fn what_stands_in_several_files_is_the_same_text_in_each() {
+fn repeated_items_have_the_same_text_in_each_file() {
     let mut texts = files("shaders", "wgsl");
     for line in SHARED.lines().skip(1) {
         assert_eq!(odd(line, &texts), [""; 0]);
     }
-    let with_now: Vec<String> = texts
+    let with_step_values: Vec<String> = texts
         .keys()
         .filter(|stem| item(&texts[*stem], "StepValues").is_some())
         .map(|stem| format!("{stem}.StepValues"))
         .collect();
-    assert!(with_now.len() >= 8);
-    assert_eq!(odd(&with_now.join(" "), &texts), [""; 0]);
+    assert!(with_step_values.len() >= 8);
+    assert_eq!(odd(&with_step_values.join(" "), &texts), [""; 0]);
     let constants = |stem: &str| -> Vec<String> {
         texts[stem].lines().filter(|line| line.starts_with("override ")).map(str::to_string).collect()
     };
     for stem in ["linear_dx", "head", "half", "coop"] {
         assert_eq!(constants(stem), constants("linear"), "{stem}");
     }
-    // Seen to fail: one file's copy is changed.
+    // The check must fail if one file's copy is changed.
     let changed = texts["half"].replace("-abs(z)", "-z");
     texts.insert("half".into(), changed);
     assert_eq!(odd("linear.act half.act coop.act", &texts), ["half.act"]);

@@ -1,4 +1,4 @@
-//! State dicts as others write them: names, number formats, and what is refused.
+//! State dicts written by other programs: names, number formats, and what is refused.
 
 use gpu_mlp::kernels::{Activation, InputMap};
 use gpu_mlp::run::model_file;
@@ -36,15 +36,15 @@ fn named(layers: &[Named<'_>]) -> Result<model_file::ModelFile, String> {
 }
 
 #[test]
-fn names_of_the_usual_kinds_are_put_in_order() {
+fn layers_with_common_names_are_put_in_order() {
     let cases: [(&[Named<'_>], &[usize]); 7] = [
         (&[("0", 6, 5), ("2", 5, 3)], &[6, 5, 3]),
         (&[("layers.0", 6, 5), ("layers.1", 5, 3)], &[6, 5, 3]),
-        // Twelve before two, if it were by letters; all square, so that shapes do not help.
+        // In alphabetical order, 12 would come before 2; the last two are square, so shapes do not decide.
         (&[("net.12", 4, 4), ("net.2", 4, 4), ("net.0", 6, 4)], &[6, 4, 4, 4]),
         (&[("fc1", 6, 5), ("fc2", 5, 4), ("fc10", 4, 3)], &[6, 5, 4, 3]),
         (&[("_orig_mod.0", 6, 5), ("_orig_mod.2", 5, 3)], &[6, 5, 3]),
-        // By name the output would come before the hidden layer; by shape it cannot.
+        // By name the output layer would come first; by shape it cannot.
         (&[("head", 5, 3), ("stem", 6, 5)], &[6, 5, 3]),
         (&[("classifier", 6, 3)], &[6, 3]),
     ];
@@ -84,7 +84,7 @@ fn all_floating_point_formats_are_converted() {
 }
 
 #[test]
-fn what_is_no_net_of_linear_layers_is_refused_with_the_reason() {
+fn other_files_than_nets_of_linear_layers_are_refused_with_the_reason() {
     let ints = ("0.weight", Dtype::I32, vec![1, 1], vec![0; 4]);
     let infinite = ("0.weight", Dtype::F64, vec![1, 1], 1e300f64.to_le_bytes().to_vec());
     let cases: [(&[Tensor<'_>], &str); 9] = [
@@ -112,8 +112,8 @@ fn what_is_no_net_of_linear_layers_is_refused_with_the_reason() {
 }
 
 #[test]
-fn many_layers_neither_overflow_the_stack_nor_take_for_ever() {
-    // No order fits: a ring of square layers, and one that nothing leads to or from.
+fn many_layers_neither_overflow_the_stack_nor_take_long() {
+    // No order fits: the last layer connects to none of the square ones.
     let names: Vec<String> = (0..900).map(|i| format!("{i}")).collect();
     let mut layers: Vec<_> = names.iter().map(|name| (name.as_str(), 1, 1)).collect();
     assert_eq!(named(&layers).unwrap().state.layers.len(), 900);
@@ -129,7 +129,7 @@ mod cli {
 
     const DATA: [&str; 8] = ["--engine", "cpu", "--data", "digits", "--digits-train", "500", "--digits-test", "100"];
 
-    /// Runs the program; gives its exit code, stdout and stderr.
+    /// Runs the program; returns its exit code, stdout and stderr.
     fn run(folder: &Path, words: &[&str], data: bool) -> (i32, String, String) {
         let output = gpu_mlp(folder).args(words).args(if data { &DATA[..] } else { &[] }).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -137,11 +137,11 @@ mod cli {
     }
 
     #[test]
-    fn a_strange_file_is_scored_exported_and_trained_from_and_what_was_taken_is_said() {
+    fn a_foreign_file_is_scored_exported_and_trained_from_and_its_reading_is_reported() {
         let folder = TempDir::new().unwrap();
         let (code, _, stderr) = run(folder.path(), &["train", "--epochs", "1", "--hidden", "20,20"], true);
         assert_eq!(code, 0, "{stderr}");
-        // Its weights alone, as torch would write them.
+        // The weights of the model alone, as torch would write them.
         let ours = folder.path().join("runs/1/model.safetensors");
         let (model, description) = model_file::read(&ours).unwrap();
         let names = [0, 2, 4].map(|module| [format!("{module}.weight"), format!("{module}.bias")]);
@@ -161,7 +161,7 @@ mod cli {
         let (_, wanted, _) = run(folder.path(), &["eval", "runs/1/model.safetensors"], true);
         assert_eq!(theirs, wanted);
         assert!(said.contains("0 784→20, 2 20→20, 4 20→10") && said.contains("activation relu"), "{said}");
-        // The two squares may be exchanged by shape, not by name: no doubt is uttered.
+        // By shape the square layers could be exchanged, but their names give the order: no other order is mentioned.
         assert!(!said.contains("other orders"), "{said}");
 
         let export = ["export", "t.safetensors", "--format", "onnx", "--activation", "tanh"];
@@ -170,7 +170,7 @@ mod cli {
         let graph = onnx_rs::parse(&onnx).unwrap().graph.unwrap();
         assert_eq!(graph.node.iter().filter(|node| node.op_type == onnx_rs::ast::OpType::Tanh).count(), 2);
 
-        // No step is as good as no training: a learning rate of almost nothing keeps the accuracy.
+        // A learning rate of almost zero keeps the accuracy.
         for file in ["runs/1/model.safetensors", "t.safetensors"] {
             let words = ["train", "--from", file, "--lr", "1e-12", "--epochs", "1", "--out", "again", "--force"];
             let given = ["--normalize", &normalize];
@@ -183,7 +183,7 @@ mod cli {
     }
 
     #[test]
-    fn another_architecture_than_the_models_is_refused() {
+    fn a_different_architecture_than_the_models_is_refused() {
         let folder = TempDir::new().unwrap();
         let train = ["train", "--epochs", "1", "--hidden", "20", "--activation", "tanh"];
         assert_eq!(run(folder.path(), &train, true).0, 0);

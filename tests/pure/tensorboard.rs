@@ -1,4 +1,4 @@
-//! Event files, read back as their readers do: frame by frame, each checksum recomputed from its polynomial.
+//! Event files, read back frame by frame, with each checksum recomputed from its polynomial.
 #![cfg(feature = "formats")]
 
 use gpu_mlp::config::Config;
@@ -36,7 +36,7 @@ fn events(mut bytes: &[u8]) -> Vec<Event> {
 }
 
 #[test]
-fn the_test_knows_the_checksum() {
+fn the_checksum_of_this_test_is_right() {
     // RFC 3720, appendix B.4: 32 zeros.
     assert_eq!(checksum(&[0; 32]).wrapping_sub(0xa282_ead8).rotate_left(15), 0x8a91_36aa);
 }
@@ -79,8 +79,8 @@ fn a_confusion_matrix_is_darkest_where_most_samples_are() {
     let (width, height) = (picture.width / 3, picture.height / 3);
     let at = |truth: usize, class: usize| &picture.pixels[((truth + 1) * height) * picture.width + (class + 1) * width];
     assert!(blue(at(0, 0)) > blue(at(1, 1)) && blue(at(1, 1)) > 0, "hits are blue");
-    assert!(*at(0, 1) == [255; 3] && blue(at(1, 0)) < 0, "what never happened is white, mistakes are red");
-    // 256 classes stay a picture of reasonable size.
+    assert!(*at(0, 1) == [255; 3] && blue(at(1, 0)) < 0, "zero counts are white, mistakes are red");
+    // A picture of 256 classes has a reasonable size.
     assert_eq!(confusion(&vec![1; 256 * 256], 256).width, 1024);
 }
 
@@ -90,13 +90,13 @@ fn first_layer_tiles_show_the_sign_of_each_weight() {
     layer.weight.fill(0.0);
     (layer.weight[0], layer.weight[5], layer.weight[6]) = (2.0, -1.0, 1.0);
     let picture = first_layer(&layer, &[2, 3]).unwrap();
-    // 64 tiles of 6×4 dots with a border of one, eight in a row.
+    // 64 tiles of 6×4 dots, eight per row, with a border of one dot.
     assert_eq!((picture.width, picture.height), (8 * 8, 8 * 6));
     let at = |x: usize, y: usize| picture.pixels[y * picture.width + x];
     let (strong, weak, below) = (at(1, 1), at(9, 1), at(5, 3));
     assert!(strong[0] > strong[2] && weak[0] > weak[2] && weak[2] > strong[2], "{strong:?} {weak:?}");
     assert!(below[2] > below[0] && at(3, 1) == [255; 3], "{below:?}");
-    assert_eq!(first_layer(&layer, &[6]), None, "a vector is no image");
+    assert_eq!(first_layer(&layer, &[6]), None, "a vector is not an image");
 }
 
 /// The files of a folder in the order in which TensorBoard reads them.
@@ -106,8 +106,8 @@ fn all_events(folder: &Path) -> Vec<Event> {
     paths.iter().flat_map(|path| events(&std::fs::read(path).unwrap())).collect()
 }
 
-/// What stands under a tag, at which steps, as TensorBoard's `EventAccumulator` has it: a session that starts has it forget
-/// the steps from there on.
+/// Steps and values of a tag, as TensorBoard's `EventAccumulator` reads them: the start of a session removes all values
+/// from its step on.
 fn values(events: &[Event], tag: &str) -> Vec<(u64, Value)> {
     let mut values = Vec::new();
     for event in events {
@@ -124,24 +124,24 @@ fn scalars(events: &[Event], tag: &str) -> Vec<(u64, f32)> {
     values(events, tag).iter().map(|(step, value)| (*step, value.simple_value.unwrap())).collect()
 }
 
-/// A board, and what it was told.
-struct TimeLimited {
+/// A board that also records the reports and inspections it receives.
+struct RecordingBoard {
     board: Board,
     folder: PathBuf,
     reports: Vec<EpochReport>,
     inspections: Vec<Inspection>,
 }
 
-impl TimeLimited {
+impl RecordingBoard {
     fn new(folder: &Path, item: &[usize]) -> Self {
         let board = Board::create(folder, item).unwrap();
-        TimeLimited { board, folder: folder.into(), reports: Vec::new(), inspections: Vec::new() }
+        RecordingBoard { board, folder: folder.into(), reports: Vec::new(), inspections: Vec::new() }
     }
 }
 
-impl Observer for TimeLimited {
+impl Observer for RecordingBoard {
     fn epoch(&mut self, report: &EpochReport) -> Result<Wish, gpu_mlp::Error> {
-        // What was written before can be read before the run is over.
+        // Earlier events can be read before the run is over.
         assert_eq!(all_events(&self.folder).len(), 1 + 3 * self.reports.len());
         self.reports.push(report.clone());
         self.board.epoch(report)
@@ -163,7 +163,7 @@ fn train(config: &Config, data: &DataSet, observer: &mut dyn Observer) -> Mlp {
     })
 }
 
-/// Samples, and those of them that were classified rightly.
+/// Number of samples, and number of correctly classified ones.
 fn sums(confusion: &[u64]) -> (u64, u64) {
     (confusion.iter().sum(), (0..10).map(|class| confusion[class * 11]).sum())
 }
@@ -173,17 +173,17 @@ fn of(reports: &[EpochReport], number: impl Fn(&EpochReport) -> Option<f64>) -> 
 }
 
 #[test]
-fn a_run_is_shown_while_it_goes_and_is_none_the_worse_for_it() {
+fn a_run_is_shown_while_it_trains_and_is_not_changed() {
     let digits = digits::generate(&digits::Options { train: 600, test: 100, seed: 1 });
     let config = Config { hidden: vec![20], epochs: 3, ..Config::default() };
     let folder = TempDir::new().unwrap();
-    let mut watched = TimeLimited::new(folder.path(), &digits.item);
-    let model = train(&config, &digits, &mut watched);
-    assert_eq!(model, train(&config, &digits, &mut |_: &EpochReport| Wish::Continue), "looking on changes nothing");
+    let mut recording = RecordingBoard::new(folder.path(), &digits.item);
+    let model = train(&config, &digits, &mut recording);
+    assert_eq!(model, train(&config, &digits, &mut |_: &EpochReport| Wish::Continue), "inspection changes nothing");
 
     let events = all_events(folder.path());
-    assert_eq!(scalars(&events, "loss/test"), of(&watched.reports, |report| report.test.map(|test| test.loss())));
-    for (report, inspection) in watched.reports.iter().zip(&watched.inspections) {
+    assert_eq!(scalars(&events, "loss/test"), of(&recording.reports, |report| report.test.map(|test| test.loss())));
+    for (report, inspection) in recording.reports.iter().zip(&recording.inspections) {
         assert_eq!((100, report.test.unwrap().hits), sums(&inspection.confusion));
     }
     let tiles = values(&events, "weights/layer1");
@@ -193,54 +193,54 @@ fn a_run_is_shown_while_it_goes_and_is_none_the_worse_for_it() {
 }
 
 #[test]
-fn with_a_validation_split_nothing_is_seen_of_the_test_split_before_the_end() {
+fn with_a_validation_split_the_test_split_is_not_shown_before_the_end() {
     let digits = digits::generate(&digits::Options { train: 600, test: 100, seed: 1 });
     let config = Config { hidden: vec![20], epochs: 3, validation: 150, ..Config::default() };
     let data = gpu_mlp::train::divide(&config, digits).unwrap();
     let folder = TempDir::new().unwrap();
-    let mut watched = TimeLimited::new(folder.path(), &data.item);
-    train(&config, &data, &mut watched);
-    let reports = watched.reports;
+    let mut recording = RecordingBoard::new(folder.path(), &data.item);
+    train(&config, &data, &mut recording);
+    let reports = recording.reports;
     let events = all_events(folder.path());
     assert_eq!(scalars(&events, "loss/validation"), of(&reports, |report| Some(report.validation?.loss())));
     assert_eq!(scalars(&events, "accuracy/validation"), of(&reports, |report| Some(report.validation?.accuracy())));
-    for (report, inspection) in reports.iter().zip(&watched.inspections) {
+    for (report, inspection) in reports.iter().zip(&recording.inspections) {
         assert_eq!((150, report.validation.unwrap().hits), sums(&inspection.confusion), "of the validation split");
     }
     assert_eq!(scalars(&events, "loss/test"), []);
-    watched.board.test(reports[2].step, &Score { loss_sum: 50.0, hits: 75, samples: 100 }).unwrap();
+    recording.board.test(reports[2].step, &Score { loss_sum: 50.0, hits: 75, samples: 100 }).unwrap();
     let events = all_events(folder.path());
     assert_eq!(scalars(&events, "loss/test"), [(reports[2].step, 0.5)]);
     assert_eq!(scalars(&events, "accuracy/test"), [(reports[2].step, 0.75)]);
 }
 
-/// The program in a folder.
+/// Runs the program in a folder.
 #[cfg(feature = "cli")]
 fn run(folder: &Path, words: &str) {
     let output = crate::common::program::gpu_mlp(folder).args(words.split(' ')).output().unwrap();
     assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// An epoch is 10 updates, or 9 with 50 samples to choose by.
+/// An epoch has 10 updates, or 9 with 50 validation samples.
 #[cfg(feature = "cli")]
 const SMALL: &str = "--engine cpu --data digits --digits-train 500 --digits-test 50 --batch-size 50";
 
 #[test]
 #[cfg(feature = "cli")]
-fn train_writes_an_event_file_where_it_is_told_to() {
+fn train_writes_an_event_file_into_the_given_folder() {
     let folder = TempDir::new().unwrap();
     run(folder.path(), &format!("train --tensorboard board/1 --epochs 2 {SMALL}"));
-    // The version; then for each of two epochs its scalars, the confusion matrix and the weights.
+    // The version, then for each of two epochs the scalars, the confusion matrix and the weights.
     assert_eq!(all_events(&folder.path().join("board/1")).len(), 1 + 2 * 3);
 }
 
 #[test]
 #[cfg(feature = "cli")]
-fn a_run_that_goes_on_is_shown_in_the_same_folder_each_epoch_once() {
+fn a_resumed_run_is_shown_in_the_same_folder_with_each_epoch_once() {
     let folder = TempDir::new().unwrap();
     let at = folder.path();
     run(at, &format!("train --out run --tensorboard board --epochs 4 --validation 50 --max-steps 5 {SMALL}"));
-    // Within an epoch, at the end of one, and from another folder.
+    // Resumed within an epoch, at the end of one, and from another folder.
     for limit in [14, 18] {
         run(at, &format!("train --resume run --max-steps {limit}"));
     }
@@ -261,7 +261,7 @@ fn a_run_that_goes_on_is_shown_in_the_same_folder_each_epoch_once() {
         assert_eq!((epochs.len(), &epochs), (4, &scalars(&events, tag)), "{tag}");
     }
     assert_eq!(values(&events, "confusion").len(), 4);
-    // It also ended well after update 18.
+    // The run also reached an end, and a test score, after update 18.
     let tests = scalars(&events, "loss/test");
     assert_eq!((tests.len(), &tests[1..]), (2, &recorded("end", &|_| 36, "test_loss")[..]));
 }

@@ -1,4 +1,4 @@
-//! Each CPU twin against an oracle in double precision; the bits of products and dropout masks against themselves.
+//! Each CPU twin against an oracle in double precision; bit-identical products on any number of threads; dropout masks.
 
 mod compare;
 mod oracle;
@@ -22,7 +22,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
-/// Runs a case on the CPU engine: the words of its tensors before and after, in binding order.
+/// Runs a case on the CPU engine; returns the words of its tensors before and after, in binding order.
 fn run(case: &Case) -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
     let ids = case.plan.steps[0].tensors();
     let before = case.before(NAN_POISON);
@@ -47,7 +47,7 @@ fn every_twin_agrees_with_the_oracle_in_every_case() {
             let kernel = case.plan.steps[0].shader().name;
             let share = compare(case, &before, &after);
             let share = share.unwrap_or_else(|fault| panic!("{kernel} {}: {fault}", case.name));
-            // A bound has room for two machines. The twin is one of them: half of it must do.
+            // A bound covers the error of two machines; the twin is one of them and may use half.
             assert!(share <= 0.5, "{kernel} {}: {share} of its bound", case.name);
             let mut worst = worst.lock().expect("no comparison panics while it holds the lock");
             let worst = worst.entry(kernel).or_default();
@@ -65,7 +65,7 @@ fn every_twin_agrees_with_the_oracle_in_every_case() {
 }
 
 #[test]
-fn the_comparison_is_seen_to_fail() {
+fn the_comparison_can_fail() {
     let mut tried = 0;
     for case in cases().into_iter().filter(|case| case.plan.bytes() < 1 << 16) {
         let (before, after) = run(&case);
@@ -83,7 +83,7 @@ fn the_comparison_is_seen_to_fail() {
                 };
                 assert!(
                     compare(&case, &before, &wrong).is_err(),
-                    "{} {}: {} was changed at word {at} unnoticed",
+                    "{} {}: a change of {} at word {at} was not found",
                     kernel.shader().name,
                     case.name,
                     case.plan.name(id),
@@ -95,7 +95,7 @@ fn the_comparison_is_seen_to_fail() {
     assert!(tried > 500, "only {tried} changes were tried");
 }
 
-/// A product large enough to be shared among threads: forward, and both gradients.
+/// Cases large enough to be divided among threads: a product and both its gradients.
 fn products(batch: usize, inputs: usize, outputs: usize) -> Vec<Case> {
     let case = |name: &str, fill: &dyn Fn(&mut Case)| {
         let mut case = Case::new(format!("{name} ({batch},{inputs},{outputs})"));
@@ -127,7 +127,7 @@ fn products(batch: usize, inputs: usize, outputs: usize) -> Vec<Case> {
 
 #[test]
 fn the_bits_of_a_product_do_not_depend_on_the_number_of_threads() {
-    // Odd ones too: remainders of one row, of one column, parts of a few values, sums of several pieces.
+    // Includes odd sizes: remainders of one row or column, short parts, sums of several pieces.
     let shapes =
         [(257, 784, 130), (130, 300, 257), (1, 784, 700), (9, 2000, 33), (65, 513, 17), (2, 700, 400), (600, 90, 10)];
     for (batch, inputs, outputs) in shapes {
@@ -155,10 +155,10 @@ fn mask(rows: usize, cols: usize, keep: f32, now: StepValues, layer: u64) -> Vec
 }
 
 #[test]
-fn a_unit_is_kept_from_the_very_probability_on_that_lies_above_its_number() {
+fn a_unit_is_kept_exactly_if_its_random_number_is_below_the_probability() {
     let key = device_key(1, Stream::Dropout, 0);
     for (col, number) in threefry(key, [0, 0]).into_iter().enumerate() {
-        // A number of 24 bits, and so an f32 without rounding.
+        // The number has 24 bits, so an f32 holds it without rounding.
         for (more, kept) in [(0, 0), (1, 1)] {
             let keep = ((number >> 8) + more) as f32 / (1 << 24) as f32;
             let bits = mask(1, 2, keep, StepValues::default(), 0)[0];
@@ -168,7 +168,7 @@ fn a_unit_is_kept_from_the_very_probability_on_that_lies_above_its_number() {
 }
 
 #[test]
-fn the_mask_of_a_micro_batch_is_a_part_of_the_mask_of_its_batch() {
+fn the_mask_of_a_micro_batch_is_part_of_the_mask_of_its_batch() {
     for cols in [1, 31, 33, 784] {
         let now = StepValues { step: 7, ..StepValues::default() };
         let whole = mask(130, cols, 0.8, now, 0);

@@ -1,5 +1,5 @@
-//! A checkpoint is whole or absent: whichever call fails, and however, the newest whole generation is the last that was
-//! saved or the one before, to the bit.
+//! A checkpoint is complete or absent: however a call fails, the newest complete generation is the last one saved or
+//! the one being saved, bit-identical.
 
 use crate::common::faulty::{FAULTS, Fault, Faulty, LEFT, Left};
 use gpu_mlp::Error;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
 
-/// The generation of a step: what it holds follows from the step alone.
+/// The generation of a step; its content depends only on the step.
 fn generation(step: u64) -> Generation<Vec<f64>> {
     let values = |count: usize| (0..count).map(|at| (at as f32 + step as f32).sin()).collect();
     let tensors = [("w1", 3, 5), ("m_w1", 3, 5), ("b1", 1, 3)];
@@ -32,14 +32,14 @@ fn generation(step: u64) -> Generation<Vec<f64>> {
 
 const STEPS: [u64; 5] = [10, 20, 30, 40, 50];
 
-/// Saves generations until one fails; gives how many were saved.
+/// Saves generations until a save fails; returns how many succeeded.
 fn save(disk: &Arc<Faulty>, steps: &[u64]) -> usize {
     let checkpoints = Checkpoints::new(disk.clone(), Path::new("run"));
     steps.iter().take_while(|&&step| checkpoints.save(&generation(step)).is_ok()).count()
 }
 
 #[test]
-fn whichever_call_fails_the_newest_whole_generation_is_the_last_saved_or_the_next() {
+fn whichever_call_fails_the_newest_complete_generation_is_the_last_saved_or_the_next() {
     let (mut faults, mut lost) = (0, 0);
     for fault in FAULTS {
         for k in 1.. {
@@ -52,7 +52,7 @@ fn whichever_call_fails_the_newest_whole_generation_is_the_last_saved_or_the_nex
             }
             faults += 1;
             for left in LEFT {
-                // What was not synced is lost in a crash, and only then.
+                // Only a crash can lose unsynced data.
                 if fault != Fault::Crash && left != Left::All {
                     continue;
                 }
@@ -66,9 +66,9 @@ fn whichever_call_fails_the_newest_whole_generation_is_the_last_saved_or_the_nex
                 let next = STEPS.get(saved).copied().unwrap_or(last);
                 assert!(step == last || step == next, "{what}: found {step}");
                 if let Some(found) = newest {
-                    assert!(found.generation == generation(step), "{what}: step {step} came back changed");
+                    assert!(found.generation == generation(step), "{what}: step {step} was changed");
                 }
-                // A run that goes on from there makes the rest, and nothing of the accident is left.
+                // A resumed run saves the remaining generations, and no trace of the fault is left.
                 checkpoints.forget_after(step).unwrap();
                 let rest: Vec<u64> = STEPS.into_iter().chain([60]).filter(|&its| its > step).collect();
                 assert_eq!(save(&disk, &rest), rest.len(), "{what}");
@@ -84,9 +84,9 @@ fn whichever_call_fails_the_newest_whole_generation_is_the_last_saved_or_the_nex
     println!("figure: {faults} faults injected, {lost} disks recovered");
 }
 
-/// The disk of the tests must be able to show what the saving guards against.
+/// The test disk must lose data that is saved without syncing.
 #[test]
-fn a_file_that_is_written_without_care_is_lost_on_this_disk() {
+fn a_file_written_without_sync_is_lost_on_this_disk() {
     let path = Path::new("run/file");
     let disk = |careful: bool| {
         let disk = Faulty::default();
@@ -103,10 +103,10 @@ fn a_file_that_is_written_without_care_is_lost_on_this_disk() {
     };
     assert!(disk(true).iter().all(|bytes| bytes == b"new bytes"));
     let careless = disk(false);
-    assert_eq!(careless[0], b"new bytes", "the program alone died");
+    assert_eq!(careless[0], b"new bytes", "only the program died");
     assert_eq!(careless[1], b"old bytes", "the rename was not synced");
-    assert_eq!(careless[2], b"", "the name was, the bytes not");
-    assert_eq!(careless[4], b"new ", "half of them were");
+    assert_eq!(careless[2], b"", "the name was synced, the bytes were not");
+    assert_eq!(careless[4], b"new ", "half of the bytes were written");
     assert_eq!(careless[5], [0; 9]);
 }
 
@@ -121,7 +121,7 @@ fn saved(steps: &[u64]) -> (TempDir, Checkpoints, Vec<PathBuf>) {
 }
 
 #[test]
-fn a_generation_with_any_byte_changed_or_missing_is_passed_over_and_named() {
+fn a_generation_with_any_byte_changed_or_missing_is_skipped_and_named() {
     let (_folder, checkpoints, files) = saved(&[10, 20]);
     for path in &files[2..] {
         let bytes = std::fs::read(path).unwrap();
@@ -136,14 +136,14 @@ fn a_generation_with_any_byte_changed_or_missing_is_passed_over_and_named() {
         std::fs::write(path, &bytes).unwrap();
     }
     assert!(checkpoints.newest::<Vec<f64>>().unwrap().unwrap().generation == generation(20));
-    // Where none is whole, the run is not quietly begun again.
+    // If no generation is complete, the run does not silently start again.
     files.iter().for_each(|path| std::fs::write(path, b"{}").unwrap());
     let error = checkpoints.newest::<Vec<f64>>().err().unwrap();
     assert!(matches!(&error, Error::Checkpoint { problem, .. } if problem.contains("000000000010")), "{error}");
 }
 
 #[test]
-fn a_folder_without_checkpoints_has_none_and_files_of_others_are_left_alone() {
+fn a_folder_without_checkpoints_has_none_and_other_files_are_kept() {
     let folder = TempDir::new().unwrap();
     let checkpoints = Checkpoints::new(Arc::new(Os), folder.path());
     assert!(checkpoints.newest::<Vec<f64>>().unwrap().is_none());

@@ -1,4 +1,4 @@
-//! Faults of devices are errors, each with one message that says what to do, and never a hang or a panic.
+//! A device fault is an error with one message that says what to do, never a hang or a panic.
 
 use crate::common::machines::adapters;
 use allocation_counter::measure;
@@ -24,9 +24,9 @@ fn digits_of(train: usize) -> DataSet {
     digits::generate(&digits::Options { train, test: 100, ..Default::default() })
 }
 
-/// An error has a message of some length, with these words.
+/// Checks that the error's message has more than 20 bytes and contains these words.
 #[track_caller]
-fn told<T>(result: Result<T, Error>, words: &[&str]) -> Error {
+fn fails<T>(result: Result<T, Error>, words: &[&str]) -> Error {
     let Err(error) = result else { panic!("no error") };
     let text = error.to_string();
     for word in words {
@@ -36,40 +36,40 @@ fn told<T>(result: Result<T, Error>, words: &[&str]) -> Error {
     error
 }
 
-/// Trains until the device goes, and asks for more afterwards.
+/// Trains until the device is lost, then checks that every later request is an error.
 fn lose(config: &Config, data: &DataSet) {
     for machine in adapters() {
         let Machine::Gpu(gpu) = &machine else { unreachable!() };
         let mut trainer = pollster::block_on(Trainer::open(config, data, &machine)).unwrap();
-        let mut heard = 0;
+        let mut calls = 0;
         let lost = pollster::block_on(trainer.epoch(&mut |_| {
-            heard += 1;
+            calls += 1;
             gpu.destroy();
         }));
-        // Whatever was on its way when the device went may still have arrived.
+        // Work in flight when the device was lost may still have finished.
         let lost = lost.and_then(|_| pollster::block_on(trainer.epoch(&mut |_| {})));
-        assert!(heard > 0);
-        let error = told(lost.map(|_| ()), &["the GPU was lost"]);
+        assert!(calls > 0);
+        let error = fails(lost.map(|_| ()), &["the GPU was lost"]);
         assert!(matches!(error, Error::DeviceLost { .. }), "{error:?}");
-        told(pollster::block_on(trainer.evaluate()).map(|_| ()), &["lost"]);
-        told(pollster::block_on(trainer.model()).map(|_| ()), &["lost"]);
-        told(pollster::block_on(Trainer::open(config, data, &machine)).map(|_| ()), &["lost"]);
+        fails(pollster::block_on(trainer.evaluate()).map(|_| ()), &["lost"]);
+        fails(pollster::block_on(trainer.model()).map(|_| ()), &["lost"]);
+        fails(pollster::block_on(Trainer::open(config, data, &machine)).map(|_| ()), &["lost"]);
     }
 }
 
 #[test]
-fn a_device_that_is_lost_while_training_is_an_error_and_so_is_all_that_is_asked_of_it_later() {
+fn a_device_lost_while_training_is_an_error_and_so_is_every_later_request() {
     lose(&Config::default(), &digits_of(2000));
 }
 
-/// A device that goes refuses everything from then on, and says that it is gone only when its queue has run empty.
+/// A lost device refuses everything at once, but reports the loss only when its queue is empty.
 #[test]
-fn a_device_that_is_lost_with_long_work_before_it_is_lost_and_not_said_to_refuse() {
+fn a_device_lost_during_long_work_is_reported_as_lost_and_not_as_refusing() {
     let config = Config { hidden: vec![1024], batch_size: BatchSize::Samples(512), ..Config::default() };
     lose(&config, &digits_of(4096));
 }
 
-/// An engine that does nothing and never says so.
+/// An engine that computes nothing and never answers a read.
 struct Mute;
 
 impl Engine for Mute {
@@ -95,7 +95,7 @@ fn results_that_never_arrive_are_an_error_after_a_while() {
     let engine = Box::new(TimeLimited::new(Box::new(Mute), patience));
     let mut trainer = Trainer::new(config, &data, net, &model, engine);
     let begin = Instant::now();
-    let error = told(pollster::block_on(trainer.epoch(&mut |_| {})).map(|_| ()), &["no answer for 0.2 s"]);
+    let error = fails(pollster::block_on(trainer.epoch(&mut |_| {})).map(|_| ()), &["no answer for 0.2 s"]);
     assert!(matches!(error, Error::NoAnswer { .. }), "{error:?}");
     assert!(begin.elapsed() >= patience);
 }
@@ -108,10 +108,10 @@ fn a_plan_that_no_adapter_can_bind_is_refused_before_anything_is_allocated() {
         plan.f32("h1", Role::Activation { layer: 1 }, 4096, (limit / 4096 / 4) as usize + 4);
         let words = ["h1(4096,", "iB", "this adapter binds at most"];
         let allocated = measure(|| {
-            let error = told(memory::check(&plan, machine.room(), 0, 0), &words);
+            let error = fails(memory::check(&plan, machine.room(), 0, 0), &words);
             let cause = Oversize::MicroBatch { rows: 2048 };
             assert!(matches!(error, Error::TooLarge { cause: found, .. } if found == cause), "{error:?}");
-            told(pollster::block_on(machine.engine_with(&plan, Memory::default())).map(|_| ()), &["h1"]);
+            fails(pollster::block_on(machine.engine_with(&plan, Memory::default())).map(|_| ()), &["h1"]);
         });
         assert!(allocated.bytes_max < 1 << 20, "{allocated:?}");
     }
@@ -125,7 +125,7 @@ fn a_net_larger_than_the_memory_is_refused_before_its_weights_are_drawn() {
     let words = ["w2(1048576,1048576)", "TiB", "the free memory allows"];
     if cfg!(target_os = "linux") {
         let allocated = measure(|| {
-            let error = told(pollster::block_on(Trainer::open(&config, &data, &Machine::Cpu)).map(|_| ()), &words);
+            let error = fails(pollster::block_on(Trainer::open(&config, &data, &Machine::Cpu)).map(|_| ()), &words);
             assert!(matches!(error, Error::TooLarge { cause: Oversize::Width, .. }), "{error:?}");
         });
         assert!(allocated.bytes_max < 1 << 20, "{allocated:?}");
@@ -133,7 +133,7 @@ fn a_net_larger_than_the_memory_is_refused_before_its_weights_are_drawn() {
 }
 
 #[test]
-fn what_the_adapter_refuses_is_said_and_not_computed_on() {
+fn work_that_the_adapter_refuses_is_an_error() {
     for machine in adapters() {
         let mut plan = gpu_mlp::plan::Plan::default();
         let id = plan.tensor("x", Role::Scratch, DType::U32, 1, 4);
@@ -141,7 +141,7 @@ fn what_the_adapter_refuses_is_said_and_not_computed_on() {
         // Beyond the end of the tensor.
         engine.write(id, 1000, &[1, 2, 3]);
         let result = pollster::block_on(engine.read(id, 0..4));
-        let error = told(result, &["the GPU refused"]);
+        let error = fails(result, &["the GPU refused"]);
         assert!(matches!(error, Error::DeviceRefused { .. }), "{error:?}");
     }
 }

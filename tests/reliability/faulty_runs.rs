@@ -1,5 +1,5 @@
-//! A run whose disk fails, at whichever call and however, either ends with an error or is not harmed; gone on with, it ends
-//! as the run whose disk never failed.
+//! A run whose disk fails at any call, in any way, ends with an error or is unharmed. After being resumed, it ends like
+//! the run whose disk never failed.
 
 use crate::common::faulty::{FAULTS, Fault, Faulty, LEFT, Left};
 use gpu_mlp::Error;
@@ -15,7 +15,7 @@ use gpu_mlp::train::session::{EpochReport, Limits, Observer, Session, Snapshot, 
 use std::path::Path;
 use std::sync::Arc;
 
-/// Keeps a run on a disk.
+/// Writes the metrics and checkpoints of a run to a disk.
 struct Writer {
     metrics: Metrics,
     keeper: Keeper,
@@ -34,7 +34,7 @@ impl Observer for Writer {
     }
 }
 
-/// Begins a run, or goes on with it if it is there, to its end; as the program does it.
+/// Starts a run, or resumes it if it exists, and trains to its end, as the program does.
 fn train(disk: &Arc<Faulty>, config: &Config, data: &DataSet) -> Result<Snapshot, Error> {
     let run = Path::new("run");
     let machine = Machine::Cpu;
@@ -74,7 +74,7 @@ fn train(disk: &Arc<Faulty>, config: &Config, data: &DataSet) -> Result<Snapshot
     pollster::block_on(session.snapshot())
 }
 
-/// The tensors, the score, and the record without its times.
+/// The tensors, and the records without their times.
 fn facts(disk: &Faulty, end: &Snapshot) -> (Vec<gpu_mlp::train::Values>, Vec<serde_json::Value>) {
     let text = String::from_utf8(disk.read(&Path::new("run").join(METRICS)).unwrap()).unwrap();
     let mut records: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -86,7 +86,7 @@ fn facts(disk: &Faulty, end: &Snapshot) -> (Vec<gpu_mlp::train::Values>, Vec<ser
 }
 
 #[test]
-fn a_run_whose_disk_fails_at_any_call_goes_on_to_the_same_end() {
+fn a_run_whose_disk_fails_at_any_call_is_resumed_to_the_same_end() {
     let data = generate(&Options { train: 150, test: 20, seed: 1 });
     let config = Config {
         hidden: vec![6],
@@ -112,7 +112,7 @@ fn a_run_whose_disk_fails_at_any_call_goes_on_to_the_same_end() {
             }
             faults += 1;
             if let Ok(end) = &outcome {
-                // An old checkpoint that could not be deleted, or the last sync of all: the run itself is whole.
+                // The fault hit the deletion of an old checkpoint or the very last sync: the run itself is complete.
                 survived += 1;
                 assert!(end.tensors == whole.0, "{fault:?} at call {k}");
             }
@@ -123,11 +123,11 @@ fn a_run_whose_disk_fails_at_any_call_goes_on_to_the_same_end() {
                 let disk = Arc::new(disk.after(left));
                 let end = train(&disk, &config, &data)
                     .unwrap_or_else(|error| panic!("{fault:?} at call {k}, {left:?} left: {error}"));
-                assert!(facts(&disk, &end) == whole, "{fault:?} at call {k}, {left:?} left: another end");
+                assert!(facts(&disk, &end) == whole, "{fault:?} at call {k}, {left:?} left: a different end");
                 resumed += 1;
             }
         }
     }
-    eprintln!("figure: {faults} faults injected into runs, {survived} without harm, {resumed} runs gone on with");
+    eprintln!("figure: {faults} faults injected into runs, {survived} without effect; {resumed} runs resumed");
     assert!(faults > 200 && survived > 0 && survived < faults);
 }

@@ -1,4 +1,4 @@
-//! Nothing that one step leaves to the next may be missing from a checkpoint: the plan itself says what that is.
+//! A checkpoint holds every tensor that one step passes on to the next, as derived from the plan.
 
 use gpu_mlp::config::{BatchSize, Config, Optimizer, PlanKind};
 use gpu_mlp::kernels::{Form, InputMap};
@@ -6,8 +6,8 @@ use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::plan::kernel::Access;
 use std::collections::BTreeSet;
 
-/// Names of the tensors that the training part of a plan reads before it writes them, and writes.
-fn left_to_the_next(net: &Net) -> BTreeSet<String> {
+/// Names of the tensors that the training part of a plan writes, and reads before it writes them.
+fn passed_on(net: &Net) -> BTreeSet<String> {
     let (mut seen, mut read_first, mut written) = <(BTreeSet<usize>, BTreeSet<usize>, BTreeSet<usize>)>::default();
     for op in &net.plan.steps[..net.evaluation.steps.start] {
         let kernel = &op;
@@ -24,7 +24,7 @@ fn left_to_the_next(net: &Net) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_checkpoint_holds_all_that_one_step_leaves_to_the_next() {
+fn a_checkpoint_holds_all_that_one_step_passes_on_to_the_next() {
     let sizes = Sizes {
         inputs: 12,
         classes: 3,
@@ -49,10 +49,10 @@ fn a_checkpoint_holds_all_that_one_step_leaves_to_the_next() {
                     ..Config::default()
                 };
                 let net = Net::for_training(&config, sizes.clone(), &InputMap::RAW);
-                let mut needed = left_to_the_next(&net);
-                // A record of losses, read back before a checkpoint is made; and sums of gradients, which each batch begins.
+                let mut needed = passed_on(&net);
+                // The losses are read back before a checkpoint is made, and each batch restarts the sums of gradients.
                 needed.retain(|name| name != "tally" && !name.starts_with("dw") && !name.starts_with("db"));
-                // Measurements, each written anew before it is read.
+                // Each measurement is written before it is read.
                 let measured = |name: &str| ["health", "parts", "totals"].contains(&name) || name.starts_with("old_");
                 needed.retain(|name| !measured(name));
                 let saved: BTreeSet<String> = net.lasting().iter().map(|&id| net.plan.name(id).to_string()).collect();

@@ -1,4 +1,4 @@
-//! Kills, faults of disks and devices, long runs; RELIABILITY.md tells of them. `allocation_counter` counts in this program.
+//! Kills, faults of disks and devices, and long runs; see RELIABILITY.md. `allocation_counter` is used in this program.
 
 #[path = "../common/mod.rs"]
 mod common;

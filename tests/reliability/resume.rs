@@ -1,4 +1,4 @@
-//! A run that is killed, wherever it is, and gone on with is the run that was not: to the bit.
+//! A run that is killed at any moment and resumed is bit-identical to an uninterrupted run.
 #![cfg(unix)]
 
 use crate::common::program::gpu_mlp;
@@ -12,18 +12,18 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Two thousand digits in batches of 24: 84 updates an epoch, the last of a partial batch.
+/// Two thousand digits in batches of 24: 84 updates per epoch, the last of a partial batch.
 const SMALL: [&str; 10] =
     ["--data", "digits", "--digits-train", "2000", "--digits-test", "100", "--hidden", "32", "--batch-size", "24"];
 
-/// Settings under which something different is remembered, drawn or fed.
+/// Settings that differ in state, random streams or feeding of data.
 fn variants() -> Vec<Vec<&'static str>> {
     let mut variants: Vec<Vec<&str>> = [
         "--engine cpu --momentum 0.9 --lr 0.02 --keep-prob 0.8 --input-keep-prob 0.9 --checkpoint-steps 9",
         "--engine cpu --optimizer adam --schedule cosine --upload stream --checkpoint-steps 5",
         "--engine cpu --optimizer adamw --l2 0.01 --plan plain --physical-batch 10 --checkpoint-steps 20",
         "--engine cpu --optimizer nesterov --schedule constant --digits-train 20000 --upload stream",
-        // A rate that ruins the net: it stops early and takes an earlier epoch's model, which only checkpoints hold by then.
+        // A rate that ruins the net: the run stops early and restores an earlier epoch, which only a checkpoint holds.
         "--engine cpu --optimizer rmsprop --momentum 0.5 --lr 0.2 --ema 0.5 --validation 400 --early-stopping 2 --monitor accuracy \
          --restore-best --clip-norm 1 --label-smoothing 0.1 --health record --checkpoint-steps 9",
         "--engine cpu --optimizer adam --lr 0.01 --validation 400 --schedule plateau --plateau-patience 1 --min-delta 0.5 --accumulate 2 \
@@ -38,15 +38,15 @@ fn variants() -> Vec<Vec<&'static str>> {
     variants
 }
 
-/// Kills a run again and again: when it has its first checkpoint, then at moments drawn at random. Gives the updates after
-/// which it was gone on with.
+/// Kills a run repeatedly: after its first checkpoint, then at random moments. Returns the updates after which it was
+/// resumed.
 fn killed(folder: &Path, args: &[&str], whole: Duration, kills: usize, seed: u64) -> Vec<u64> {
     let mut random = rand::rngs::ChaCha8Rng::seed_from_u64(seed);
     let (run, mut points) = (folder.join("run"), Vec::new());
     for kill in 0..=kills {
         let mut child = start(train(folder, args).args(["--out", "run", "--resume", "auto"]));
         let moment = Instant::now() + whole.mul_f64(random.random_range(0.02..0.6));
-        // The first does not depend on how fast the machine is by now.
+        // The first kill does not depend on the machine's speed.
         let due = || if kill == 0 { newest(&run).is_some() } else { Instant::now() >= moment };
         while kill < kills && !due() && child.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(1));
@@ -65,7 +65,7 @@ fn killed(folder: &Path, args: &[&str], whole: Duration, kills: usize, seed: u64
 }
 
 #[test]
-fn a_run_that_is_killed_at_any_moment_and_resumed_ends_as_one_that_was_not() {
+fn a_run_killed_at_any_moment_and_resumed_ends_like_an_uninterrupted_one() {
     let (mut kills, mut points, mut middle) = (0, BTreeSet::new(), 0);
     for (number, variant) in variants().iter().enumerate() {
         let folder = TempDir::new().unwrap();
@@ -86,7 +86,7 @@ fn a_run_that_is_killed_at_any_moment_and_resumed_ends_as_one_that_was_not() {
             let end = whole.metrics.last().unwrap();
             let last = whole.metrics.iter().filter_map(|record| record["epoch"].as_u64()).max();
             assert_eq!(end["reason"], "early_stopping");
-            assert!(end["restored_epoch"].as_u64() < last, "the best epoch is to be before the last: {end}");
+            assert!(end["restored_epoch"].as_u64() < last, "the best epoch must be before the last: {end}");
         }
         for attempt in 0..if long() { 12 } else { 1 } {
             let folder = TempDir::new().unwrap();
@@ -100,7 +100,7 @@ fn a_run_that_is_killed_at_any_moment_and_resumed_ends_as_one_that_was_not() {
         }
     }
     eprintln!("figure: {kills} kills, {} different resume points, {middle} of them within an epoch", points.len());
-    assert!(kills > 3 && middle > 0, "the runs ended before they were killed");
+    assert!(kills > 3 && middle > 0, "the runs ended before they could be killed");
 }
 
 #[track_caller]
@@ -111,7 +111,7 @@ fn same(one: &Facts, two: &Facts, what: &str) {
     assert!(one == two, "{what}: {} {}, not {} {}", one.model, one.tensors, two.model, two.tensors);
 }
 
-/// Three epochs, or what `args` say.
+/// Arguments of a small run: three epochs unless `args` say otherwise.
 fn small<'a>(args: &[&'a str]) -> Vec<&'a str> {
     let epochs: &[&str] = if args.contains(&"--epochs") { &[] } else { &["--epochs", "3"] };
     [&SMALL, ["--engine", "cpu"].as_slice(), epochs, args].concat()
@@ -121,23 +121,23 @@ fn small<'a>(args: &[&'a str]) -> Vec<&'a str> {
 fn n_updates_and_then_n_more_are_2n_updates_and_the_record_has_each_epoch_once() {
     let folder = TempDir::new().unwrap();
     complete(train(folder.path(), &small(&["--out", "whole"])));
-    // Once in the middle of an epoch, once at the end of one, once after the first update.
+    // Interrupted after the first update, in the middle of an epoch, and at the end of one.
     complete(train(folder.path(), &small(&["--out", "run", "--max-steps", "1"])));
     for limit in ["130", "168", "999"] {
         complete(train(folder.path(), &["--resume", "run", "--max-steps", limit]));
     }
     same(&facts(&folder.path().join("run")), &facts(&folder.path().join("whole")), "in four parts");
-    // A run that is finished stays as it is; and options of all commands may stand before this one.
+    // Resuming a finished run changes nothing; options of all commands may precede `train`.
     let mut quiet = gpu_mlp(folder.path());
     quiet.args(["-q", "train", "--resume", "run"]);
     let output = complete(quiet);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(stderr, "", "it was to be quiet");
+    assert_eq!(stderr, "", "-q prints nothing");
     same(&facts(&folder.path().join("run")), &facts(&folder.path().join("whole")), "once more");
 }
 
 #[test]
-fn a_record_with_a_torn_line_is_mended_where_the_run_goes_on() {
+fn a_torn_line_in_a_record_is_removed_when_the_run_is_resumed() {
     let folder = TempDir::new().unwrap();
     complete(train(folder.path(), &small(&["--out", "whole"])));
     complete(train(folder.path(), &small(&["--out", "run", "--max-steps", "100"])));
@@ -147,7 +147,7 @@ fn a_record_with_a_torn_line_is_mended_where_the_run_goes_on() {
     std::fs::write(&path, &bytes).unwrap();
     complete(train(folder.path(), &["--resume", "run"]));
     same(&facts(&folder.path().join("run")), &facts(&folder.path().join("whole")), "torn");
-    // One that has lost what the checkpoint speaks of is not made up.
+    // A record shorter than the checkpoint states is an error.
     std::fs::write(&path, &bytes[..40]).unwrap();
     refused(folder.path(), &["--resume", "run"], 5, &["run/metrics.jsonl", "has 40 bytes"]);
 }
@@ -163,7 +163,7 @@ fn refused(folder: &Path, args: &[&str], code: i32, words: &[&str]) {
 }
 
 #[test]
-fn what_would_differ_is_shown_and_refused_unless_it_is_allowed_by_name() {
+fn differences_are_shown_and_refused_unless_allowed_by_name() {
     let folder = TempDir::new().unwrap();
     let at = folder.path();
     complete(train(at, &small(&["--out", "run", "--max-steps", "100"])));
@@ -171,7 +171,7 @@ fn what_would_differ_is_shown_and_refused_unless_it_is_allowed_by_name() {
     refused(at, &lr, 2, &["lr: 0.2 then, 0.1 now", "seed: 1 then, 2 now", "--allow-mismatch lr,seed"]);
     refused(at, &[&lr[..], &["--allow-mismatch", "seed"]].concat(), 2, &["lr: 0.2 then", "--allow-mismatch lr\n"]);
     refused(at, &["--resume", "run", "--hidden", "64"], 2, &["hidden: [32] then, [64] now"]);
-    // Allowed or not, tensors of one net do not fit another.
+    // Even if allowed, the tensors of one net do not fit another.
     refused(at, &["--resume", "run", "--hidden", "64", "--allow-mismatch", "hidden"], 2, &["w1"]);
     refused(at, &["--resume", "run", "--digits-seed", "7"], 2, &["data: digits (sha256 ", "--allow-mismatch data"]);
     refused(at, &["--resume", "nowhere"], 5, &["nowhere", "no checkpoint"]);
@@ -180,18 +180,18 @@ fn what_would_differ_is_shown_and_refused_unless_it_is_allowed_by_name() {
     refused(at, &["--resume", "run", "--allow-mismatch", "nothing"], 2, &["data, engine, device, version"]);
     refused(at, &small(&["--allow-mismatch", "lr"]), 2, &["--resume"]);
     refused(at, &["--resume", "run", "--data", "nowhere"], 5, &["nowhere"]);
-    // What is refused leaves the run as it was, and what is allowed goes on.
-    let steps = |run: &Path| metrics(run).last().unwrap()["reason"].clone();
-    assert_eq!(steps(&at.join("run")), "max_steps");
+    // A refused resume leaves the run unchanged, and an allowed one trains.
+    let reason = |run: &Path| metrics(run).last().unwrap()["reason"].clone();
+    assert_eq!(reason(&at.join("run")), "max_steps");
     let same = ["--out", "./run", "--allow-mismatch", "lr", "--allow-mismatch", "split-seed,seed"];
     complete(train(at, &[&lr[..], &same].concat()));
-    assert_eq!(steps(&at.join("run")), "finished");
+    assert_eq!(reason(&at.join("run")), "finished");
     let config: toml::Table = std::fs::read_to_string(at.join("run/config.toml")).unwrap().parse().unwrap();
     assert_eq!(config["seed"].as_integer(), Some(2));
 }
 
 #[test]
-fn a_run_that_began_with_a_model_goes_on_without_it_but_not_with_another() {
+fn a_run_that_started_from_a_model_is_resumed_without_it_but_not_with_another() {
     let folder = TempDir::new().unwrap();
     let at = folder.path();
     complete(train(at, &small(&["--out", "first", "--epochs", "1"])));
@@ -202,7 +202,7 @@ fn a_run_that_began_with_a_model_goes_on_without_it_but_not_with_another() {
     let other = "whole/model.safetensors";
     refused(at, &["--resume", "run", "--from", other], 2, &["started with first/model", "leave out --from"]);
     refused(at, &["--resume", "drawn", "--from", other], 2, &["started with random weights", "leave out --from"]);
-    // The same bytes at another place are the same model; at the same place nobody looks any more.
+    // The same bytes in another file are the same model. The same path again is accepted without reading the file.
     std::fs::rename(at.join(model), at.join("moved.safetensors")).unwrap();
     complete(train(at, &["--resume", "run", "--from", "moved.safetensors", "--max-steps", "130"]));
     std::fs::remove_file(at.join("moved.safetensors")).unwrap();
@@ -214,10 +214,10 @@ fn a_run_that_began_with_a_model_goes_on_without_it_but_not_with_another() {
 }
 
 #[test]
-fn a_checkpoint_with_a_changed_byte_is_named_and_the_one_before_is_taken() {
+fn a_checkpoint_with_a_changed_byte_is_named_and_the_one_before_is_used() {
     let folder = TempDir::new().unwrap();
     complete(train(folder.path(), &small(&["--out", "whole"])));
-    // An epoch's end alone is passed by while a checkpoint is still being written.
+    // `--checkpoint-steps` forces the checkpoint at 168; at an epoch's end it is skipped if another is being written.
     complete(train(folder.path(), &small(&["--out", "run", "--max-steps", "200", "--checkpoint-steps", "168"])));
     let damage = |path: &Path| {
         let mut bytes = std::fs::read(path).unwrap();
@@ -230,13 +230,13 @@ fn a_checkpoint_with_a_changed_byte_is_named_and_the_one_before_is_taken() {
     let output = complete(train(folder.path(), &["--resume", "run"]));
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains("000000000200") && stderr.contains("resumed: run after update 168"), "{stderr}");
-    same(&facts(&folder.path().join("run")), &facts(&folder.path().join("whole")), "from the one before");
+    same(&facts(&folder.path().join("run")), &facts(&folder.path().join("whole")), "from the checkpoint before");
     generations(&folder.path().join("run")).iter().for_each(|path| damage(path));
     refused(folder.path(), &["--resume", "run"], 5, &["SHA-256", "expected"]);
 }
 
-/// Replaces the manifest of a run's newest checkpoint, after a change; the name follows from the bytes, as a stranger can
-/// work out.
+/// Changes the manifest of a run's newest checkpoint. Its name contains the hash of its bytes, which an attacker can
+/// compute.
 fn rewrite(run: &Path, change: impl FnOnce(&mut Value)) {
     let tensors = generations(run).pop().unwrap();
     let begins = tensors.file_stem().unwrap().to_str().unwrap();
@@ -257,7 +257,7 @@ fn rewrite(run: &Path, change: impl FnOnce(&mut Value)) {
     std::fs::write(tensors.with_file_name(format!("{begins}-{}.json", &hash[..16])), text).unwrap();
 }
 
-/// Makes the newest checkpoint one of layout 1, which has words of a command line in place of the setup.
+/// Converts the newest checkpoint to layout 1, which has the words of a command line in place of the setup.
 fn make_old(run: &Path, words: &[&str]) {
     rewrite(run, |manifest| {
         manifest["format"] = 1.into();
@@ -277,10 +277,10 @@ const OLD_WORDS: [&str; 10] =
     ["--data", "digits", "--digits-train", "2000", "--digits-test", "100", "--digits-seed", "1", "--engine", "cpu"];
 
 #[test]
-fn a_checkpoint_of_an_earlier_program_can_be_resumed() {
+fn a_checkpoint_of_an_earlier_version_can_be_resumed() {
     let folder = TempDir::new().unwrap();
     let at = folder.path();
-    // Nothing is ever better by so much, so the learning rate falls each epoch.
+    // No epoch improves by the required 9, so the learning rate falls each epoch.
     let plateau =
         ["--schedule", "plateau", "--validation", "100", "--plateau-patience", "1", "--min-delta", "9", "--lr", "0.1"];
     complete(train(at, &small(&[&plateau[..], &["--out", "whole"]].concat())));
@@ -289,7 +289,7 @@ fn a_checkpoint_of_an_earlier_program_can_be_resumed() {
     make_old(&at.join("run"), &OLD_WORDS);
     refused(at, &["--resume", "run", "--digits-seed", "7"], 2, &["data: digits (sha256 ", "--allow-mismatch data"]);
     complete(train(at, &["--resume", "run", "--max-steps", "230"]));
-    // The next checkpoint is of the new layout, and holds the same.
+    // The next checkpoint has the new layout and the same content.
     let mut setup = Value::Null;
     rewrite(&at.join("run"), |manifest| setup = manifest["state"]["setup"].clone());
     let data = serde_json::json!({"data": "digits", "digits_train": 2000, "digits_test": 100, "digits_seed": 1});
@@ -298,14 +298,14 @@ fn a_checkpoint_of_an_earlier_program_can_be_resumed() {
     same(&facts(&at.join("run")), &facts(&at.join("whole")), "from an old checkpoint");
 }
 
-/// A folder may come from somebody else.
+/// A run folder may come from somebody else.
 #[test]
-fn a_checkpoint_decides_neither_what_is_replaced_nor_where_else_is_written() {
+fn a_checkpoint_can_neither_replace_files_nor_redirect_output() {
     let folder = TempDir::new().unwrap();
     let at = folder.path();
     complete(train(at, &small(&["--out", "run", "--max-steps", "100"])));
     let run = at.join("run");
-    // What is no part of a setup is not looked at.
+    // Fields that are not part of a setup are ignored.
     let more = serde_json::json!({"out": "elsewhere", "force": true, "json": true, "data": "nowhere"});
     rewrite(&run, |manifest| manifest["state"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone()));
     let output = complete(train(at, &["--resume", "run", "--max-steps", "101"]));
@@ -316,7 +316,7 @@ fn a_checkpoint_decides_neither_what_is_replaced_nor_where_else_is_written() {
     }
     make_old(&run, &[&OLD_WORDS[..], &["--engine", "abacus"]].concat());
     refused(at, &["--resume", "run"], 5, &["abacus"]);
-    // The first programs saved the digits' options whatever the data set was.
+    // The first versions saved the options of the digits with every data set.
     make_old(&run, &[&OLD_WORDS[..], &["--data", "nowhere"]].concat());
     refused(at, &["--resume", "run"], 5, &["nowhere: "]);
     make_old(&run, &[&OLD_WORDS[..], &["--tensorboard", "board"]].concat());
@@ -326,7 +326,7 @@ fn a_checkpoint_decides_neither_what_is_replaced_nor_where_else_is_written() {
 }
 
 #[test]
-fn the_setup_of_a_run_stands_over_the_environment_and_below_the_command_line() {
+fn the_setup_of_a_run_overrides_the_environment_and_the_command_line_overrides_it() {
     let folder = TempDir::new().unwrap();
     let at = folder.path();
     complete(train(at, &small(&["--out", "whole"])));
@@ -342,19 +342,19 @@ fn the_setup_of_a_run_stands_over_the_environment_and_below_the_command_line() {
     let output = complete(train(at, &["--resume", "run", "--max-steps", "140", "--tensorboard", "second"]));
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains("in second for TensorBoard"), "{stderr}");
-    // Where the run saved nothing of the kind, the environment counts.
+    // A setting that the run did not save is taken from the environment.
     let named = train(at, &["--resume", "run"]).envs(model).output().unwrap();
     let stderr = String::from_utf8_lossy(&named.stderr);
     assert!(stderr.contains("nowhere.safetensors"), "{stderr}");
     complete(train(at, &["--resume", "run"]));
-    same(&facts(&at.join("run")), &facts(&at.join("whole")), "beside an environment");
+    same(&facts(&at.join("run")), &facts(&at.join("whole")), "with variables in the environment");
 }
 
 /// Waits until a run has a checkpoint.
 #[track_caller]
 fn wait_for_a_checkpoint(child: &mut Child, run: &Path) {
     while generations(run).is_empty() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended without a checkpoint");
+        assert!(child.try_wait().unwrap().is_none(), "the run ended without a checkpoint");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -365,10 +365,10 @@ fn newest(run: &Path) -> Option<u64> {
 }
 
 #[test]
-fn sigint_and_sigterm_save_and_say_how_to_go_on() {
+fn sigint_and_sigterm_save_and_say_how_to_resume() {
     let folder = TempDir::new().unwrap();
     let at = folder.path();
-    // Too many epochs to end before the signal comes, however long this program is held.
+    // Too many epochs to end before the signal, even if this program is suspended for a while.
     let args = small(&["--epochs", "100000"]);
     for (name, code) in [("INT", 130), ("TERM", 143)] {
         let mut child = start(train(at, &args).args(["--out", name]));
@@ -388,13 +388,13 @@ fn sigint_and_sigterm_save_and_say_how_to_go_on() {
     }
 }
 
-/// Waits until a program listens to signals.
-fn wait_until_it_listens(child: &mut Child, run: &Path) {
+/// Waits until the program has installed its signal handlers.
+fn wait_for_signal_handlers(child: &mut Child, run: &Path) {
     while !run.join("metrics.jsonl").exists() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        assert!(child.try_wait().unwrap().is_none(), "the program ended");
         std::thread::sleep(Duration::from_millis(10));
     }
-    // The record is made a moment before. Linux tells which signals a program catches, SIGTERM being the last.
+    // The record is created just before the handlers. On Linux, /proc lists the caught signals; SIGTERM is the last.
     let status = format!("/proc/{}/status", child.id());
     let listens = |status: String| {
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a line of signals");
@@ -416,19 +416,19 @@ fn a_second_sigint_ends_the_program_in_the_middle_of_a_step() {
     let slow = [&slow[..], &["--hidden", "4000,4000,4000", "--batch-size", "full", "--out", "run"]].concat();
     let mut child = start(&mut train(folder.path(), &slow));
     let run = folder.path().join("run");
-    wait_until_it_listens(&mut child, &run);
+    wait_for_signal_handlers(&mut child, &run);
     signal(&child, "INT");
     std::thread::sleep(Duration::from_millis(300));
     assert!(child.try_wait().unwrap().is_none(), "the first signal waits for the step");
     signal(&child, "INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    // After the step it would have saved, and written why it ended.
-    assert!(generations(&run).is_empty(), "it ended after the step");
-    assert!(metrics(&run).iter().all(|record| record["type"] != "end"), "it ended after the step");
+    // After the step, it would have saved a checkpoint and recorded why it ended.
+    assert!(generations(&run).is_empty(), "the program ended after the step");
+    assert!(metrics(&run).iter().all(|record| record["type"] != "end"), "the program ended after the step");
 }
 
 #[test]
-fn a_run_that_diverges_keeps_its_last_checkpoint_and_says_how_to_go_on_from_it() {
+fn a_run_that_diverges_keeps_its_last_checkpoint_and_says_how_to_resume_from_it() {
     let folder = TempDir::new().unwrap();
     let at = folder.path();
     complete(train(at, &small(&["--out", "run", "--max-steps", "100"])));
@@ -443,10 +443,10 @@ fn a_run_that_diverges_keeps_its_last_checkpoint_and_says_how_to_go_on_from_it()
 }
 
 #[test]
-fn first_runs_side_by_side_do_each_other_no_harm() {
+fn concurrent_first_runs_do_not_disturb_each_other() {
     let folder = TempDir::new().unwrap();
     let engine: &[&str] = if adapter(folder.path()) { &["--engine", "gpu"] } else { &["--engine", "cpu"] };
-    // They share one cache, which is empty, and one folder of runs.
+    // The runs share an empty cache and one folder of runs.
     let args = [&SMALL, engine, &["--epochs", "1"]].concat();
     let children: Vec<_> = (0..3).map(|_| start(&mut train(folder.path(), &args))).collect();
     for child in children {
@@ -468,12 +468,12 @@ fn two_programs_do_not_train_in_one_folder() {
     refused(folder.path(), &["--resume", "run"], 2, &["another program is training in run"]);
     child.kill().unwrap();
     child.wait().unwrap();
-    // The lock of a program that was killed is gone with it.
+    // The lock disappears with the killed program.
     complete(train(folder.path(), &["--resume", "run", "--max-steps", "1"]));
 }
 
 #[test]
-fn a_run_goes_on_from_any_checkpoint_that_is_kept_and_forgets_what_came_after() {
+fn a_run_resumes_from_any_kept_checkpoint_and_deletes_the_later_ones() {
     let folder = TempDir::new().unwrap();
     let at = folder.path();
     complete(train(at, &small(&["--out", "whole"])));
@@ -497,7 +497,7 @@ fn a_run_goes_on_from_any_checkpoint_that_is_kept_and_forgets_what_came_after() 
 }
 
 #[test]
-fn a_file_that_asks_for_other_data_than_the_run_has_is_refused() {
+fn a_file_with_other_data_than_the_run_is_refused() {
     let folder = TempDir::new().unwrap();
     let at = folder.path();
     complete(train(at, &small(&["--out", "run", "--max-steps", "100"])));

@@ -1,5 +1,5 @@
-//! Files made to cost much: headers that promise what does not follow, and much of what is cheap to write. Half a mebibyte
-//! each, or less.
+//! Files built to be expensive: headers that declare more than follows, and long runs of cheap elements. Each file has
+//! about half a mebibyte or less.
 
 use super::seeds::{safetensors, seeds, zipped};
 use super::targets::HASH;
@@ -9,7 +9,7 @@ const SIZE: usize = 1 << 19;
 /// Just short enough to be read as a configuration.
 const SHORT: usize = (1 << 18) - 1000;
 
-/// The bombs of a target.
+/// The expensive files for a target.
 pub fn bombs(target: &str) -> Vec<Vec<u8>> {
     match target {
         "idx" => vec![
@@ -55,25 +55,25 @@ pub fn bombs(target: &str) -> Vec<Vec<u8>> {
     }
 }
 
-/// An IDX header, with nothing after it.
+/// An IDX header without data.
 fn lies(shape: &[u32]) -> Vec<u8> {
     let dimensions = shape.iter().flat_map(|dimension| dimension.to_be_bytes());
     [0, 0, 8, shape.len() as u8].into_iter().chain(dimensions).collect()
 }
 
-/// Each beginning again and again, then its end.
+/// For each pair, the beginning repeated up to `SHORT` bytes, then the end.
 fn texts(parts: &[(&str, &str)]) -> Vec<Vec<u8>> {
     parts.iter().map(|(begin, end)| (begin.repeat(SHORT / begin.len()) + end).into_bytes()).collect()
 }
 
-/// JSON in the place of a safetensors header, with so many zero bytes after it.
+/// JSON in place of a safetensors header, followed by `bytes` zero bytes.
 fn with_header(json: &str, bytes: usize) -> Vec<u8> {
     [&(json.len() as u64).to_le_bytes(), json.as_bytes(), &vec![0; bytes]].concat()
 }
 
 fn models() -> Vec<Vec<u8>> {
     let square = |name: String| format!(r#""{name}.weight":{{"dtype":"F16","shape":[1,1],"data_offsets":"#);
-    // In no order of the names, so that all orders are tried.
+    // The names give no order, so the reader tries all orders.
     let layers = |layers: usize, name: &dyn Fn(usize) -> String| {
         let entries = (0..layers).map(|at| format!("{}[{},{}]}}", square(name(at)), 2 * at, 2 * at + 2));
         with_header(&format!("{{{}}}", entries.collect::<Vec<_>>().join(",")), 2 * layers)
@@ -116,7 +116,7 @@ fn models() -> Vec<Vec<u8>> {
 }
 
 fn checkpoints() -> Vec<Vec<u8>> {
-    // One tensor, named again and again.
+    // One tensor, named many times.
     let tensor = safetensors([("w", Dtype::F32, vec![1, SIZE / 8], vec![0; SIZE / 2])]);
     let manifest = |names: &str, state: &str| {
         let named = format!(r#"{{"file":"000000000002.safetensors","sha256":"{HASH}"}}"#);
@@ -180,7 +180,7 @@ fn metrics() -> Vec<Vec<u8>> {
             "\"epochs\":9007199254740992,\"batch_size\":1000,\"schedule\":\"exponential\"",
             9_007_199_254_740_992,
         ),
-        // Epochs that lie closer than a double tells apart.
+        // Epochs too close for a double to distinguish.
         epochs(&mut (0..9).map(|n| 100_000_000_000_000_000 + 2 * n), ""),
         line("other", format!("\"a\":[{}1]", "[],".repeat(SIZE / 3))),
         line("run", format!("\"config\":{{\"a\":[{}1]}}", "[[]],".repeat(SIZE / 5))),
@@ -198,7 +198,8 @@ fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     [&(data.len() as u32).to_be_bytes()[..], kind, data, &sum.sum().to_be_bytes()].concat()
 }
 
-/// A PNG of these sizes, bit depth and colour type, interlaced or not, with so many zero bytes of pixels, and a chunk before.
+/// A PNG with this size, kind (bit depth, colour type, interlacing), `pixels` zero bytes of image data, and the chunk
+/// `extra` before them.
 fn png(width: u32, height: u32, kind: [u8; 3], pixels: usize, extra: &[u8]) -> Vec<u8> {
     let mut header = [width.to_be_bytes(), height.to_be_bytes()].concat();
     header.extend([kind[0], kind[1], 0, 0, kind[2]]);
@@ -217,7 +218,7 @@ fn pictures() -> Vec<Vec<u8>> {
     let zeros = zlib(&vec![0; 32 * SIZE]);
     let text = chunk(b"zTXt", &[b"a\0\0", &zeros[..]].concat());
     let profile = chunk(b"iCCP", &[b"a\0\0", &zeros[..]].concat());
-    // The sizes of a JPEG stand after its marker SOF0; nothing else is changed.
+    // Changes only the size in a JPEG, which follows the marker SOF0.
     let small = seeds("picture").remove(4);
     let sized = |width: u16, height: u16| {
         let mut bytes = small.clone();
@@ -229,7 +230,7 @@ fn pictures() -> Vec<Vec<u8>> {
         png(8192, 8192, rgba16, 0, &[]),
         png(8192, 8192, grey, 0, &[]),
         png(u32::MAX / 2, u32::MAX / 2, rgba16, 9, &[]),
-        // True to its word, and the narrowest there is.
+        // Two files with all the data that they declare: one pixel high, and one pixel wide.
         png(1 << 26, 1, grey, (1 << 23) + 1, &[]),
         png(1, 1 << 22, grey, 1 << 23, &[]),
         png(4096, 4096, grey, 4096 * 513, &[]),

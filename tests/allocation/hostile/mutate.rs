@@ -1,13 +1,13 @@
-//! Small changes to good files: what fuzzers do, in a fixed order.
+//! Small changes to valid files, as fuzzers make them, in a fixed order.
 
 use flate2::Crc;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
-/// Numbers at which lengths, counts and sums go wrong.
+/// Numbers that provoke overflows of lengths, counts and sums.
 const WORDS: [u64; 12] =
     [0, 1, 0x7f, 0xff, 0x7fff, 0xffff, 0x7fff_ffff, 0xffff_ffff, 1 << 32, i64::MAX as u64, 1 << 63, u64::MAX];
-/// The same as text, and what else may stand in place of a number or a word.
+/// Such numbers as text, and other values to put in place of a number or word.
 const TEXTS: [&str; 16] = [
     "0",
     "1",
@@ -50,7 +50,7 @@ pub fn mutant(random: &mut ChaCha8Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
                 bytes.truncate(at);
                 bytes.extend(&other[from..]);
             }
-            // Headers are at the beginning, and aligned.
+            // Headers are aligned and at the beginning.
             6 => overwrite(random, &mut bytes, at % 64 / 4 * 4),
             7 => overwrite(random, &mut bytes, at),
             _ => replace_number(random, &mut bytes, at),
@@ -62,7 +62,7 @@ pub fn mutant(random: &mut ChaCha8Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-/// Puts an extreme number of one to eight bytes in place of what is there, in either order of bytes.
+/// Overwrites one to eight bytes with an extreme number, little- or big-endian.
 fn overwrite(random: &mut ChaCha8Rng, bytes: &mut [u8], at: usize) {
     let (word, width) = (WORDS[random.random_range(0..WORDS.len())], 1 << random.random_range(0..4));
     let number =
@@ -70,7 +70,7 @@ fn overwrite(random: &mut ChaCha8Rng, bytes: &mut [u8], at: usize) {
     bytes.iter_mut().skip(at).zip(number).for_each(|(byte, new)| *byte = new);
 }
 
-/// Puts another text in place of the next number at or after `at`.
+/// Replaces the next number at or after `at` by another text.
 fn replace_number(random: &mut ChaCha8Rng, bytes: &mut Vec<u8>, at: usize) {
     let is_part = |byte: &u8| byte.is_ascii_digit() || b"+-.e".contains(byte);
     let Some(start) = bytes.iter().skip(at).position(u8::is_ascii_digit).map(|skipped| at + skipped) else { return };
@@ -78,7 +78,7 @@ fn replace_number(random: &mut ChaCha8Rng, bytes: &mut Vec<u8>, at: usize) {
     bytes.splice(start..end, TEXTS[random.random_range(0..TEXTS.len())].bytes());
 }
 
-/// Makes the checksums of a PNG's chunks right again, as whoever means harm would.
+/// Corrects the checksums of a PNG's chunks, as an attacker would.
 fn mend_png(bytes: &mut [u8]) {
     let mut at = 8;
     while let Some(&[a, b, c, d]) = bytes.get(at..at + 4) {

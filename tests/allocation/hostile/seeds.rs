@@ -1,4 +1,4 @@
-//! Small good files of each format, from the library's own writers where it has them: where mutation begins.
+//! Small valid files of each format to start mutation from, by the library's own writers where it has them.
 
 use super::targets::{HASH, STEP, sha256, small_run};
 use flate2::Compression;
@@ -101,7 +101,7 @@ fn checkpoints() -> Vec<Vec<u8>> {
         let limits = Limits { max_steps: Some(2), ..Limits::default() };
         let mut session = Session::open(config, four, &Machine::Cpu, limits).await.expect("a run opens");
         session.run(&mut |_: &_| Wish::Continue).await.expect("it runs");
-        session.snapshot().await.expect("and is as it is")
+        session.snapshot().await.expect("a snapshot")
     });
     assert!(snapshot.best.is_some());
     let identity = Identity::new(config, four, &Machine::Cpu);
@@ -176,7 +176,7 @@ fn pictures() -> Vec<Vec<u8>> {
         bytes.into_inner()
     };
     let turned = |of: Vec<u8>| {
-        // Exif that says: turned by 90°.
+        // Exif with an orientation turned by 90°.
         let exif = b"\xff\xe1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
         [&of[..2], exif, &of[2..]].concat()
     };

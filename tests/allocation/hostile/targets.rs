@@ -1,5 +1,5 @@
-//! The library's readers of files, one function a format, each with what must hold whatever the bytes are. `tests/allocation/hostile.rs`
-//! and the fuzz targets (`fuzz/`) call the same functions.
+//! One function for each file format: reads any bytes with the library and checks what must hold of the result.
+//! `tests/allocation/hostile.rs` and the fuzz targets (`fuzz/`) call the same functions.
 
 use crate::common::faulty::Faulty;
 use gpu_mlp::Error;
@@ -31,19 +31,19 @@ use std::time::{Duration, Instant};
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
-/// A reader, and how much it may hold.
+/// A reader and its memory limit.
 pub struct Target {
     pub name: &'static str,
-    /// Reads, and says whether the bytes were accepted; panics if what came of them contradicts itself.
+    /// Reads the bytes and returns whether they were accepted; panics if the result is inconsistent.
     read: fn(&[u8]) -> bool,
-    /// Most bytes of memory that reading these bytes may hold at once.
+    /// Most memory in bytes that reading these bytes may hold at once.
     most: fn(&[u8]) -> usize,
 }
 
-/// What one execution came to.
+/// The result of one execution.
 pub struct Seen {
     pub accepted: bool,
-    /// Bytes held at once, at the most.
+    /// Peak memory in bytes.
     pub held: usize,
 }
 
@@ -61,22 +61,22 @@ pub const TARGETS: [Target; 7] = [
     Target { name: "metrics", read: metrics, most: |bytes| BASE + 128 * bytes.len() },
 ];
 
-/// What a reader may hold whatever the size of its input.
+/// Memory in bytes that a reader may hold for an input of any size.
 const BASE: usize = 4 << 20;
-/// What a reader may take, of a file of up to a mebibyte.
+/// Longest time to read a file of at most a mebibyte.
 const LONGEST: Duration = Duration::from_secs(20);
 
 impl Target {
     pub fn find(name: &str) -> &'static Target {
-        TARGETS.iter().find(|target| target.name == name).unwrap_or_else(|| panic!("{name} is no target"))
+        TARGETS.iter().find(|target| target.name == name).unwrap_or_else(|| panic!("unknown target {name}"))
     }
 
-    /// Reads the bytes and checks what must hold.
+    /// Reads the bytes and checks memory and time.
     pub fn execute(&self, bytes: &[u8]) -> Seen {
         let (seen, time) = self.measured(bytes);
         let (name, held, most) = (self.name, seen.held, (self.most)(bytes));
         assert!(held <= most, "{name}: {} bytes made it hold {held}, more than {most}", bytes.len());
-        // The program may have been stopped for a while: only what is slow twice is slow.
+        // The program may have been suspended, so only an input that is slow twice counts.
         let slow = time > LONGEST && self.measured(bytes).1 > LONGEST;
         assert!(!slow, "{name}: {} bytes took {time:?}", bytes.len());
         seen
@@ -91,7 +91,7 @@ impl Target {
     }
 }
 
-/// What was read; an error must say what is wrong and what to do.
+/// The value that was read; an error must say what is wrong and what to do.
 fn said<T>(result: Result<T, Error>) -> Option<T> {
     let complain = |error: &Error| {
         let silent = matches!(error, Error::Data { next, .. } if next.is_empty());
@@ -100,19 +100,19 @@ fn said<T>(result: Result<T, Error>) -> Option<T> {
     result.inspect_err(complain).ok()
 }
 
-/// Reads bytes as a file, whose length is known, and as a stream, whose length is not: it must come to the same.
+/// Reads the bytes as a file (known length) and as a stream (unknown length); the results must be equal.
 fn idx(bytes: &[u8]) -> bool {
     let path = std::env::temp_dir().join(format!("gpu-mlp-hostile-{}", std::process::id()));
     std::fs::write(&path, bytes).expect("the folder of temporary files can be written to");
     let read = said(Idx::read(&path));
     _ = std::fs::remove_file(&path);
-    assert!(read == said(Idx::parse(&path, bytes)), "a file is not what its stream is");
+    assert!(read == said(Idx::parse(&path, bytes)), "the file and the stream differ");
     let Some(idx) = read else { return false };
     assert!(idx.shape.iter().product::<usize>() == idx.bytes.len() && !idx.bytes.is_empty());
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         let mut raw = Vec::new();
         idx.write(&mut raw).expect("what was read can be written");
-        assert!(raw == bytes, "it is not written as it was read");
+        assert!(raw == bytes, "the written file differs from the one read");
     }
     let mut turned = idx.clone();
     transpose(&mut turned);
@@ -127,8 +127,8 @@ fn idx(bytes: &[u8]) -> bool {
     true
 }
 
-/// The most that these bytes can hold once they are inflated: as much as the header inside declares, and no more than DEFLATE
-/// can express.
+/// Upper limit for the inflated size of the bytes: the size declared in the header inside, and at most what DEFLATE can
+/// express.
 fn inflated(bytes: &[u8]) -> usize {
     let (mut magic, mut shape) = ([0; 4], Vec::new());
     let mut raw = flate2::read::MultiGzDecoder::new(bytes);
@@ -157,12 +157,15 @@ fn model(bytes: &[u8]) -> bool {
     assert!(description.item.iter().product::<usize>() == widths[0]);
     let written = model_file::to_bytes(path, &model, &description).expect("what was read can be written");
     let again = model_file::parse(&written, path).expect("what was written can be read");
-    assert!(again.state.layers == model.layers && again.description == Some(description), "it is not what was read");
+    assert!(
+        again.state.layers == model.layers && again.description == Some(description),
+        "the written model differs from the one read"
+    );
     true
 }
 
-/// The manifest, a zero byte, then the file of tensors. In the manifest [`HASH`] stands for the hash of that file, and its name
-/// is made of its own: a stranger can work out both.
+/// Reads a manifest, a zero byte, and the tensor file. [`HASH`] in the manifest is replaced by the hash of the tensor
+/// file, and the manifest's own hash is put into its name: an attacker can compute both.
 fn checkpoint(bytes: &[u8]) -> bool {
     let cut = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
     let tensors = bytes.get(cut + 1..).unwrap_or_default().to_vec();
@@ -174,7 +177,7 @@ fn checkpoint(bytes: &[u8]) -> bool {
         disk.write(&run.join(CHECKPOINTS).join(name), &bytes).expect("it does not fail unless asked to");
     }
     let Some(found) = said(Checkpoints::new(Arc::new(disk), run).of_run(None)) else { return false };
-    let generation = found.expect("there is one").generation;
+    let generation = found.expect("a checkpoint").generation;
     let all = generation.tensors.iter();
     assert!(all.clone().all(|tensor| tensor.values.len() == tensor.rows * tensor.cols));
     let identity = &generation.state.identity;
@@ -190,16 +193,16 @@ fn checkpoint(bytes: &[u8]) -> bool {
     true
 }
 
-/// Stands for the hash of the tensors' file.
+/// Placeholder for the hash of the tensor file.
 pub const HASH: &str = "HASH-OF-TENSORS";
-/// The step of the generation, as names of files have it.
+/// The step of the generation, as in file names.
 pub const STEP: &str = "000000000002";
 
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The run that checkpoints are of: two epochs of two updates, all that can be remembered.
+/// The run of the checkpoints: two epochs of two updates, with every kind of state.
 pub fn small_run() -> (&'static Config, &'static DataSet) {
     static RUN: OnceLock<(Config, DataSet)> = OnceLock::new();
     let (config, data) = RUN.get_or_init(|| {
@@ -235,10 +238,10 @@ fn config(bytes: &[u8]) -> bool {
         assert!(rates.at(step).lr.is_finite() && rates.momentum(step).is_finite());
     }
     let text = to_text(&config, &file.data, file.record.as_ref(), |_| None).expect("what was read can be written");
-    // A line for each form may be more than is read.
+    // With a line for each form, the file may be longer than the reader accepts.
     if config.forms.len() < 1000 {
         let again = RunFile::parse(&text, path).expect("what was written can be read");
-        assert!(again.data == file.data && again.record == file.record, "it is not what was read");
+        assert!(again.data == file.data && again.record == file.record, "the written file differs from the one read");
         assert_eq!(Config::default().with(&again.settings).expect("settings"), config);
     }
     true
@@ -254,7 +257,7 @@ fn picture(bytes: &[u8]) -> bool {
     true
 }
 
-/// The most pixels that bytes are believed to hold.
+/// Most pixels that the reader accepts for these bytes.
 fn pixels(bytes: &[u8]) -> usize {
     (MOST_PIXELS as usize).min(8 * 1032 * bytes.len())
 }

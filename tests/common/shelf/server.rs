@@ -1,4 +1,4 @@
-//! A web server on this machine that answers as it is told to.
+//! A local web server that sends the given replies.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,19 +8,19 @@ use std::thread;
 /// What a server does with one request.
 #[derive(Clone)]
 pub enum Reply {
-    /// Status and body, with its length.
+    /// Status, and a body with its length.
     Whole(u16, Vec<u8>),
-    /// A body that ends when the connection does, with no length.
+    /// A body without a length, which ends when the connection does.
     Unmeasured(Vec<u8>),
-    /// A body shorter than the length promised.
+    /// A body shorter than its declared length.
     Short(Vec<u8>, usize),
 }
 
-/// A server that answers with each reply in turn, and with the last one from then on.
+/// A server that sends each reply in turn and then repeats the last one.
 pub struct Server {
-    /// With a slash at its end.
+    /// URL with a slash at the end.
     pub address: String,
-    /// Each request as it came: the request line and the headers.
+    /// The request line and headers of each request.
     pub requests: Arc<Mutex<Vec<String>>>,
 }
 
@@ -35,7 +35,7 @@ impl Server {
             for stream in listener.incoming().flatten() {
                 let mut seen = seen.lock().expect("no test panics in here");
                 let reply = replies[seen.len().min(replies.len() - 1)].clone();
-                // The other side may hang up; that is part of the tests.
+                // The client may hang up; that is part of the tests.
                 seen.push(answer(stream, reply).unwrap_or_default());
             }
         });
@@ -46,7 +46,7 @@ impl Server {
         vec![self.address.clone()]
     }
 
-    /// How many requests came.
+    /// Number of requests received.
     pub fn count(&self) -> usize {
         self.requests.lock().expect("no test panics in here").len()
     }
@@ -66,7 +66,7 @@ fn answer(mut stream: TcpStream, reply: Reply) -> std::io::Result<String> {
         write!(stream, "Content-Length: {length}\r\n")?;
     }
     stream.write_all(b"\r\n")?;
-    // Whether the body was wanted is the client's affair.
+    // The client may hang up before the whole body is sent.
     let _ = stream.write_all(&body);
     Ok(request)
 }

@@ -1,4 +1,4 @@
-//! A small net on the CPU engine, and its loss in double precision by plain loops.
+//! A small net on the CPU engine, and its loss in double precision, computed by plain loops.
 
 use gpu_mlp::base::rng::{Stream, host};
 use gpu_mlp::config::Init;
@@ -26,7 +26,7 @@ const SHIFT: f32 = -1.0;
 pub fn config(activation: ActivationName, hidden: &[usize], dropout: bool) -> Config {
     let (keep_prob, input_keep_prob) = if dropout { (0.7, 0.8) } else { (1.0, 1.0) };
     Config {
-        // Gradients are to be read, so they must take memory.
+        // The tests read the gradients, so the plan must store them.
         plan: gpu_mlp::config::PlanKind::Plain,
         hidden: hidden.to_vec(),
         activation,
@@ -89,7 +89,7 @@ fn flat(model: &Mlp) -> Vec<f64> {
     values.map(|&value| f64::from(value)).collect()
 }
 
-/// Parameters after some epochs of training as the program does it.
+/// Parameters after `epochs` epochs of training, as the program trains.
 pub fn trained(config: &Config, epochs: usize) -> Vec<f64> {
     let (net, data) = (net(config), data());
     let engine = Box::new(CpuEngine::new(&net.plan, Memory::default()));
@@ -114,17 +114,17 @@ pub struct Rig {
 }
 
 impl Rig {
-    /// A net of this configuration.
+    /// The net of a configuration.
     pub fn new(config: Config) -> Self {
         let net = net(&config);
         Rig::with(config, net)
     }
 
-    /// A net whose plan may have further steps behind its own.
+    /// A net whose plan may have additional steps at the end.
     pub fn with(config: Config, net: Net) -> Self {
         let (data, model) = (data(), model(&config));
         let mut engine = CpuEngine::new(&net.plan, Memory::default());
-        let training = net.training.as_ref().expect("it was made for training");
+        let training = net.training.as_ref().expect("a net made for training");
         let order: Vec<u32> = (0..SAMPLES as u32).collect();
         Feed::new(training.source, &data.train, &mut engine).begin(&order, &mut engine);
         load_parameters(&mut engine, &net.layers, &model);
@@ -148,7 +148,7 @@ impl Rig {
         values.into_iter().map(f64::from).collect()
     }
 
-    /// Runs a micro-batch: `rows` samples from `first` on, of a batch of `batch`; every sample keeps its mask.
+    /// Runs a micro-batch: `rows` samples from `first`, of a batch of `batch`. Each sample always has the same mask.
     pub fn run(&mut self, first: usize, rows: usize, batch: usize) {
         let now = StepValues {
             cursor: first as u32,
@@ -158,20 +158,20 @@ impl Rig {
             step: 5,
             ..StepValues::default()
         };
-        // The steps of the optimizer are left out, and those pushed after the net's own are run too.
+        // Runs the gradients without the optimizer, then the additional steps.
         let own = self.net.training.as_ref().expect("made for training").gradients.clone();
         let more = self.net.evaluation.steps.end..self.net.plan.steps.len();
         self.engine.run_now(&[(own, now), (more, now)]);
     }
 
-    /// The gradient by all parameters, in their order.
+    /// The gradient by all parameters, in the order of `parameters`.
     pub fn gradient(&mut self) -> Vec<f64> {
         let layers = 1..=self.net.layers.len();
         let names = layers.flat_map(|layer| [format!("dw{layer}"), format!("db{layer}")]);
         names.flat_map(|name| self.values(&name)).collect()
     }
 
-    /// What dropout multiplies the values of each layer's input by, row after row.
+    /// Factors by which dropout multiplies the inputs of each layer, row by row.
     pub fn masks(&mut self) -> Vec<Vec<f64>> {
         let widths: Vec<usize> = self.net.layers.iter().map(|layer| layer.w.cols).collect();
         let factors = |(layer, width): (usize, usize)| {
@@ -193,7 +193,7 @@ impl Rig {
         self.data.train.pixels.iter().map(value).zip(&masks[0]).map(|(value, factor)| value * factor).collect()
     }
 
-    /// Mean loss of all samples, and on which side of zero each hidden sum lies.
+    /// Mean loss of all samples, and the side of zero of each hidden sum.
     pub fn loss(&self, masks: &[Vec<f64>], inputs: &[f64], parameters: &[f64]) -> (f64, Vec<bool>) {
         let (mut total, mut sides) = (0.0, Vec::new());
         for (sample, x) in inputs.chunks_exact(INPUTS).enumerate() {

@@ -1,4 +1,4 @@
-//! The table of things that an engine does wrong.
+//! The table of deliberate faults of an engine.
 
 use super::broken::{Change, Place, Scene};
 use gpu_mlp::engine::NAN_POISON;
@@ -14,10 +14,10 @@ fn last(words: &mut [u32], scene: &Scene, change: impl Fn(f32) -> f32) {
     }
 }
 
-/// What is wrong, the question that must find it, whose words are changed, and how.
+/// A fault: its description, the question that must find it, which words are changed, and how.
 pub type Breakage = (&'static str, Question, Place, Change);
 
-/// Everything that an engine can do wrong and the parity tests must find.
+/// Every fault that the parity tests must find.
 pub fn breakages() -> Vec<Breakage> {
     use Place::*;
     use Question::*;
@@ -68,13 +68,13 @@ pub fn breakages() -> Vec<Breakage> {
                 _ => {}
             }
         }),
-        row("the last word is not given", Right, Output, |_, words| _ = words.pop()),
-        row("nothing is given", Right, Output, |_, words| words.clear()),
+        row("the last word is not returned", Right, Output, |_, words| _ = words.pop()),
+        row("nothing is returned", Right, Output, |_, words| words.clear()),
         row("an input is overwritten", Right, Input, |_, words| words[0] ^= 1 << 30),
         row("a word before the tensor is overwritten", NothingElseWritten, Guards, |_, words| words[0] = 0),
         row("the word behind the tensor is overwritten", NothingElseWritten, Guards, |_, words| words[64] = 0),
         row(
-            "the word behind the tensor is updated, and a NaN stays what it is",
+            "the word behind the tensor is scaled, which leaves a NaN unchanged",
             NothingElseWritten,
             Guards,
             |scene, words| {
@@ -84,7 +84,7 @@ pub fn breakages() -> Vec<Breakage> {
             },
         ),
         row(
-            "the word behind the tensor is raised to 0, and a huge one stays what it is",
+            "the word behind the tensor is raised to at least 0, which leaves a huge value unchanged",
             NothingElseWritten,
             Guards,
             |scene, words| {

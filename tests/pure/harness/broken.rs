@@ -1,4 +1,4 @@
-//! An engine that is right but for one thing.
+//! An engine with one deliberate fault.
 
 use gpu_mlp::engine::cpu::CpuEngine;
 use gpu_mlp::engine::parity::{Verdict, compare_case};
@@ -11,45 +11,45 @@ use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
 
-/// What a breakage knows of the words it is about to change.
+/// The words that a breakage is about to change.
 pub struct Scene {
-    /// The tensor they belong to.
+    /// Tensor of the words.
     pub id: TensorId,
-    /// What memory held before it was written.
+    /// Content of fresh memory.
     pub fresh: u32,
-    /// Runs of this engine so far.
+    /// Number of runs of this engine so far.
     pub runs: usize,
-    /// The words that were last put into the tensor.
+    /// Words last written to the tensor.
     pub before: Vec<u32>,
 }
 
 impl Scene {
-    /// The word of the last value.
+    /// Index of the word that holds the last value.
     pub fn last(&self) -> usize {
         let per_word = if self.id.dtype == DType::Bits { 32 } else { 1 };
         self.id.words() - self.id.stride() + (self.id.cols - 1) / per_word
     }
 }
 
-/// Which words are changed.
+/// The words that are changed.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Place {
-    /// Those that the parity test puts into any tensor.
+    /// Words that the parity test writes to any tensor.
     Upload,
-    /// Those the kernel computes with; what the parity test reads afterwards is sound.
+    /// Words that the kernel reads; they are restored before the parity test reads them back.
     Operands,
-    /// Those it reads from a tensor that the kernel reads.
+    /// Words that the parity test reads back from a tensor that the kernel reads.
     Input,
-    /// Those it reads from a tensor that the kernel writes.
+    /// Words that the parity test reads back from a tensor that the kernel writes.
     Output,
-    /// The guard words of such a tensor.
+    /// Guard words of a tensor that the kernel writes.
     Guards,
 }
 
 /// Changes words, or leaves them as they are.
 pub type Change = Rc<dyn Fn(&Scene, &mut Vec<u32>)>;
 
-/// The CPU engine, but for one thing.
+/// The CPU engine with one deliberate fault.
 struct Broken {
     inner: CpuEngine,
     place: Place,
@@ -60,7 +60,7 @@ struct Broken {
     fresh: u32,
     runs: usize,
     before: Vec<u32>,
-    /// Whether anything was changed at all.
+    /// Whether any word was changed.
     changed: Rc<Cell<bool>>,
 }
 
@@ -117,7 +117,7 @@ impl Engine for Broken {
     }
 }
 
-/// The verdict on an engine with this breakage; `None` if the case leaves nothing to break.
+/// The verdict on an engine with this breakage; `None` if it changed no word.
 pub fn verdict(case: &Case, place: Place, target: TensorId, change: &Change) -> Option<Verdict> {
     let changed = Rc::new(Cell::new(false));
     let operands = used(case, |access| access == Access::Read);
@@ -139,7 +139,7 @@ pub fn verdict(case: &Case, place: Place, target: TensorId, change: &Change) -> 
     changed.get().then_some(verdict)
 }
 
-/// The tensors that the kernel of a case uses in a certain way, with their bindings.
+/// The tensors that the kernel of a case accesses as `how` accepts, with their bindings.
 pub fn used(case: &Case, how: impl Fn(Access) -> bool) -> Vec<(usize, TensorId)> {
     let kernel = &case.plan.steps[0];
     let args = kernel.shader().args.iter().zip(kernel.tensors()).enumerate();

@@ -1,4 +1,4 @@
-//! Digits of a data set drawn again as people send them: larger, elsewhere, in other colours, as files.
+//! Draws digits of a data set as users send them: larger, off centre, in other colours, as files.
 
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, GrayImage, ImageFormat, Rgba, RgbaImage};
@@ -11,11 +11,11 @@ pub struct Way {
     pub field: u32,
     /// Width and height of the picture.
     pub size: (u32, u32),
-    /// Where the field lies in it.
+    /// Position of the field in the picture.
     pub at: (i64, i64),
     pub paper: Rgba<u8>,
     pub ink: Rgba<u8>,
-    /// Pixels vary by up to this much.
+    /// Largest random change of a pixel.
     pub noise: u8,
     pub format: ImageFormat,
 }
@@ -23,7 +23,7 @@ pub struct Way {
 const BLACK: Rgba<u8> = Rgba([0, 0, 0, 255]);
 const WHITE: Rgba<u8> = Rgba([255, 255, 255, 255]);
 
-/// MNIST's own look.
+/// As in MNIST.
 pub const AS_IT_IS: Way = Way {
     name: "28×28 as it is",
     field: 28,
@@ -72,7 +72,7 @@ pub fn ways() -> Vec<Way> {
     ]
 }
 
-/// The bytes of a file with a digit of 28×28 pixels drawn in this way.
+/// Draws a digit of 28×28 pixels in this way; returns the bytes of the file.
 pub fn draw(digit: &[u8], way: &Way) -> Vec<u8> {
     let digit = GrayImage::from_raw(28, 28, digit.to_vec()).unwrap();
     let digit = imageops::resize(&digit, way.field, way.field, FilterType::CatmullRom);

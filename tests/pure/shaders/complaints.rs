@@ -1,4 +1,4 @@
-//! What a shader's text declares, by reflection, against what Rust says of it.
+//! Compares the declarations in a shader's text, by reflection, with those in Rust.
 
 use gpu_mlp::plan::kernel::{Access, Field, Needs, Shader, StepValues};
 use naga::compact::{KeepUnused, compact};
@@ -14,18 +14,17 @@ pub fn path(of: &str) -> PathBuf {
 
 /// A `.wgsl` file.
 pub struct File {
-    /// Its name without the extension.
+    /// File name without the extension.
     pub stem: String,
-    /// Its text.
     pub text: String,
-    /// What the list has of it.
+    /// Shaders in the list with this source.
     pub shaders: Vec<&'static Shader>,
-    /// Pages whose lists these are in: `src/kernels/linear.rs`.
+    /// Pages that list these shaders, such as `src/kernels/linear.rs`.
     pub pages: BTreeSet<String>,
 }
 
 impl File {
-    /// No capability beyond what the file itself enables: without, it runs wherever WebGPU does.
+    /// Only the capabilities that the file enables; without any, the shader runs on every WebGPU device.
     pub fn capabilities(&self) -> Capabilities {
         match self.shaders[0].needs() {
             Needs::Core => Capabilities::empty(),
@@ -35,7 +34,7 @@ impl File {
     }
 }
 
-/// Everything wrong with `source` as the text of a file; each complaint begins with its topic.
+/// All faults of `source` as the text of a file; each complaint begins with its topic.
 pub fn complaints(file: &File, source: &str) -> Vec<String> {
     let mut found = Vec::new();
     house_rules(file, source, &mut found);
@@ -81,7 +80,7 @@ fn names(module: &Module) -> Vec<String> {
     variables.chain(constants).collect()
 }
 
-/// The module with one of its entry points and what that one uses, as a pipeline gets it.
+/// The module reduced to one entry point and what it uses, as in a pipeline.
 fn alone(module: &Module, entry: &str) -> Module {
     let mut module = module.clone();
     module.entry_points.retain(|point| point.name == entry);
@@ -92,8 +91,8 @@ fn alone(module: &Module, entry: &str) -> Module {
 /// Most lines of a file with all its forms.
 pub const LONGEST: usize = 480;
 
-/// What no compiler checks: length, head comment, and two features this crate does without. An `arrayLength` would
-/// count the guard words of the parity tests as data; an atomic sum of floats would depend on the order of the threads.
+/// Rules that no compiler checks: length, head comment, and two forbidden features. An `arrayLength` would count the
+/// guard words of the parity tests as data; an atomic sum of floats would depend on the order of the threads.
 fn house_rules(file: &File, source: &str, found: &mut Vec<String>) {
     if source.lines().count() > LONGEST {
         found.push(format!("length: {} lines", source.lines().count()));
@@ -104,7 +103,7 @@ fn house_rules(file: &File, source: &str, found: &mut Vec<String>) {
     let head = source.lines().take_while(|line| line.starts_with("//"));
     let twins = head.last().and_then(|line| line.split_once("Twin: ").or(line.split_once("Twins: ")));
     let twins = twins.map_or("", |(_, pages)| pages);
-    // All pages are in the folder of the first.
+    // All pages are in the folder of the first one.
     let folder = twins.rsplit_once('/').map_or("", |(folder, _)| folder);
     let pages = twins.split(", ").map(|page| format!("{folder}/{}", page.rsplit('/').next().unwrap_or(page)));
     let pages: BTreeSet<String> = pages.collect();
@@ -117,13 +116,13 @@ fn house_rules(file: &File, source: &str, found: &mut Vec<String>) {
     }
 }
 
-/// What any device of WebGPU has, against what the one entry point of a module takes.
+/// Compares the resources of the module's only entry point with the default limits of WebGPU.
 fn limits(module: &Module, found: &mut Vec<String>) {
     let limits = wgpu::Limits::defaults();
     let entry = &module.entry_points[0];
     let invocations = entry.workgroup_size.iter().product::<u32>();
     if invocations > limits.max_compute_invocations_per_workgroup {
-        found.push(format!("limits: {invocations} invocations a workgroup"));
+        found.push(format!("limits: {invocations} invocations per workgroup"));
     }
     let spaces = || module.global_variables.iter().map(|(_, global)| global);
     let memory: u32 = spaces()
@@ -166,7 +165,7 @@ fn bindings(shader: &Shader, module: &Module, found: &mut Vec<String>) {
         }
     }
     for (at, global) in bound {
-        found.push(format!("args: {at:?} {:?} is unknown to Rust", global.name));
+        found.push(format!("args: {at:?} {:?} is not declared in Rust", global.name));
     }
 }
 
@@ -179,7 +178,7 @@ fn uniform(
     found: &mut Vec<String>,
 ) {
     let TypeInner::Struct { members, span } = &module.types[global.ty].inner else {
-        return found.push(format!("{name}: no struct"));
+        return found.push(format!("{name}: not a struct"));
     };
     let members: Vec<_> = members
         .iter()
@@ -199,7 +198,7 @@ fn uniform(
         found.push(format!("{name}: {members:?} ({span} bytes), not {ours:?}"));
     }
     if !size.is_multiple_of(16) {
-        found.push(format!("{name}: {size} bytes is no multiple of 16"));
+        found.push(format!("{name}: {size} bytes is not a multiple of 16"));
     }
     if (global.name.as_deref(), global.space) != (Some(name), AddressSpace::Uniform) {
         found.push(format!("{name}: is {:?} {:?}", global.name, global.space));

@@ -1,5 +1,5 @@
-//! Every entry point, with every set of pipeline constants that a case has, as the other backends get it: SPIR-V for Vulkan,
-//! MSL for Metal, HLSL for DirectX. The compiler is wgpu's own, so what it cannot write here it cannot write there.
+//! Translates every entry point, with every set of pipeline constants of a case, to SPIR-V (Vulkan), MSL (Metal) and
+//! HLSL (DirectX). The compiler is wgpu's own, so a translation that fails here also fails there.
 
 use super::modules;
 use gpu_mlp::kernels::cases;
@@ -10,10 +10,10 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{Module, ShaderStage, front::wgsl};
 use std::collections::BTreeMap;
 
-/// Pipeline constants, by name.
+/// Pipeline constants: name, value.
 type Constants = Vec<(&'static str, f64)>;
 
-/// For each shader every set of constants that it is compiled with, by what they look like.
+/// For each shader, every set of constants used in a case, keyed by its debug text.
 fn used() -> BTreeMap<&'static str, BTreeMap<String, Constants>> {
     let mut used: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
     for case in cases() {
@@ -30,7 +30,7 @@ fn checked(source: &str) -> Result<(Module, ModuleInfo), String> {
     Ok((module, info))
 }
 
-/// Writes one entry point in each language; the names of the languages.
+/// Writes one entry point in each language; returns the names of the languages written.
 fn translate(
     shader: &Shader,
     (module, info): &(Module, ModuleInfo),
@@ -42,7 +42,7 @@ fn translate(
     let mut written = Vec::new();
 
     let options = spv::Options {
-        // Cooperative matrices came late.
+        // Cooperative matrices need SPIR-V 1.6.
         lang_version: if shader.needs() == Needs::Coop { (1, 6) } else { (1, 3) },
         ..spv::Options::default()
     };
@@ -67,12 +67,12 @@ fn translate(
         written.push("MSL");
     }
 
-    // DirectX has no cooperative matrices; half precision asks for a newer model than its old compiler knows.
+    // DirectX has no cooperative matrices; half precision needs a newer shader model than the old compiler supports.
     if shader.needs() < Needs::Coop {
         let half = shader.needs() == Needs::Half;
         let options = hlsl::Options {
             shader_model: if half { hlsl::ShaderModel::V6_2 } else { hlsl::ShaderModel::V5_1 },
-            // Where the host leaves the number of workgroups.
+            // Where the host passes the number of workgroups.
             special_constants_binding: Some(hlsl::BindTarget::default()),
             ..hlsl::Options::default()
         };
@@ -91,7 +91,7 @@ fn translate(
 }
 
 #[test]
-fn every_shader_translates_to_every_language_with_all_constants_that_are_used() {
+fn every_shader_translates_to_every_language_with_all_used_constants() {
     let (used, mut sets) = (used(), 0);
     for file in modules() {
         let module = checked(&file.text).unwrap_or_else(|error| panic!("{}: {error}", file.stem));
@@ -115,8 +115,7 @@ fn every_shader_translates_to_every_language_with_all_constants_that_are_used() 
     assert!(sets > 2 * used.len());
 }
 
-/// Changes that only a translation notices: file | shader | a part of the text | what stands there instead | constants | what
-/// is said.
+/// Changes that only a translation notices: file | shader | part of the text | replacement | constants | error text.
 const CHANGES: &str = "
 linear | linear | _ | _ | ACT=5.5e9 | fit
 linear | linear | _ | _ | ACT=-1 | fit
@@ -126,7 +125,7 @@ sum | sum | var<workgroup> sums | var<immediate> more: u32; var<workgroup> sums 
 ";
 
 #[test]
-fn a_shader_that_a_language_cannot_hold_is_seen_to_fail() {
+fn a_shader_that_a_language_cannot_express_fails() {
     let modules = modules();
     for change in CHANGES.lines().skip(1) {
         let parts: Vec<&str> = change.split('|').map(str::trim).collect();

@@ -1,4 +1,4 @@
-//! What a case left behind, against the oracle.
+//! Compares the tensors that a case left with the oracle.
 
 use super::oracle::{Matrix, oracle, per_word};
 use gpu_mlp::kernels::Op;
@@ -6,15 +6,15 @@ use gpu_mlp::plan::case::Case;
 use gpu_mlp::plan::kernel::Witness;
 use gpu_mlp::plan::tensor::DType;
 
-/// The largest difference between a twin's values and the truth, as a share of its bound; or what is wrong.
+/// Largest difference between a twin's values and the oracle's, as a share of its bound; or a description of the fault.
 pub fn compare(case: &Case, before: &[Vec<u32>], after: &[Vec<u32>]) -> Result<f64, String> {
     let kernel = &case.plan.steps[0];
     let ids = kernel.tensors();
     let bounds = kernel.bounds(&case.now, &Witness { before, after });
-    // A difference may be as large as an infinite bound and still pass, so there must be none.
+    // Any difference would be within an infinite bound, so there must be none.
     let mut limits = bounds.iter().flatten().flatten();
     if !limits.all(|limit| limit.is_finite() && *limit >= 0.0) {
-        return Err("a bound is no number".into());
+        return Err("a bound is not finite or is negative".into());
     }
     let pair = |(&id, words)| Matrix(id, words);
     let inputs: Vec<_> = ids.iter().zip(before.iter().map(Vec::as_slice)).map(pair).collect();
@@ -29,7 +29,7 @@ pub fn compare(case: &Case, before: &[Vec<u32>], after: &[Vec<u32>]) -> Result<f
         };
         let (_, formula) = formulas.remove(at);
         let bound = bounds[arg].as_ref().filter(|_| !case.exact);
-        // Padding lies behind the last column, and is zero.
+        // Padding follows the last column and must be zero.
         for (row, col) in (0..id.rows).flat_map(|row| (0..id.stride() * per_word(id)).map(move |col| (row, col))) {
             let inside = col < id.cols;
             let truth = if inside { formula(row, col) } else { 0.0 };
@@ -42,13 +42,13 @@ pub fn compare(case: &Case, before: &[Vec<u32>], after: &[Vec<u32>]) -> Result<f
                 _ => 0.0,
             };
             let difference = (found - truth).abs();
-            // In the positive form, so that a NaN never passes.
+            // Written as `<=`, so that a NaN never passes.
             if difference <= bound {
                 worst = worst.max(difference / bound);
                 continue;
             }
             let place = format!("{}{}[{row},{col}]", case.plan.name(id), id.shape());
-            return Err(format!("{place} is {found:e}, in truth {truth:e} ± {bound:e}"));
+            return Err(format!("{place} is {found:e}, must be {truth:e} ± {bound:e}"));
         }
     }
     Ok(worst)

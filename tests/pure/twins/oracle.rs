@@ -1,4 +1,4 @@
-//! The oracle: every kernel as formulas in double precision on plain matrices. No padding, no blocks, no threads.
+//! The oracle: every kernel as formulas in double precision on plain matrices, without padding, blocks or threads.
 
 use gpu_mlp::base::rng::threefry;
 use gpu_mlp::kernels::dead::Dead;
@@ -8,7 +8,7 @@ use gpu_mlp::kernels::{Activation, Form, Op};
 use gpu_mlp::plan::kernel::StepValues;
 use gpu_mlp::plan::tensor::{DType, TensorId};
 
-/// Values that share a word of a tensor.
+/// Number of values in one word of a tensor.
 pub fn per_word(id: TensorId) -> usize {
     match id.dtype {
         DType::F32 | DType::U32 => 1,
@@ -17,7 +17,7 @@ pub fn per_word(id: TensorId) -> usize {
     }
 }
 
-/// A tensor as the textbook sees it: a number for each row and column.
+/// A tensor as a plain matrix.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a>(pub TensorId, pub &'a [u32]);
 
@@ -35,7 +35,7 @@ impl Matrix<'_> {
     }
 }
 
-/// What a value must be, by row and column.
+/// The correct value by row and column.
 pub type Formula<'a> = Box<dyn Fn(usize, usize) -> f64 + 'a>;
 
 fn sum(n: usize, term: impl Fn(usize) -> f64) -> f64 {
@@ -68,7 +68,7 @@ fn gelu_u(z: f64) -> f64 {
     (2.0 / std::f64::consts::PI).sqrt() * (z + 0.044715 * z.powi(3))
 }
 
-/// The slope of a function of z, from the derivative's formula.
+/// Slope of a function of z, from the formula of its derivative.
 fn slope_at(act: Activation, z: f64) -> f64 {
     let s = 1.0 / (1.0 + (-z).exp());
     match act {
@@ -107,14 +107,14 @@ fn slope(act: Activation, a: f64) -> f64 {
     }
 }
 
-/// What dropout multiplies a value by.
+/// Factor by which dropout multiplies a value.
 fn kept(mask: Matrix<'_>, keep: f32, row: usize, col: usize) -> f64 {
     let dropped_or_kept = |keep| mask.at(row, col) / f64::from(keep);
     if keep < 1.0 { dropped_or_kept(keep) } else { 1.0 }
 }
 
-/// A factor as a product reads it: in half precision where the form is, times the scale; subnormals are zero, and what is
-/// larger than the largest finite value becomes it.
+/// A factor as a product reads it. A half-precision form scales and rounds it: subnormals become zero, and values too
+/// large become the largest finite one.
 fn read(form: Form, value: f64, scale: f64) -> f64 {
     if !form.is_half() {
         return value;
@@ -124,17 +124,17 @@ fn read(form: Form, value: f64, scale: f64) -> f64 {
     normal.clamp(half::f16::MIN.to_f64(), half::f16::MAX.to_f64()) / scale
 }
 
-/// Zero in rows past the end of a partial batch.
+/// `value`, or zero in rows past the end of a partial batch.
 fn only_if(real: bool, value: impl FnOnce() -> f64) -> f64 {
     if real { value() } else { 0.0 }
 }
 
-/// The formula of the tensor at a binding.
+/// A binding with the formula of its tensor.
 fn gives<'a>(arg: usize, formula: impl Fn(usize, usize) -> f64 + 'a) -> (usize, Formula<'a>) {
     (arg, Box::new(formula))
 }
 
-/// For each tensor that a kernel writes, by its binding, the formula of its values; m holds the tensors before the call.
+/// Binding and formula of each tensor that a kernel writes; `m` holds the tensors before the call.
 pub fn oracle<'a>(op: Op<'a>, now: &'a StepValues, m: &'a [Matrix<'a>]) -> Vec<(usize, Formula<'a>)> {
     let real = move |b: usize| b < now.rows as usize;
     let scale = 1024.0 * f64::from(now.batch.next_power_of_two());
@@ -263,7 +263,7 @@ pub fn oracle<'a>(op: Op<'a>, now: &'a StepValues, m: &'a [Matrix<'a>]) -> Vec<(
     }
 }
 
-/// Gradients of the logits, and loss and hit, of each sample.
+/// For each sample, the gradient of the logits, and loss and hit.
 fn softmax(logits: Vec<Vec<f64>>, t: Matrix<'_>, now: &StepValues, smoothing: f32) -> (Vec<Vec<f64>>, Vec<[f64; 2]>) {
     let of = |(b, z): (usize, &Vec<f64>)| {
         if b >= now.rows as usize {
@@ -288,7 +288,7 @@ fn bind<'a>(first: usize, formulas: Vec<Formula<'a>>) -> Vec<(usize, Formula<'a>
     (first..).zip(formulas).collect()
 }
 
-/// The new parameter, and the new state behind it, given the gradient of the loss.
+/// Formulas of the new parameter and its new state, given the gradient of the loss.
 fn descent<'a>(
     rule: Rule,
     l2: f32,
