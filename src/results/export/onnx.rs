@@ -75,8 +75,8 @@ pub fn onnx(model: &Mlp, description: &Description) -> Result<Vec<u8>, Error> {
 }
 
 impl Graph {
-    /// Appends the nodes of an activation from `z` to `y`; none for the identity. Operators newer than operator set 17 are
-    /// composed of older ones.
+    /// Appends the nodes of an activation from `z` to `y`; none for the identity. Operators newer than operator set 17
+    /// are composed of older ones.
     fn activate(&mut self, activation: Activation, z: &str, y: &str) {
         let part = |name: &str| format!("{y}_{name}");
         let alpha = |f| vec![Attribute { name: "alpha".into(), f, r#type: 1, ..Attribute::default() }];

@@ -105,8 +105,8 @@ pub fn points(history: &History, pick: impl Fn(&Epoch) -> Option<f64>) -> Vec<(f
     history.epochs.iter().filter_map(|epoch| Some((epoch.epoch as f64, pick(epoch)?))).collect()
 }
 
-/// For one run, one line per split; a test split that was scored only at the end is a point at the epoch of the model. For
-/// several runs, two lines each: the test split, else the validation split; and the training split, dashed.
+/// For one run, one line per split; a test split that was scored only at the end is a point at the epoch of the model.
+/// For several runs, two lines each: the test split, else the validation split; and the training split, dashed.
 fn splits(subjects: &[Subject], [train, validation, test]: [Pick; 3], at_end: fn(&End) -> Option<f64>) -> Vec<Line> {
     let line = |name: &str, colour: String, dashed, points| Line { name: name.into(), colour, dashed, points };
     if let [Subject { history, .. }] = subjects {

@@ -9,7 +9,8 @@ use maud::{Markup, html};
 
 /// A common value of the ratio of update to weights (A. Karpathy, CS231n notes, "Neural Networks Part 3").
 const HEALTHY_RATIO: f64 = 1e-3;
-/// The page reports vanishing or growing gradients if those of the first and last layer differ by more than this factor.
+/// The page reports vanishing or growing gradients if those of the first and last layer differ by more than this
+/// factor.
 const APART: f64 = 100.0;
 
 /// Charts of one run; `None` if the layers were not measured.

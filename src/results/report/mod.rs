@@ -1,8 +1,8 @@
 //! An HTML page about one or more runs: a single file with all pictures embedded, without scripts or network requests.
 //!
-//! [`page`] composes the page. `curves`, `schedule` and `health` draw the recorded measurements; `results` and `pictures` show the
-//! model's predictions on the test split; `details` lists the settings; `notes` reports problems. [`chart`] draws line charts
-//! with the scales of [`axis`]; `labels` places the names of the lines.
+//! [`page`] composes the page. `curves`, `schedule` and `health` draw the recorded measurements; `results` and
+//! `pictures` show the model's predictions on the test split; `details` lists the settings; `notes` reports problems.
+//! [`chart`] draws line charts with the scales of [`axis`]; `labels` places the names of the lines.
 
 pub mod axis;
 pub mod chart;

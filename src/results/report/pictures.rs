@@ -8,8 +8,8 @@ use crate::results::png;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use maud::{Markup, html};
 
-/// Maximum number of sample pixels, and of weight pixels, on a page, for all runs together. Even if the pixels are random bytes, the page
-/// stays under 1 MB.
+/// Maximum number of sample pixels, and of weight pixels, on a page, for all runs together. Even if the pixels are
+/// random bytes, the page stays under 1 MB.
 const MOST_PIXELS: usize = 120_000;
 /// Maximum number of mistakes shown.
 const WORST: usize = 24;
