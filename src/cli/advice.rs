@@ -2,11 +2,11 @@
 
 use gpu_mlp::base::error::{Error, NoAdapter, Origin, Oversize};
 
-/// What to install where there is no adapter.
+/// What to install if there is no adapter.
 pub const INSTALL: &str = "install a Vulkan driver (Debian and Ubuntu: apt-get install libvulkan1 mesa-vulkan-drivers; \
 NVIDIA: its driver package; in a container also NVIDIA_DRIVER_CAPABILITIES=all), or train with --engine cpu";
 
-/// What to do next. `command` is the subcommand, if one was given.
+/// Returns what to do next. `command` is the subcommand, if one was given.
 pub fn next(error: &Error, command: Option<&str>) -> String {
     match error {
         Error::Data { next, .. } => return next.clone(),
@@ -23,16 +23,16 @@ pub fn next(error: &Error, command: Option<&str>) -> String {
         }
         Error::DeviceRefused { .. } => "run `gpu-mlp parity` and report both outputs; --engine cpu needs no adapter",
         Error::OutOfMemory { .. } => {
-            "end other programs that use the adapter, or use a smaller --physical-batch, --upload stream, or --engine cpu"
+            "stop other programs that use the adapter, or use a smaller --physical-batch, --upload stream, or --engine cpu"
         }
         Error::Setting(_) => return format!("see `gpu-mlp {} --help`", command.unwrap_or("train")),
-        Error::Config { .. } => "see `gpu-mlp train --print-config` for all keys with their values",
+        Error::Config { .. } => "`gpu-mlp train --print-config` prints all keys and their values",
         Error::Model { .. } => "train a model with `gpu-mlp train --out DIR` and give DIR/model.safetensors",
         Error::IsCheckpoint { .. } => {
             "`gpu-mlp train --resume RUN --max-steps 1` ends that run at its last checkpoint and writes its model"
         }
         Error::Taken { .. } => "give another --out, or --force to replace it",
-        Error::Busy { .. } => "wait until it has ended, or end it",
+        Error::Busy { .. } => "wait until the other program has ended, or stop it",
         Error::Checkpoint { .. } => "start a new run, in another folder or with --force",
         Error::Diverged { origin: Origin::Nowhere { .. }, .. } => "run `gpu-mlp parity` to test the machine",
         Error::Diverged { .. } => "use a smaller --lr, or --clip-norm 1",
@@ -46,10 +46,10 @@ fn adapter(cause: NoAdapter) -> &'static str {
     match cause {
         NoAdapter::None => INSTALL,
         NoAdapter::Name => "give part of a name from the list, or see `gpu-mlp devices`",
-        NoAdapter::Backend => "use vulkan, metal, dx12 or gl, or several with commas between",
-        NoAdapter::Open => "choose another with --adapter, see `gpu-mlp devices`",
+        NoAdapter::Backend => "use vulkan, metal, dx12 or gl; separate several with commas",
+        NoAdapter::Open => "choose another adapter with --adapter; `gpu-mlp devices` lists them",
         NoAdapter::Lacks => {
-            "use --precision f32, another adapter (`gpu-mlp devices` lists what they have), or --engine cpu"
+            "use --precision f32, another adapter (`gpu-mlp devices` lists their features), or --engine cpu"
         }
     }
 }

@@ -18,8 +18,8 @@ pub struct BaseSettings {
     /// Start from a named recipe; `gpu-mlp presets` lists them
     #[arg(long, value_parser = preset, value_name = "NAME")]
     preset: Option<Preset>,
-    /// TOML file with the options as keys, or a run folder to repeat its run; overrides the preset, and environment and flags
-    /// override it
+    /// TOML file with the options as keys, or a run folder to repeat its run; overrides the preset; environment and
+    /// flags override the file
     #[arg(long, value_name = "FILE|DIR")]
     config: Option<PathBuf>,
 }
@@ -37,7 +37,7 @@ fn other_ways(history: &History, limits: &Limits) -> Vec<String> {
     let mut notes: Vec<String> = history
         .changes
         .iter()
-        .map(|change| format!("was changed during training, {change}; this run is not the same"))
+        .map(|change| format!("was changed during training, {change}; this run will differ"))
         .collect();
     let reason = history.end.as_ref().map_or("cut_off", |end| end.reason.as_deref().unwrap_or_default());
     let early = ["max_steps", "max_time", "interrupted", "cut_off"].contains(&reason);
@@ -65,7 +65,7 @@ impl BaseSettings {
         self.preset.map_or_else(Config::default, |preset| preset.config())
     }
 
-    /// Refuses to repeat a run with another model than it started with.
+    /// Refuses to repeat a run that started with a different model.
     pub fn compare_ancestor(&self, record: &Provenance, ancestor: &Ancestor) -> Result<(), Error> {
         let Some(was) = record.from.as_ref().filter(|was| was.sha256 != ancestor.sha256) else { return Ok(()) };
         let path = self.config.clone().unwrap_or_default();
@@ -73,8 +73,8 @@ impl BaseSettings {
         Err(Error::Data { path, problem, next: "restore that model, or give --from to start with this one".into() })
     }
 
-    /// Compares this run with the one that wrote the file. Other data are refused; another machine or version, and anything else
-    /// that makes the runs differ, is noted on stderr.
+    /// Compares this run with the one that wrote the file. Different data are refused. A different machine or version,
+    /// and other reasons why the runs differ, are noted on stderr.
     pub fn compare(
         &self,
         record: &Provenance,

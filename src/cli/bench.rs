@@ -33,7 +33,7 @@ Examples:
   gpu-mlp bench --config W --engine cpu --json >> bench.jsonl
   gpu-mlp bench --kernels                    every kernel in every form, for S, K and W
   gpu-mlp bench --kernels --config S
-  gpu-mlp bench --growth                     time against each size, as Markdown")]
+  gpu-mlp bench --growth                     time by batch, width, depth and samples, as Markdown")]
 pub struct Bench {
     #[command(flatten)]
     net: NetChoice,
@@ -46,7 +46,8 @@ pub struct Bench {
     /// Approximate limit for a training run, in seconds
     #[arg(long, default_value_t = 120.0, value_name = "SECONDS", help_heading = "Measurement")]
     max_time: f64,
-    /// Test accuracy (0 to 1) that a run must reach [default: by --config on MNIST, otherwise better than chance]
+    /// Test accuracy (0 to 1) that a run must reach [default: on MNIST, the value for --config; otherwise better than
+    /// chance]
     #[arg(long, value_name = "SHARE", help_heading = "Measurement")]
     floor: Option<f64>,
     /// Measure only the training run, without device limits and dispatches
@@ -167,7 +168,7 @@ impl Bench {
         };
         report.kernels = dispatch::kernels(machine, &configs, data, &Effort::USUAL, &mut each).await?;
         broken?;
-        self.say(&format!("{}\nin the clock: {}\n", table::LEGEND, report.clock[1]))?;
+        self.say(&format!("{}\nincluded in the times: {}\n", table::LEGEND, report.clock[1]))?;
         Ok(())
     }
 

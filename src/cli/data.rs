@@ -11,7 +11,7 @@ use gpu_mlp::run::settings::{DataSettings, RunFile};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 
-/// Which data set.
+/// Selects the data set.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Data")]
 pub struct DataOptions {
@@ -40,7 +40,7 @@ fn digits_help(what: &str, which: fn(Options) -> u64) -> String {
 }
 
 impl DataOptions {
-    /// Uses the settings of a file where no option was given. Returns whether the data set is the one of the file.
+    /// Uses the settings of a file for options that were not given. Returns whether the data set is the file's.
     pub fn take(&mut self, file: &DataSettings) -> Result<bool, Error> {
         let said = self.data.is_some() || self.names_digits();
         let choice = file.data.as_deref().map(str::parse).transpose().map_err(Error::Setting)?;
@@ -68,10 +68,10 @@ impl DataOptions {
         Ok(())
     }
 
-    /// The data set to evaluate a model on: the one that was given, or else the one that it was trained on.
+    /// The data set to evaluate a model on: the given one, else the one used for training.
     ///
     /// # Errors
-    /// [`Error::Data`] if that was a folder whose path is not recorded.
+    /// [`Error::Data`] if the model was trained on a folder whose path is not recorded.
     pub fn of_model(mut self, path: &Path, description: &Description) -> Result<DataOptions, Error> {
         let Description { data, data_sha256, .. } = description;
         if self.data.is_some() || self.names_digits() || data.is_empty() {
@@ -87,7 +87,8 @@ impl DataOptions {
                 DataSettings { data: Some(data.clone()), ..Default::default() }
             }
             _ => {
-                let (path, problem) = (path.into(), format!("was trained on a data set with the name {data}"));
+                let (path, problem) =
+                    (path.into(), format!("was trained on a data set named {data}, whose folder is not recorded"));
                 let next = "give its folder, or another data set to evaluate on, with --data DIR".into();
                 return Err(Error::Data { path, problem, next });
             }
@@ -106,8 +107,8 @@ impl DataOptions {
     fn check(&self) -> Result<(), Error> {
         match &self.data {
             Some(choice) if self.names_digits() && !choice.may_be_digits() => Err(Error::Setting(format!(
-                "data is {choice}, and --digits-train, --digits-test and --digits-seed are for generated digits: leave \
-                 them out, or give --data digits"
+                "data is {choice}, but --digits-train, --digits-test and --digits-seed apply only to generated digits: \
+                 leave them out, or give --data digits"
             ))),
             _ => Ok(()),
         }
@@ -132,7 +133,7 @@ impl DataOptions {
         Request { choice: self.data.clone().unwrap_or(default), offline: self.offline, digits }
     }
 
-    /// Refuses a file that asks for other data than the resumed run has.
+    /// Refuses a file whose data settings differ from those of the resumed run.
     pub fn refuse_another(&self, file: &DataSettings) -> Result<(), Error> {
         let entries = |of: &DataSettings| toml::Table::try_from(of).unwrap_or_default();
         let (run, file) = (entries(&self.settings(None, None)), entries(file));
@@ -145,14 +146,14 @@ impl DataOptions {
         match file.iter().find(|(name, value)| run.get(*name).is_some_and(|run| !same(name, run, value))) {
             None => Ok(()),
             Some((name, value)) => Err(Error::Setting(format!(
-                "the file of --config says {name} = {value}, but the resumed run has {}: leave it out",
+                "the file of --config has {name} = {value}, but the resumed run has {}: remove {name} from the file",
                 run[name]
             ))),
         }
     }
 
-    /// Starts to read the data set while adapters are looked for. Reads only local MNIST or the data set named: nothing is
-    /// downloaded or substituted before all settings are accepted.
+    /// Starts to read the data set while the adapter is chosen. Reads only local MNIST or the named data set: nothing
+    /// is downloaded or substituted before all settings are accepted.
     pub fn ahead(&self) -> Ahead {
         let mut request = Request { offline: true, ..self.request() };
         if request.choice == Choice::Auto {
@@ -161,7 +162,7 @@ impl DataOptions {
         let possible = request.digits.train > 0 && request.digits.test > 0;
         Ahead(std::thread::spawn(move || {
             let mut notes = Vec::new();
-            // `open` meets the same error again and reports it.
+            // `open` tries again and reports the error.
             let data = possible.then(|| data::open(&request, &mut |event| notes.push(event)).ok()).flatten();
             data.filter(|_| notes.is_empty())
         }))
@@ -189,16 +190,16 @@ impl DataOptions {
                 let was = sha256.get(..16).unwrap_or(sha256);
                 let is = &data.sha256[..16];
                 let problem = format!("was trained on data with the hash {was}, but {} has {is}", data.name);
-                let next =
-                    "name the data set to evaluate on with --data; for generated digits also their numbers and seed"
-                        .into();
+                let next = "name the data set to evaluate on with --data; for generated digits, also \
+                     give --digits-train, --digits-test and --digits-seed"
+                    .into();
                 Err(Error::Data { path: path.clone(), problem, next })
             }
             _ => Ok(data),
         }
     }
 
-    /// Opens the data set that a run recorded, unless another one is given. Nothing is downloaded.
+    /// Opens the data set recorded by a run, unless another one is given. Nothing is downloaded.
     pub fn open_recorded(mut self, recorded: &DataSettings) -> Result<DataSet, Error> {
         self.take(recorded)?;
         let request = Request { offline: true, ..self.request() };
@@ -211,7 +212,7 @@ impl DataOptions {
 
     fn read(&self) -> Result<DataSet, Error> {
         let request = self.request();
-        // More would take gigabytes.
+        // More digits would take gigabytes.
         const MOST: usize = 10_000_000;
         if [request.digits.train, request.digits.test].iter().any(|digits| !(1..=MOST).contains(digits)) {
             return Err(Error::Setting(format!("digits-train and digits-test must be at least 1 and at most {MOST}")));

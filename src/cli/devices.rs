@@ -13,7 +13,7 @@ use std::process::ExitCode;
 Examples:
   gpu-mlp devices
   gpu-mlp devices --backend gl
-  gpu-mlp devices --adapter nvidia           whether this one would be chosen")]
+  gpu-mlp devices --adapter nvidia           whether this adapter would be chosen")]
 pub struct Devices {
     #[command(flatten)]
     adapter: AdapterOptions,
@@ -32,7 +32,7 @@ impl Devices {
             Err(why) => writeln!(out, "--engine auto uses the CPU: {why}")?,
         }
         if found.is_empty() {
-            writeln!(out, "for an adapter: {INSTALL}")?;
+            writeln!(out, "no adapter was found: {INSTALL}")?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -57,6 +57,6 @@ fn describe(one: &FoundAdapter) -> String {
         limits.max_storage_buffers_per_shader_stage,
         limits.max_compute_workgroup_storage_size >> 10,
         limits.max_compute_invocations_per_workgroup,
-        if features.is_empty() { "none of those that this program uses".into() } else { features.join(", ") },
+        if features.is_empty() { "none that this program uses".into() } else { features.join(", ") },
     )
 }

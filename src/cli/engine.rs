@@ -12,7 +12,7 @@ use gpu_mlp::measure::tune::{self, Tune};
 use gpu_mlp::plan::kernel::Needs;
 use gpu_mlp::run::checkpoint::EngineSettings;
 
-/// Which adapter.
+/// Selects the adapter.
 #[derive(Args)]
 #[command(next_help_heading = "Engine")]
 pub struct AdapterOptions {
@@ -37,7 +37,7 @@ impl AdapterOptions {
     }
 }
 
-/// Which engine computes.
+/// Selects the engine.
 #[derive(Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineOptions {
@@ -68,7 +68,7 @@ impl EngineOptions {
         said.or_saved("backend", &mut self.adapter.backend, saved.backend.clone());
     }
 
-    /// Opens the machine, and prints on stderr which it is and why.
+    /// Opens the machine, and prints the choice and its reason on stderr.
     pub async fn machine(&self) -> Result<Machine, Error> {
         self.machine_for(Precision::default()).await
     }
@@ -81,7 +81,7 @@ impl EngineOptions {
     }
 }
 
-/// Which form each matrix product uses.
+/// Selects the forms of the matrix products.
 #[derive(Args)]
 #[command(next_help_heading = "Engine")]
 pub struct TuneOptions {
@@ -97,7 +97,8 @@ impl TuneOptions {
         self.tune.is_some()
     }
 
-    /// Sets the forms of the configuration, and prints the choice on stderr. Forms that come from the settings of a run stay.
+    /// Sets the forms of the configuration, and prints the choice on stderr. Forms from the settings of a run
+    /// are kept.
     pub async fn choose(&self, config: &mut Config, data: &DataSet, machine: &Machine) -> Result<(), Error> {
         let tuning =
             tune::tune(config, data, machine, self.tune.unwrap_or_default(), gpu_mlp::base::cache::folder().as_deref())

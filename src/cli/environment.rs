@@ -14,18 +14,19 @@ const PREFIX: &str = "GPU_MLP_";
 /// Variables that belong to no option: the folder of MNIST, and what the tests require.
 const OTHERS: [&str; 2] = ["GPU_MLP_DATA_DIR", "GPU_MLP_REQUIRE_ADAPTER"];
 
-/// Options of `train` that are not settings: actions, and the places that a call writes to.
+/// Options of `train` that are not settings: actions and output paths.
 const ACTIONS: [&str; 9] =
     ["print_config", "dry_run", "resume", "at", "allow_mismatch", "out", "tensorboard", "force", "json"];
 
-/// Headings under which an option differs in meaning from the option of `train` that has its name.
-const OF_A_CALL: [&str; 2] = ["Model of other origin", "Sweep"];
+/// Headings under which an option differs in meaning from the option of `train` with the same name.
+const OF_A_CALL: [&str; 2] = ["Model of another program", "Sweep"];
 
 /// Headings of the options that select what `bench` measures.
 const OF_BENCH: [&str; 4] = ["Net", "Training", "Schedule", "Measurement"];
 
-/// Gives each setting its variable, in every command that takes the setting. The settings are the options of `train` but for
-/// its actions. `bench` measures the net of its own command line. An empty variable counts as unset.
+/// Gives each setting its variable, in every command that takes the setting. The settings are the options of `train`
+/// except its actions. The net that `bench` measures is given only on the command line. An empty variable counts as
+/// unset.
 pub fn layer(command: Command) -> Command {
     // The short help leaves the variables out.
     let hide = env::args_os().any(|word| word == "-h");
@@ -34,7 +35,7 @@ pub fn layer(command: Command) -> Command {
         train.map(|arg| arg.get_id().to_string()).filter(|id| !ACTIONS.contains(&id.as_str())).collect();
     command.mut_subcommands(|sub| {
         let bench = sub.get_name() == "bench";
-        // A negative number is a value; the setting says what is wrong with it.
+        // A negative number is accepted as a value; the check of the setting reports what is wrong with it.
         let sub = sub.mut_args(|arg| match arg.get_action() {
             ArgAction::Set | ArgAction::Append if arg.get_long() == Some("normalize") => arg.allow_hyphen_values(true),
             ArgAction::Set | ArgAction::Append => arg.allow_negative_numbers(true),
@@ -44,7 +45,7 @@ pub fn layer(command: Command) -> Command {
             let heading = arg.get_help_heading().unwrap_or_default();
             let other = OF_A_CALL.contains(&heading) || bench && OF_BENCH.contains(&heading);
             let setting = !heading.is_empty() && !other && settings.iter().any(|id| arg.get_id() == id);
-            // The adapter's options have variables of wgpu's.
+            // The adapter's options already have wgpu's variables.
             let Some(long) = arg.get_long().filter(|_| setting && arg.get_env().is_none()) else { return arg };
             let name = variable(long);
             let arg = arg.hide_env(hide).hide_env_values(true);
@@ -60,7 +61,7 @@ fn variable(long: &str) -> String {
     format!("{PREFIX}{}", long.replace('-', "_").to_uppercase())
 }
 
-/// An error of the command line, with the variable that its value is from, if it is from one.
+/// Adds to an error of the command line the name of the environment variable that the value came from, if any.
 pub fn named(mut error: Error, command: &Command) -> Error {
     let given = |name: &String| {
         let options = command.get_subcommands().flat_map(Command::get_arguments);
@@ -76,7 +77,8 @@ pub fn named(mut error: Error, command: &Command) -> Error {
         !words().any(|word| word.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')))
     };
     let names = options.filter(unsaid).filter_map(|option| Some(variable(option.strip_prefix("--")?))).filter(given);
-    let tips: Vec<StyledStr> = names.map(|name| format!("{name} in the environment says so").into()).collect();
+    let tips: Vec<StyledStr> =
+        names.map(|name| format!("the value comes from {name} in the environment").into()).collect();
     if !tips.is_empty() {
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
     }
@@ -91,7 +93,7 @@ pub fn check(command: &Command) -> Result<(), gpu_mlp::Error> {
     let options = || command.get_subcommands().flat_map(Command::get_arguments);
     let known: Vec<String> = options().filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned)).collect();
     let known: Vec<&str> = known.iter().map(String::as_str).chain(OTHERS).collect();
-    // Without the prefix, which would make every name near to every other.
+    // Without the prefix, which would make all names similar.
     let short: Vec<&str> = known.iter().filter_map(|name| name.strip_prefix(PREFIX)).collect();
     let given = env::vars_os().filter(|(_, value)| !value.is_empty()).filter_map(|(name, _)| name.into_string().ok());
     let mut problems: Vec<String> = given

@@ -52,7 +52,7 @@ impl Eval {
         let machine = self.engine.machine().await?;
         let data = data.open(ahead)?;
         if !description.data.is_empty() && data.sha256 != description.data_sha256 {
-            say!("note: the model was trained on {}, and this is {}", description.data, data.name);
+            say!("note: the model was trained on {}, but this data set is {}", description.data, data.name);
         }
         let result = assess(&machine, &model, &description, &data.test, &data.item).await?;
         let text = match self.json {
@@ -63,7 +63,7 @@ impl Eval {
         let accuracy = result.score.accuracy();
         if let Some(wanted) = self.min_accuracy.filter(|&wanted| accuracy < wanted) {
             eprintln!("check failed: the accuracy is {accuracy}, below {wanted}");
-            eprintln!("next: train longer or wider, or lower --min-accuracy");
+            eprintln!("next: train longer or with wider layers, or lower --min-accuracy");
             return Ok(ExitCode::from(3));
         }
         Ok(ExitCode::SUCCESS)
@@ -89,16 +89,17 @@ fn object(result: &Assessment, data: &DataSet) -> Value {
     })
 }
 
-/// Largest number of classes whose confusion matrix is printed.
+/// Maximum number of classes for which the confusion matrix is printed.
 const WIDEST: usize = 16;
-/// Number of confused pairs printed instead of a larger matrix.
+/// Number of confused pairs printed if there are more classes.
 const PAIRS: usize = 10;
 
 fn tables(result: &Assessment) -> String {
     let score = &result.score;
     let (low, high) = wilson(score.hits, score.samples);
     let mut text = format!(
-        "accuracy {:.2} % ({} of {}), 95 % interval {:.2} to {:.2} % (Wilson)\nloss {:.4}\ncalibration error {:.2} % (ECE, {BINS} bins)\n\n",
+        "accuracy {:.2} % ({} of {}), 95 % confidence interval {:.2} to {:.2} % (Wilson)\n\
+         loss {:.4}\ncalibration error {:.2} % (ECE, {BINS} bins)\n\n",
         100.0 * score.accuracy(),
         score.hits,
         score.samples,
@@ -120,13 +121,13 @@ fn matrix(result: &Assessment) -> String {
     let classes = result.confusion.classes;
     let mut text = String::new();
     if classes > WIDEST {
-        text += "\nmost confused, truth taken for prediction\n";
+        text += "\nmost confused pairs: true class as predicted class, samples\n";
         for pair in result.confusion.mixups().iter().take(PAIRS) {
-            let _ = writeln!(text, "{:>5} for {:<3}{:>7}", pair.truth, pair.prediction, pair.samples);
+            let _ = writeln!(text, "{:>5} as {:<4}{:>7}", pair.truth, pair.prediction, pair.samples);
         }
         return text;
     }
-    text += "\nrows: truth, columns: prediction\n     ";
+    text += "\nrows: true class, columns: predicted class\n     ";
     (0..classes).for_each(|class| _ = write!(text, "{class:>6}"));
     for (truth, row) in result.confusion.counts.chunks_exact(classes).enumerate() {
         let _ = write!(text, "\n{truth:>5}");

@@ -83,7 +83,7 @@ impl Export {
         if to_stdout {
             let mut out = out();
             out.write_all(&bytes)?;
-            // Without a newline the rest would be written at exit, where an error is lost.
+            // Bytes after the last newline would otherwise be written at exit, where an error is lost.
             out.flush()?;
         } else {
             write_out(&path, &bytes)?;

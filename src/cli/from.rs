@@ -12,7 +12,7 @@ use std::path::Path;
 /// Returns the settings (`layers` over the architecture and normalisation of the model, over `base`), the model, and its record.
 ///
 /// # Errors
-/// Those of reading the model; [`Error::Setting`] if they ask for another architecture.
+/// Those of reading the model; [`Error::Setting`] if the settings ask for another architecture.
 pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config, Mlp, Ancestor), Error> {
     let ModelFile { state, description, sha256 } = model_file::open(path)?;
     let widths = state.widths();
@@ -33,7 +33,7 @@ pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config,
     if config.hidden != base.hidden {
         return refuse("hidden", format!("{:?}", config.hidden), format!("{:?}", base.hidden));
     }
-    // Without hidden layers the activation has no effect.
+    // Without hidden layers, the activation has no effect.
     let same = config.activation() == base.activation() || config.hidden.is_empty();
     match description {
         Some(_) if !same => {
@@ -49,9 +49,9 @@ pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config,
 /// The model that a resumed run started with. Its weights come from the checkpoint, so `path` must name that model or be absent.
 ///
 /// # Errors
-/// [`Error::Setting`] if it is not; those of reading it if the path is another than before.
+/// [`Error::Setting`] if `path` names another model; the errors of reading the model if the path has changed.
 pub fn again(path: Option<&Path>, saved: &Saved) -> Result<Option<Ancestor>, Error> {
-    // The path given before is accepted, whether the file still exists or not.
+    // The recorded path is accepted even if the file no longer exists.
     let moved = path.filter(|path| saved.setup.data.from.as_ref() != Some(&from_root(path)));
     if let Some(path) = moved {
         let sha256 = model_file::open(path)?.sha256;

@@ -1,4 +1,4 @@
-//! Limits that end a run before its last epoch, and runs that only try something.
+//! Limits that end a run before its last epoch, and trial runs.
 
 use clap::Args;
 use gpu_mlp::Error;
@@ -17,7 +17,7 @@ pub struct LimitOptions {
     /// Stop after this many updates and save the model; the schedule is not shortened
     #[arg(long, value_name = "N")]
     max_steps: Option<u64>,
-    /// Train on the samples of this many batches only, to check that the net can overfit them
+    /// Train only on the samples of this many batches, to check that the net can overfit them
     #[arg(long, conflicts_with = "limit_train", value_name = "N")]
     overfit_batches: Option<usize>,
     /// Build everything, train one batch, score one batch of each split, and write no run
@@ -49,7 +49,7 @@ impl LimitOptions {
     /// Limits the training split to the batches to overfit.
     ///
     /// # Errors
-    /// [`Error::Setting`] if there are none, or if the batch is the whole split.
+    /// [`Error::Setting`] if the number is 0, or if the batch is the whole split.
     pub fn overfit(&self, config: &mut Config) -> Result<(), Error> {
         let Some(batches) = self.overfit_batches else { return Ok(()) };
         let BatchSize::Samples(_) = config.batch_size else {
@@ -62,7 +62,7 @@ impl LimitOptions {
         Ok(())
     }
 
-    /// The data; for a dry run with one batch of each split that is only scored.
+    /// The data; for a dry run, the validation and test splits are cut to one batch.
     pub fn cut(&self, mut data: DataSet) -> DataSet {
         if self.dry_run {
             data.test = data.test.head(EVAL_BATCH);

@@ -15,10 +15,10 @@ use std::process::ExitCode;
 
 #[derive(Args)]
 #[command(after_help = "\
-Trains from initial weights with a rate that grows at every update, until the loss diverges, and plots the loss over the rate.
+Trains from initial weights with a rate that grows at every update, until the loss diverges, and plots the loss by rate.
 The suggestion is the rate at which the loss falls fastest: a rate to start with, not the best one. --lr, --epochs, --health and
---on-nan have no effect. With --validation the loss is that of the validation split after each update, otherwise that of each
-batch before its update. The test split is not used, and nothing is written.
+--on-nan have no effect. With --validation, the loss is measured on the validation split after each update; otherwise
+on each batch before its update. The test split is not used, and nothing is written.
 
 Examples:
   gpu-mlp lr-find
@@ -66,7 +66,7 @@ impl LrFind {
 fn drawn(found: &SweepResult, validation: bool) -> String {
     let points: Vec<(f64, f64)> = found.points.iter().map(|point| (point.lr, point.smoothed)).collect();
     let of = if validation { "validation" } else { "training" };
-    let mut text = format!("smoothed {of} loss over the learning rate\n{}", plot::log_x(&points, found.suggestion));
+    let mut text = format!("smoothed {of} loss by learning rate\n{}", plot::log_x(&points, found.suggestion));
     let last = found.points.last().map_or(0.0, |point| point.lr);
     text += &match (found.diverged, found.lowest) {
         (true, Some(lowest)) => format!("lowest at {lowest}, diverged after {last:.2}\n"),

@@ -15,13 +15,13 @@ Examples:
   gpu-mlp completions zsh > ~/.zfunc/_gpu-mlp   with ~/.zfunc in fpath
   gpu-mlp completions fish > ~/.config/fish/completions/gpu-mlp.fish")]
 pub struct Completions {
-    /// Which shell
+    /// Name of the shell
     shell: Shell,
 }
 
 impl Completions {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        // Into memory first: the generator panics if writing fails, and a closed pipe is no error.
+        // Into memory first: the generator panics if writing fails, and a closed pipe is not an error.
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut super::command(), "gpu-mlp", &mut script);
         out().write_all(&script)?;

@@ -54,7 +54,7 @@ pub struct Cli {
     /// Print only errors on stderr
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Messages")]
     quiet: bool,
-    /// Log each stage on stderr with its time; give it twice for more. RUST_LOG overrides it
+    /// Log each stage on stderr with its time; -vv logs more. RUST_LOG overrides this option
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Messages")]
     verbose: u8,
 }
@@ -62,7 +62,7 @@ pub struct Cli {
 static QUIET: AtomicBool = AtomicBool::new(false);
 static COMMAND: OnceLock<String> = OnceLock::new();
 
-/// Whether only errors go to stderr.
+/// Whether only errors are printed on stderr.
 pub fn quiet() -> bool {
     QUIET.load(Ordering::Relaxed)
 }
@@ -121,7 +121,7 @@ fn command() -> clap::Command {
 }
 
 impl Cli {
-    /// Reads flags, and below them the environment. Ends the program where clap does: after help, or with its own error.
+    /// Reads the flags and, with lower priority, the environment. Exits as clap does: after help or a usage error.
     ///
     /// # Errors
     /// [`Error::Setting`] for a variable that looks like a setting and is not.

@@ -10,20 +10,20 @@ use gpu_mlp::run::state_dict::StateDict;
 use gpu_mlp::train::input_map;
 use std::path::{Path, PathBuf};
 
-/// A model file, and what a state dict does not say.
+/// A model file, and what a state dict does not contain.
 #[derive(Args)]
 pub struct ModelOptions {
     /// Safetensors file of this program, PyTorch state dict of linear layers, or run folder
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// For a PyTorch state dict: activation of the hidden layers [default: relu]
-    #[arg(long, value_enum, help_heading = "Model of other origin")]
+    #[arg(long, value_enum, help_heading = "Model of another program")]
     activation: Option<ActivationName>,
     /// For a PyTorch state dict: slope of leaky ReLU below zero [default: 0.01]
-    #[arg(long, value_name = "SLOPE", help_heading = "Model of other origin")]
+    #[arg(long, value_name = "SLOPE", help_heading = "Model of another program")]
     alpha: Option<f32>,
-    /// For a PyTorch state dict: input scaling of a byte p, p/255 or (p/255 − MEAN)/DEVIATION [default: unit]
-    #[arg(long, value_name = "unit|MEAN,DEVIATION", help_heading = "Model of other origin")]
+    /// For a PyTorch state dict: scaling of an input byte p: p/255 or (p/255 − MEAN)/DEVIATION [default: unit]
+    #[arg(long, value_name = "unit|MEAN,DEVIATION", help_heading = "Model of another program")]
     normalize: Option<Normalize>,
 }
 
@@ -33,7 +33,7 @@ impl ModelOptions {
         model_in(&self.model)
     }
 
-    /// Reads the model. What was assumed about a state dict is printed on stderr.
+    /// Reads the model. Prints assumptions about a state dict on stderr.
     pub fn read(&self) -> Result<(Mlp, Description), Error> {
         let path = self.path();
         let file = model_file::open(&path)?;
@@ -41,7 +41,7 @@ impl ModelOptions {
         if let Some(description) = file.description {
             if given {
                 return Err(Error::Setting(format!(
-                    "{} names its activation and its normalisation: leave out --activation, --alpha and \
+                    "{} contains its activation and normalisation: leave out --activation, --alpha and \
                      --normalize",
                     path.display()
                 )));

@@ -1,4 +1,4 @@
-//! Standard output. A closed pipe is no error, so neither an exit code nor a run is lost to it.
+//! Standard output. A closed pipe is not an error: the run continues, and the exit code is unchanged.
 
 use std::io::{ErrorKind, Result, Stdout, Write, stdout};
 

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 #[derive(Args)]
 #[command(after_help = "\
 Runs each kernel on the adapter and on the CPU, with all its cases; then whole training steps, dispatch by dispatch.
-`error` is the difference that is largest relative to its bound. Bounds are computed from the arithmetic, not chosen.
+`error` is the difference with the largest share of its bound. Bounds are computed from the arithmetic, not chosen.
 
 Examples:
   gpu-mlp parity
@@ -65,7 +65,7 @@ impl Parity {
             faults.extend(verdicts.into_iter().filter(|verdict| verdict.fault.is_some()));
         }
         if faults.is_empty() {
-            writeln!(out, "\nevery value within its bound")?;
+            writeln!(out, "\nevery value is within its bound")?;
             return Ok(ExitCode::SUCCESS);
         }
         for verdict in &faults {

@@ -71,7 +71,7 @@ impl PlanCommand {
             writeln!(out, "a training step of {} samples:", training.micro)?;
             out.write_all(net.plan.table(steps.clone()).as_bytes())?;
             let flops: u64 = net.plan.steps[steps].iter().map(|op| op.flops()).sum();
-            writeln!(out, "together {:.3} MFLOP\n", flops as f64 / 1e6)?;
+            writeln!(out, "total {:.3} MFLOP\n", flops as f64 / 1e6)?;
         }
         writeln!(out, "an evaluation step of {} samples:", net.evaluation.micro)?;
         out.write_all(net.plan.table(net.evaluation.steps.clone()).as_bytes())?;

@@ -4,8 +4,8 @@
 const WIDTH: usize = 64;
 const HEIGHT: usize = 16;
 
-/// Draws y over x on a logarithmic x axis, labelled with the lowest and highest y and with powers of ten. Points are sorted
-/// by x, which is above 0; `mark` is an x to highlight.
+/// Draws y by x on a logarithmic x axis, labelled with the lowest and highest y and with powers of ten. Points are
+/// sorted by x, which is above 0; `mark` is an x to highlight.
 pub fn log_x(points: &[(f64, f64)], mark: Option<f64>) -> String {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return String::new() };
     let (left, right) = (first.0.log10(), last.0.log10());

@@ -27,7 +27,7 @@ Examples:
   gpu-mlp predict runs/1/model.safetensors --index 0,1,2  samples of the test split
   gpu-mlp predict runs/1/model.safetensors --split train --index 7
 
-A picture shows one digit on an even background, in any colours. For models with 28×28 inputs it is prepared as MNIST was:
+A picture shows one digit on an even background, in any colours. For models with 28×28 inputs it is prepared like MNIST:
 cropped to the digit, scaled to 20×20, centred by its centre of mass. --show draws the result.")]
 pub struct Predict {
     #[command(flatten)]
@@ -35,13 +35,14 @@ pub struct Predict {
     /// PNG or JPEG files of any size, `-` for standard input; without files, samples of the data set are classified
     #[arg(value_name = "FILE", conflicts_with_all = ["index", "split"])]
     files: Vec<PathBuf>,
-    /// How pictures are prepared: `mnist` as MNIST was made, `plain` grey and resized, `auto` by the model's inputs
+    /// How pictures are prepared: `mnist` as for MNIST, `plain` only in grey and resized, `auto` chooses by the model's
+    /// inputs
     #[arg(long, value_enum, default_value_t = Fit::default())]
     fit: Fit,
     /// Samples of the split, from 0, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "0", value_name = "N,…")]
     index: Vec<usize>,
-    /// Which split
+    /// Split of the data set
     #[arg(long, value_enum, default_value_t = Which::Test)]
     split: Which,
     /// Number of classes to print, the most probable first
@@ -126,7 +127,7 @@ impl Predict {
         Ok(Batch { names, pixels, item: data.item, labels: Some(labels) })
     }
 
-    /// Ranks and probabilities of the most probable classes.
+    /// The most probable classes and their probabilities.
     fn top(&self, predictions: &Predictions, sample: usize) -> impl Iterator<Item = (usize, f32)> {
         let row = predictions.row(sample);
         predictions.ranking(sample).into_iter().take(self.top_k as usize).map(|class| (class, row[class]))

@@ -63,7 +63,7 @@ impl Recorder<'_> {
     }
 }
 
-/// The last checkpoint of an unfinished run, and the command that resumes it.
+/// The last checkpoint of an unfinished run, and the command that resumes the run.
 pub fn resume_line(folder: &Path, whole: Option<u64>, outcome: &Result<Reason, Error>) -> String {
     let folder = folder.display();
     match (whole, outcome) {

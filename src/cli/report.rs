@@ -66,12 +66,12 @@ impl Report {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Collects everything about a run. What is missing is noted on stderr and on the page.
+    /// Collects everything about a run. Missing parts are noted on stderr and on the page.
     async fn subject(&self, history: History, machine: &Machine, sets: &mut Vec<Arc<DataSet>>) -> Subject {
         let name = name(&history.folder);
         let path = RunFolder::new(&history.folder).model();
         let model = match &history.end {
-            Some(end) if end.model_sha256.is_none() && !path.exists() => Err("the run left no model".into()),
+            Some(end) if end.model_sha256.is_none() && !path.exists() => Err("the run wrote no model".into()),
             _ => model_file::read(&path).map_err(|error| error.to_string()),
         };
         let results = match &model {
@@ -80,14 +80,14 @@ impl Report {
         };
         let mut notes = Vec::new();
         if history.torn > 0 {
-            notes.push(format!("{} lines of {METRICS} could not be read and are left out", history.torn));
+            notes.push(format!("{} lines of {METRICS} could not be read and are omitted", history.torn));
         }
         let recorded = history.end.as_ref().and_then(|end| end.model_sha256.as_deref());
         if recorded.is_some_and(|recorded| sha256(&path).is_some_and(|found| found != recorded)) {
             notes.push(format!("{MODEL} was not written by this run: its hash differs from the record"));
         }
         if recorded.is_none() && model.is_ok() {
-            let end = if history.end.is_some() { "wrote no model at its end" } else { "has not come to an end" };
+            let end = if history.end.is_some() { "wrote no model at its end" } else { "has not ended" };
             notes.push(format!("this run {end}: {MODEL} is from an earlier run, and so are its test results"));
         }
         notes.extend(history.changes.iter().map(|change| format!("this run was changed during training, {change}")));
@@ -132,14 +132,14 @@ impl Report {
         Ok(data)
     }
 
-    /// Why a data set could not be opened; short if MNIST is missing, since it would not have been downloaded.
+    /// Why a data set could not be opened. Short if MNIST is missing, because a report downloads nothing.
     fn why_not(&self, error: &Error, recorded: &DataSettings) -> String {
         let mut options = self.data.clone();
         let mnist =
             options.take(recorded).is_ok() && options.settings(None, None).data == Some(Choice::Mnist.to_string());
         if mnist && let Ok(Err(_)) = data::mnist::open(&Places::from_env(), true, &mut |_| ()) {
-            return "the data set mnist is not on this machine, and a report downloads nothing: name the folder of its files with \
-                    --data DIR or GPU_MLP_DATA_DIR"
+            return "the data set mnist is not on this machine, and a report downloads nothing: give the folder of the \
+                    MNIST files with --data DIR or GPU_MLP_DATA_DIR"
                 .into();
         }
         format!("{error}: {}", super::next(error))
@@ -151,7 +151,7 @@ fn sha256(path: &Path) -> Option<String> {
     std::fs::read(path).ok().map(|bytes| hash::sha256(&bytes))
 }
 
-/// The name of a run: its folder, with the one above if it is a number.
+/// The name of a run: its folder, preceded by the parent folder if the name is a number.
 fn name(folder: &Path) -> String {
     let last = folder.file_name().map_or(folder.display().to_string(), |name| name.to_string_lossy().into_owned());
     let above = folder.parent().and_then(Path::file_name);

@@ -1,4 +1,4 @@
-//! Resuming a run: which run, which checkpoint, and whether it is still the same run.
+//! Resuming a run: selects the run and the checkpoint, and checks that the run is the same.
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
@@ -18,7 +18,7 @@ pub struct ResumeOptions {
     /// the run of --out or the last one in runs/, and starts a new run if there is none
     #[arg(long, value_name = "RUN|auto", num_args = 0..=1, default_missing_value = AUTO)]
     resume: Option<PathBuf>,
-    /// Resume from the checkpoint after this many updates instead of the last; later ones are deleted
+    /// Resume from the checkpoint after this many updates instead of the last; later checkpoints are deleted
     #[arg(long, value_name = "UPDATES", requires = "resume")]
     at: Option<u64>,
     /// Resume even though this differs from the checkpoint: a setting, `data`, `engine`, `device` or `version`
@@ -51,7 +51,7 @@ fn compared(name: &str) -> Result<String, String> {
 pub struct Resumed {
     pub folder: RunFolder,
     pub found: Loaded<Saved>,
-    /// Held until the program ends if it writes: no other program can add a checkpoint.
+    /// If the program writes: held until it ends, so that no other program can add a checkpoint.
     _lock: Option<Lock>,
 }
 
@@ -68,7 +68,7 @@ impl ResumeOptions {
         self.resume.is_some()
     }
 
-    /// Finds the run to resume, if any, and locks it if anything will be `written`.
+    /// Finds the run to resume, if any. If anything will be `written`, locks the run.
     pub fn find(&self, out: Option<&Path>, written: bool) -> Result<Option<Resumed>, Error> {
         let Some(asked) = &self.resume else { return Ok(None) };
         let auto = asked.as_os_str() == AUTO;
@@ -91,10 +91,10 @@ impl ResumeOptions {
         }
         match folder {
             // --at does not start a new run.
-            None if self.at.is_some() => Err(Error::Setting("there is no run to resume --at that update".into())),
+            None if self.at.is_some() => Err(Error::Setting("there is no run to resume --at this update".into())),
             Some(folder) if !auto || self.at.is_some() => {
                 if written && folder.metrics().is_file() {
-                    // Another program may train in it and have saved nothing yet.
+                    // Another program may be training in this folder and have saved nothing yet.
                     folder.lock()?;
                 }
                 let path = folder.path().into();
@@ -122,15 +122,16 @@ impl ResumeOptions {
         let lines: String = refused.iter().map(|difference| format!("\n  {difference}")).collect();
         let names: Vec<&str> = refused.iter().map(|difference| difference.name.as_str()).collect();
         Err(Error::Setting(format!(
-            "the run in {} would not be the same:{lines}\nleave out what changes it, or give --allow-mismatch {}",
+            "the resumed run in {} would differ from its checkpoint:{lines}\nremove the differences, or give \
+             --allow-mismatch {}",
             resumed.folder.path().display(),
             names.join(",")
         )))
     }
 }
 
-/// The options given on the command line itself. The setup of a resumed run overrides the environment: the run has its data
-/// and engine already.
+/// The options given on the command line itself. The setup of a resumed run overrides the environment, because the run
+/// already has its data and engine.
 pub struct Said(Vec<String>);
 
 impl Said {

@@ -70,7 +70,7 @@ struct Training {
     /// Decay rate of rmsprop's mean square
     #[arg(long)]
     rho: Option<f32>,
-    /// Added to the divisor of Adam and rmsprop, which keeps it above zero
+    /// Added to the divisor of Adam and rmsprop to keep it above zero
     #[arg(long)]
     epsilon: Option<f32>,
     /// Strength of the penalty l2/2·|w|² on weights; for adamw the weight decay
@@ -82,7 +82,8 @@ struct Training {
     /// Gradient clipping by value: each gradient is limited to this magnitude; 0 turns it off
     #[arg(long, value_name = "LIMIT")]
     clip_value: Option<f32>,
-    /// Decay of an exponential moving average of the weights, for example 0.999, which is evaluated and saved; 0 turns it off
+    /// Decay of an exponential moving average of the weights, for example 0.999; the averaged weights are evaluated and
+    /// saved; 0 turns it off
     #[arg(long, value_name = "DECAY")]
     ema: Option<f32>,
     /// Label smoothing: share of the target that is spread evenly over all classes
@@ -143,14 +144,14 @@ struct Rates {
 #[derive(Args, Serialize)]
 #[command(next_help_heading = "Validation and stopping")]
 struct Shares {
-    /// Size of the validation split, taken from the training split; it decides about early stopping, the best model and the
-    /// plateau schedule, and the test split is scored once, at the end
+    /// Size of the validation split, taken from the training split; used for early stopping, the best model and the
+    /// plateau schedule; the test split is then scored once, at the end
     #[arg(long, value_name = "N")]
     validation: Option<usize>,
-    /// Seed that selects the samples of --validation and --limit-train; independent of --seed
+    /// Seed for selecting the samples of --validation and --limit-train; independent of --seed
     #[arg(long, value_name = "N")]
     split_seed: Option<u64>,
-    /// Train on this many samples of the training split only
+    /// Train only on this many samples of the training split
     #[arg(long, value_name = "N")]
     limit_train: Option<usize>,
 }
@@ -175,11 +176,11 @@ struct Choices {
 /// A list under a name of its own, because clap takes a bare `Vec` for a repeated option.
 type Widths = Vec<usize>;
 
-/// The options of a group that were given; others have no entry.
+/// The options of a group that were given; options that were not given have no entry.
 fn given<T: FromArgMatches + Serialize>(matches: &ArgMatches) -> Result<Settings, clap::Error> {
     let options = T::from_arg_matches(matches)?;
     Settings::try_from(&options).map_err(|error| {
-        // The message of TOML does not name the option.
+        // TOML's message does not name the option.
         let all = serde_json::to_value(&options).unwrap_or_default();
         let mut given = all.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
         let refused = given.find(|(_, value)| Value::try_from(value).is_err());
@@ -236,7 +237,7 @@ options! {
     SweepOptions: Net, Training, Shares;
 }
 
-/// Adds the default to an option's help, unless it is there.
+/// Adds the default to an option's help, unless the help already states it.
 fn with_default(arg: Arg, defaults: &Settings) -> Arg {
     let Some(value) = defaults.get(arg.get_id().as_str()) else { return arg };
     let help = arg.get_help().map(ToString::to_string).unwrap_or_default();

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Handles signals from its creation on.
+/// Records signals from its creation on.
 pub struct Signals(Arc<AtomicUsize>);
 
 impl Signals {

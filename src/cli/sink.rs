@@ -27,7 +27,7 @@ impl Sink {
         if self.json { Ok(()) } else { self.say(line) }
     }
 
-    /// A closed pipe is no error: the run continues and saves its model.
+    /// Prints a line. A closed pipe is not an error: the run continues and saves its model.
     fn say(&self, line: &str) -> Result<(), Error> {
         writeln!(out(), "{line}").map_err(Error::file("stdout"))
     }

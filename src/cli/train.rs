@@ -42,7 +42,7 @@ Examples:
   gpu-mlp train --batch-size full --lr 0.5 --epochs 50     full-batch gradient descent
   gpu-mlp train --resume runs/1                            resume that run from its last checkpoint")]
 pub struct Train {
-    // First: clap removes values from the matches as it fills the other fields.
+    // Must be the first field: clap removes values from the matches as it fills the other fields.
     #[command(flatten)]
     said: Said,
     #[command(flatten)]
@@ -71,7 +71,8 @@ pub struct Train {
     /// Run folder: model.safetensors, config.toml, metrics.jsonl [default: the next free runs/N]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
-    /// Also write scalars, confusion matrix and first-layer weights for TensorBoard, each epoch; --resume continues there
+    /// Also write scalars, confusion matrix and first-layer weights for TensorBoard after each epoch; --resume
+    /// continues in this folder
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     tensorboard: Option<PathBuf>,
     /// Replace the run in the folder, if there is one
@@ -146,9 +147,7 @@ impl Train {
         match resumed {
             Some(_) => {
                 if self.tune.asked() {
-                    say!(
-                        "note: --tune has no effect on a resumed run: it keeps its forms, since they decide its rounding"
-                    );
+                    say!("note: --tune has no effect on a resumed run, which keeps its forms: they determine rounding");
                 }
                 still_sound(&settled.config.forms, &machine).await?;
             }
@@ -190,7 +189,8 @@ impl Train {
         self.from = self.from.take().or(file.data.from.as_ref().map(PathBuf::from)).map(|path| model_in(&path));
         let base = self.base.config();
         let (mut config, first, ancestor) = match (resumed, &self.from) {
-            // A resumed run started with that model, or with none. It keeps its forms, which decide its rounding.
+            // A resumed run started with that model or with none. The run keeps its forms, because they determine
+            // rounding.
             (Some(resumed), _) => {
                 let state = &resumed.found.generation.state;
                 let saved = &state.identity.config;
@@ -221,11 +221,11 @@ impl Train {
     /// Computes one batch of everything and writes nothing.
     async fn try_out(&self, mut session: Session<'_>, config: &Config) -> anyhow::Result<ExitCode> {
         let mut lines = Vec::new();
-        let mut heard = |report: &EpochReport| {
+        let mut collect = |report: &EpochReport| {
             lines.push(line(report, config.epochs));
             Wish::Continue
         };
-        session.run(&mut heard).await?;
+        session.run(&mut collect).await?;
         lines.push(last_line(&session.finish().await?));
         writeln!(out(), "{}\ndry run: one batch of everything was computed, nothing was written", lines.join("\n"))?;
         Ok(ExitCode::SUCCESS)

@@ -1,4 +1,4 @@
-//! Times dispatches. A sample repeats them so often that the overhead around them is small.
+//! Times dispatches. A sample repeats its dispatches until the overhead around them is small.
 
 use super::spread::Spread;
 use crate::base::error::Error;
@@ -11,22 +11,22 @@ use std::time::{Duration, Instant};
 pub const TIME_INCLUDES: &str =
     "encoding, submission, the dispatches one after another, one read-back of four bytes per sample";
 
-/// Most repetitions of the work in a sample.
+/// Maximum number of repetitions of the work in a sample.
 const MOST_ENTRIES: usize = 8192;
 
 /// Work that takes more than this many times the budget is timed only once.
 const SLOW: u32 = 4;
 
-/// The time that a measurement may take.
+/// Time and samples of a measurement.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
     /// A sample repeats its work until it takes about this long.
     pub sample: Duration,
-    /// After this time no more samples are taken, if there are at least `least`.
+    /// After this time the measurement ends, but not before `least` samples.
     pub budget: Duration,
-    /// Fewest samples.
+    /// Minimum number of samples.
     pub least: usize,
-    /// Most samples.
+    /// Maximum number of samples.
     pub most: usize,
 }
 
@@ -34,7 +34,7 @@ impl Effort {
     /// About a quarter of a second per measurement.
     pub const USUAL: Effort =
         Effort { sample: Duration::from_millis(10), budget: Duration::from_millis(250), least: 3, most: 25 };
-    /// Short: only to choose between candidates.
+    /// Short; only to choose between candidates.
     pub const GLANCE: Effort =
         Effort { sample: Duration::from_millis(2), budget: Duration::from_millis(20), least: 1, most: 3 };
 }
@@ -50,8 +50,8 @@ pub struct Timing {
     pub total: usize,
 }
 
-/// Times a piece of work. `written` is a tensor that it writes; each sample ends by reading a word of it, which waits for the
-/// device.
+/// Times a piece of work. `written` is a tensor that the work writes. Each sample ends by reading one word of that
+/// tensor, to wait for the device.
 ///
 /// The first samples determine the number of repetitions. They are the warm-up and are not returned.
 ///

@@ -1,4 +1,4 @@
-//! Times each dispatch of a training step alone, and checks its results.
+//! Times each dispatch of a training step alone, and checks the results.
 
 use super::clock::{Effort, Timing, time};
 use super::cut;
@@ -24,17 +24,17 @@ use std::ops::Range;
 /// The measurement of a dispatch.
 #[derive(Clone, Debug, Serialize)]
 pub struct Dispatch {
-    /// Its number in the plan.
+    /// Number in the plan.
     pub number: usize,
-    /// Name of the shader; on the CPU engine, of the shader of this twin.
+    /// Name of the shader; on the CPU engine, the name of the twin's shader.
     pub kernel: &'static str,
-    /// Names and shapes of its tensors.
+    /// Names and shapes of the tensors.
     pub tensors: String,
     /// Number of workgroups.
     pub groups: u32,
     /// Floating-point operations; a multiply-add counts as two.
     pub flops: u64,
-    /// Bytes of its tensors. Each counts once, or twice if it is both read and written.
+    /// Bytes of the tensors. A tensor that is both read and written counts twice.
     pub bytes: u64,
     /// Repetitions per sample.
     pub repetitions: usize,
@@ -42,15 +42,15 @@ pub struct Dispatch {
     pub seconds: Spread,
     /// Seconds within the whole step, by the device's timestamps; `None` if the device has none.
     pub device_seconds: Option<Spread>,
-    /// How its results differ from its twin's, if they were compared and differ.
+    /// How the results differ from the twin's; `None` if they agree or were not compared.
     pub fault: Option<String>,
 }
 
 /// The measurements of the dispatches of a training step and of the whole step.
 #[derive(Clone, Debug, Serialize)]
 pub struct StepTimes {
-    /// Each dispatch, repeated alone. Their sum may be larger than the time of the step, in which independent dispatches
-    /// overlap.
+    /// Each dispatch, repeated alone. The sum of these times may exceed the time of the step, because independent
+    /// dispatches of a step overlap.
     pub dispatches: Vec<Dispatch>,
     /// Seconds of the whole step, measured in the same way.
     pub seconds: Spread,
@@ -117,7 +117,7 @@ fn resident<'a>(machine: &Machine, data: &'a DataSet) -> std::borrow::Cow<'a, Da
     cut(data, usize::try_from(machine.limit() / row).unwrap_or(usize::MAX).max(1))
 }
 
-/// Number of steps that are timed with the device's timestamps.
+/// Number of steps timed with the device's timestamps.
 const PROFILES: usize = 30;
 
 /// Times a whole training step with the data of the first batch, and then each of its dispatches alone.
@@ -149,8 +149,8 @@ pub async fn step(machine: &Machine, config: &Config, data: &DataSet, effort: &E
     Ok(StepTimes { dispatches, seconds })
 }
 
-/// Times every kernel of the training steps of some nets, in every form and at each shape that occurs. Before the timing, its
-/// results are compared with the twin's. Calls `each` after every kernel.
+/// Times every kernel of the training steps of some nets, in every form and at each shape that occurs. Compares the
+/// results of each kernel with the twin's before the timing. Calls `each` after every kernel.
 ///
 /// # Errors
 /// As [`step`]. A wrong result is a `fault`, not an error.
@@ -183,7 +183,7 @@ pub async fn kernels(
                 let plan = &prepared.trial.net.plan;
                 whole_numbers(plan, number, &mut cpu);
                 if !seen.insert(key(plan, number)) {
-                    // It is run nevertheless, because a later dispatch may read what it writes.
+                    // Run but not timed again: a later dispatch may read the results.
                     let once: [Work; 1] = [(number..number + 1, now)];
                     cpu.run_now(&once);
                     prepared.engine.run(&once).await?;
@@ -208,9 +208,9 @@ fn key(plan: &Plan, number: usize) -> String {
     format!("{} {shapes:?} {:?}", kernel.shader().name, kernel.overrides())
 }
 
-/// Fills the tensors that a dispatch reads with small integers, so that its sums are exact in any order. A correct result then
-/// has equal bits, and no bound need be computed. Tensors that are updated get positive values, because a second moment must
-/// be positive. So do tensors of one value: they are the sum of squares for gradient clipping.
+/// Fills the tensors that a dispatch reads with small integers, so that sums are exact in any order. A correct result
+/// is then bit-identical, and no bound is needed. Tensors that are updated get positive values, because a second moment
+/// must be positive. Tensors of one value get positive values too: they are the sum of squares for gradient clipping.
 fn whole_numbers(plan: &Plan, number: usize, engine: &mut CpuEngine) {
     let kernel = &plan.steps[number];
     for (id, arg) in kernel.tensors().into_iter().zip(kernel.shader().args) {

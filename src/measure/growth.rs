@@ -38,7 +38,7 @@ pub struct Measurement {
     pub step_microseconds: f64,
     /// Images per second, median.
     pub images_per_second: f64,
-    /// 10⁹ operations of products per second, median.
+    /// 10⁹ floating-point operations of matrix products per second, median.
     pub gflop_per_second: f64,
     /// Bytes of all tensors on the device.
     pub device_bytes: u64,

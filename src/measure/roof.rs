@@ -40,7 +40,7 @@ pub struct Rate {
     pub best: f64,
     /// All samples of that kernel and size.
     pub rates: Spread,
-    /// How the result was wrong, if it was.
+    /// What is wrong with the result; `None` if it is correct.
     pub fault: Option<String>,
 }
 
@@ -203,7 +203,7 @@ fn host_copy(words: usize) -> Rate {
         to.par_chunks_mut(part).zip(from.par_chunks(part)).for_each(|(to, from)| to.copy_from_slice(from));
         seconds.push(begin.elapsed().as_secs_f64());
     }
-    // The first copy also pays for the allocation of pages by the operating system.
+    // The first copy also includes the allocation of pages by the operating system.
     seconds.remove(0);
     let fault = (to != from).then(|| "copy: the words differ".to_string());
     let how = format!("copy of {} MiB by {} threads", (4 * words) >> 20, rayon::current_num_threads());

@@ -12,15 +12,15 @@ use serde::Serialize;
 use std::time::{Duration, Instant};
 
 /// What a sample of a run includes.
-pub const TIME_INCLUDES: &str = "shuffle, upload of the order (and of samples that are streamed), every step, read-back \
-of losses and hits; not loading, compiling, evaluation";
+pub const TIME_INCLUDES: &str = "shuffle, upload of the order (and of streamed samples), every step, read-back of losses \
+and hits; without loading, compilation and evaluation";
 
-/// Fewest steps of the warm-up, and of a sample.
+/// Minimum number of steps of the warm-up, and of a sample.
 const WARM_UP: usize = 10;
-/// Fewest steps timed in total, whatever time they take.
+/// Minimum number of timed steps in total, however long they take.
 const TIMED: usize = 30;
 
-/// At the end the loss must be below this share of the warm-up's loss. A fall by chance on a few samples is smaller.
+/// The final loss must be below this share of the warm-up's loss. A decrease by chance on a few samples is smaller.
 const LEAST_FALL: f64 = 0.99;
 
 /// How long to measure, and which accuracy to require.
@@ -28,7 +28,8 @@ const LEAST_FALL: f64 = 0.99;
 pub struct Demand {
     /// Approximate time limit for warm-up and timed epochs together.
     pub max_time: Duration,
-    /// Required test accuracy. Without it, the accuracy must be significantly above the share of the most frequent class.
+    /// Required test accuracy. If it is `None`, the accuracy must be significantly above the share of the most frequent
+    /// class.
     pub floor: Option<f64>,
     /// Required test accuracy if whole epochs are timed and `floor` is `None`.
     pub whole_floor: Option<f64>,
@@ -75,12 +76,13 @@ pub struct Run {
     pub test_accuracy: f64,
     /// The required accuracy, in words.
     pub demand: String,
-    /// Why the run is not valid, if it is not.
+    /// Why the run is invalid; `None` if it is valid.
     pub fault: Option<String>,
 }
 
-/// Floating-point operations of the matrix products for training on one sample; a multiply-add counts as two. Every layer has
-/// a forward product and a weight gradient, all but the first an input gradient. Biases, activations and updates do not count.
+/// Floating-point operations of the matrix products for training on one sample; a multiply-add counts as two. Every
+/// layer has a forward product and a weight gradient; every layer but the first also has an input gradient. Biases,
+/// activations and updates do not count.
 pub fn product_flops(widths: &[usize]) -> u64 {
     let layers = widths.windows(2).enumerate();
     layers.map(|(number, pair)| (2 + u64::from(number > 0)) * 2 * pair[0] as u64 * pair[1] as u64).sum()
@@ -108,7 +110,7 @@ pub async fn train(machine: &Machine, config: &Config, data: &DataSet, demand: &
     let mut history = vec![trainer.epoch(&mut |_| {}).await?];
     let mut fastest = history[0].time;
     let mut warm_up_steps = steps;
-    // The first epoch may include work that is done only once. If it was short, a second one gives a better estimate.
+    // The first epoch may include one-time work. If it was short, a second epoch gives a better estimate.
     if fastest < Duration::from_millis(500) {
         fastest = trainer.epoch(&mut |_| {}).await?.time.min(fastest);
         warm_up_steps += steps;
@@ -180,7 +182,7 @@ fn check_training(history: &[Epoch], test: &Score, floor: Option<f64>, labels: &
     let loss = |epoch: Option<&Epoch>| epoch.map_or(f64::NAN, |epoch| epoch.train.loss());
     let first = loss(history.first());
     let last = loss(history.last());
-    // In the positive form, so that a NaN is a fault.
+    // Written as a positive condition, so that a NaN is a fault.
     let falls = last < LEAST_FALL * first;
     let reached = reached && test.loss().is_finite();
     let fault = if !falls {

@@ -31,7 +31,7 @@ pub enum Tune {
     /// (784-128-10, 784-512-512-10, 784-2048-2048-10; most other forms take 1.3 to 4 times as long).
     #[default]
     Auto,
-    /// On any adapter, for all products, also those in the cache.
+    /// On any adapter, for all products, including those in the cache.
     Force,
 }
 
@@ -50,8 +50,8 @@ pub struct Tuning {
     pub note: Option<String>,
 }
 
-/// Time limit of the tuning, on any adapter. After it no further product is timed; a timing in progress is completed. The
-/// remaining products keep the default form.
+/// Time limit of the tuning, on any adapter. After this time a timing in progress is completed, but no further product
+/// is timed. The remaining products keep the default form.
 pub const BUDGET: Duration = Duration::from_millis(500);
 
 /// Chooses forms for a training run. Forms that the configuration already has, from the record of a run, are kept, unless
@@ -91,7 +91,7 @@ pub async fn tune(
 
     let mut fresh = Chosen::new();
     for (product, kernel) in &wanted {
-        // Of the machine's forms the first that there is of this product.
+        // The first of the machine's forms that exists for this product.
         let general = forms.iter().copied().find(|form| product.forms().contains(form)).unwrap_or(product.forms()[0]);
         let name = product.to_string();
         if tuning.forms.contains_key(&name) {

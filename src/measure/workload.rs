@@ -4,8 +4,8 @@ use crate::config::{BatchSize, Config, Normalize, Schedule};
 use serde::Serialize;
 use std::str::FromStr;
 
-/// A net, an optimizer and a batch size. The scripts in `bench/peers` train the same. All use ReLU, pixels in 0 … 1 and a
-/// constant learning rate.
+/// A net, an optimizer and a batch size. The scripts in `bench/peers` train the same nets. All use ReLU, a constant
+/// learning rate and pixels in 0 … 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Workload {
     /// 784-128-10, SGD with rate 0.1, batch 64: limited by synchronisation.
@@ -20,7 +20,7 @@ impl Workload {
     /// All workloads.
     pub const ALL: [Workload; 3] = [Workload::S, Workload::K, Workload::W];
 
-    /// Its settings.
+    /// Returns the settings.
     pub fn config(self) -> Config {
         let plain = Config { lr: 0.1, schedule: Schedule::Constant, normalize: Normalize::Unit, ..Config::default() };
         match self {
@@ -37,7 +37,7 @@ impl Workload {
         }
     }
 
-    /// Test accuracy on MNIST that must be reached from two epochs. Every peer is above it after two or three epochs.
+    /// Test accuracy on MNIST required after two or more epochs. Every peer exceeds it after two or three epochs.
     pub fn floor(self) -> f64 {
         match self {
             Workload::S | Workload::K => 0.94,

@@ -26,7 +26,7 @@ pub struct Assessment {
     pub predictions: Predictions,
     /// The confusion matrix.
     pub confusion: Confusion,
-    /// Confidence and accuracy, in [`BINS`] bins.
+    /// Confidence and accuracy in [`BINS`] bins.
     pub calibration: Vec<Bin>,
 }
 
@@ -92,7 +92,7 @@ async fn run(
     let classes = model.classes();
     if inputs != model.inputs() {
         return Err(Error::Setting(format!(
-            "the model takes samples of shape {:?} ({} inputs), but those of the data set have the shape {item:?}",
+            "the model takes samples of shape {:?} ({} inputs), but the given samples have shape {item:?}",
             description.item,
             model.inputs()
         )));

@@ -42,7 +42,7 @@ impl Picture {
         }
     }
 
-    /// Writes a number with its middle at (x, y), in digits of 3×5 dots of `dot` pixels.
+    /// Draws a number centred at (x, y). Each digit has 3×5 dots, each dot `dot` × `dot` pixels.
     fn number(&mut self, x: usize, y: usize, number: u64, dot: usize, colour: Rgb) {
         let digits = number.to_string();
         let left = x.saturating_sub(digits.len() * 2 * dot);
@@ -107,7 +107,7 @@ pub fn confusion(counts: &[u64], classes: usize) -> Picture {
     picture
 }
 
-/// Most units in a picture of weights.
+/// Maximum number of units in a picture of weights.
 pub const MOST_UNITS: usize = 64;
 
 /// The weights of the first layer's first 64 units, each as an image of its inputs: blue below zero, white at zero, red

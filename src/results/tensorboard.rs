@@ -171,8 +171,8 @@ impl EventFile {
         self.push(step, Event { summary: Some(Summary { value: vec![value] }), ..Event::default() })
     }
 
-    /// Appends a record with a single write. A concurrent reader sees complete records, or at the end an incomplete one, which
-    /// it reads later.
+    /// Appends a record with a single write. A concurrent reader sees complete records; it reads an incomplete one at
+    /// the end later.
     fn push(&mut self, step: u64, event: Event) -> Result<(), Error> {
         let event = Event { wall_time: now().as_secs_f64(), step: step as i64, ..event };
         self.file.write_all(&framed(&event.encode_to_vec())).map_err(Error::file(&self.path))

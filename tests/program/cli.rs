@@ -67,7 +67,7 @@ fn train_writes_a_run_folder_that_eval_and_predict_read() {
     let text = String::from_utf8(eval.stdout).unwrap();
     let accuracy = 100.0 * records[2]["test_accuracy"].as_f64().unwrap();
     assert!(text.starts_with(&format!("accuracy {accuracy:.2} %")), "{text}, trained to {accuracy}");
-    assert!(text.contains("95 % interval") && text.contains("calibration error"), "{text}");
+    assert!(text.contains("95 % confidence interval") && text.contains("calibration error"), "{text}");
 
     let predict = gpu_mlp(folder.path()).arg("predict").arg(&model).args(["--index", "3,4"]).args(digits).output();
     let text = String::from_utf8(predict.unwrap().stdout).unwrap();

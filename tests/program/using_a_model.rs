@@ -115,7 +115,9 @@ fn eval_reports_the_quality_and_checks_a_minimum() {
 
     let text = stdout(&eval(&[]));
     assert!(text.starts_with(&format!("accuracy {:.2} %", 100.0 * accuracy)), "{text}");
-    assert!(text.contains("95 % interval") && text.contains("calibration error") && text.contains("precision"));
+    assert!(
+        text.contains("95 % confidence interval") && text.contains("calibration error") && text.contains("precision")
+    );
 
     assert_eq!(eval(&["--min-accuracy", "0.5"]).status.code(), Some(0));
     assert_eq!(eval(&["--min-accuracy", &accuracy.to_string()]).status.code(), Some(0));

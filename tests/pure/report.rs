@@ -274,8 +274,8 @@ fn values_that_are_not_finite_are_reported() {
     let lost = lost.replace("1e-5", "null").replace("1e-3,\"w", "null,\"w").replace("1e-2", "null");
     let end = r#"{"type":"end","seconds":0.4,"reason":"finished","test_loss":null,"test_accuracy":0.098}"#;
     let page = alone(&[RUN, &lost, end]);
-    assert!(page.contains("The weights of this run are not finite: no model was written."));
-    assert!(chart(&page, "Loss").contains("None of its values is a finite number."));
+    assert!(page.contains("No model was written, because the weights of this run are not finite."));
+    assert!(chart(&page, "Loss").contains("No value is a finite number."));
     assert!(page.contains("none of their norms is finite"));
     assert!(!page.contains("Test accuracy") && !page.contains("9.80"));
     // If only some values are not finite, the others are drawn; zeros on a log scale are counted too.

@@ -23,7 +23,7 @@ pub fn head(report: &Report) -> String {
     format!("{}\n{net}; {data}, {train_samples} samples; {profile} build of {version}\n", device.heading())
 }
 
-/// The name of a value on the command line.
+/// The command-line name of a value.
 fn word(value: &impl ValueEnum) -> String {
     value.to_possible_value().map_or(String::new(), |value| value.get_name().to_string())
 }
@@ -61,21 +61,21 @@ pub fn run(report: &Report) -> String {
         let _ = writeln!(text, "{name:<14} {:>10} {:>24} {:>24}", short(*median), pair(q1, q3), pair(min, max));
     }
     if let Some(share) = report.share_of_roof {
-        let _ = writeln!(text, "products at {:.1} % of the roof, all else included in the time", 100.0 * share);
+        let _ = writeln!(text, "products reach {:.1} % of the roof; the time includes all other work", 100.0 * share);
     }
     let (first, last) = (run.loss.first().copied().unwrap_or(f64::NAN), run.loss.last().copied().unwrap_or(f64::NAN));
     let accuracy = 100.0 * run.test_accuracy;
     let verdict = run.fault.as_ref().map_or("ok".to_string(), |fault| format!("FAILED: {fault}"));
     let _ = writeln!(
         text,
-        "loss {first:.4} .. {last:.4}, test accuracy {accuracy:.2} %, demanded: {}: {verdict}",
+        "loss {first:.4} .. {last:.4}, test accuracy {accuracy:.2} %, required: {}: {verdict}",
         run.demand
     );
     let tensors = run.device_bytes as f64 / 1e6;
-    let allocated = run.allocated_bytes.map(|bytes| format!(", {:.1} MB allocated there", bytes as f64 / 1e6));
+    let allocated = run.allocated_bytes.map(|bytes| format!(", {:.1} MB allocated on the device", bytes as f64 / 1e6));
     let _ = writeln!(
         text,
-        "{} parameters, tensors of {tensors:.1} MB{}\nin the clock: {}",
+        "{} parameters, tensors of {tensors:.1} MB{}\nincluded in the times: {}",
         run.parameters,
         allocated.unwrap_or_default(),
         report.clock[0]
@@ -93,7 +93,7 @@ pub fn step(report: &Report) -> String {
     }
     let _ = writeln!(
         text,
-        "{} µs together; the whole step takes {} µs when it is repeated in the same way\n{LEGEND}\nin the clock: {}",
+        "sum {} µs; the whole step, repeated in the same way, takes {} µs\n{LEGEND}\nincluded in the times: {}",
         short(1e6 * sum),
         short(1e6 * step.seconds.median),
         report.clock[1]
@@ -103,8 +103,8 @@ pub fn step(report: &Report) -> String {
 
 /// What the columns of [`dispatch`] mean.
 pub const LEGEND: &str = "\
-±: half the distance of the quartiles; device µs: in its turn, by the device's own clock; roof: the larger of two shares, of the \
-best product and of the best traffic, and above 100 % where tensors stay in caches";
+±: half the interquartile range; device µs: within the whole step, by the device's timestamps; roof: share of the best \
+product rate or of the best traffic, the larger of the two; above 100 % if tensors stay in caches";
 
 /// Names of the columns of [`dispatch`].
 pub fn dispatch_head() -> String {
@@ -114,7 +114,7 @@ pub fn dispatch_head() -> String {
     )
 }
 
-/// A dispatch: its median, half the distance of its quartiles, rates, share of the nearer roof, share of the step.
+/// The row of a dispatch: median, half the interquartile range, rates, share of the nearer roof, share of the step.
 pub fn dispatch(one: &Dispatch, roof: Option<&Roof>, sum: Option<f64>) -> String {
     let Spread { median, q1, q3, .. } = one.seconds;
     let (gflops, gigabytes) = (one.flops as f64 / median / 1e9, one.bytes as f64 / median / 1e9);
@@ -142,8 +142,9 @@ pub fn dispatch(one: &Dispatch, roof: Option<&Roof>, sum: Option<f64>) -> String
 
 /// The first lines of a Markdown table of [`growth`].
 pub fn growth_head() -> String {
-    "\nLike S; batches of 256 where width, depth or samples grow. Median time; * from parts of epochs.\n\n\
-     | size | value | steps | epoch s | quartiles | µs a step | images/s | GFLOP/s | MB |\n\
+    "\nConfiguration S with one size changed; batches of 256 unless the batch size changes. Median times; *: from parts of \
+     epochs.\n\n\
+     | size | value | steps | epoch s | quartiles | µs per step | images/s | GFLOP/s | MB |\n\
      |---|---:|---:|---:|---:|---:|---:|---:|---:|\n"
         .into()
 }
@@ -167,11 +168,11 @@ pub fn growth(point: &Measurement) -> String {
     )
 }
 
-/// The time below which no step was seen.
+/// The shortest step, an upper limit for the fixed cost of a step.
 pub fn growth_floor(points: &[Measurement]) -> String {
     match points.iter().min_by(|a, b| a.step_microseconds.total_cmp(&b.step_microseconds)) {
         Some(least) => format!(
-            "\nThe shortest step, {} µs ({} {}), bounds from above what a step costs before it computes anything.\n",
+            "\nThe shortest step takes {} µs ({} {}). The fixed cost of a step is at most this.\n",
             short(least.step_microseconds),
             least.axis,
             least.value

@@ -17,7 +17,7 @@ pub struct Files {
 /// Reads all files. A file that cannot be used is named on stderr and skipped.
 ///
 /// # Errors
-/// [`Error::Setting`] if the inputs of the model are no picture.
+/// [`Error::Setting`] if the inputs of the model are not a picture.
 pub fn read(paths: &[PathBuf], fit: Fit, item: &[usize]) -> Result<Files, Error> {
     let mut batch = Batch { names: Vec::new(), pixels: Vec::new(), item: item.to_vec(), labels: None };
     let mut code = ExitCode::SUCCESS;

@@ -21,7 +21,7 @@ pub async fn end(
 ) -> anyhow::Result<ExitCode> {
     let Recorder { mut display, mut board, mut sink, mut keeper, signals, .. } = recorder;
     display.clear();
-    // A run is finished only after its last weights were checked.
+    // A run is finished only after its last weights have been checked.
     let (outcome, kept) = match outcome {
         Ok(reason) => match session.snapshot().await {
             Ok(last) => (Ok(reason), keeper.save(&last).and_then(|()| keeper.settle())),
@@ -70,9 +70,11 @@ pub async fn end(
     }
     match hash {
         Some(hash) => say!("model: {} (sha256 {})", path.display(), &hash[..16]),
-        None => eprintln!("note: the weights are not finite, which --on-nan ignore allowed: no model was written"),
+        None => {
+            eprintln!("note: no model was written, because the weights are not finite (allowed by --on-nan ignore)")
+        }
     }
-    // A disk too full for a checkpoint may have had room for the model, so this error comes last.
+    // A disk too full for a checkpoint may have had room for the model, so this error is returned last.
     kept?;
     Ok(signals.code().filter(|_| reason == Reason::Interrupted).unwrap_or(ExitCode::SUCCESS))
 }

@@ -22,11 +22,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// The first line of config.toml. `changed`: the update since which the settings apply, if they changed.
+/// The first line of config.toml. `changed` is the update since which the settings apply, if they changed.
 fn head(changed: Option<u64>) -> String {
     match changed {
         None => "# Repeats the run: `gpu-mlp train --config` with this file or its folder.\n".into(),
-        Some(step) => format!("# The run since update {step}; its settings were others before that, see {METRICS}.\n"),
+        Some(step) => format!("# Settings since update {step}; {METRICS} has the earlier settings.\n"),
     }
 }
 
@@ -82,7 +82,7 @@ impl Train {
         end(session, recorder, outcome, &folder, start).await
     }
 
-    /// Opens TensorBoard's file, if one is wanted. Prints where a resumed run continues.
+    /// Opens TensorBoard's file, if --tensorboard was given. Prints where a resumed run continues.
     fn board(
         &self,
         path: &Path,

@@ -41,9 +41,9 @@ pub async fn still_sound(forms: &Chosen, machine: &Machine) -> Result<(), Error>
     }
 }
 
-/// The self-test of cooperative matrices on an engine: returns the first fault. It runs every second parity case. Real
-/// adapters have had wrong sums when a sum was carried from one product to the next; at the edges, matrices may read values
-/// outside of their tensor.
+/// The self-test of cooperative matrices on an engine: runs every second parity case and returns the first fault. It
+/// covers two known risks: real adapters have computed wrong sums when a sum was carried from one product to the next,
+/// and matrices at an edge may read values outside their tensor.
 ///
 /// # Errors
 /// If the engine cannot be created or does not answer.

@@ -34,7 +34,8 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 impl Store {
     /// Reads the file of an adapter. A file that cannot be read or belongs to another adapter is ignored.
     pub fn open(folder: &Path, adapter: &str) -> Store {
-        // An adapter's name can be long and contain any character. The file name is a readable part of it and a hash of all.
+        // An adapter's name can be long and contain any character. The file name is a readable part of the name and a
+        // hash.
         let hash = sha256(format!("{adapter} {VERSION}").as_bytes());
         let readable: String = file_name(adapter).chars().take(40).collect();
         let path = folder.join("tune").join(format!("{readable}-{}.json", &hash[..16]));

@@ -20,15 +20,15 @@ use std::time::{Duration, Instant};
 const HOPELESS: u32 = 3;
 /// Multiply-adds of the product that is timed first. The slowest form on a software adapter needs about 10 ms for them.
 const SMALL: u64 = 1 << 21;
-/// Approximate time of the dispatches of one measurement. It is long enough that the latency of the device matters little.
+/// Approximate time of the dispatches of one measurement; long compared with the latency of the device.
 const MEASUREMENT: Duration = Duration::from_millis(1);
-/// Most dispatches of one measurement.
+/// Maximum number of dispatches in one measurement.
 const COPIES: usize = 32;
 /// Number of measurements. The shortest time is used, because disturbances only make a measurement longer.
 const REPEATS: usize = 5;
 
-/// The fastest of some forms of a product; the first is the machine's default. Takes about `allowed` at most: if timing the
-/// product would take longer, a smaller product of the same proportions is timed instead.
+/// Returns the fastest form of a product; the first of `forms` is the machine's default. Takes at most about `allowed`:
+/// if timing the product would take longer, a smaller product of the same proportions is timed instead.
 pub(super) async fn fastest(
     machine: &Machine,
     forms: &[Form],
@@ -37,13 +37,12 @@ pub(super) async fn fastest(
     allowed: Duration,
 ) -> Result<Form, Error> {
     let begin = Instant::now();
-    // The default form of the machine comes first; the others are compared with it.
     let forms: Vec<Form> = forms.iter().copied().filter(|form| product.forms().contains(form)).collect();
     let small = shrunk(product);
     let mut times = measure(machine, kernel, small, &forms).await?;
     if small != product {
         let whole = product.multiply_adds() as f64 / small.multiply_adds() as f64;
-        // Two single dispatches and all repeats, for every form. An estimate on the high side.
+        // An overestimate: two single dispatches and all repeats for every form.
         let needed: f64 = times.iter().map(|(_, time)| time.as_secs_f64() * whole * (2 + REPEATS) as f64).sum();
         if needed < allowed.saturating_sub(begin.elapsed()).as_secs_f64() {
             times = measure(machine, kernel, product, &forms).await?;
@@ -78,7 +77,7 @@ fn shrunk(product: MatmulShape) -> MatmulShape {
     small
 }
 
-/// The time of a dispatch in each form, without the forms that are far too slow.
+/// Times a dispatch in each form, and omits forms that are far too slow.
 async fn measure(
     machine: &Machine,
     kernel: &Arc<dyn Kernel>,

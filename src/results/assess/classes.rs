@@ -16,17 +16,17 @@ pub struct ClassScore {
     pub samples: u64,
     /// Samples predicted as this class.
     pub predicted: u64,
-    /// Samples of this class that were predicted as it.
+    /// Samples of this class that were predicted correctly.
     pub hits: u64,
 }
 
 impl ClassScore {
-    /// Share of the samples predicted as the class that belong to it; `None` if none was predicted as it.
+    /// Correct predictions divided by all predictions of this class; `None` if the class was never predicted.
     pub fn precision(&self) -> Option<f64> {
         share(self.hits, self.predicted)
     }
 
-    /// Share of the samples of the class that were predicted as it; `None` if it has no samples.
+    /// Correct predictions divided by the samples of this class; `None` if the class has no samples.
     pub fn recall(&self) -> Option<f64> {
         share(self.hits, self.samples)
     }

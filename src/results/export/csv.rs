@@ -1,4 +1,4 @@
-//! The parameters as a table for people, spreadsheets and data frames: one line per number.
+//! Exports the parameters as a table for people, spreadsheets and data frames: one line per number.
 //!
 //! ```text
 //! layer,part,output,input,value

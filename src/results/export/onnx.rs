@@ -18,7 +18,7 @@ const FLOAT: i32 = 1;
 const UINT8: i32 = 2;
 const INT64: i32 = 7;
 
-/// The bytes of an ONNX file. Equal models give equal bytes.
+/// Returns the bytes of an ONNX file. Equal models give equal bytes.
 ///
 /// # Errors
 /// [`Error::Setting`] if the file would be larger than 2 GiB, the limit of protobuf.
@@ -75,8 +75,8 @@ pub fn onnx(model: &Mlp, description: &Description) -> Result<Vec<u8>, Error> {
 }
 
 impl Graph {
-    /// Appends the nodes of an activation from `z` to `y`; none for the identity. Operators that came after operator set 17
-    /// are made of older ones.
+    /// Appends the nodes of an activation from `z` to `y`; none for the identity. Operators newer than operator set 17
+    /// are composed of older ones.
     fn activate(&mut self, activation: Activation, z: &str, y: &str) {
         let part = |name: &str| format!("{y}_{name}");
         let alpha = |f| vec![Attribute { name: "alpha".into(), f, r#type: 1, ..Attribute::default() }];
@@ -129,13 +129,13 @@ impl Graph {
         self.push("Mul", &[&format!("{y}_double"), &half], y, vec![]);
     }
 
-    /// A constant; returns its name.
+    /// Adds a constant and returns its name.
     fn scalar(&mut self, name: &str, value: f32) -> String {
         self.initializer.push(tensor(name, &[], &[value]));
         name.into()
     }
 
-    /// Appends a node with the name of its output.
+    /// Appends a node and names it after its output.
     fn push(&mut self, operator: &str, inputs: &[&str], output: &str, attribute: Vec<Attribute>) {
         self.node.push(Node {
             input: inputs.iter().map(|name| name.to_string()).collect(),

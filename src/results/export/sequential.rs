@@ -6,7 +6,7 @@ use crate::net::mlp::Mlp;
 use crate::run::model_file::{self, Description};
 use std::path::Path;
 
-/// Which dropout modules a `torch.nn.Sequential` has. They change the numbers of its layers.
+/// The dropout modules of a `torch.nn.Sequential`. They shift the numbers of the layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sequential {
     /// A dropout before the first layer.
@@ -16,7 +16,7 @@ pub struct Sequential {
 }
 
 impl Sequential {
-    /// The number of the module of layer `layer` (from 0).
+    /// Module number of layer `layer` (from 0).
     pub fn module(self, layer: usize) -> usize {
         usize::from(self.input_dropout) + layer * (2 + usize::from(self.dropout))
     }

@@ -23,7 +23,7 @@ pub struct Scale {
 const TICKS: f64 = 4.0;
 
 impl Scale {
-    /// A linear scale that covers all values. Its ends are ticks.
+    /// A linear scale that covers all values. Both ends are ticks.
     pub fn linear(values: impl Iterator<Item = f64>) -> Self {
         let (mut low, mut high) = range(values).unwrap_or((0.0, 1.0));
         if high <= low {
@@ -37,7 +37,7 @@ impl Scale {
         Scale { low: ticks[0], high: ticks[ticks.len() - 1], log: false, ticks }
     }
 
-    /// A linear scale for integers. Its ends are the integers next to the lowest and highest value.
+    /// A linear scale for integers. It ends at the integers next to the lowest and highest value.
     pub fn whole(values: impl Iterator<Item = f64>) -> Self {
         let (low, high) = range(values).map_or((1.0, 1.0), |(low, high)| (low.floor(), high.ceil()));
         let step = nice((high - low) / 6.0).max(1.0).round();
@@ -59,7 +59,7 @@ impl Scale {
         let first = low.log10().floor() as i32;
         let last = high.log10().ceil() as i32;
         let decades = (last - first).max(1);
-        // Up to two decades have ticks at 1, 2 and 5; more than six do not have one at every power of ten.
+        // Up to two decades have ticks at 1, 2 and 5; more than six skip some powers of ten.
         let multiples: &[f64] = if decades <= 2 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let stride = (decades as usize).div_ceil(6);
         let powers = (first..=last).step_by(stride).map(|power| 10f64.powi(power));
@@ -81,7 +81,7 @@ impl Scale {
         share.is_finite().then_some(share)
     }
 
-    /// Whether it is logarithmic.
+    /// Whether the scale is logarithmic.
     pub fn is_log(&self) -> bool {
         self.log
     }
@@ -108,7 +108,7 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// The next of 1, 2, 5, 10, … times a power of ten.
+/// Rounds a step up to 1, 2, 5 or 10 times a power of ten.
 fn nice(step: f64) -> f64 {
     let power = 10f64.powf(step.max(1e-12).log10().floor());
     let choice = [1.0, 2.0, 5.0].into_iter().find(|m| m * power >= step * 0.999);
@@ -120,9 +120,9 @@ fn decimals(step: f64) -> usize {
     if step > 0.0 { (-step.log10() - 1e-9).ceil().clamp(0.0, 6.0) as usize } else { 0 }
 }
 
-/// A logarithmic scale leaves out at most one in this many values, if they are far below all others.
+/// A logarithmic scale omits at most one in this many values as far below all others.
 const FEW: usize = 10;
-/// A value is far below if the next larger one is more than this many times as large.
+/// A value is far below the others if the next larger value is more than this many times as large.
 const FAR: f64 = 1e4;
 
 /// The lowest value that a logarithmic scale of these values should cover. Zeros cannot be drawn, and a few values far below

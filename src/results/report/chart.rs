@@ -8,7 +8,7 @@ use std::fmt::Write;
 /// A line of a chart.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// Its name, written at its end.
+    /// Name, written at the end of the line.
     pub name: String,
     /// A CSS colour.
     pub colour: String,
@@ -48,7 +48,7 @@ const TOP: f64 = 10.0;
 const BOTTOM: f64 = 212.0;
 /// Longer lines are thinned out to about this many points.
 const MOST_POINTS: usize = 300;
-/// Points of lines with at most this many points are marked with dots.
+/// Lines with at most this many points have a dot at each point.
 const DOTS: usize = 24;
 
 impl Chart {
@@ -66,7 +66,7 @@ impl Chart {
         if !values().any(|value| shown(&value)) {
             let none = if values().any(f64::is_finite) { "above zero" } else { "a finite number" };
             return Some(html! {
-                figure.chart { figcaption { h3 { (self.title) } } p.warning { "None of its values is " (none) "." } }
+                figure.chart { figcaption { h3 { (self.title) } } p.warning { "No value is " (none) "." } }
             });
         }
         let across = Scale::whole(points().map(|point| point.0));
@@ -143,7 +143,7 @@ impl Chart {
     }
 }
 
-/// Sentences on the values that are not shown.
+/// Sentences about the values that are not shown.
 fn left_out(values: impl Iterator<Item = f64> + Clone, floor: f64) -> Vec<String> {
     let infinite = values.clone().filter(|value| !value.is_finite()).count();
     let tiny = values.filter(|&value| value.is_finite() && value < floor).count();

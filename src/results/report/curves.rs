@@ -69,10 +69,10 @@ pub fn speed(subjects: &[Subject]) -> Option<Markup> {
         let training = duration(history.training_seconds()?);
         let whole = match (history.end.as_ref().and_then(|end| end.seconds).map(duration), history.resumed) {
             (None, _) => String::new(),
-            (Some(time), None) => format!(" With evaluation, files and start-up the run took {time}."),
+            (Some(time), None) => format!(" The whole run took {time}, including evaluation, files and start-up."),
             (Some(time), Some(step)) => {
                 format!(
-                    " After it was resumed from update {}, the run took {time} with evaluation, files and start-up.",
+                    " After it was resumed from update {}, the run took {time}, including evaluation, files and start-up.",
                     grouped(step)
                 )
             }
@@ -105,8 +105,8 @@ pub fn points(history: &History, pick: impl Fn(&Epoch) -> Option<f64>) -> Vec<(f
     history.epochs.iter().filter_map(|epoch| Some((epoch.epoch as f64, pick(epoch)?))).collect()
 }
 
-/// For one run, one line per split. For several runs, two lines each: the test split, else the validation split; and the
-/// training split, dashed. If one run's test split was scored only at the end, it is a point at the epoch of the model.
+/// For one run, one line per split; a test split that was scored only at the end is a point at the epoch of the model.
+/// For several runs, two lines each: the test split, else the validation split; and the training split, dashed.
 fn splits(subjects: &[Subject], [train, validation, test]: [Pick; 3], at_end: fn(&End) -> Option<f64>) -> Vec<Line> {
     let line = |name: &str, colour: String, dashed, points| Line { name: name.into(), colour, dashed, points };
     if let [Subject { history, .. }] = subjects {

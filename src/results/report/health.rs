@@ -9,10 +9,11 @@ use maud::{Markup, html};
 
 /// A common value of the ratio of update to weights (A. Karpathy, CS231n notes, "Neural Networks Part 3").
 const HEALTHY_RATIO: f64 = 1e-3;
-/// Ratio of the first and last layer's gradients from which the page reports vanishing or growing gradients.
+/// The page reports vanishing or growing gradients if those of the first and last layer differ by more than this
+/// factor.
 const APART: f64 = 100.0;
 
-/// Charts of one run; `None` if its record has no such measurements.
+/// Charts of one run; `None` if the layers were not measured.
 pub fn charts(history: &History) -> Option<Markup> {
     let layers = history.epochs.iter().map(|epoch| epoch.health.len()).max().filter(|&layers| layers > 0)?;
     let norms: Vec<f64> =
@@ -46,12 +47,12 @@ pub fn charts(history: &History) -> Option<Markup> {
     ];
     Some(html! {
         @if let Some(sentence) = verdict(history) { p { (sentence) } }
-        p.note { "Measured at the update in the middle of an epoch." }
+        p.note { "Measured once per epoch, at its middle update." }
         div.charts { @for chart in charts.iter().filter_map(Chart::draw) { (chart) } }
     })
 }
 
-/// The last epoch's gradients of all runs in one chart; `None` if no record has them.
+/// The last epoch's gradients of all runs in one chart; `None` if no run measured them.
 pub fn comparison(subjects: &[Subject]) -> Option<Markup> {
     let line = |(number, subject): (usize, &Subject)| Line {
         name: subject.name.clone(),
@@ -111,10 +112,10 @@ fn verdict(history: &History) -> Option<String> {
     }
     let times = |ratio: f64| format!("about {} times", short(ratio));
     if !(first.is_finite() && last.is_finite()) {
-        return Some(format!("In epoch {} gradients are not finite.", epoch.epoch));
+        return Some(format!("In epoch {}, gradients are not finite.", epoch.epoch));
     }
     Some(match last / first {
-        _ if first == 0.0 => "The gradient of the first layer is zero: it does not learn.".into(),
+        _ if first == 0.0 => "The gradient of the first layer is zero, so this layer does not learn.".into(),
         ratio if ratio > APART => format!(
             "The gradient vanishes towards the first layer: in epoch {} it is {} smaller there than in the last layer.",
             epoch.epoch,

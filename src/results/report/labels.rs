@@ -1,8 +1,8 @@
 //! Places the names of lines as close as possible to the ends of their lines, without overlap and in the same order.
 
-/// Smallest distance of two names.
+/// Minimum vertical distance between two names.
 const LEADING: f64 = 13.5;
-/// Longest name in characters.
+/// Maximum length of a name in characters.
 const LONGEST: usize = 12;
 
 /// Heights of names whose lines end at the heights `ends`, from the top down. They are at least [`LEADING`] apart, minimise the
@@ -25,12 +25,12 @@ pub fn apart(ends: &[f64], top: f64, bottom: f64) -> Vec<f64> {
     heights.enumerate().map(|(above, height)| height.min(lowest).max(top) + above as f64 * LEADING).collect()
 }
 
-/// Most names between `top` and `bottom`.
+/// Maximum number of names between `top` and `bottom`.
 pub fn room(top: f64, bottom: f64) -> usize {
     ((bottom - top) / LEADING) as usize + 1
 }
 
-/// The name, shortened in its middle if it is too long for the margin.
+/// The name, shortened in the middle if it is too long for the margin.
 pub fn fitted(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     if letters.len() <= LONGEST {

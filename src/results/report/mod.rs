@@ -1,8 +1,8 @@
-//! An HTML page about one run or several, in one file: without scripts and network requests, with all pictures inside.
+//! An HTML page about one or more runs: a single file with all pictures embedded, without scripts or network requests.
 //!
-//! [`page`] composes it. `curves`, `schedule` and `health` draw the recorded measurements; `results` and `pictures` show the
-//! model's predictions on the test split; `details` lists the settings; `notes` reports problems. [`chart`] draws line charts
-//! with the scales of [`axis`]; `labels` places the names of the lines.
+//! [`page`] composes the page. `curves`, `schedule` and `health` draw the recorded measurements; `results` and
+//! `pictures` show the model's predictions on the test split; `details` lists the settings; `notes` reports problems.
+//! [`chart`] draws line charts with the scales of [`axis`]; `labels` places the names of the lines.
 
 pub mod axis;
 pub mod chart;
@@ -24,18 +24,18 @@ use crate::run::model_file::Description;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::sync::Arc;
 
-/// Most runs on a page. More than eight colours are hard to distinguish.
+/// Maximum number of runs on a page. More than eight colours are hard to distinguish.
 pub const MOST_RUNS: usize = 8;
 
 /// A run on the page.
 pub struct Subject {
-    /// Its name on the page.
+    /// Name on the page.
     pub name: String,
-    /// Its recorded history.
+    /// Recorded history.
     pub history: History,
-    /// Its model, or the reason why there is none.
+    /// Model, or the reason why there is none.
     pub model: Result<(Mlp, Description), String>,
-    /// The results on the test split, or the reason why there are none.
+    /// Results on the test split, or the reason why there are none.
     pub results: Result<Results, String>,
     /// Other notes for the reader: sentences without full stops.
     pub notes: Vec<String>,
@@ -102,7 +102,7 @@ pub fn page(subjects: &[Subject]) -> String {
     page.into_string()
 }
 
-/// The sections about one run's model. The `runs` runs on the page share the space for pictures.
+/// The sections about one run's model. All runs of the page, `runs` in number, share the space for pictures.
 fn run(subject: &Subject, runs: usize) -> Markup {
     html! {
         (section_if("Gradients", health::charts(&subject.history)))

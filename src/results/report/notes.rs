@@ -19,6 +19,6 @@ pub fn failure(history: &History) -> Option<String> {
     Some(match (end.reason.as_deref(), end.problem.as_deref()) {
         (Some("diverged"), Some(problem)) => format!("This run diverged: {problem}."),
         (Some("diverged"), None) => "This run diverged: a loss or a weight was no longer finite.".into(),
-        _ => "The weights of this run are not finite: no model was written.".into(),
+        _ => "No model was written, because the weights of this run are not finite.".into(),
     })
 }

@@ -8,19 +8,19 @@ use crate::results::png;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use maud::{Markup, html};
 
-/// Most pixels of samples, and of weights, on a page, for all runs together. Even if the pixels are random bytes, the page
-/// stays under 1 MB.
+/// Maximum number of sample pixels, and of weight pixels, on a page, for all runs together. Even if the pixels are
+/// random bytes, the page stays under 1 MB.
 const MOST_PIXELS: usize = 120_000;
-/// Most mistakes shown.
+/// Maximum number of mistakes shown.
 const WORST: usize = 24;
-/// Most pairs of classes shown.
+/// Maximum number of pairs of classes shown.
 const PAIRS: usize = 6;
-/// Most samples shown of each pair.
+/// Maximum number of samples shown per pair.
 const EXAMPLES: usize = 6;
-/// Most units of the first layer shown.
+/// Maximum number of units of the first layer shown.
 const UNITS: usize = 64;
 
-/// The worst mistakes and the most confused pairs. `None` if there are no mistakes, or samples are not pictures.
+/// The worst mistakes and the most confused pairs; `None` if there are no mistakes or samples are not pictures.
 pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
     let &[rows, columns] = &results.data.item[..] else { return None };
     let labels = &results.data.test.labels;

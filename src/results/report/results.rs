@@ -5,7 +5,7 @@ use super::chart::px;
 use crate::results::assess::{Assessment, Bin, Confusion, expected_error};
 use maud::{Markup, html};
 
-/// Most classes for which the confusion matrix is shown. With more, the table of the most confused pairs is clearer.
+/// Maximum number of classes for which the confusion matrix is shown. With more, the most confused pairs are clearer.
 const WIDEST: usize = 26;
 
 /// Confusion matrix, and a table of classes.
@@ -38,7 +38,7 @@ fn matrix(confusion: &Confusion) -> Markup {
                     }
                 }
             }
-            p.note { "Blue: correct. Orange: wrong. The darkness of orange is the square root of the share of the row, so that rare mistakes are visible." }
+            p.note { "Blue: correct. Orange: wrong. The darkness of orange grows with the square root of the share of the row, so that rare mistakes are visible." }
         }
     }
 }

@@ -7,14 +7,13 @@ use serde::Deserialize;
 
 /// Approximate number of points of a schedule that are drawn.
 const POINTS: u64 = 240;
-/// Most updates of a run: an f64 counts exactly up to this number.
+/// Maximum number of updates of a run: an f64 counts exactly up to this number.
 const MOST_UPDATES: u64 = 1 << f64::MANTISSA_DIGITS;
 
-/// Points (epochs trained, rate of the last update until then) up to the end of the last recorded epoch.
+/// Points (epochs trained, learning rate of the latest update) up to the end of the last recorded epoch.
 ///
-/// `None` if the rate cannot be computed from the settings and the number of the update alone (the `plateau` schedule, or
-/// settings changed during the run), or if the computed rates differ from the recorded ones (as in a record of another
-/// version).
+/// `None` if the settings and the update number do not determine the rate (the `plateau` schedule, or settings changed
+/// during the run), or if the computed rates differ from the recorded ones (as in a record of another version).
 pub fn rates(history: &History) -> Option<Vec<(f64, f64)>> {
     let header = &history.header;
     let samples = usize::try_from(header.train_samples).ok()?;

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 /// Accuracy on the test split and its 95 % confidence interval.
 struct Accuracy {
-    /// Which weights it belongs to, if not the run's final model.
+    /// The weights that were evaluated, if not the run's final model.
     of: Option<String>,
     share: f64,
     low: f64,
@@ -21,7 +21,7 @@ struct Accuracy {
     samples: u64,
 }
 
-/// The accuracy from the evaluation, else from the record. `None` for weights that are not finite, even if one is recorded.
+/// The accuracy from the evaluation, else the recorded one. `None` for weights that are not finite, even with a record.
 fn accuracy(subject: &Subject) -> Option<Accuracy> {
     let history = &subject.history;
     let written = history.end.as_ref().is_some_and(|end| end.model_sha256.is_some());
@@ -104,7 +104,7 @@ fn training(history: &History) -> String {
     history.training_seconds().map_or("–".into(), duration)
 }
 
-/// Number of epochs trained, and of how many if training ended early.
+/// Number of epochs trained, and the planned number if training ended early.
 fn epochs(history: &History) -> String {
     let done = history.epochs.len();
     let wanted = history.header.config.get("epochs").and_then(Value::as_u64);

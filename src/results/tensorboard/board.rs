@@ -29,8 +29,8 @@ impl Board {
         Ok(Board { events: EventFile::create(folder)?, item: item.to_vec() })
     }
 
-    /// Creates a new event file for a resumed run whose last complete epoch ended after `step` updates. Earlier events of later
-    /// steps in the folder are no longer valid.
+    /// Creates a new event file for a resumed run whose last complete epoch ended after `step` updates. Readers
+    /// discard earlier events in the folder for later steps.
     ///
     /// # Errors
     /// As [`Board::create`].
