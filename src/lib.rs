@@ -1,4 +1,4 @@
-//! Multilayer perceptrons trained with WGSL compute shaders, every shader proved against a CPU twin.
+//! Multilayer perceptrons trained with WGSL compute shaders, every shader tested against a CPU twin.
 //!
 //! # The tour: follow one digit
 //!
@@ -14,26 +14,26 @@
 //! epochs and what is decided after each. A [`train::Trainer`] shuffles and trains them, and [`train::steps`] cuts the order of
 //! samples into batches of B. For one hidden layer of H units and C classes, the textbook's step (`--plan plain`) is:
 //!
-//! | kernel | what it makes |
+//! | kernel | output |
 //! |---|---|
-//! | [`kernels::dropout`] | `mask1 (B, H)`: a random bit a unit, 1 with probability keep; only where keep is below 1 |
-//! | [`kernels::gather`] | `x0 (B, 784)`, a row a digit, and `t (B)`, their classes |
+//! | [`kernels::dropout`] | `mask1 (B, H)`: one random bit per unit, 1 with probability keep; only where keep is below 1 |
+//! | [`kernels::gather`] | `x0 (B, 784)`, one row per digit, and `t (B)`, their classes |
 //! | [`kernels::linear`] | `h1 (B, H)` = act(x0·w1ᵀ + b1) ⊙ mask1 / keep, then `logits (B, C)` = h1·w2ᵀ + b2 |
 //! | [`kernels::softmax_xent`] | p = softmax(logits): each loss −ln p\[t\] and hit, `dlogits (B, C)` = (p − y) / B with y = onehot(t) |
-//! | [`kernels::tally`] | their sums: the record of losses and hits that goes home |
+//! | [`kernels::tally`] | their sums: the record of losses and hits that the host reads back |
 //! | [`kernels::linear_dx`] | the error signal of the layer below, `dh1 (B, H)` = (dlogits·w2) ⊙ act'(h1) ⊙ mask1 / keep |
 //! | [`kernels::linear_dw`] | `dw = δᵀ·x`, of δ = dlogits and x = h1, then of δ = dh1 and x = x0 |
 //! | [`kernels::linear_db`] | `db`, the sum of δ over the batch |
 //! | [`kernels::sgd`] | w ← w − lr·dw; or the optimizer is [`kernels::momentum`], [`kernels::adam`], [`kernels::rmsprop`] |
 //!
 //! The default plan does the same in fewer dispatches: [`kernels::head`] goes from `h1` to `dh1` and the record at once (for
-//! up to 16 classes), and [`kernels::update`] uses a layer's gradients where it makes them, so that they take no memory.
+//! up to 16 classes), and [`kernels::update`] applies a layer's gradients as it computes them, so that they are never stored.
 //!
 //! An [`engine`] runs the plan: [`engine::cpu`] as a loop over the twins, [`engine::gpu`] as compute passes.
 //! [`engine::machine`] chooses one, [`measure::tune`] finds the fastest form of each matrix product ([`kernels::forms`]), and
 //! [`engine::parity`] compares two engines.
 //!
-//! The run folder ([`run`]) keeps the settings, the metrics, the model, and checkpoints: what one step leaves to the next, so
+//! The run folder ([`run`]) keeps the settings, the metrics, the model, and checkpoints: everything that one step passes to the next, so
 //! that a resumed run is bit-identical to one that was never stopped. [`results`] says how good the model is, draws the
 //! report, and writes ONNX and TensorBoard files. [`measure`] says how fast all of this is.
 //!

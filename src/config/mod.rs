@@ -1,4 +1,4 @@
-//! The settings of a run. Every default of the program is written here, once. Knows no data and no machine.
+//! The settings of a run. Every default of the program is written here, once. Nothing here depends on data or a machine.
 
 mod batch;
 mod check;
@@ -81,9 +81,9 @@ pub struct Config {
     pub epsilon: f32,
     /// Factor of the penalty l2/2·‖w‖² on weights (not on biases); for AdamW, the weight decay.
     pub l2: f32,
-    /// Gradients are scaled down so that their norm, all taken together, is at most this; 0 for no limit.
+    /// Largest norm of all gradients together; larger ones are scaled down to it. 0 for no limit.
     pub clip_norm: f32,
-    /// Every gradient is cut off at this magnitude; 0 for no limit.
+    /// Largest magnitude of a gradient value; larger ones are cut off. 0 for no limit.
     pub clip_value: f32,
     /// Decay of the exponential moving average of the weights, which is then evaluated and saved in their place; 0 for none.
     pub ema: f32,
@@ -202,7 +202,7 @@ impl Config {
         }
     }
 
-    /// Why the plan is plain although the settings say [`PlanKind::Fused`]; `None` if it is as they say. `samples`: size of
+    /// Why the plan is plain although [`PlanKind::Fused`] is set; `None` if it is the plan that is set. `samples`: size of
     /// the training split.
     pub fn plain_because(&self, samples: usize) -> Option<&'static str> {
         if self.plan == PlanKind::Plain {

@@ -94,7 +94,7 @@ impl Builder<'_> {
                 self.plan.push(Dead { h, parts, first: 0 });
                 self.plan.push(Sum { parts, first: 0, count: Dead::parts(h), total: values, row: 4 * number + 3 });
             }
-            // The old weights are stored over gradients that are no longer needed, if there are such, else apart.
+            // Gradients that were computed for the measurement alone are no longer needed: the old weights overwrite them.
             let role = Role::Parameter { layer: number + 1 };
             let mut copy = |w: TensorId, dw: TensorId| {
                 let a = if gradients.is_some() { self.plan.like("old_", role, w) } else { dw };

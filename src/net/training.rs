@@ -28,8 +28,8 @@ struct Pass {
     activations: Vec<TensorId>,
     /// For each of these the sums, where the activation is a step of its own.
     sums: Vec<Option<TensorId>>,
-    /// Error signal δ of each layer: the gradient of the loss with respect to its output before the activation. At first
-    /// that of the last layer everywhere.
+    /// Error signal δ of each layer: the gradient of the loss with respect to its output before the activation. Until
+    /// it is computed, the entry is that of the last layer.
     deltas: Vec<TensorId>,
     /// Whether one dispatch does all of the last layer.
     headed: bool,

@@ -47,7 +47,7 @@ impl Job<'_> {
     }
 }
 
-/// Runs updates. Which update comes next is for others to decide.
+/// Runs updates. The caller decides which update comes next.
 pub(super) struct Executor<'a> {
     pub job: Job<'a>,
     pub engine: Box<dyn Engine>,
@@ -61,7 +61,7 @@ impl<'a> Executor<'a> {
         Executor { job, engine, feed, order: None }
     }
 
-    /// Forgets what the device holds of an epoch's samples: the next update may be any.
+    /// Discards the samples of the current epoch on the device, so that any update may come next.
     pub fn forget_order(&mut self) {
         self.order = None;
     }

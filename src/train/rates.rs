@@ -1,4 +1,4 @@
-//! The learning rate and the momentum of every update. This is their only owner: everyone else asks here.
+//! The learning rate and the momentum of every update. No other code computes them.
 //!
 //! Both are functions of the update's number, so a resumed run is bit-identical. The one thing that is remembered is the
 //! plateau factor, which a checkpoint stores.
@@ -6,7 +6,7 @@
 use crate::base::error::Error;
 use crate::config::{Config, Progress, Shape};
 
-/// What an update multiplies gradients and remembered values by.
+/// Learning rate and momentum of one update.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
     /// Learning rate.

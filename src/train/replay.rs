@@ -20,7 +20,7 @@ pub(super) struct ReplayStart {
     pub step: u64,
     /// The lasting tensors at that time.
     pub tensors: Vec<Values>,
-    /// When it was taken; `None` if training has since gone elsewhere, so that a replay would differ.
+    /// When it was taken; `None` if training has been set to another state since, so that a replay would differ.
     taken: Option<Instant>,
 }
 
@@ -29,7 +29,7 @@ impl ReplayStart {
         ReplayStart { step, tensors, taken: Some(Instant::now()) }
     }
 
-    /// Marks it as no longer on the way that training takes.
+    /// Marks it as outdated: training has been set to another state.
     pub fn outdate(&mut self) {
         self.taken = None;
     }

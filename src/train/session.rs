@@ -73,7 +73,7 @@ impl<'a> Session<'a> {
         self.trainer.begin_with(model)
     }
 
-    /// Goes to a snapshot of a run with the same settings and data.
+    /// Continues from a snapshot of a run with the same settings and data.
     ///
     /// # Errors
     /// [`Error::Setting`] if the tensors are not those of this net, or if the state is impossible.

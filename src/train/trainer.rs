@@ -1,4 +1,4 @@
-//! A net in training: where it stands, what it scored, and its parameters.
+//! A net in training: its position in the run, its scores, its parameters.
 
 use super::chunk::Pace;
 use super::executor::{Executor, Job};
@@ -175,7 +175,7 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Goes to the place after update `step` as if it had just been made; `score` is that of its epoch so far. Weights and
+    /// Sets the position to just after update `step`; `score` is that of its epoch so far. Weights and
     /// optimizer state are not changed: see [`Trainer::restore`].
     pub fn seek(&mut self, step: u64, score: Score) {
         self.step = step;
@@ -243,7 +243,7 @@ impl<'a> Trainer<'a> {
         Ok(tensors)
     }
 
-    /// Writes what [`Trainer::tensors`] gave.
+    /// Writes the values that [`Trainer::tensors`] returned.
     ///
     /// # Errors
     /// [`Error::Setting`] if they are not exactly the tensors of this net; nothing is written then.
