@@ -6,7 +6,7 @@ enable f16;
 enable wgpu_cooperative_matrix;
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
-    lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32,
 }
 struct Params {
     batch: u32, inputs4: u32, outputs: u32, outputs4: u32,

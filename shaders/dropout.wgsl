@@ -3,7 +3,7 @@
 // The bits depend on the row's place in the whole batch, not on how the batch is split. Twin: src/kernels/dropout.rs
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
-    lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32,
 }
 struct Params { words: u32, cols: u32, stride: u32, threshold: u32, key0: u32, key1: u32, pad0: u32, pad1: u32, }
 @group(0) @binding(0) var<uniform> now: StepValues;

@@ -4,7 +4,7 @@
 // Rows past the end of a partial batch become zeros. Twin: src/kernels/gather.rs
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
-    lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32,
 }
 struct Params {
     batch: u32, inputs: u32, inputs4: u32, mask_stride: u32,

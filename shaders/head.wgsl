@@ -4,7 +4,7 @@
 // Samples do not depend on each other, so one dispatch does it all. Twin: src/kernels/head.rs
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
-    lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32,
 }
 struct Params { batch: u32, inputs4: u32, classes: u32, classes4: u32, mask_stride: u32, scale: f32, keep: f32, smoothing: f32, }
 @group(0) @binding(0) var<uniform> now: StepValues;

@@ -6,7 +6,7 @@
 // Rows past the end of a partial batch get scores and gradients of zero. Twin: src/kernels/softmax_xent.rs
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
-    lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32,
 }
 struct Params { batch: u32, classes: u32, stride: u32, smoothing: f32, }
 @group(0) @binding(0) var<uniform> now: StepValues;

@@ -4,7 +4,7 @@
 // Twin: src/kernels/tally.rs
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
-    lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32,
 }
 struct Params { batch: u32, pad0: u32, pad1: u32, pad2: u32, }
 @group(0) @binding(0) var<uniform> now: StepValues;

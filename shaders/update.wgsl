@@ -7,7 +7,7 @@
 // Twins: src/kernels/linear_dw.rs, sgd.rs, momentum.rs, adam.rs, rmsprop.rs, update.rs
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
-    lr: f32, momentum: f32, bias1: f32, bias2: f32, pad: u32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32,
 }
 // memory: decay rate of the mean square, β₂ of Adam or ρ of RMSprop.
 struct Params { batch: u32, inputs4: u32, outputs: u32, outputs4: u32, l2: f32, memory: f32, epsilon: f32, pad: u32, }

@@ -9,16 +9,16 @@ set -eu
 cd "$(dirname "$0")/.."
 
 programs='lib bin pure adapter program reliability allocation doc'
-# Contents of each test program, and about how many seconds it takes on two cores.
+# Contents of each test program, and how long it takes on two cores.
 about() {
     case $1 in
     lib) echo 'unit tests of the library: 1 s' ;;
     bin) echo 'unit tests of the program: 1 s' ;;
-    pure) echo 'no GPU: files, formats, the CPU engine, the shader sources: 30 s' ;;
-    adapter) echo 'kernels and training on every adapter of this machine: 90 s' ;;
-    program) echo 'the program as a user runs it, with every example of its help and of README: 90 s' ;;
-    reliability) echo 'kills, faults, toggles, long runs: 50 s' ;;
-    allocation) echo 'hostile files, and the memory used to read them: 10 s' ;;
+    pure) echo 'no GPU: files, formats, the CPU engine, the shader sources: about 1 min' ;;
+    adapter) echo 'kernels and training on every adapter of this machine: 3 to 8 min' ;;
+    program) echo 'the program as a user runs it, with every example of its help and of README: 1 to 2 min' ;;
+    reliability) echo 'kills, faults, toggles, long runs: 1 to 2 min' ;;
+    allocation) echo 'hostile files, and the memory used to read them: 20 s' ;;
     doc) echo 'examples in the documentation: 5 s' ;;
     esac
 }
@@ -33,7 +33,7 @@ target() {
 now() { date +%s; }
 
 if [ $# = 0 ]; then
-    echo 'tests/run.sh: builds the tests (about 4 minutes from nothing on two cores), then runs them (about 5 minutes):'
+    echo 'tests/run.sh: builds the tests (4 to 7 minutes from nothing on two cores), then runs them (6 to 14 minutes):'
     for one in $programs; do
         printf '  %-12s %s\n' "$one" "$(about "$one")"
     done

@@ -143,11 +143,22 @@ fn bindings(shader: &Shader, module: &Module, found: &mut Vec<String>) {
     let mut bound: BTreeMap<(u32, u32), &GlobalVariable> =
         bound.map(|(at, global)| ((at.group, at.binding), global)).collect();
     if let Some(now) = bound.remove(&(0, 0)) {
-        uniform("now", StepValues::FIELDS, size_of::<StepValues>(), now, module, found);
+        // A module declares the first fields only, up to the last one that it reads.
+        let declared = match &module.types[now.ty].inner {
+            TypeInner::Struct { members, .. } => members.len().clamp(1, StepValues::FIELDS.len()),
+            _ => 1,
+        };
+        uniform("now", &StepValues::FIELDS[..declared], now, module, found);
+        if !size_of::<StepValues>().is_multiple_of(16) {
+            found.push("now: its size is not a multiple of 16 bytes".into());
+        }
     }
     match (bound.remove(&(1, 0)), shader.params) {
         (Some(params), fields @ [.., (_, _, last)]) => {
-            uniform("params", fields, last + 4, params, module, found);
+            uniform("params", fields, params, module, found);
+            if !(last + 4).is_multiple_of(16) {
+                found.push(format!("params: {} bytes is not a multiple of 16", last + 4));
+            }
         }
         (None, []) => {}
         _ => found.push("params: declared on one side only".into()),
@@ -169,14 +180,7 @@ fn bindings(shader: &Shader, module: &Module, found: &mut Vec<String>) {
     }
 }
 
-fn uniform(
-    name: &str,
-    fields: &[Field],
-    size: usize,
-    global: &GlobalVariable,
-    module: &Module,
-    found: &mut Vec<String>,
-) {
+fn uniform(name: &str, fields: &[Field], global: &GlobalVariable, module: &Module, found: &mut Vec<String>) {
     let TypeInner::Struct { members, span } = &module.types[global.ty].inner else {
         return found.push(format!("{name}: not a struct"));
     };
@@ -194,11 +198,9 @@ fn uniform(
         .collect();
     let ours = |&(name, kind, at): &Field| (name.to_string(), kind.to_string(), at);
     let ours: Vec<_> = fields.iter().map(ours).collect();
+    let size = ours.last().map_or(0, |(_, _, offset)| offset + 4);
     if members != ours || *span as usize != size {
         found.push(format!("{name}: {members:?} ({span} bytes), not {ours:?}"));
-    }
-    if !size.is_multiple_of(16) {
-        found.push(format!("{name}: {size} bytes is not a multiple of 16"));
     }
     if (global.name.as_deref(), global.space) != (Some(name), AddressSpace::Uniform) {
         found.push(format!("{name}: is {:?} {:?}", global.name, global.space));
