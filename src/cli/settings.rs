@@ -20,7 +20,7 @@ struct Net {
     /// Activation of the hidden layers
     #[arg(long, value_enum)]
     activation: Option<ActivationName>,
-    /// Slope of leaky ReLU below zero
+    /// Slope of leaky ReLU below zero [default: 0.01], or minus the lower limit of ELU [default: 1]
     #[arg(long, value_name = "SLOPE")]
     alpha: Option<f32>,
     /// Distribution of the initial weights; `auto` chooses by the activation

@@ -108,7 +108,7 @@ pub enum Upload {
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum PlanKind {
     /// Fused gradient and optimizer step; the gradient is never stored. Where that is impossible, for instance with gradient
-    /// accumulation, the plain kind is used: see [`Config::plain_because`].
+    /// accumulation, the plain kind is used.
     Fused,
     /// One kernel per textbook formula.
     Plain,

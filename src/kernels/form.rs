@@ -19,7 +19,7 @@ pub enum Form {
     Wide,
     /// Tiles of 16×16, each sum split among sixteen invocations: for small outputs and long sums on GPUs.
     Split,
-    /// Mixed precision: as `Tiled`, with factors in half precision.
+    /// Mixed precision: as tiled, with factors in half precision.
     Half,
     /// Mixed precision on cooperative matrices, where a device has them.
     Coop,
