@@ -1,9 +1,9 @@
 //! Checkpoints: everything needed to resume training, complete or absent.
 //!
-//! A generation is two files in the folder `checkpoints` of a run: `STEP.safetensors` with every tensor that a step passes to
-//! the next, and the manifest `STEP-HASH.json` with the rest. The manifest is written last. It holds the SHA-256 of the file of
-//! tensors, and its name contains the beginning of its own SHA-256, so every part is verified when it is read. Random streams
-//! are not saved: they are functions of (seed, epoch, step), see [`crate::base::rng`].
+//! A generation is two files in the folder `checkpoints` of a run: `STEP.safetensors` with every tensor that a step
+//! passes to the next, and the manifest `STEP-HASH.json` with the rest. The manifest is written last. It holds the
+//! SHA-256 of the file of tensors, and its name contains the beginning of its own SHA-256, so every part is verified
+//! when it is read. Random streams are not saved: they are functions of (seed, epoch, step), see [`crate::base::rng`].
 
 mod keeper;
 mod saved;
@@ -27,7 +27,8 @@ use std::sync::Arc;
 /// Number of generations kept in addition to the best.
 const KEPT: usize = 2;
 
-/// The layout of a manifest. Layout 1, whose state holds words of a command line, can still be read; a newer one is refused.
+/// The layout of a manifest. Layout 1, whose state holds words of a command line, can still be read; a newer one is
+/// refused.
 const FORMAT: u32 = 2;
 
 /// What a generation holds; `S` is everything that is not a tensor.
@@ -90,7 +91,8 @@ impl Checkpoints {
     /// Writes a generation, then deletes old ones.
     ///
     /// # Errors
-    /// [`Error::File`]. The generation is then absent, or complete if only the last sync failed; older ones are untouched.
+    /// [`Error::File`]. The generation is then absent, or complete if only the last sync failed; older ones are
+    /// untouched.
     pub fn save<S: Serialize>(&self, generation: &Generation<S>) -> Result<(), Error> {
         let at = |path: &Path| Error::file(path.to_owned());
         self.disk.make_folder(&self.folder).map_err(at(&self.folder))?;
@@ -124,7 +126,8 @@ impl Checkpoints {
     /// The newest complete generation, if any.
     ///
     /// # Errors
-    /// [`Error::File`] if the folder cannot be listed, [`Error::Checkpoint`] if there are generations and all are damaged.
+    /// [`Error::File`] if the folder cannot be listed, [`Error::Checkpoint`] if there are generations and all are
+    /// damaged.
     pub fn newest<S: DeserializeOwned>(&self) -> Result<Option<Loaded<S>>, Error> {
         let mut passed_over = Vec::new();
         let names = self.names()?;
@@ -208,7 +211,8 @@ impl Checkpoints {
         Ok(Generation { step, best, metrics_bytes, state, tensors })
     }
 
-    /// Keeps the best generation and the last ones up to `step`; deletes the rest. A failed deletion is tried again next time.
+    /// Keeps the best generation and the last ones up to `step`; deletes the rest. A failed deletion is tried again
+    /// next time.
     fn prune(&self, step: u64, best: Option<u64>) {
         let removed = self.names().and_then(|names| {
             let mut steps: Vec<u64> = names.iter().filter_map(|name| step_of_manifest(name)).collect();

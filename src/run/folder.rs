@@ -104,8 +104,8 @@ impl RunFolder {
         numbers.filter(|&number| folder(number).has_checkpoints()).max().map(folder)
     }
 
-    /// Refuses a folder that holds a run. With `resume`, a run that was stopped before its first checkpoint does not count:
-    /// it starts again.
+    /// Refuses a folder that holds a run. With `resume`, a run that was stopped before its first checkpoint does not
+    /// count: it starts again.
     ///
     /// # Errors
     /// [`Error::Taken`].
@@ -130,12 +130,13 @@ impl RunFolder {
         }
     }
 
-    /// Opens the folder for training. A new run (`before` is `None`) locks it, checks again that it is `free`, and removes the
-    /// model and the report of a run that it replaces. A resumed run removes everything that came after its checkpoint.
+    /// Opens the folder for training. A new run (`before` is `None`) locks it, checks again that it is `free`, and
+    /// removes the model and the report of a run that it replaces. A resumed run removes everything that came after its
+    /// checkpoint.
     ///
     /// # Errors
-    /// Those of [`RunFolder::lock`] and `free`; [`Error::File`]; [`Error::Checkpoint`] if the record is shorter than the
-    /// checkpoint says.
+    /// Those of [`RunFolder::lock`] and `free`; [`Error::File`]; [`Error::Checkpoint`] if the record is shorter than
+    /// the checkpoint says.
     pub fn open(
         &self,
         before: Option<&Generation<Saved>>,

@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
-/// A run as recorded. A value that was not measured is absent. A value that was not finite, which JSON writes as `null`, is NaN.
+/// A run as recorded. A value that was not measured is absent. A value that was not finite, which JSON writes as
+/// `null`, is NaN.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     /// The folder, as it was given.
@@ -153,8 +154,8 @@ impl History {
         Ok(history)
     }
 
-    /// Reads the lines of a record; `None` if there is no `run` record. Unknown records and fields are ignored. If a resumed run
-    /// trained an epoch again, the later record counts.
+    /// Reads the lines of a record; `None` if there is no `run` record. Unknown records and fields are ignored. If a
+    /// resumed run trained an epoch again, the later record counts.
     pub fn parse(lines: &str) -> Option<Self> {
         let (mut history, mut header) = (History::default(), None);
         for line in lines.lines().filter(|line| !line.trim().is_empty()) {

@@ -201,7 +201,8 @@ impl Metrics {
         self.bytes
     }
 
-    /// Appends a whole line in one write. If that fails, its beginning is cut off again, at the latest when the run is resumed.
+    /// Appends a whole line in one write. If that fails, its beginning is cut off again, at the latest when the run is
+    /// resumed.
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be written.

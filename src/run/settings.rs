@@ -49,8 +49,8 @@ impl DataSettings {
     /// Names of the keys.
     const KEYS: [&str; 5] = ["data", "digits_train", "digits_test", "digits_seed", "from"];
 
-    /// All of them: a data set, the digits if it may be the digits, and a model. Paths are absolute, so that the file works from
-    /// any folder of this machine.
+    /// All of them: a data set, the digits if it may be the digits, and a model. Paths are absolute, so that the file
+    /// works from any folder of this machine.
     pub fn of(choice: &Choice, options: &digits::Options, from: Option<&Path>) -> DataSettings {
         let generated = choice.may_be_digits();
         DataSettings {
@@ -130,7 +130,8 @@ impl RunFile {
     /// Reads a text; `path` is for messages.
     ///
     /// # Errors
-    /// [`Error::Config`] if the text is too long or not TOML, for an unknown key (with the nearest known one), or for a value of the wrong type.
+    /// [`Error::Config`] if the text is too long or not TOML, for an unknown key (with the nearest known one), or for a
+    /// value of the wrong type.
     pub fn parse(text: &str, path: &Path) -> Result<RunFile, Error> {
         let refuse = |problem: String| Error::Config { path: path.into(), problem };
         if text.len() > LONGEST {

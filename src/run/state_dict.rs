@@ -1,9 +1,9 @@
-//! Finds the layers of a net in a safetensors file with any names. A PyTorch state dict gives neither their order nor the
-//! modules between them.
+//! Finds the layers of a net in a safetensors file with any names. A PyTorch state dict gives neither their order nor
+//! the modules between them.
 //!
-//! Each 2-D `NAME.weight` (O, I) with its 1-D `NAME.bias` (O) is a layer; a missing bias is zero. Layers are sorted
-//! by name, with numbers in names compared as numbers: `0`, `2`, `10`; `fc1`, `fc2`, `fc10`. If the shapes do not fit in that
-//! order, the only order in which they fit is used.
+//! Each 2-D `NAME.weight` (O, I) with its 1-D `NAME.bias` (O) is a layer; a missing bias is zero. Layers are sorted by
+//! name, with numbers in names compared as numbers: `0`, `2`, `10`; `fc1`, `fc2`, `fc10`. If the shapes do not fit in
+//! that order, the only order in which they fit is used.
 
 use crate::config::MOST_LAYERS;
 use crate::net::mlp::Layer;

@@ -25,11 +25,13 @@ pub struct Epoch {
     pub time: Duration,
 }
 
-/// Called with the score of the epoch so far, about ten times a second; `Break` pauses training once all work is settled.
+/// Called with the score of the epoch so far, about ten times a second; `Break` pauses training once all work is
+/// settled.
 pub type OnProgress<'a> = &'a mut dyn FnMut(&Score) -> ControlFlow<()>;
 
 impl Trainer<'_> {
-    /// Trains to the end of the epoch: every sample once, in an order drawn for it. `on_progress` is called with the score so far.
+    /// Trains to the end of the epoch: every sample once, in an order drawn for it. `on_progress` is called with the
+    /// score so far.
     ///
     /// # Errors
     /// As [`Trainer::advance`].
@@ -44,9 +46,9 @@ impl Trainer<'_> {
         Ok(Epoch { number, train: self.score, time: begin.elapsed() })
     }
 
-    /// Trains until the epoch ends, until `until` updates have been made over the run, or until `on_progress` asks for a pause,
-    /// whichever comes first. When it returns all work is settled: every loss has been checked, and weights, optimizer
-    /// state, [`Trainer::step`] and [`Trainer::score`] belong together.
+    /// Trains until the epoch ends, until `until` updates have been made over the run, or until `on_progress` asks for
+    /// a pause, whichever comes first. When it returns all work is settled: every loss has been checked, and weights,
+    /// optimizer state, [`Trainer::step`] and [`Trainer::score`] belong together.
     ///
     /// # Errors
     /// If the device fails, or [`Error::Diverged`] if a loss or a parameter is not finite.
@@ -146,8 +148,8 @@ impl Trainer<'_> {
         }
         if let Some(totals) = record.totals
             && !all_finite(&totals.await?)
-            // The sum also overflows where values are large but finite; the loss shows whether they do harm. The parameters
-            // are read as they are after all updates that have been handed over by now.
+            // The sum also overflows where values are large but finite; the loss shows whether they do harm. The
+            // parameters are read as they are after all updates that have been handed over by now.
             && self.on.first_not_finite(self.step + 1).await?.is_some()
         {
             return Err(self.parameter_not_finite().await);

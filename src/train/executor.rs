@@ -86,7 +86,8 @@ impl<'a> Executor<'a> {
         self.feed.load(self.job.first(step), &self.job.data.train, order, self.engine.as_mut());
     }
 
-    /// Appends the work of update `step`, whose samples are loaded. Each micro-batch takes the next `slot` of the record.
+    /// Appends the work of update `step`, whose samples are loaded. Each micro-batch takes the next `slot` of the
+    /// record.
     pub fn push(&self, step: u64, slot: &mut usize, work: &mut Vec<Work>) {
         self.job.steps().push(&self.feed, step, self.job.first(step), slot, work);
     }

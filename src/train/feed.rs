@@ -1,5 +1,5 @@
-//! Uploads samples: the whole split once, or shuffled windows of it, one filled while the other is used. Both ways give a
-//! step the same rows, so training is bit-identical.
+//! Uploads samples: the whole split once, or shuffled windows of it, one filled while the other is used. Both ways give
+//! a step the same rows, so training is bit-identical.
 
 use crate::data::Split;
 use crate::engine::Engine;
@@ -56,8 +56,8 @@ impl Feed {
         self.streams() && self.loaded != Some(position / self.source.window)
     }
 
-    /// Uploads the window with this position. The engine executes writes and work in order, so the half of the tensor that
-    /// is overwritten is no longer in use by then.
+    /// Uploads the window with this position. The engine executes writes and work in order, so the half of the tensor
+    /// that is overwritten is no longer in use by then.
     pub fn load(&mut self, position: usize, split: &Split, order: &[u32], engine: &mut dyn Engine) {
         let Source { pixels, labels, window, samples, .. } = self.source;
         let number = position / window;

@@ -1,9 +1,9 @@
-//! Learning-rate range test: one short run in which the rate grows with every update (Smith, "Cyclical learning rates for
-//! training neural networks", arXiv 1506.01186; smoothed as in fastai). It suggests a learning rate.
+//! Learning-rate range test: one short run in which the rate grows with every update (Smith, "Cyclical learning rates
+//! for training neural networks", arXiv 1506.01186; smoothed as in fastai). It suggests a learning rate.
 //!
-//! Each rate makes one update. The loss is that of the batch before the update, so within the first epoch every sample is
-//! new; with a validation split it is the loss on that split after the update, which is less noisy. The test split is not
-//! used.
+//! Each rate makes one update. The loss is that of the batch before the update, so within the first epoch every sample
+//! is new; with a validation split it is the loss on that split after the update, which is less noisy. The test split
+//! is not used.
 
 use crate::base::error::Error;
 use crate::config::{Config, HealthName, OnNan};
@@ -41,8 +41,8 @@ pub struct SweepResult {
     pub points: Vec<SweepPoint>,
     /// Whether the loss exploded before all rates were tried.
     pub diverged: bool,
-    /// The rate at which the smoothed loss falls most steeply over the logarithm of the rate, to two digits; `None` if it
-    /// falls nowhere.
+    /// The rate at which the smoothed loss falls most steeply over the logarithm of the rate, to two digits; `None` if
+    /// it falls nowhere.
     pub suggestion: Option<f64>,
     /// The rate of the lowest smoothed loss, which is too high for training.
     pub lowest: Option<f64>,

@@ -25,7 +25,8 @@ pub fn input_map(normalize: &Normalize, pixels: &[u8]) -> InputMap {
         Normalize::Unit => InputMap::UNIT,
         Normalize::Given(map) => map.clone(),
         Normalize::Standard => {
-            // Exact integer sums are the same on every machine. The sums of a part fit in 32 bits, which halves the work.
+            // Exact integer sums are the same on every machine. The sums of a part fit in 32 bits, which halves the
+            // work.
             let mut sum = 0;
             let mut squares = 0;
             for part in pixels.chunks(1 << 15) {
@@ -52,8 +53,8 @@ pub fn load_parameters(engine: &mut dyn Engine, layers: &[LayerIds], model: &Mlp
     }
 }
 
-/// Writes data, first weights and optimizer state to an engine that was made for `net.plan`; returns the feeds of training
-/// and test split.
+/// Writes data, first weights and optimizer state to an engine that was made for `net.plan`; returns the feeds of
+/// training and test split.
 ///
 /// # Panics
 /// If the net was not made for training.

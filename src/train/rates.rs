@@ -1,7 +1,7 @@
 //! The learning rate and the momentum of every update. This is their only owner: everyone else asks here.
 //!
-//! Both are functions of the update's number, so a resumed run is bit-identical. The one thing that is remembered is the
-//! plateau factor, which a checkpoint stores.
+//! Both are functions of the update's number, so a resumed run is bit-identical. The one thing that is remembered is
+//! the plateau factor, which a checkpoint stores.
 
 use crate::base::error::Error;
 use crate::config::{Config, Progress, Shape};

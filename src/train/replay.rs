@@ -1,7 +1,7 @@
 //! Replay: finds the tensor where a NaN or an infinity began.
 //!
-//! Training is deterministic. So it is replayed from the last good state up to the first update that leaves a bad value,
-//! and that update is run one dispatch at a time.
+//! Training is deterministic. So it is replayed from the last good state up to the first update that leaves a bad
+//! value, and that update is run one dispatch at a time.
 
 use super::executor::Executor;
 use super::tensors::Values;
@@ -51,7 +51,8 @@ impl<'r, 'a> Replay<'r, 'a> {
         Replay { on, start }
     }
 
-    /// Where the first bad value began that was noticed after `until` updates. Leaves the engine at no particular state.
+    /// Where the first bad value began that was noticed after `until` updates. Leaves the engine at no particular
+    /// state.
     pub async fn origin(mut self, until: u64) -> Result<Origin, Error> {
         let from = self.start.step;
         self.rewind()?;
@@ -81,8 +82,8 @@ impl<'r, 'a> Replay<'r, 'a> {
         self.on.restore(&self.start.tensors)
     }
 
-    /// Trains from the good state on; returns the first update (from 0) that leaves a bad value. `closely`: looks at the
-    /// optimizer state after each update too, which means reading all of it.
+    /// Trains from the good state on; returns the first update (from 0) that leaves a bad value. `closely`: looks at
+    /// the optimizer state after each update too, which means reading all of it.
     async fn first_bad(&mut self, until: u64, closely: bool) -> Result<Option<u64>, Error> {
         for step in self.start.step..until {
             let work = self.on.work(step);

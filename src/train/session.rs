@@ -1,7 +1,7 @@
 //! A run: epochs of training, each scored and reported, until all are done or something ends it.
 //!
-//! A [`Session`] uses no files and no terminal. It calls an [`Observer`], which may ask for a snapshot or for the end. A
-//! [`Snapshot`] is taken only when all work is settled; a session resumed from it is bit-identical.
+//! A [`Session`] uses no files and no terminal. It calls an [`Observer`], which may ask for a snapshot or for the end.
+//! A [`Snapshot`] is taken only when all work is settled; a session resumed from it is bit-identical.
 
 mod observe;
 mod state;
@@ -21,7 +21,8 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 pub use validation::ValidationTracker;
 
-/// Limits that end a run early. They change no learning rate: a run that is cut short is the beginning of the whole one.
+/// Limits that end a run early. They change no learning rate: a run that is cut short is the beginning of the whole
+/// one.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Limits {
     /// Largest number of updates over the whole run.
@@ -59,7 +60,8 @@ impl<'a> Session<'a> {
     /// Those of [`Trainer::open`]; [`Error::Setting`] if the settings need a validation split and there is none.
     pub async fn open(config: &Config, data: &'a DataSet, machine: &Machine, limits: Limits) -> Result<Self, Error> {
         config.check_choices(data.validation.is_some())?;
-        // Saving a checkpoint needs the most: the state that a replay starts from, the one that is saved, and its file twice.
+        // Saving a checkpoint needs the most: the state that a replay starts from, the one that is saved, and its file
+        // twice.
         let trainer = Trainer::open_with_copies(config, data, machine, 4).await?;
         let samples = data.train.len() as u64;
         Ok(Session { trainer, limits, samples, state: State::default(), best: None, tested: None })
@@ -232,8 +234,8 @@ impl<'a> Session<'a> {
         Ok(wish)
     }
 
-    /// Scores the net and reports the epoch so far. Only whole epochs count for decisions, so that a run that a limit ended
-    /// and that is resumed is the same run.
+    /// Scores the net and reports the epoch so far. Only whole epochs count for decisions, so that a run that a limit
+    /// ended and that is resumed is the same run.
     async fn report(&mut self, whole: bool) -> Result<EpochReport, Error> {
         let State { step, score: train, epoch_seconds: seconds, .. } = self.state;
         let validation = self.trainer.validate().await?;

@@ -12,8 +12,8 @@ use crate::train::feed::Feed;
 use crate::train::rates::{Rate, Rates};
 use crate::train::{input_map, prepare, shuffled};
 
-/// Minimum updates between health measurements, unless health is shown. A measurement takes about as long as an update, so
-/// this keeps its cost near 1 %.
+/// Minimum updates between health measurements, unless health is shown. A measurement takes about as long as an update,
+/// so this keeps its cost near 1 %.
 const MEASURED_EVERY: u64 = 100;
 
 /// The steps of an epoch.
@@ -40,8 +40,8 @@ impl Steps<'_> {
         self.config.updates_per_epoch(self.samples)
     }
 
-    /// The update of an epoch (both counted from 0) in which health is measured, if it is in this epoch. It is the one in the
-    /// middle: it has a whole batch and a typical learning rate, which a schedule may lower to zero at the end.
+    /// The update of an epoch (both counted from 0) in which health is measured, if it is in this epoch. It is the one
+    /// in the middle: it has a whole batch and a typical learning rate, which a schedule may lower to zero at the end.
     pub fn measured(&self, epoch: u64) -> Option<u64> {
         self.training.health.as_ref()?;
         let due = (epoch + 1).is_multiple_of(MEASURED_EVERY.div_ceil(self.per_epoch()));
@@ -50,8 +50,8 @@ impl Steps<'_> {
         (due || wanted || last).then_some(epoch * self.per_epoch() + (self.per_epoch() - 1) / 2)
     }
 
-    /// Appends the work of update `step` (from 0, over the whole run). Its batch starts at position `first` of the epoch's
-    /// order. Each micro-batch takes the next `slot` of the record.
+    /// Appends the work of update `step` (from 0, over the whole run). Its batch starts at position `first` of the
+    /// epoch's order. Each micro-batch takes the next `slot` of the record.
     pub fn push(&self, feed: &Feed, step: u64, first: usize, slot: &mut usize, work: &mut Vec<Work>) {
         let Training { micro, gradients, update, health, .. } = self.training;
         let measured = self.measured(step / self.per_epoch()) == Some(step);
@@ -113,9 +113,9 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Small runs, each with a name, whose first epochs together use every kernel, and whose batches are also partial ones
-    /// and ones of several micro-batches. They need at least 100 samples. Each is in the plain plan and, if possible, in the
-    /// fused plan.
+    /// Small runs, each with a name, whose first epochs together use every kernel, and whose batches are also partial
+    /// ones and ones of several micro-batches. They need at least 100 samples. Each is in the plain plan and, if
+    /// possible, in the fused plan.
     pub fn configs() -> Vec<(&'static str, Config)> {
         // Health is measured in the last epoch, so in this one.
         let small = Config { hidden: vec![65, 34], batch_size: BatchSize::Samples(50), epochs: 1, ..Config::default() };

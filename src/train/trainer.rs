@@ -21,8 +21,8 @@ use std::time::Instant;
 
 /// A net in training: data, weights and optimizer state on an engine, and the number of updates made.
 ///
-/// Everything else that an update needs (the order of its epoch, its learning rate, its dropout masks) is a function of the
-/// settings and of the update's number, so training can resume at any update.
+/// Everything else that an update needs (the order of its epoch, its learning rate, its dropout masks) is a function of
+/// the settings and of the update's number, so training can resume at any update.
 pub struct Trainer<'a> {
     pub(super) on: Executor<'a>,
     test_feed: Feed,
@@ -145,7 +145,8 @@ impl<'a> Trainer<'a> {
         self.step
     }
 
-    /// Score of the epoch that the last update belongs to, up to that update, each batch scored before it was learned from.
+    /// Score of the epoch that the last update belongs to, up to that update, each batch scored before it was learned
+    /// from.
     pub fn score(&self) -> Score {
         self.score
     }
@@ -175,8 +176,8 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Goes to the place after update `step` as if it had just been made; `score` is that of its epoch so far. Weights and
-    /// optimizer state are not changed: see [`Trainer::restore`].
+    /// Goes to the place after update `step` as if it had just been made; `score` is that of its epoch so far. Weights
+    /// and optimizer state are not changed: see [`Trainer::restore`].
     pub fn seek(&mut self, step: u64, score: Score) {
         self.step = step;
         self.score = score;
@@ -276,8 +277,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// The confusion matrix (C, C), row by row: the number of samples of a class (row) that are assigned to a class
-    /// (column), with the weights as they are. Of equal logits the first counts. It is of the validation split, or of the
-    /// test split if there is no other: with a validation split, the test split is not used before the end.
+    /// (column), with the weights as they are. Of equal logits the first counts. It is of the validation split, or of
+    /// the test split if there is no other: with a validation split, the test split is not used before the end.
     ///
     /// # Errors
     /// If the device fails.

@@ -15,8 +15,8 @@ pub struct Every {
     pub time: Option<Duration>,
 }
 
-/// Saves the checkpoints of a run. A thread hashes and writes one while training continues; the next one waits for it, so at
-/// most two are in memory.
+/// Saves the checkpoints of a run. A thread hashes and writes one while training continues; the next one waits for it,
+/// so at most two are in memory.
 pub struct Keeper {
     checkpoints: Checkpoints,
     saved: Saved,
@@ -48,8 +48,8 @@ impl Keeper {
         if self.every.time.is_some_and(|every| self.since.elapsed() >= every) { Wish::Snapshot } else { Wish::Continue }
     }
 
-    /// Notes the end of an epoch, with the length of `metrics.jsonl`, and asks for a snapshot. Asks for none while the last one is
-    /// being written, so that short epochs do not wait for the disk.
+    /// Notes the end of an epoch, with the length of `metrics.jsonl`, and asks for a snapshot. Asks for none while the
+    /// last one is being written, so that short epochs do not wait for the disk.
     pub fn epoch(&mut self, report: &EpochReport, metrics_bytes: u64) -> Wish {
         if !report.whole {
             // A resumed run replaces this record with that of the whole epoch.
@@ -66,7 +66,8 @@ impl Keeper {
         Wish::Snapshot
     }
 
-    /// Writes a snapshot while training continues. One with NaN or infinite values is not saved: the checkpoint on disk is better.
+    /// Writes a snapshot while training continues. One with NaN or infinite values is not saved: the checkpoint on disk
+    /// is better.
     ///
     /// # Errors
     /// The error of the snapshot before.

@@ -68,8 +68,8 @@ impl Checkpoints {
     /// The checkpoint of a run after `step` updates, or else the newest complete one.
     ///
     /// # Errors
-    /// As [`Checkpoints::newest`] and [`Checkpoints::of_step`]; [`Error::Checkpoint`] also if it is complete but holds a
-    /// setup that no run saves. An older one is not used instead.
+    /// As [`Checkpoints::newest`] and [`Checkpoints::of_step`]; [`Error::Checkpoint`] also if it is complete but holds
+    /// a setup that no run saves. An older one is not used instead.
     pub fn of_run(&self, step: Option<u64>) -> Result<Option<Loaded<Saved>>, Error> {
         let found = match step {
             Some(step) => Some(self.of_step::<Stored>(step)?),
@@ -92,8 +92,8 @@ pub struct Best {
     pub loss: f64,
 }
 
-/// Everything that decides the results of a run. The name and the threads of a CPU do not count: results do not depend on the
-/// number of threads, and names do not tell how CPUs differ.
+/// Everything that decides the results of a run. The name and the threads of a CPU do not count: results do not depend
+/// on the number of threads, and names do not tell how CPUs differ.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
     /// Version of the program.

@@ -33,11 +33,12 @@ pub struct EngineSettings {
 }
 
 impl Setup {
-    /// The setup that a checkpoint of layout 1 holds: pairs of an option and its value. If an option is repeated, the last
-    /// one counts.
+    /// The setup that a checkpoint of layout 1 holds: pairs of an option and its value. If an option is repeated, the
+    /// last one counts.
     ///
     /// # Errors
-    /// Names the option that a run never saves, or the value that cannot be read. The folder may come from somebody else.
+    /// Names the option that a run never saves, or the value that cannot be read. The folder may come from somebody
+    /// else.
     pub(super) fn from_words(words: &[String]) -> Result<Setup, String> {
         let mut setup = Setup::default();
         for pair in words.chunks(2) {

@@ -162,7 +162,7 @@ pub struct Inspection {
     pub step: u64,
     /// The model.
     pub model: Mlp,
-    /// Confusion matrix: `confusion[truth · C + prediction]` is the number of such samples in the validation split, or in the
-    /// test split if there is no other.
+    /// Confusion matrix: `confusion[truth · C + prediction]` is the number of such samples in the validation split, or
+    /// in the test split if there is no other.
     pub confusion: Vec<u64>,
 }
