@@ -26,7 +26,7 @@
 //! | [`kernels::linear_dx`] | the error signal of the layer below, `dh1 (B, H)` = (dlogits·w2) ⊙ act'(h1) ⊙ mask1 / keep |
 //! | [`kernels::linear_dw`] | `dw = δᵀ·x`, of δ = dlogits and x = h1, then of δ = dh1 and x = x0 |
 //! | [`kernels::linear_db`] | `db`, the sum of δ over the batch |
-//! | [`kernels::sgd`] | w ← w − lr·dw; other optimizers: [`kernels::momentum`], [`kernels::adam`], [`kernels::rmsprop`] |
+//! | [`kernels::sgd`] | w ← w − lr·dw; or one of [`kernels::momentum`], [`kernels::adam`], [`kernels::rmsprop`] |
 //!
 //! The default plan does the same in fewer dispatches: [`kernels::head`] goes from `h1` to `dh1` and the record at once
 //! (for up to 16 classes), and [`kernels::update`] computes and applies a layer's gradients in one dispatch, without
