@@ -1,41 +1,45 @@
-//! Multilayer perceptrons trained with WGSL compute shaders, every shader tested against a CPU twin.
+//! Multilayer perceptrons trained with WGSL compute shaders, every shader checked against a CPU twin.
 //!
 //! # The tour: follow one digit
 //!
-//! On disk a digit is 784 bytes in an IDX file. [`data`] finds the file, checks its hash and reads it; where there is no
-//! MNIST, [`data::digits`] draws digits of its own.
+//! On disk a digit is 784 bytes in an IDX file. [`data`] finds the file, checks its hash and reads it; without MNIST,
+//! [`data::digits`] generates digits.
 //!
-//! [`config`] holds the settings of a run. [`net::mlp`] draws the first weights from the random streams of [`base::rng`], and
-//! [`net`] turns settings into a [`plan`]: named tensors ([`plan::tensor`]) and a list of dispatches. A dispatch is a kernel
-//! ([`plan::kernel`]). [`kernels`] has one page for each: formula, shapes, twin, error bound, cases. A twin is the same
-//! function in plain Rust. The CPU engine is a loop over twins, and the parity tests compare every shader with its twin.
+//! [`config`] holds the settings of a run. [`net::mlp`] draws the initial weights from the random streams of
+//! [`base::rng`], and [`net`] turns settings into a [`plan`]: named tensors ([`plan::tensor`]) and a list of
+//! dispatches. A dispatch runs a kernel ([`plan::kernel`]). [`kernels`] has one page per kernel: formula, shapes, twin,
+//! error bound, cases. A twin is the same function in plain Rust. The CPU engine is a loop over twins, and the parity
+//! tests compare every shader with its twin.
 //!
-//! The digit crosses the bus once, as bytes, with all the others ([`train::feed`]). A session ([`train::session`]) is a run of
-//! epochs and what is decided after each. A [`train::Trainer`] shuffles and trains them, and [`train::steps`] cuts the order of
-//! samples into batches of B. For one hidden layer of H units and C classes, the textbook's step (`--plan plain`) is:
+//! The digit is uploaded once, as bytes, with all the others ([`train::feed`]). A session ([`train::session`]) runs the
+//! epochs and makes the decisions after each. A [`train::Trainer`] shuffles the samples and trains, and
+//! [`train::steps`] cuts the order of samples into batches of B. For one hidden layer of H units and C classes, the
+//! textbook step (`--plan plain`) is:
 //!
 //! | kernel | output |
 //! |---|---|
-//! | [`kernels::dropout`] | `mask1 (B, H)`: one random bit per unit, 1 with probability keep; only where keep is below 1 |
-//! | [`kernels::gather`] | `x0 (B, 784)`, one row per digit, and `t (B)`, their classes |
+//! | [`kernels::dropout`] | `mask1 (B, H)`: a random bit per unit, 1 with probability keep; only if keep is below 1 |
+//! | [`kernels::gather`] | `x0 (B, 784)`, a row per digit, and `t (B)`, the classes |
 //! | [`kernels::linear`] | `h1 (B, H)` = act(x0·w1ᵀ + b1) ⊙ mask1 / keep, then `logits (B, C)` = h1·w2ᵀ + b2 |
 //! | [`kernels::softmax_xent`] | p = softmax(logits): each loss −ln p\[t\] and hit, `dlogits (B, C)` = (p − y) / B with y = onehot(t) |
-//! | [`kernels::tally`] | their sums: the record of losses and hits that the host reads back |
+//! | [`kernels::tally`] | sums of losses and hits: the record that is read back |
 //! | [`kernels::linear_dx`] | the error signal of the layer below, `dh1 (B, H)` = (dlogits·w2) ⊙ act'(h1) ⊙ mask1 / keep |
 //! | [`kernels::linear_dw`] | `dw = δᵀ·x`, of δ = dlogits and x = h1, then of δ = dh1 and x = x0 |
 //! | [`kernels::linear_db`] | `db`, the sum of δ over the batch |
-//! | [`kernels::sgd`] | w ← w − lr·dw; or the optimizer is [`kernels::momentum`], [`kernels::adam`], [`kernels::rmsprop`] |
+//! | [`kernels::sgd`] | w ← w − lr·dw; or one of [`kernels::momentum`], [`kernels::adam`], [`kernels::rmsprop`] |
 //!
-//! The default plan does the same in fewer dispatches: [`kernels::head`] goes from `h1` to `dh1` and the record at once (for
-//! up to 16 classes), and [`kernels::update`] applies a layer's gradients as it computes them, so that they are never stored.
+//! The default plan does the same in fewer dispatches: [`kernels::head`] goes from `h1` to `dh1` and the record at once
+//! (for up to 16 classes), and [`kernels::update`] computes and applies a layer's gradients in one dispatch, without
+//! storing them.
 //!
 //! An [`engine`] runs the plan: [`engine::cpu`] as a loop over the twins, [`engine::gpu`] as compute passes.
-//! [`engine::machine`] chooses one, [`measure::tune`] finds the fastest form of each matrix product ([`kernels::forms`]), and
-//! [`engine::parity`] compares two engines.
+//! [`engine::machine`] chooses one, [`measure::tune`] finds the fastest form of each matrix product
+//! ([`kernels::forms`]), and [`engine::parity`] compares two engines.
 //!
-//! The run folder ([`run`]) keeps the settings, the metrics, the model, and checkpoints: everything that one step passes to the next, so
-//! that a resumed run is bit-identical to one that was never stopped. [`results`] says how good the model is, draws the
-//! report, and writes ONNX and TensorBoard files. [`measure`] says how fast all of this is.
+//! The run folder ([`run`]) holds the settings, the metrics, the model and checkpoints. A checkpoint holds everything
+//! that one step passes to the next, so a resumed run is bit-identical to an uninterrupted one. [`results`] says how
+//! good the model is, draws the report, and writes ONNX and TensorBoard files. [`measure`] says how fast all of this
+//! is.
 //!
 //! # Train on your own arrays
 //!
@@ -46,7 +50,7 @@
 //! use gpu_mlp::train::session::{EpochReport, Limits, Session, Wish};
 //!
 //! # fn main() -> Result<(), gpu_mlp::Error> {
-//! // Points of a plane, two bytes each; the class says on which side of the diagonal they lie.
+//! // Points in a plane, two bytes each; the class is the side of the diagonal.
 //! let points: Vec<u8> = (0..2000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
 //! let labels = points.chunks(2).map(|xy| u8::from(xy[0] > xy[1])).collect::<Vec<u8>>();
 //! let (train, test) = (Split { pixels: points.clone(), labels: labels.clone() }, Split { pixels: points, labels });

@@ -39,7 +39,8 @@ fn run() -> anyhow::Result<ExitCode> {
     pollster::block_on(cli.run())
 }
 
-/// 1 run-time failure, 2 usage, 4 no usable adapter, 5 bad or missing data, 6 diverged; 3 is for checks that fail.
+/// Exit code of an error: 1 run-time failure, 2 usage, 4 no usable adapter, 5 bad or missing data, 6 diverged. Commands
+/// return 3 for a failed check.
 fn exit_code(error: &Error) -> u8 {
     match error {
         Error::Setting(_)

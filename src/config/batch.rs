@@ -7,14 +7,14 @@ use std::str::FromStr;
 /// Samples per batch: a number, or the whole training split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchSize {
-    /// This many, at least 1; 1 is stochastic gradient descent in the strict sense.
+    /// Number of samples, at least 1; 1 is strict stochastic gradient descent.
     Samples(usize),
     /// The whole training split: full-batch gradient descent.
     Full,
 }
 
 impl BatchSize {
-    /// The number of samples, given the size of the training split.
+    /// Returns the number of samples, given the size of the training split.
     pub fn samples(self, of: usize) -> usize {
         match self {
             BatchSize::Samples(samples) => samples,

@@ -8,7 +8,7 @@ impl Config {
     /// Checks the settings against each other and against the size of the training split.
     ///
     /// # Errors
-    /// [`Error::Setting`] names the setting, its value and what it may be.
+    /// [`Error::Setting`] names the setting, its value and the allowed values.
     pub fn check(&self, samples: usize) -> Result<(), Error> {
         let refuse = |what: String| Err(Error::Setting(what));
         for (name, value) in [("keep-prob", self.keep_prob), ("input-keep-prob", self.input_keep_prob)] {
@@ -78,7 +78,7 @@ impl Config {
         self.check_loop()
     }
 
-    /// Checks warm-ups and what the validation split decides.
+    /// Checks warm-ups, momentum, `min-delta` and `accumulate`.
     fn check_loop(&self) -> Result<(), Error> {
         let refuse = |what: String| Err(Error::Setting(what));
         if !(0.0..1.0).contains(&self.momentum_low) {
@@ -103,7 +103,7 @@ impl Config {
         Ok(())
     }
 
-    /// Checks that there is a validation split if the settings need one to choose something.
+    /// Checks that there is a validation split if a setting needs one.
     ///
     /// # Errors
     /// [`Error::Setting`] names the setting that needs it.
@@ -115,7 +115,7 @@ impl Config {
         ];
         match choices.iter().find(|(chosen, _)| *chosen && !validation) {
             Some((_, name)) => Err(Error::Setting(format!(
-                "{name} needs a validation split (the test split never chooses): set validation, for example to 10000"
+                "{name} needs a validation split (test data must not be used): set validation, for example to 10000"
             ))),
             None => Ok(()),
         }

@@ -35,13 +35,13 @@ pub enum ActivationName {
 }
 
 impl ActivationName {
-    /// The usual α: the slope of leaky ReLU below 0, or minus the limit of ELU.
+    /// Default α: the slope of leaky ReLU below 0, or minus the limit of ELU.
     pub fn default_alpha(self) -> f32 {
         if self == ActivationName::Elu { 1.0 } else { Config::default().alpha }
     }
 }
 
-/// The rule by which gradients change the weights.
+/// Rule that updates the weights from gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
@@ -50,7 +50,7 @@ pub enum Optimizer {
     Sgd,
     /// Gradient descent with Nesterov's momentum.
     Nesterov,
-    /// Adam, the penalty added to the gradient (L2).
+    /// Adam; the L2 penalty is added to the gradient.
     Adam,
     /// Adam with decoupled weight decay.
     Adamw,
@@ -59,11 +59,11 @@ pub enum Optimizer {
 }
 
 impl Optimizer {
-    /// All of them.
+    /// All optimizers.
     pub const ALL: [Optimizer; 5] =
         [Optimizer::Sgd, Optimizer::Nesterov, Optimizer::Adam, Optimizer::Adamw, Optimizer::Rmsprop];
 
-    /// Its usual learning rate.
+    /// Default learning rate of the optimizer.
     pub fn default_lr(self) -> f32 {
         match self {
             Optimizer::Sgd => Config::default().lr,
@@ -72,7 +72,7 @@ impl Optimizer {
         }
     }
 
-    /// Its usual momentum.
+    /// Default momentum of the optimizer.
     pub fn default_momentum(self) -> f32 {
         if self == Optimizer::Nesterov { 0.9 } else { 0.0 }
     }
@@ -96,19 +96,19 @@ pub enum Monitor {
 pub enum Upload {
     /// Resident if the data set fits in device memory, else streamed.
     Auto,
-    /// Upload the whole data set once, then only its order in each epoch.
+    /// Upload the whole data set once, then only the sample order of each epoch.
     Resident,
     /// Upload the shuffled samples in each epoch, window by window.
     Stream,
 }
 
-/// Which kernels a training step consists of. Both kinds give the same results up to rounding.
+/// Kernels of a training step. Both kinds give the same results up to rounding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum PlanKind {
-    /// Fused gradient and optimizer step; the gradient is never stored. Where that is impossible, for instance with gradient
-    /// accumulation, the plain kind is used.
+    /// Fused gradient and optimizer step; the gradient is never stored. Where that is impossible, for instance with
+    /// gradient accumulation, the plain kind is used: see [`Config::plain_because`].
     Fused,
     /// One kernel per textbook formula.
     Plain,

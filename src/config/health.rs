@@ -1,15 +1,16 @@
-//! What is measured and checked in training.
+//! Settings of measurements and checks during training.
 
 use serde::{Deserialize, Serialize};
 
-/// What is done with the health of a net, layer by layer: norms of gradients and weights, update ratios, dead units.
+/// Whether the health of a net is measured and shown: per layer, norms of gradients and weights, update ratio, dead
+/// units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum HealthName {
     /// Not measured.
     Off,
-    /// Measured at most every 100 updates, for the record of the run.
+    /// Measured at most every 100 updates, and recorded.
     Record,
     /// Measured in each epoch, and shown.
     Show,

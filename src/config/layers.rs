@@ -3,20 +3,20 @@
 use super::{ActivationName, Config, Optimizer};
 use crate::base::error::Error;
 
-/// Some settings, by the names of [`Config`]'s fields, as in `config.toml`.
+/// A subset of the settings, by the names of [`Config`]'s fields, as in `config.toml`.
 pub type Settings = toml::Table;
 
 impl Config {
-    /// All settings.
+    /// Returns all settings.
     ///
     /// # Errors
-    /// [`Error::Setting`] if TOML cannot hold one: a whole number above 2⁶³ − 1.
+    /// [`Error::Setting`] if TOML cannot hold a value: an integer above 2⁶³ − 1.
     pub fn settings(&self) -> Result<Settings, Error> {
         Settings::try_from(self).map_err(|error| Error::Setting(error.to_string()))
     }
 
-    /// These settings, replaced by others where those are given. A different optimizer brings its usual learning rate and
-    /// momentum, unless they are given with it.
+    /// Returns these settings with `settings` applied on top. A different optimizer also sets its default learning rate
+    /// and momentum, and a different activation its default α, unless `settings` gives them.
     ///
     /// # Errors
     /// [`Error::Setting`] for an unknown name or a value of the wrong type. Values are not checked further: see

@@ -1,4 +1,5 @@
-//! The settings of a run. Every default of the program is written here, once. Nothing here depends on data or a machine.
+//! The settings of a run. Every default of the program is written here, once. Nothing here depends on data or on a
+//! machine.
 
 mod batch;
 mod check;
@@ -23,7 +24,7 @@ pub use schedule::{Progress, Schedule, Shape};
 use serde::{Deserialize, Serialize};
 pub use widths::widths;
 
-/// Most layers of a net, the last one included.
+/// Maximum number of layers of a net, including the last.
 pub(crate) const MOST_LAYERS: usize = 1001;
 
 /// The settings of a training run; `config.toml` of a run folder holds all of them.
@@ -35,13 +36,13 @@ pub struct Config {
     pub hidden: Vec<usize>,
     /// Activation of the hidden layers.
     pub activation: ActivationName,
-    /// Slope of leaky ReLU for negative sums.
+    /// α: slope of leaky ReLU below 0, or minus the limit of ELU.
     pub alpha: f32,
-    /// Distribution of the first weights.
+    /// Distribution of the initial weights.
     pub init: Init,
     /// Samples per batch.
     pub batch_size: BatchSize,
-    /// Largest number of samples computed at a time; the gradients of larger batches are added up in parts.
+    /// Maximum number of samples computed at a time; larger batches are split, and their gradients are added.
     pub physical_batch: usize,
     /// Passes over the training split.
     pub epochs: usize,
@@ -53,11 +54,12 @@ pub struct Config {
     pub lr: f32,
     /// How the learning rate changes over the run.
     pub schedule: Schedule,
-    /// Epochs over which the learning rate rises at first; may be a fraction.
+    /// Epochs over which the learning rate rises at the start; may be a fraction.
     pub warmup: f32,
-    /// Last share of the learning rate for `linear`, `cosine` and `one-cycle`; lowest share for `plateau`.
+    /// Final learning rate as a share of `lr` for `linear`, `cosine` and `one-cycle`; lowest share for `plateau`.
     pub lr_end: f32,
-    /// Factor of the learning rate for `step` (every `lr_step` epochs), `exponential` (per epoch) and `plateau` (each time).
+    /// Factor of the learning rate: for `step` every `lr_step` epochs, for `exponential` per epoch, for `plateau` per
+    /// reduction.
     pub lr_gamma: f32,
     /// Epochs between two reductions by `step`.
     pub lr_step: usize,
@@ -81,11 +83,12 @@ pub struct Config {
     pub epsilon: f32,
     /// Factor of the penalty l2/2·‖w‖² on weights (not on biases); for AdamW, the weight decay.
     pub l2: f32,
-    /// Largest norm of all gradients together; larger ones are scaled down to it. 0 for no limit.
+    /// Maximum norm of all gradients together; larger ones are scaled down. 0 for no limit.
     pub clip_norm: f32,
-    /// Largest magnitude of a gradient value; larger ones are cut off. 0 for no limit.
+    /// Maximum magnitude of each gradient value; larger ones are clipped. 0 for no limit.
     pub clip_value: f32,
-    /// Decay of the exponential moving average of the weights, which is then evaluated and saved in their place; 0 for none.
+    /// Decay of the exponential moving average of the weights; the average is evaluated and saved instead of them. 0
+    /// for none.
     pub ema: f32,
     /// Label smoothing ε of the training loss. Evaluation never smooths labels.
     pub label_smoothing: f32,
@@ -93,19 +96,19 @@ pub struct Config {
     pub keep_prob: f32,
     /// Probability that dropout keeps an input; 1 for no dropout.
     pub input_keep_prob: f32,
-    /// Samples taken from the training split as validation split; 0 for none.
+    /// Number of training samples moved to the validation split; 0 for none.
     pub validation: usize,
-    /// Seed that picks the samples of `validation` and `limit_train`. Not `seed`, so that runs with different seeds use the
-    /// same samples.
+    /// Seed that picks the samples of `validation` and `limit_train`. Separate from `seed`, so that runs with different
+    /// seeds use the same samples.
     pub split_seed: u64,
-    /// Largest number of training samples to use.
+    /// Maximum number of training samples to use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit_train: Option<usize>,
     /// The score on the validation split that decides which epoch is better.
     pub monitor: Monitor,
     /// Epochs without improvement after which the run ends; 0 for never.
     pub early_stopping: usize,
-    /// For the patience of early stopping and `plateau`: only a larger change than this is an improvement.
+    /// Only a change larger than this counts as an improvement for early stopping and `plateau`.
     pub min_delta: f32,
     /// Whether the final model is that of the best epoch instead of the last.
     pub restore_best: bool,
@@ -115,7 +118,7 @@ pub struct Config {
     pub seed: u64,
     /// How samples reach the device.
     pub upload: Upload,
-    /// Which kernels a training step consists of.
+    /// Kernels of a training step.
     pub plan: PlanKind,
     /// Whether the health of the net is measured: gradients, weights, updates, dead units.
     pub health: HealthName,
@@ -123,8 +126,8 @@ pub struct Config {
     pub on_nan: OnNan,
     /// Number format of the matrix products.
     pub precision: Precision,
-    /// Forms of matrix products on a GPU, as tuning chose them; for all others, the adapter's default form. Forms add up in
-    /// different orders, so only the same forms give the same bits.
+    /// Forms of matrix products on a GPU, as chosen by tuning; all other products use the adapter's default form. Forms
+    /// sum in different orders, so results are bit-identical only with the same forms.
     #[serde(skip_serializing_if = "Chosen::is_empty")]
     pub forms: Chosen,
 }
@@ -140,7 +143,7 @@ impl Default for Config {
             physical_batch: 4096,
             epochs: 5,
             optimizer: Optimizer::Sgd,
-            // It falls linearly to 0, so its mean is 0.1.
+            // The rate falls linearly to 0, so its mean is 0.1.
             lr: 0.2,
             accumulate: 1,
             schedule: Schedule::Linear,
@@ -202,8 +205,8 @@ impl Config {
         }
     }
 
-    /// Why the plan is plain although [`PlanKind::Fused`] is set; `None` if it is the plan that is set. `samples`: size of
-    /// the training split.
+    /// Why the plan is plain although the settings ask for [`PlanKind::Fused`]; `None` if the plan has the requested
+    /// kind. `samples`: size of the training split.
     pub fn plain_because(&self, samples: usize) -> Option<&'static str> {
         if self.plan == PlanKind::Plain {
             None
@@ -212,7 +215,7 @@ impl Config {
         } else if self.batch(samples) > self.micro_batch(samples) {
             Some("gradients of several micro-batches are added up")
         } else if self.precision == Precision::F16Mixed {
-            Some("the fused updates have no form in mixed precision")
+            Some("fused updates do not support mixed precision")
         } else {
             None
         }
@@ -223,7 +226,7 @@ impl Config {
         self.batch_size.samples(samples).saturating_mul(self.accumulate)
     }
 
-    /// Updates per epoch, given the size of the training split; the last one may be of a partial batch.
+    /// Updates per epoch, given the size of the training split; the last one may have a partial batch.
     pub fn updates_per_epoch(&self, samples: usize) -> u64 {
         samples.div_ceil(self.batch(samples)) as u64
     }
@@ -234,7 +237,7 @@ impl Config {
         if adam { self.beta1 } else { self.momentum }
     }
 
-    /// Largest number of samples computed at a time, given the size of the training split.
+    /// Maximum number of samples computed at a time, given the size of the training split.
     pub fn micro_batch(&self, samples: usize) -> usize {
         self.batch_size.samples(samples).min(self.physical_batch)
     }

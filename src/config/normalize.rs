@@ -19,7 +19,7 @@ pub enum Normalize {
 }
 
 impl Normalize {
-    /// The default for models of other programs, whose files do not say it: as torchvision's `ToTensor` does.
+    /// Default for models of other programs, whose files do not state it; the same as torchvision's `ToTensor`.
     pub const OF_STRANGERS: Normalize = Normalize::Unit;
 }
 
@@ -33,7 +33,7 @@ impl fmt::Display for Normalize {
     }
 }
 
-/// Reads the text form too.
+/// Also reads the text form.
 impl<'de> Deserialize<'de> for Normalize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]

@@ -6,7 +6,7 @@ use crate::config::{ActivationName, BatchSize, Config, Normalize, Optimizer, Sch
 /// A recipe for MNIST.
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
-    /// Its name on the command line.
+    /// Name on the command line.
     pub name: &'static str,
     /// The net and its training, in one line.
     pub recipe: &'static str,
@@ -22,21 +22,21 @@ pub struct Preset {
 }
 
 impl Preset {
-    /// All of them.
+    /// All presets.
     pub const ALL: [Preset; 3] = [NIELSEN, GGML, KERAS];
 
-    /// Its settings.
+    /// Settings of the preset.
     pub fn config(&self) -> Config {
         (self.settings)()
     }
 
-    /// The preset of a name.
+    /// Returns the preset with this name.
     pub fn find(name: &str) -> Option<Preset> {
         Preset::ALL.into_iter().find(|preset| preset.name == name)
     }
 }
 
-/// What they have in common: pixels in 0 … 1 and a constant learning rate.
+/// Settings that all presets share: pixels in 0 … 1 and a constant learning rate.
 fn plain() -> Config {
     Config { normalize: Normalize::Unit, schedule: Schedule::Constant, ..Config::default() }
 }
@@ -47,7 +47,7 @@ const NIELSEN: Preset = Preset {
     source: "M. Nielsen, Neural Networks and Deep Learning (2015), chapter 3; network2.py",
     stated: "98.04 % on its validation images",
     measured: "98.02 % (97.97, 98.02, 98.06), seeds 1 to 3, CPU engine, 2026-11-22",
-    differs: "softmax instead of ten sigmoids; biases begin at 0, not N(0,1); all 60000 training images, not 50000",
+    differs: "softmax instead of ten sigmoids; biases start at 0, not N(0,1); all 60000 training images, not 50000",
     settings: || Config {
         hidden: vec![100],
         activation: ActivationName::Sigmoid,
@@ -66,7 +66,7 @@ const GGML: Preset = Preset {
     source: "ggml, examples/mnist: mnist-train, mnist-fc",
     stated: "97.94 ± 0.14 %",
     measured: "98.05 % (98.04, 98.05, 98.07), seeds 1 to 3, CPU engine, 2026-11-22",
-    differs: "biases begin at 0, not N(0, 0.01²); all 60000 training images, not 57000",
+    differs: "biases start at 0, not N(0, 0.01²); all 60000 training images, not 57000",
     settings: || Config {
         hidden: vec![500],
         init: Init::Normal,
@@ -84,7 +84,7 @@ const KERAS: Preset = Preset {
     source: "Keras, examples/mnist_mlp.py",
     stated: "98.40 %",
     measured: "98.37 % (98.18, 98.46, 98.47), seeds 1 to 3, CPU engine, 2026-11-22",
-    differs: "Glorot's weights from a normal, not a uniform distribution",
+    differs: "Glorot weights from a normal, not a uniform distribution",
     settings: || Config {
         hidden: vec![512, 512],
         init: Init::Glorot,

@@ -1,7 +1,7 @@
 //! The shapes of learning-rate schedules. A new schedule is a change in this file.
 //!
-//! A shape is a pure function of progress: it gives a share of the base rate. [`crate::train::rates`] adds the base rate, the
-//! warm-up and the plateau factor.
+//! A shape is a pure function from progress to a share of the base rate. [`crate::train::rates`] adds the base rate,
+//! the warm-up and the plateau factor.
 
 use super::Config;
 use crate::base::error::Error;
@@ -14,23 +14,23 @@ use serde::{Deserialize, Serialize};
 pub enum Schedule {
     /// Constant.
     Constant,
-    /// Times `lr-gamma` after every `lr-step` epochs.
+    /// Multiplied by `lr-gamma` after every `lr-step` epochs.
     Step,
-    /// Times `lr-gamma` per epoch, a little with each update.
+    /// Multiplied by `lr-gamma` per epoch, gradually with each update.
     Exponential,
-    /// In a straight line to `lr-end`.
+    /// Linear to `lr-end`.
     Linear,
     /// Along half a cosine to `lr-end` (Loshchilov and Hutter, ICLR 2017).
     Cosine,
-    /// Up from 1/25 of the rate to all of it and down to `lr-end`; the momentum goes the other way (Smith and Topin,
-    /// arXiv 1708.07120).
+    /// Rises from 1/25 of the rate to the full rate, then falls to `lr-end`; momentum moves in the opposite direction
+    /// (Smith and Topin, arXiv 1708.07120).
     OneCycle,
-    /// Times `lr-gamma`, but not below `lr-end`, after every `plateau-patience` epochs without improvement on the
-    /// validation split.
+    /// Multiplied by `lr-gamma`, but not below `lr-end`, after every `plateau-patience` epochs without improvement on
+    /// the validation split.
     Plateau,
 }
 
-/// One-cycle starts at this share of the base rate: 1/25, as in fastai.
+/// Share of the base rate at which one-cycle starts: 1/25, as in fastai.
 const CYCLE_START: f64 = 0.04;
 
 /// Half a cosine, from 0 (at 0) to 1 (at 1).
@@ -38,7 +38,7 @@ fn ease(x: f64) -> f64 {
     0.5 * (1.0 - (std::f64::consts::PI * x).cos())
 }
 
-/// How far a run has come in its schedule, which starts after the warm-up.
+/// Progress of a run in its schedule. The schedule starts after the warm-up.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     /// Updates made since the schedule started.
@@ -53,7 +53,7 @@ pub struct Progress {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shape {
     schedule: Schedule,
-    /// Last share of the base rate.
+    /// Final share of the base rate.
     end: f64,
     /// Factor per step, epoch or plateau.
     gamma: f64,
@@ -79,7 +79,7 @@ impl Shape {
     pub fn rate(&self, at: Progress) -> f64 {
         let Progress { updates, per_epoch, share } = at;
         match self.schedule {
-            // A plateau multiplies the rate by a factor of its own, see `lowered`.
+            // `Plateau` has a separate factor: see `lowered`.
             Schedule::Constant | Schedule::Plateau => 1.0,
             Schedule::Step => self.gamma.powf((updates / self.step_epochs.saturating_mul(per_epoch).max(1)) as f64),
             Schedule::Exponential => self.gamma.powf(updates as f64 / per_epoch as f64),
@@ -90,7 +90,8 @@ impl Shape {
         }
     }
 
-    /// How far the momentum is lowered towards `momentum-low`, 0 to 1; `None` if the schedule leaves momentum alone.
+    /// How far the momentum is lowered towards `momentum-low`, 0 to 1; `None` if the schedule does not set the
+    /// momentum.
     pub fn momentum_lowered(&self, at: Progress) -> Option<f64> {
         let rest = at.share - self.peak;
         match self.schedule {
@@ -100,7 +101,7 @@ impl Shape {
         }
     }
 
-    /// The next plateau factor after this one, when a plateau was found.
+    /// Returns the plateau factor that follows `factor` after a plateau was found.
     pub fn lowered(&self, factor: f64) -> f64 {
         (factor * self.gamma).max(self.end)
     }
@@ -112,7 +113,7 @@ impl Config {
         let refuse = |what: String| Err(Error::Setting(what));
         for (name, value) in [("lr-end", self.lr_end), ("lr-gamma", self.lr_gamma)] {
             if !(0.0..=1.0).contains(&value) {
-                return refuse(format!("{name} is {value} but is a share of the learning rate, 0 to 1"));
+                return refuse(format!("{name} is {value} but must be a share of the learning rate, 0 to 1"));
             }
         }
         if !(0.0..1.0).contains(&self.cycle_peak) {

@@ -20,7 +20,7 @@ pub(super) type Layer = (LayerIds, Option<(TensorId, TensorId)>);
 
 pub(super) struct Builder<'a> {
     pub plan: Plan,
-    /// Bound as the mask of kernels without dropout.
+    /// Bound as the mask if a kernel has no dropout.
     pub none: TensorId,
     pub config: &'a Config,
     pub sizes: Sizes,
@@ -40,7 +40,8 @@ impl<'a> Builder<'a> {
         self.config.plan == PlanKind::Fused && self.config.plain_because(self.sizes.train).is_none()
     }
 
-    /// Parameters of all layers. For training, also optimizer state, averages, and gradients unless they are fused.
+    /// Adds the parameters of all layers. For training, also adds optimizer state, averages, and gradients unless
+    /// fused.
     pub(super) fn layers(&mut self, train: bool) -> Vec<Layer> {
         let fused = self.fused();
         let widths = self.config.widths(self.sizes.inputs, self.sizes.classes);
@@ -64,15 +65,15 @@ impl<'a> Builder<'a> {
             .collect()
     }
 
-    /// The gradient of a parameter of a layer (from 1).
+    /// Adds the gradient of a parameter of a layer (from 1).
     pub(super) fn gradient(&mut self, of: TensorId, layer: usize) -> TensorId {
         self.plan.like("d", Role::Gradient { layer }, of)
     }
 
-    /// Tensors that hold a split, or two windows of it if it is streamed.
+    /// Adds the tensors that hold a split, or two windows of it if it is streamed.
     pub(super) fn source(&mut self, prefix: &str, samples: usize, batch: usize, stream: bool) -> Source {
-        // A window holds whole batches, about 8192 samples unless the device can bind less. There are two, so that one is
-        // filled while the other is used.
+        // A window holds whole batches, about 8192 samples unless the device can bind less. There are two, so that one
+        // is filled while the other is used.
         let binds = usize::try_from(self.most() / (2 * self.row())).unwrap_or(usize::MAX);
         let window = if stream { batch * 8192usize.div_ceil(batch).min(binds / batch).max(1) } else { samples };
         let rows = if window < samples { 2 * window } else { samples };
@@ -91,7 +92,7 @@ impl<'a> Builder<'a> {
         4 * self.sizes.inputs.div_ceil(4) as u64
     }
 
-    /// Largest tensor in bytes: what the device can bind, and what a 32-bit word index reaches.
+    /// Largest tensor in bytes, limited by what the device can bind and by the 32-bit word index.
     fn most(&self) -> u64 {
         self.sizes.limit.min(4 * u64::from(u32::MAX))
     }
@@ -100,14 +101,15 @@ impl<'a> Builder<'a> {
         samples as u64 * self.row() > self.most()
     }
 
-    /// Largest number of samples for which each layer's values, and two windows of pixels, fit in a tensor; at least 1.
+    /// Maximum number of samples for which each layer's values, and two windows of pixels, fit in a tensor; at least 1.
     fn samples_that_fit(&self) -> usize {
         let widths = self.config.widths(self.sizes.inputs, self.sizes.classes);
         let widest = widths.into_iter().max().map_or(0, |width| 16 * width.div_ceil(4) as u64);
         usize::try_from(self.most() / widest.max(2 * self.row()).max(1)).unwrap_or(usize::MAX).max(1)
     }
 
-    /// The mask of a layer's outputs (0: of the inputs) and the step that draws it; `none` if all units are kept.
+    /// Adds the mask of a layer's outputs (0: of the inputs) and the step that draws it. Returns `none` if all units
+    /// are kept.
     pub(super) fn mask(&mut self, layer: usize, rows: usize, cols: usize, keep: f32) -> TensorId {
         if keep == 1.0 {
             return self.none;
@@ -135,7 +137,8 @@ impl<'a> Builder<'a> {
         self.rule().push(&mut self.plan, dw, w, state, l2);
     }
 
-    /// A layer's steps: y = act(x·wᵀ + b) ⊙ mask. Returns the tensor of the sums, where a function of them is a step of its own.
+    /// Adds a layer's steps: y = act(x·wᵀ + b) ⊙ mask. Returns the tensor of the sums if the activation is a separate
+    /// step.
     #[expect(clippy::too_many_arguments, reason = "the operands of one formula")]
     pub(super) fn layer(
         &mut self,

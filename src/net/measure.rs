@@ -13,10 +13,10 @@ use crate::kernels::sum::Sum;
 use crate::plan::tensor::{Role, TensorId};
 use std::ops::Range;
 
-/// Steps that measure an update. They write nothing that training reads, so they change no bit of a run.
+/// Steps that measure an update. They write nothing that training reads, so a run is bit-identical without them.
 #[derive(Clone, Debug)]
 pub struct Health {
-    /// Steps that run after the gradients and before the update, with step number 0; they copy the weights.
+    /// Steps that run after the gradients and before the update, with step number 0; they also copy the weights.
     pub before: Range<usize>,
     /// Steps after the update.
     pub after: Range<usize>,
@@ -31,19 +31,20 @@ pub struct Health {
 pub struct FiniteCheck {
     /// The steps.
     pub steps: Range<usize>,
-    /// Sum of squares of each layer's parameters (L, 1): not finite if one of them is not.
+    /// Sum of squares of each layer's parameters (L, 1): not finite if a parameter is not.
     pub totals: TensorId,
 }
 
 impl Builder<'_> {
-    /// Scratch for the partial sums of all parameters, and for the counts of a layer's units.
+    /// Adds scratch memory for the partial sums of all parameters, and for the counts of a layer's units.
     pub(super) fn parts(&mut self, layers: &[Layer]) -> TensorId {
         let of = |(ids, _): &Layer| Squares::parts(ids.w) + Squares::parts(ids.b);
         let counts = layers.iter().map(|(ids, _)| Dead::parts(ids.b)).max().unwrap_or(0);
         self.plan.f32("parts", Role::Scratch, 1, counts.max(layers.iter().map(of).sum()))
     }
 
-    /// Writes to row `row` of `total` the sum of squares of all these tensors, or of their differences from another tensor.
+    /// Adds steps that write the sum of squares of all these tensors, or of their differences from another tensor, to
+    /// row `row` of `total`.
     fn norm(&mut self, of: &[(TensorId, Option<TensorId>)], parts: TensorId, total: TensorId, row: usize) {
         let mut count = 0;
         for &(a, minus) in of {
@@ -53,7 +54,7 @@ impl Builder<'_> {
         self.plan.push(Sum { parts, first: 0, count, total, row });
     }
 
-    /// Clips the gradients, if the settings say so.
+    /// Adds steps that clip the gradients, if the settings ask for it.
     pub(super) fn clip(&mut self, gradients: &[(TensorId, TensorId)], parts: TensorId) {
         let (norm, value) = (self.config.clip_norm, self.config.clip_value);
         let gradients: Vec<TensorId> = gradients.iter().flat_map(|&(dw, db)| [dw, db]).collect();
@@ -67,7 +68,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Steps that measure an update.
+    /// Adds the steps that measure an update.
     pub(super) fn health(
         &mut self,
         layers: &[Layer],
@@ -94,7 +95,8 @@ impl Builder<'_> {
                 self.plan.push(Dead { h, parts, first: 0 });
                 self.plan.push(Sum { parts, first: 0, count: Dead::parts(h), total: values, row: 4 * number + 3 });
             }
-            // Gradients that were computed for the measurement alone are no longer needed: the old weights overwrite them.
+            // The old weights overwrite gradients that only this measurement needs. Stored gradients are needed by the
+            // update, so the old weights then get tensors of their own.
             let role = Role::Parameter { layer: number + 1 };
             let mut copy = |w: TensorId, dw: TensorId| {
                 let a = if gradients.is_some() { self.plan.like("old_", role, w) } else { dw };
@@ -110,7 +112,7 @@ impl Builder<'_> {
         Health { before: begin..middle, after: middle..self.plan.steps.len(), values }
     }
 
-    /// Steps that check all parameters.
+    /// Adds the steps that check all parameters.
     pub(super) fn finite_check(&mut self, layers: &[Layer], parts: TensorId) -> FiniteCheck {
         let begin = self.plan.steps.len();
         let totals = self.plan.f32("totals", Role::Record, layers.len(), 1);

@@ -1,4 +1,4 @@
-//! The net: its architecture and its weights, apart from any engine.
+//! The architecture and weights of a net, independent of any engine.
 
 use crate::base::rng::{Stream, host};
 use crate::config::Init;
@@ -29,8 +29,8 @@ pub struct Layer {
 }
 
 impl Mlp {
-    /// A new net with the given widths, inputs first and classes last. Each layer has its own random stream, so its first
-    /// weights do not depend on other layers.
+    /// Returns a new net with the given widths, inputs first and classes last. Each layer has its own random stream, so
+    /// its initial weights do not depend on other layers.
     ///
     /// # Panics
     /// If there are fewer than two widths.
@@ -63,7 +63,7 @@ impl Mlp {
         std::iter::once(self.inputs()).chain(self.layers.iter().map(|layer| layer.outputs)).collect()
     }
 
-    /// Whether it has these widths, inputs first and classes last, and the right number of values.
+    /// Whether the net has these widths, inputs first and classes last, and the right number of values.
     pub fn has(&self, widths: &[usize]) -> bool {
         let fits = |(layer, pair): (&Layer, &[usize])| {
             let values = [layer.weight.len(), layer.bias.len()];

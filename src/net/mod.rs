@@ -15,10 +15,10 @@ use build::Builder;
 pub use measure::{FiniteCheck, Health};
 use std::ops::Range;
 
-/// Largest number of samples that an evaluation computes at a time.
+/// Maximum number of samples that an evaluation computes at a time.
 pub const EVAL_BATCH: usize = 1024;
 
-/// What a plan depends on beside the settings: data sizes, preferred matmul forms, largest buffer.
+/// What a plan depends on besides the settings: data sizes, preferred matmul forms, largest buffer.
 #[derive(Clone, Debug)]
 pub struct Sizes {
     /// Inputs I of a sample.
@@ -29,7 +29,7 @@ pub struct Sizes {
     pub train: usize,
     /// Samples of the validation split; 0 if there is none.
     pub validation: usize,
-    /// Samples of the test split; of [`Net::for_evaluation`], the only split.
+    /// Samples of the test split; for [`Net::for_evaluation`], of the only split.
     pub test: usize,
     /// Forms of the matrix products.
     pub forms: Forms,
@@ -53,7 +53,7 @@ pub struct Source {
     pub pixels: TensorId,
     /// Classes (N).
     pub labels: TensorId,
-    /// Rows of `pixels` in the order of their use.
+    /// Row numbers of `pixels` in the order of use.
     pub order: TensorId,
     /// Samples of the split.
     pub samples: usize,
@@ -68,9 +68,9 @@ pub struct LayerIds {
     pub w: TensorId,
     /// Biases (O).
     pub b: TensorId,
-    /// Optimizer state: zero at first.
+    /// Optimizer state, initially zero.
     pub state: Vec<TensorId>,
-    /// Moving averages of weights and biases, if there are any: the first weights at first.
+    /// Moving averages of weights and biases, if used; they start as copies of the initial weights.
     pub average: Option<[TensorId; 2]>,
 }
 
@@ -117,7 +117,7 @@ pub struct Evaluation {
     pub source: Source,
     /// Rows of a micro-batch.
     pub micro: usize,
-    /// Its steps.
+    /// Steps that evaluate a micro-batch.
     pub steps: Range<usize>,
     /// Logits (B, C) of the last micro-batch.
     pub logits: TensorId,
@@ -130,7 +130,7 @@ pub struct Evaluation {
 pub struct Net {
     /// Tensors and steps.
     pub plan: Plan,
-    /// What a byte of a sample becomes.
+    /// Map from a byte of a sample to an input of the net.
     pub inputs: InputMap,
     /// The layers, first to last.
     pub layers: Vec<LayerIds>,
@@ -148,14 +148,15 @@ impl Net {
         self.layers.iter().map(|layer| layer.w.rows * layer.w.cols + layer.b.cols).sum()
     }
 
-    /// The lasting tensors, which outlive an update: weights, biases, optimizer state, averages; layer by layer.
+    /// The lasting tensors, which keep their values between updates: weights, biases, optimizer state, averages; by
+    /// layer.
     pub fn lasting(&self) -> Vec<TensorId> {
         let of =
             |ids: &LayerIds| [&[ids.w, ids.b], ids.state.as_slice(), ids.average.as_slice().as_flattened()].concat();
         self.layers.iter().flat_map(of).collect()
     }
 
-    /// The plan of training, with evaluations of test and validation split.
+    /// Builds the plan of training, with evaluations of test and validation split.
     pub fn for_training(config: &Config, sizes: Sizes, inputs: &InputMap) -> Net {
         let mut build = Builder::new(config, sizes, inputs);
         let layers = build.layers(true);
@@ -167,7 +168,7 @@ impl Net {
         Net { plan: build.plan, inputs: inputs.clone(), layers, training: Some(training), evaluation, validation }
     }
 
-    /// The plan of an evaluation alone, of one split of `sizes.test` samples.
+    /// Builds a plan that only evaluates one split of `sizes.test` samples.
     pub fn for_evaluation(config: &Config, sizes: Sizes, inputs: &InputMap) -> Net {
         let mut build = Builder::new(config, sizes, inputs);
         let layers = build.layers(false);

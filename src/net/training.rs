@@ -20,29 +20,30 @@ use crate::plan::tensor::{DType, Role, TensorId};
 
 /// Tensors of a micro-batch on its way through the net and back.
 struct Pass {
-    /// Its classes (rows, 1).
+    /// Classes of the samples (rows, 1).
     t: TensorId,
     /// Dropout masks of each layer's inputs, first layer to last.
     masks: Vec<TensorId>,
     /// Inputs of each layer: x0, h1, ….
     activations: Vec<TensorId>,
-    /// For each of these the sums, where the activation is a step of its own.
+    /// Sums z = x·wᵀ + b behind each entry of `activations`, if the activation is a separate step.
     sums: Vec<Option<TensorId>>,
-    /// Error signal δ of each layer: the gradient of the loss with respect to its output before the activation. Until
-    /// it is computed, the entry is that of the last layer.
+    /// Error signal δ of each layer: the gradient of the loss with respect to its output before the activation. All
+    /// entries start as that of the last layer.
     deltas: Vec<TensorId>,
-    /// Whether one dispatch does all of the last layer.
+    /// Whether one dispatch computes the whole last layer.
     headed: bool,
 }
 
 impl Builder<'_> {
-    /// Backpropagation: forward to the loss, back with the error signals, then the update of all weights.
+    /// Adds the steps of backpropagation: forward to the loss, back with the error signals, then the update of all
+    /// weights.
     pub(super) fn training(&mut self, layers: &[Layer]) -> Training {
         let (config, train) = (self.config, self.sizes.train);
         let (batch, micro) = (config.batch(train), config.micro_batch(train));
         let stream = config.upload == Upload::Stream || config.upload == Upload::Auto && self.too_large(train);
         let source = self.source("", train, batch, stream);
-        // With few classes, a fused step does all of the last layer in one dispatch.
+        // With few classes, a fused step computes the whole last layer in one dispatch.
         let headed = self.fused() && layers.len() > 1 && self.sizes.classes <= head::MAX_CLASSES;
         let slots = train / batch * batch.div_ceil(micro) + (train % batch).div_ceil(micro);
         let tally_rows = if headed { Head::record_rows(micro) } else { 1 };
@@ -69,7 +70,7 @@ impl Builder<'_> {
         if layer == 0 { self.config.input_keep_prob } else { self.config.keep_prob }
     }
 
-    /// From samples to the inputs of the last layer.
+    /// Adds the steps from samples to the inputs of the last layer.
     fn forward(&mut self, layers: &[Layer], source: &Source, micro: usize, headed: bool) -> Pass {
         // All masks first: they depend on nothing.
         let masks: Vec<TensorId> = (0..layers.len())
@@ -98,7 +99,7 @@ impl Builder<'_> {
         Pass { t, masks, activations, sums, deltas, headed }
     }
 
-    /// The last layer, the loss and its error signal; losses and hits are added up in the tally.
+    /// Adds the last layer, the loss and its error signal; the tally sums losses and hits.
     fn loss(&mut self, layers: &[Layer], pass: &mut Pass, tally: TensorId) {
         let last = layers.len() - 1;
         let (x, w, b) = (pass.activations[last], layers[last].0.w, layers[last].0.b);
@@ -121,16 +122,17 @@ impl Builder<'_> {
         self.plan.push(Tally { score, tally });
     }
 
-    /// Mask, activation and keep probability that a product applies to the gradient with respect to `activations[number]`.
+    /// Mask, activation and keep probability that a product applies to the gradient with respect to
+    /// `activations[number]`.
     fn below(&self, pass: &Pass, number: usize) -> (TensorId, Activation, f32) {
         match pass.sums[number] {
             None => (pass.masks[number], self.config.activation(), self.keep(number)),
-            // All of that is a step of its own.
+            // A separate step applies these.
             Some(_) => (self.none, Activation::Identity, 1.0),
         }
     }
 
-    /// The step of an activation's slope, where it is one of its own.
+    /// Adds the step that multiplies by the activation's slope, if that is a separate step.
     fn through_activation(&mut self, pass: &Pass, number: usize, d: TensorId) {
         if let Some(z) = pass.sums[number] {
             let (mask, act, keep) = (pass.masks[number], self.config.activation(), self.keep(number));
@@ -138,7 +140,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Error signals from the last layer to the first, and the gradients, if they are stored.
+    /// Adds the error signals from the last layer to the first, and the gradients if they are stored.
     fn backward(&mut self, layers: &[Layer], pass: &mut Pass) {
         for (number, (ids, gradients)) in layers.iter().enumerate().rev() {
             let (dy, x) = (pass.deltas[number], pass.activations[number]);
@@ -158,7 +160,7 @@ impl Builder<'_> {
         }
     }
 
-    /// The update of weights and biases, by stored gradients or fused with their computation from δ and x.
+    /// Adds the update of weights and biases, from stored gradients or fused with computing the gradients from δ and x.
     fn change(&mut self, layers: &[Layer], pass: &Pass, parts: TensorId) {
         let gradients: Vec<_> = layers.iter().filter_map(|(_, gradients)| *gradients).collect();
         self.clip(&gradients, parts);

@@ -1,9 +1,9 @@
-//! Checkpoints: everything needed to resume training, complete or absent.
+//! Checkpoints: everything needed to resume training. A checkpoint is complete or absent.
 //!
-//! A generation is two files in the folder `checkpoints` of a run: `STEP.safetensors` with every tensor that a step passes to
-//! the next, and the manifest `STEP-HASH.json` with the rest. The manifest is written last. It holds the SHA-256 of the file of
-//! tensors, and its name contains the beginning of its own SHA-256, so every part is verified when it is read. Random streams
-//! are not saved: they are functions of (seed, epoch, step), see [`crate::base::rng`].
+//! A generation is two files in the folder `checkpoints` of a run: `STEP.safetensors` with every tensor that a step
+//! passes to the next, and the manifest `STEP-HASH.json` with the rest. The manifest is written last. It holds the
+//! SHA-256 of the file of tensors, and its name contains the beginning of its own SHA-256, so every part is verified
+//! when it is read. Random streams are not saved: they are functions of (seed, epoch, step), see [`crate::base::rng`].
 
 mod keeper;
 mod saved;
@@ -27,10 +27,11 @@ use std::sync::Arc;
 /// Number of generations kept in addition to the best.
 const KEPT: usize = 2;
 
-/// The layout of a manifest. Layout 1, whose state holds words of a command line, can still be read; a newer one is refused.
+/// Layout of a manifest. Layout 1, with words of a command line in its state, can still be read; newer layouts are
+/// refused.
 const FORMAT: u32 = 2;
 
-/// What a generation holds; `S` is everything that is not a tensor.
+/// Contents of a generation; `S` is everything that is not a tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Generation<S> {
     /// Updates made.
@@ -45,7 +46,7 @@ pub struct Generation<S> {
     pub tensors: Vec<Values>,
 }
 
-/// The second file of a generation.
+/// The manifest: the second file of a generation.
 #[derive(Serialize, Deserialize)]
 struct Manifest<S> {
     format: u32,
@@ -53,7 +54,7 @@ struct Manifest<S> {
     best: Option<u64>,
     metrics_bytes: u64,
     tensors: Named,
-    /// Names of the tensors in order; the order of the file differs.
+    /// Names of the tensors in order; the file has another order.
     names: Vec<String>,
     state: S,
 }
@@ -73,16 +74,16 @@ pub struct Checkpoints {
     metrics: PathBuf,
 }
 
-/// A generation that is complete.
+/// A complete generation that was read.
 pub struct Loaded<S> {
-    /// What it holds.
+    /// The generation.
     pub generation: Generation<S>,
     /// Newer generations that are damaged, each with the problem.
     pub passed_over: Vec<String>,
 }
 
 impl Checkpoints {
-    /// The checkpoints in the folder `run`, which may have none.
+    /// The checkpoints in the folder `run`; there may be none.
     pub fn new(disk: Arc<dyn Disk>, run: &Path) -> Self {
         Checkpoints { disk, folder: run.join(CHECKPOINTS), metrics: run.join(METRICS) }
     }
@@ -90,15 +91,16 @@ impl Checkpoints {
     /// Writes a generation, then deletes old ones.
     ///
     /// # Errors
-    /// [`Error::File`]. The generation is then absent, or complete if only the last sync failed; older ones are untouched.
+    /// [`Error::File`]. The generation is then absent, or complete if only the last sync failed; older ones are
+    /// untouched.
     pub fn save<S: Serialize>(&self, generation: &Generation<S>) -> Result<(), Error> {
         let at = |path: &Path| Error::file(path.to_owned());
         self.disk.make_folder(&self.folder).map_err(at(&self.folder))?;
         if generation.metrics_bytes > 0 {
-            // The generation refers to these records, so they must be on disk before it is.
+            // The generation refers to these records, so they must be on disk first.
             self.disk.sync(&self.metrics).map_err(at(&self.metrics))?;
         }
-        // Directory entries of the record and of the folder of checkpoints.
+        // Syncs the directory entries of the record and of the folder of checkpoints.
         let run = folder_of(&self.folder);
         self.disk.sync_folder(run).map_err(at(run))?;
         let file = format!("{:012}.safetensors", generation.step);
@@ -121,10 +123,11 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// The newest complete generation, if any.
+    /// Reads the newest complete generation, if any.
     ///
     /// # Errors
-    /// [`Error::File`] if the folder cannot be listed, [`Error::Checkpoint`] if there are generations and all are damaged.
+    /// [`Error::File`] if the folder cannot be listed, [`Error::Checkpoint`] if there are generations and all are
+    /// damaged.
     pub fn newest<S: DeserializeOwned>(&self) -> Result<Option<Loaded<S>>, Error> {
         let mut passed_over = Vec::new();
         let names = self.names()?;
@@ -140,7 +143,7 @@ impl Checkpoints {
         }
     }
 
-    /// The generation of one step.
+    /// Reads the generation of one step.
     ///
     /// # Errors
     /// [`Error::File`] if the folder cannot be listed, [`Error::Checkpoint`] if that generation is missing or damaged.
@@ -191,7 +194,7 @@ impl Checkpoints {
         }
         let format = serde_json::from_slice::<Version>(&text).map_err(|error| error.to_string())?.format;
         if !(1..=FORMAT).contains(&format) {
-            return Err(format!("it has layout {format}, and this program reads layouts 1 to {FORMAT}"));
+            return Err(format!("it has layout {format}, but this program reads layouts 1 to {FORMAT}"));
         }
         let manifest: Manifest<S> = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
         let Named { file, sha256: expected } = &manifest.tensors;
@@ -208,7 +211,8 @@ impl Checkpoints {
         Ok(Generation { step, best, metrics_bytes, state, tensors })
     }
 
-    /// Keeps the best generation and the last ones up to `step`; deletes the rest. A failed deletion is tried again next time.
+    /// Keeps the best generation and the last ones up to `step`; deletes the rest. A failed deletion is tried again
+    /// next time.
     fn prune(&self, step: u64, best: Option<u64>) {
         let removed = self.names().and_then(|names| {
             let mut steps: Vec<u64> = names.iter().filter_map(|name| step_of_manifest(name)).collect();
@@ -232,7 +236,8 @@ impl Checkpoints {
     }
 }
 
-/// Fixed width, so that names sort by step; the hash detects a changed manifest.
+/// File name of a manifest. The step has a fixed width, so that names sort by step; the hash detects a changed
+/// manifest.
 fn manifest_name(step: u64, text: &[u8]) -> String {
     format!("{step:012}-{}.json", &sha256(text)[..16])
 }
@@ -264,8 +269,8 @@ fn deserialize(bytes: &[u8], names: &[String]) -> Result<Vec<Values>, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let mut left: BTreeMap<String, TensorView<'_>> = file.tensors().into_iter().collect();
     let tensor = |name: &String| {
-        // A repeated name would take memory each time.
-        let view = left.remove(name).ok_or_else(|| format!("{name} is not in it, or is named twice"))?;
+        // Taken out, so that a repeated name cannot allocate memory again.
+        let view = left.remove(name).ok_or_else(|| format!("{name} is missing, or is named twice"))?;
         let (Dtype::F32, &[rows, cols]) = (view.dtype(), view.shape()) else {
             return Err(format!("{name} is {:?} {:?}, not F32 of two dimensions", view.shape(), view.dtype()));
         };

@@ -1,4 +1,4 @@
-//! The run folder: the names of its files, its lock, and how folders are made and found.
+//! The run folder: file names, lock, and how folders are created and found.
 
 use crate::base::disk::Os;
 use crate::base::error::Error;
@@ -9,9 +9,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The model.
+/// The model file.
 pub const MODEL: &str = "model.safetensors";
-/// All settings of the run.
+/// The file of all settings of the run.
 pub const SETTINGS: &str = "config.toml";
 /// The record of the run, one JSON object per line.
 pub const METRICS: &str = "metrics.jsonl";
@@ -24,11 +24,11 @@ const LOCK: &str = "lock";
 /// The folder of numbered run folders.
 const RUNS: &str = "runs";
 
-/// The path of a run folder, which need not exist.
+/// Path of a run folder; the folder need not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder(PathBuf);
 
-/// Keeps other programs from training in a folder while it exists. The system releases it however the program ends.
+/// Prevents other programs from training in a folder. The system releases the lock even if the program crashes.
 pub struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
 
 /// A run folder that this program trains in.
@@ -37,7 +37,7 @@ pub struct OpenRun {
     pub checkpoints: Checkpoints,
     /// The open record.
     pub metrics: Metrics,
-    /// Updates after which a resumed run continues.
+    /// Number of updates after which a resumed run continues.
     pub resumed_at: Option<u64>,
     /// Held if the run is new; the lock of a resumed run is held by the caller.
     _lock: Option<Lock>,
@@ -49,7 +49,7 @@ impl RunFolder {
         RunFolder(path.into())
     }
 
-    /// Its path.
+    /// Path of the folder.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -74,20 +74,20 @@ impl RunFolder {
         self.0.join(REPORT)
     }
 
-    /// Its checkpoints.
+    /// Checkpoints of the run.
     pub fn checkpoints(&self) -> Checkpoints {
         Checkpoints::new(Arc::new(Os), &self.0)
     }
 
-    /// Whether it has a folder of checkpoints.
+    /// Whether the run has a folder of checkpoints.
     pub fn has_checkpoints(&self) -> bool {
         self.0.join(CHECKPOINTS).is_dir()
     }
 
-    /// Makes a folder: the one asked for, or else the next free number in `runs`.
+    /// Creates the folder `asked`, or else the next free number in `runs`.
     ///
     /// # Errors
-    /// [`Error::File`] if it cannot be made.
+    /// [`Error::File`] if the folder cannot be created.
     pub fn make(asked: Option<&Path>) -> Result<RunFolder, Error> {
         let Some(folder) = asked else {
             return next_free(Path::new(RUNS));
@@ -96,7 +96,7 @@ impl RunFolder {
         Ok(RunFolder::new(folder))
     }
 
-    /// The run in `runs` that has the highest number of those with checkpoints.
+    /// Returns the run with the highest number among those in `runs` that have checkpoints.
     pub fn last() -> Option<RunFolder> {
         let entries = std::fs::read_dir(RUNS).ok()?;
         let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u64>().ok());
@@ -104,8 +104,8 @@ impl RunFolder {
         numbers.filter(|&number| folder(number).has_checkpoints()).max().map(folder)
     }
 
-    /// Refuses a folder that holds a run. With `resume`, a run that was stopped before its first checkpoint does not count:
-    /// it starts again.
+    /// Refuses a folder that holds a run. With `resume`, a run that stopped before its first checkpoint is accepted: it
+    /// starts again.
     ///
     /// # Errors
     /// [`Error::Taken`].
@@ -119,23 +119,24 @@ impl RunFolder {
     /// Locks the folder.
     ///
     /// # Errors
-    /// [`Error::Busy`] if another program holds the lock, [`Error::File`] if its file cannot be made.
+    /// [`Error::Busy`] if another program holds the lock, [`Error::File`] if the lock file cannot be created.
     pub fn lock(&self) -> Result<Lock, Error> {
         let path = self.0.join(LOCK);
         let file = File::create(&path).map_err(Error::file(&path))?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => Err(Error::Busy { path: self.0.clone() }),
-            // A file system without locks gives none to hold.
+            // A file system without locks: continue without one.
             Ok(()) | Err(TryLockError::Error(_)) => Ok(Lock(file)),
         }
     }
 
-    /// Opens the folder for training. A new run (`before` is `None`) locks it, checks again that it is `free`, and removes the
-    /// model and the report of a run that it replaces. A resumed run removes everything that came after its checkpoint.
+    /// Opens the folder for training. A new run (`before` is `None`) locks it, checks again that the folder is `free`,
+    /// and removes the model and the report of the run that it replaces. A resumed run removes everything written after
+    /// its checkpoint.
     ///
     /// # Errors
-    /// Those of [`RunFolder::lock`] and `free`; [`Error::File`]; [`Error::Checkpoint`] if the record is shorter than the
-    /// checkpoint says.
+    /// Those of [`RunFolder::lock`] and `free`; [`Error::File`]; [`Error::Checkpoint`] if the record is shorter than
+    /// the checkpoint says.
     pub fn open(
         &self,
         before: Option<&Generation<Saved>>,
@@ -156,29 +157,30 @@ impl RunFolder {
             None => Metrics::create(Arc::new(Os), &self.0)?,
         };
         let resumed_at = before.map(|generation| generation.step);
-        // Nothing can be refused from here on. Later checkpoints go first: they refer to the records that are cut off.
+        // All checks have passed. Later checkpoints are deleted first: they refer to the records that are cut off.
         checkpoints.forget_after(resumed_at.unwrap_or(0))?;
         metrics.cut()?;
         Ok(OpenRun { checkpoints, metrics, resumed_at, _lock: lock })
     }
 }
 
-/// The model file at a path, which may be that of a run folder.
+/// Returns the path of a model file, given that path or a run folder.
 pub fn model_in(path: &Path) -> PathBuf {
     if path.is_dir() { RunFolder::new(path).model() } else { path.into() }
 }
 
-/// The settings file at a path, which may be that of a run folder.
+/// Returns the path of a settings file, given that path or a run folder.
 pub fn settings_in(path: &Path) -> PathBuf {
     if path.is_dir() { RunFolder::new(path).settings() } else { path.into() }
 }
 
-/// The settings file of the run folder that a model lies in.
+/// Returns the path of the settings file in the folder of a model.
 pub fn settings_beside(model: &Path) -> PathBuf {
     model.with_file_name(SETTINGS)
 }
 
-/// Makes the first of 1, 2, … that does not exist. Making it claims it, so two programs never share one.
+/// Creates the first folder of 1, 2, … that does not exist. Creating it claims it, so two programs never share a
+/// folder.
 fn next_free(runs: &Path) -> Result<RunFolder, Error> {
     std::fs::create_dir_all(runs).map_err(Error::file(runs))?;
     let mut number = 1u64;

@@ -1,4 +1,4 @@
-//! Reads the record of a run: `metrics.jsonl` of a run folder, finished, running or torn.
+//! Reads the record of a run: `metrics.jsonl` of a run that is finished, running or was killed.
 
 use crate::base::error::Error;
 use crate::config::MOST_LAYERS;
@@ -8,22 +8,23 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
-/// A run as recorded. A value that was not measured is absent. A value that was not finite, which JSON writes as `null`, is NaN.
+/// A run as recorded. A value that was not measured is absent. A value that was not finite, which JSON writes as
+/// `null`, is NaN.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// The folder, as it was given.
+    /// The folder, as given.
     pub folder: PathBuf,
     /// Net, data and machine, after all changes.
     pub header: Header,
     /// Epochs in order, each once.
     pub epochs: Vec<Epoch>,
-    /// How it ended; absent while it runs, and if it was killed.
+    /// How the run ended; absent while it runs, and if it was killed.
     pub end: Option<End>,
-    /// Updates after which it was last resumed, if it was.
+    /// Number of updates after which the run was last resumed, if ever.
     pub resumed: Option<u64>,
     /// What changed during training: `after update 20: lr 0.1, then 0.05`.
     pub changes: Vec<String>,
-    /// Number of lines that are no records, such as a torn one.
+    /// Number of lines that are not records, such as a partial line.
     pub torn: usize,
 }
 
@@ -80,18 +81,18 @@ pub struct Epoch {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct LayerHealth {
-    /// Its number, from 1.
+    /// Number of the layer, from 1.
     pub layer: usize,
-    /// Euclidean norm of the gradient of its weights.
+    /// Euclidean norm of the gradient of the weights.
     #[serde(deserialize_with = "measured")]
     pub gradient_norm: Option<f64>,
-    /// Euclidean norm of its weights.
+    /// Euclidean norm of the weights.
     #[serde(deserialize_with = "measured")]
     pub weight_norm: Option<f64>,
     /// Norm of an update over the norm of the weights.
     #[serde(deserialize_with = "measured")]
     pub update_ratio: Option<f64>,
-    /// Share of its units that were zero for every sample.
+    /// Share of the units that were zero for every sample.
     #[serde(deserialize_with = "measured")]
     pub dead_share: Option<f64>,
 }
@@ -112,13 +113,13 @@ pub struct End {
     pub test_accuracy: Option<f64>,
 }
 
-/// A measurement that is present.
+/// Reads a measurement that is present; `null` is NaN.
 fn measured<'de, D: Deserializer<'de>>(value: D) -> Result<Option<f64>, D::Error> {
     Ok(Some(Option::deserialize(value)?.unwrap_or(f64::NAN)))
 }
 
 impl Header {
-    /// What differs in a later header: `lr 0.1, then 0.05`.
+    /// Returns what differs in a later header, such as `lr 0.1, then 0.05`.
     fn differences(&self, now: &Header) -> Vec<String> {
         let named = |of: &Header| {
             let hash = ("data_sha256", &of.data_sha256);
@@ -138,7 +139,7 @@ impl History {
     /// Reads the record of a run folder.
     ///
     /// # Errors
-    /// [`Error::Data`] if there is none, or if it has no `run` record.
+    /// [`Error::Data`] if there is no record, or if it has no `run` record.
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let path = RunFolder::new(folder).metrics();
         let bad = |problem: String| Error::Data {
@@ -148,13 +149,13 @@ impl History {
         };
         let bytes = std::fs::read(&path).map_err(|error| bad(error.to_string()))?;
         let mut history =
-            History::parse(&String::from_utf8_lossy(&bytes)).ok_or_else(|| bad("it contains no run".into()))?;
+            History::parse(&String::from_utf8_lossy(&bytes)).ok_or_else(|| bad("it has no `run` record".into()))?;
         history.folder = folder.into();
         Ok(history)
     }
 
-    /// Reads the lines of a record; `None` if there is no `run` record. Unknown records and fields are ignored. If a resumed run
-    /// trained an epoch again, the later record counts.
+    /// Reads the lines of a record; `None` if there is no `run` record. Unknown records and fields are ignored. If a
+    /// resumed run trained an epoch again, the later record counts.
     pub fn parse(lines: &str) -> Option<Self> {
         let (mut history, mut header) = (History::default(), None);
         for line in lines.lines().filter(|line| !line.trim().is_empty()) {
@@ -228,7 +229,7 @@ mod tests {
     fn other_data_of_the_same_name_are_a_change() {
         let run = |hash: &str| format!(r#"{{"type":"run","data":"mine","data_sha256":"{hash}"}}"#);
         let lines = [run("one"), r#"{"type":"resume","step":7}"#.into(), run("two")].join("\n");
-        let history = History::parse(&lines).expect("it says what was run");
+        let history = History::parse(&lines).expect("a `run` record");
         assert_eq!(history.changes, [r#"after update 7: data_sha256 "one", then "two""#]);
         assert_eq!((history.header.data_sha256.as_str(), history.resumed), ("two", Some(7)));
     }

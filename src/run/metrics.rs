@@ -29,9 +29,9 @@ pub enum Record<'a> {
         unix_time: u64,
         /// Name of the data set.
         data: &'a str,
-        /// Where it came from, and why if `auto` chose it.
+        /// Origin of the data, and the reason if `auto` chose it.
         data_origin: &'a str,
-        /// Its hash.
+        /// Hash of the data set.
         data_sha256: &'a str,
         /// Samples of the training split.
         train_samples: usize,
@@ -47,7 +47,7 @@ pub enum Record<'a> {
         engine: &'a str,
         /// Adapter and driver, or threads.
         device: &'a str,
-        /// The model that it started with, if any.
+        /// The model that the run started with, if any.
         #[serde(skip_serializing_if = "Option::is_none")]
         from: Option<&'a Ancestor>,
         /// Which weights are evaluated and saved: `last`, or `averaged` with a moving average.
@@ -57,13 +57,13 @@ pub enum Record<'a> {
     },
     /// An epoch, or the part of one before a limit ended the run.
     Epoch {
-        /// Its number, from 1.
+        /// Number of the epoch, from 1.
         epoch: usize,
         /// Updates made in the run so far.
         step: u64,
         /// Mean cross-entropy in nats; each batch is scored before its update.
         train_loss: f64,
-        /// Share of hits, likewise.
+        /// Share of hits; each batch is scored before its update.
         train_accuracy: f64,
         /// Mean cross-entropy of the validation split after the epoch, if there is one.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,9 +77,9 @@ pub enum Record<'a> {
         /// Share of hits on the test split after the epoch, if measured.
         #[serde(skip_serializing_if = "Option::is_none")]
         test_accuracy: Option<f64>,
-        /// Learning rate of its last update.
+        /// Learning rate of the last update.
         lr: f32,
-        /// Momentum of its last update; for Adam β₁.
+        /// Momentum of the last update; for Adam, β₁.
         momentum: f32,
         /// Seconds of training alone.
         seconds: f64,
@@ -93,7 +93,7 @@ pub enum Record<'a> {
     },
     /// The run was resumed from a checkpoint; records after that checkpoint were removed.
     Resume {
-        /// Updates made by then.
+        /// Updates made at the checkpoint.
         step: u64,
         /// Seconds since 1970.
         unix_time: u64,
@@ -107,13 +107,13 @@ pub enum Record<'a> {
         model_sha256: Option<&'a str>,
         /// Why the run ended.
         reason: Reason,
-        /// Of a run that diverged: what was found, and where it began.
+        /// If the run diverged: what was found, and where it began.
         #[serde(skip_serializing_if = "Option::is_none")]
         problem: Option<&'a str>,
-        /// The best epoch, if the model is of that epoch and not of the last update.
+        /// The best epoch, if the model is that of this epoch and not of the last update.
         #[serde(skip_serializing_if = "Option::is_none")]
         restored_epoch: Option<usize>,
-        /// The model on the test split.
+        /// Score of the model on the test split.
         #[serde(flatten)]
         test: Option<TestScore>,
     },
@@ -135,7 +135,7 @@ impl From<Score> for TestScore {
 }
 
 impl<'a> Record<'a> {
-    /// The record of an epoch on a data set of this name.
+    /// Returns the record of an epoch on the data set with this name.
     pub fn epoch(report: &'a EpochReport, data: &'a str) -> Self {
         Record::Epoch {
             epoch: report.epoch,
@@ -167,7 +167,7 @@ impl Metrics {
     /// Starts a record in a folder; replaces an existing one.
     ///
     /// # Errors
-    /// [`Error::File`] if it cannot be made.
+    /// [`Error::File`] if it cannot be created.
     pub fn create(disk: Arc<dyn Disk>, folder: &Path) -> Result<Self, Error> {
         let path = folder.join(METRICS);
         disk.write(&path, b"").map_err(Error::file(&path))?;
@@ -188,7 +188,7 @@ impl Metrics {
         Ok(Metrics { disk, path, bytes })
     }
 
-    /// Removes what follows: records of steps that are made again, and perhaps half a line.
+    /// Removes the rest of the file: records of steps that will be repeated, and possibly a partial line.
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be cut.
@@ -201,7 +201,8 @@ impl Metrics {
         self.bytes
     }
 
-    /// Appends a whole line in one write. If that fails, its beginning is cut off again, at the latest when the run is resumed.
+    /// Appends a whole line in one write. If the write fails, a partial line is removed, at the latest when the run is
+    /// resumed.
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be written.

@@ -1,4 +1,4 @@
-//! The run folder: everything that is saved of a run, and read back.
+//! The run folder: writes and reads everything that is saved of a run.
 
 pub mod checkpoint;
 pub mod folder;

@@ -16,24 +16,25 @@ use std::path::Path;
 /// Everything but the weights: one JSON object under the metadata key `gpu_mlp`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Description {
-    /// Input first, classes last.
+    /// Widths of the net, inputs first and classes last.
     pub widths: Vec<usize>,
     /// Activation of the hidden layers.
     pub activation: Activation,
-    /// What a byte of a sample becomes: `scale` and `shift` in the file.
+    /// Map from a byte of a sample to an input of the net: `scale` and `shift` in the file.
     #[serde(flatten)]
     pub inputs: InputMap,
     /// Dimensions of a sample.
     pub item: Vec<usize>,
-    /// Name of its data set; empty if unknown.
+    /// Name of the data set; empty if unknown.
     pub data: String,
-    /// Hash of that data set; empty if unknown.
+    /// Hash of the data set; empty if unknown.
     pub data_sha256: String,
     /// Version of the program.
     pub version: String,
 }
 
-/// The metadata key. Only one: the order of several would vary from run to run, and so would the bytes of the file.
+/// The only metadata key. Several keys would be written in varying order, so the bytes of the file would vary from run
+/// to run.
 const KEY: &str = "gpu_mlp";
 
 impl Description {
@@ -72,7 +73,7 @@ impl Description {
     }
 }
 
-/// The bytes of a model file; equal models give equal bytes.
+/// Returns the bytes of a model file; equal models give equal bytes.
 ///
 /// # Errors
 /// [`Error::Model`] if a shape contradicts its data.
@@ -105,7 +106,7 @@ pub(crate) fn to_bytes_named(
 /// A model file of this or another program.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelFile {
-    /// Its layers.
+    /// Layers of the model.
     pub state: StateDict,
     /// The description; `None` in a file of another program.
     pub description: Option<Description>,
@@ -114,7 +115,7 @@ pub struct ModelFile {
 }
 
 impl ModelFile {
-    /// The model, with what a file of another program does not say.
+    /// Returns the model, given what a file of another program does not state.
     pub fn with(self, activation: Activation, inputs: InputMap) -> (Mlp, Description) {
         let widths = self.state.widths();
         let item = vec![widths[0]];
@@ -138,14 +139,14 @@ pub fn read(path: &Path) -> Result<(Mlp, Description), Error> {
 /// Reads a model file of this program, or a state dict of another.
 ///
 /// # Errors
-/// [`Error::Model`] if it cannot be read, is no net of linear layers, contradicts itself or holds
-/// values that are not finite; [`Error::IsCheckpoint`] if it belongs to a checkpoint.
+/// [`Error::Model`] if the file cannot be read, is not a net of linear layers, contradicts itself or holds values that
+/// are not finite; [`Error::IsCheckpoint`] if it belongs to a checkpoint.
 pub fn open(path: &Path) -> Result<ModelFile, Error> {
     let unreadable = |error: std::io::Error| Error::Model { path: path.into(), problem: error.to_string() };
     parse(&std::fs::read(path).map_err(unreadable)?, path)
 }
 
-/// As [`open`], of bytes; `path` is for messages.
+/// As [`open`], from bytes; `path` is for messages.
 ///
 /// # Errors
 /// As [`open`].
@@ -171,7 +172,7 @@ impl From<String> for Refused {
 fn from_bytes(bytes: &[u8]) -> Result<ModelFile, Refused> {
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0x80, 2]) {
         return Err(
-            "this looks like a pickle of torch.save, which can run code and is not read; write the weights with \
+            "this looks like a pickle of torch.save, which is not read because it can run code; write the weights with \
                     safetensors.torch.save_file(model.state_dict(), PATH)"
                 .to_string()
                 .into(),
@@ -193,7 +194,7 @@ fn from_bytes(bytes: &[u8]) -> Result<ModelFile, Refused> {
             return Err(format!("its metadata says widths {widths:?}, but its layers are {}", state.sentence).into());
         }
         if item.iter().try_fold(1usize, |product, &n| product.checked_mul(n)) != Some(widths[0]) {
-            return Err(format!("its samples have the shape {item:?}, which is not {} inputs", widths[0]).into());
+            return Err(format!("its samples have the shape {item:?}, but it has {} inputs", widths[0]).into());
         }
     }
     Ok(ModelFile { state, description, sha256: sha256(bytes) })

@@ -13,14 +13,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::path::Path;
 
-/// The contents of a file; what it leaves out is absent.
+/// Contents of a settings file; keys that the file leaves out are absent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunFile {
     /// Settings of the net and its training, by the names of [`Config`]'s fields.
     pub settings: Settings,
     /// The data set.
     pub data: DataSettings,
-    /// How the run that wrote the file was made.
+    /// How the run that wrote the file was made, if a run wrote it.
     pub record: Option<Provenance>,
 }
 
@@ -49,8 +49,8 @@ impl DataSettings {
     /// Names of the keys.
     const KEYS: [&str; 5] = ["data", "digits_train", "digits_test", "digits_seed", "from"];
 
-    /// All of them: a data set, the digits if it may be the digits, and a model. Paths are absolute, so that the file works from
-    /// any folder of this machine.
+    /// Returns all data settings: the data set, the options of the digits if they may be used, and the model. Paths are
+    /// absolute, so that the file works from any folder of this machine.
     pub fn of(choice: &Choice, options: &digits::Options, from: Option<&Path>) -> DataSettings {
         let generated = choice.may_be_digits();
         DataSettings {
@@ -63,12 +63,12 @@ impl DataSettings {
     }
 }
 
-/// An absolute path.
+/// Returns the absolute path as text.
 pub fn from_root(path: &Path) -> String {
     std::path::absolute(path).unwrap_or(path.into()).display().to_string()
 }
 
-/// How a run was made: for the reader, and to detect that a repetition differs. It holds no settings.
+/// How a run was made: for readers, and to detect that a repeated run differs. Holds no settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// Version of the program.
@@ -77,9 +77,9 @@ pub struct Provenance {
     pub engine: String,
     /// Adapter and driver, or threads.
     pub device: String,
-    /// Hash of the data set; a repetition on other data is refused.
+    /// Hash of the data set; a repetition with other data is refused.
     pub data_sha256: String,
-    /// The model that the run started with, if any; a repetition with another is refused.
+    /// The model that the run started with, if any; a repetition with another model is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Ancestor>,
 }
@@ -87,7 +87,7 @@ pub struct Provenance {
 /// The model whose weights a run started with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ancestor {
-    /// Its path, as it was given.
+    /// Path of the model, as given.
     pub path: String,
     /// Hash of the file.
     pub sha256: String,
@@ -100,7 +100,7 @@ impl fmt::Display for Ancestor {
 }
 
 impl Provenance {
-    /// The record of a run of this program.
+    /// Returns the provenance of a run that starts now.
     pub fn now(data: &DataSet, machine: &Machine, from: Option<&Ancestor>) -> Provenance {
         Provenance {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -112,7 +112,7 @@ impl Provenance {
     }
 }
 
-/// Longest text in bytes, far more than a thousand layers need.
+/// Maximum length of a file in bytes; a thousand layers need far less.
 const LONGEST: usize = 1 << 18;
 
 impl RunFile {
@@ -130,7 +130,8 @@ impl RunFile {
     /// Reads a text; `path` is for messages.
     ///
     /// # Errors
-    /// [`Error::Config`] if the text is too long or not TOML, for an unknown key (with the nearest known one), or for a value of the wrong type.
+    /// [`Error::Config`] if the text is too long or not TOML, for an unknown key (with the nearest known one), or for a
+    /// value of the wrong type.
     pub fn parse(text: &str, path: &Path) -> Result<RunFile, Error> {
         let refuse = |problem: String| Error::Config { path: path.into(), problem };
         if text.len() > LONGEST {
@@ -163,7 +164,7 @@ impl RunFile {
     }
 }
 
-/// Names of [`Config`]'s fields, as serde knows them.
+/// Names of [`Config`]'s fields in serde.
 pub fn fields() -> &'static [&'static str] {
     struct Names<'a>(&'a mut &'static [&'static str]);
     impl<'de> Deserializer<'de> for Names<'_> {
@@ -190,7 +191,7 @@ pub fn fields() -> &'static [&'static str] {
     names
 }
 
-/// The text of a file with all settings of a run. `comment` gives the comment of a key, if any.
+/// Returns the text of a file with all settings of a run. `comment` gives the comment of a key, if any.
 pub fn to_text(
     config: &Config,
     data: &DataSettings,

@@ -1,9 +1,9 @@
-//! Finds the layers of a net in a safetensors file with any names. A PyTorch state dict gives neither their order nor the
-//! modules between them.
+//! Finds the layers of a net in a safetensors file with arbitrary tensor names. A PyTorch state dict stores neither the
+//! order of the layers nor the modules between them.
 //!
-//! Each 2-D `NAME.weight` (O, I) with its 1-D `NAME.bias` (O) is a layer; a missing bias is zero. Layers are sorted
-//! by name, with numbers in names compared as numbers: `0`, `2`, `10`; `fc1`, `fc2`, `fc10`. If the shapes do not fit in that
-//! order, the only order in which they fit is used.
+//! Each 2-D `NAME.weight` (O, I) with its 1-D `NAME.bias` (O) is a layer; a missing bias is zero. Layers are sorted by
+//! name, with numbers in names compared as numbers: `0`, `2`, `10`; `fc1`, `fc2`, `fc10`. If the shapes do not fit in
+//! that order and fit in exactly one other, that one is used.
 
 use crate::config::MOST_LAYERS;
 use crate::net::mlp::Layer;
@@ -20,14 +20,14 @@ pub struct StateDict {
     pub sentence: String,
 }
 
-/// Largest number of attempts to order the layers.
+/// Maximum number of attempts to order the layers.
 const ATTEMPTS: usize = 10_000;
 
 impl StateDict {
     /// Finds the layers among a file's tensors.
     ///
     /// # Errors
-    /// Why they do not form a net of linear layers.
+    /// The reason why the tensors do not form a net of linear layers.
     pub fn new(tensors: &SafeTensors<'_>) -> Result<Self, String> {
         let mut parts: BTreeMap<_, [Option<TensorView<'_>>; 2]> = BTreeMap::new();
         for (name, view) in tensors.tensors() {
@@ -63,7 +63,7 @@ impl StateDict {
                 return Err(format!("{bias_name} is {:?}, but {name}.weight is {:?}", bias.shape(), weight.shape()));
             }
             if bias.is_none() {
-                remarks += &format!("; {name} has no bias, so zeros");
+                remarks += &format!("; {name} has no bias: zeros are used");
             }
             let bias = bias.map_or(Ok(vec![0.0; outputs]), |bias| values(&tensor_name(&name, "bias"), &bias))?;
             let weight = values(&tensor_name(&name, "weight"), &weight)?;
@@ -77,19 +77,19 @@ impl StateDict {
         let by_name: Vec<usize> = (0..found.len()).collect();
         let orders = orders(&shapes);
         let order = match &orders[..] {
-            [] => return Err(format!("no order of its layers was found in which they fit: {}", listed(&by_name))),
+            [] => return Err(format!("no order of its layers fits: {}", listed(&by_name))),
             [only] => only,
             [first, ..] if *first == by_name => {
-                // Names that differ in their numbers only leave no doubt.
+                // If names differ only in their numbers, their order is certain.
                 let words = |at: usize| key(&found[at].0).into_iter().map(|(word, _)| word).collect::<Vec<_>>();
                 if by_name.iter().any(|&at| words(at) != words(0)) {
-                    remarks += "; other orders are possible, this is that of the names";
+                    remarks += "; other orders are possible, the order of the names is used";
                 }
                 first
             }
             _ => {
                 return Err(format!(
-                    "its layers fit in several orders, none of them that of the names: {}",
+                    "its layers fit in several orders, but not in the order of the names: {}",
                     listed(&by_name)
                 ));
             }
@@ -111,7 +111,7 @@ fn tensor_name(layer: &str, part: &str) -> String {
     if layer.is_empty() { part.into() } else { format!("{layer}.{part}") }
 }
 
-/// Words and numbers in turn, so that 2 comes before 10.
+/// Splits a name into words and numbers, so that 2 sorts before 10.
 fn key(name: &str) -> Vec<(String, u64)> {
     let mut key = Vec::new();
     let mut rest = name;
@@ -124,7 +124,8 @@ fn key(name: &str) -> Vec<(String, u64)> {
     key
 }
 
-/// The first two orders in which each layer takes what the one before it gives, tried in the order they are listed.
+/// Returns the first two orders in which each layer's inputs match the outputs of the layer before. Tries layers in the
+/// listed order.
 fn orders(shapes: &[(usize, usize)]) -> Vec<Vec<usize>> {
     struct Search<'a> {
         shapes: &'a [(usize, usize)],

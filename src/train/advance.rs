@@ -11,42 +11,44 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-/// A parameter that is not finite is noticed after at most this time, even if no loss shows it.
+/// Maximum time until a parameter that is not finite is noticed, even if every loss is finite.
 const FINITE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An epoch that has been trained.
 #[derive(Clone, Copy, Debug)]
 pub struct Epoch {
-    /// Its number, from 1.
+    /// Number of the epoch, from 1.
     pub number: usize,
-    /// Mean over the epoch, each batch scored before it was learned from.
+    /// Mean over the epoch, each batch scored before its update.
     pub train: Score,
     /// Time of training alone: shuffle, uploads, steps, and the read-back of the record.
     pub time: Duration,
 }
 
-/// Called with the score of the epoch so far, about ten times a second; `Break` pauses training once all work is settled.
+/// Called with the score of the epoch so far, about ten times a second; `Break` pauses training once all work is
+/// settled.
 pub type OnProgress<'a> = &'a mut dyn FnMut(&Score) -> ControlFlow<()>;
 
 impl Trainer<'_> {
-    /// Trains to the end of the epoch: every sample once, in an order drawn for it. `on_progress` is called with the score so far.
+    /// Trains to the end of the epoch: every sample once, in random order. `on_progress` is called with the score so
+    /// far.
     ///
     /// # Errors
     /// As [`Trainer::advance`].
     pub async fn epoch(&mut self, on_progress: &mut dyn FnMut(&Score)) -> Result<Epoch, Error> {
         let begin = Instant::now();
-        let mut go_on = |score: &Score| {
+        let mut without_pause = |score: &Score| {
             on_progress(score);
             ControlFlow::Continue(())
         };
-        self.advance(u64::MAX, &mut go_on).await?;
+        self.advance(u64::MAX, &mut without_pause).await?;
         let number = self.step.div_ceil(self.updates_per_epoch()) as usize;
         Ok(Epoch { number, train: self.score, time: begin.elapsed() })
     }
 
-    /// Trains until the epoch ends, until `until` updates have been made over the run, or until `on_progress` asks for a pause,
-    /// whichever comes first. When it returns all work is settled: every loss has been checked, and weights, optimizer
-    /// state, [`Trainer::step`] and [`Trainer::score`] belong together.
+    /// Trains until the epoch ends, until `until` updates have been made over the run, or until `on_progress` asks for
+    /// a pause, whichever comes first. When it returns, all work is settled: every loss has been checked, and weights,
+    /// optimizer state, [`Trainer::step`] and [`Trainer::score`] are consistent.
     ///
     /// # Errors
     /// If the device fails, or [`Error::Diverged`] if a loss or a parameter is not finite.
@@ -63,10 +65,10 @@ impl Trainer<'_> {
             self.score = Score::default();
             self.recalled = None;
         }
-        if self.needs_base() {
-            self.take_base().await?;
+        if self.needs_replay_start() {
+            self.save_replay_start().await?;
         }
-        // Only the last batch of an epoch is a partial one.
+        // Only the last batch of an epoch can be partial.
         let slots_per_update = batch.div_ceil(self.on.job.training().micro);
         let slots = (self.step - epoch * per_epoch) as usize * slots_per_update;
         let measured = self.on.job.steps().measured(epoch);
@@ -76,7 +78,7 @@ impl Trainer<'_> {
         self.pace.start();
         while flow.is_continue() && self.step < until.min((epoch + 1) * per_epoch) {
             if self.on.needs_load(self.step) {
-                // A window may be overwritten only after the steps that use it have been handed over.
+                // A window may be overwritten only after the steps that use it have been handed to the engine.
                 self.send(&mut chunk, &mut waiting).await?;
                 self.on.load(self.step);
             }
@@ -92,10 +94,10 @@ impl Trainer<'_> {
                 while waiting.len() > 1 && flow.is_continue() {
                     flow = self.settle(&mut waiting, on_progress).await?;
                 }
-                if self.needs_base() {
+                if self.needs_replay_start() {
                     let settled = self.settle_all(&mut waiting, on_progress).await?;
                     flow = if flow.is_break() { flow } else { settled };
-                    self.take_base().await?;
+                    self.save_replay_start().await?;
                 }
                 self.pace.adapt();
             }
@@ -125,7 +127,7 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// Takes in the oldest record: adds it to the score and checks it.
+    /// Receives the oldest record: adds it to the score and checks it.
     async fn settle(
         &mut self,
         waiting: &mut VecDeque<ChunkRecord>,
@@ -146,8 +148,8 @@ impl Trainer<'_> {
         }
         if let Some(totals) = record.totals
             && !all_finite(&totals.await?)
-            // The sum also overflows where values are large but finite; the loss shows whether they do harm. The parameters
-            // are read as they are after all updates that have been handed over by now.
+            // The sum also overflows for values that are large but finite; the loss shows whether they do harm. The
+            // parameters are read after all updates handed over so far.
             && self.on.first_not_finite(self.step + 1).await?.is_some()
         {
             return Err(self.parameter_not_finite().await);
@@ -155,7 +157,7 @@ impl Trainer<'_> {
         Ok(on_progress(&self.score))
     }
 
-    /// Takes in all records.
+    /// Receives all records.
     async fn settle_all(
         &mut self,
         waiting: &mut VecDeque<ChunkRecord>,
@@ -176,17 +178,17 @@ impl Trainer<'_> {
         training.tally_words(0..batch.div_ceil(training.micro)).len() / training.tally.stride()
     }
 
-    fn needs_base(&self) -> bool {
+    fn needs_replay_start(&self) -> bool {
         self.on.job.config.on_nan == OnNan::Stop && self.replay_start.is_old()
     }
 
-    /// Takes the present state as the one to replay from. All work must be settled.
-    async fn take_base(&mut self) -> Result<(), Error> {
+    /// Saves the current state as the start of a replay. All work must be settled.
+    async fn save_replay_start(&mut self) -> Result<(), Error> {
         self.replay_start = ReplayStart::new(self.step, self.tensors().await?);
         Ok(())
     }
 
-    /// The error about a parameter that is not finite, unless the settings ignore such values.
+    /// Returns the error about a parameter that is not finite, unless the settings ignore such values.
     pub(super) async fn unless_ignored(&mut self) -> Result<(), Error> {
         match self.on.job.config.on_nan {
             OnNan::Ignore => Ok(()),
@@ -195,10 +197,11 @@ impl Trainer<'_> {
     }
 
     async fn parameter_not_finite(&mut self) -> Error {
-        self.diverged("a parameter ceased to be finite".into(), self.step).await
+        self.diverged("a parameter became NaN or infinite".into(), self.step).await
     }
 
-    /// The error about a value that was noticed after `step` updates. Leaves the trainer at the last good state.
+    /// Returns the error about a bad value that was noticed after `step` updates. Leaves the trainer at the last good
+    /// state.
     async fn diverged(&mut self, what: String, step: u64) -> Error {
         let epoch = step.max(1).div_ceil(self.updates_per_epoch()) as usize;
         let origin = Replay::new(&mut self.on, &self.replay_start).origin(step).await;

@@ -4,16 +4,16 @@ use crate::engine::Pending;
 use crate::plan::Work;
 use std::time::{Duration, Instant};
 
-/// Aim for the time that a chunk takes, and so for the time between two reports of progress.
+/// Target time of a chunk, and so of the time between two reports of progress.
 const AIM: Duration = Duration::from_millis(100);
 
-/// Part of the record on its way from the engine.
+/// Part of the record that is being read back.
 pub(super) struct ChunkRecord {
     pub rows: Pending<'static, Vec<u32>>,
     pub samples: usize,
-    /// Updates made before its first row.
+    /// Updates made before the first row.
     pub first_step: u64,
-    /// Sums of squares of all parameters at that time, if they were asked for.
+    /// Sums of squares of all parameters after the chunk, if requested.
     pub totals: Option<Pending<'static, Vec<u32>>>,
 }
 
@@ -21,21 +21,21 @@ pub(super) struct ChunkRecord {
 pub(super) struct Chunk {
     pub work: Vec<Work>,
     pub samples: usize,
-    /// Rows of the tally that micro-batches of this epoch have taken, in units of a micro-batch.
+    /// Number of slots of the tally used in this epoch: one per micro-batch.
     pub slots: usize,
-    /// The first of them whose record has not been asked for.
+    /// The first slot whose record has not been requested.
     pub sent: usize,
-    /// Updates made before its first step.
+    /// Updates made before the first step.
     pub first_step: u64,
 }
 
 impl Chunk {
-    /// An empty one, after update `first_step`, whose epoch has taken `slots` by then.
+    /// Returns an empty chunk after `first_step` updates, when the epoch has used `slots` slots.
     pub fn new(first_step: u64, slots: usize) -> Chunk {
         Chunk { work: Vec::new(), samples: 0, slots, sent: slots, first_step }
     }
 
-    /// Empties it once it has been sent, after update `step`.
+    /// Empties the chunk after it was sent; `step` updates have been made.
     pub fn clear(&mut self, step: u64) {
         self.work.clear();
         self.samples = 0;
@@ -51,7 +51,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Starts with one step: for a large net on a slow adapter it may take minutes.
+    /// Starts with one step per chunk: a step of a large net on a slow adapter may take minutes.
     pub fn new() -> Self {
         Pace { steps: 1, since: Instant::now() }
     }
@@ -61,7 +61,7 @@ impl Pace {
         self.since = Instant::now();
     }
 
-    /// Sets the size of the next chunk by the time of the last one.
+    /// Sets the size of the next chunk from the time of the last one.
     pub fn adapt(&mut self) {
         let took = self.since.elapsed();
         self.start();

@@ -1,4 +1,4 @@
-//! Scoring a split with the weights as they are.
+//! Scores a split with the current weights.
 
 use super::Score;
 use crate::base::error::Error;
@@ -11,7 +11,7 @@ use crate::train::feed::Feed;
 /// Called with the position of a micro-batch's first sample and its logits (rows × C).
 pub type OnLogits<'a> = &'a mut dyn FnMut(usize, &[f32]);
 
-/// Scores a split. `each`: gets the logits, which are not read otherwise.
+/// Scores a split. `each` receives the logits; without it, they are not read back.
 ///
 /// # Errors
 /// If the device fails.

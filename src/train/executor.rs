@@ -32,7 +32,7 @@ impl Job<'_> {
         self.net.training.as_ref().expect("a net made for training")
     }
 
-    /// The steps of its epochs.
+    /// The steps of an epoch.
     pub fn steps(&self) -> Steps<'_> {
         Steps { config: &self.config, training: self.training(), samples: self.data.train.len(), rates: &self.rates }
     }
@@ -52,7 +52,7 @@ pub(super) struct Executor<'a> {
     pub job: Job<'a>,
     pub engine: Box<dyn Engine>,
     feed: Feed,
-    /// The order that the feed has, and its epoch (from 0).
+    /// The order of samples in the feed, and its epoch (from 0).
     order: Option<(u64, Arc<[u32]>)>,
 }
 
@@ -61,12 +61,12 @@ impl<'a> Executor<'a> {
         Executor { job, engine, feed, order: None }
     }
 
-    /// Discards the samples of the current epoch on the device, so that any update may come next.
+    /// Forgets which samples the device holds, so that the next update can be any.
     pub fn forget_order(&mut self) {
         self.order = None;
     }
 
-    /// Gives the feed the order of an epoch (from 0), unless it has it.
+    /// Writes the order of an epoch (from 0) to the feed, unless the feed has it already.
     pub fn begin(&mut self, epoch: u64) {
         if self.order.as_ref().is_none_or(|(of, _)| *of != epoch) {
             let order: Arc<[u32]> = shuffled(self.job.data.train.len(), self.job.config.seed, epoch).into();
@@ -86,12 +86,13 @@ impl<'a> Executor<'a> {
         self.feed.load(self.job.first(step), &self.job.data.train, order, self.engine.as_mut());
     }
 
-    /// Appends the work of update `step`, whose samples are loaded. Each micro-batch takes the next `slot` of the record.
+    /// Appends the work of update `step`, whose samples are loaded. Each micro-batch takes the next `slot` of the
+    /// record.
     pub fn push(&self, step: u64, slot: &mut usize, work: &mut Vec<Work>) {
         self.job.steps().push(&self.feed, step, self.job.first(step), slot, work);
     }
 
-    /// The work of one update alone, its samples loaded.
+    /// Loads the samples of one update, and returns its work.
     pub fn work(&mut self, step: u64) -> Vec<Work> {
         self.begin(step / self.job.per_epoch());
         if self.needs_load(step) {
@@ -102,7 +103,7 @@ impl<'a> Executor<'a> {
         work
     }
 
-    /// Whether the device finds all parameters finite, and small enough to be squared.
+    /// Whether all parameters are finite, and small enough to be squared, as computed on the device.
     pub async fn finite(&mut self) -> Result<bool, Error> {
         let check = &self.job.training().finite;
         self.engine.run(&[(check.steps.clone(), StepValues::default())]).await?;
@@ -110,7 +111,7 @@ impl<'a> Executor<'a> {
         Ok(all_finite(&totals))
     }
 
-    /// The first value of the lasting tensors that is not finite, before update `step` (from 1), if there is one.
+    /// Returns the first value of the lasting tensors that is not finite, if any. The next update is `step` (from 1).
     pub async fn first_not_finite(&mut self, step: u64) -> Result<Option<Origin>, Error> {
         for id in self.job.net.lasting() {
             let origin = self.not_finite_in(id, &[], step, None).await?;
@@ -121,8 +122,8 @@ impl<'a> Executor<'a> {
         Ok(None)
     }
 
-    /// The first value of a tensor that is not finite. `before`: the values it had, if they are known; a value that was
-    /// already bad there does not count.
+    /// Returns the first value of a tensor that is not finite. `before`: the earlier values, if known; a value that was
+    /// already bad in them does not count.
     pub async fn not_finite_in(
         &mut self,
         id: TensorId,
@@ -136,7 +137,7 @@ impl<'a> Executor<'a> {
         let Net { plan, layers, .. } = &self.job.net;
         Ok(found.map(|at| Origin::Tensor {
             tensor: format!("{}{}", plan.name(id), id.shape()),
-            // Tensors of no layer come after the last one.
+            // A tensor without a layer is written after the last layer, so it is counted as part of that.
             layer: plan.role(id).layer().unwrap_or(layers.len()),
             place: (at / id.stride(), at % id.stride()),
             value: f32::from_bits(words[at]),
@@ -145,7 +146,7 @@ impl<'a> Executor<'a> {
         }))
     }
 
-    /// The model with the weights as they are, or with their averages if there are any.
+    /// Returns the model with the current weights, or with their averages if there are any.
     pub async fn model(&mut self) -> Result<Mlp, Error> {
         let mut layers = Vec::new();
         for at in 0..self.job.net.layers.len() {
@@ -157,7 +158,7 @@ impl<'a> Executor<'a> {
         Ok(Mlp { activation: self.job.config.activation(), layers })
     }
 
-    /// The lasting tensors: weights, biases, optimizer state, averages.
+    /// Returns the lasting tensors: weights, biases, optimizer state, averages.
     pub async fn values(&mut self) -> Result<Vec<Values>, Error> {
         let mut tensors = Vec::new();
         for id in self.job.net.lasting() {

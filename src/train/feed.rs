@@ -1,4 +1,4 @@
-//! Uploads samples: the whole split once, or shuffled windows of it, one filled while the other is used. Both ways give a
+//! Uploads samples: the whole split once, or shuffled windows, one filled while the other is used. Both ways give a
 //! step the same rows, so training is bit-identical.
 
 use crate::data::Split;
@@ -14,7 +14,8 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Writes the tensors of `source` that stay: all samples if they are resident, else the order within the windows.
+    /// Writes the tensors of `source` that do not change: all samples if they are resident, else the order within the
+    /// windows.
     pub fn new(source: Source, split: &Split, engine: &mut dyn Engine) -> Self {
         let feed = Feed { source, loaded: None };
         if feed.streams() {
@@ -34,7 +35,7 @@ impl Feed {
         feed
     }
 
-    /// A feed that gives cursors only, for a resident split.
+    /// Returns a feed of a resident split that only computes cursors.
     pub fn resident(source: Source) -> Self {
         Feed { source, loaded: None }
     }
@@ -51,13 +52,13 @@ impl Feed {
         }
     }
 
-    /// Whether the window with this position of the order must be loaded first.
+    /// Whether the window that contains this position of the order must be loaded first.
     pub fn needs_load(&self, position: usize) -> bool {
         self.streams() && self.loaded != Some(position / self.source.window)
     }
 
-    /// Uploads the window with this position. The engine executes writes and work in order, so the half of the tensor that
-    /// is overwritten is no longer in use by then.
+    /// Uploads the window that contains this position. The engine executes writes and work in order, so the half of the
+    /// tensor that is overwritten is no longer in use.
     pub fn load(&mut self, position: usize, split: &Split, order: &[u32], engine: &mut dyn Engine) {
         let Source { pixels, labels, window, samples, .. } = self.source;
         let number = position / window;
@@ -74,7 +75,7 @@ impl Feed {
         self.loaded = Some(number);
     }
 
-    /// Index into the `order` tensor of a position of the order.
+    /// Converts a position of the order to an index into the `order` tensor.
     pub fn cursor(&self, position: usize) -> u32 {
         let Source { window, .. } = self.source;
         let cursor = if self.streams() { position / window % 2 * window + position % window } else { position };

@@ -14,15 +14,15 @@ pub struct LayerHealth {
     pub gradient_norm: f64,
     /// Euclidean norm of the parameters before the update.
     pub weight_norm: f64,
-    /// Norm of the change divided by the norm of the parameters. About 10⁻³ is usual; a far lower ratio hardly learns, a far
-    /// higher one is unstable.
+    /// Norm of the change divided by the norm of the parameters. About 10⁻³ is usual; a far lower ratio means hardly
+    /// any learning, a far higher one instability.
     pub update_ratio: f64,
     /// Share of the units that were zero for every sample of the last micro-batch; for hidden layers with ReLU only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_share: Option<f64>,
 }
 
-/// One line.
+/// Writes one line.
 impl fmt::Display for LayerHealth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let LayerHealth { layer, gradient_norm, weight_norm, update_ratio, dead_share } = self;
@@ -40,8 +40,8 @@ impl LayerHealth {
         [self.gradient_norm, self.weight_norm, self.update_ratio].iter().all(|value| value.is_finite())
     }
 
-    /// `units`: number of units of the layer, if dead ones are counted. The array holds the sums of squares of gradient,
-    /// parameters and change, and the number of dead units.
+    /// `units`: number of units of the layer, if dead units are counted. The array holds the sums of squares of
+    /// gradient, parameters and change, and the number of dead units.
     pub(crate) fn new(layer: usize, [gradient, weights, change, dead]: [f32; 4], units: Option<usize>) -> Self {
         let norm = |squares: f32| f64::from(squares).sqrt();
         LayerHealth {

@@ -1,9 +1,9 @@
-//! Learning-rate range test: one short run in which the rate grows with every update (Smith, "Cyclical learning rates for
-//! training neural networks", arXiv 1506.01186; smoothed as in fastai). It suggests a learning rate.
+//! Learning-rate range test: one short run in which the rate grows with every update (Smith, "Cyclical learning rates
+//! for training neural networks", arXiv 1506.01186; smoothed as in fastai). It suggests a learning rate.
 //!
-//! Each rate makes one update. The loss is that of the batch before the update, so within the first epoch every sample is
-//! new; with a validation split it is the loss on that split after the update, which is less noisy. The test split is not
-//! used.
+//! Each rate is used for one update. The loss is that of the batch before the update, so within the first epoch every
+//! sample is new. With a validation split, the loss is that of the split after the update, which is less noisy. The
+//! test split is not used.
 
 use crate::base::error::Error;
 use crate::config::{Config, HealthName, OnNan};
@@ -18,9 +18,9 @@ use std::ops::ControlFlow;
 const SMOOTHING: f64 = 0.95;
 /// The sweep ends when the smoothed loss is this many times the lowest one so far.
 const DIVERGED: f64 = 4.0;
-/// None of this many first rates is suggested: the mean still follows single batches.
+/// Number of first rates that are never suggested, because the mean still follows single batches.
 const BEGINNING: usize = 20;
-/// Slopes are taken over this many rates to either side.
+/// Number of rates on either side over which a slope is taken.
 const SPAN: usize = 5;
 
 /// A rate and its loss.
@@ -41,14 +41,14 @@ pub struct SweepResult {
     pub points: Vec<SweepPoint>,
     /// Whether the loss exploded before all rates were tried.
     pub diverged: bool,
-    /// The rate at which the smoothed loss falls most steeply over the logarithm of the rate, to two digits; `None` if it
-    /// falls nowhere.
+    /// The rate at which the smoothed loss falls most steeply over the logarithm of the rate, to two digits; `None` if
+    /// it falls nowhere.
     pub suggestion: Option<f64>,
     /// The rate of the lowest smoothed loss, which is too high for training.
     pub lowest: Option<f64>,
 }
 
-/// Trains first weights with rising rates, and discards them. `config.lr` and the schedule are not used.
+/// Trains the initial weights with rising rates, and discards the result. `config.lr` and the schedule are not used.
 ///
 /// # Errors
 /// [`Error::Setting`] for a sweep that does not rise or has fewer than 50 steps; those of [`Trainer`] except
@@ -57,7 +57,7 @@ pub async fn lr_find(config: &Config, data: &DataSet, machine: &Machine, sweep: 
     sweep.check()?;
     let config = Config {
         health: HealthName::Off,
-        // Each loss is looked at here, and a divergence is expected.
+        // Each loss is checked here, and a divergence is expected.
         on_nan: OnNan::Ignore,
         ..config.clone()
     };
@@ -96,7 +96,7 @@ pub async fn lr_find(config: &Config, data: &DataSet, machine: &Machine, sweep: 
     Ok(SweepResult { points, diverged, suggestion, lowest })
 }
 
-/// The rate of the steepest fall, by central differences; the logarithms of the rates are evenly spaced.
+/// Returns the rate of the steepest fall, by central differences; the logarithms of the rates are evenly spaced.
 fn steepest(points: &[SweepPoint]) -> Option<f64> {
     let inner = BEGINNING..points.len().saturating_sub(SPAN);
     let slope = |at: usize| points[at + SPAN].smoothed - points[at - SPAN].smoothed;
@@ -118,7 +118,7 @@ fn two_digits(value: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// Points of a smoothed loss over ten rates a decade from 10⁻⁵ on.
+    /// Points of a smoothed loss over ten rates per decade, from 10⁻⁵.
     fn points(loss: impl Fn(f64) -> f64) -> Vec<SweepPoint> {
         let lr = |number: i32| 10f64.powf(f64::from(number) / 10.0 - 5.0);
         (0..60).map(|number| SweepPoint { lr: lr(number), loss: 0.0, smoothed: loss(lr(number)) }).collect()

@@ -1,4 +1,4 @@
-//! Training: updates over shuffled samples, on any engine, from any update to any other.
+//! Training: updates over shuffled samples, on any engine, starting at any update.
 
 mod advance;
 mod chunk;

@@ -1,4 +1,4 @@
-//! The start of a run: input map, first weights on the engine, the order of an epoch.
+//! The start of a run: input map, initial weights on the engine, the order of an epoch.
 
 use crate::base::error::Error;
 use crate::base::rng::{Stream, host};
@@ -11,7 +11,7 @@ use crate::net::{LayerIds, Net};
 use crate::train::feed::Feed;
 use rand::seq::SliceRandom;
 
-/// The data of a run: takes the validation split out of the training split, and limits the size of the latter.
+/// Prepares the data of a run: takes the validation split out of the training split, and limits the training split.
 ///
 /// # Errors
 /// Those of [`DataSet::divided`].
@@ -19,13 +19,14 @@ pub fn divide(config: &Config, data: DataSet) -> Result<DataSet, Error> {
     data.divided(config.validation, config.limit_train, config.split_seed)
 }
 
-/// The map of the inputs that the settings ask for, given all bytes of the training split.
+/// Returns the input map that the settings ask for, given all bytes of the training split.
 pub fn input_map(normalize: &Normalize, pixels: &[u8]) -> InputMap {
     match normalize {
         Normalize::Unit => InputMap::UNIT,
         Normalize::Given(map) => map.clone(),
         Normalize::Standard => {
-            // Exact integer sums are the same on every machine. The sums of a part fit in 32 bits, which halves the work.
+            // Exact integer sums are the same on every machine. The sums of a part fit in 32 bits, which halves the
+            // work.
             let mut sum = 0;
             let mut squares = 0;
             for part in pixels.chunks(1 << 15) {
@@ -52,8 +53,8 @@ pub fn load_parameters(engine: &mut dyn Engine, layers: &[LayerIds], model: &Mlp
     }
 }
 
-/// Writes data, first weights and optimizer state to an engine that was made for `net.plan`; returns the feeds of training
-/// and test split.
+/// Writes data, initial weights and optimizer state to an engine that was made for `net.plan`; returns the feeds of
+/// training and test split.
 ///
 /// # Panics
 /// If the net was not made for training.
@@ -68,7 +69,7 @@ pub fn prepare(engine: &mut dyn Engine, net: &Net, model: &Mlp, data: &DataSet) 
     (feed, test_feed)
 }
 
-/// The random order of the samples in an epoch (from 0); each occurs once.
+/// Returns the random order of the samples in an epoch (from 0); each sample occurs once.
 pub fn shuffled(samples: usize, seed: u64, epoch: u64) -> Vec<u32> {
     let mut order: Vec<u32> = (0..samples as u32).collect();
     order.shuffle(&mut host(seed, Stream::Shuffle, epoch));

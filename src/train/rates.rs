@@ -1,12 +1,12 @@
-//! The learning rate and the momentum of every update. No other code computes them.
+//! The learning rate and the momentum of every update. No other module computes them.
 //!
-//! Both are functions of the update's number, so a resumed run is bit-identical. The one thing that is remembered is the
-//! plateau factor, which a checkpoint stores.
+//! Both are functions of the update's number, so a resumed run is bit-identical. The only state is the plateau factor,
+//! which a checkpoint stores.
 
 use crate::base::error::Error;
 use crate::config::{Config, Progress, Shape};
 
-/// Learning rate and momentum of one update.
+/// Learning rate and momentum of an update.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate {
     /// Learning rate.
@@ -70,7 +70,7 @@ impl Timetable {
 struct Momentum {
     top: f32,
     low: f32,
-    /// Updates over which it rises from `low` to `top`, unless the schedule sets it.
+    /// Updates over which momentum rises from `low` to `top`, unless the schedule sets it.
     rising: f64,
 }
 
@@ -78,7 +78,7 @@ impl Momentum {
     fn at(&self, step: u64, by_schedule: Option<f64>) -> f32 {
         let by_warmup = if (step as f64) < self.rising { 1.0 - step as f64 / self.rising } else { 0.0 };
         let lowered = by_schedule.unwrap_or(by_warmup);
-        // A top momentum that is already below `low`, for instance none at all, stays as it is.
+        // A top momentum below `low`, such as 0, is not changed.
         self.top - (lowered * f64::from((self.top - self.low).max(0.0))) as f32
     }
 }
@@ -96,7 +96,7 @@ impl Rates {
         }
     }
 
-    /// The rates of a range test. The settings give the momentum only, which stays at its highest.
+    /// The rates of a range test. Only the momentum comes from the settings; it stays at its highest.
     pub fn sweep(config: &Config, sweep: Sweep) -> Rates {
         let momentum = Momentum { top: config.top_momentum(), low: config.momentum_low, rising: 0.0 };
         Rates { source: Source::Sweep(sweep), plateau: 1.0, momentum }
@@ -134,7 +134,7 @@ impl Rates {
         self.plateau = factor;
     }
 
-    /// Lowers the rates from here on: a plateau was found.
+    /// Lowers all later rates, after a plateau was found.
     pub(super) fn lower(&mut self) {
         if let Source::Scheduled { timetable, .. } = &self.source {
             self.plateau = timetable.shape.lowered(self.plateau);
@@ -160,7 +160,7 @@ impl Default for Sweep {
 }
 
 impl Sweep {
-    /// Fewest rates that show a slope.
+    /// Minimum number of rates that show a slope.
     const FEWEST: usize = 50;
 
     /// Checks that the rates rise and are enough to show a slope.

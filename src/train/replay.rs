@@ -1,7 +1,7 @@
 //! Replay: finds the tensor where a NaN or an infinity began.
 //!
-//! Training is deterministic. So it is replayed from the last good state up to the first update that leaves a bad value,
-//! and that update is run one dispatch at a time.
+//! Training is deterministic, so it can be replayed from the last good state up to the first update that leaves a bad
+//! value. That update is then run one dispatch at a time.
 
 use super::executor::Executor;
 use super::tensors::Values;
@@ -11,7 +11,7 @@ use crate::plan::tensor::{DType, TensorId};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// About how much training is replayed, at most: a good state is taken this often.
+/// Time between two saved good states, and so about the most training that is replayed.
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// A good state, from which training can be replayed.
@@ -20,7 +20,7 @@ pub(super) struct ReplayStart {
     pub step: u64,
     /// The lasting tensors at that time.
     pub tensors: Vec<Values>,
-    /// When it was taken; `None` if training has been set to another state since, so that a replay would differ.
+    /// When the state was saved; `None` if position or rates have since been changed, so that a replay would differ.
     taken: Option<Instant>,
 }
 
@@ -29,12 +29,12 @@ impl ReplayStart {
         ReplayStart { step, tensors, taken: Some(Instant::now()) }
     }
 
-    /// Marks it as outdated: training has been set to another state.
+    /// Marks the state as one from which a replay would differ.
     pub fn outdate(&mut self) {
         self.taken = None;
     }
 
-    /// Whether another one should be taken.
+    /// Whether a new state should be saved.
     pub fn is_old(&self) -> bool {
         self.taken.is_none_or(|taken| taken.elapsed() >= INTERVAL)
     }
@@ -51,7 +51,8 @@ impl<'r, 'a> Replay<'r, 'a> {
         Replay { on, start }
     }
 
-    /// Where the first bad value began that was noticed after `until` updates. Leaves the engine at no particular state.
+    /// Finds where the bad value began that was noticed after `until` updates. Leaves the engine in an unspecified
+    /// state.
     pub async fn origin(mut self, until: u64) -> Result<Origin, Error> {
         let from = self.start.step;
         self.rewind()?;
@@ -75,14 +76,14 @@ impl<'r, 'a> Replay<'r, 'a> {
         Ok(origin.unwrap_or(Origin::Nowhere { from: from + 1 }))
     }
 
-    /// Goes back to the good state.
+    /// Restores the good state.
     fn rewind(&mut self) -> Result<(), Error> {
         self.on.forget_order();
         self.on.restore(&self.start.tensors)
     }
 
-    /// Trains from the good state on; returns the first update (from 0) that leaves a bad value. `closely`: looks at the
-    /// optimizer state after each update too, which means reading all of it.
+    /// Trains from the good state; returns the first update (from 0) that leaves a bad value. `closely`: also checks
+    /// the optimizer state after each update, which requires reading all of it.
     async fn first_bad(&mut self, until: u64, closely: bool) -> Result<Option<u64>, Error> {
         for step in self.start.step..until {
             let work = self.on.work(step);
@@ -95,10 +96,10 @@ impl<'r, 'a> Replay<'r, 'a> {
         Ok(None)
     }
 
-    /// Runs update `bad` (from 0) one dispatch at a time, and looks at what each has written.
+    /// Runs update `bad` (from 0) one dispatch at a time, and checks what each has written.
     async fn dispatch_by_dispatch(&mut self, bad: u64) -> Result<Option<Origin>, Error> {
         let work = self.on.work(bad);
-        // A measurement changes nothing, and may overflow where nothing else does.
+        // Measurements are left out: they change nothing, and may overflow where training does not.
         let measures = |range: &Range<usize>| {
             let health = self.on.job.training().health.as_ref();
             health.is_some_and(|health| [&health.before, &health.after].contains(&range))
@@ -128,7 +129,7 @@ impl<'r, 'a> Replay<'r, 'a> {
                 Access::Update => written.push((id, self.on.engine.read(id, 0..id.words()).await?)),
             }
         }
-        // A tensor that is written as a whole says more than a record that a row is added to.
+        // Tensors that are written as a whole come first: they say more than a record that gains a row.
         written.sort_by_key(|(_, before)| !before.is_empty());
         self.on.engine.run(&[(at..at + 1, now)]).await?;
         for (id, before) in written {

@@ -1,7 +1,7 @@
-//! A run: epochs of training, each scored and reported, until all are done or something ends it.
+//! A run: epochs of training, each scored and reported, until all are done or the run is ended early.
 //!
-//! A [`Session`] uses no files and no terminal. It calls an [`Observer`], which may ask for a snapshot or for the end. A
-//! [`Snapshot`] is taken only when all work is settled; a session resumed from it is bit-identical.
+//! A [`Session`] uses no files and no terminal. It calls an [`Observer`], which may ask for a snapshot or for the end.
+//! A [`Snapshot`] is taken only when all work is settled; a session resumed from it is bit-identical.
 
 mod observe;
 mod state;
@@ -21,7 +21,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 pub use validation::ValidationTracker;
 
-/// Limits that end a run early. They change no learning rate: a run that is cut short is the beginning of the whole one.
+/// Limits that end a run early. They change no learning rate: a shortened run equals the beginning of the full run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Limits {
     /// Largest number of updates over the whole run.
@@ -37,16 +37,16 @@ pub struct Session<'a> {
     samples: u64,
     state: State,
     best: Option<Mlp>,
-    /// The last score of the test split, and the number of updates made by then.
+    /// The number of updates at the last score of the test split, and that score.
     tested: Option<(u64, Score)>,
 }
 
 /// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Finish {
-    /// The model after the last update, or of the best epoch if that was to be restored.
+    /// The model after the last update, or that of the best epoch if `restore_best` is set.
     pub model: Mlp,
-    /// The epoch that the model is of, if it was restored.
+    /// The epoch whose model was restored, if any.
     pub restored: Option<usize>,
     /// Score of the model on the test split.
     pub test: Score,
@@ -59,13 +59,14 @@ impl<'a> Session<'a> {
     /// Those of [`Trainer::open`]; [`Error::Setting`] if the settings need a validation split and there is none.
     pub async fn open(config: &Config, data: &'a DataSet, machine: &Machine, limits: Limits) -> Result<Self, Error> {
         config.check_choices(data.validation.is_some())?;
-        // Saving a checkpoint needs the most: the state that a replay starts from, the one that is saved, and its file twice.
+        // Saving a checkpoint needs the most memory: the state that a replay starts from, the saved state, and its file
+        // twice.
         let trainer = Trainer::open_with_copies(config, data, machine, 4).await?;
         let samples = data.train.len() as u64;
         Ok(Session { trainer, limits, samples, state: State::default(), best: None, tested: None })
     }
 
-    /// Begins with a model's weights instead of random ones.
+    /// Starts with a model's weights instead of random ones.
     ///
     /// # Errors
     /// [`Error::Setting`] if the model's layers are not those of this net.
@@ -73,7 +74,7 @@ impl<'a> Session<'a> {
         self.trainer.begin_with(model)
     }
 
-    /// Continues from a snapshot of a run with the same settings and data.
+    /// Resumes from a snapshot of a run with the same settings and data.
     ///
     /// # Errors
     /// [`Error::Setting`] if the tensors are not those of this net, or if the state is impossible.
@@ -86,7 +87,7 @@ impl<'a> Session<'a> {
         }
         if let Some(best) = snapshot.best.as_ref().filter(|best| !best.has(&self.trainer.widths())) {
             let (widths, wanted) = (best.widths(), self.trainer.widths());
-            return Err(Error::Setting(format!("the best model is {widths:?}, but the net is {wanted:?}")));
+            return Err(Error::Setting(format!("the best model has widths {widths:?}, but the net has {wanted:?}")));
         }
         if let Some(bad) = snapshot.tensors.iter().find(|tensor| !tensor.is_finite()) {
             return Err(Error::Setting(format!("the state cannot be resumed: a value of {} is not finite", bad.name)));
@@ -101,13 +102,13 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// A snapshot of the run.
+    /// Takes a snapshot of the run.
     ///
     /// # Errors
     /// If the device fails.
     pub async fn snapshot(&mut self) -> Result<Snapshot, Error> {
         let tensors = self.trainer.tensors().await?;
-        // Between epochs it has been reported.
+        // Between epochs, health has already been reported.
         let health = if self.between_epochs() { None } else { self.trainer.health().await? };
         let health = health.filter(|layers| layers.iter().all(LayerHealth::is_finite));
         Ok(Snapshot {
@@ -122,7 +123,7 @@ impl<'a> Session<'a> {
         &self.trainer
     }
 
-    /// The model with the weights as they are.
+    /// Returns the model with the current weights, or with their averages if there are any.
     ///
     /// # Errors
     /// If the device fails.
@@ -130,7 +131,7 @@ impl<'a> Session<'a> {
         self.trainer.model().await
     }
 
-    /// Ends the session: the final model and its score on the test split.
+    /// Ends the session; returns the final model and its score on the test split.
     ///
     /// # Errors
     /// If the device fails.
@@ -232,8 +233,8 @@ impl<'a> Session<'a> {
         Ok(wish)
     }
 
-    /// Scores the net and reports the epoch so far. Only whole epochs count for decisions, so that a run that a limit ended
-    /// and that is resumed is the same run.
+    /// Scores the net and reports the epoch so far. Only whole epochs count for decisions, so that a run that a limit
+    /// ended is bit-identical when resumed.
     async fn report(&mut self, whole: bool) -> Result<EpochReport, Error> {
         let State { step, score: train, epoch_seconds: seconds, .. } = self.state;
         let validation = self.trainer.validate().await?;

@@ -12,8 +12,8 @@ use crate::train::feed::Feed;
 use crate::train::rates::{Rate, Rates};
 use crate::train::{input_map, prepare, shuffled};
 
-/// Minimum updates between health measurements, unless health is shown. A measurement takes about as long as an update, so
-/// this keeps its cost near 1 %.
+/// Minimum updates between health measurements, unless health is shown. A measurement takes about as long as an update,
+/// so this keeps its cost near 1 %.
 const MEASURED_EVERY: u64 = 100;
 
 /// The steps of an epoch.
@@ -35,13 +35,13 @@ impl Steps<'_> {
         self.config.batch(self.samples)
     }
 
-    /// Updates per epoch; the last one may be of a partial batch.
+    /// Updates per epoch; the last one may have a partial batch.
     pub fn per_epoch(&self) -> u64 {
         self.config.updates_per_epoch(self.samples)
     }
 
-    /// The update of an epoch (both counted from 0) in which health is measured, if it is in this epoch. It is the one in the
-    /// middle: it has a whole batch and a typical learning rate, which a schedule may lower to zero at the end.
+    /// Returns the update of `epoch` (both from 0) in which health is measured, if any. It is the one in the middle: it
+    /// has a whole batch and a typical learning rate, while a schedule may lower the last rate to zero.
     pub fn measured(&self, epoch: u64) -> Option<u64> {
         self.training.health.as_ref()?;
         let due = (epoch + 1).is_multiple_of(MEASURED_EVERY.div_ceil(self.per_epoch()));
@@ -50,8 +50,8 @@ impl Steps<'_> {
         (due || wanted || last).then_some(epoch * self.per_epoch() + (self.per_epoch() - 1) / 2)
     }
 
-    /// Appends the work of update `step` (from 0, over the whole run). Its batch starts at position `first` of the epoch's
-    /// order. Each micro-batch takes the next `slot` of the record.
+    /// Appends the work of update `step` (from 0, over the whole run). Its batch starts at position `first` of the
+    /// epoch's order. Each micro-batch takes the next `slot` of the record.
     pub fn push(&self, feed: &Feed, step: u64, first: usize, slot: &mut usize, work: &mut Vec<Work>) {
         let Training { micro, gradients, update, health, .. } = self.training;
         let measured = self.measured(step / self.per_epoch()) == Some(step);
@@ -87,14 +87,14 @@ impl Steps<'_> {
     /// The values that all micro-batches of an update share.
     fn values(&self, step: u64, rows: usize) -> StepValues {
         let Rate { lr, momentum } = self.rates.at(step);
-        // Past 2³¹ updates a power of β is zero in any case.
+        // Beyond 2³¹ updates a power of β is zero in any case.
         let update = i32::try_from(step + 1).unwrap_or(i32::MAX);
         StepValues {
             batch: rows as u32,
             step: step as u32,
             lr,
             momentum,
-            // If β₁ changes, its present value is raised to the power, as in PyTorch.
+            // If β₁ changes, the current value is raised to the power, as in PyTorch.
             bias1: (1.0 - f64::from(momentum).powi(update)) as f32,
             bias2: (1.0 - f64::from(self.config.beta2).powi(update)) as f32,
             ..StepValues::default()
@@ -106,18 +106,17 @@ impl Steps<'_> {
 pub struct Trial {
     /// The net.
     pub net: Net,
-    /// Its first weights.
+    /// Initial weights of the net.
     pub model: Mlp,
     /// The work of the epoch.
     pub work: Vec<Work>,
 }
 
 impl Trial {
-    /// Small runs, each with a name, whose first epochs together use every kernel, and whose batches are also partial ones
-    /// and ones of several micro-batches. They need at least 100 samples. Each is in the plain plan and, if possible, in the
-    /// fused plan.
+    /// Returns small runs with names. Their first epochs together use every kernel, partial batches, and batches of
+    /// several micro-batches. They need at least 100 samples. Each run has a plain plan and, if possible, a fused one.
     pub fn configs() -> Vec<(&'static str, Config)> {
-        // Health is measured in the last epoch, so in this one.
+        // Health is measured in the last epoch, which is this one.
         let small = Config { hidden: vec![65, 34], batch_size: BatchSize::Samples(50), epochs: 1, ..Config::default() };
         let nesterov = Config {
             optimizer: Optimizer::Nesterov,
@@ -181,7 +180,7 @@ impl Trial {
         let (mut feed, _) = prepare(engine, &self.net, &self.model, data);
         feed.begin(&shuffled(data.train.len(), config.seed, 0), engine);
         if let Some(training) = &self.net.training {
-            // Only part of the record is written; the rest must not be poison where tensors are compared.
+            // A run writes only part of the record. The rest must not be poison, because whole tensors are compared.
             engine.write(training.tally, 0, &vec![0; training.tally.words()]);
         }
     }

@@ -1,17 +1,17 @@
-//! The lasting tensors, off the engine.
+//! Copies of the lasting tensors on the host.
 
 use crate::net::Net;
 use crate::net::mlp::Mlp;
 use crate::plan::tensor::TensorId;
 
-/// A tensor off the engine.
+/// A copy of a tensor on the host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Values {
-    /// Its name in the plan.
+    /// Name in the plan.
     pub name: String,
     /// Number of rows.
     pub rows: usize,
-    /// Values in a row.
+    /// Number of values in a row.
     pub cols: usize,
     /// The values (rows × cols), without padding.
     pub values: Vec<f32>,
@@ -24,7 +24,7 @@ impl Values {
     }
 }
 
-/// The lasting tensors before the first update.
+/// Returns the lasting tensors before the first update.
 pub(super) fn first_values(net: &Net, model: &Mlp) -> Vec<Values> {
     let mut tensors = Vec::new();
     let mut add = |id: TensorId, values: Option<&[f32]>| {

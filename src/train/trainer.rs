@@ -1,4 +1,4 @@
-//! A net in training: its position in the run, its scores, its parameters.
+//! A net in training: position, score and parameters.
 
 use super::chunk::Pace;
 use super::executor::{Executor, Job};
@@ -21,8 +21,8 @@ use std::time::Instant;
 
 /// A net in training: data, weights and optimizer state on an engine, and the number of updates made.
 ///
-/// Everything else that an update needs (the order of its epoch, its learning rate, its dropout masks) is a function of the
-/// settings and of the update's number, so training can resume at any update.
+/// Everything else that an update needs (the order of its epoch, its learning rate, its dropout masks) is a function of
+/// the settings and of the update's number, so training can resume at any update.
 pub struct Trainer<'a> {
     pub(super) on: Executor<'a>,
     test_feed: Feed,
@@ -43,7 +43,7 @@ pub struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// Sets up training on a machine: plan, first weights, memory, data.
+    /// Sets up training on a machine: plan, initial weights, memory, data.
     ///
     /// # Errors
     /// [`Error::Setting`] if the settings cannot be used with this data, [`Error::TooLarge`] if the plan does not fit.
@@ -67,13 +67,13 @@ impl<'a> Trainer<'a> {
         memory::check(&net.plan, machine.room(), 0, copies * state)?;
         let model =
             Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
-        tracing::debug!(steps = net.plan.steps.len(), "plan and first weights made");
+        tracing::debug!(steps = net.plan.steps.len(), "plan and initial weights made");
         let engine = machine.engine(&net.plan).await?;
         tracing::debug!("engine made");
         Ok(Self::new(config.clone(), data, net, &model, engine))
     }
 
-    /// Writes data, first weights and optimizer state to the engine, which must have been made for `net.plan`.
+    /// Writes data, initial weights and optimizer state to the engine, which must have been made for `net.plan`.
     ///
     /// # Panics
     /// If the net was not made for training.
@@ -97,7 +97,7 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Replaces the first weights by those of a model.
+    /// Replaces the initial weights with those of a model.
     ///
     /// # Errors
     /// [`Error::Setting`] if the model's layers are not those of this net.
@@ -105,7 +105,7 @@ impl<'a> Trainer<'a> {
         let wanted = self.widths();
         if !model.has(&wanted) {
             return Err(Error::Setting(format!(
-                "the model to begin with is {:?}, but the data set {} needs {wanted:?}",
+                "the model to start from has widths {:?}, but the data set {} needs {wanted:?}",
                 model.widths(),
                 self.data().name
             )));
@@ -125,7 +125,7 @@ impl<'a> Trainer<'a> {
         &self.on.job.config
     }
 
-    /// The data that it trains on and is scored on.
+    /// The data for training and scoring.
     pub fn data(&self) -> &'a DataSet {
         self.on.job.data
     }
@@ -145,7 +145,7 @@ impl<'a> Trainer<'a> {
         self.step
     }
 
-    /// Score of the epoch that the last update belongs to, up to that update, each batch scored before it was learned from.
+    /// Score of the epoch that the last update belongs to, up to that update, each batch scored before its update.
     pub fn score(&self) -> Score {
         self.score
     }
@@ -165,7 +165,7 @@ impl<'a> Trainer<'a> {
         self.rates().at(step)
     }
 
-    /// Changes the rates of the updates to come.
+    /// Changes the rates of later updates.
     pub(super) fn change_rates(&mut self, change: impl FnOnce(&mut Rates)) {
         let before = self.rates().clone();
         change(&mut self.on.job.rates);
@@ -175,8 +175,8 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Sets the position to just after update `step`; `score` is that of its epoch so far. Weights and
-    /// optimizer state are not changed: see [`Trainer::restore`].
+    /// Sets the position: `step` updates made, with `score` for the epoch so far. Weights and optimizer state are not
+    /// changed: see [`Trainer::restore`].
     pub fn seek(&mut self, step: u64, score: Score) {
         self.step = step;
         self.score = score;
@@ -186,12 +186,12 @@ impl<'a> Trainer<'a> {
         self.recalled = None;
     }
 
-    /// Sets the health that [`Trainer::health`] gave before, at the place that [`Trainer::seek`] went to.
+    /// Sets the health that [`Trainer::health`] returned at this position before. Call it after [`Trainer::seek`].
     pub(crate) fn recall(&mut self, health: Option<Vec<LayerHealth>>) {
         self.recalled = health;
     }
 
-    /// The health of the net in the update that was measured last, layer by layer; `None` if none of this epoch was.
+    /// Returns the health per layer in the last measured update; `None` if no update of this epoch was measured.
     ///
     /// # Errors
     /// If the device fails.
@@ -210,7 +210,7 @@ impl<'a> Trainer<'a> {
         Ok(Some(health::layers(config, net, &values)))
     }
 
-    /// The model with the weights as they are, or with their averages if there are any.
+    /// Returns the model with the current weights, or with their averages if there are any.
     ///
     /// # Errors
     /// If the device fails, or [`Error::Diverged`] if a value is not finite.
@@ -222,7 +222,7 @@ impl<'a> Trainer<'a> {
         Ok(model)
     }
 
-    /// Writes a model's weights where they are evaluated. Training cannot resume from it.
+    /// Writes a model's weights to the tensors that are evaluated. Training cannot continue afterwards.
     pub fn load(&mut self, model: &Mlp) {
         for (ids, layer) in self.on.job.net.layers.iter().zip(&model.layers) {
             let [w, b] = ids.evaluated();
@@ -231,7 +231,7 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// The lasting tensors: weights, biases, optimizer state, averages; each with its name in the plan.
+    /// Returns the lasting tensors: weights, biases, optimizer state, averages; each with its name in the plan.
     ///
     /// # Errors
     /// If the device fails, or [`Error::Diverged`] if a value is not finite.
@@ -243,7 +243,7 @@ impl<'a> Trainer<'a> {
         Ok(tensors)
     }
 
-    /// Writes the values that [`Trainer::tensors`] returned.
+    /// Writes tensors that [`Trainer::tensors`] returned.
     ///
     /// # Errors
     /// [`Error::Setting`] if they are not exactly the tensors of this net; nothing is written then.
@@ -253,7 +253,7 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Scores the test split with the weights as they are, or with their averages if there are any.
+    /// Scores the test split with the current weights, or with their averages if there are any.
     ///
     /// # Errors
     /// If the device fails.
@@ -262,7 +262,7 @@ impl<'a> Trainer<'a> {
         evaluate(self.on.engine.as_mut(), &net.evaluation, &mut self.test_feed, &data.test, None).await
     }
 
-    /// As [`Trainer::evaluate`], of the validation split, if there is one.
+    /// As [`Trainer::evaluate`], for the validation split, if there is one.
     ///
     /// # Errors
     /// If the device fails.
@@ -275,9 +275,10 @@ impl<'a> Trainer<'a> {
         evaluate(self.on.engine.as_mut(), part, feed, split, None).await.map(Some)
     }
 
-    /// The confusion matrix (C, C), row by row: the number of samples of a class (row) that are assigned to a class
-    /// (column), with the weights as they are. Of equal logits the first counts. It is of the validation split, or of the
-    /// test split if there is no other: with a validation split, the test split is not used before the end.
+    /// Returns the confusion matrix (C, C), row by row: the number of samples of a class (row) that are assigned to a
+    /// class (column). Weights are those of [`Trainer::evaluate`]. Of equal logits the first counts. The samples are
+    /// those of the validation split, or of the test split if there is no validation split: with a validation split,
+    /// the test split is not used before the end.
     ///
     /// # Errors
     /// If the device fails.

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 /// How often to save in addition to the end of each epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Every {
-    /// Every so many updates.
+    /// Number of updates between saves.
     pub steps: Option<u64>,
-    /// Every so much time.
+    /// Time between saves.
     pub time: Option<Duration>,
 }
 
-/// Saves the checkpoints of a run. A thread hashes and writes one while training continues; the next one waits for it, so at
-/// most two are in memory.
+/// Saves the checkpoints of a run. A thread hashes and writes a checkpoint while training continues. The next
+/// checkpoint waits for it, so at most two are in memory.
 pub struct Keeper {
     checkpoints: Checkpoints,
     saved: Saved,
@@ -32,7 +32,7 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Saves generations of a run after step `whole`. Its record has `metrics_bytes` bytes so far.
+    /// Saves generations of a run after step `whole`. The record has `metrics_bytes` bytes so far.
     pub fn new(checkpoints: Checkpoints, saved: Saved, every: Every, metrics_bytes: u64, whole: Option<u64>) -> Self {
         let (since, taken) = (Instant::now(), whole);
         Keeper { checkpoints, saved, every, since, metrics_bytes, saving: None, taken, whole }
@@ -43,16 +43,16 @@ impl Keeper {
         self.every.steps.map(|every| (step / every + 1).saturating_mul(every))
     }
 
-    /// Whether one is due by time.
+    /// Asks for a snapshot if one is due by time.
     pub fn due(&self) -> Wish {
         if self.every.time.is_some_and(|every| self.since.elapsed() >= every) { Wish::Snapshot } else { Wish::Continue }
     }
 
-    /// Notes the end of an epoch, with the length of `metrics.jsonl`, and asks for a snapshot. Asks for none while the last one is
-    /// being written, so that short epochs do not wait for the disk.
+    /// Notes the end of an epoch, with the length of `metrics.jsonl`, and asks for a snapshot. Does not ask while the
+    /// last one is being written, so that short epochs do not wait for the disk.
     pub fn epoch(&mut self, report: &EpochReport, metrics_bytes: u64) -> Wish {
         if !report.whole {
-            // A resumed run replaces this record with that of the whole epoch.
+            // A resumed run replaces this record with the record of the whole epoch.
             return Wish::Continue;
         }
         self.metrics_bytes = metrics_bytes;
@@ -66,10 +66,11 @@ impl Keeper {
         Wish::Snapshot
     }
 
-    /// Writes a snapshot while training continues. One with NaN or infinite values is not saved: the checkpoint on disk is better.
+    /// Writes a snapshot while training continues. A snapshot with NaN or infinite values is not saved: the checkpoint
+    /// on disk is better.
     ///
     /// # Errors
-    /// The error of the snapshot before.
+    /// The error of writing the previous snapshot.
     pub fn save(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
         self.settle()?;
         let step = snapshot.state.step;
@@ -97,7 +98,7 @@ impl Keeper {
     /// Waits until the last snapshot is on disk.
     ///
     /// # Errors
-    /// Its error.
+    /// The error of writing it.
     pub fn settle(&mut self) -> Result<(), Error> {
         if let Some(saving) = self.saving.take() {
             self.whole = Some(saving.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause))?);

@@ -1,4 +1,4 @@
-//! The part of a generation that is not tensors.
+//! The state in a generation: everything but the tensors.
 
 use super::{Checkpoints, Generation, Loaded, Setup};
 use crate::base::error::Error;
@@ -15,11 +15,11 @@ use std::fmt;
 /// The state of a run, without its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Saved {
-    /// Everything that decides its results.
+    /// Everything that determines the results.
     pub identity: Identity,
     /// Data, engine and folders.
     pub setup: Setup,
-    /// The model that it started with, if any.
+    /// The model that the run started with, if any.
     pub from: Option<Ancestor>,
     /// The update at which a resumed run was last changed, if ever.
     pub changed: Option<u64>,
@@ -29,8 +29,8 @@ pub struct Saved {
     pub session: State,
 }
 
-/// [`Saved`] as a manifest of any layout has it. In layout 1 `words` stands in place of `setup`, and the
-/// session has `judge` in place of `validation`, with the plateau's factor of the learning rate in it as `lr_factor`.
+/// [`Saved`] as stored in a manifest of any layout. Layout 1 has `words` instead of `setup`. Its session has `judge`
+/// instead of `validation`, and the plateau factor is `lr_factor` in `judge`.
 #[derive(Deserialize)]
 struct Stored {
     identity: Identity,
@@ -65,11 +65,11 @@ impl TryFrom<Stored> for Saved {
 }
 
 impl Checkpoints {
-    /// The checkpoint of a run after `step` updates, or else the newest complete one.
+    /// Reads the checkpoint after `step` updates, or without `step` the newest complete one.
     ///
     /// # Errors
-    /// As [`Checkpoints::newest`] and [`Checkpoints::of_step`]; [`Error::Checkpoint`] also if it is complete but holds a
-    /// setup that no run saves. An older one is not used instead.
+    /// As [`Checkpoints::newest`] and [`Checkpoints::of_step`]; [`Error::Checkpoint`] also if a complete checkpoint
+    /// holds a session or setup that cannot be used. An older checkpoint is not used instead.
     pub fn of_run(&self, step: Option<u64>) -> Result<Option<Loaded<Saved>>, Error> {
         let found = match step {
             Some(step) => Some(self.of_step::<Stored>(step)?),
@@ -86,14 +86,14 @@ impl Checkpoints {
 /// The generation with the lowest loss.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Best {
-    /// Its step.
+    /// Step of the generation.
     pub step: u64,
     /// Mean cross-entropy of that epoch, in nats: of the validation split, or else of the training split.
     pub loss: f64,
 }
 
-/// Everything that decides the results of a run. The name and the threads of a CPU do not count: results do not depend on the
-/// number of threads, and names do not tell how CPUs differ.
+/// Everything that determines the results of a run. A CPU's name and number of threads are left out: results do not
+/// depend on the number of threads, and a name does not say how CPUs differ.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
     /// Version of the program.
@@ -104,20 +104,20 @@ pub struct Identity {
     pub device: String,
     /// Name of the data set.
     pub data: String,
-    /// Its hash.
+    /// Hash of the data set.
     pub data_sha256: String,
     /// All settings.
     pub config: Config,
 }
 
-/// Something that differs from the checkpoint.
+/// A difference from the checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// Name of a setting, or `data`, `engine`, `device`, `version`.
     pub name: String,
-    /// Its value in the checkpoint.
+    /// Value in the checkpoint.
     pub then: String,
-    /// Its value now.
+    /// Value now.
     pub now: String,
 }
 
@@ -128,7 +128,7 @@ impl fmt::Display for Difference {
 }
 
 impl Identity {
-    /// Names of what is compared in addition to the settings.
+    /// Names of the values that are compared in addition to the settings.
     pub const NAMES: [&str; 4] = ["data", "engine", "device", "version"];
 
     /// The identity of a run that is about to start.
@@ -146,11 +146,11 @@ impl Identity {
         }
     }
 
-    /// What differs in a run that resumes this one; settings sorted by name.
+    /// Returns what differs in a run that resumes this one; settings are sorted by name.
     pub fn differences(&self, now: &Identity) -> Vec<Difference> {
         let data = |of: &Identity| format!("{} (sha256 {})", of.data, of.data_sha256.get(..16).unwrap_or_default());
         let fixed = |of: &Identity| [data(of), of.engine.clone(), of.device.clone(), of.version.clone()];
-        // Through text, which has the digits of single precision.
+        // Through text: a JSON value would print a single-precision number with the digits of a double.
         let settings = |of: &Identity| -> serde_json::Map<String, serde_json::Value> {
             serde_json::to_string(&of.config).and_then(|text| serde_json::from_str(&text)).unwrap_or_default()
         };

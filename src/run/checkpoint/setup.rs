@@ -1,4 +1,4 @@
-//! What a run was started with beside its [`Config`](crate::config::Config): data, engine, folders.
+//! What a run was started with besides its [`Config`](crate::config::Config): data, engine, folders.
 
 use crate::data::Choice;
 use crate::engine::machine::EngineName;
@@ -22,7 +22,7 @@ pub struct Setup {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EngineSettings {
-    /// `gpu` or `cpu`: `auto` has been decided when a checkpoint is written.
+    /// `gpu` or `cpu`: `auto` is resolved before a checkpoint is written.
     pub engine: EngineName,
     /// Part of the adapter's name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,11 +33,12 @@ pub struct EngineSettings {
 }
 
 impl Setup {
-    /// The setup that a checkpoint of layout 1 holds: pairs of an option and its value. If an option is repeated, the last
-    /// one counts.
+    /// Reads the setup of a checkpoint of layout 1: pairs of an option and its value. If an option is repeated, the
+    /// last one counts.
     ///
     /// # Errors
-    /// Names the option that a run never saves, or the value that cannot be read. The folder may come from somebody else.
+    /// Names the option that a run never saves, or the value that cannot be read. The words are not trusted: the folder
+    /// may come from someone else.
     pub(super) fn from_words(words: &[String]) -> Result<Setup, String> {
         let mut setup = Setup::default();
         for pair in words.chunks(2) {

@@ -1,4 +1,4 @@
-//! Observers: called while a run goes on, and able to ask for a snapshot or the end.
+//! Observers are called during a run, and can ask for a snapshot or for the end.
 
 use super::Snapshot;
 use crate::base::error::Error;
@@ -8,14 +8,14 @@ use crate::train::health::LayerHealth;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Callbacks of a run. Their answers, [`Wish`]es, never change what is computed.
+/// Callbacks of a run. The [`Wish`]es that they return never change what is computed.
 pub trait Observer {
-    /// About ten times a second during training.
+    /// Called about ten times a second during training.
     fn progress(&mut self, _progress: &Progress) -> Wish {
         Wish::Continue
     }
 
-    /// After each epoch, and when a limit ends the run within one.
+    /// Called after each epoch, and when a limit ends the run within an epoch.
     ///
     /// # Errors
     /// Any error ends the run.
@@ -26,7 +26,7 @@ pub trait Observer {
         false
     }
 
-    /// After [`Observer::epoch`], with the model.
+    /// Called with the model, after [`Observer::epoch`].
     ///
     /// # Errors
     /// Any error ends the run.
@@ -34,12 +34,12 @@ pub trait Observer {
         Ok(())
     }
 
-    /// The next number of updates, above `step`, after which to take a snapshot, if any.
+    /// Returns the next number of updates, above `step`, after which to take a snapshot, if any.
     fn snapshot_at(&mut self, _step: u64) -> Option<u64> {
         None
     }
 
-    /// With a snapshot that was asked for.
+    /// Called with a requested snapshot.
     ///
     /// # Errors
     /// Any error ends the run.
@@ -48,7 +48,7 @@ pub trait Observer {
     }
 }
 
-/// A callback per epoch.
+/// A closure is called after each epoch.
 impl<F: FnMut(&EpochReport) -> Wish> Observer for F {
     fn epoch(&mut self, report: &EpochReport) -> Result<Wish, Error> {
         Ok(self(report))
@@ -68,7 +68,7 @@ pub enum Wish {
 }
 
 impl Wish {
-    /// The stronger of two requests; of equals the first.
+    /// Returns the stronger of two requests, or the first if they are equally strong.
     pub fn or(self, other: Wish) -> Wish {
         match (self, other) {
             (Wish::Stop(_), _) | (Wish::Snapshot, Wish::Continue | Wish::Snapshot) => self,
@@ -99,9 +99,9 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Reason::Finished => "all epochs are trained",
-            Reason::EarlyStopping => "nothing better on the validation split",
-            Reason::MaxTime => "the time is up",
-            Reason::MaxSteps => "the updates are made",
+            Reason::EarlyStopping => "no improvement on the validation split",
+            Reason::MaxTime => "the time limit is reached",
+            Reason::MaxSteps => "the limit of updates is reached",
             Reason::Interrupted => "interrupted",
             Reason::Diverged => "the loss is not finite",
         })
@@ -128,18 +128,18 @@ pub struct Progress {
 /// The results of an epoch.
 #[derive(Clone, Debug)]
 pub struct EpochReport {
-    /// Its number, from 1.
+    /// Number of the epoch, from 1.
     pub epoch: usize,
     /// Updates made in the run so far.
     pub step: u64,
-    /// Whether it is complete.
+    /// Whether the epoch is complete.
     pub whole: bool,
-    /// Score of the training split, each batch scored before it was learned from.
+    /// Score of the training split, each batch scored before its update.
     pub train: Score,
     /// Score of the validation split after the epoch, if there is one.
     pub validation: Option<Score>,
-    /// Score of the test split after the epoch; with a validation split it is scored only once, by
-    /// [`super::Session::finish`].
+    /// Score of the test split after the epoch. Absent with a validation split: the test split is then scored only
+    /// once, by [`super::Session::finish`].
     pub test: Option<Score>,
     /// Whether this is the best validation score so far.
     pub best: bool,
@@ -155,14 +155,14 @@ pub struct EpochReport {
     pub images_per_second: f64,
 }
 
-/// The model in training.
+/// The model during training.
 #[derive(Clone, Debug)]
 pub struct Inspection {
     /// Updates made in the run so far.
     pub step: u64,
     /// The model.
     pub model: Mlp,
-    /// Confusion matrix: `confusion[truth · C + prediction]` is the number of such samples in the validation split, or in the
-    /// test split if there is no other.
+    /// Confusion matrix: `confusion[truth · C + prediction]` is the number of such samples in the validation split, or
+    /// in the test split if there is no validation split.
     pub confusion: Vec<u64>,
 }

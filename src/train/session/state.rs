@@ -6,8 +6,8 @@ use crate::train::health::LayerHealth;
 use crate::train::{Score, Values};
 use serde::{Deserialize, Serialize};
 
-/// The state of a run beside the lasting tensors. With them, the settings and the data it is complete: a resumed run is
-/// bit-identical.
+/// The state of a run besides the lasting tensors. Together with the tensors, the settings and the data it is complete:
+/// a resumed run is bit-identical.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Updates made.
@@ -23,7 +23,7 @@ pub struct State {
     pub health: Option<Vec<LayerHealth>>,
     /// Product of the plateau's reductions of the learning rate so far: 1 at first. Set in a snapshot only.
     pub plateau: f64,
-    /// Decisions by the validation scores so far.
+    /// Decisions from the validation scores so far.
     pub validation: ValidationTracker,
 }
 
@@ -44,7 +44,7 @@ impl Default for State {
 /// A run at a moment when all work is done and checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
-    /// Its state.
+    /// State of the run.
     pub state: State,
     /// The lasting tensors: weights, biases, optimizer state, averages.
     pub tensors: Vec<Values>,

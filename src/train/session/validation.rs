@@ -1,4 +1,4 @@
-//! Decisions by the validation score: which epoch is best, when to stop, when to lower the learning rate.
+//! Decisions from the validation score: which epoch is best, when to stop, when to lower the learning rate.
 
 use crate::config::{Config, Monitor, Schedule};
 use crate::train::Score;
@@ -17,17 +17,17 @@ pub struct ValidationTracker {
     waited_for_rate: usize,
 }
 
-/// What the score of an epoch means.
+/// Decisions that follow from the score of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// Whether it is the best so far.
+    /// Whether the score is the best so far.
     pub best: bool,
     /// Whether the learning rate is to be lowered: the schedule is `plateau`, and its patience has run out.
     pub plateau: bool,
 }
 
 impl ValidationTracker {
-    /// Takes in the score of an epoch.
+    /// Updates the state with the score of an epoch.
     pub fn take(&mut self, config: &Config, epoch: usize, score: &Score) -> Verdict {
         let value = match config.monitor {
             Monitor::Loss => score.loss(),
@@ -64,7 +64,8 @@ mod tests {
     use super::*;
     use crate::train::rates::Rates;
 
-    /// Losses of epochs from 1; where it stops, the best epoch, and the plateau factor after each.
+    /// Takes the losses of epochs from 1. Returns the epoch of the stop, the best epoch, and the plateau factor after
+    /// each.
     fn judged(config: &Config, losses: &[f64]) -> (Option<usize>, Option<usize>, Vec<f64>) {
         let mut rates = Rates::new(config, 640);
         let (mut validation, mut stop, mut factors) = (ValidationTracker::default(), None, Vec::new());
@@ -94,7 +95,7 @@ mod tests {
     fn small_steps_do_not_renew_patience_but_the_best_is_the_best() {
         let config = Config { early_stopping: 3, min_delta: 0.5, ..Config::default() };
         assert_eq!(judged(&config, &[5.0, 4.9, 4.8, 4.7]), (Some(4), Some(4), vec![1.0; 4]));
-        // Many small steps add up: they are held against what patience began with.
+        // Many small steps add up: each is compared with the value at which the patience started.
         assert_eq!(judged(&config, &[5.0, 4.8, 4.6, 4.4, 4.2]).0, None);
     }
 
