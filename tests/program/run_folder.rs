@@ -160,7 +160,7 @@ fn other_data_in_a_file_is_refused_and_not_ignored() {
     for data in ["/nowhere/at/all", "run", "mnist"] {
         std::fs::write(folder.path().join("other.toml"), format!("data = '{data}'")).unwrap();
         let (code, stderr) = gpu_mlp(folder.path(), "train --resume run --config other.toml");
-        assert!(code == Some(2) && stderr.contains("says data ="), "{data}: {stderr}");
+        assert!(code == Some(2) && stderr.contains("has data ="), "{data}: {stderr}");
     }
 }
 
