@@ -95,7 +95,7 @@ fn results_that_never_arrive_are_an_error_after_a_while() {
     let engine = Box::new(TimeLimited::new(Box::new(Mute), patience));
     let mut trainer = Trainer::new(config, &data, net, &model, engine);
     let begin = Instant::now();
-    let error = fails(pollster::block_on(trainer.epoch(&mut |_| {})).map(|_| ()), &["no answer for 0.2 s"]);
+    let error = fails(pollster::block_on(trainer.epoch(&mut |_| {})).map(|_| ()), &["not answer for 0.2 s"]);
     assert!(matches!(error, Error::NoAnswer { .. }), "{error:?}");
     assert!(begin.elapsed() >= patience);
 }
