@@ -11,7 +11,8 @@ use clap::{Args, ValueEnum};
 use files::Files;
 use gpu_mlp::Error;
 use gpu_mlp::data::DataSet;
-use gpu_mlp::data::images::{Fit, shape};
+use gpu_mlp::data::images::Fit;
+use gpu_mlp::data::shape::picture_size;
 use gpu_mlp::results::assess::{Predictions, classify};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -76,6 +77,8 @@ struct Batch {
     item: Vec<usize>,
     /// Labels, if they are known.
     labels: Option<Vec<u8>>,
+    /// Why each picture may have been misread; empty for samples of a data set.
+    doubts: Vec<Vec<String>>,
 }
 
 impl Predict {
@@ -88,7 +91,7 @@ impl Predict {
             (self.samples(data.open(ahead)?)?, ExitCode::SUCCESS, machine)
         } else {
             // Files are read first, so that an unreadable one is reported before a GPU is opened.
-            let Files { batch, code } = files::read(&self.files, self.fit, &description.item)?;
+            let Files { batch, code } = files::read(&self.files, self.fit, &description)?;
             if batch.names.is_empty() {
                 return Ok(code);
             }
@@ -102,7 +105,7 @@ impl Predict {
                 writeln!(out, "{}", self.object(&batch, &predictions, sample, pixels))?;
                 continue;
             }
-            if let (true, Some((rows, columns))) = (self.show, shape(&batch.item)) {
+            if let (true, Some((rows, columns))) = (self.show, picture_size(&batch.item)) {
                 out.write_all(show::draw(pixels, rows, columns).as_bytes())?;
             }
             writeln!(out, "{}", self.line(&batch, &predictions, sample))?;
@@ -124,7 +127,7 @@ impl Predict {
         let pixels = self.index.iter().flat_map(|index| &split.pixels[index * inputs..][..inputs]).copied().collect();
         let labels = self.index.iter().map(|&index| split.labels[index]).collect();
         let names = self.index.iter().map(|index| format!("{word} {index}")).collect();
-        Ok(Batch { names, pixels, item: data.item, labels: Some(labels) })
+        Ok(Batch { names, pixels, item: data.item, labels: Some(labels), doubts: Vec::new() })
     }
 
     /// The most probable classes and their probabilities.
@@ -152,6 +155,10 @@ impl Predict {
         });
         if let Some(labels) = &batch.labels {
             object["label"] = labels[sample].into();
+        }
+        if let Some(doubts) = batch.doubts.get(sample) {
+            object["unsure"] = (!doubts.is_empty()).into();
+            object["doubts"] = doubts.clone().into();
         }
         if self.show {
             object["seen"] = pixels.into();

@@ -21,8 +21,10 @@ pub mod folder;
 pub mod idx;
 #[cfg(feature = "images")]
 pub mod images;
+pub mod layout;
 pub mod load;
 pub mod mnist;
+pub mod shape;
 
 pub use mnist::Places;
 

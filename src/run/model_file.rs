@@ -4,6 +4,7 @@ use crate::base::error::Error;
 use crate::base::hash::sha256;
 use crate::config::Config;
 use crate::data::DataSet;
+use crate::data::layout::Layout;
 use crate::kernels::{Activation, InputMap};
 use crate::net::Net;
 use crate::net::mlp::Mlp;
@@ -31,6 +32,9 @@ pub struct Description {
     pub data_sha256: String,
     /// Version of the program.
     pub version: String,
+    /// How the training pictures are laid out; `None` if they are not grey pictures, or if the file does not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Layout>,
 }
 
 /// The only metadata key. Several keys would be written in varying order, so the bytes of the file would vary from run
@@ -48,6 +52,7 @@ impl Description {
             data: data.name.clone(),
             data_sha256: data.sha256.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
+            layout: Layout::of(&data.item, &data.train),
         }
     }
 
@@ -120,7 +125,7 @@ impl ModelFile {
         let widths = self.state.widths();
         let item = vec![widths[0]];
         let [data, data_sha256, version] = [const { String::new() }; 3];
-        let description = Description { widths, activation, inputs, item, data, data_sha256, version };
+        let description = Description { widths, activation, inputs, item, data, data_sha256, version, layout: None };
         (Mlp { activation, layers: self.state.layers }, description)
     }
 }

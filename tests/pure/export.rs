@@ -42,6 +42,7 @@ fn sample(widths: &[usize], activation: Activation) -> (Mlp, Description) {
         data: "tiny".into(),
         data_sha256: "00".into(),
         version: "0".into(),
+        layout: None,
     };
     (model, description)
 }

@@ -21,6 +21,7 @@ fn sample() -> (Mlp, Description) {
         data: "tiny".into(),
         data_sha256: "00".into(),
         version: "0".into(),
+        layout: None,
     };
     (model, description)
 }

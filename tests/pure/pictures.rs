@@ -26,15 +26,7 @@ fn trained(data: &DataSet, epochs: usize) -> (Mlp, Description) {
         for _ in 0..config.epochs {
             trainer.epoch(&mut |_| {}).await.unwrap();
         }
-        let description = Description {
-            widths: config.widths(data.inputs(), data.classes),
-            activation: config.activation(),
-            inputs: trainer.net().inputs.clone(),
-            item: data.item.clone(),
-            data: data.name.clone(),
-            data_sha256: data.sha256.clone(),
-            version: String::new(),
-        };
+        let description = Description::of(&config, data, trainer.net());
         (trainer.model().await.unwrap(), description)
     })
 }

@@ -54,6 +54,7 @@ fn trained(name: &str) -> Subject {
             data: data.name.clone(),
             data_sha256: data.sha256.clone(),
             version: String::new(),
+            layout: None,
         };
         let model = trainer.model().await.unwrap();
         let assessment = assess(&Machine::Cpu, &model, &description, &data.test, &data.item).await.unwrap();

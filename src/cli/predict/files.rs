@@ -3,6 +3,8 @@
 use super::Batch;
 use gpu_mlp::Error;
 use gpu_mlp::data::images::{Fit, decode, sample};
+use gpu_mlp::run::model_file::Description;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -18,13 +20,19 @@ pub struct Files {
 ///
 /// # Errors
 /// [`Error::Setting`] if the inputs of the model are not a picture.
-pub fn read(paths: &[PathBuf], fit: Fit, item: &[usize]) -> Result<Files, Error> {
-    let mut batch = Batch { names: Vec::new(), pixels: Vec::new(), item: item.to_vec(), labels: None };
+pub fn read(paths: &[PathBuf], fit: Fit, description: &Description) -> Result<Files, Error> {
+    let Description { item, layout, .. } = description;
+    let (names, pixels, doubts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut batch = Batch { names, pixels, item: item.clone(), labels: None, doubts };
+    // How the pictures were read, and which.
+    let mut notes: BTreeMap<String, Vec<&PathBuf>> = BTreeMap::new();
     let mut code = ExitCode::SUCCESS;
     for path in paths {
-        match bytes(path).and_then(|bytes| sample(&bytes, path, fit, item)) {
+        match bytes(path).and_then(|bytes| sample(&bytes, path, fit, item, layout.as_ref())) {
             Ok(sample) => {
-                sample.notes.iter().for_each(|note| say!("note: {}: {note}", path.display()));
+                sample.notes.into_iter().for_each(|note| notes.entry(note).or_default().push(path));
+                sample.doubts.iter().for_each(|doubt| say!("note: {}: unsure: {doubt}", path.display()));
+                batch.doubts.push(sample.doubts);
                 batch.names.push(path.display().to_string());
                 batch.pixels.extend(sample.pixels);
             }
@@ -33,6 +41,12 @@ pub fn read(paths: &[PathBuf], fit: Fit, item: &[usize]) -> Result<Files, Error>
                 eprintln!("error: {error}\nnext: {}", crate::cli::next(&error));
                 code = ExitCode::from(5);
             }
+        }
+    }
+    for (note, paths) in notes {
+        match paths[..] {
+            [path] => say!("note: {}: {note}", path.display()),
+            _ => say!("note: {} pictures: {note}", paths.len()),
         }
     }
     Ok(Files { batch, code })

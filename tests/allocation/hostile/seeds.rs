@@ -70,6 +70,7 @@ fn models() -> Vec<Vec<u8>> {
         data: "tiny".into(),
         data_sha256: "00".into(),
         version: "0".into(),
+        layout: None,
     };
     let ours = to_bytes(Path::new("model"), &model, &description).expect("shapes are those of the values");
     let halves = |to: fn(f32) -> [u8; 2], n: usize| (0..n).flat_map(|at| to(at as f32)).collect::<Vec<u8>>();
