@@ -28,16 +28,16 @@ Examples:
   gpu-mlp predict runs/1/model.safetensors --index 0,1,2  samples of the test split
   gpu-mlp predict runs/1/model.safetensors --split train --index 7
 
-A picture shows one digit on an even background, in any colours. For models with 28×28 inputs it is prepared like MNIST:
-cropped to the digit, scaled to 20×20, centred by its centre of mass. --show draws the result.")]
+A picture shows one digit, dark or light, in any colours; shadows, ruled lines and frames are allowed. It is brought to the
+layout of the model's training pictures: for MNIST cropped, scaled to 20×20 and centred by its centre of mass. A picture that
+already has that layout is not changed. Notes say what was done and what is unsure; --show draws the result.")]
 pub struct Predict {
     #[command(flatten)]
     model: ModelOptions,
     /// PNG or JPEG files of any size, `-` for standard input; without files, samples of the data set are classified
     #[arg(value_name = "FILE", conflicts_with_all = ["index", "split"])]
     files: Vec<PathBuf>,
-    /// How pictures are prepared: `mnist` as for MNIST, `plain` only in grey and resized, `auto` chooses by the model's
-    /// inputs
+    /// How pictures are prepared: `auto` like the training pictures, `mnist` like MNIST's, `plain` only in grey and resized
     #[arg(long, value_enum, default_value_t = Fit::default())]
     fit: Fit,
     /// Samples of the split, from 0, separated by commas
@@ -156,10 +156,10 @@ impl Predict {
         if let Some(labels) = &batch.labels {
             object["label"] = labels[sample].into();
         }
-        if let Some(doubts) = batch.doubts.get(sample) {
-            object["unsure"] = (!doubts.is_empty()).into();
-            object["doubts"] = doubts.clone().into();
-        }
+        let doubts = batch.doubts.get(sample).into_iter().flatten().cloned().chain(predictions.doubt(sample));
+        let doubts: Vec<String> = doubts.collect();
+        object["unsure"] = (!doubts.is_empty()).into();
+        object["doubts"] = doubts.into();
         if self.show {
             object["seen"] = pixels.into();
         }

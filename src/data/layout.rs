@@ -43,8 +43,8 @@ pub struct Layout {
     pub middle: [Range; 2],
     /// Share of ink pixels with half the strongest ink (a quarter to three quarters). Small for strokes, large for textures.
     pub greys: f32,
-    /// Amount of ink in its box: the mean of the box, 0 to 1.
-    pub fill: Range,
+    /// Amount of ink: the mean of a picture, 0 to 1; here `low` and `high` are the smallest and the largest.
+    pub amount: Range,
 }
 
 /// What is measured of one picture.
@@ -58,8 +58,8 @@ pub struct Measures {
     pub middle: [f32; 2],
     /// Share of ink pixels with half the strongest ink.
     pub greys: f32,
-    /// Amount of ink in its box, 0 to 1.
-    pub fill: f32,
+    /// Amount of ink: the mean of the picture, 0 to 1.
+    pub amount: f32,
 }
 
 impl Layout {
@@ -72,7 +72,7 @@ impl Layout {
         mass: [Range { low: 13.5, mean: 14.0, high: 14.5 }; 2],
         middle: [Range { low: 11.5, mean: 14.0, high: 17.5 }; 2],
         greys: 0.29,
-        fill: Range { low: 0.16, mean: 0.34, high: 0.64 },
+        amount: Range { low: 0.025, mean: 0.13, high: 0.4 },
     };
 
     /// For a model whose layout is not known: light on black, of any size and place.
@@ -85,7 +85,7 @@ impl Layout {
             longer,
             mass: centre,
             middle: centre,
-            fill: Range { low: 0.0, mean: 0.5, high: 1.0 },
+            amount: Range { low: 0.0, mean: 0.13, high: 0.5 },
             ..Layout::MNIST
         }
     }
@@ -108,6 +108,8 @@ impl Layout {
             return None;
         }
         let range = |value: &dyn Fn(&Measures) -> f32| Range::of(all.iter().map(value).collect());
+        let amounts = || all.iter().map(|m| m.amount);
+        let amount = range(&|m| m.amount);
         Some(Layout {
             background,
             light_ink,
@@ -116,7 +118,7 @@ impl Layout {
             mass: [0, 1].map(|axis: usize| range(&|m| m.mass[axis])),
             middle: [0, 1].map(|axis: usize| range(&|m| m.middle[axis])),
             greys: range(&|m| m.greys).mean,
-            fill: range(&|m| m.fill),
+            amount: Range { low: amounts().fold(1.0, f32::min), high: amounts().fold(0.0, f32::max), ..amount },
         })
     }
 
@@ -146,12 +148,18 @@ impl Layout {
         border_share(picture, rows, columns, self.background) >= self.border - 0.1
     }
 
-    /// Whether size and place of the ink are as in the training pictures.
-    pub fn has_place(&self, m: &Measures) -> bool {
+    /// Whether there is about as much ink as in the training pictures.
+    pub fn has_amount(&self, m: &Measures) -> bool {
+        (0.8 * self.amount.low..=1.05 * self.amount.high).contains(&m.amount)
+    }
+
+    /// Whether size and place of the ink are as in the training pictures; the centre may lie `slack` pixels
+    /// outside their range, and the size twice as many.
+    pub fn has_place(&self, m: &Measures, slack: f32) -> bool {
         let centre = if self.by_mass() { m.mass } else { m.middle };
         let near = |value: f32, range: &Range, slack: f32| (range.low - slack..=range.high + slack).contains(&value);
-        near(m.longer, &self.longer, 2.0 + 0.15 * self.longer.mean)
-            && centre.iter().zip(self.centres()).all(|(&value, range)| near(value, range, 2.0))
+        near(m.longer, &self.longer, 2.0 * slack)
+            && centre.iter().zip(self.centres()).all(|(&value, range)| near(value, range, slack))
     }
 
     /// Ink of a picture in this layout: 0 for the background.
@@ -216,7 +224,7 @@ pub fn measure(ink: &[u8], columns: usize) -> Option<Measures> {
         mass: [sum_x / sum, sum_y / sum].map(|value| value as f32),
         middle: [(left + right) as f32 / 2.0, (top + bottom) as f32 / 2.0],
         greys: (greys / inked) as f32,
-        fill: (sum / 255.0 / (width * height) as f64) as f32,
+        amount: (sum / 255.0 / ink.len() as f64) as f32,
     })
 }
 

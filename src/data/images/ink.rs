@@ -23,7 +23,7 @@ pub struct Ink {
 /// Smallest difference from the background that counts as ink, of 255.
 const LEAST_CONTRAST: f32 = 25.0;
 /// Longer side of the picture in which ink is looked for.
-const SIDE: usize = 400;
+const SIDE: usize = 320;
 /// A shape with less than this share of the largest shape's ink is a speck.
 const SPECK: f32 = 0.02;
 /// The same for a shape that is not near the largest.
@@ -115,12 +115,8 @@ fn solid(colours: &[Plane; 3]) -> Result<Ink, String> {
     let luma = luma(colours);
     let region = page::find(&luma, LEAST_CONTRAST);
     let page = luma.cut(region);
-    let (width, height) = (page.width, page.height);
-    let border = (0..width * height).filter(|at| {
-        let (x, y) = (at % width, at / width);
-        x == 0 || y == 0 || x + 1 == width || y + 1 == height
-    });
-    let background = quantile(border.map(|at| page.values[at]).collect(), 0.5);
+    let width = page.width;
+    let background = quantile(border(&page).map(|at| page.values[at]).collect(), 0.5);
     let sign = if background < 128.0 { 1.0 } else { -1.0 };
     let ink = page.map(|value| (sign * (value - background)).max(0.0));
     let strongest = quantile(ink.values.clone(), 0.99);
@@ -161,7 +157,11 @@ fn keep(relative: &Plane, least: f32, steepness: Option<&Plane>) -> Kept {
     let mass = |shape: &Shape| shape.pixels.iter().map(|&at| relative.values[at]).sum::<f32>();
     // The edge of a shadow is softer than those of the strokes.
     if let Some(steepness) = steepness {
-        let edge = |shape: &Shape| quantile(shape.pixels.iter().map(|&at| steepness.values[at]).collect(), 0.75);
+        let outer = |&at: &usize| around(at, width, height).any(|at| relative.values[at] <= low);
+        let edge = |shape: &Shape| {
+            let outline = shape.pixels.iter().copied().filter(outer);
+            quantile(outline.map(|at| steepness.values[at]).collect(), 0.5)
+        };
         let largest = shapes.iter().map(&mass).fold(0.0, f32::max);
         let strokes = shapes.iter().filter(|shape| mass(shape) >= 0.1 * largest);
         let steepest = strokes.map(&edge).fold(0.0, f32::max);
@@ -275,13 +275,27 @@ fn at_edge(shape: &Shape, plane: &Plane) -> [bool; 4] {
 }
 
 /// Whether the ink is lighter than the paper, and the skewness: strokes cover less than half of a page, so differences from the
-/// local mean are skewed towards the ink.
+/// local mean are skewed towards the ink. If they are hardly skewed, as in a tight crop, most of the border is paper.
 fn is_light(channel: &Plane) -> (bool, f32) {
     let apart = channel.zip(&channel.blurred(channel.side() / 4), |value, mean| value - mean);
     let moment =
         |power: i32| apart.values.iter().map(|&v| f64::from(v).powi(power)).sum::<f64>() / apart.values.len() as f64;
     let skew = (moment(3) / moment(2).powf(1.5).max(1e-9)) as f32;
-    (skew > 0.0, skew)
+    if skew.abs() > 0.7 {
+        return (skew > 0.0, skew);
+    }
+    let threshold = channel.otsu(channel.values.iter().copied().fold(f32::MAX, f32::min));
+    let dark = border(channel).filter(|&at| channel.values[at] < threshold).count();
+    (2 * dark > border(channel).count(), skew)
+}
+
+/// The outermost pixels.
+fn border(plane: &Plane) -> impl Iterator<Item = usize> {
+    let (width, height) = (plane.width, plane.height);
+    (0..width * height).filter(move |at| {
+        let (x, y) = (at % width, at / width);
+        x == 0 || y == 0 || x + 1 == width || y + 1 == height
+    })
 }
 
 fn luma([red, green, blue]: &[Plane; 3]) -> Plane {

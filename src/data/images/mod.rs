@@ -75,11 +75,14 @@ pub fn sample(bytes: &[u8], name: &Path, fit: Fit, item: &[usize], layout: Optio
     // A picture of the model's size, or one that differs only in its resolution.
     let same_size = [picture.height() as usize, picture.width() as usize] == [rows, columns];
     let same_shape = picture.width() as usize * rows == picture.height() as usize * columns;
-    if fit == Fit::Auto && (same_size || same_shape && !layout.one_size()) {
+    if fit == Fit::Auto && same_shape {
         let inverted: Vec<u8> = whole.iter().map(|value| 255 - value).collect();
         for (pixels, how) in [(whole, ""), (inverted, ", inverted")] {
             let measures = measure(&layout.ink(&pixels), columns);
-            let placed = measures.is_some_and(|measures| !layout.one_size() || layout.has_place(&measures));
+            let slack = if same_size { 2.0 } else { 0.5 };
+            let placed = measures.is_some_and(|m| layout.has_place(&m, slack) && layout.has_amount(&m));
+            // Only drawings that were scaled to one size have a place.
+            let placed = placed || same_size && measures.is_some() && !layout.one_size();
             if placed && layout.has_background(&pixels, rows, columns) {
                 notes.push(match (same_size, how) {
                     (true, "") => "used unchanged: it has the layout of the training pictures".into(),
@@ -98,8 +101,7 @@ pub fn sample(bytes: &[u8], name: &Path, fit: Fit, item: &[usize], layout: Optio
     let drawing = ink::find(&picture, layout.is_textured()).map_err(blank)?;
     let ink = fit::place(&drawing, &layout, rows, columns);
     let mut doubts = drawing.doubts;
-    let near = |value: f32| (0.7 * layout.fill.low..=1.3 * layout.fill.high).contains(&value);
-    if !measure(&ink, columns).is_some_and(|measures| near(measures.fill)) {
+    if !measure(&ink, columns).is_some_and(|measures| layout.has_amount(&measures)) {
         doubts.push("the drawing has more or less ink than the training pictures".into());
     }
     notes.extend(drawing.notes);

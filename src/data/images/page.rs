@@ -4,7 +4,7 @@ use super::plane::Plane;
 use super::shapes::{self, Shape};
 
 /// Side of the reduced picture in which rectangles are looked for.
-const SIDE: usize = 200;
+const SIDE: usize = 320;
 /// Smallest share of the picture that a page covers.
 const LEAST_PAGE: f32 = 0.1;
 /// Share of its box that a rectangle covers, holes included. A circle covers 0.79.
@@ -41,6 +41,9 @@ fn trimmed(picture: &Plane, page: [usize; 4], contrast: f32) -> [usize; 4] {
     if apart(&part) < contrast {
         return page;
     }
+    // A frame is of the class that is rare inside.
+    let dark = part.values.iter().filter(|&&value| value < threshold).count();
+    let rare = 2 * dark < part.values.len();
     let mut cut = [0; 4];
     for (side, cut) in cut.iter_mut().enumerate() {
         let lines = if side < 2 { part.transposed() } else { part.clone() };
@@ -57,7 +60,7 @@ fn trimmed(picture: &Plane, page: [usize; 4], contrast: f32) -> [usize; 4] {
             }
         };
         // A frame is a class of its own on the outside; what follows it is of the other class, at least in large part.
-        let Some(outer) = class(0) else { continue };
+        let Some(outer) = class(0).filter(|&outer| outer == rare) else { continue };
         let end = (0..=most).find(|&at| class(at) != Some(outer)).unwrap_or(0);
         let share = |at: usize| {
             let row = if side % 2 == 0 { at } else { lines.height - 1 - at };
@@ -69,6 +72,10 @@ fn trimmed(picture: &Plane, page: [usize; 4], contrast: f32) -> [usize; 4] {
         if end > 0 && after < 0.4 {
             *cut = end + usize::from(share(end) > 0.1 && lines.height > 4 * end + 8);
         }
+    }
+    // On one side only, it may be a stroke, as in a tight crop of a 7.
+    if cut.iter().filter(|&&cut| cut > 0).count() < 2 {
+        return page;
     }
     [page[0] + cut[0], page[1] - cut[1], page[2] + cut[2], page[3] - cut[3]]
 }

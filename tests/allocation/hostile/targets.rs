@@ -8,6 +8,7 @@ use gpu_mlp::config::{BatchSize, Config, Optimizer, Schedule};
 use gpu_mlp::data::idx::Idx;
 use gpu_mlp::data::images::decode::{MOST_PIXELS, decode};
 use gpu_mlp::data::images::{fit, ink};
+use gpu_mlp::data::layout::Layout;
 use gpu_mlp::data::load::{Files, assemble, transpose};
 use gpu_mlp::data::{DataSet, Split};
 use gpu_mlp::engine::machine::Machine;
@@ -251,8 +252,10 @@ fn picture(bytes: &[u8]) -> bool {
     let Some(picture) = said(decode(bytes, Path::new("picture"))) else { return false };
     assert!(picture.width().max(picture.height()) <= 1024 && !picture.is_empty());
     assert_eq!(fit::plain(&picture, 5, 7).len(), 35);
-    if let Ok(ink) = ink::find(&picture) {
-        assert_eq!(fit::mnist(&ink).len(), 28 * 28);
+    for textured in [false, true] {
+        if let Ok(ink) = ink::find(&picture, textured) {
+            assert_eq!(fit::place(&ink, &Layout::MNIST, 28, 28).len(), 28 * 28);
+        }
     }
     true
 }
