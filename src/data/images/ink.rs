@@ -30,8 +30,8 @@ const SPECK: f32 = 0.02;
 const FAR_SPECK: f32 = 0.06;
 /// Share of all ink from which a second shape may be a second digit.
 const SECOND_DIGIT: f32 = 0.25;
-/// Longest and deepest shape along the border that is part of the edge, as shares of the picture's longer side.
-const STRIP: f32 = 0.2;
+/// How far the edge of the page reaches into the picture, as a share of its longer side.
+const STRIP: f32 = 0.14;
 
 /// Finds the ink of a drawing.
 ///
@@ -67,7 +67,8 @@ pub fn find(picture: &Picture, textured: bool) -> Result<Ink, String> {
     let threshold = coarse.otsu(0.5 * first);
     let stroke = stroke_width(&coarse, threshold);
     let radius = ((1.6 * stroke).ceil() as usize).clamp(2, (side / 4).max(2));
-    let mut ink = smooth.closed(radius).zip(&channel, |paper, value| paper - value);
+    let paper = smooth.closed(radius);
+    let mut ink = paper.zip(&channel, |paper, value| paper - value);
     let light_of_paper = luma.blurred(side / 200).closed(radius).map(|value| value.abs() + 16.0);
     let brightest = quantile(light_of_paper.values.clone(), 0.98);
     ink = ink.zip(&light_of_paper, |ink, light| ink * (brightest / light).clamp(1.0, 4.0));
@@ -93,7 +94,8 @@ pub fn find(picture: &Picture, textured: bool) -> Result<Ink, String> {
     let strength = strength.zip(&near, |sum, share| if share > 1e-4 { sum / share } else { contrast });
     let strength = strength.map(|value| value.clamp(0.4 * contrast, 1.6 * contrast));
     let relative = ink.zip(&strength, |ink, strength| ink / strength);
-    let mut kept = keep(&relative, least / contrast, Some(&steepness(&channel)));
+    let mut kept =
+        keep(&relative, least / contrast, Some([&steepness(&channel), &paper.map(|value| value / contrast)]));
     kept.doubts.extend((skew.abs() < 0.3).then(|| "it is not clear whether the drawing is dark or light".to_string()));
     let weak = contrast < 1.6 * LEAST_CONTRAST || contrast < 6.0 * noise;
     kept.doubts.extend(weak.then(|| "the drawing differs little from its background".to_string()));
@@ -146,34 +148,24 @@ struct Kept {
     doubts: Vec<String>,
 }
 
-/// Chooses the shapes of the drawing. `relative` is the ink relative to strong ink; `steepness` is given if all shapes should
-/// have edges that are alike.
-fn keep(relative: &Plane, least: f32, steepness: Option<&Plane>) -> Kept {
+/// Chooses the shapes of the drawing. `relative` is the ink relative to strong ink; for strokes, `surroundings` has the
+/// steepness of the picture and the paper relative to strong ink.
+fn keep(relative: &Plane, least: f32, surroundings: Option<[&Plane; 2]>) -> Kept {
     let (width, height, side) = (relative.width, relative.height, relative.side() as f32);
     let low = f32::max(0.3, least.min(0.5));
     let mut shapes = shapes::find(relative.values.iter().map(|&value| value > low).collect(), width);
     // Hysteresis (J. Canny, "A Computational Approach to Edge Detection", 1986): a shape needs some strong ink.
     shapes.retain(|shape| shape.pixels.iter().any(|&at| relative.values[at] > 0.6));
     let mass = |shape: &Shape| shape.pixels.iter().map(|&at| relative.values[at]).sum::<f32>();
-    // The edge of a shadow is softer than those of the strokes.
-    if let Some(steepness) = steepness {
-        let outer = |&at: &usize| around(at, width, height).any(|at| relative.values[at] <= low);
-        let edge = |shape: &Shape| {
-            let outline = shape.pixels.iter().copied().filter(outer);
-            quantile(outline.map(|at| steepness.values[at]).collect(), 0.5)
-        };
-        let largest = shapes.iter().map(&mass).fold(0.0, f32::max);
-        let strokes = shapes.iter().filter(|shape| mass(shape) >= 0.1 * largest);
-        let steepest = strokes.map(&edge).fold(0.0, f32::max);
-        shapes.retain(|shape| edge(shape) >= 0.4 * steepest);
-    }
-    // Part of the edge: a shape along the border that is longer than deep.
+    // Part of the edge: a shape that touches the border over a length and hardly leaves it.
+    let distance = |at: usize| {
+        let (x, y) = (at % width, at / width);
+        x.min(y).min(width - 1 - x).min(height - 1 - y) as f32
+    };
     let strip = |shape: &Shape| {
-        let [wide, high] = shape.size().map(|size| size as f32);
-        let [left, right, top, bottom] = at_edge(shape, relative);
-        let upright = (left || right) && wide < STRIP * side && high > 2.0 * wide;
-        let lying = (top || bottom) && high < STRIP * side && wide > 2.0 * high;
-        upright || lying
+        let touching = shape.pixels.iter().filter(|&&at| distance(at) < 2.0).count() as f32 / 2.0;
+        let near = shape.pixels.iter().filter(|&&at| distance(at) < STRIP * side).count();
+        touching > 0.15 * side && 10 * near >= 9 * shape.pixels.len()
     };
     let inner: Vec<Shape> = shapes.iter().filter(|shape| !strip(shape)).cloned().collect();
     let all: f32 = shapes.iter().map(&mass).sum();
@@ -185,6 +177,23 @@ fn keep(relative: &Plane, least: f32, steepness: Option<&Plane>) -> Kept {
     let all: f32 = shapes.iter().map(&mass).sum();
     if whole.iter().map(&mass).sum::<f32>() > 0.3 * all {
         shapes = whole;
+    }
+    // The edge of a shadow is softer than those of the strokes, or the paper on its two sides differs.
+    if let Some([steepness, paper]) = surroundings {
+        let outer = |&at: &usize| around(at, width, height).any(|at| relative.values[at] <= low);
+        let edge = |shape: &Shape| {
+            let outline = shape.pixels.iter().copied().filter(outer);
+            quantile(outline.map(|at| steepness.values[at]).collect(), 0.5)
+        };
+        let largest = shapes.iter().map(&mass).fold(0.0, f32::max);
+        let strokes = shapes.iter().filter(|shape| mass(shape) >= 0.1 * largest);
+        let steepest = strokes.map(&edge).fold(0.0, f32::max);
+        let even = |shape: &Shape| {
+            let values = shape.pixels.iter().flat_map(|&at| around(at, width, height)).map(|at| paper.values[at]);
+            let (low, high) = values.fold((f32::MAX, f32::MIN), |(low, high), value| (low.min(value), high.max(value)));
+            high - low < 0.4
+        };
+        shapes.retain(|shape| edge(shape) >= 0.4 * steepest && (mass(shape) >= largest || even(shape)));
     }
     shapes.sort_by(|one, two| mass(two).total_cmp(&mass(one)));
     let mut doubts = Vec::new();
@@ -242,7 +251,7 @@ fn stroke_width(ink: &Plane, threshold: f32) -> f32 {
         (0..members.len()).map(|at| members[at % ink.height * ink.width + at / ink.height]).collect();
     let columns = runs(&turned, ink.height);
     let shorter = |at: usize| rows[at].min(columns[at % ink.width * ink.height + at / ink.width]) as f32;
-    quantile((0..members.len()).filter(|&at| members[at]).map(shorter).collect(), 0.9)
+    quantile((0..members.len()).filter(|&at| members[at]).map(shorter).collect(), 0.6)
 }
 
 /// Length of the run of marked pixels through each pixel along its row.

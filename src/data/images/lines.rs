@@ -163,8 +163,8 @@ fn subtract(ink: &mut Plane, before: &Plane, track: &[f32], profile: &[f32], lea
     let peak = |x: usize| rows(x).map(|y| value(x, y)).fold(0.0, f32::max);
     // Three quarters of the columns have no more ink than this.
     let own = quantile((0..track.len()).map(peak).collect(), 0.75);
-    for x in 0..track.len() {
-        let outside = |offset: i32| match track[x].round() as i32 + offset {
+    for (x, &row) in track.iter().enumerate() {
+        let outside = |offset: i32| match row.round() as i32 + offset {
             y if y >= 0 && y < before.height as i32 => value(x, y as usize),
             _ => 0.0,
         };

@@ -1,6 +1,6 @@
 //! Finds the page in a picture: the part inside frames, boxes and the edges of a table.
 
-use super::plane::Plane;
+use super::plane::{Plane, quantile};
 use super::shapes::{self, Shape};
 
 /// Side of the reduced picture in which rectangles are looked for.
@@ -8,7 +8,7 @@ const SIDE: usize = 320;
 /// Smallest share of the picture that a page covers.
 const LEAST_PAGE: f32 = 0.1;
 /// Share of its box that a rectangle covers, holes included. A circle covers 0.79.
-const RECTANGLE: f32 = 0.86;
+const RECTANGLE: f32 = 0.81;
 /// Rectangles inside each other.
 const DEPTH: usize = 4;
 
@@ -89,7 +89,11 @@ fn inner(part: &Plane, contrast: f32) -> Option<[usize; 4]> {
     }
     let threshold = small.otsu(small.values.iter().copied().fold(f32::MAX, f32::min));
     let mut best: Option<[usize; 4]> = None;
-    for dark in [true, false] {
+    // A thin frame may be fainter than the classes' threshold.
+    let median = quantile(small.values.clone(), 0.5);
+    let faint = 0.25 * range(&small);
+    let fainter = if median < threshold { (median + faint, false) } else { (median - faint, true) };
+    for (threshold, dark) in [(threshold, true), (threshold, false), fainter] {
         let marked: Vec<bool> = small.values.iter().map(|&value| (value < threshold) == dark).collect();
         for shape in shapes::find(marked.clone(), small.width) {
             let Some(inside) = inside(&small, &shape, &marked, contrast) else { continue };
@@ -139,7 +143,8 @@ fn inside(plane: &Plane, shape: &Shape, marked: &[bool], contrast: f32) -> Optio
     let hole = holes.into_iter().max_by_key(|hole| hole.pixels.len())?;
     let [hole_width, hole_height] = hole.size();
     let size = hole_width * hole_height;
-    let other = size - hole.pixels.len();
+    let at = |at: &usize| (top + at / width) * plane.width + left + at % width;
+    let other = hole.pixels.iter().filter(|&pixel| marked[at(pixel)]).count();
     if (size as f32) < 0.5 * area || hole_width < 10 || hole_height < 10 || other * 200 < size {
         return None;
     }
@@ -148,46 +153,40 @@ fn inside(plane: &Plane, shape: &Shape, marked: &[bool], contrast: f32) -> Optio
     Some([left + l + trim, left + r - trim, top + t + trim, top + b - trim])
 }
 
-/// Whether the edge of a shape is a step, not a shadow's gradual change.
+/// Whether the edge of a shape is a step to another area: not a shadow's gradual change, and not a line with the same page
+/// behind it.
 fn sharp(plane: &Plane, shape: &Shape, marked: &[bool], contrast: f32) -> bool {
-    let (mut steps, mut edges) = (0.0, 0usize);
+    /// Pixels from the edge, which may be blurred by a pixel or two.
+    const INSIDE: usize = 1;
+    const OUTSIDE: usize = 4;
     let [left, right, top, bottom] = shape.bounds;
-    let mut side = |inner: usize, outer: Option<usize>| {
-        if let Some(outer) = outer.filter(|&outer| !marked[outer]) {
-            steps += (plane.values[inner] - plane.values[outer]).abs();
+    let (mut steps, mut edges) = (0.0, 0usize);
+    // A row or column from one side of the box to the other: `at` gives the pixel, from 0 at the border of the picture.
+    let mut edge = |first: usize, last: usize, length: usize, at: &dyn Fn(usize) -> usize| {
+        let Some(start) = (first..=last).find(|&along| marked[at(along)]) else { return };
+        if start >= OUTSIDE {
+            let outer = at(start - OUTSIDE);
+            let change = (plane.values[at((start + INSIDE).min(length - 1))] - plane.values[outer]).abs();
+            steps += if marked[outer] { 0.0 } else { change };
             edges += 1;
         }
     };
-    // Two pixels away, because an edge may be blurred by a pixel.
+    let (width, height) = (plane.width, plane.height);
     for x in left..=right {
-        if let Some(first) = (top..=bottom).find(|y| marked[y * plane.width + x]) {
-            side((first + 1).min(bottom) * plane.width + x, first.checked_sub(2).map(|y| y * plane.width + x));
-        }
+        edge(top, bottom, height, &|y| y * width + x);
+        edge(height - 1 - bottom, height - 1 - top, height, &|y| (height - 1 - y) * width + x);
     }
     for y in top..=bottom {
-        if let Some(first) = (left..=right).find(|x| marked[y * plane.width + x]) {
-            side(y * plane.width + (first + 1).min(right), first.checked_sub(2).map(|x| y * plane.width + x));
-        }
-    }
-    for x in left..=right {
-        if let Some(last) = (top..=bottom).rev().find(|y| marked[y * plane.width + x]) {
-            let outer = (last + 2 < plane.height).then(|| (last + 2) * plane.width + x);
-            side(last.saturating_sub(1).max(top) * plane.width + x, outer);
-        }
-    }
-    for y in top..=bottom {
-        if let Some(last) = (left..=right).rev().find(|x| marked[y * plane.width + x]) {
-            let outer = (last + 2 < plane.width).then(|| y * plane.width + last + 2);
-            side(y * plane.width + last.saturating_sub(1).max(left), outer);
-        }
+        edge(left, right, width, &|x| y * width + x);
+        edge(width - 1 - right, width - 1 - left, width, &|x| y * width + width - 1 - x);
     }
     edges > 0 && steps / edges as f32 >= contrast.max(range(plane) / 4.0)
 }
 
 /// Difference between bright and dark.
 fn range(plane: &Plane) -> f32 {
-    let at = |share| super::plane::quantile(plane.values.clone(), share);
-    at(0.95) - at(0.05)
+    let at = |share| quantile(plane.values.clone(), share);
+    at(0.98) - at(0.02)
 }
 
 /// Means of squares of `step` pixels.
