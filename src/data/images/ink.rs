@@ -60,22 +60,7 @@ pub fn find(picture: &Picture, textured: bool) -> Result<Ink, String> {
         channel = channel.map(|value| -value);
         luma = luma.map(|value| -value);
     }
-    let smooth = channel.blurred(side / 200);
-    let mut coarse = smooth.closed((side / 6).max(2)).zip(&channel, |paper, value| paper - value);
-    let first = coarse.otsu(0.0);
-    lines::remove(&mut coarse, 0.5 * first);
-    let threshold = coarse.otsu(0.5 * first);
-    let stroke = stroke_width(&coarse, threshold);
-    let radius = ((1.6 * stroke).ceil() as usize).clamp(2, (side / 4).max(2));
-    let paper = smooth.closed(radius);
-    let mut ink = paper.zip(&channel, |paper, value| paper - value);
-    let light_of_paper = luma.blurred(side / 200).closed(radius).map(|value| value.abs() + 16.0);
-    let brightest = quantile(light_of_paper.values.clone(), 0.98);
-    ink = ink.zip(&light_of_paper, |ink, light| ink * (brightest / light).clamp(1.0, 4.0));
-    let plain = quantile(ink.values.iter().copied().filter(|&value| value < threshold).collect(), 0.5);
-    let noise =
-        1.48 * quantile(ink.values.iter().filter(|&&v| v < threshold).map(|v| (v - plain).abs()).collect(), 0.5);
-    ink = ink.map(|value| (value - plain).max(0.0));
+    let Amount { mut ink, paper, stroke, noise } = amount(&channel, &luma);
     let strong = |ink: &Plane, threshold: f32| {
         let values: Vec<f32> = ink.values.iter().copied().filter(|&value| value > threshold).collect();
         quantile(values, 0.5)
@@ -110,6 +95,40 @@ pub fn find(picture: &Picture, textured: bool) -> Result<Ink, String> {
     let pixels: Vec<u8> = relative.values.iter().zip(&kept.pixels).map(level).collect();
     let bounds = bounds(&pixels, channel.width).ok_or("is blank: no drawing is left without specks and edges")?;
     Ok(Ink { pixels, width: channel.width, bounds, notes, doubts: kept.doubts })
+}
+
+/// Ink, and what it was measured against.
+struct Amount {
+    ink: Plane,
+    paper: Plane,
+    /// Width of the strokes in pixels.
+    stroke: f32,
+    /// Standard deviation of the paper.
+    noise: f32,
+}
+
+/// Measures the ink of a page whose ink is darker than its paper.
+fn amount(channel: &Plane, luma: &Plane) -> Amount {
+    let side = channel.side();
+    let smooth = channel.blurred(side / 200);
+    // A first measurement with a large window gives the width of the strokes, hence the window of the second.
+    let mut coarse = smooth.closed((side / 6).max(2)).zip(channel, |paper, value| paper - value);
+    let first = coarse.otsu(0.0);
+    lines::remove(&mut coarse, 0.5 * first);
+    let threshold = coarse.otsu(0.5 * first);
+    let stroke = stroke_width(&coarse, threshold);
+    let radius = ((1.6 * stroke).ceil() as usize).clamp(2, (side / 4).max(2));
+    let paper = smooth.closed(radius);
+    // 16 grey levels keep black from being divided by.
+    let light = luma.blurred(side / 200).closed(radius).map(|value| value.abs() + 16.0);
+    let brightest = quantile(light.values.clone(), 0.98);
+    let ink = paper.zip(channel, |paper, value| paper - value);
+    let ink = ink.zip(&light, |ink, light| ink * (brightest / light).clamp(1.0, 4.0));
+    // A closing lies above the noise of the paper.
+    let faint: Vec<f32> = ink.values.iter().copied().filter(|&value| value < threshold).collect();
+    let plain = quantile(faint.clone(), 0.5);
+    let noise = 1.48 * quantile(faint.iter().map(|value| (value - plain).abs()).collect(), 0.5);
+    Amount { ink: ink.map(|value| (value - plain).max(0.0)), paper, stroke, noise }
 }
 
 /// Finds a thing with grey textures, such as clothes: the difference in brightness from the border's median.
@@ -235,7 +254,7 @@ fn keep(relative: &Plane, least: f32, surroundings: Option<[&Plane; 2]>) -> Kept
     Kept { pixels, doubts }
 }
 
-/// Width of the strokes: the ninth decile, over all marked pixels, of the shorter of the runs through a pixel along its row and
+/// Width of the strokes: the quantile 60 %, over all marked pixels, of the shorter of the runs through a pixel along its row and
 /// its column. Shapes at the border, such as a finger's shadow, count only if there are no others.
 fn stroke_width(ink: &Plane, threshold: f32) -> f32 {
     let marked: Vec<bool> = ink.values.iter().map(|&value| value > threshold).collect();
