@@ -30,6 +30,7 @@ mod plot;
 mod predict;
 mod presets;
 mod progress;
+mod rate;
 mod recorder;
 mod report;
 mod resume;

@@ -1,6 +1,7 @@
 //! The output of a training run while it trains: terminal, metrics, checkpoints, TensorBoard.
 
 use super::progress::Display;
+use super::rate::Guessing;
 use super::signals::Signals;
 use super::sink::Sink;
 use gpu_mlp::Error;
@@ -19,6 +20,7 @@ pub struct Recorder<'a> {
     pub data: &'a str,
     pub epochs: usize,
     pub show_health: bool,
+    pub guessing: Guessing,
     pub keeper: Keeper,
     pub signals: Signals,
 }
@@ -37,6 +39,9 @@ impl Observer for Recorder<'_> {
         let health = report.health.iter().flatten().filter(|_| self.show_health);
         health.for_each(|layer| text += &format!("\n{layer}"));
         self.sink.line(&text)?;
+        if let Some(warning) = self.guessing.warning(report) {
+            say!("{warning}");
+        }
         Ok(self.interrupted().or(self.keeper.epoch(report, self.sink.metrics.bytes())))
     }
 

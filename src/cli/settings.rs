@@ -1,11 +1,11 @@
 //! The options for the fields of [`Config`]. Each has the name of its field. The default that help shows is read from
 //! [`Config`], where it is written once.
 
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use gpu_mlp::config::Init;
 use gpu_mlp::config::{
-    ActivationName, BatchSize, Config, HealthName, Monitor, Normalize, OnNan, Optimizer, PlanKind, Schedule, Settings,
-    Upload, widths,
+    ActivationName, BatchSize, Config, DEFAULT_LR, HealthName, Monitor, Normalize, OnNan, Optimizer, PlanKind,
+    Schedule, Settings, Upload, widths,
 };
 use gpu_mlp::kernels::Precision;
 use serde::Serialize;
@@ -55,8 +55,7 @@ struct Training {
     /// Optimizer
     #[arg(long, value_enum)]
     optimizer: Option<Optimizer>,
-    /// Learning rate [default: 0.2 for sgd, 0.05 for nesterov, 0.001 for adam, adamw and rmsprop]
-    #[arg(long)]
+    #[arg(long, help = format!("Learning rate [default: {DEFAULT_LR}]"))]
     lr: Option<f32>,
     /// Momentum of sgd, nesterov and rmsprop [default: 0, but 0.9 for nesterov]
     #[arg(long)]
@@ -235,6 +234,11 @@ options! {
     ChoiceOptions: Shares, Choices;
     /// Settings of `lr-find`: those that do not depend on the learning rate.
     SweepOptions: Net, Training, Shares;
+}
+
+/// The command-line name of a value.
+pub fn word(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map_or(String::new(), |value| value.get_name().to_string())
 }
 
 /// Adds the default to an option's help, unless the help already states it.

@@ -9,12 +9,13 @@ use super::engine::{EngineOptions, TuneOptions};
 use super::from;
 use super::limits::LimitOptions;
 use super::out::out;
+use super::rate;
 use super::recorder::{last_line, line};
 use super::resume::{ResumeOptions, Resumed, Said};
 use super::settings::{ChoiceOptions, NetOptions};
 use clap::Args;
 use gpu_mlp::Error;
-use gpu_mlp::config::Config;
+use gpu_mlp::config::{BatchSize, Config};
 use gpu_mlp::data::Split;
 use gpu_mlp::measure::tune::still_sound;
 use gpu_mlp::net::mlp::Mlp;
@@ -39,7 +40,7 @@ Examples:
   gpu-mlp train --preset nielsen
   gpu-mlp train --config runs/1                            repeat that run, bit-identical
   gpu-mlp train --from runs/1/model.safetensors --lr 0.02 --epochs 2
-  gpu-mlp train --batch-size full --lr 0.5 --epochs 50     full-batch gradient descent
+  gpu-mlp train --batch-size full --epochs 50              full-batch gradient descent
   gpu-mlp train --resume runs/1                            resume that run from its last checkpoint")]
 pub struct Train {
     // Must be the first field: clap removes values from the matches as it fills the other fields.
@@ -124,7 +125,12 @@ impl Train {
         let start = Instant::now();
         let mut settled = self.settle(resumed)?;
         if self.print_config {
-            let text = settings::to_text(&settled.config, &self.data.settings(None, self.from.as_deref()), None, help)?;
+            let config = match settled.config.batch_size {
+                BatchSize::Samples(samples) => settled.config.with_learning_rate(samples),
+                // The default rate depends on the data, which are not read here.
+                BatchSize::Full => settled.config,
+            };
+            let text = settings::to_text(&config, &self.data.settings(None, self.from.as_deref()), None, help)?;
             out().write_all(text.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -141,6 +147,8 @@ impl Train {
             say!("split: {} training samples, {validation} validation samples", data.train.len());
         }
         settled.config.check(data.train.len())?;
+        let rate = rate::line(&settled.config, data.train.len());
+        settled.config = settled.config.with_learning_rate(data.train.len());
         if let Some(record) = &settled.record {
             self.base.compare(record, &data, &machine, &settled.limits)?;
         }
@@ -162,6 +170,7 @@ impl Train {
         let net = session.trainer().net();
         let (widths, parameters) = (session.trainer().widths(), net.parameters());
         say!("net: {widths:?}, {parameters} parameters, {:.1} MB of tensors", net.plan.bytes() as f64 / 1e6);
+        say!("{rate}");
         if let Some(because) = config.plain_because(data.train.len()) {
             say!("note: the plain plan is used: {because}");
         }

@@ -27,7 +27,7 @@ impl Config {
         if let Some(name) = settings.get("optimizer") {
             let optimizer: Optimizer = name.clone().try_into().map_err(refuse)?;
             if optimizer != self.optimizer {
-                (base.lr, base.momentum) = (optimizer.default_lr(), optimizer.default_momentum());
+                (base.lr, base.momentum) = (None, optimizer.default_momentum());
             }
         }
         if let Some(name) = settings.get("activation") {

@@ -7,6 +7,7 @@ mod choices;
 mod health;
 mod init;
 mod layers;
+mod lr;
 mod normalize;
 pub mod preset;
 mod schedule;
@@ -19,6 +20,7 @@ pub use choices::{ActivationName, Monitor, Optimizer, PlanKind, Upload};
 pub use health::{HealthName, OnNan};
 pub use init::Init;
 pub use layers::Settings;
+pub use lr::DEFAULT_LR;
 pub use normalize::Normalize;
 pub use schedule::{Progress, Schedule, Shape};
 use serde::{Deserialize, Serialize};
@@ -50,8 +52,9 @@ pub struct Config {
     pub optimizer: Optimizer,
     /// Number of batches whose gradients are averaged before each update (gradient accumulation).
     pub accumulate: usize,
-    /// Highest learning rate of the run.
-    pub lr: f32,
+    /// Highest learning rate of the run; `None` for the default: see [`Config::learning_rate`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lr: Option<f32>,
     /// How the learning rate changes over the run.
     pub schedule: Schedule,
     /// Epochs over which the learning rate rises at the start; may be a fraction.
@@ -143,8 +146,7 @@ impl Default for Config {
             physical_batch: 4096,
             epochs: 5,
             optimizer: Optimizer::Sgd,
-            // The rate falls linearly to 0, so its mean is 0.1.
-            lr: 0.2,
+            lr: None,
             accumulate: 1,
             schedule: Schedule::Linear,
             warmup: 0.0,

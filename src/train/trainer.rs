@@ -82,6 +82,7 @@ impl<'a> Trainer<'a> {
         let validation = net.validation.as_ref().zip(data.validation.as_ref());
         let validation_feed = validation.map(|(part, split)| Feed::new(part.source, split, engine.as_mut()));
         let replay_start = ReplayStart::new(0, first_values(&net, model));
+        let config = config.with_learning_rate(data.train.len());
         let rates = Rates::new(&config, data.train.len());
         Trainer {
             on: Executor::new(Job { config, data, net, rates }, engine, feed),

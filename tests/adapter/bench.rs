@@ -141,7 +141,7 @@ fn every_kernel_of_a_net_is_compared_and_timed_in_every_form() {
     let data = generate(&Options { train: 70, test: 1, seed: 1 });
     let small =
         Config { hidden: vec![33, 17], batch_size: BatchSize::Samples(32), keep_prob: 0.5, ..Config::default() };
-    let adam = Config { optimizer: Optimizer::Adam, lr: 0.001, ..small.clone() };
+    let adam = Config { optimizer: Optimizer::Adam, lr: Some(0.001), ..small.clone() };
     for machine in machines::adapters() {
         let found = pollster::block_on(dispatch::kernels(
             &machine,

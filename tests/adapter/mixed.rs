@@ -42,7 +42,7 @@ fn alike(single: &[f64], mixed: &[f64], tested: usize) {
 #[test]
 fn mixed_precision_has_the_accuracy_of_single_precision() {
     let data = mnist::mnist().unwrap_or_else(|| generate(&Options::default()));
-    let adam = Config { optimizer: Optimizer::Adam, lr: 0.001, epochs: 2, hidden: vec![64], ..Config::default() };
+    let adam = Config { optimizer: Optimizer::Adam, lr: Some(0.001), epochs: 2, hidden: vec![64], ..Config::default() };
     for config in [Config { epochs: 3, ..Config::default() }, adam] {
         let mixed = Config { precision: Precision::F16Mixed, ..config.clone() };
         let single = accuracies(&config, &data, &Machine::Cpu, 3);

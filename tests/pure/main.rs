@@ -13,6 +13,7 @@ mod export;
 mod fetch;
 mod gradients;
 mod harness;
+mod learning_rate;
 mod model_file;
 mod pictures;
 mod real_mnist;

@@ -211,7 +211,7 @@ fn the_learning_rate_is_drawn_update_by_update() {
         batch_size: BatchSize::Samples(10),
         schedule: Schedule::OneCycle,
         cycle_peak: 0.5,
-        lr: 0.3,
+        lr: Some(0.3),
         ..Config::default()
     };
     let drawn = |lines: &[String]| {

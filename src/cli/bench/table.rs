@@ -1,6 +1,6 @@
 //! The report as text.
 
-use clap::ValueEnum;
+use crate::cli::settings::word;
 use gpu_mlp::config::Config;
 use gpu_mlp::measure::Report;
 use gpu_mlp::measure::dispatch::Dispatch;
@@ -14,18 +14,14 @@ pub fn head(report: &Report) -> String {
     let Report { device, workload, data, train_samples, profile, version, .. } = report;
     let name = workload.map_or(String::new(), |workload| format!("{workload:?}: "));
     let net = report.config.as_ref().map_or("several nets".into(), |config| {
-        let Config { hidden, activation, batch_size, keep_prob, optimizer, lr, momentum, .. } = config;
+        let Config { hidden, activation, batch_size, keep_prob, optimizer, momentum, .. } = config;
+        let lr = config.learning_rate(*train_samples);
         let (optimizer, activation) = (word(optimizer), word(activation));
         format!(
             "{name}hidden {hidden:?}, {activation}, batch {batch_size}, keep {keep_prob}, {optimizer} lr {lr} momentum {momentum}"
         )
     });
     format!("{}\n{net}; {data}, {train_samples} samples; {profile} build of {version}\n", device.heading())
-}
-
-/// The command-line name of a value.
-fn word(value: &impl ValueEnum) -> String {
-    value.to_possible_value().map_or(String::new(), |value| value.get_name().to_string())
 }
 
 /// The best rates of the device.

@@ -3,6 +3,7 @@
 use super::Train;
 use super::end::end;
 use crate::cli::progress::Display;
+use crate::cli::rate::Guessing;
 use crate::cli::recorder::Recorder;
 use crate::cli::resume::Resumed;
 use crate::cli::signals::Signals;
@@ -75,6 +76,7 @@ impl Train {
             data: &data.name,
             epochs: config.epochs,
             show_health: config.health == HealthName::Show,
+            guessing: Guessing::new(&config, data.train.len(), data.classes),
             keeper: Keeper::new(open.checkpoints, saved, self.resume.every(), bytes, resumed_at),
             signals: Signals::listen()?,
         };
