@@ -30,6 +30,8 @@ pub struct Guessing {
     /// Epochs of the run.
     epochs: usize,
     lr: f32,
+    /// Whether the rate is far below the default.
+    low: bool,
     advice: String,
 }
 
@@ -41,7 +43,7 @@ impl Guessing {
             true => "`gpu-mlp lr-find` with these settings suggests another".to_string(),
             false => format!("try --lr {default}, the {}, or `gpu-mlp lr-find`", default_for(config, samples)),
         };
-        Guessing { loss: Some((classes as f64).ln()), epochs: config.epochs, lr, advice }
+        Guessing { loss: Some((classes as f64).ln()), epochs: config.epochs, lr, low: 10.0 * lr < default, advice }
     }
 
     /// Returns the warning, if the epoch calls for it.
@@ -50,13 +52,13 @@ impl Guessing {
         let late = report.step >= FIRST_UPDATES || report.step > 1 && report.epoch == self.epochs;
         let loss = report.train.loss();
         let guessing = self.loss.filter(|&guessing| late && report.whole && loss > guessing)?;
-        self.loss = None;
         let after = report.validation.or(report.test)?.loss();
+        self.loss = None;
         let (lr, advice) = (self.lr, &self.advice);
-        let cause = match (after / loss - 1.0).abs() < UNCHANGED {
-            true => format!("has hardly changed: the learning rate {lr} is probably too low"),
-            false => format!("is worse than guessing ({guessing:.2}): the learning rate {lr} is probably too high"),
+        let cause = match self.low || (after / loss - 1.0).abs() < UNCHANGED {
+            true => format!(" and has hardly changed: the learning rate {lr} is probably too low"),
+            false => format!(": the learning rate {lr} is probably too high"),
         };
-        Some(format!("note: the training loss {loss:.2} {cause}; {advice}"))
+        Some(format!("note: the training loss {loss:.2} is worse than guessing ({guessing:.2}){cause}; {advice}"))
     }
 }

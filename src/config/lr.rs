@@ -4,26 +4,23 @@ use super::{Config, Optimizer};
 
 /// The rule in words, for help.
 pub const DEFAULT_LR: &str = "at batch size 64 it is 0.2 for sgd and nesterov, but at most (1 − momentum)/2, and 0.001 \
-    for adam, adamw and rmsprop; for another batch size B, counted up to 1024, times (B/64)^p, where p is 1/2, but for \
-    sgd and nesterov 1 below 64 and 1/3 above";
+    for adam, adamw and rmsprop; for another batch size B, counted up to 1024, it is multiplied by (B/64)^p, where p is \
+    1 for sgd and nesterov below 64, else 1/3";
 
 impl Optimizer {
     /// Default learning rate at this momentum and number of samples per update, to three digits.
     ///
     /// [`DEFAULT_LR`] is the rule. Small batches of gradient descent scale linearly (Goyal et al., arXiv 1706.02677).
     /// Large ones are limited by the curvature, not by noise (McCandlish et al., arXiv 1812.06162), so their rate grows
-    /// less and then no more. Adam and RMSprop divide by the size of the gradient, which leaves the root (Malladi et al., arXiv
-    /// 2205.10287). BENCHMARKS.md has the accuracies.
+    /// less and then no more. Adam and RMSprop divide by the size of the gradient, which leaves less to scale (Malladi
+    /// et al., arXiv 2205.10287). The exponent 1/3 was chosen by measurement: see BENCHMARKS.md.
     pub fn default_lr(self, momentum: f32, batch: usize) -> f32 {
         let ratio = batch.min(1024) as f64 / 64.0;
-        let lr = match self {
-            // The default schedule falls linearly to 0, so the mean is half of this.
-            Optimizer::Sgd | Optimizer::Nesterov => {
-                let exponent = if ratio < 1.0 { 1.0 } else { 1.0 / 3.0 };
-                f64::min(0.2, 0.5 * (1.0 - f64::from(momentum))) * ratio.powf(exponent)
-            }
-            Optimizer::Adam | Optimizer::Adamw | Optimizer::Rmsprop => 0.001 * ratio.sqrt(),
-        };
+        let descent = matches!(self, Optimizer::Sgd | Optimizer::Nesterov);
+        // The default schedule falls linearly to 0, so the mean is half of this.
+        let base = if descent { f64::min(0.2, 0.5 * (1.0 - f64::from(momentum))) } else { 0.001 };
+        let exponent = if descent && ratio < 1.0 { 1.0 } else { 1.0 / 3.0 };
+        let lr = base * ratio.powf(exponent);
         format!("{lr:.2e}").parse().unwrap_or(lr as f32)
     }
 }

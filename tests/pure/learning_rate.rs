@@ -21,7 +21,7 @@ fn the_default_rate_learns_at_every_batch_size() {
             assert_eq!(lr, Some(config.learning_rate(2000)), "the resolved rate is recorded");
             block_on(session.run(&mut |_: &EpochReport| Wish::Continue)).unwrap();
             let accuracy = block_on(session.finish()).unwrap().test.accuracy();
-            assert!(accuracy > 0.85, "{optimizer:?} at batch size {batch_size}, rate {lr:?}: {accuracy}");
+            assert!(accuracy > 0.8, "{optimizer:?} at batch size {batch_size}, rate {lr:?}: {accuracy}");
         }
     }
 }

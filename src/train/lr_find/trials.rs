@@ -18,6 +18,9 @@ const FARTHEST: i32 = 16;
 const ROUNDS: [(usize, usize); 2] = [(6_000, 16), (24_000, 64)];
 /// The rates of the first round, in factors.
 const FIRST: [i32; 5] = [-4, -2, 0, 2, 4];
+/// Losses within this factor count as equal. Of equal rates the lowest wins, since a whole run is longer and prefers
+/// lower rates.
+const EQUAL: f64 = 1.05;
 /// Most samples that are kept aside to score the runs.
 const SCORED: usize = 5_000;
 
@@ -58,7 +61,8 @@ pub(super) async fn compare(
             wanted = near.filter(|at| at.abs() <= FARTHEST && !round.contains_key(at)).collect();
         }
         wanted = vec![best];
-        let winner = round.remove(&best);
+        let most = EQUAL * round[&best].loss;
+        let winner = round.extract_if(.., |_, trial| trial.loss <= most).next().map(|(_, trial)| trial);
         trials.extend(round.into_values().chain(winner));
     }
     Ok(trials)
@@ -70,8 +74,8 @@ fn short(config: &Config, data: &DataSet, samples: usize, fewest: usize) -> Resu
     let validation = if data.validation.is_some() { 0 } else { whole.div_ceil(6).min(SCORED) };
     let rest = whole - validation;
     let batch = config.batch(whole).min(super::LARGEST_BATCH).min(rest.max(1));
-    let most = config.epochs.saturating_mul(whole.div_ceil(batch));
-    let updates = (samples / batch).max(fewest).min(most);
+    let most = (config.epochs as u64).saturating_mul(config.updates_per_epoch(whole));
+    let updates = (samples / batch).max(fewest).min(usize::try_from(most).unwrap_or(usize::MAX));
     let epochs = (updates * batch).div_ceil(rest.max(1));
     let limit_train = Some((updates * batch / epochs).max(batch));
     let scaled = |span: f32| span * epochs as f32 / config.epochs as f32;
