@@ -12,8 +12,8 @@ fn the_default_rate_learns_at_every_batch_size() {
     for optimizer in Optimizer::ALL {
         let sizes = [1, 4, 16, 64, 256, 1024].map(BatchSize::Samples).into_iter().chain([BatchSize::Full]);
         for batch_size in sizes {
-            // At least 40 updates, of at least two epochs.
-            let epochs = (40 * batch_size.samples(2000)).div_ceil(2000).max(2);
+            // At least 50 updates.
+            let epochs = (50 * batch_size.samples(2000)).div_ceil(2000).max(5);
             let momentum = optimizer.default_momentum();
             let config = Config { optimizer, momentum, batch_size, epochs, hidden: vec![32], ..Config::default() };
             let mut session = block_on(Session::open(&config, &data, &Machine::Cpu, Limits::default())).unwrap();
