@@ -6,7 +6,7 @@ use gpu_mlp::train::session::EpochReport;
 
 /// Number of updates after which a training loss says something about the learning rate.
 const FIRST_UPDATES: u64 = 10;
-/// Largest relative difference between the mean loss of an epoch and the loss after it, if the net has hardly changed.
+/// Largest relative difference between two losses of a net that has hardly changed.
 const UNCHANGED: f64 = 0.02;
 
 /// Where the default rate comes from.
@@ -27,6 +27,8 @@ pub fn line(config: &Config, samples: usize) -> String {
 pub struct Guessing {
     /// The loss of a net that gives every class the same probability; `None` after the warning.
     loss: Option<f64>,
+    /// Training loss of the first epoch.
+    first: Option<f64>,
     /// Epochs of the run.
     epochs: usize,
     lr: f32,
@@ -43,7 +45,14 @@ impl Guessing {
             true => "`gpu-mlp lr-find` with these settings suggests another".to_string(),
             false => format!("try --lr {default}, the {}, or `gpu-mlp lr-find`", default_for(config, samples)),
         };
-        Guessing { loss: Some((classes as f64).ln()), epochs: config.epochs, lr, low: 10.0 * lr < default, advice }
+        Guessing {
+            loss: Some((classes as f64).ln()),
+            first: None,
+            epochs: config.epochs,
+            lr,
+            low: 10.0 * lr < default,
+            advice,
+        }
     }
 
     /// Returns the warning, if the epoch calls for it.
@@ -51,11 +60,14 @@ impl Guessing {
         // An epoch of few updates mostly scores the initial weights.
         let late = report.step >= FIRST_UPDATES || report.step > 1 && report.epoch == self.epochs;
         let loss = report.train.loss();
+        let first = *self.first.get_or_insert(loss);
         let guessing = self.loss.filter(|&guessing| late && report.whole && loss > guessing)?;
         let after = report.validation.or(report.test)?.loss();
         self.loss = None;
         let (lr, advice) = (self.lr, &self.advice);
-        let cause = match self.low || (after / loss - 1.0).abs() < UNCHANGED {
+        // After a divergence the loss may also stand still.
+        let unchanged = [first, after].iter().all(|other| (other / loss - 1.0).abs() < UNCHANGED);
+        let cause = match self.low || unchanged {
             true => format!(" and has hardly changed: the learning rate {lr} is probably too low"),
             false => format!(": the learning rate {lr} is probably too high"),
         };

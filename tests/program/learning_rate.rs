@@ -14,7 +14,7 @@ fn run(folder: &Path, words: &str) -> (Option<i32>, String, String) {
 
 /// Trains one epoch on few digits; returns stderr.
 fn train(folder: &Path, words: &str) -> String {
-    let fixed = "train --engine cpu --data digits --digits-train 320 --digits-test 50 --hidden 8 --out run --force";
+    let fixed = "train --engine cpu --data digits --digits-train 320 --digits-test 50 --hidden 32 --out run --force";
     let epochs = if words.contains("--epochs") { "" } else { "--epochs 1" };
     let (code, _, stderr) = run(folder, &format!("{fixed} {epochs} {words}"));
     assert_eq!(code, Some(0), "{words}: {stderr}");
