@@ -11,7 +11,8 @@ use clap::{Args, ValueEnum};
 use files::Files;
 use gpu_mlp::Error;
 use gpu_mlp::data::DataSet;
-use gpu_mlp::data::images::{Fit, shape};
+use gpu_mlp::data::images::Fit;
+use gpu_mlp::data::shape::picture_size;
 use gpu_mlp::results::assess::{Predictions, classify};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -102,7 +103,7 @@ impl Predict {
                 writeln!(out, "{}", self.object(&batch, &predictions, sample, pixels))?;
                 continue;
             }
-            if let (true, Some((rows, columns))) = (self.show, shape(&batch.item)) {
+            if let (true, Some((rows, columns))) = (self.show, picture_size(&batch.item)) {
                 out.write_all(show::draw(pixels, rows, columns).as_bytes())?;
             }
             writeln!(out, "{}", self.line(&batch, &predictions, sample))?;

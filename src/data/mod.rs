@@ -23,6 +23,7 @@ pub mod idx;
 pub mod images;
 pub mod load;
 pub mod mnist;
+pub mod shape;
 
 pub use mnist::Places;
 

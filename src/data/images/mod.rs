@@ -7,6 +7,7 @@ pub mod fit;
 pub mod ink;
 
 use crate::base::error::Error;
+use crate::data::shape::picture_size;
 use std::path::Path;
 
 /// How a picture is converted into a sample.
@@ -32,23 +33,13 @@ pub struct Sample {
     pub notes: Vec<String>,
 }
 
-/// Rows and columns of samples of shape `item`; `None` if they are not grey pictures. If only the number of inputs is known,
-/// as with a state dict from elsewhere, a square number from 8×8 is taken to be a picture.
-pub fn shape(item: &[usize]) -> Option<(usize, usize)> {
-    match *item {
-        [rows, columns] => Some((rows, columns)),
-        [inputs] if inputs >= 64 && inputs.isqrt().pow(2) == inputs => Some((inputs.isqrt(), inputs.isqrt())),
-        _ => None,
-    }
-}
-
 /// Converts the bytes of a PNG or JPEG file into a sample of shape `item`; `name` is used in messages.
 ///
 /// # Errors
 /// [`Error::Data`] if the file cannot be decoded, is too large, or is blank; [`Error::Setting`] if samples of this shape are
 /// not grey pictures, or if [`Fit::Mnist`] is requested and they are not 28×28.
 pub fn sample(bytes: &[u8], name: &Path, fit: Fit, item: &[usize]) -> Result<Sample, Error> {
-    let Some((rows, columns)) = shape(item) else {
+    let Some((rows, columns)) = picture_size(item) else {
         return Err(Error::Setting(format!("the model takes samples of shape {item:?}, which are not grey pictures")));
     };
     let mnist = [rows, columns] == [fit::SIDE, fit::SIDE];

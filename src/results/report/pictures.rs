@@ -2,6 +2,7 @@
 
 use super::Results;
 use super::axis::grouped;
+use crate::data::shape::picture_size;
 use crate::net::mlp::Mlp;
 use crate::results::assess::Mixup;
 use crate::results::png;
@@ -22,7 +23,7 @@ const UNITS: usize = 64;
 
 /// The worst mistakes and the most confused pairs; `None` if there are no mistakes or samples are not pictures.
 pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
-    let &[rows, columns] = &results.data.item[..] else { return None };
+    let (rows, columns) = picture_size(&results.data.item)?;
     let labels = &results.data.test.labels;
     let predictions = &results.assessment.predictions;
     let truth = |sample: usize| usize::from(labels[sample]);
@@ -84,7 +85,8 @@ pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
 
 /// Weights of the first layer's units with the largest norms; `None` if samples are not pictures.
 pub fn first_layer(model: &Mlp, item: &[usize], runs: usize) -> Option<Markup> {
-    let (layer, &[rows, columns]) = (model.layers.first()?, item) else { return None };
+    let layer = model.layers.first()?;
+    let (rows, columns) = picture_size(item)?;
     let norm = |unit: &usize| layer.weight[unit * layer.inputs..][..layer.inputs].iter().map(|w| w * w).sum::<f32>();
     let mut units: Vec<usize> = (0..layer.outputs).collect();
     units.sort_by(|a, b| norm(b).total_cmp(&norm(a)));
