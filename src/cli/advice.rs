@@ -28,6 +28,9 @@ pub fn next(error: &Error, command: Option<&str>) -> String {
         Error::Setting(_) => return format!("see `gpu-mlp {} --help`", command.unwrap_or("train")),
         Error::Config { .. } => "`gpu-mlp train --print-config` prints all keys and their values",
         Error::Model { .. } => "train a model with `gpu-mlp train --out DIR` and give DIR/model.safetensors",
+        Error::Altered { .. } => {
+            "restore the file from a copy; to use it as it is, copy it to a folder without a run and give that path"
+        }
         Error::IsCheckpoint { .. } => {
             "`gpu-mlp train --resume RUN --max-steps 1` ends that run at its last checkpoint and writes its model"
         }
@@ -36,6 +39,12 @@ pub fn next(error: &Error, command: Option<&str>) -> String {
         Error::Checkpoint { .. } => "start a new run, in another folder or with --force",
         Error::Diverged { origin: Origin::Nowhere { .. }, .. } => "run `gpu-mlp parity` to test the machine",
         Error::Diverged { .. } => "use a smaller --lr, or --clip-norm 1",
+        Error::NotFinite { .. } => match command {
+            Some("train" | "lr-find" | "bench") => "use a smaller --lr, or --clip-norm 1; check --normalize and --init",
+            _ => {
+                "train the model again with a smaller --lr; for a PyTorch state dict, check --activation and --normalize"
+            }
+        },
         Error::File { .. } => "check that the folder exists, is writable, and has space",
         _ => "see `gpu-mlp --help`",
     }

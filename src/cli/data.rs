@@ -98,6 +98,13 @@ impl DataOptions {
         Ok(self)
     }
 
+    /// The files of the data set, if its folder was given.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let Some(Choice::Dir(folder)) = &self.data else { return Vec::new() };
+        let sets = data::folder::find(folder).unwrap_or_default();
+        sets.into_iter().flat_map(|set| set.files).flatten().collect()
+    }
+
     /// Whether an option of the digits was given.
     fn names_digits(&self) -> bool {
         self.digits_train.is_some() || self.digits_test.is_some() || self.digits_seed.is_some()

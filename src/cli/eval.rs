@@ -35,7 +35,8 @@ pub struct Eval {
     engine: EngineOptions,
 }
 
-fn share(text: &str) -> Result<f64, String> {
+/// Reads a share from 0 to 1.
+pub fn share(text: &str) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|_| "expected a number from 0 to 1".to_string())?;
     match share {
         0.0..=1.0 => Ok(share),

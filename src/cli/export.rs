@@ -2,6 +2,7 @@
 
 use super::model::ModelOptions;
 use super::out::out;
+use super::target;
 use clap::{Args, ValueEnum};
 use gpu_mlp::Error;
 use gpu_mlp::base::disk::write_out;
@@ -57,9 +58,8 @@ impl Export {
         };
         let path = self.out.clone().unwrap_or_else(|| self.model.path().with_extension(ending));
         let to_stdout = path == Path::new("-");
-        if !to_stdout && !self.force && (path.is_file() || path.is_dir()) {
-            let path = path.display();
-            return Err(Error::Setting(format!("{path} exists: give another --out, or --force to replace it")).into());
+        if !to_stdout {
+            target::check(&path, self.force, [self.model.path().as_path()])?;
         }
         let (model, description) = self.model.read()?;
         let sequential = Sequential { input_dropout: self.input_dropout, dropout: self.dropout };

@@ -6,6 +6,7 @@ use gpu_mlp::config::{Config, Normalize, Settings};
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::run::checkpoint::Saved;
 use gpu_mlp::run::model_file::{self, ModelFile};
+use gpu_mlp::run::recorded::check_recorded;
 use gpu_mlp::run::settings::{Ancestor, from_root};
 use std::path::Path;
 
@@ -15,6 +16,7 @@ use std::path::Path;
 /// Those of reading the model; [`Error::Setting`] if the settings ask for another architecture.
 pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config, Mlp, Ancestor), Error> {
     let ModelFile { state, description, sha256 } = model_file::open(path)?;
+    check_recorded(path, &sha256)?;
     let widths = state.widths();
     let hidden = widths[1..widths.len() - 1].to_vec();
     let mut base = Config { hidden, normalize: Normalize::OF_STRANGERS, ..base };

@@ -36,6 +36,7 @@ mod resume;
 mod settings;
 mod signals;
 mod sink;
+mod target;
 mod train;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -82,8 +83,8 @@ Examples:
   gpu-mlp parity                             compare this GPU with the CPU
   gpu-mlp bench --config S                   training speed, and share of the hardware limit
 
-Exit codes: 0 ok, 1 failure, 2 usage, 3 a check failed, 4 no usable adapter, 5 bad or missing data, 6 diverged,
-130 and 143 interrupted.";
+Exit codes: 0 ok, 1 failure, 2 usage, 3 a check failed, 4 no usable adapter, 5 bad or missing data, 6 diverged or not
+finite, 130 and 143 interrupted.";
 
 #[derive(Subcommand)]
 enum Command {

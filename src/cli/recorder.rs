@@ -68,7 +68,7 @@ pub fn resume_line(folder: &Path, whole: Option<u64>, outcome: &Result<Reason, E
     let folder = folder.display();
     match (whole, outcome) {
         (None, _) => format!("checkpoint: none was saved in {folder} yet"),
-        (Some(step), Err(Error::Diverged { .. })) => format!(
+        (Some(step), Err(Error::Diverged { .. } | Error::NotFinite { .. })) => format!(
             "checkpoint: all values were finite after update {step}; resume there with `gpu-mlp train --resume {folder} --lr RATE --allow-mismatch lr`"
         ),
         (Some(step), _) => {

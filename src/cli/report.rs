@@ -14,7 +14,10 @@ use gpu_mlp::results::report::{MOST_RUNS, Results, Subject, page};
 use gpu_mlp::run::folder::{METRICS, MODEL, REPORT, RunFolder};
 use gpu_mlp::run::history::History;
 use gpu_mlp::run::model_file::{self, Description};
+use gpu_mlp::run::recorded::check_recorded;
 use gpu_mlp::run::settings::{DataSettings, RunFile};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -48,44 +51,66 @@ impl Report {
             let problem = format!("{} runs were given, but a page shows at most {MOST_RUNS}", self.runs.len());
             return Err(Error::Setting(problem).into());
         }
-        let histories = self.runs.iter().map(|run| History::read(run)).collect::<Result<Vec<_>, _>>()?;
-        let machine = self.engine.machine().await?;
-        let mut sets: Vec<Arc<DataSet>> = Vec::new();
-        let mut subjects = Vec::new();
-        for history in histories {
-            subjects.push(self.subject(history, &machine, &mut sets).await);
-        }
         let out = match (&self.out, &self.runs[..]) {
             (Some(out), _) => out.clone(),
             (None, [run]) => RunFolder::new(run).report(),
             (None, _) => REPORT.into(),
         };
+        refuse_to_replace(&out)?;
+        let histories = self.runs.iter().map(|run| History::read(run)).collect::<Result<Vec<_>, _>>()?;
+        let machine = self.engine.machine().await?;
+        let mut sets: Vec<Arc<DataSet>> = Vec::new();
+        let mut subjects = Vec::new();
+        let mut failure = None;
+        for history in histories {
+            let (subject, error) = self.subject(history, &machine, &mut sets).await;
+            subjects.push(subject);
+            failure = failure.or(error);
+        }
         let page = page(&subjects);
         write_out(&out, page.as_bytes())?;
         say!("report: {} ({} kB)", out.display(), page.len().div_ceil(1000));
-        Ok(ExitCode::SUCCESS)
+        // The page has everything else about the runs.
+        failure.map_or(Ok(ExitCode::SUCCESS), |error| Err(error.into()))
     }
 
-    /// Collects everything about a run. Missing parts are noted on stderr and on the page.
-    async fn subject(&self, history: History, machine: &Machine, sets: &mut Vec<Arc<DataSet>>) -> Subject {
+    /// Collects everything about a run. Missing parts are noted on stderr and on the page. Also returns the error of a model that
+    /// is not the run's, or that gives no answers.
+    async fn subject(
+        &self,
+        history: History,
+        machine: &Machine,
+        sets: &mut Vec<Arc<DataSet>>,
+    ) -> (Subject, Option<Error>) {
         let name = name(&history.folder);
         let path = RunFolder::new(&history.folder).model();
+        let mut failure = None;
+        let mut reason = |error: Error| {
+            let reason = error.to_string();
+            if matches!(error, Error::Altered { .. } | Error::NotFinite { .. }) {
+                failure = Some(error);
+            }
+            reason
+        };
         let model = match &history.end {
             Some(end) if end.model_sha256.is_none() && !path.exists() => Err("the run wrote no model".into()),
-            _ => model_file::read(&path).map_err(|error| error.to_string()),
+            _ => recorded_model(&path).map_err(&mut reason),
         };
         let results = match &model {
             Err(problem) => Err(problem.clone()),
-            Ok(model) => self.results(&history, model, machine, sets).await,
+            Ok((model, description)) => match self.data_of(&history, sets) {
+                Err(problem) => Err(problem),
+                Ok(data) => {
+                    let assessment = assess(machine, model, description, &data.test, &data.item).await;
+                    assessment.map(|assessment| Results { assessment, data }).map_err(&mut reason)
+                }
+            },
         };
         let mut notes = Vec::new();
         if history.torn > 0 {
             notes.push(format!("{} lines of {METRICS} could not be read and are omitted", history.torn));
         }
         let recorded = history.end.as_ref().and_then(|end| end.model_sha256.as_deref());
-        if recorded.is_some_and(|recorded| sha256(&path).is_some_and(|found| found != recorded)) {
-            notes.push(format!("{MODEL} was not written by this run: its hash differs from the record"));
-        }
         if recorded.is_none() && model.is_ok() {
             let end = if history.end.is_some() { "wrote no model at its end" } else { "has not ended" };
             notes.push(format!("this run {end}: {MODEL} is from an earlier run, and so are its test results"));
@@ -95,19 +120,7 @@ impl Report {
         if let Err(problem) = &results {
             say!("note: {name} was not evaluated: {problem}");
         }
-        Subject { name, history, model, results, notes }
-    }
-
-    async fn results(
-        &self,
-        history: &History,
-        (model, description): &(Mlp, Description),
-        machine: &Machine,
-        sets: &mut Vec<Arc<DataSet>>,
-    ) -> Result<Results, String> {
-        let data = self.data_of(history, sets)?;
-        let assessment = assess(machine, model, description, &data.test, &data.item).await;
-        Ok(Results { assessment: assessment.map_err(|error| error.to_string())?, data })
+        (Subject { name, history, model, results, notes }, failure)
     }
 
     /// The data set of the run, or why it cannot be opened.
@@ -146,9 +159,25 @@ impl Report {
     }
 }
 
-/// The hash of a file, if it can be read.
-fn sha256(path: &Path) -> Option<String> {
-    std::fs::read(path).ok().map(|bytes| hash::sha256(&bytes))
+/// Refuses to write the page over a file of another kind, such as a model or a record.
+fn refuse_to_replace(out: &Path) -> Result<(), Error> {
+    const PAGE: &[u8] = b"<!DOCTYPE html>";
+    if !out.is_file() {
+        return Ok(());
+    }
+    let mut start = Vec::new();
+    File::open(out).and_then(|file| file.take(PAGE.len() as u64).read_to_end(&mut start)).map_err(Error::file(out))?;
+    match start.is_empty() || start == PAGE {
+        true => Ok(()),
+        false => Err(Error::Setting(format!("{} exists and is not a report: give another --out", out.display()))),
+    }
+}
+
+/// The model of a run, if it is the one that the run recorded.
+fn recorded_model(path: &Path) -> Result<(Mlp, Description), Error> {
+    let sha256 = hash::sha256(&std::fs::read(path).map_err(Error::file(path))?);
+    check_recorded(path, &sha256)?;
+    model_file::read(path)
 }
 
 /// The name of a run: its folder, preceded by the parent folder if the name is a number.

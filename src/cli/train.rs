@@ -12,6 +12,7 @@ use super::out::out;
 use super::recorder::{last_line, line};
 use super::resume::{ResumeOptions, Resumed, Said};
 use super::settings::{ChoiceOptions, NetOptions};
+use super::target;
 use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::config::Config;
@@ -176,10 +177,11 @@ impl Train {
         self.into_run_folder(session, run).await
     }
 
-    /// Refuses a folder that holds a run, unless --force was given.
+    /// Refuses the folder of the model that the run starts with, and without --force a folder that holds a run.
     fn refuse_if_taken(&self) -> Result<(), Error> {
-        let out = self.out.as_deref().filter(|_| !self.force);
-        out.map_or(Ok(()), |out| RunFolder::new(out).refuse_if_taken(self.resume.asked()))
+        let Some(out) = self.out.as_deref().map(RunFolder::new) else { return Ok(()) };
+        target::check(&out.model(), true, self.from.as_deref())?;
+        if self.force { Ok(()) } else { out.refuse_if_taken(self.resume.asked()) }
     }
 
     /// Merges the settings of all sources and checks them, before anything is read, downloaded or written.

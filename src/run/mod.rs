@@ -5,5 +5,6 @@ pub mod folder;
 pub mod history;
 pub mod metrics;
 pub mod model_file;
+pub mod recorded;
 pub mod settings;
 pub mod state_dict;

@@ -1,5 +1,6 @@
 //! A model on disk: safetensors, with the weights in the layout of `torch.nn.Linear` and the rest in the metadata.
 
+use crate::base::disk::write_out;
 use crate::base::error::Error;
 use crate::base::hash::sha256;
 use crate::config::Config;
@@ -71,6 +72,14 @@ impl Description {
         let hidden = self.widths[1..self.widths.len() - 1].to_vec();
         Config { hidden, activation, alpha, ..Config::default() }
     }
+}
+
+/// Saves a model; [`read`] reads it again. An existing file is replaced atomically.
+///
+/// # Errors
+/// Those of [`to_bytes`]; [`Error::File`] if the file cannot be written.
+pub fn save(path: &Path, model: &Mlp, description: &Description) -> Result<(), Error> {
+    write_out(path, &to_bytes(path, model, description)?)
 }
 
 /// Returns the bytes of a model file; equal models give equal bytes.

@@ -51,8 +51,8 @@ pub struct SweepResult {
 /// Trains the initial weights with rising rates, and discards the result. `config.lr` and the schedule are not used.
 ///
 /// # Errors
-/// [`Error::Setting`] for a sweep that does not rise or has fewer than 50 steps; those of [`Trainer`] except
-/// [`Error::Diverged`].
+/// [`Error::Setting`] for a sweep that does not rise or has fewer than 50 steps; [`Error::Diverged`] if the loss
+/// is not finite at the first rate; those of [`Trainer`].
 pub async fn lr_find(config: &Config, data: &DataSet, machine: &Machine, sweep: Sweep) -> Result<SweepResult, Error> {
     sweep.check()?;
     let config = Config {
@@ -85,6 +85,9 @@ pub async fn lr_find(config: &Config, data: &DataSet, machine: &Machine, sweep: 
         // Written so that a NaN counts as divergence.
         let sane = smoothed <= DIVERGED * lowest && smoothed.is_finite();
         if !sane {
+            if points.is_empty() {
+                return Err(trainer.diverged(format!("the loss is {loss} at the first rate"), 1).await);
+            }
             diverged = true;
             break;
         }

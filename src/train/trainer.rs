@@ -1,15 +1,16 @@
 //! A net in training: position, score and parameters.
 
 use super::chunk::Pace;
+use super::evaluate::{evaluate, evaluate_finite};
 use super::executor::{Executor, Job};
 use super::feed::Feed;
 use super::health::{self, LayerHealth};
 use super::rates::{Rate, Rates};
 use super::replay::ReplayStart;
 use super::tensors::first_values;
-use super::{Score, Values, evaluate, input_map, load_parameters, prepare};
+use super::{Score, Values, input_map, load_parameters, prepare};
 use crate::base::error::Error;
-use crate::config::Config;
+use crate::config::{Config, OnNan};
 use crate::data::DataSet;
 use crate::engine::Engine;
 use crate::engine::machine::Machine;
@@ -256,23 +257,31 @@ impl<'a> Trainer<'a> {
     /// Scores the test split with the current weights, or with their averages if there are any.
     ///
     /// # Errors
-    /// If the device fails.
+    /// If the device fails, or [`Error::NotFinite`] if the loss is not finite, unless the settings ignore that.
     pub async fn evaluate(&mut self) -> Result<Score, Error> {
-        let Job { data, net, .. } = &self.on.job;
-        evaluate(self.on.engine.as_mut(), &net.evaluation, &mut self.test_feed, &data.test, None).await
+        let Job { config, data, net, .. } = &self.on.job;
+        let (engine, feed) = (self.on.engine.as_mut(), &mut self.test_feed);
+        match config.on_nan {
+            OnNan::Ignore => evaluate(engine, &net.evaluation, feed, &data.test, None).await,
+            OnNan::Stop => evaluate_finite(engine, &net.evaluation, feed, &data.test, "test sample").await,
+        }
     }
 
     /// As [`Trainer::evaluate`], for the validation split, if there is one.
     ///
     /// # Errors
-    /// If the device fails.
+    /// As [`Trainer::evaluate`].
     pub async fn validate(&mut self) -> Result<Option<Score>, Error> {
-        let Job { data, net, .. } = &self.on.job;
+        let Job { config, data, net, .. } = &self.on.job;
         let (Some(part), Some(split), Some(feed)) = (&net.validation, &data.validation, self.validation_feed.as_mut())
         else {
             return Ok(None);
         };
-        evaluate(self.on.engine.as_mut(), part, feed, split, None).await.map(Some)
+        let engine = self.on.engine.as_mut();
+        match config.on_nan {
+            OnNan::Ignore => evaluate(engine, part, feed, split, None).await.map(Some),
+            OnNan::Stop => evaluate_finite(engine, part, feed, split, "validation sample").await.map(Some),
+        }
     }
 
     /// Returns the confusion matrix (C, C), row by row: the number of samples of a class (row) that are assigned to a

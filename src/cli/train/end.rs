@@ -36,7 +36,14 @@ pub async fn end(
         _ => eprintln!("{}", resume_line(folder.path(), keeper.whole(), &outcome)),
     }
     let seconds = || start.elapsed().as_secs_f64();
-    if let Err(error @ Error::Diverged { .. }) = &outcome {
+    let trainer = session.trainer();
+    let (step, description) = (trainer.step(), Description::of(trainer.config(), trainer.data(), trainer.net()));
+    let chosen = trainer.data().validation.is_some();
+    let outcome = match outcome {
+        Ok(reason) => session.finish().await.map(|finish| (reason, finish)),
+        Err(error) => Err(error),
+    };
+    if let Err(error @ (Error::Diverged { .. } | Error::NotFinite { .. })) = &outcome {
         let (reason, seconds, problem) = (Reason::Diverged, seconds(), error.to_string());
         let problem = Some(problem.as_str());
         sink.push(&Record::End { seconds, reason, problem, model_sha256: None, restored_epoch: None, test: None })?;
@@ -44,11 +51,7 @@ pub async fn end(
     if let (Err(_), Err(problem)) = (&outcome, &kept) {
         eprintln!("note: the last checkpoint is missing: {problem}");
     }
-    let reason = outcome?;
-    let trainer = session.trainer();
-    let (step, description) = (trainer.step(), Description::of(trainer.config(), trainer.data(), trainer.net()));
-    let chosen = trainer.data().validation.is_some();
-    let finish = session.finish().await?;
+    let (reason, finish) = outcome?;
     if chosen {
         sink.line(&last_line(&finish))?;
         board.iter_mut().try_for_each(|board| board.test(step, &finish.test))?;
