@@ -138,7 +138,7 @@ pub enum Error {
     /// An output or a loss of a model is NaN or infinite, though its weights are finite.
     #[error(
         "the model's {} for {sample} is {value}: a sum in it exceeds the range of single precision",
-        class.map_or("loss".into(), |class| format!("output for class {class}"))
+        class.map_or("loss".into(), |class| format!("output of class {class}"))
     )]
     NotFinite {
         /// Name of the sample, such as `test sample 7`.

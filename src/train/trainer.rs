@@ -257,14 +257,16 @@ impl<'a> Trainer<'a> {
     /// Scores the test split with the current weights, or with their averages if there are any.
     ///
     /// # Errors
-    /// If the device fails, or [`Error::NotFinite`] if the loss is not finite, unless the settings ignore that.
+    /// If the device fails, or, unless the settings ignore it, [`Error::Diverged`] if a parameter is not finite, and
+    /// [`Error::NotFinite`] if only the loss is not.
     pub async fn evaluate(&mut self) -> Result<Score, Error> {
         let Job { config, data, net, .. } = &self.on.job;
         let (engine, feed) = (self.on.engine.as_mut(), &mut self.test_feed);
-        match config.on_nan {
+        let score = match config.on_nan {
             OnNan::Ignore => evaluate(engine, &net.evaluation, feed, &data.test, None).await,
             OnNan::Stop => evaluate_finite(engine, &net.evaluation, feed, &data.test, "test sample").await,
-        }
+        };
+        self.explained(score).await
     }
 
     /// As [`Trainer::evaluate`], for the validation split, if there is one.
@@ -278,10 +280,19 @@ impl<'a> Trainer<'a> {
             return Ok(None);
         };
         let engine = self.on.engine.as_mut();
-        match config.on_nan {
-            OnNan::Ignore => evaluate(engine, part, feed, split, None).await.map(Some),
-            OnNan::Stop => evaluate_finite(engine, part, feed, split, "validation sample").await.map(Some),
+        let score = match config.on_nan {
+            OnNan::Ignore => evaluate(engine, part, feed, split, None).await,
+            OnNan::Stop => evaluate_finite(engine, part, feed, split, "validation sample").await,
+        };
+        self.explained(score).await.map(Some)
+    }
+
+    /// Replaces the error about a loss by the error about a parameter that caused it, if there is one.
+    async fn explained(&mut self, score: Result<Score, Error>) -> Result<Score, Error> {
+        if let Err(Error::NotFinite { .. }) = &score {
+            self.model().await?;
         }
+        score
     }
 
     /// Returns the confusion matrix (C, C), row by row: the number of samples of a class (row) that are assigned to a

@@ -8,6 +8,8 @@ mod config_file;
 mod controls;
 mod examples;
 mod exit_codes;
+mod faulty_models;
+mod predict;
 mod run_folder;
 mod streams;
 mod using_a_model;

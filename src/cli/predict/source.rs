@@ -29,7 +29,7 @@ pub struct Batch {
 pub enum Source {
     Files(Files),
     /// Samples of a split that are left.
-    Split(DataSet, Which, std::vec::IntoIter<usize>),
+    Split(Box<DataSet>, Which, std::vec::IntoIter<usize>),
 }
 
 impl Source {
@@ -40,7 +40,7 @@ impl Source {
     pub fn split(data: DataSet, which: Which, index: &[Index]) -> Result<Source, Error> {
         let (word, split) = part(&data, which);
         let index = samples(index, split.len(), word)?;
-        Ok(Source::Split(data, which, index.into_iter()))
+        Ok(Source::Split(Box::new(data), which, index.into_iter()))
     }
 
     /// Shape of a sample, given that of the model.
