@@ -78,9 +78,9 @@
 //!     let description = Description::of(&config, &data, session.trainer().net());
 //!     model_file::save(path, &session.model().await?, &description)?;
 //!
-//!     // A predictor is made once and used for any number of calls.
+//!     // A predictor is made once and used for any number of calls. This one computes one sample at a time.
 //!     let (model, description) = model_file::read(path)?;
-//!     let mut predictor = Predictor::new(&machine, &model, &description).await?;
+//!     let mut predictor = Predictor::new(&machine, &model, &description, 1).await?;
 //!     let predictions = predictor.classify(&[250, 10, 10, 250]).await?;
 //!     assert_eq!((predictions.class(0), predictions.class(1)), (1, 0));
 //!     println!("probability of the first answer: {:.3}", predictions.row(0)[1]);

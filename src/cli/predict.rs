@@ -109,6 +109,7 @@ impl Predict {
         let mut predictor: Option<Predictor> = None;
         let (mut all, mut none) = (0, 0);
         let bar = self.bar(source.left());
+        let largest = source.left().min(BATCH);
         while source.left() > 0 {
             // Files are read first, so that an unreadable one is reported before a GPU is opened.
             let batch = source.read(BATCH)?;
@@ -120,7 +121,7 @@ impl Predict {
                     Some(machine) => machine,
                     None => self.engine.machine().await?,
                 };
-                predictor = Some(Predictor::new(&machine, &model, &description).await?);
+                predictor = Some(Predictor::new(&machine, &model, &description, largest).await?);
             }
             let predictor = predictor.as_mut().expect("made above");
             let predictions = predictor.classify(&batch.pixels).await.map_err(|error| named(error, &batch))?;

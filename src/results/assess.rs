@@ -100,7 +100,8 @@ pub async fn classify(
     item: &[usize],
 ) -> Result<Predictions, Error> {
     check_shape(model, description, item)?;
-    Predictor::new(machine, model, description).await?.classify(&pixels).await
+    let samples = pixels.len() / model.inputs();
+    Predictor::new(machine, model, description, samples).await?.classify(&pixels).await
 }
 
 /// Refuses samples that do not fit the model.

@@ -28,17 +28,19 @@ fn a_predictor_agrees_with_an_evaluation_at_every_batch_size() {
     for machine in machines() {
         let name = machine.description();
         let whole = block_on(assess(&machine, &model, &description, &data.test, &data.item)).expect("an evaluation");
-        let mut predictor = block_on(Predictor::new(&machine, &model, &description)).expect("a predictor");
-        let mut again = Vec::new();
-        for samples in [0..1, 1..4, 4..4, 4..1100] {
-            let pixels = &data.test.pixels[samples.start * 784..samples.end * 784];
-            again.extend(block_on(predictor.classify(pixels)).expect("predictions").probabilities);
+        for batch in [0, 3, 64, 5000] {
+            let mut predictor = block_on(Predictor::new(&machine, &model, &description, batch)).expect("a predictor");
+            let mut again = Vec::new();
+            for samples in [0..1, 1..4, 4..4, 4..if batch < 64 { 40 } else { 1100 }] {
+                let pixels = &data.test.pixels[samples.start * 784..samples.end * 784];
+                again.extend(block_on(predictor.classify(pixels)).expect("predictions").probabilities);
+            }
+            let apart = again.iter().zip(&whole.predictions.probabilities).map(|(a, b)| (a - b).abs());
+            let apart = apart.fold(0.0, f32::max);
+            assert!(apart <= 1e-6 && again.len() >= 400, "{name}, {batch} at a time: {apart}");
+            let torn = block_on(predictor.classify(&[0; 785]));
+            assert!(matches!(torn, Err(Error::Setting(_))), "{name}: {torn:?}");
         }
-        assert_eq!(again.len(), whole.predictions.probabilities.len());
-        let apart = again.iter().zip(&whole.predictions.probabilities).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(apart <= 1e-6, "{name}: {apart}");
-        let torn = block_on(predictor.classify(&[0; 785]));
-        assert!(matches!(torn, Err(Error::Setting(_))), "{name}: {torn:?}");
     }
 }
 

@@ -20,14 +20,20 @@ pub struct Predictor {
 }
 
 impl Predictor {
-    /// Makes an engine on the machine and loads the model.
+    /// Makes an engine on the machine and loads the model. The engine computes `batch` samples at a time, from 1 to
+    /// [`EVAL_BATCH`]; fewer samples take as long. A device with little memory gets a smaller batch.
     ///
     /// # Errors
     /// [`Error::TooLarge`] if the model does not fit the machine; errors of the device.
-    pub async fn new(machine: &Machine, model: &Mlp, description: &Description) -> Result<Predictor, Error> {
-        let mut net = net(machine, model, description, EVAL_BATCH);
-        if net.evaluation.micro < EVAL_BATCH {
-            // Wide layers: as many samples as fit in a tensor.
+    pub async fn new(
+        machine: &Machine,
+        model: &Mlp,
+        description: &Description,
+        batch: usize,
+    ) -> Result<Predictor, Error> {
+        let batch = batch.clamp(1, EVAL_BATCH);
+        let mut net = net(machine, model, description, batch);
+        if net.evaluation.micro < batch {
             net = self::net(machine, model, description, net.evaluation.micro);
         }
         let mut engine = machine.engine(&net.plan).await?;
