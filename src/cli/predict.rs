@@ -81,8 +81,9 @@ pub struct Predict {
     engine: EngineOptions,
 }
 
-/// Number of samples that are read, classified and printed at a time.
-const BATCH: usize = 256;
+/// Number of samples that are read, classified and printed at a time. It does not depend on the number of files: a product's
+/// rounding depends on its size, and an answer must not depend on the other files.
+const BATCH: usize = 64;
 
 impl Predict {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
@@ -109,7 +110,6 @@ impl Predict {
         let mut predictor: Option<Predictor> = None;
         let (mut all, mut none) = (0, 0);
         let bar = self.bar(source.left());
-        let largest = source.left().min(BATCH);
         while source.left() > 0 {
             // Files are read first, so that an unreadable one is reported before a GPU is opened.
             let batch = source.read(BATCH)?;
@@ -121,7 +121,7 @@ impl Predict {
                     Some(machine) => machine,
                     None => self.engine.machine().await?,
                 };
-                predictor = Some(Predictor::new(&machine, &model, &description, largest).await?);
+                predictor = Some(Predictor::new(&machine, &model, &description, BATCH).await?);
             }
             let predictor = predictor.as_mut().expect("made above");
             let predictions = predictor.classify(&batch.pixels).await.map_err(|error| named(error, &batch))?;
