@@ -20,4 +20,5 @@ mod report;
 mod shaders;
 mod state_dict;
 mod tensorboard;
+mod torn;
 mod twins;

@@ -172,7 +172,7 @@ fn blank_pictures_and_other_files_are_refused_with_the_reason() {
         ("is blank", bars((50, 50), &[[0, 0, 50, 50]])),
         ("is neither PNG nor JPEG", b"GIF89a and so on".to_vec()),
         ("is neither PNG nor JPEG", Vec::new()),
-        ("cannot be decoded", png[..png.len() / 2].to_vec()),
+        ("is cut off", png[..png.len() / 2].to_vec()),
     ];
     for (words, bytes) in cases {
         let error = seen(&bytes).unwrap_err();
