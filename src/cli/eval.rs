@@ -54,6 +54,7 @@ impl Eval {
         if !description.data.is_empty() && data.sha256 != description.data_sha256 {
             say!("note: the model was trained on {}, but this data set is {}", description.data, data.name);
         }
+        description.check_data(&data)?.iter().for_each(|note| say!("note: {note}"));
         let result = assess(&machine, &model, &description, &data.test, &data.item).await?;
         let text = match self.json {
             true => format!("{}\n", object(&result, &data)),

@@ -90,6 +90,17 @@ impl Export {
             say!("written: {}, {} bytes", path.display(), bytes.len());
         }
         note.iter().for_each(|note| say!("{note}"));
+        if description.was_transposed() == Some(true) {
+            say!(
+                "note: the training images were transposed on loading: their files store columns as rows. {}",
+                match self.format {
+                    Format::Onnx =>
+                        "The graph does the same, so give it the bytes of the files; transpose an upright picture first",
+                    Format::Safetensors | Format::Csv =>
+                        "Transpose the images of the files before you give them to these weights",
+                }
+            );
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

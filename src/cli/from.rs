@@ -3,22 +3,30 @@
 use super::model::understood;
 use gpu_mlp::Error;
 use gpu_mlp::config::{Config, Normalize, Settings};
+use gpu_mlp::kernels::InputMap;
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::run::checkpoint::Saved;
-use gpu_mlp::run::model_file::{self, ModelFile};
+use gpu_mlp::run::model_file::{self, Description};
 use gpu_mlp::run::settings::{Ancestor, from_root};
 use std::path::Path;
 
-/// Returns the settings (`layers` over the architecture and normalisation of the model, over `base`), the model, and its record.
+/// The model that a run starts with.
+pub struct First {
+    pub model: Mlp,
+    pub description: Description,
+    pub ancestor: Ancestor,
+}
+
+/// Returns the settings (`layers` over the architecture and normalisation of the model, over `base`) and the model.
 ///
 /// # Errors
 /// Those of reading the model; [`Error::Setting`] if the settings ask for another architecture.
-pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config, Mlp, Ancestor), Error> {
-    let ModelFile { state, description, sha256 } = model_file::open(path)?;
-    let widths = state.widths();
+pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config, First), Error> {
+    let file = model_file::open(path)?;
+    let widths = file.state.widths();
     let hidden = widths[1..widths.len() - 1].to_vec();
     let mut base = Config { hidden, normalize: Normalize::OF_STRANGERS, ..base };
-    if let Some(description) = &description {
+    if let Some(description) = &file.description {
         let Config { activation, alpha, .. } = description.config();
         let normalize = Normalize::Given(description.inputs.clone());
         base = Config { activation, alpha, normalize, ..base };
@@ -35,15 +43,17 @@ pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config,
     }
     // Without hidden layers, the activation has no effect.
     let same = config.activation() == base.activation() || config.hidden.is_empty();
-    match description {
+    match &file.description {
         Some(_) if !same => {
             return refuse("activation", config.activation().to_string(), base.activation().to_string());
         }
         Some(_) => say!("from: {}, {widths:?}, activation {}", path.display(), config.activation()),
-        None => understood(path, &state, &config),
+        None => understood(path, &file.state, &config),
     }
-    let ancestor = Ancestor { path: path.display().to_string(), sha256 };
-    Ok((config.clone(), Mlp { activation: config.activation(), layers: state.layers }, ancestor))
+    let ancestor = Ancestor { path: path.display().to_string(), sha256: file.sha256.clone() };
+    let described = file.description.clone();
+    let (model, stranger) = file.with(config.activation(), InputMap::UNIT);
+    Ok((config, First { model, description: described.unwrap_or(stranger), ancestor }))
 }
 
 /// The model that a resumed run started with. Its weights come from the checkpoint, so `path` must name that model or be absent.

@@ -85,7 +85,9 @@ impl Predict {
             let data = self.data.clone().of_model(&self.model.path(), &description)?;
             let ahead = data.ahead();
             let machine = self.engine.machine().await?;
-            (self.samples(data.open(ahead)?)?, ExitCode::SUCCESS, machine)
+            let data = data.open(ahead)?;
+            description.check_data(&data)?.iter().for_each(|note| say!("note: {note}"));
+            (self.samples(data)?, ExitCode::SUCCESS, machine)
         } else {
             // Files are read first, so that an unreadable one is reported before a GPU is opened.
             let Files { batch, code } = files::read(&self.files, self.fit, &description.item)?;

@@ -106,6 +106,8 @@ impl Report {
         sets: &mut Vec<Arc<DataSet>>,
     ) -> Result<Results, String> {
         let data = self.data_of(history, sets)?;
+        let note = description.check_data(&data).map_err(|error| error.to_string())?;
+        note.iter().for_each(|note| say!("note: {}: {note}", name(&history.folder)));
         let assessment = assess(machine, model, description, &data.test, &data.item).await;
         Ok(Results { assessment: assessment.map_err(|error| error.to_string())?, data })
     }

@@ -6,7 +6,7 @@ mod run_folder;
 use super::base::BaseSettings;
 use super::data::DataOptions;
 use super::engine::{EngineOptions, TuneOptions};
-use super::from;
+use super::from::{self, First};
 use super::limits::LimitOptions;
 use super::out::out;
 use super::recorder::{last_line, line};
@@ -17,7 +17,6 @@ use gpu_mlp::Error;
 use gpu_mlp::config::Config;
 use gpu_mlp::data::Split;
 use gpu_mlp::measure::tune::still_sound;
-use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::run::checkpoint::{Identity, Setup};
 use gpu_mlp::run::folder::{RunFolder, model_in};
 use gpu_mlp::run::settings;
@@ -93,8 +92,9 @@ fn help(key: &str) -> Option<String> {
 /// The settings of a run, from all sources.
 struct Settled {
     config: Config,
-    /// The model to start with, and its record.
-    first: Option<Mlp>,
+    /// The model to start with.
+    first: Option<First>,
+    /// The record of the model that the run starts or started with.
     ancestor: Option<Ancestor>,
     limits: Limits,
     /// The record in the file of --config, if the run uses the data of that file.
@@ -140,6 +140,9 @@ impl Train {
             let validation = data.validation.as_ref().map_or(0, Split::len);
             say!("split: {} training samples, {validation} validation samples", data.train.len());
         }
+        if let Some(first) = &settled.first {
+            first.description.check_data(&data)?.iter().for_each(|note| say!("note: {note}"));
+        }
         settled.config.check(data.train.len())?;
         if let Some(record) = &settled.record {
             self.base.compare(record, &data, &machine, &settled.limits)?;
@@ -158,7 +161,7 @@ impl Train {
         let changed = resumed.map_or(Ok(false), |resumed| self.resume.check(resumed, &identity))?;
 
         let mut session = Session::open(&config, &data, &machine, limits).await?;
-        first.iter().try_for_each(|model| session.begin_with(model))?;
+        first.iter().try_for_each(|first| session.begin_with(&first.model))?;
         let net = session.trainer().net();
         let (widths, parameters) = (session.trainer().widths(), net.parameters());
         say!("net: {widths:?}, {parameters} parameters, {:.1} MB of tensors", net.plan.bytes() as f64 / 1e6);
@@ -188,7 +191,7 @@ impl Train {
         let from_is_of_file = self.from.is_none();
         self.from = self.from.take().or(file.data.from.as_ref().map(PathBuf::from)).map(|path| model_in(&path));
         let base = self.base.config();
-        let (mut config, first, ancestor) = match (resumed, &self.from) {
+        let (mut config, ancestor, first) = match (resumed, &self.from) {
             // A resumed run started with that model or with none. The run keeps its forms, because they determine
             // rounding.
             (Some(resumed), _) => {
@@ -197,10 +200,10 @@ impl Train {
                 let base = if self.base.is_preset() { base } else { saved.clone() };
                 let said = base.with(&file.settings)?.with(self.net.settings())?;
                 let ancestor = from::again(self.from.as_deref(), state)?;
-                (Config { forms: saved.forms.clone(), ..said }, None, ancestor)
+                (Config { forms: saved.forms.clone(), ..said }, ancestor, None)
             }
             (None, Some(path)) => from::begin(path, base, &[&file.settings, self.net.settings()])
-                .map(|(config, model, ancestor)| (config, Some(model), Some(ancestor)))?,
+                .map(|(config, first)| (config, Some(first.ancestor.clone()), Some(first)))?,
             (None, None) => (base.with(&file.settings)?.with(self.net.settings())?, None, None),
         };
         if let (true, Some(record), Some(ancestor)) = (from_is_of_file, &file.record, &ancestor) {

@@ -205,12 +205,13 @@ fn open_set(set: &FileSet, paths: &[PathBuf; 4], watch: &mut dyn FnMut(Event)) -
         watch(Event::Note(format!("{}: {note}", set.folder.display())));
         origin = format!("{origin}, {note}");
     }
-    if set.is_emnist() {
+    let transposed = set.is_emnist();
+    if transposed {
         load::transpose(&mut files.idx[0]);
         load::transpose(&mut files.idx[2]);
         origin.push_str("; images transposed on loading, since EMNIST stores columns as rows");
     }
-    load::assemble(name, origin, paths, files)
+    Ok(DataSet { transposed, ..load::assemble(name, origin, paths, files)? })
 }
 
 /// The name of the folder, or of the split of EMNIST. Never "mnist" or "digits": these names are reserved for the data sets

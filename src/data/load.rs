@@ -80,7 +80,7 @@ pub fn assemble(name: String, origin: String, paths: &[PathBuf; 4], files: Files
         );
         return Err(bad(&paths[3], problem, "take both files from one data set, or correct this label"));
     }
-    Ok(DataSet { name, item: train_item, classes, train, validation: None, test, sha256, origin })
+    Ok(DataSet { name, item: train_item, transposed: false, classes, train, validation: None, test, sha256, origin })
 }
 
 /// A split, and the shape of its samples.

@@ -66,6 +66,8 @@ pub struct DataSet {
     pub name: String,
     /// The shape of one sample, for example `[28, 28]`.
     pub item: Vec<usize>,
+    /// Whether rows and columns of the stored images were exchanged on loading, as for EMNIST.
+    pub transposed: bool,
     /// The number of classes, C: one more than the largest training label.
     pub classes: usize,
     /// The samples to train on.

@@ -88,15 +88,9 @@ async fn run(
     split: &Split,
     item: &[usize],
 ) -> Result<(Score, Predictions), Error> {
-    let inputs = item.iter().product();
+    description.check_shape(item)?;
+    let inputs = model.inputs();
     let classes = model.classes();
-    if inputs != model.inputs() {
-        return Err(Error::Setting(format!(
-            "the model takes samples of shape {:?} ({} inputs), but the given samples have shape {item:?}",
-            description.item,
-            model.inputs()
-        )));
-    }
     let config = description.config();
     let sizes = Sizes {
         inputs,

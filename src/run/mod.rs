@@ -1,6 +1,7 @@
 //! The run folder: writes and reads everything that is saved of a run.
 
 pub mod checkpoint;
+pub mod fits;
 pub mod folder;
 pub mod history;
 pub mod metrics;

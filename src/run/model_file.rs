@@ -25,6 +25,9 @@ pub struct Description {
     pub inputs: InputMap,
     /// Dimensions of a sample.
     pub item: Vec<usize>,
+    /// Whether rows and columns of the training images were exchanged on loading, as for EMNIST; `None` if unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transposed: Option<bool>,
     /// Name of the data set; empty if unknown.
     pub data: String,
     /// Hash of the data set; empty if unknown.
@@ -45,6 +48,7 @@ impl Description {
             activation: config.activation(),
             inputs: net.inputs.clone(),
             item: data.item.clone(),
+            transposed: Some(data.transposed),
             data: data.name.clone(),
             data_sha256: data.sha256.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
@@ -120,7 +124,8 @@ impl ModelFile {
         let widths = self.state.widths();
         let item = vec![widths[0]];
         let [data, data_sha256, version] = [const { String::new() }; 3];
-        let description = Description { widths, activation, inputs, item, data, data_sha256, version };
+        let description =
+            Description { widths, activation, inputs, item, transposed: None, data, data_sha256, version };
         (Mlp { activation, layers: self.state.layers }, description)
     }
 }

@@ -31,6 +31,7 @@ fn trained(data: &DataSet, epochs: usize) -> (Mlp, Description) {
             activation: config.activation(),
             inputs: trainer.net().inputs.clone(),
             item: data.item.clone(),
+            transposed: Some(false),
             data: data.name.clone(),
             data_sha256: data.sha256.clone(),
             version: String::new(),

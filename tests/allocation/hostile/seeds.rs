@@ -67,6 +67,7 @@ fn models() -> Vec<Vec<u8>> {
         activation,
         inputs: InputMap { scale: 1.0 / 255.0, shift: -0.1 },
         item: vec![2, 2],
+        transposed: Some(false),
         data: "tiny".into(),
         data_sha256: "00".into(),
         version: "0".into(),
