@@ -189,6 +189,8 @@ fn pictures() -> Vec<Vec<u8>> {
         encoded(picture.to_rgb8().into(), ImageFormat::Jpeg),
         encoded(picture.to_luma8().into(), ImageFormat::Jpeg),
         turned(encoded(picture.to_rgb8().into(), ImageFormat::Jpeg)),
+        include_bytes!("../../pure/torn/progressive-restart.jpg").to_vec(),
+        include_bytes!("../../pure/torn/separate.jpg").to_vec(),
     ]
 }
 
