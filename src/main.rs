@@ -49,7 +49,11 @@ fn exit_code(error: &Error) -> u8 {
         | Error::Taken { .. }
         | Error::Busy { .. } => 2,
         Error::NoAdapter { .. } => 4,
-        Error::Data { .. } | Error::Model { .. } | Error::IsCheckpoint { .. } | Error::Checkpoint { .. } => 5,
+        Error::Data { .. }
+        | Error::NoMnist { .. }
+        | Error::Model { .. }
+        | Error::IsCheckpoint { .. }
+        | Error::Checkpoint { .. } => 5,
         Error::Diverged { .. } => 6,
         _ => 1,
     }

@@ -19,6 +19,14 @@ pub enum Error {
         /// What the user can do next.
         next: String,
     },
+    /// MNIST is not on this machine, and it was not downloaded.
+    #[error("{problem}")]
+    NoMnist {
+        /// The places that were tried, each with the reason why it did not help.
+        problem: String,
+        /// Where each of its files can be fetched from, and where this program looks for it.
+        downloads: Vec<(String, PathBuf)>,
+    },
     /// No adapter meets the request.
     #[error("{problem}")]
     NoAdapter {

@@ -1,6 +1,7 @@
 //! Advice for errors: the library reports the cause, this file names the flag or command that helps.
 
 use gpu_mlp::base::error::{Error, NoAdapter, Origin, Oversize};
+use std::path::PathBuf;
 
 /// What to install if there is no adapter.
 pub const INSTALL: &str = "install a Vulkan driver (Debian and Ubuntu: apt-get install libvulkan1 mesa-vulkan-drivers; \
@@ -10,6 +11,7 @@ NVIDIA: its driver package; in a container also NVIDIA_DRIVER_CAPABILITIES=all),
 pub fn next(error: &Error, command: Option<&str>) -> String {
     match error {
         Error::Data { next, .. } => return next.clone(),
+        Error::NoMnist { downloads, .. } => return without_mnist(downloads),
         Error::NoAdapter { cause, .. } => adapter(*cause),
         Error::TooLarge { cause: Oversize::Data, .. } => {
             "leave out --upload resident, or use a smaller --batch-size"
@@ -42,6 +44,18 @@ pub fn next(error: &Error, command: Option<&str>) -> String {
     .into()
 }
 
+fn without_mnist(downloads: &[(String, PathBuf)]) -> String {
+    let mut next = "do one of these:\
+        \n  use the built-in digits, which need no file:  --data digits\
+        \n  name a folder that holds the four files:      --data DIR, or GPU_MLP_DATA_DIR=DIR\
+        \n  fetch them by hand, here or elsewhere:"
+        .to_owned();
+    for (url, path) in downloads {
+        next += &format!("\n    curl -fL --create-dirs -o '{}' {url}", path.display());
+    }
+    next
+}
+
 fn adapter(cause: NoAdapter) -> &'static str {
     match cause {
         NoAdapter::None => INSTALL,
@@ -57,7 +71,6 @@ fn adapter(cause: NoAdapter) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
 
     #[test]
     fn the_advice_follows_from_the_cause() {
@@ -65,6 +78,8 @@ mod tests {
             |cause| Error::TooLarge { what: "h1(8,8)".into(), needed: 2, holder: "it holds", limit: 1, cause };
         let refused = |cause| Error::NoAdapter { problem: "none".into(), cause };
         let path = || PathBuf::from("model");
+        let downloads = || vec![("https://a.test/x.gz".to_string(), path())];
+        let no_mnist = || Error::NoMnist { problem: "none".into(), downloads: downloads() };
         let advice = [
             (too_large(Oversize::MicroBatch { rows: 128 }), "--physical-batch 128"),
             (too_large(Oversize::Data), "--upload resident"),
@@ -76,6 +91,9 @@ mod tests {
             (Error::NoAnswer { waited: Default::default() }, "system log"),
             (Error::Model { path: path(), problem: "torn".into() }, "gpu-mlp train --out"),
             (Error::Data { path: path(), problem: "torn".into(), next: "mend it".into() }, "mend it"),
+            (no_mnist(), "--data digits"),
+            (no_mnist(), "GPU_MLP_DATA_DIR=DIR"),
+            (no_mnist(), "curl -fL --create-dirs -o 'model' https://a.test/x.gz"),
         ];
         for (error, words) in advice {
             assert!(next(&error, None).contains(words), "{error:?}: {}", next(&error, None));

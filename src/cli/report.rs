@@ -6,7 +6,7 @@ use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::base::disk::write_out;
 use gpu_mlp::base::hash;
-use gpu_mlp::data::{self, Choice, DataSet, Places};
+use gpu_mlp::data::{Choice, DataSet};
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::results::assess::assess;
@@ -14,7 +14,7 @@ use gpu_mlp::results::report::{MOST_RUNS, Results, Subject, page};
 use gpu_mlp::run::folder::{METRICS, MODEL, REPORT, RunFolder};
 use gpu_mlp::run::history::History;
 use gpu_mlp::run::model_file::{self, Description};
-use gpu_mlp::run::settings::{DataSettings, RunFile};
+use gpu_mlp::run::settings::RunFile;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -121,7 +121,7 @@ impl Report {
         let named = [Choice::Mnist, Choice::Digits].iter().any(|choice| choice.to_string() == header.data);
         recorded.data = recorded.data.or_else(|| named.then(|| header.data.clone()));
         let opened = self.data.clone().open_recorded(&recorded);
-        let data = Arc::new(opened.map_err(|error| self.why_not(&error, &recorded))?);
+        let data = Arc::new(opened.map_err(|error| why_not(&error))?);
         sets.push(data.clone());
         if data.sha256 != header.data_sha256 {
             return Err(format!(
@@ -131,18 +131,17 @@ impl Report {
         }
         Ok(data)
     }
+}
 
-    /// Why a data set could not be opened. Short if MNIST is missing, because a report downloads nothing.
-    fn why_not(&self, error: &Error, recorded: &DataSettings) -> String {
-        let mut options = self.data.clone();
-        let mnist =
-            options.take(recorded).is_ok() && options.settings(None, None).data == Some(Choice::Mnist.to_string());
-        if mnist && let Ok(Err(_)) = data::mnist::open(&Places::from_env(), true, &mut |_| ()) {
-            return "the data set mnist is not on this machine, and a report downloads nothing: give the folder of the \
-                    MNIST files with --data DIR or GPU_MLP_DATA_DIR"
-                .into();
+/// Why a data set could not be opened. Short if MNIST is missing, because a report downloads nothing.
+fn why_not(error: &Error) -> String {
+    match error {
+        Error::NoMnist { .. } => {
+            "the data set mnist is not on this machine, and a report downloads nothing: give the folder of \
+                                  the MNIST files with --data DIR or GPU_MLP_DATA_DIR"
+                .into()
         }
-        format!("{error}: {}", super::next(error))
+        _ => format!("{error}: {}", super::next(error)),
     }
 }
 

@@ -19,11 +19,11 @@ impl DataSet {
         let samples = self.train.len();
         if validation >= samples {
             return Err(Error::Setting(format!(
-                "validation is {validation}, but the training split has {samples} samples: leave some for training"
+                "a validation split of {validation} samples leaves none of the {samples} training samples for training"
             )));
         }
         if limit == Some(0) {
-            return Err(Error::Setting("limit-train is 0 but must be at least 1".into()));
+            return Err(Error::Setting("no training samples were asked for, but training needs at least 1".into()));
         }
         let mut divided = self;
         if validation > 0 {

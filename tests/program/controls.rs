@@ -92,7 +92,7 @@ fn invalid_controls_are_refused_with_advice() {
         (&["--restore-best"], &["restore-best needs a validation split"]),
         (&["--schedule", "plateau"], &["plateau schedule needs a validation split"]),
         (&["--validation", "1600"], &["validation is 1600", "1600 samples"]),
-        (&["--limit-train", "0"], &["limit-train is 0"]),
+        (&["--limit-train", "0"], &["no training samples"]),
         (&["--limit-train", "10"], &["batch-size is 64", "10 samples"]),
         (&["--overfit-batches", "0"], &["overfit-batches is 0"]),
         (&["--overfit-batches", "1", "--batch-size", "full"], &["a batch-size that is a number"]),

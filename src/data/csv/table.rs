@@ -1,0 +1,172 @@
+//! Reads one CSV file.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use csv::{ByteRecord, ReaderBuilder};
+use flate2::read::MultiGzDecoder;
+
+use crate::base::error::Error;
+use crate::data::bad;
+use crate::data::diagnose::{AGAIN, foreign};
+use crate::data::idx::Idx;
+use crate::data::number::byte;
+
+/// Names of the column of labels.
+const LABELS: [&str; 5] = ["label", "labels", "class", "target", "y"];
+/// Names of columns that number the rows.
+const NUMBERS: [&str; 4] = ["", "id", "index", "unnamed: 0"];
+/// Rows with this many values or more are square pictures if the number is a square, as with a state dict's inputs.
+const SMALLEST_PICTURE: usize = 64;
+
+/// The samples of one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// The values (N, I), or (N, R, R) if I is a square number from 64.
+    pub images: Idx,
+    /// The labels (N).
+    pub labels: Idx,
+    /// The column of the labels, in words.
+    pub label: String,
+}
+
+pub(super) fn open(path: &Path) -> Result<Table, Error> {
+    let file = File::open(path);
+    let file = file.map_err(|error| bad(path, format!("cannot be read: {error}"), "check that you may read it"))?;
+    parse(path, file)
+}
+
+/// Reads a file, gzipped or not; `path` is used in messages.
+///
+/// # Errors
+/// [`Error::Data`] with the line and the column of a value that is not a whole number from 0 to 255, or if it is not known
+/// which column holds the labels.
+pub fn parse(path: &Path, file: impl Read) -> Result<Table, Error> {
+    let mut file = BufReader::with_capacity(1 << 16, file);
+    if peek(path, &mut file)?.starts_with(&[0x1f, 0x8b]) {
+        rows(path, BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file)))
+    } else {
+        rows(path, file)
+    }
+}
+
+fn peek<'a>(path: &Path, file: &'a mut impl BufRead) -> Result<&'a [u8], Error> {
+    file.fill_buf().map_err(|error| bad(path, format!("cannot be read: {error}"), AGAIN))
+}
+
+fn rows(path: &Path, mut file: impl BufRead) -> Result<Table, Error> {
+    let head = peek(path, &mut file)?;
+    let known = foreign(head).filter(|(problem, _)| !problem.contains("text") || problem.contains("UTF-16"));
+    if let Some((problem, next)) = known {
+        return Err(bad(path, problem, next));
+    }
+    let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let delimiter = b",;\t".iter().copied().find(|delimiter| line.contains(delimiter)).unwrap_or(b',');
+    let mut reader = ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(file);
+    let damaged = |error: csv::Error| bad(path, format!("is not a table: {error}"), "give every row the same columns");
+    let mut row = ByteRecord::new();
+    if !reader.read_byte_record(&mut row).map_err(damaged)? {
+        return Err(bad(path, "is empty", AGAIN));
+    }
+    let columns = row.len();
+    if columns < 2 {
+        return Err(bad(path, "has a single column", "put a label and the values of a sample into each row"));
+    }
+    let mut names = None;
+    if row.iter().any(|field| number(field).is_none()) {
+        names =
+            Some(row.iter().map(|name| String::from_utf8_lossy(name.trim_ascii()).into_owned()).collect::<Vec<_>>());
+        if !reader.read_byte_record(&mut row).map_err(damaged)? {
+            return Err(bad(path, "holds no samples", "put at least one row below the header"));
+        }
+    }
+    let label = label_column(path, names.as_deref())?;
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    loop {
+        for (at, field) in row.iter().enumerate() {
+            let Some(value) = number(field).and_then(byte) else {
+                let column = names.as_ref().map_or_else(|| format!("{}", at + 1), |names| names[at].clone());
+                return Err(not_a_byte(path, row.position().map_or(0, |at| at.line()), &column, field, at == label));
+            };
+            if at == label { &mut labels } else { &mut pixels }.push(value);
+        }
+        if !reader.read_byte_record(&mut row).map_err(damaged)? {
+            break;
+        }
+    }
+    if names.is_none() {
+        refuse_label_elsewhere(path, &labels, &pixels, columns - 1)?;
+    }
+    let side = (columns - 1).isqrt();
+    let square = columns > SMALLEST_PICTURE && side * side == columns - 1;
+    let item = if square { vec![side, side] } else { vec![columns - 1] };
+    let samples = labels.len();
+    Ok(Table {
+        images: Idx { shape: [vec![samples], item].concat(), bytes: pixels },
+        labels: Idx { shape: vec![samples], bytes: labels },
+        label: names.map_or("the first column".into(), |names| format!("column {}", names[label])),
+    })
+}
+
+/// A value as a number.
+fn number(field: &[u8]) -> Option<f64> {
+    match *field {
+        // Most values are short: no need for the parser of floats.
+        [a @ b'0'..=b'9'] => Some(f64::from(a - b'0')),
+        [a @ b'0'..=b'9', b @ b'0'..=b'9'] => Some(f64::from(a - b'0') * 10.0 + f64::from(b - b'0')),
+        _ => std::str::from_utf8(field).ok()?.trim().parse().ok(),
+    }
+}
+
+/// The column of the labels.
+fn label_column(path: &Path, names: Option<&[String]>) -> Result<usize, Error> {
+    let Some(names) = names else { return Ok(0) };
+    let is = |name: &String, words: &[&str]| words.contains(&name.to_lowercase().as_str());
+    if let Some(number) = names.iter().find(|name| is(name, &NUMBERS)) {
+        let problem = format!("has a column named {number:?}, which looks like a number of the row, not like a value");
+        return Err(bad(path, problem, "remove this column"));
+    }
+    let found: Vec<usize> = (0..names.len()).filter(|&at| is(&names[at], &LABELS)).collect();
+    match found[..] {
+        [only] => Ok(only),
+        [] => {
+            let problem = format!("has no column named label; its columns are {}", crate::data::folder::few(names));
+            let next = "name the column of the labels so; if there is none, as in the test.csv of Kaggle's Digit \
+                        Recognizer, use a part of the training rows as test.csv";
+            Err(bad(path, problem, next))
+        }
+        _ => Err(bad(path, "has several columns of labels", "keep one of them, named label")),
+    }
+}
+
+/// Refuses a file without a header whose first column cannot be the label, because it is constant, while the last one can.
+fn refuse_label_elsewhere(path: &Path, labels: &[u8], pixels: &[u8], inputs: usize) -> Result<(), Error> {
+    let varies = |mut values: Box<dyn Iterator<Item = &u8> + '_>| {
+        values.next().is_some_and(|first| values.any(|value| value != first))
+    };
+    let first = varies(Box::new(labels.iter()));
+    if !first && varies(Box::new(pixels.iter().skip(inputs - 1).step_by(inputs))) {
+        let problem = format!("has no header, and its first column is {} in every row, so it is no label", labels[0]);
+        return Err(bad(
+            path,
+            problem,
+            "add a first line with the names of the columns; name that of the labels label",
+        ));
+    }
+    Ok(())
+}
+
+fn not_a_byte(path: &Path, line: u64, column: &str, field: &[u8], is_label: bool) -> Error {
+    let value = String::from_utf8_lossy(&field[..field.len().min(40)]).into_owned();
+    let problem = format!("line {line}, column {column}: {value:?} is not a whole number from 0 to 255");
+    let next = match (is_label, number(field)) {
+        (true, _) => "number the classes 0, 1, 2, …",
+        (false, Some(value)) if value > 0.0 && value < 1.0 => {
+            "if the values are from 0 to 1, multiply them by 255 and round"
+        }
+        (false, Some(_)) => "scale the values to whole numbers from 0 to 255",
+        (false, None) => "remove the column, or replace its values by whole numbers from 0 to 255",
+    };
+    bad(path, problem, next)
+}
