@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Data")]
 pub struct DataOptions {
-    /// Data set: `mnist`, `digits` (built in, generated), a folder of IDX files, or `auto` (MNIST if it is found or can be
-    /// downloaded, else digits). GPU_MLP_DATA_DIR names the folder of the MNIST files [default: auto, or digits if a
-    /// --digits option is given]
-    #[arg(long, value_name = "auto|mnist|digits|DIR")]
+    /// Data set: `mnist`, `digits` (built in, generated), `auto` (MNIST if it is found or can be downloaded, else digits), a
+    /// folder of IDX files, of …train.csv and …test.csv, or of pictures as train/CLASS/1.png, or an .npz file.
+    /// GPU_MLP_DATA_DIR names the folder of the MNIST files [default: auto, or digits if a --digits option is given]
+    #[arg(long, value_name = "auto|mnist|digits|PATH")]
     data: Option<Choice>,
     /// Never open a network connection
     #[arg(long)]
@@ -40,6 +40,11 @@ fn digits_help(what: &str, which: fn(Options) -> u64) -> String {
 }
 
 impl DataOptions {
+    /// Selects the data set, if one is given.
+    pub fn choose(&mut self, choice: Option<Choice>) {
+        self.data = choice.or(self.data.take());
+    }
+
     /// Uses the settings of a file for options that were not given. Returns whether the data set is the file's.
     pub fn take(&mut self, file: &DataSettings) -> Result<bool, Error> {
         let said = self.data.is_some() || self.names_digits();

@@ -13,6 +13,7 @@ mod advice;
 mod base;
 mod bench;
 mod data;
+mod data_set;
 mod devices;
 mod engine;
 mod environment;
@@ -76,6 +77,7 @@ const EXAMPLES: &str = "\
 Examples:
   gpu-mlp train                              MNIST, one hidden layer of 128, 5 epochs
   gpu-mlp train --hidden 512,512 --keep-prob 0.8 --optimizer adam --epochs 8
+  gpu-mlp data mnist                         what is in a data set
   gpu-mlp eval runs/1/model.safetensors      accuracy, scores per class, confusion matrix
   gpu-mlp predict runs/1/model.safetensors 7.png  classify a picture
   gpu-mlp report runs/1                      HTML page with curves, gradients, mistakes
@@ -93,6 +95,8 @@ enum Command {
     LrFind(lr_find::LrFind),
     /// Score a model on the test split, per class.
     Eval(eval::Eval),
+    /// Describe a data set: counts, ranges, duplicates, a few samples, and what is suspicious.
+    Data(data_set::Data),
     /// Classify pictures, or samples of a data set.
     Predict(predict::Predict),
     /// Write a model in the format of another program.
@@ -144,6 +148,7 @@ impl Cli {
             Command::Train(command) => command.run().await,
             Command::LrFind(command) => command.run().await,
             Command::Eval(command) => command.run().await,
+            Command::Data(command) => command.run().await,
             Command::Predict(command) => command.run().await,
             Command::Export(command) => command.run().await,
             Command::Report(command) => command.run().await,

@@ -1,7 +1,7 @@
 //! `gpu-mlp predict`
 
 mod files;
-mod show;
+pub mod show;
 
 use super::data::DataOptions;
 use super::engine::EngineOptions;

@@ -15,7 +15,8 @@ use super::settings::{ChoiceOptions, NetOptions};
 use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::config::Config;
-use gpu_mlp::data::Split;
+use gpu_mlp::data::survey::{Survey, lost_classes};
+use gpu_mlp::data::{DataSet, Split};
 use gpu_mlp::measure::tune::still_sound;
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::run::checkpoint::{Identity, Setup};
@@ -90,6 +91,17 @@ fn help(key: &str) -> Option<String> {
     Some(arg.get_help()?.to_string().split(" [default: ").next()?.to_string())
 }
 
+/// Divides a data set. Says what is suspicious about it.
+fn surveyed(config: &Config, data: DataSet) -> Result<DataSet, Error> {
+    let survey = Survey::of(&data);
+    let classes = survey.train.classes.clone();
+    let data = divide(config, data)?;
+    tracing::debug!("data surveyed");
+    let lost = lost_classes(&classes, &data.train.counts(data.classes));
+    survey.notes().iter().chain(&lost).for_each(|note| say!("note: {note}"));
+    Ok(data)
+}
+
 /// The settings of a run, from all sources.
 struct Settled {
     config: Config,
@@ -134,8 +146,10 @@ impl Train {
         let ahead = self.data.ahead();
         let machine = self.engine.machine_for(settled.config.precision).await?;
         tracing::debug!("machine open");
-        let data = self.limits.cut(divide(&settled.config, self.data.open(ahead)?)?);
+        let data = self.data.open(ahead)?;
         tracing::debug!("data open");
+        let data = if resumed.is_none() { surveyed(&settled.config, data)? } else { divide(&settled.config, data)? };
+        let data = self.limits.cut(data);
         if settled.config.validation > 0 || settled.config.limit_train.is_some() {
             let validation = data.validation.as_ref().map_or(0, Split::len);
             say!("split: {} training samples, {validation} validation samples", data.train.len());

@@ -1,6 +1,7 @@
 //! CSV: a row per sample, with a label and the pixels, as Kaggle has MNIST.
 //!
-//! With a header, the label is the column named `label`, `class`, `target` or `y`; without one it is the first column.
+//! With a header, the label is the column named `label`, `class`, `target` or `y`. Without one it is the first column, unless
+//! it may also be the last.
 //! The values are whole numbers from 0 to 255. Commas, semicolons and tabs separate them.
 
 use std::path::{Path, PathBuf};
@@ -68,7 +69,9 @@ pub(super) fn read(pair: &Pair) -> Result<Arrays, Error> {
     let Pair { train, test, stem } = pair;
     let (first, second) = rayon::join(|| table::open(train), || table::open(test));
     let (first, second) = (first?, second?);
-    let mut origin = format!("{} and {}, label: {}", train.display(), test.display(), first.label);
+    table::refuse_label_elsewhere(train, &first)?;
+    let label = first.label.as_ref().map_or("the first column".into(), |name| format!("column {name}"));
+    let mut origin = format!("{} and {}, label: {label}", train.display(), test.display());
     let (mut images, mut test_images) = (first.images, second.images);
     let emnist = stem.starts_with("emnist");
     if emnist {

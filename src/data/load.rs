@@ -24,15 +24,13 @@ pub struct Files {
 /// [`Error::Data`] for the first file, in the order of [`ROLES`](super::folder::ROLES), that cannot be read.
 pub fn read(paths: &[PathBuf; 4]) -> Result<Files, Error> {
     // Four threads, not a pool: the training images are 90 % of the work and must start at once.
+    let readers = [Idx::read, Idx::read_labels, Idx::read, Idx::read_labels];
     let [a, b, c, d] = thread::scope(|scope| {
-        paths
-            .each_ref()
-            .map(|path| {
-                let is_labels = path == &paths[1] || path == &paths[3];
-                let read = if is_labels { Idx::read_labels } else { Idx::read };
-                scope.spawn(move || read(path).map(|idx| (idx.raw_sha256(), idx)))
-            })
-            .map(|thread| thread.join().unwrap_or_else(|cause| panic::resume_unwind(cause)))
+        let threads: [_; 4] = std::array::from_fn(|role| {
+            let (path, read) = (&paths[role], readers[role]);
+            scope.spawn(move || read(path).map(|idx| (idx.raw_sha256(), idx)))
+        });
+        threads.map(|thread| thread.join().unwrap_or_else(|cause| panic::resume_unwind(cause)))
     });
     let (sha256, idx) = {
         let ((a, i), (b, j), (c, k), (d, l)) = (a?, b?, c?, d?);

@@ -125,7 +125,7 @@ impl DataSet {
 
 /// Which data set to open.
 ///
-/// As text: `auto`, `mnist`, `digits`, or the path of a folder. A folder of one of these names is written with `./`, as
+/// As text: `auto`, `mnist`, `digits`, or the path of a folder or file. A folder of one of these names is written with `./`, as
 /// `./mnist`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
@@ -153,7 +153,7 @@ impl FromStr for Choice {
 
     fn from_str(text: &str) -> Result<Choice, String> {
         match text {
-            "" => Err("expected auto, mnist, digits or a folder".to_owned()),
+            "" => Err("expected auto, mnist, digits or a path".to_owned()),
             "auto" => Ok(Choice::Auto),
             "mnist" => Ok(Choice::Mnist),
             "digits" => Ok(Choice::Digits),

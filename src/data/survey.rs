@@ -79,8 +79,7 @@ type Firsts = HashMap<u64, usize>;
 
 fn split(split: &Split, inputs: usize, classes: usize) -> (SplitSurvey, Vec<u64>, Firsts) {
     let found: Vec<Sample> = split.pixels.par_chunks_exact(inputs).map(sample).collect();
-    let mut survey = SplitSurvey { samples: split.len(), classes: vec![0; classes], ..SplitSurvey::default() };
-    split.labels.iter().for_each(|&label| survey.classes[usize::from(label)] += 1);
+    let mut survey = SplitSurvey { samples: split.len(), classes: split.counts(classes), ..SplitSurvey::default() };
     survey.range = found.iter().fold([u8::MAX, 0], |[low, high], s| [low.min(s.range[0]), high.max(s.range[1])]);
     let values = split.pixels.len().max(1) as f64;
     survey.mean = found.iter().map(|sample| sample.sum).sum::<u64>() as f64 / values;
@@ -104,6 +103,14 @@ impl Split {
     pub fn sample(&self, at: usize) -> &[u8] {
         let inputs = self.pixels.len() / self.len().max(1);
         &self.pixels[at * inputs..][..inputs]
+    }
+
+    /// The number of samples of each of `classes` classes.
+    #[must_use]
+    pub fn counts(&self, classes: usize) -> Vec<usize> {
+        let mut counts = vec![0; classes];
+        self.labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
+        counts
     }
 }
 

@@ -91,7 +91,7 @@ fn invalid_controls_are_refused_with_advice() {
         ),
         (&["--restore-best"], &["restore-best needs a validation split"]),
         (&["--schedule", "plateau"], &["plateau schedule needs a validation split"]),
-        (&["--validation", "1600"], &["validation is 1600", "1600 samples"]),
+        (&["--validation", "1600"], &["a validation split of 1600", "1600 training samples"]),
         (&["--limit-train", "0"], &["no training samples"]),
         (&["--limit-train", "10"], &["batch-size is 64", "10 samples"]),
         (&["--overfit-batches", "0"], &["overfit-batches is 0"]),

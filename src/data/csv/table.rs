@@ -1,5 +1,6 @@
 //! Reads one CSV file.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -27,8 +28,8 @@ pub struct Table {
     pub images: Idx,
     /// The labels (N).
     pub labels: Idx,
-    /// The column of the labels, in words.
-    pub label: String,
+    /// The name of the column of labels. `None` without a header; then the label is the first column.
+    pub label: Option<String>,
 }
 
 pub(super) fn open(path: &Path) -> Result<Table, Error> {
@@ -95,9 +96,6 @@ fn rows(path: &Path, mut file: impl BufRead) -> Result<Table, Error> {
             break;
         }
     }
-    if names.is_none() {
-        refuse_label_elsewhere(path, &labels, &pixels, columns - 1)?;
-    }
     let side = (columns - 1).isqrt();
     let square = columns > SMALLEST_PICTURE && side * side == columns - 1;
     let item = if square { vec![side, side] } else { vec![columns - 1] };
@@ -105,7 +103,7 @@ fn rows(path: &Path, mut file: impl BufRead) -> Result<Table, Error> {
     Ok(Table {
         images: Idx { shape: [vec![samples], item].concat(), bytes: pixels },
         labels: Idx { shape: vec![samples], bytes: labels },
-        label: names.map_or("the first column".into(), |names| format!("column {}", names[label])),
+        label: names.map(|names| names[label].clone()),
     })
 }
 
@@ -140,21 +138,24 @@ fn label_column(path: &Path, names: Option<&[String]>) -> Result<usize, Error> {
     }
 }
 
-/// Refuses a file without a header whose first column cannot be the label, because it is constant, while the last one can.
-fn refuse_label_elsewhere(path: &Path, labels: &[u8], pixels: &[u8], inputs: usize) -> Result<(), Error> {
-    let varies = |mut values: Box<dyn Iterator<Item = &u8> + '_>| {
-        values.next().is_some_and(|first| values.any(|value| value != first))
-    };
-    let first = varies(Box::new(labels.iter()));
-    if !first && varies(Box::new(pixels.iter().skip(inputs - 1).step_by(inputs))) {
-        let problem = format!("has no header, and its first column is {} in every row, so it is no label", labels[0]);
-        return Err(bad(
-            path,
-            problem,
-            "add a first line with the names of the columns; name that of the labels label",
-        ));
+/// Refuses a table without a header if the label may be its last column, which then has more than one value, but fewer than
+/// the first column has; or if the first column has a single value.
+pub(super) fn refuse_label_elsewhere(path: &Path, table: &Table) -> Result<(), Error> {
+    if table.label.is_some() {
+        return Ok(());
     }
-    Ok(())
+    let (labels, pixels) = (&table.labels.bytes, &table.images.bytes);
+    let inputs = pixels.len() / labels.len();
+    let distinct = |values: &mut dyn Iterator<Item = &u8>| values.collect::<HashSet<_>>().len();
+    let first = distinct(&mut labels.iter());
+    let last = distinct(&mut pixels.iter().skip(inputs - 1).step_by(inputs));
+    if last < 2 || first > 1 && first <= last {
+        return Ok(());
+    }
+    let problem = format!(
+        "has no header, and the label may be the first column, whose number of values is {first}, or the last, where it is {last}"
+    );
+    Err(bad(path, problem, "add a first line with the names of the columns; name that of the labels label"))
 }
 
 fn not_a_byte(path: &Path, line: u64, column: &str, field: &[u8], is_label: bool) -> Error {

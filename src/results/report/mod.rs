@@ -2,11 +2,13 @@
 //!
 //! [`page`] composes the page. `curves`, `schedule` and `health` draw the recorded measurements; `results` and
 //! `pictures` show the model's predictions on the test split; `details` lists the settings; `notes` reports problems.
+//! [`data_page`] composes a page about a data set.
 //! [`chart`] draws line charts with the scales of [`axis`]; `labels` places the names of the lines.
 
 pub mod axis;
 pub mod chart;
 mod curves;
+mod data_set;
 mod details;
 mod health;
 mod labels;
@@ -15,6 +17,8 @@ mod pictures;
 mod results;
 mod schedule;
 mod summary;
+
+pub use data_set::{data_page, first_of};
 
 use crate::data::DataSet;
 use crate::net::mlp::Mlp;
@@ -60,6 +64,34 @@ fn colour(run: usize) -> String {
 /// If there are no subjects or more than [`MOST_RUNS`].
 pub fn page(subjects: &[Subject]) -> String {
     assert!((1..=MOST_RUNS).contains(&subjects.len()), "page: {} runs", subjects.len());
+    let main = html! {
+        @if let [only] = subjects {
+            (section("Learning", curves::charts(subjects)))
+            (run(only, 1))
+            (section_if("Speed", curves::speed(subjects)))
+            (section("Details", details::details(only)))
+        } @else {
+            (section("Learning, overlaid", html! {
+                (curves::charts(subjects))
+                p.note { "Solid: the test split if the epochs were evaluated on it, else the validation split. Dashed: the training split; each batch is scored before its update." }
+            }))
+            (section_if("Gradients by layer", health::comparison(subjects)))
+            (section_if("Speed", curves::speed(subjects)))
+            @for (number, subject) in subjects.iter().enumerate() {
+                article style={ "--c:" (colour(number)) } {
+                    h2.run { (subject.name) }
+                    (notes::notes(subject))
+                    (run(subject, subjects.len()))
+                    (section("Details", details::details(subject)))
+                }
+            }
+        }
+    };
+    document(&summary::title(subjects), summary::header(subjects), main)
+}
+
+/// A whole page with its style sheet.
+fn document(title: &str, header: Markup, main: Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -67,34 +99,12 @@ pub fn page(subjects: &[Subject]) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (summary::title(subjects)) }
+                title { (title) }
                 style { (PreEscaped(include_str!("style.css"))) }
             }
             body {
-                header { (summary::header(subjects)) }
-                main {
-                    @if let [only] = subjects {
-                        (section("Learning", curves::charts(subjects)))
-                        (run(only, 1))
-                        (section_if("Speed", curves::speed(subjects)))
-                        (section("Details", details::details(only)))
-                    } @else {
-                        (section("Learning, overlaid", html! {
-                            (curves::charts(subjects))
-                            p.note { "Solid: the test split if the epochs were evaluated on it, else the validation split. Dashed: the training split; each batch is scored before its update." }
-                        }))
-                        (section_if("Gradients by layer", health::comparison(subjects)))
-                        (section_if("Speed", curves::speed(subjects)))
-                        @for (number, subject) in subjects.iter().enumerate() {
-                            article style={ "--c:" (colour(number)) } {
-                                h2.run { (subject.name) }
-                                (notes::notes(subject))
-                                (run(subject, subjects.len()))
-                                (section("Details", details::details(subject)))
-                            }
-                        }
-                    }
-                }
+                header { (header) }
+                main { (main) }
                 footer { "Written by gpu-mlp " (env!("CARGO_PKG_VERSION")) ". This page uses no network and no scripts." }
             }
         }

@@ -124,6 +124,7 @@ fn weights_png(weights: &[f32], rows: usize, columns: usize) -> Vec<u8> {
     png::rgba(&pixels, columns, rows)
 }
 
-fn uri(png: &[u8]) -> String {
+/// A PNG as an address that holds it.
+pub fn uri(png: &[u8]) -> String {
     format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png))
 }
