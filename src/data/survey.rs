@@ -28,7 +28,7 @@ pub struct SplitSurvey {
     pub deviation: f64,
     /// The samples whose values are all equal.
     pub blank: Vec<usize>,
-    /// The number of samples that equal an earlier one of the split.
+    /// The number of samples that equal an earlier one of the split, without those in `blank`.
     pub duplicates: usize,
     /// The number of those with another label than the first of their kind.
     pub contradictions: usize,
@@ -89,7 +89,8 @@ fn split(split: &Split, inputs: usize, classes: usize) -> (SplitSurvey, Vec<u64>
     let mut firsts = Firsts::with_capacity(split.len());
     for (at, sample) in found.iter().enumerate() {
         let first = *firsts.entry(sample.hash).or_insert(at);
-        if first != at && split.sample(first) == split.sample(at) {
+        let blank = sample.range[0] == sample.range[1];
+        if first != at && !blank && split.sample(first) == split.sample(at) {
             survey.duplicates += 1;
             survey.contradictions += usize::from(split.labels[first] != split.labels[at]);
         }

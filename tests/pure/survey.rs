@@ -8,8 +8,12 @@ use crate::common::mnist;
 
 /// 1000 training and 200 test samples of 4 × 4 with ten classes, all different, in the full range.
 fn good() -> [Split; 2] {
-    // Fibonacci hashing makes bytes that look random.
-    let value = |at: usize| ((at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u8;
+    // The mixing function of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+    let value = |at: usize| {
+        let z = (at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        ((z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb) >> 40) as u8
+    };
     let split = |from: usize, count: usize| Split {
         pixels: (16 * from..16 * (from + count)).map(value).collect(),
         labels: (0..count).map(|at| (at % 10) as u8).collect(),

@@ -71,13 +71,12 @@ impl Survey {
             return None;
         }
         let top = used.len() - 1;
-        let gap = used.windows(2).find(|pair| pair[1] - pair[0] > used.len().max(10)).map(|pair| pair[1]);
-        let beyond: usize = gap.map_or(0, |gap| train.classes[gap..].iter().sum());
+        let stray = self.stray();
         let next = if first >= 48 && last <= 57 {
             "the labels are the digits as text (in ASCII, 0 is 48): subtract 48".to_owned()
-        } else if let Some(gap) = gap.filter(|_| beyond as f64 <= STRAY * train.samples as f64) {
-            let stray: Vec<usize> = used.iter().copied().filter(|&class| class >= gap).collect();
-            format!("correct the label {} of {}", list(&stray), count(beyond, "training sample"))
+        } else if !stray.is_empty() {
+            let samples = stray.iter().map(|&class| train.classes[class]).sum();
+            format!("correct the label {} of {}", list(&stray), count(samples, "training sample"))
         } else if first > 0 && used.len() == last + 1 - first {
             format!("subtract {first} from every label")
         } else {
@@ -94,6 +93,16 @@ impl Survey {
             train.classes.len(),
             list(&unused),
         ))
+    }
+
+    /// The labels of few samples beyond a gap, which are taken for mistakes.
+    fn stray(&self) -> Vec<usize> {
+        let train = &self.train;
+        let used = classes(train, true);
+        let gap = used.windows(2).find(|pair| pair[1] - pair[0] > used.len().max(10)).map(|pair| pair[1]);
+        let beyond: usize = gap.map_or(0, |gap| train.classes[gap..].iter().sum());
+        let few = beyond as f64 <= STRAY * train.samples as f64;
+        used.into_iter().filter(|&class| few && gap.is_some_and(|gap| class >= gap)).collect()
     }
 
     /// Classes that dominate, are rare, or are not tested.
@@ -114,7 +123,8 @@ impl Survey {
         }
         let mean = train.samples as f64 / used.len() as f64;
         let rare = |class: &usize| (train.classes[*class] as f64) < (RARE * mean).max(1.5);
-        let rare: Vec<usize> = used.iter().copied().filter(rare).collect();
+        let stray = self.stray();
+        let rare: Vec<usize> = used.iter().copied().filter(|class| rare(class) && !stray.contains(class)).collect();
         if !rare.is_empty() && mean >= 10.0 {
             let samples = rare.iter().map(|&class| train.classes[class]).sum();
             notes.push(format!(
