@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use csv::{ByteRecord, ReaderBuilder};
@@ -20,6 +20,8 @@ const LABELS: [&str; 5] = ["label", "labels", "class", "target", "y"];
 const NUMBERS: [&str; 4] = ["", "id", "index", "unnamed: 0"];
 /// Rows with this many values or more are square pictures if the number is a square, as with a state dict's inputs.
 const SMALLEST_PICTURE: usize = 64;
+/// Longest line in bytes. Reading a line takes up to 80 times its length of memory.
+const LONGEST_LINE: usize = 1 << 20;
 
 /// The samples of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +66,8 @@ fn rows(path: &Path, mut file: impl BufRead) -> Result<Table, Error> {
     }
     let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
     let delimiter = b",;\t".iter().copied().find(|delimiter| line.contains(delimiter)).unwrap_or(b',');
-    let mut reader = ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(file);
+    let lines = ShortLines { file, length: 0 };
+    let mut reader = ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(lines);
     let damaged = |error: csv::Error| bad(path, format!("is not a table: {error}"), "give every row the same columns");
     let mut row = ByteRecord::new();
     if !reader.read_byte_record(&mut row).map_err(damaged)? {
@@ -76,18 +79,17 @@ fn rows(path: &Path, mut file: impl BufRead) -> Result<Table, Error> {
     }
     let mut names = None;
     if row.iter().any(|field| number(field).is_none()) {
-        names =
-            Some(row.iter().map(|name| String::from_utf8_lossy(name.trim_ascii()).into_owned()).collect::<Vec<_>>());
+        names = Some(row.clone());
         if !reader.read_byte_record(&mut row).map_err(damaged)? {
             return Err(bad(path, "holds no samples", "put at least one row below the header"));
         }
     }
-    let label = label_column(path, names.as_deref())?;
+    let label = label_column(path, names.as_ref())?;
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
     loop {
         for (at, field) in row.iter().enumerate() {
             let Some(value) = number(field).and_then(byte) else {
-                let column = names.as_ref().map_or_else(|| format!("{}", at + 1), |names| names[at].clone());
+                let column = names.as_ref().map_or_else(|| format!("{}", at + 1), |names| text(&names[at]));
                 return Err(not_a_byte(path, row.position().map_or(0, |at| at.line()), &column, field, at == label));
             };
             if at == label { &mut labels } else { &mut pixels }.push(value);
@@ -103,8 +105,27 @@ fn rows(path: &Path, mut file: impl BufRead) -> Result<Table, Error> {
     Ok(Table {
         images: Idx { shape: [vec![samples], item].concat(), bytes: pixels },
         labels: Idx { shape: vec![samples], bytes: labels },
-        label: names.map(|names| names[label].clone()),
+        label: names.map(|names| text(&names[label])),
     })
+}
+
+/// Fails at a line that is longer than [`LONGEST_LINE`], such as a gzip bomb has.
+struct ShortLines<R> {
+    file: R,
+    /// Bytes read of the present line.
+    length: usize,
+}
+
+impl<R: Read> Read for ShortLines<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        let end = buffer[..count].iter().rposition(|&byte| byte == b'\n');
+        self.length = end.map_or(self.length + count, |end| count - end - 1);
+        if self.length > LONGEST_LINE {
+            return Err(io::Error::other(format!("a line has more than {LONGEST_LINE} bytes")));
+        }
+        Ok(count)
+    }
 }
 
 /// A value as a number.
@@ -117,19 +138,28 @@ fn number(field: &[u8]) -> Option<f64> {
     }
 }
 
+/// The beginning of a field, for messages.
+fn text(field: &[u8]) -> String {
+    let field = field.trim_ascii();
+    String::from_utf8_lossy(&field[..field.len().min(40)]).into_owned()
+}
+
 /// The column of the labels.
-fn label_column(path: &Path, names: Option<&[String]>) -> Result<usize, Error> {
+fn label_column(path: &Path, names: Option<&ByteRecord>) -> Result<usize, Error> {
     let Some(names) = names else { return Ok(0) };
-    let is = |name: &String, words: &[&str]| words.contains(&name.to_lowercase().as_str());
+    let is =
+        |name: &[u8], words: &[&str]| words.iter().any(|word| name.trim_ascii().eq_ignore_ascii_case(word.as_bytes()));
     if let Some(number) = names.iter().find(|name| is(name, &NUMBERS)) {
-        let problem = format!("has a column named {number:?}, which looks like a number of the row, not like a value");
+        let problem =
+            format!("has a column named {:?}, which looks like a number of the row, not like a value", text(number));
         return Err(bad(path, problem, "remove this column"));
     }
     let found: Vec<usize> = (0..names.len()).filter(|&at| is(&names[at], &LABELS)).collect();
     match found[..] {
         [only] => Ok(only),
         [] => {
-            let problem = format!("has no column named label; its columns are {}", crate::data::folder::few(names));
+            let first: Vec<String> = names.iter().take(5).map(text).collect();
+            let problem = format!("has no column named label; its first columns are {}", first.join(", "));
             let next = "name the column of the labels so; if there is none, as in the test.csv of Kaggle's Digit \
                         Recognizer, use a part of the training rows as test.csv";
             Err(bad(path, problem, next))
@@ -159,8 +189,7 @@ pub(super) fn refuse_label_elsewhere(path: &Path, table: &Table) -> Result<(), E
 }
 
 fn not_a_byte(path: &Path, line: u64, column: &str, field: &[u8], is_label: bool) -> Error {
-    let value = String::from_utf8_lossy(&field[..field.len().min(40)]).into_owned();
-    let problem = format!("line {line}, column {column}: {value:?} is not a whole number from 0 to 255");
+    let problem = format!("line {line}, column {column}: {:?} is not a whole number from 0 to 255", text(field));
     let next = match (is_label, number(field)) {
         (true, _) => "number the classes 0, 1, 2, …",
         (false, Some(value)) if value > 0.0 && value < 1.0 => {
