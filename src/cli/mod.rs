@@ -77,7 +77,7 @@ const EXAMPLES: &str = "\
 Examples:
   gpu-mlp train                              MNIST, one hidden layer of 128, 5 epochs
   gpu-mlp train --hidden 512,512 --keep-prob 0.8 --optimizer adam --epochs 8
-  gpu-mlp data mnist                         what is in a data set
+  gpu-mlp data                               what is in a data set
   gpu-mlp eval runs/1/model.safetensors      accuracy, scores per class, confusion matrix
   gpu-mlp predict runs/1/model.safetensors 7.png  classify a picture
   gpu-mlp report runs/1                      HTML page with curves, gradients, mistakes
@@ -95,7 +95,7 @@ enum Command {
     LrFind(lr_find::LrFind),
     /// Score a model on the test split, per class.
     Eval(eval::Eval),
-    /// Describe a data set: counts, ranges, duplicates, a few samples, and what is suspicious.
+    /// Describe a data set, and say what is suspicious.
     Data(data_set::Data),
     /// Classify pictures, or samples of a data set.
     Predict(predict::Predict),
