@@ -4,7 +4,7 @@
 //! it may also be the last.
 //! The values are whole numbers from 0 to 255. Commas, semicolons and tabs separate them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::folder::plain;
 use super::source::Arrays;
@@ -78,7 +78,7 @@ pub(super) fn read(pair: &Pair) -> Result<Arrays, Error> {
         [&mut images, &mut test_images].into_iter().for_each(transpose);
         origin.push_str("; images transposed on loading, since EMNIST stores columns as rows");
     }
-    let folder = train.parent().unwrap_or(Path::new("."));
+    let folder = train.parent().unwrap_or(std::path::Path::new("."));
     Ok(Arrays {
         name: if emnist { stem.clone() } else { super::folder::name_of(folder) },
         origin,

@@ -10,6 +10,10 @@ use crate::base::error::Error;
 const CHUNK: usize = 1 << 15;
 
 /// The type of a number.
+#[cfg_attr(
+    not(feature = "tables"),
+    expect(dead_code, reason = "IDX has no unsigned integers but bytes, and none of 64 bits")
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     U8,
