@@ -5,6 +5,7 @@ pub(crate) mod audited;
 pub mod cache;
 pub mod disk;
 pub mod error;
+pub mod file_kind;
 pub mod hash;
 pub mod rng;
 pub mod text;

@@ -1,6 +1,8 @@
 //! Advice for errors: the library reports the cause, this file names the flag or command that helps.
 
+use super::origin;
 use gpu_mlp::base::error::{Error, NoAdapter, Origin, Oversize};
+use std::io::ErrorKind;
 
 /// What to install if there is no adapter.
 pub const INSTALL: &str = "install a Vulkan driver (Debian and Ubuntu: apt-get install libvulkan1 mesa-vulkan-drivers; \
@@ -25,7 +27,10 @@ pub fn next(error: &Error, command: Option<&str>) -> String {
         Error::OutOfMemory { .. } => {
             "stop other programs that use the adapter, or use a smaller --physical-batch, --upload stream, or --engine cpu"
         }
-        Error::Setting(_) => return format!("see `gpu-mlp {} --help`", command.unwrap_or("train")),
+        Error::Setting(problem) => {
+            let help = format!("see `gpu-mlp {} --help`", command.unwrap_or("train"));
+            return [vec![help], origin::named_in(problem)].concat().join("; ");
+        }
         Error::Config { .. } => "`gpu-mlp train --print-config` prints all keys and their values",
         Error::Model { .. } => "train a model with `gpu-mlp train --out DIR` and give DIR/model.safetensors",
         Error::IsCheckpoint { .. } => {
@@ -35,11 +40,24 @@ pub fn next(error: &Error, command: Option<&str>) -> String {
         Error::Busy { .. } => "wait until the other program has ended, or stop it",
         Error::Checkpoint { .. } => "start a new run, in another folder or with --force",
         Error::Diverged { origin: Origin::Nowhere { .. }, .. } => "run `gpu-mlp parity` to test the machine",
-        Error::Diverged { .. } => "use a smaller --lr, or --clip-norm 1",
-        Error::File { .. } => "check that the folder exists, is writable, and has space",
+        Error::Diverged { .. } => {
+            "use a smaller --lr, --clip-norm 1 or --warmup 1; with --normalize standard, larger rates are stable"
+        }
+        Error::File { error, .. } => file(error.kind()),
         _ => "see `gpu-mlp --help`",
     }
     .into()
+}
+
+fn file(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::NotFound => "check the path: a file or folder in it does not exist",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "give a path that you may write to",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make space, or write to another disk",
+        ErrorKind::IsADirectory => "give the path of a file, not of a folder",
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => "give the path of a folder: there is a file of this name",
+        _ => "check that the folder exists, is writable, and has space",
+    }
 }
 
 fn adapter(cause: NoAdapter) -> &'static str {

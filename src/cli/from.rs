@@ -17,7 +17,7 @@ pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config,
     let ModelFile { state, description, sha256 } = model_file::open(path)?;
     let widths = state.widths();
     let hidden = widths[1..widths.len() - 1].to_vec();
-    let mut base = Config { hidden, normalize: Normalize::OF_STRANGERS, ..base };
+    let mut base = Config { hidden, normalize: Normalize::OF_STATE_DICTS, ..base };
     if let Some(description) = &description {
         let Config { activation, alpha, .. } = description.config();
         let normalize = Normalize::Given(description.inputs.clone());

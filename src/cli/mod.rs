@@ -19,10 +19,12 @@ mod environment;
 mod eval;
 mod export;
 mod from;
+mod hints;
 mod limits;
 mod lr_find;
 mod manual;
 mod model;
+mod origin;
 mod out;
 mod parity;
 mod plan;
@@ -129,10 +131,13 @@ impl Cli {
         let mut command = command();
         let matches = command.try_get_matches_from_mut(std::env::args_os());
         let cli = matches.and_then(|matches| {
-            matches.subcommand_name().iter().for_each(|name| _ = COMMAND.set(name.to_string()));
+            if let Some((name, of_command)) = matches.subcommand() {
+                _ = COMMAND.set(name.to_string());
+                origin::remember(of_command);
+            }
             Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
         });
-        let cli = cli.unwrap_or_else(|error| environment::named(error, &command).exit());
+        let cli = cli.unwrap_or_else(|error| hints::improve(error, &command).exit());
         QUIET.store(cli.quiet, Ordering::Relaxed);
         environment::check(&command)?;
         Ok(cli)

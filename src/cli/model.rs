@@ -52,7 +52,7 @@ impl ModelOptions {
         let config = Config {
             activation: self.activation.unwrap_or(activation),
             alpha: self.alpha.unwrap_or(alpha),
-            normalize: self.normalize.clone().unwrap_or(Normalize::OF_STRANGERS),
+            normalize: self.normalize.clone().unwrap_or(Normalize::OF_STATE_DICTS),
             ..Config::default()
         };
         config.check(usize::MAX)?;

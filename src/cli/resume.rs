@@ -4,7 +4,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use gpu_mlp::Error;
 use gpu_mlp::base::text::nearest;
-use gpu_mlp::run::checkpoint::{Every, Identity, Loaded, Saved};
+use gpu_mlp::run::checkpoint::{Difference, Every, Identity, Loaded, Saved};
 use gpu_mlp::run::folder::{Lock, RunFolder};
 use gpu_mlp::run::settings::fields;
 use std::path::{Path, PathBuf};
@@ -115,11 +115,14 @@ impl ResumeOptions {
         for difference in differences.iter().filter(|difference| allowed(&difference.name)) {
             say!("note: differs from the checkpoint, as allowed: {difference}");
         }
+        let origin = |difference: &Difference| {
+            super::origin::of(&difference.name).map_or(String::new(), |origin| format!(" (from {origin})"))
+        };
         let refused: Vec<_> = differences.iter().filter(|difference| !allowed(&difference.name)).collect();
         if refused.is_empty() {
             return Ok(!differences.is_empty());
         }
-        let lines: String = refused.iter().map(|difference| format!("\n  {difference}")).collect();
+        let lines: String = refused.iter().map(|difference| format!("\n  {difference}{}", origin(difference))).collect();
         let names: Vec<&str> = refused.iter().map(|difference| difference.name.as_str()).collect();
         Err(Error::Setting(format!(
             "the resumed run in {} would differ from its checkpoint:{lines}\nremove the differences, or give \

@@ -134,9 +134,12 @@ impl Train {
         let ahead = self.data.ahead();
         let machine = self.engine.machine_for(settled.config.precision).await?;
         tracing::debug!("machine open");
-        let data = self.limits.cut(divide(&settled.config, self.data.open(ahead)?)?);
+        let whole = self.data.open(ahead)?;
+        // The record holds numbers, not shares.
+        settled.config = settled.config.in_samples(whole.train.len());
+        let data = self.limits.cut(divide(&settled.config, whole)?);
         tracing::debug!("data open");
-        if settled.config.validation > 0 || settled.config.limit_train.is_some() {
+        if settled.config.validates() || settled.config.limit_train.is_some() {
             let validation = data.validation.as_ref().map_or(0, Split::len);
             say!("split: {} training samples, {validation} validation samples", data.train.len());
         }
@@ -214,7 +217,7 @@ impl Train {
         }
         let data_is_of_file = self.data.take(&file.data)?;
         config.check(usize::MAX)?;
-        config.check_choices(config.validation > 0)?;
+        config.check_choices(config.validates())?;
         Ok(Settled { config, first, ancestor, limits, record: file.record.filter(|_| data_is_of_file) })
     }
 

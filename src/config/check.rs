@@ -30,14 +30,14 @@ impl Config {
         }
         for (name, value) in [("lr", self.lr), ("epsilon", self.epsilon)] {
             if !(value > 0.0 && value.is_finite()) {
-                return refuse(format!("{name} is {value} but must be above 0"));
+                return refuse(format!("{name} is {value} but must be a finite number above 0"));
             }
         }
         for (name, value) in
             [("l2", self.l2), ("alpha", self.alpha), ("clip-norm", self.clip_norm), ("clip-value", self.clip_value)]
         {
             if !(value >= 0.0 && value.is_finite()) {
-                return refuse(format!("{name} is {value} but must be at least 0"));
+                return refuse(format!("{name} is {value} but must be a finite number, at least 0"));
             }
         }
         if let Some(width) = self.hidden.iter().find(|&&width| !(1..=1 << 20).contains(&width)) {
@@ -87,7 +87,7 @@ impl Config {
         let spans = [("warmup", self.warmup), ("momentum-warmup", self.momentum_warmup), ("min-delta", self.min_delta)];
         for (name, value) in spans {
             if !(value >= 0.0 && value.is_finite()) {
-                return refuse(format!("{name} is {value} but must be at least 0"));
+                return refuse(format!("{name} is {value} but must be a finite number, at least 0"));
             }
         }
         if self.warmup > 0.0 && self.warmup >= self.epochs as f32 {
@@ -115,7 +115,7 @@ impl Config {
         ];
         match choices.iter().find(|(chosen, _)| *chosen && !validation) {
             Some((_, name)) => Err(Error::Setting(format!(
-                "{name} needs a validation split (test data must not be used): set validation, for example to 10000"
+                "{name} needs a validation split (test data must not be used): set validation, for example to 10000 or 0.1"
             ))),
             None => Ok(()),
         }

@@ -1,16 +1,19 @@
 //! A model on disk: safetensors, with the weights in the layout of `torch.nn.Linear` and the rest in the metadata.
 
 use crate::base::error::Error;
+use crate::base::file_kind::recognise;
 use crate::base::hash::sha256;
 use crate::config::Config;
 use crate::data::DataSet;
 use crate::kernels::{Activation, InputMap};
 use crate::net::Net;
 use crate::net::mlp::Mlp;
+use crate::run::folder::MODEL;
 use crate::run::state_dict::StateDict;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Everything but the weights: one JSON object under the metadata key `gpu_mlp`.
@@ -142,7 +145,11 @@ pub fn read(path: &Path) -> Result<(Mlp, Description), Error> {
 /// [`Error::Model`] if the file cannot be read, is not a net of linear layers, contradicts itself or holds values that
 /// are not finite; [`Error::IsCheckpoint`] if it belongs to a checkpoint.
 pub fn open(path: &Path) -> Result<ModelFile, Error> {
-    let unreadable = |error: std::io::Error| Error::Model { path: path.into(), problem: error.to_string() };
+    let unreadable = |error: std::io::Error| {
+        let in_run = error.kind() == ErrorKind::NotFound && path.file_name().is_some_and(|name| name == MODEL);
+        let problem = if in_run { "does not exist: no run ended in this folder".into() } else { error.to_string() };
+        Error::Model { path: path.into(), problem }
+    };
     parse(&std::fs::read(path).map_err(unreadable)?, path)
 }
 
@@ -177,6 +184,9 @@ fn from_bytes(bytes: &[u8]) -> Result<ModelFile, Refused> {
                 .to_string()
                 .into(),
         );
+    }
+    if let Some((what, advice)) = recognise(bytes) {
+        return Err(format!("{what}, not a safetensors file; {advice}").into());
     }
     let not = |error: safetensors::SafeTensorError| format!("this is not a complete safetensors file ({error})");
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(not)?;

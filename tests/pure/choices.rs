@@ -43,8 +43,8 @@ fn config() -> Config {
         plateau_patience: 1,
         early_stopping: 3,
         restore_best: true,
-        validation: 40,
-        limit_train: Some(60),
+        validation: 40.into(),
+        limit_train: Some(60.into()),
         lr: 0.3,
         epochs: 60,
         ..Config::default()
@@ -150,7 +150,7 @@ fn accumulated_batches_are_one_large_batch() {
 #[test]
 fn the_suggested_rate_trains() {
     let plain =
-        Config { validation: 0, limit_train: None, restore_best: false, early_stopping: 0, ..Config::default() };
+        Config { validation: 0.into(), limit_train: None, restore_best: false, early_stopping: 0, ..Config::default() };
     for optimizer in Optimizer::ALL {
         for validation in [0, 200] {
             let momentum = optimizer.default_momentum();

@@ -1,6 +1,7 @@
 //! Decodes PNG and JPEG files of any bit depth, palette, transparency and orientation to 8-bit colours.
 
 use crate::base::error::Error;
+use crate::base::file_kind::recognise;
 use image::imageops::FilterType;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbaImage};
@@ -35,7 +36,10 @@ pub fn decode(bytes: &[u8], name: &Path) -> Result<Picture, Error> {
     let densest = match reader.format() {
         Some(ImageFormat::Png) => PIXELS_OF_PNG,
         Some(ImageFormat::Jpeg) => PIXELS_OF_JPEG,
-        _ => return Err(bad("is neither PNG nor JPEG".into(), "convert it to PNG")),
+        _ => {
+            let (what, next) = recognise(bytes).unwrap_or(("is neither PNG nor JPEG", "convert it to PNG"));
+            return Err(bad(what.into(), next));
+        }
     };
     let broken = |error: image::ImageError| bad(format!("cannot be decoded: {error}"), "save it again as PNG");
     let mut limits = Limits::default();

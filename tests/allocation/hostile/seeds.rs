@@ -154,7 +154,7 @@ fn configs() -> Vec<Vec<u8>> {
         normalize: Normalize::Given(InputMap { scale: 0.01, shift: -0.5 }),
         batch_size: gpu_mlp::config::BatchSize::Full,
         schedule: gpu_mlp::config::Schedule::OneCycle,
-        limit_train: Some(500),
+        limit_train: Some(500.into()),
         forms: [("linear 64x784x128".to_string(), gpu_mlp::kernels::Form::Plain)].into(),
         ..Config::default()
     };
