@@ -238,7 +238,7 @@ def compare(old, new, wanted, data, jobs):
 
 def speed(old, new, engines, configs, data, rounds, max_time):
     """Prints medians and ratios of images per second."""
-    print("| config | engine | old images/s | extremes | new images/s | extremes | new / old |")
+    print("| config | engine | old images/s | range | new images/s | range | new / old |")
     print("|---|---|---:|---:|---:|---:|---:|")
     for config in configs:
         for engine in engines:

@@ -36,7 +36,11 @@ fn main() -> ExitCode {
 fn run() -> anyhow::Result<ExitCode> {
     let cli = cli::Cli::read()?;
     cli.log();
-    pollster::block_on(cli.run())
+    // The errors of files have paths; those of stdout reach this place bare.
+    pollster::block_on(cli.run()).map_err(|error| match error.downcast::<std::io::Error>() {
+        Ok(error) => Error::file("stdout")(error).into(),
+        Err(error) => error,
+    })
 }
 
 /// Exit code of an error: 1 run-time failure, 2 usage, 4 no usable adapter, 5 bad or missing data, 6 diverged. Commands

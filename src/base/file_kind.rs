@@ -8,9 +8,10 @@ pub fn recognise(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let page = [&b"<!doctype"[..], b"<html", b"<head", b"<?xml", b"<svg"].into_iter().any(begins);
     Some(match bytes {
         [] => ("is empty", AGAIN),
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [_, 0, _, 0, _, 0, ..] if utf16(bytes).is_some() => {
-            ("is UTF-16 text, as `>` in Windows PowerShell writes it", "save it as UTF-8 (`| Out-File -Encoding utf8 FILE`)")
-        }
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [_, 0, _, 0, _, 0, ..] if utf16(bytes).is_some() => (
+            "is UTF-16 text, as `>` in Windows PowerShell writes it",
+            "save it as UTF-8 (`| Out-File -Encoding utf8 FILE`)",
+        ),
         _ if begins(b"version https://git-lfs") => {
             ("is a Git LFS pointer and not the file itself", "run `git lfs pull` in its repository")
         }
@@ -18,7 +19,9 @@ pub fn recognise(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         _ if bytes.starts_with(b"\x89PNG") => ("is a PNG picture", "check the path"),
         [0xff, 0xd8, 0xff, ..] => ("is a JPEG picture", "check the path"),
         _ if bytes.starts_with(b"GIF8") => ("is a GIF picture", "convert it to PNG"),
-        _ if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") => ("is a WebP picture", "convert it to PNG"),
+        _ if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") => {
+            ("is a WebP picture", "convert it to PNG")
+        }
         _ if bytes.starts_with(b"BM") => ("is a BMP picture", "convert it to PNG"),
         _ if bytes.starts_with(b"%PDF") => ("is a PDF file", "convert it to PNG"),
         _ if bytes.starts_with(b"\x89HDF") => ("is an HDF5 file, as Keras writes it", "convert it"),

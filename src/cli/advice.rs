@@ -55,7 +55,9 @@ fn file(kind: ErrorKind) -> &'static str {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "give a path that you may write to",
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make space, or write to another disk",
         ErrorKind::IsADirectory => "give the path of a file, not of a folder",
-        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => "give the path of a folder: there is a file of this name",
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+            "give the path of a folder: there is a file of this name"
+        }
         _ => "check that the folder exists, is writable, and has space",
     }
 }

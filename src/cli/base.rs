@@ -97,12 +97,16 @@ impl BaseSettings {
         let now = Provenance::now(data, machine, None);
         // Results do not depend on the number of threads.
         let same = now.engine == record.engine && (now.engine == "cpu" || now.device == record.device);
-        if !same || now.version != record.version {
-            let Provenance { version, engine, device, .. } = record;
-            say!(
-                "note: {} is from version {version} on {engine}, {device}: this run may not be bit-identical",
-                path.display()
-            );
+        let machine = |of: &Provenance| format!("the {} engine, {}", of.engine, of.device);
+        let differences = [
+            (!same).then(|| format!("it ran on {}, and this run is on {}", machine(record), machine(&now))),
+            (now.version != record.version)
+                .then(|| format!("it is from version {}, and this is version {}", record.version, now.version)),
+        ];
+        let differences: Vec<String> = differences.into_iter().flatten().collect();
+        if !differences.is_empty() {
+            let differences = differences.join("; ");
+            say!("note: this run may not be bit-identical to {}: {differences}", path.display());
         }
         let folder = if path.is_dir() { path } else { path.with_file_name("") };
         if let Ok(history) = History::read(&folder) {

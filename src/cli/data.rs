@@ -3,6 +3,7 @@
 use super::resume::Said;
 use clap::{Args, value_parser};
 use gpu_mlp::Error;
+use gpu_mlp::base::text::counted;
 use gpu_mlp::data::digits::Options;
 use gpu_mlp::data::{self, Choice, DataSet, Event, Request};
 use gpu_mlp::run::folder::settings_beside;
@@ -74,9 +75,10 @@ impl DataOptions {
     /// [`Error::Data`] if the model was trained on a folder whose path is not recorded.
     pub fn of_model(mut self, path: &Path, description: &Description) -> Result<DataOptions, Error> {
         let Description { data, data_sha256, .. } = description;
-        if self.data.is_some() || self.names_digits() || data.is_empty() {
+        if self.data.is_some() || data.is_empty() {
             return Ok(self);
         }
+        let same_data = !self.names_digits();
         // The settings of the run are in the folder of its model.
         let beside = settings_beside(path);
         let run = beside.is_file().then(|| RunFile::read(&beside)).transpose()?;
@@ -86,6 +88,7 @@ impl DataOptions {
             (None, Ok(Choice::Mnist | Choice::Digits)) => {
                 DataSettings { data: Some(data.clone()), ..Default::default() }
             }
+            _ if !same_data => return Ok(self),
             _ => {
                 let (path, problem) =
                     (path.into(), format!("was trained on a data set named {data}, whose folder is not recorded"));
@@ -93,8 +96,12 @@ impl DataOptions {
                 return Err(Error::Data { path, problem, next });
             }
         };
-        self.take(&settings)?;
-        self.of_model = Some((path.into(), data_sha256.clone()));
+        // Options of the digits replace single options of the recorded digits, but not another data set.
+        let choice = settings.data.as_deref().map(str::parse::<Choice>).transpose().map_err(Error::Setting)?;
+        if same_data || choice.is_some_and(|choice| choice.may_be_digits()) {
+            self.take(&settings)?;
+        }
+        self.of_model = same_data.then(|| (path.into(), data_sha256.clone()));
         Ok(self)
     }
 
@@ -177,12 +184,12 @@ impl DataOptions {
             None => self.read()?,
         };
         say!(
-            "data: {}, {} + {} samples of {:?}, {} classes: {}",
+            "data: {}, {} + {} of {:?}, {}: {}",
             data.name,
             data.train.len(),
-            data.test.len(),
+            counted(data.test.len(), "sample"),
             data.item,
-            data.classes,
+            counted(data.classes, "class"),
             data.origin
         );
         match &self.of_model {

@@ -103,7 +103,7 @@ impl TuneOptions {
         let tuning =
             tune::tune(config, data, machine, self.tune.unwrap_or_default(), gpu_mlp::base::cache::folder().as_deref())
                 .await?;
-        tuning.note.iter().for_each(|note| say!("note: {note}"));
+        tuning.notes.iter().for_each(|note| say!("note: {note}"));
         tuning.line().iter().for_each(|line| say!("{line}"));
         config.forms = tuning.forms;
         Ok(())

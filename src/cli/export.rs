@@ -5,6 +5,7 @@ use super::out::out;
 use clap::{Args, ValueEnum};
 use gpu_mlp::Error;
 use gpu_mlp::base::disk::write_out;
+use gpu_mlp::base::text::counted;
 use gpu_mlp::results::export::{csv::csv, onnx::onnx, sequential::Sequential};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -87,7 +88,7 @@ impl Export {
             out.flush()?;
         } else {
             write_out(&path, &bytes)?;
-            say!("written: {}, {} bytes", path.display(), bytes.len());
+            say!("written: {}, {}", path.display(), counted(bytes.len(), "byte"));
         }
         note.iter().for_each(|note| say!("{note}"));
         Ok(ExitCode::SUCCESS)

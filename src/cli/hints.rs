@@ -46,7 +46,8 @@ fn text(error: &Error, kind: ContextKind) -> Option<&str> {
 fn option(sub: &Command, argument: &str, words: &[String]) -> Option<String> {
     // `-lr 0.1` is reported as `-l`.
     let single = argument.starts_with('-') && !argument.starts_with("--");
-    let word = words.iter().position(|word| word.split('=').next() == Some(argument) || single && word.starts_with(argument));
+    let word =
+        words.iter().position(|word| word.split('=').next() == Some(argument) || single && word.starts_with(argument));
     let word = word.unwrap_or(words.len());
     let given = words.get(word).map_or(argument, String::as_str);
     let (name, value) = given.split_once('=').map_or((given, None), |(name, value)| (name, Some(value)));
@@ -57,14 +58,16 @@ fn option(sub: &Command, argument: &str, words: &[String]) -> Option<String> {
         return Some(format!("use --{long}"));
     }
     let synonym = synonyms::name(name).filter(|synonym| longs.contains(&synonym.option))?;
-    let value = synonym.value(value).filter(|value| !value.is_empty()).map_or(String::new(), |value| format!(" {value}"));
+    let value =
+        synonym.value(value).filter(|value| !value.is_empty()).map_or(String::new(), |value| format!(" {value}"));
     let note = if synonym.note.is_empty() { String::new() } else { format!(": {}", synonym.note) };
     Some(format!("use --{}{value}{note}", synonym.option))
 }
 
 /// Replaces the suggested value by the one that other tools' value means. Returns how its meaning differs, if it does.
 fn suggest_value(error: &mut Error) -> Option<String> {
-    let option = text(error, ContextKind::InvalidArg)?.split([' ', '=', '[']).next()?.trim_start_matches("--").to_owned();
+    let option =
+        text(error, ContextKind::InvalidArg)?.split([' ', '=', '[']).next()?.trim_start_matches("--").to_owned();
     let given = text(error, ContextKind::InvalidValue)?.to_owned();
     let Some(ContextValue::Strings(valid)) = error.get(ContextKind::ValidValue) else { return None };
     let same = valid.iter().find(|value| plain(value) == plain(&given)).cloned();

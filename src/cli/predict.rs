@@ -10,6 +10,7 @@ use super::out::out;
 use clap::{Args, ValueEnum};
 use files::Files;
 use gpu_mlp::Error;
+use gpu_mlp::base::text::{counted, percent};
 use gpu_mlp::data::DataSet;
 use gpu_mlp::data::images::{Fit, shape};
 use gpu_mlp::results::assess::{Predictions, classify};
@@ -118,7 +119,10 @@ impl Predict {
         };
         if let Some(index) = self.index.iter().find(|&&index| index >= split.len()) {
             let samples = split.len();
-            return Err(Error::Setting(format!("index is {index}, but the {word} split has {samples} samples")));
+            return Err(Error::Setting(format!(
+                "index is {index}, but the {word} split has {}",
+                counted(samples, "sample")
+            )));
         }
         let inputs = data.inputs();
         let pixels = self.index.iter().flat_map(|index| &split.pixels[index * inputs..][..inputs]).copied().collect();
@@ -134,7 +138,7 @@ impl Predict {
     }
 
     fn line(&self, batch: &Batch, predictions: &Predictions, sample: usize) -> String {
-        let best = self.top(predictions, sample).map(|(class, p)| format!("{class} {:.2} %", 100.0 * p));
+        let best = self.top(predictions, sample).map(|(class, p)| format!("{class} {} %", percent(f64::from(p), 2)));
         let mut line = format!("{}: {}", batch.names[sample], best.collect::<Vec<_>>().join(", "));
         if let Some(labels) = &batch.labels {
             let verdict = if predictions.class(sample) == usize::from(labels[sample]) { "right" } else { "wrong" };

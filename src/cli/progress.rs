@@ -1,5 +1,6 @@
 //! Progress of a run on stderr: a bar on a terminal, otherwise an occasional line.
 
+use gpu_mlp::base::text::percent;
 use gpu_mlp::train::session::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -40,8 +41,8 @@ impl Display {
             bar.set_message(words(at));
             bar.set_position(at.score.samples);
         } else if self.last.elapsed() >= EVERY {
-            let share = 100.0 * at.score.samples as f64 / at.samples as f64;
-            eprintln!("{epoch} at {share:.0} %  {}", words(at));
+            let share = at.score.samples as f64 / at.samples as f64;
+            eprintln!("{epoch} at {} %  {}", percent(share, 0), words(at));
             self.last = Instant::now();
         }
     }
@@ -60,8 +61,8 @@ fn words(at: &Progress) -> String {
     let left = (at.epochs as u64 * at.samples).saturating_sub(done) as f64 / rate.max(1e-9);
     // Whole seconds with an upper limit, so that the value can always be formatted.
     let left = humantime::format_duration(Duration::from_secs(left.min(1e9) as u64));
-    let (loss, accuracy) = (at.score.loss(), 100.0 * at.score.accuracy());
-    format!("loss {loss:.4} accuracy {accuracy:.2} %  {rate:.0} images/s  ETA {left}")
+    let (loss, accuracy) = (at.score.loss(), percent(at.score.accuracy(), 2));
+    format!("loss {loss:.4} accuracy {accuracy} %  {rate:.0} images/s  ETA {left}")
 }
 
 #[cfg(test)]

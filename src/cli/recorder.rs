@@ -4,6 +4,7 @@ use super::progress::Display;
 use super::signals::Signals;
 use super::sink::Sink;
 use gpu_mlp::Error;
+use gpu_mlp::base::text::percent;
 use gpu_mlp::results::tensorboard::Board;
 use gpu_mlp::run::checkpoint::Keeper;
 use gpu_mlp::run::metrics::Record;
@@ -79,7 +80,7 @@ pub fn resume_line(folder: &Path, whole: Option<u64>, outcome: &Result<Reason, E
 
 /// A score as text.
 fn scored(name: &str, score: &Score) -> String {
-    format!("{name} loss {:.4} accuracy {:.2} %", score.loss(), 100.0 * score.accuracy())
+    format!("{name} loss {:.4} accuracy {} %", score.loss(), percent(score.accuracy(), 2))
 }
 
 /// An epoch as one line.

@@ -6,6 +6,7 @@ use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::base::disk::write_out;
 use gpu_mlp::base::hash;
+use gpu_mlp::base::text::counted;
 use gpu_mlp::data::{self, Choice, DataSet, Places};
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::net::mlp::Mlp;
@@ -80,7 +81,7 @@ impl Report {
         };
         let mut notes = Vec::new();
         if history.torn > 0 {
-            notes.push(format!("{} lines of {METRICS} could not be read and are omitted", history.torn));
+            notes.push(format!("{} of {METRICS} could not be read and omitted", counted(history.torn, "line")));
         }
         let recorded = history.end.as_ref().and_then(|end| end.model_sha256.as_deref());
         if recorded.is_some_and(|recorded| sha256(&path).is_some_and(|found| found != recorded)) {

@@ -122,7 +122,8 @@ impl ResumeOptions {
         if refused.is_empty() {
             return Ok(!differences.is_empty());
         }
-        let lines: String = refused.iter().map(|difference| format!("\n  {difference}{}", origin(difference))).collect();
+        let lines: String =
+            refused.iter().map(|difference| format!("\n  {difference}{}", origin(difference))).collect();
         let names: Vec<&str> = refused.iter().map(|difference| difference.name.as_str()).collect();
         Err(Error::Setting(format!(
             "the resumed run in {} would differ from its checkpoint:{lines}\nremove the differences, or give \

@@ -5,8 +5,8 @@ use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use gpu_mlp::config::Init;
 use gpu_mlp::config::{
-    ActivationName, Amount, BatchSize, Config, HealthName, Monitor, Normalize, OnNan, Optimizer, PlanKind, Schedule, Settings,
-    Upload, widths,
+    ActivationName, Amount, BatchSize, Config, HealthName, Monitor, Normalize, OnNan, Optimizer, PlanKind, Schedule,
+    Settings, Upload, widths,
 };
 use gpu_mlp::kernels::Precision;
 use serde::Serialize;

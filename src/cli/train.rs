@@ -14,6 +14,7 @@ use super::resume::{ResumeOptions, Resumed, Said};
 use super::settings::{ChoiceOptions, NetOptions};
 use clap::Args;
 use gpu_mlp::Error;
+use gpu_mlp::base::text::counted;
 use gpu_mlp::config::Config;
 use gpu_mlp::data::Split;
 use gpu_mlp::measure::tune::still_sound;
@@ -71,8 +72,8 @@ pub struct Train {
     /// Run folder: model.safetensors, config.toml, metrics.jsonl [default: the next free runs/N]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
-    /// Also write scalars, confusion matrix and first-layer weights for TensorBoard after each epoch; --resume
-    /// continues in this folder
+    /// Also write scalars, confusion matrix and first-layer weights for TensorBoard after each epoch, in this folder, or in a
+    /// sub-folder of it if it holds another run; --resume continues in the same folder
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     tensorboard: Option<PathBuf>,
     /// Replace the run in the folder, if there is one
@@ -116,7 +117,15 @@ impl Train {
         self.data.resume(&self.said, &saved.data)?;
         self.engine.resume(&self.said, &saved.engine);
         self.said.or_saved("from", &mut self.from, saved.data.from.as_ref().map(PathBuf::from));
-        self.said.or_saved("tensorboard", &mut self.tensorboard, saved.tensorboard.as_ref().map(PathBuf::from));
+        let board = saved.tensorboard.as_ref().map(PathBuf::from);
+        let given = self.tensorboard.as_deref().map(settings::from_root);
+        // A run may have a folder of its own inside the one that it was given.
+        match board.filter(|board| given.is_some_and(|given| board.starts_with(given))) {
+            Some(board) => self.tensorboard = Some(board),
+            None => {
+                self.said.or_saved("tensorboard", &mut self.tensorboard, saved.tensorboard.as_ref().map(PathBuf::from))
+            }
+        }
         Ok(())
     }
 
@@ -141,7 +150,9 @@ impl Train {
         tracing::debug!("data open");
         if settled.config.validates() || settled.config.limit_train.is_some() {
             let validation = data.validation.as_ref().map_or(0, Split::len);
-            say!("split: {} training samples, {validation} validation samples", data.train.len());
+            let [train, validation] = [(data.train.len(), "training sample"), (validation, "validation sample")]
+                .map(|(n, noun)| counted(n, noun));
+            say!("split: {train}, {validation}");
         }
         settled.config.check(data.train.len())?;
         if let Some(record) = &settled.record {
@@ -164,7 +175,11 @@ impl Train {
         first.iter().try_for_each(|model| session.begin_with(model))?;
         let net = session.trainer().net();
         let (widths, parameters) = (session.trainer().widths(), net.parameters());
-        say!("net: {widths:?}, {parameters} parameters, {:.1} MB of tensors", net.plan.bytes() as f64 / 1e6);
+        say!(
+            "net: {widths:?}, {}, {:.1} MB of tensors",
+            counted(parameters, "parameter"),
+            net.plan.bytes() as f64 / 1e6
+        );
         if let Some(because) = config.plain_because(data.train.len()) {
             say!("note: the plain plan is used: {because}");
         }

@@ -2,6 +2,7 @@
 
 use super::{Config, MOST_LAYERS, Normalize, Optimizer, Schedule};
 use crate::base::error::Error;
+use crate::base::text::counted;
 use crate::kernels::forms::Forms;
 
 impl Config {
@@ -41,7 +42,7 @@ impl Config {
             }
         }
         if let Some(width) = self.hidden.iter().find(|&&width| !(1..=1 << 20).contains(&width)) {
-            return refuse(format!("a hidden layer has {width} units but must have 1 to 1048576"));
+            return refuse(format!("a hidden layer has {} but must have 1 to 1048576", counted(*width, "unit")));
         }
         if self.hidden.len() >= MOST_LAYERS {
             let (layers, most) = (self.hidden.len(), MOST_LAYERS - 1);
@@ -64,14 +65,15 @@ impl Config {
         }
         if self.batch_size.samples(samples) > samples {
             return refuse(format!(
-                "batch-size is {} but the training split has {samples} samples: use at most that, or `full`",
-                self.batch_size
+                "batch-size is {} but the training split has {}: use at most that, or `full`",
+                self.batch_size,
+                counted(samples, "sample")
             ));
         }
         if self.accumulate > 1 && self.batch(samples) > samples {
-            let (batch, times) = (self.batch_size, self.accumulate);
+            let (batch, times, samples) = (self.batch_size, self.accumulate, counted(samples, "sample"));
             return refuse(format!(
-                "accumulate is {times} and batch-size is {batch}, but the training split has only {samples} samples"
+                "accumulate is {times} and batch-size is {batch}, but the training split has only {samples}"
             ));
         }
         self.check_schedule()?;
@@ -91,7 +93,11 @@ impl Config {
             }
         }
         if self.warmup > 0.0 && self.warmup >= self.epochs as f32 {
-            return refuse(format!("warmup is {} epochs, but the run has only {}", self.warmup, self.epochs));
+            return refuse(format!(
+                "warmup is {} epochs, but the run has only {}",
+                self.warmup,
+                counted(self.epochs, "epoch")
+            ));
         }
         if self.accumulate == 0 {
             return refuse("accumulate is 0 but must be at least 1".into());

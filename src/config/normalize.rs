@@ -65,7 +65,8 @@ impl FromStr for Normalize {
             (_, Some(&[mean, deviation])) if mean.abs() > 1.0 || deviation > 1.0 => {
                 let as_bytes = mean.abs() <= 255.0 && deviation > 0.0 && deviation <= 255.0;
                 let near = |value: f64| (value / 255.0 * 1e4).round() / 1e4;
-                let advice = if as_bytes { format!(": give {},{}", near(mean), near(deviation)) } else { String::new() };
+                let advice =
+                    if as_bytes { format!(": give {},{}", near(mean), near(deviation)) } else { String::new() };
                 Err(format!("pixels are in 0 … 1 here, so mean and deviation are at most 1{advice}"))
             }
             (_, Some(&[mean, deviation])) if deviation > 0.0 && mean.is_finite() => {

@@ -97,12 +97,7 @@ const NAMES: &[Synonym] = &[
     ),
     s(&["act", "activationfunction", "activationfn", "hiddenactivation", "nonlinearity"], "activation", Same, ""),
     s(&["negativeslope", "leak", "leakiness", "slope"], "alpha", Same, "the slope of leaky-relu below zero"),
-    s(
-        &["initializer", "initialization", "kernelinitializer", "weightinit", "initweights", "winit"],
-        "init",
-        Same,
-        "",
-    ),
+    s(&["initializer", "initialization", "kernelinitializer", "weightinit", "initweights", "winit"], "init", Same, ""),
     s(
         &["dropout", "dropoutrate", "dropoutp", "dropoutprob", "pdrop", "pdropout", "droprate", "dropprob"],
         "keep-prob",
@@ -123,7 +118,18 @@ const NAMES: &[Synonym] = &[
     ),
     // Training.
     s(
-        &["learningrate", "learningrateinit", "initiallr", "initlr", "baselr", "maxlr", "lr0", "eta", "rate", "stepsize"],
+        &[
+            "learningrate",
+            "learningrateinit",
+            "initiallr",
+            "initlr",
+            "baselr",
+            "maxlr",
+            "lr0",
+            "eta",
+            "rate",
+            "stepsize",
+        ],
         "lr",
         Same,
         "",
@@ -131,12 +137,24 @@ const NAMES: &[Synonym] = &[
     s(&["batch", "bs", "bsz", "trainbatchsize", "minibatch", "minibatchsize", "batchsz"], "batch-size", Same, ""),
     s(&["microbatch", "microbatchsize"], "physical-batch", Same, ""),
     s(
-        &["gradientaccumulationsteps", "accumulategradbatches", "gradaccum", "gradaccumsteps", "accumulationsteps", "accum"],
+        &[
+            "gradientaccumulationsteps",
+            "accumulategradbatches",
+            "gradaccum",
+            "gradaccumsteps",
+            "accumulationsteps",
+            "accum",
+        ],
         "accumulate",
         Same,
         "",
     ),
-    s(&["epoch", "numepochs", "nepochs", "nbepochs", "nepoch", "maxepochs", "numtrainepochs", "maxiter"], "epochs", Same, ""),
+    s(
+        &["epoch", "numepochs", "nepochs", "nbepochs", "nepoch", "maxepochs", "numtrainepochs", "maxiter"],
+        "epochs",
+        Same,
+        "",
+    ),
     s(
         &["iterations", "iters", "maxiters", "numiters", "steps", "numsteps", "trainsteps", "updates", "maxupdates"],
         "max-steps",
@@ -157,7 +175,18 @@ const NAMES: &[Synonym] = &[
     s(&["beta", "betas"], "beta1", Other, "and beta2: the two decay rates of Adam, one option each"),
     s(&["eps", "adamepsilon"], "epsilon", Same, ""),
     s(
-        &["gradclip", "clip", "clipgrad", "clipgradnorm", "gradclipnorm", "gradientclip", "gradientclipval", "maxgradnorm", "gradientclipping", "globalclipnorm"],
+        &[
+            "gradclip",
+            "clip",
+            "clipgrad",
+            "clipgradnorm",
+            "gradclipnorm",
+            "gradientclip",
+            "gradientclipval",
+            "maxgradnorm",
+            "gradientclipping",
+            "globalclipnorm",
+        ],
         "clip-norm",
         Same,
         "by the norm of all gradients together",
@@ -182,7 +211,12 @@ const NAMES: &[Synonym] = &[
     ),
     s(&["gamma", "lrdecay", "decayrate", "lrfactor", "factor", "lrdrop"], "lr-gamma", Same, ""),
     s(&["lrstepsize", "stepepochs", "decayepochs", "lrdecayepochs"], "lr-step", Same, "in epochs"),
-    s(&["minlr", "etamin", "finallr", "endlr", "lrmin", "lrfinal"], "lr-end", Other, "a share of the learning rate, not a rate"),
+    s(
+        &["minlr", "etamin", "finallr", "endlr", "lrmin", "lrfinal"],
+        "lr-end",
+        Other,
+        "a share of the learning rate, not a rate",
+    ),
     s(&["warmupepochs", "lrwarmup"], "warmup", Same, "in epochs"),
     s(&["warmupsteps", "warmupiters", "warmupratio"], "warmup", Other, "in epochs, which may be a fraction"),
     s(&["lrpatience", "schedulerpatience"], "plateau-patience", Same, ""),
@@ -244,14 +278,36 @@ const NAMES: &[Synonym] = &[
     s(&["cpu", "nogpu", "nocuda", "usecpu", "disablecuda"], "engine", Fixed("cpu"), ""),
     s(&["gpuid", "deviceid", "deviceindex", "gpuname"], "adapter", Other, "a part of the adapter's name"),
     s(
-        &["save", "savedir", "savepath", "saveto", "output", "outputdir", "outputfile", "outputpath", "outdir", "outfile", "o", "modeldir", "checkpointdir", "ckptdir", "rundir", "dest"],
+        &[
+            "save",
+            "savedir",
+            "savepath",
+            "saveto",
+            "output",
+            "outputdir",
+            "outputfile",
+            "outputpath",
+            "outdir",
+            "outfile",
+            "o",
+            "modeldir",
+            "checkpointdir",
+            "ckptdir",
+            "rundir",
+            "dest",
+        ],
         "out",
         Same,
         "",
     ),
     s(&["logdir", "logs", "logpath", "tb", "tblogdir", "summarydir", "tensorboarddir"], "tensorboard", Same, ""),
     s(&["overwrite", "clobber", "yes"], "force", Fixed(""), ""),
-    s(&["continue", "resumefrom", "resumefromcheckpoint", "restore", "ckpt", "checkpoint"], "resume", Same, "a run folder"),
+    s(
+        &["continue", "resumefrom", "resumefromcheckpoint", "restore", "ckpt", "checkpoint"],
+        "resume",
+        Same,
+        "a run folder",
+    ),
     s(&["pretrained", "weights", "load", "loadmodel", "initfrom", "finetune", "model"], "from", Same, "a model file"),
     s(&["cfg", "conf", "configfile", "configpath", "settings"], "config", Same, ""),
     s(&["recipe"], "preset", Same, ""),
@@ -272,13 +328,32 @@ const VALUES: &[OfValue] = &[
     ("activation", &["gelunew", "geluapprox", "gelufast", "gelupytorchtanh"], "gelu-tanh", ""),
     ("activation", &["exponentiallinear"], "elu", ""),
     ("activation", &["hyperbolictangent", "tan"], "tanh", ""),
-    ("activation", &["relu6", "prelu", "hardswish", "hardsigmoid", "hardtanh", "softmax", "celu", "softsign", "glu"], "", ""),
+    (
+        "activation",
+        &["relu6", "prelu", "hardswish", "hardsigmoid", "hardtanh", "softmax", "celu", "softsign", "glu"],
+        "",
+        "",
+    ),
     ("optimizer", &["sgdm", "momentum", "sgdmomentum", "sgdwithmomentum"], "sgd", "with momentum set to 0.9"),
     ("optimizer", &["gd", "gradientdescent", "vanilla", "minibatchgd"], "sgd", ""),
     ("optimizer", &["nag", "sgdnesterov", "nesterovmomentum"], "nesterov", ""),
     (
         "optimizer",
-        &["adagrad", "adadelta", "adamax", "nadam", "radam", "amsgrad", "adafactor", "lion", "lamb", "lars", "lbfgs", "muon", "ftrl"],
+        &[
+            "adagrad",
+            "adadelta",
+            "adamax",
+            "nadam",
+            "radam",
+            "amsgrad",
+            "adafactor",
+            "lion",
+            "lamb",
+            "lars",
+            "lbfgs",
+            "muon",
+            "ftrl",
+        ],
         "",
         "",
     ),
@@ -302,7 +377,12 @@ const VALUES: &[OfValue] = &[
     ("engine", &["vulkan", "metal", "dx12", "gl"], "gpu", "and this name as the backend"),
     ("engine", &["default", "any", "best"], "auto", ""),
     ("precision", &["fp32", "float32", "float", "single", "32", "full"], "f32", ""),
-    ("precision", &["fp16", "float16", "half", "f16", "16", "amp", "mixed", "mixedfloat16", "16mixed"], "f16-mixed", ""),
+    (
+        "precision",
+        &["fp16", "float16", "half", "f16", "16", "amp", "mixed", "mixedfloat16", "16mixed"],
+        "f16-mixed",
+        "",
+    ),
     ("precision", &["bf16", "bfloat16", "mixedbfloat16", "f64", "float64", "double", "tf32", "int8"], "", ""),
     ("monitor", &["valloss", "validationloss", "crossentropy"], "loss", ""),
     ("monitor", &["valacc", "valaccuracy", "acc", "validationaccuracy"], "accuracy", ""),
@@ -338,8 +418,10 @@ mod tests {
     #[test]
     fn each_name_and_value_is_listed_once_in_its_plain_form() {
         let mut names: Vec<&str> = NAMES.iter().flat_map(|synonym| synonym.names).copied().collect();
-        let mut values: Vec<String> =
-            VALUES.iter().flat_map(|(option, names, ..)| names.iter().map(move |name| format!("{option} {name}"))).collect();
+        let mut values: Vec<String> = VALUES
+            .iter()
+            .flat_map(|(option, names, ..)| names.iter().map(move |name| format!("{option} {name}")))
+            .collect();
         assert!(names.iter().all(|name| plain(name) == *name && !name.is_empty()));
         assert!(VALUES.iter().flat_map(|(_, names, ..)| names.iter()).all(|name| plain(name) == *name));
         let count = (names.len(), values.len());

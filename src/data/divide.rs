@@ -3,6 +3,7 @@
 use super::{DataSet, Split};
 use crate::base::error::Error;
 use crate::base::rng::{Stream, host};
+use crate::base::text::counted;
 use rand::seq::SliceRandom;
 
 impl DataSet {
@@ -19,7 +20,8 @@ impl DataSet {
         let samples = self.train.len();
         if validation >= samples {
             return Err(Error::Setting(format!(
-                "validation is {validation}, but the training split has {samples} samples: leave some for training"
+                "validation is {validation}, but the training split has {}: leave some for training",
+                counted(samples, "sample")
             )));
         }
         if limit == Some(0) {

@@ -27,6 +27,7 @@ use super::bad;
 use super::diagnose::{AGAIN, broken, foreign, type_name};
 use crate::base::error::Error;
 use crate::base::hash::hex;
+use crate::base::text::counted;
 
 /// Type code of an unsigned byte, the only type that is supported.
 const UNSIGNED_BYTE: u8 = 0x08;
@@ -274,6 +275,6 @@ impl Header {
 
 impl fmt::Display for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} = {} values", self.shape, self.values)
+        write!(f, "{:?} = {}", self.shape, counted(self.values, "value"))
     }
 }

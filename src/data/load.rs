@@ -8,6 +8,7 @@ use super::idx::Idx;
 use super::{DataSet, Split, bad};
 use crate::base::error::Error;
 use crate::base::hash::combined_sha256;
+use crate::base::text::counted;
 
 /// The four files of a data set, in the order of [`ROLES`](super::folder::ROLES).
 #[derive(Clone, Debug)]
@@ -98,7 +99,12 @@ fn split(images_path: &Path, images: Idx, labels_path: &Path, labels: Idx) -> Re
         return Err(bad(images_path, problem, mixed_up));
     }
     if *images_count != count {
-        let problem = format!("holds {count} labels, but {} holds {images_count} images", images_path.display());
+        let problem = format!(
+            "holds {}, but {} holds {}",
+            counted(count, "label"),
+            images_path.display(),
+            counted(*images_count, "image")
+        );
         return Err(bad(labels_path, problem, "take both files from one data set"));
     }
     Ok((item.to_vec(), Split { pixels: images.bytes, labels: labels.bytes }))

@@ -1,6 +1,7 @@
 //! Which machine runs the plan: the CPU or an open GPU.
 
 use crate::base::error::Error;
+use crate::base::text::counted;
 use crate::engine::cpu::CpuEngine;
 use crate::engine::gpu::{Class, Gpu, GpuEngine, Wanted, real_gpu, select};
 use crate::engine::memory::{self, Room};
@@ -75,7 +76,7 @@ impl Machine {
             }
             Err(why) => {
                 let threads = rayon::current_num_threads();
-                (Machine::Cpu, format!("engine: cpu, {threads} threads: {why}"))
+                (Machine::Cpu, format!("engine: cpu, {}: {why}", counted(threads, "thread")))
             }
         })
     }
@@ -91,7 +92,7 @@ impl Machine {
     /// Adapter and driver, or the number of CPU threads.
     pub fn description(&self) -> String {
         match self {
-            Machine::Cpu => format!("{} threads", rayon::current_num_threads()),
+            Machine::Cpu => counted(rayon::current_num_threads(), "thread"),
             Machine::Gpu(gpu) => gpu.line().to_string(),
         }
     }

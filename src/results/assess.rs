@@ -9,6 +9,7 @@ pub use classes::{ClassScore, Confusion, Mixup};
 pub use predictions::{Predictions, softmax};
 
 use crate::base::error::Error;
+use crate::base::text::counted;
 use crate::data::Split;
 use crate::engine::machine::Machine;
 use crate::net::mlp::Mlp;
@@ -56,7 +57,10 @@ pub async fn assess(
     let classes = model.classes();
     if let Some(sample) = split.labels.iter().position(|&label| usize::from(label) >= classes) {
         let label = split.labels[sample];
-        return Err(Error::Setting(format!("sample {sample} has label {label}, but the model has {classes} classes")));
+        return Err(Error::Setting(format!(
+            "sample {sample} has label {label}, but the model has {}",
+            counted(classes, "class")
+        )));
     }
     let (score, predictions) = run(machine, model, description, split, item).await?;
     let pairs = split.labels.iter().enumerate().map(|(sample, &label)| (usize::from(label), predictions.class(sample)));

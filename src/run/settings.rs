@@ -8,6 +8,7 @@ use crate::base::text::{nearest, plain};
 use crate::config::{Config, Settings, synonyms};
 use crate::data::{Choice, DataSet, digits};
 use crate::engine::machine::Machine;
+use crate::kernels::forms::Forms;
 use crate::run::folder::{SETTINGS, settings_in};
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -171,10 +172,12 @@ impl RunFile {
             let one = Settings::from_iter([(name.clone(), value.clone())]);
             let first = |error: Error| error.to_string().lines().next().unwrap_or_default().to_string();
             let synonym = value.as_str().and_then(|value| synonyms::value(&name, value));
-            let near = synonym.filter(|(ours, _)| !ours.is_empty()).map_or(String::new(), |(ours, note)| {
-                format!("; did you mean `{ours}`?{}", in_brackets(note))
-            });
-            Config::default().with(&one).map_err(|error| refuse(format!("{key}: {}{near}", first(error))))?;
+            let near = synonym
+                .filter(|(ours, _)| !ours.is_empty())
+                .map_or(String::new(), |(ours, note)| format!("; did you mean `{ours}`?{}", in_brackets(note)));
+            let read = Config::default().with(&one);
+            let config = read.map_err(|error| refuse(format!("{key}: {}{near}", first(error))))?;
+            Forms::check(&config.forms).map_err(refuse)?;
             file.settings.insert(name, value);
         }
         file.data = data.try_into().map_err(|error: toml::de::Error| refuse(error.message().to_string()))?;

@@ -154,7 +154,7 @@ fn the_suggested_rate_trains() {
     for optimizer in Optimizer::ALL {
         for validation in [0, 200] {
             let momentum = optimizer.default_momentum();
-            let config = Config { optimizer, momentum, validation, epochs: 3, ..plain.clone() };
+            let config = Config { optimizer, momentum, validation: validation.into(), epochs: 3, ..plain.clone() };
             let data = gpu_mlp::train::divide(&config, generate(&Options { train: 3000, test: 500, seed: 1 })).unwrap();
             let found = block_on(lr_find(&config, &data, &Machine::Cpu, Sweep::default())).unwrap();
             let again = block_on(lr_find(&config, &data, &Machine::Cpu, Sweep::default())).unwrap();

@@ -16,7 +16,7 @@ use gpu_mlp::results::tensorboard::Board;
 use gpu_mlp::run::checkpoint::{Identity, Keeper, Saved, Setup};
 use gpu_mlp::run::folder::{METRICS, RunFolder};
 use gpu_mlp::run::metrics::{Record, SCHEMA};
-use gpu_mlp::run::settings::{self, Ancestor};
+use gpu_mlp::run::settings::{self, Ancestor, from_root};
 use gpu_mlp::train::session::Session;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -62,8 +62,9 @@ impl Train {
 
         let mut sink = Sink { metrics: open.metrics, json: self.json };
         begin(&mut sink, &session, machine, ancestor.as_ref(), resumed_at, changed)?;
-        let board = self.board(folder.path(), resumed_at, &session, data)?;
-        let tensorboard = self.tensorboard.as_deref().map(settings::from_root);
+        let known = before.and_then(|state| state.setup.tensorboard.as_deref());
+        let board = self.board(folder.path(), resumed_at, known, &session, data)?;
+        let tensorboard = board.as_ref().map(|board| settings::from_root(board.folder()));
         let setup = Setup { data: settings, engine: self.engine.settings(machine), tensorboard };
         let best = before.and_then(|state| state.best);
         let saved = Saved { identity, setup, from: ancestor, changed: since, best, session: Default::default() };
@@ -82,11 +83,13 @@ impl Train {
         end(session, recorder, outcome, &folder, start).await
     }
 
-    /// Opens TensorBoard's file, if --tensorboard was given. Prints where a resumed run continues.
+    /// Opens TensorBoard's file, if --tensorboard was given. Prints where a resumed run continues. `known` is the folder
+    /// that the resumed run wrote to.
     fn board(
         &self,
         path: &Path,
         resumed_at: Option<u64>,
+        known: Option<&str>,
         session: &Session<'_>,
         data: &DataSet,
     ) -> Result<Option<Board>, Error> {
@@ -96,8 +99,18 @@ impl Train {
             say!("resumed: {} after update {step}{more}", path.display());
         }
         let of = |folder: &PathBuf| match resumed_at {
-            Some(step) => Board::resume(folder, &data.item, step - step % session.trainer().updates_per_epoch()),
-            None => Board::create(folder, &data.item),
+            Some(step) if known.is_some_and(|known| from_root(Path::new(known)) == from_root(folder)) => {
+                Board::resume(folder, &data.item, step - step % session.trainer().updates_per_epoch())
+            }
+            _ => {
+                let run = path.file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
+                let board = Board::create_apart(folder, &run, &data.item)?;
+                if board.folder() != folder.as_path() {
+                    let (folder, apart) = (folder.display(), board.folder().display());
+                    say!("note: {folder} holds curves of another run; those of this run are in {apart}");
+                }
+                Ok(board)
+            }
         };
         self.tensorboard.as_ref().map(of).transpose()
     }

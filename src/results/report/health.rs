@@ -13,9 +13,15 @@ const HEALTHY_RATIO: f64 = 1e-3;
 /// factor.
 const APART: f64 = 100.0;
 
-/// Charts of one run; `None` if the layers were not measured.
+/// Charts of one run, or a sentence if the layers were not measured; `None` if no epoch is recorded.
 pub fn charts(history: &History) -> Option<Markup> {
-    let layers = history.epochs.iter().map(|epoch| epoch.health.len()).max().filter(|&layers| layers > 0)?;
+    if history.epochs.is_empty() {
+        return None;
+    }
+    let layers = history.epochs.iter().map(|epoch| epoch.health.len()).max().unwrap_or(0);
+    if layers == 0 {
+        return Some(html! { p.note { "Not measured in this run." } });
+    }
     let norms: Vec<f64> =
         history.epochs.iter().flat_map(|epoch| &epoch.health).filter_map(|layer| layer.gradient_norm).collect();
     if !norms.is_empty() && !norms.iter().any(|norm| norm.is_finite()) {
@@ -47,7 +53,7 @@ pub fn charts(history: &History) -> Option<Markup> {
     ];
     Some(html! {
         @if let Some(sentence) = verdict(history) { p { (sentence) } }
-        p.note { "Measured once per epoch, at its middle update." }
+        p.note { "Each measurement is of the middle update of an epoch. Epochs of few updates are measured occasionally." }
         div.charts { @for chart in charts.iter().filter_map(Chart::draw) { (chart) } }
     })
 }

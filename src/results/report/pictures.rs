@@ -2,6 +2,7 @@
 
 use super::Results;
 use super::axis::grouped;
+use crate::base::text;
 use crate::net::mlp::Mlp;
 use crate::results::assess::Mixup;
 use crate::results::png;
@@ -37,11 +38,12 @@ pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
     if wrong.is_empty() || room == 0 {
         return None;
     }
+    let confidence = |sample: usize| text::percent(f64::from(predictions.row(sample)[predictions.class(sample)]), 1);
     let picture = |sample: usize| {
         let pixels = &results.data.test.pixels[sample * rows * columns..][..rows * columns];
-        let sure = 100.0 * predictions.row(sample)[predictions.class(sample)];
+        let sure = confidence(sample);
         let words = format!(
-            "test sample {sample}: {} predicted as {} with confidence {sure:.1} %",
+            "test sample {sample}: {} predicted as {} with confidence {sure} %",
             truth(sample),
             predictions.class(sample)
         );
@@ -62,7 +64,7 @@ pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
                     li {
                         (picture(sample))
                         span { strong { (truth(sample)) } " as " strong.miss { (predictions.class(sample)) } }
-                        span.unit { (format!("{:.1}\u{a0}%", 100.0 * predictions.row(sample)[predictions.class(sample)])) }
+                        span.unit { (confidence(sample)) "\u{a0}%" }
                     }
                 }
             }
@@ -73,7 +75,7 @@ pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
                 @for pair in results.assessment.confusion.mixups().iter().take(pairs) {
                     li {
                         span.what { strong { (pair.truth) } " as " strong.miss { (pair.prediction) } }
-                        span.unit { (pair.samples) " times" }
+                        span.unit { (text::counted(pair.samples, "time")) }
                         div { @for image in of(pair) { (image) } }
                     }
                 }

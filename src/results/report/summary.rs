@@ -4,6 +4,7 @@ use super::axis::{duration, grouped, percent, short};
 use super::details::{date, setting};
 use super::notes::{failure, notes};
 use super::{Subject, colour};
+use crate::base::text;
 use crate::results::assess::wilson;
 use crate::run::history::{Epoch, History};
 use maud::{Markup, html};
@@ -49,7 +50,7 @@ fn accuracy(subject: &Subject) -> Option<Accuracy> {
 }
 
 fn interval(accuracy: &Accuracy) -> String {
-    format!("{:.2} to {:.2}\u{a0}%", 100.0 * accuracy.low, 100.0 * accuracy.high)
+    format!("{} to {}", text::percent(accuracy.low, 2), percent(accuracy.high))
 }
 
 fn widths(history: &History) -> String {
