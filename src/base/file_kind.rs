@@ -22,7 +22,7 @@ pub fn recognise(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         _ if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") => {
             ("is a WebP picture", "convert it to PNG")
         }
-        _ if bytes.starts_with(b"BM") => ("is a BMP picture", "convert it to PNG"),
+        _ if bytes.starts_with(b"BM") && bytes.get(6..10) == Some(&[0; 4]) => ("is a BMP picture", "convert it to PNG"),
         _ if bytes.starts_with(b"%PDF") => ("is a PDF file", "convert it to PNG"),
         _ if bytes.starts_with(b"\x89HDF") => ("is an HDF5 file, as Keras writes it", "convert it"),
         _ if bytes.starts_with(b"\x93NUMPY") => ("is a NumPy file", "convert it"),

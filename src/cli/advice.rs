@@ -41,7 +41,7 @@ pub fn next(error: &Error, command: Option<&str>) -> String {
         Error::Checkpoint { .. } => "start a new run, in another folder or with --force",
         Error::Diverged { origin: Origin::Nowhere { .. }, .. } => "run `gpu-mlp parity` to test the machine",
         Error::Diverged { .. } => {
-            "use a smaller --lr, --clip-norm 1 or --warmup 1; with --normalize standard, larger rates are stable"
+            "use a smaller --lr; --clip-norm 1, --warmup 1 or --normalize standard may help too"
         }
         Error::File { error, .. } => file(error.kind()),
         _ => "see `gpu-mlp --help`",

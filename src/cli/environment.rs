@@ -100,17 +100,19 @@ pub fn check(command: &Command) -> Result<(), gpu_mlp::Error> {
             let unknown = format!("unknown setting {name} in the environment");
             let short_name = &name[PREFIX.len()..];
             let same = short.iter().find(|known| plain(known) == plain(short_name)).copied();
-            if let Some(long) = action(&name) {
+            let synonym = synonyms::name(short_name).filter(|_| same.is_none());
+            let is_setting = synonym.is_some_and(|synonym| known.contains(&variable(synonym.option).as_str()));
+            if let Some(long) = action(&name).filter(|_| !is_setting) {
                 return format!(
                     "{name} is set in the environment, but --{long} is an action of one call, not a setting: give it on the \
                      command line"
                 );
             }
-            if let (None, Some(synonym)) = (same, synonyms::name(short_name)) {
-                let value = synonym.value(env::var(&name).ok().as_deref()).filter(|value| !value.is_empty());
+            if let Some(synonym) = synonym {
+                let value = synonym.value(env::var(&name).ok().as_deref());
                 let ours = variable(synonym.option);
                 let note = if synonym.note.is_empty() { String::new() } else { format!(" ({})", synonym.note) };
-                return match (known.contains(&ours.as_str()), value) {
+                return match (is_setting, value) {
                     (true, Some(value)) => format!("{unknown}; did you mean {ours}={value}?{note}"),
                     (true, None) => format!("{unknown}; did you mean {ours}?{note}"),
                     (false, _) => format!("{unknown}; did you mean --{} on the command line?{note}", synonym.option),

@@ -4,6 +4,7 @@ use super::data::DataOptions;
 use super::engine::EngineOptions;
 use super::model::ModelOptions;
 use super::out::out;
+use super::progress::Waiting;
 use clap::Args;
 use gpu_mlp::base::text::percent;
 use gpu_mlp::data::DataSet;
@@ -60,7 +61,9 @@ impl Eval {
                 data.name
             );
         }
+        let waiting = Waiting::on(&machine);
         let result = assess(&machine, &model, &description, &data.test, &data.item).await?;
+        drop(waiting);
         let text = match self.json {
             true => format!("{}\n", object(&result, &data)),
             false => tables(&result),

@@ -58,8 +58,7 @@ fn option(sub: &Command, argument: &str, words: &[String]) -> Option<String> {
         return Some(format!("use --{long}"));
     }
     let synonym = synonyms::name(name).filter(|synonym| longs.contains(&synonym.option))?;
-    let value =
-        synonym.value(value).filter(|value| !value.is_empty()).map_or(String::new(), |value| format!(" {value}"));
+    let value = synonym.value(value).map_or(String::new(), |value| format!(" {value}"));
     let note = if synonym.note.is_empty() { String::new() } else { format!(": {}", synonym.note) };
     Some(format!("use --{}{value}{note}", synonym.option))
 }
@@ -82,4 +81,20 @@ fn suggest_value(error: &mut Error) -> Option<String> {
     }
     error.insert(ContextKind::SuggestedValue, ContextValue::String(value.clone()));
     (!note.is_empty()).then(|| format!("use {value}, {note}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_synonym_means_an_option_of_train() {
+        let command = crate::cli::command();
+        let train = command.find_subcommand("train").expect("a command");
+        let globals = command.get_arguments().filter_map(Arg::get_long);
+        let longs: Vec<&str> = train.get_arguments().filter_map(Arg::get_long).chain(globals).collect();
+        for option in synonyms::options() {
+            assert!(longs.contains(&option), "{option}");
+        }
+    }
 }

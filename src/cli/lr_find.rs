@@ -4,6 +4,7 @@ use super::data::DataOptions;
 use super::engine::EngineOptions;
 use super::out::out;
 use super::plot;
+use super::progress::Waiting;
 use super::settings::SweepOptions;
 use clap::Args;
 use gpu_mlp::config::Config;
@@ -54,7 +55,9 @@ impl LrFind {
         let data = divide(&config, self.data.open(ahead)?)?;
         config.check(data.train.len())?;
         let sweep = Sweep { from: self.from, to: self.to, steps: self.steps };
+        let waiting = Waiting::on(&machine);
         let found = lr_find(&config, &data, &machine, sweep).await?;
+        drop(waiting);
         let text =
             if self.json { serde_json::to_string(&found)? + "\n" } else { drawn(&found, data.validation.is_some()) };
         out().write_all(text.as_bytes())?;

@@ -42,7 +42,6 @@ mod train;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use gpu_mlp::Error;
-use gpu_mlp::base::text::counted;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -140,9 +139,6 @@ impl Cli {
         });
         let cli = cli.unwrap_or_else(|error| hints::improve(error, &command).exit());
         QUIET.store(cli.quiet, Ordering::Relaxed);
-        gpu_mlp::engine::gpu::on_slow_compilation(|count| {
-            say!("compiling {} for this adapter; later runs start faster", counted(count, "shader"));
-        });
         environment::check(&command)?;
         Ok(cli)
     }

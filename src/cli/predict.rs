@@ -7,6 +7,7 @@ use super::data::DataOptions;
 use super::engine::EngineOptions;
 use super::model::ModelOptions;
 use super::out::out;
+use super::progress::Waiting;
 use clap::{Args, ValueEnum};
 use files::Files;
 use gpu_mlp::Error;
@@ -95,7 +96,9 @@ impl Predict {
             }
             (batch, code, self.engine.machine().await?)
         };
+        let waiting = Waiting::on(&machine);
         let predictions = classify(&machine, &model, &description, batch.pixels.clone(), &batch.item).await?;
+        drop(waiting);
         let mut out = out();
         for sample in 0..batch.names.len() {
             let pixels = &batch.pixels[sample * model.inputs()..][..model.inputs()];

@@ -1,16 +1,41 @@
 //! Progress of a run on stderr: a bar on a terminal, otherwise an occasional line.
 
 use gpu_mlp::base::text::percent;
+use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::train::session::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 /// Time between progress lines if there is no bar.
 const EVERY: Duration = Duration::from_secs(10);
 
+/// Time after which the program says that it waits for the adapter.
+const LONG: Duration = Duration::from_secs(2);
+
+/// Says that the program waits for the adapter, if it lives for longer than two seconds.
+pub struct Waiting(#[expect(dead_code, reason = "dropping it ends the wait")] Option<Sender<()>>);
+
+impl Waiting {
+    pub fn on(machine: &Machine) -> Waiting {
+        let Machine::Gpu(_) = machine else { return Waiting(None) };
+        let (sender, ended) = channel();
+        std::thread::spawn(move || {
+            if ended.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout) {
+                say!(
+                    "waiting for the adapter: its driver compiles each shader at the first use, which can take a while"
+                );
+            }
+        });
+        Waiting(Some(sender))
+    }
+}
+
 /// Shows the progress of a run.
 pub struct Display {
+    /// Until the first progress.
+    waiting: Option<Waiting>,
     terminal: bool,
     /// Drawn during an epoch.
     bar: Option<ProgressBar>,
@@ -20,12 +45,13 @@ pub struct Display {
 
 impl Display {
     /// A display on stderr.
-    pub fn new() -> Self {
-        Display { terminal: std::io::stderr().is_terminal(), bar: None, last: Instant::now() }
+    pub fn new(waiting: Waiting) -> Self {
+        Display { waiting: Some(waiting), terminal: std::io::stderr().is_terminal(), bar: None, last: Instant::now() }
     }
 
     /// Shows the progress within an epoch.
     pub fn show(&mut self, at: &Progress) {
+        self.waiting = None;
         if super::quiet() {
             return;
         }
@@ -49,6 +75,7 @@ impl Display {
 
     /// Removes the bar until the next [`Display::show`].
     pub fn clear(&mut self) {
+        self.waiting = None;
         self.bar.take().into_iter().for_each(|bar| bar.finish_and_clear());
         self.last = Instant::now();
     }

@@ -9,6 +9,7 @@ use super::engine::{EngineOptions, TuneOptions};
 use super::from;
 use super::limits::LimitOptions;
 use super::out::out;
+use super::progress::Waiting;
 use super::recorder::{last_line, line};
 use super::resume::{ResumeOptions, Resumed, Said};
 use super::settings::{ChoiceOptions, NetOptions};
@@ -158,6 +159,7 @@ impl Train {
         if let Some(record) = &settled.record {
             self.base.compare(record, &data, &machine, &settled.limits)?;
         }
+        let waiting = Waiting::on(&machine);
         match resumed {
             Some(_) => {
                 if self.tune.asked() {
@@ -190,7 +192,7 @@ impl Train {
             session.resume(&resumed.found.generation.snapshot())?;
         }
 
-        let run = Run { data: &data, machine: &machine, identity, ancestor, resumed, changed, start };
+        let run = Run { data: &data, machine: &machine, identity, ancestor, resumed, changed, waiting, start };
         self.into_run_folder(session, run).await
     }
 

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::base::error::Error;
+use crate::base::text::counted;
 
 mod diagnose;
 pub mod digits;
@@ -103,7 +104,11 @@ impl DataSet {
             let pixels = split.pixels.len();
             let samples = split.labels.len();
             if samples == 0 || inputs == 0 || pixels != samples * inputs {
-                let problem = format!("{pixels} values for {samples} labels, but a sample has the shape {item:?}");
+                let problem = format!(
+                    "{} for {}, but a sample has the shape {item:?}",
+                    counted(pixels, "value"),
+                    counted(samples, "label")
+                );
                 return Err(bad(&paths[2 * half], problem, "give at least one label, and a whole sample for each"));
             }
             parts.push(idx::Idx { shape: [&[samples], item.as_slice()].concat(), bytes: split.pixels });

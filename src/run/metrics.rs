@@ -2,6 +2,7 @@
 
 use crate::base::disk::Disk;
 use crate::base::error::Error;
+use crate::base::text::counted;
 use crate::config::Config;
 use crate::run::folder::METRICS;
 use crate::run::settings::Ancestor;
@@ -182,7 +183,7 @@ impl Metrics {
         let path = folder.join(METRICS);
         let found = disk.read(&path).map_err(Error::file(&path))?.len() as u64;
         if found < bytes {
-            let problem = format!("it has {found} bytes, but had {bytes} when the checkpoint was made");
+            let problem = format!("it has {}, but had {bytes} when the checkpoint was made", counted(found, "byte"));
             return Err(Error::Checkpoint { path, problem });
         }
         Ok(Metrics { disk, path, bytes })

@@ -151,7 +151,10 @@ impl RunFile {
         }
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-            let escape = error.message().contains("escape").then(|| escaped("a quoted text"));
+            let escape = ["escape", "unicode"]
+                .iter()
+                .any(|word| error.message().contains(word))
+                .then(|| escaped("a quoted text"));
             refuse([Some(error.to_string()), escape].into_iter().flatten().collect::<Vec<_>>().join("\n"))
         })?;
         let record = table.remove("record").map(toml::Value::try_into).transpose();
@@ -197,17 +200,22 @@ fn escaped(what: &str) -> String {
 
 /// The key that an unknown one probably means, as the end of a sentence.
 fn meant(name: &str, value: &toml::Value, known: &[&str]) -> String {
+    let no_key = |option: &str| format!("; a file has no key for the option `{option}`");
+    if let Some(option) = synonyms::options().find(|option| plain(option) == plain(name))
+        && !known.contains(&option.replace('-', "_").as_str())
+    {
+        return no_key(option);
+    }
     let same = known.iter().find(|known| plain(known) == plain(name)).copied();
     if let (None, Some(synonym)) = (same, synonyms::name(name)) {
         let note = in_brackets(synonym.note);
         let ours = synonym.option.replace('-', "_");
         if !known.contains(&ours.as_str()) {
-            return format!("; a file has no key for the option `{}`{note}", synonym.option);
+            return no_key(synonym.option) + &note;
         }
         let given = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let value = synonym.value(Some(&given)).map_or(String::new(), |value| match value.parse::<f64>() {
             Ok(_) => format!(" = {value}"),
-            Err(_) if value == "true" => " = true".into(),
             Err(_) => format!(" = \"{value}\""),
         });
         return format!("; did you mean `{ours}{value}`?{note}");

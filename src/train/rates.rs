@@ -171,7 +171,7 @@ impl Sweep {
         }
         if steps < Self::FEWEST {
             let fewest = Self::FEWEST;
-            return Err(Error::Setting(format!("{steps} rates are too few to see a slope: use at least {fewest}")));
+            return Err(Error::Setting(format!("steps is {steps} but must be at least {fewest} to see a slope")));
         }
         Ok(())
     }

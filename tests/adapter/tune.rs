@@ -109,6 +109,22 @@ fn a_file_that_is_damaged_or_foreign_is_rewritten_with_a_note() {
             assert!(note.contains(file.to_str().unwrap()) && note.contains("a new file is written"), "{note}");
             assert_eq!(tuned(&machine, Tune::Force, Some(folder.path())).notes, [""; 0], "the file was rewritten");
         }
+        // A bad entry is named, the others are kept, and the file is rewritten although nothing was measured.
+        let contents: serde_json::Value = serde_json::from_str(&whole).unwrap();
+        for (name, form, words) in [
+            ("update_adam 64x784x128", "plain", "has no form plain"),
+            ("linear 64x784", "tiled", "needs batch, inputs and outputs"),
+            ("linar 1x2x3", "tiled", "unknown product"),
+        ] {
+            let mut bad = contents.clone();
+            bad["forms"][name] = form.into();
+            std::fs::write(&file, bad.to_string()).unwrap();
+            let notes = tuned(&machine, Tune::Auto, Some(folder.path())).notes;
+            assert!(notes.len() == 1 && notes[0].contains(words) && notes[0].contains("a new file"), "{notes:?}");
+            let text = std::fs::read_to_string(&file).unwrap();
+            let again: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(again["forms"], contents["forms"]);
+        }
         std::fs::remove_file(&file).unwrap();
         std::fs::create_dir(&file).unwrap();
         assert!(tuned(&machine, Tune::Force, Some(folder.path())).notes.len() == 1, "a folder in its place");

@@ -14,6 +14,7 @@ mod fetch;
 mod gradients;
 mod harness;
 mod model_file;
+mod package;
 mod pictures;
 mod real_mnist;
 mod report;

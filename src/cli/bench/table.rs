@@ -77,8 +77,8 @@ pub fn run(report: &Report) -> String {
     let allocated = run.allocated_bytes.map(|bytes| format!(", {:.1} MB allocated on the device", bytes as f64 / 1e6));
     let _ = writeln!(
         text,
-        "{} parameters, tensors of {tensors:.1} MB{}\nincluded in the times: {}",
-        run.parameters,
+        "{}, tensors of {tensors:.1} MB{}\nincluded in the times: {}",
+        counted(run.parameters, "parameter"),
         allocated.unwrap_or_default(),
         report.clock[0]
     );

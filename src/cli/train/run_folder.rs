@@ -2,7 +2,7 @@
 
 use super::Train;
 use super::end::end;
-use crate::cli::progress::Display;
+use crate::cli::progress::{Display, Waiting};
 use crate::cli::recorder::Recorder;
 use crate::cli::resume::Resumed;
 use crate::cli::signals::Signals;
@@ -39,6 +39,8 @@ pub struct Run<'a> {
     pub resumed: Option<&'a Resumed>,
     /// Whether anything differs from the checkpoint.
     pub changed: bool,
+    /// Ends with the first progress.
+    pub waiting: Waiting,
     /// When the program started.
     pub start: Instant,
 }
@@ -46,7 +48,7 @@ pub struct Run<'a> {
 impl Train {
     /// Trains, and writes the run folder.
     pub async fn into_run_folder(self, mut session: Session<'_>, run: Run<'_>) -> anyhow::Result<ExitCode> {
-        let Run { data, machine, identity, ancestor, resumed, changed, start } = run;
+        let Run { data, machine, identity, ancestor, resumed, changed, waiting, start } = run;
         let config = identity.config.clone();
         let folder =
             resumed.map_or_else(|| RunFolder::make(self.out.as_deref()), |resumed| Ok(resumed.folder.clone()))?;
@@ -70,7 +72,7 @@ impl Train {
         let saved = Saved { identity, setup, from: ancestor, changed: since, best, session: Default::default() };
         let bytes = sink.metrics.bytes();
         let mut recorder = Recorder {
-            display: Display::new(),
+            display: Display::new(waiting),
             board,
             sink,
             data: &data.name,

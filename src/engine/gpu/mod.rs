@@ -13,4 +13,3 @@ mod wait;
 pub use adapters::{Class, FoundAdapter, Wanted, list, real_gpu, select};
 pub use device::Gpu;
 pub use engine::GpuEngine;
-pub use pipelines::on_slow_compilation;

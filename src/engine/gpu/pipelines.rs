@@ -8,9 +8,9 @@ use crate::plan::kernel::{Access, Kernel, Shader};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use wgpu::{
     BindGroupLayout, BindGroupLayoutEntry, BindingType, BufferBindingType, ComputePipeline, ShaderModule, ShaderStages,
 };
@@ -57,20 +57,6 @@ impl Pipelines {
     }
 }
 
-/// Compiling for longer than this is reported.
-const SLOW: Duration = Duration::from_secs(1);
-
-static REPORTED: AtomicBool = AtomicBool::new(false);
-
-/// What [`on_slow_compilation`] was given.
-static REPORT: OnceLock<fn(usize)> = OnceLock::new();
-
-/// Sets a function to call when compiling shaders takes longer than a second, at most once in a process, with the number
-/// of pipelines that are compiled.
-pub fn on_slow_compilation(report: fn(usize)) {
-    _ = REPORT.set(report);
-}
-
 /// The device feature that the cache file needs.
 pub(super) const FEATURE: wgpu::Features = wgpu::Features::PIPELINE_CACHE;
 
@@ -81,7 +67,6 @@ impl Gpu {
         let keys: Vec<String> = steps.iter().map(|kernel| key(kernel.as_ref())).collect();
         let mut missing: HashMap<&str, &Arc<dyn Kernel>> = keys.iter().map(String::as_str).zip(steps).collect();
         missing.retain(|&key, _| !self.built().contains_key(key));
-        let count = missing.len();
         let compiled: Vec<_> = missing
             .into_par_iter()
             .map(|(key, kernel)| {
@@ -89,12 +74,10 @@ impl Gpu {
                 let inside = self.shared.enter();
                 let scope = inside.device.push_error_scope(wgpu::ErrorFilter::Validation);
                 let built = Arc::new(self.build(kernel.as_ref(), inside.device));
-                if begin.elapsed() > SLOW && !REPORTED.swap(true, Ordering::Relaxed) {
-                    REPORT.get().iter().for_each(|report| report(count));
-                }
                 (key, built, scope.pop())
             })
             .collect();
+        let count = compiled.len();
         for (key, built, error) in compiled {
             if let Some(error) = error.await {
                 return Err(match self.caught(error) {
