@@ -18,14 +18,18 @@ pub fn recognise(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         _ if page => ("is a web page", "read it: a server may have sent a message in place of the file"),
         _ if bytes.starts_with(b"\x89PNG") => ("is a PNG picture", "check the path"),
         [0xff, 0xd8, 0xff, ..] => ("is a JPEG picture", "check the path"),
-        _ if bytes.starts_with(b"GIF8") => ("is a GIF picture", "convert it to PNG"),
+        _ if bytes.starts_with(b"GIF8") => ("is a GIF picture", "check the path, or convert it to PNG"),
         _ if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") => {
-            ("is a WebP picture", "convert it to PNG")
+            ("is a WebP picture", "check the path, or convert it to PNG")
         }
-        _ if bytes.starts_with(b"BM") && bytes.get(6..10) == Some(&[0; 4]) => ("is a BMP picture", "convert it to PNG"),
-        _ if bytes.starts_with(b"%PDF") => ("is a PDF file", "convert it to PNG"),
-        _ if bytes.starts_with(b"\x89HDF") => ("is an HDF5 file, as Keras writes it", "convert it"),
-        _ if bytes.starts_with(b"\x93NUMPY") => ("is a NumPy file", "convert it"),
+        _ if bytes.starts_with(b"BM") && bytes.get(6..10) == Some(&[0; 4]) => {
+            ("is a BMP picture", "check the path, or convert it to PNG")
+        }
+        _ if bytes.starts_with(b"%PDF") => ("is a PDF file", "check the path, or convert it to PNG"),
+        _ if bytes.starts_with(b"\x89HDF") => {
+            ("is an HDF5 file, as Keras writes it", "write its weights as safetensors")
+        }
+        _ if bytes.starts_with(b"\x93NUMPY") => ("is a NumPy file", "check the path"),
         [0x1f, 0x8b, ..] => ("is compressed with gzip", "decompress it first"),
         _ if bytes.starts_with(b"PK\x03\x04") => ("is a zip archive", "unpack it first"),
         _ => return None,

@@ -19,7 +19,7 @@ pub fn counted(count: impl TryInto<u64>, noun: &str) -> String {
 }
 
 /// A noun in the number of `count`.
-pub fn plural(count: u64, noun: &str) -> String {
+fn plural(count: u64, noun: &str) -> String {
     match noun {
         _ if count == 1 => noun.into(),
         _ if ["s", "x", "ch"].iter().any(|end| noun.ends_with(end)) => format!("{noun}es"),

@@ -3,18 +3,21 @@
 use super::environment::variable;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
+use gpu_mlp::run::settings::fields;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-/// Options given on the command line, and those given in the environment; by identifier.
+/// Settings given on the command line, and those given in the environment; by the names of their fields.
 static GIVEN: OnceLock<[Vec<String>; 2]> = OnceLock::new();
 /// The file of --config, and its keys.
 static FILE: OnceLock<(PathBuf, Vec<String>)> = OnceLock::new();
 
-/// Remembers what was given to a command.
+/// Remembers which settings of [`gpu_mlp::config::Config`] were given to a command. Data and engine are left out: on resume,
+/// the run's own replace those of the environment.
 pub fn remember(matches: &ArgMatches) {
     let of = |source| {
-        let ids = matches.ids().filter(|id| matches.value_source(id.as_str()) == Some(source));
+        let ids = matches.ids().filter(|id| fields().contains(&id.as_str()));
+        let ids = ids.filter(|id| matches.value_source(id.as_str()) == Some(source));
         ids.map(ToString::to_string).collect()
     };
     _ = GIVEN.set([ValueSource::CommandLine, ValueSource::EnvVariable].map(of));

@@ -12,7 +12,7 @@ use crate::train::feed::Feed;
 use crate::train::rates::{Rate, Rates};
 use crate::train::{input_map, prepare, shuffled};
 
-/// Minimum updates between health measurements, unless health is shown. A measurement takes about as long as an update,
+/// Minimum updates between later health measurements, unless health is shown. A measurement takes about as long as an update,
 /// so this keeps its cost near 1 %.
 const MEASURED_EVERY: u64 = 100;
 
