@@ -167,11 +167,12 @@ fn specks_are_removed_and_a_second_shape_is_noted() {
 #[test]
 fn blank_pictures_and_other_files_are_refused_with_the_reason() {
     let png = bars((200, 300), &[[150, 20, 10, 100]]);
-    let cases: [(&str, Vec<u8>); 5] = [
+    let cases: [(&str, Vec<u8>); 6] = [
         ("is blank", bars((50, 50), &[])),
         ("is blank", bars((50, 50), &[[0, 0, 50, 50]])),
-        ("is neither PNG nor JPEG", b"GIF89a and so on".to_vec()),
-        ("is neither PNG nor JPEG", Vec::new()),
+        ("is a GIF picture", b"GIF89a and so on".to_vec()),
+        ("is empty", Vec::new()),
+        ("is neither PNG nor JPEG", b"not a picture".to_vec()),
         ("cannot be decoded", png[..png.len() / 2].to_vec()),
     ];
     for (words, bytes) in cases {
