@@ -22,7 +22,7 @@ pub fn counted(count: impl TryInto<u64>, noun: &str) -> String {
 fn plural(count: u64, noun: &str) -> String {
     match noun {
         _ if count == 1 => noun.into(),
-        _ if ["s", "x", "ch"].iter().any(|end| noun.ends_with(end)) => format!("{noun}es"),
+        _ if ["s", "x", "tch"].iter().any(|end| noun.ends_with(end)) => format!("{noun}es"),
         _ if noun.ends_with("try") => format!("{}ies", &noun[..noun.len() - 1]),
         _ => format!("{noun}s"),
     }
