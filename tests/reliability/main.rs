@@ -7,6 +7,8 @@ mod checkpoint;
 mod device_faults;
 mod faulty_runs;
 mod lasting;
+mod old_checkpoints;
 mod resume;
+mod signals;
 mod soak;
 mod toggles;
