@@ -8,3 +8,6 @@ pub mod error;
 pub mod hash;
 pub mod rng;
 pub mod text;
+
+#[cfg(all(unix, feature = "cli"))]
+pub use audited::signals::hangup_is_ignored;

@@ -1,10 +1,10 @@
 //! `train --from`: the settings of a run that starts with the weights of a model.
 
 use super::model::understood;
+use super::resume::Resumed;
 use gpu_mlp::Error;
 use gpu_mlp::config::{Config, Normalize, Settings};
 use gpu_mlp::net::mlp::Mlp;
-use gpu_mlp::run::checkpoint::Saved;
 use gpu_mlp::run::model_file::{self, ModelFile};
 use gpu_mlp::run::settings::{Ancestor, from_root};
 use std::path::Path;
@@ -46,22 +46,29 @@ pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config,
     Ok((config.clone(), Mlp { activation: config.activation(), layers: state.layers }, ancestor))
 }
 
-/// The model that a resumed run started with. Its weights come from the checkpoint, so `path` must name that model or be absent.
+/// The model that a run started with which is resumed from a checkpoint. Its weights come from the checkpoint, so `path` must
+/// name that model or be absent.
 ///
 /// # Errors
 /// [`Error::Setting`] if `path` names another model; the errors of reading the model if the path has changed.
-pub fn again(path: Option<&Path>, saved: &Saved) -> Result<Option<Ancestor>, Error> {
+pub fn again(path: Option<&Path>, resumed: &Resumed) -> Result<Option<Ancestor>, Error> {
     // The recorded path is accepted even if the file no longer exists.
-    let moved = path.filter(|path| saved.setup.data.from.as_ref() != Some(&from_root(path)));
+    let moved = path.filter(|path| resumed.setup.data.from.as_ref() != Some(&from_root(path)));
     if let Some(path) = moved {
         let sha256 = model_file::open(path)?.sha256;
-        if saved.from.as_ref().is_none_or(|from| from.sha256 != sha256) {
-            let then = saved.from.as_ref().map_or("random weights".to_string(), ToString::to_string);
-            let now = Ancestor { path: path.display().to_string(), sha256 };
-            return Err(Error::Setting(format!(
-                "the run started with {then}, and --from names {now}: leave out --from"
-            )));
-        }
+        refuse_another(resumed, &Ancestor { path: path.display().to_string(), sha256 })?;
     }
-    Ok(saved.from.clone())
+    Ok(resumed.from.clone())
+}
+
+/// Refuses another model than the one that the resumed run started with.
+///
+/// # Errors
+/// [`Error::Setting`].
+pub fn refuse_another(resumed: &Resumed, now: &Ancestor) -> Result<(), Error> {
+    if resumed.from.as_ref().is_some_and(|from| from.sha256 == now.sha256) {
+        return Ok(());
+    }
+    let then = resumed.from.as_ref().map_or("random weights".to_string(), ToString::to_string);
+    Err(Error::Setting(format!("the run started with {then}, and --from names {now}: leave out --from")))
 }

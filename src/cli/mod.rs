@@ -83,7 +83,7 @@ Examples:
   gpu-mlp bench --config S                   training speed, and share of the hardware limit
 
 Exit codes: 0 ok, 1 failure, 2 usage, 3 a check failed, 4 no usable adapter, 5 bad or missing data, 6 diverged,
-130 and 143 interrupted.";
+129, 130 and 143 interrupted by SIGHUP, SIGINT and SIGTERM.";
 
 #[derive(Subcommand)]
 enum Command {

@@ -93,8 +93,10 @@ pub fn line(report: &EpochReport, epochs: usize) -> String {
     format!("{text}{best}  {seconds:.2} s  {rate:.0} images/s")
 }
 
-/// The test score at the end of a run that had a validation split.
+/// The scores at the end of a run. The validation score is first: a model is chosen by it.
 pub fn last_line(finish: &Finish) -> String {
     let model = finish.restored.map_or("the last update".to_string(), |epoch| format!("epoch {epoch}, the best"));
-    format!("model of {model}  {}", scored("test", &finish.test))
+    let validation = finish.validation.as_ref();
+    let validation = validation.map_or_else(String::new, |score| format!("  {}", scored("validation", score)));
+    format!("model of {model}{validation}  {}", scored("test", &finish.test))
 }

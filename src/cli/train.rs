@@ -1,6 +1,7 @@
 //! `gpu-mlp train`
 
 mod end;
+mod notes;
 mod run_folder;
 
 use super::base::BaseSettings;
@@ -14,7 +15,7 @@ use super::resume::{ResumeOptions, Resumed, Said};
 use super::settings::{ChoiceOptions, NetOptions};
 use clap::Args;
 use gpu_mlp::Error;
-use gpu_mlp::config::Config;
+use gpu_mlp::config::{Config, Settings};
 use gpu_mlp::data::Split;
 use gpu_mlp::measure::tune::still_sound;
 use gpu_mlp::net::mlp::Mlp;
@@ -97,16 +98,18 @@ struct Settled {
     first: Option<Mlp>,
     ancestor: Option<Ancestor>,
     limits: Limits,
-    /// The record in the file of --config, if the run uses the data of that file.
+    /// The record in the file of --config.
     record: Option<settings::Provenance>,
+    /// Whether the run uses the data set that the file names.
+    data_is_of_file: bool,
 }
 
 impl Train {
     pub async fn run(mut self) -> anyhow::Result<ExitCode> {
         let written = !(self.print_config || self.limits.dry_run);
-        let resumed = self.resume.find(self.out.as_deref(), written)?;
+        let resumed = self.resume.find(self.out.as_deref(), self.force, written)?;
         if let Some(resumed) = &resumed {
-            self.take(&resumed.found.generation.state.setup)?;
+            self.take(&resumed.setup)?;
         }
         self.train(resumed.as_ref()).await
     }
@@ -134,14 +137,18 @@ impl Train {
         let ahead = self.data.ahead();
         let machine = self.engine.machine_for(settled.config.precision).await?;
         tracing::debug!("machine open");
-        let data = self.limits.cut(divide(&settled.config, self.data.open(ahead)?)?);
+        let data = self.data.open(ahead)?;
+        let undivided = data.train.len();
+        let data = self.limits.cut(divide(&settled.config, data)?);
         tracing::debug!("data open");
         if settled.config.validation > 0 || settled.config.limit_train.is_some() {
             let validation = data.validation.as_ref().map_or(0, Split::len);
             say!("split: {} training samples, {validation} validation samples", data.train.len());
         }
         settled.config.check(data.train.len())?;
-        if let Some(record) = &settled.record {
+        // The data of the file's run: named by the file, or the same in another place.
+        let same = |record: &&settings::Provenance| settled.data_is_of_file || record.data_sha256 == data.sha256;
+        if let Some(record) = settled.record.as_ref().filter(same) {
             self.base.compare(record, &data, &machine, &settled.limits)?;
         }
         match resumed {
@@ -153,9 +160,13 @@ impl Train {
             }
             None => self.tune.choose(&mut settled.config, &data, &machine).await?,
         }
-        let Settled { config, first, ancestor, limits, .. } = settled;
+        let Settled { config, first, ancestor, mut limits, .. } = settled;
         let identity = Identity::new(&config, &data, &machine);
-        let changed = resumed.map_or(Ok(false), |resumed| self.resume.check(resumed, &identity))?;
+        let changed = resumed.map_or(Ok(Vec::new()), |resumed| self.resume.check(resumed, &identity))?;
+        let checkpoint = resumed.and_then(|resumed| resumed.checkpoint.as_ref());
+        if let (Some(checkpoint), true) = (checkpoint, self.limits.dry_run) {
+            limits.max_steps = Some(checkpoint.step + 1);
+        }
 
         let mut session = Session::open(&config, &data, &machine, limits).await?;
         first.iter().try_for_each(|model| session.begin_with(model))?;
@@ -165,13 +176,15 @@ impl Train {
         if let Some(because) = config.plain_because(data.train.len()) {
             say!("note: the plain plan is used: {because}");
         }
-        if self.limits.dry_run {
-            return self.try_out(session, &config).await;
+        if let (Some(resumed), Some(checkpoint)) = (resumed, checkpoint) {
+            session.resume(&checkpoint.snapshot())?;
+            notes::before_resuming(&session, resumed, undivided, &changed);
         }
-        if let Some(resumed) = resumed {
-            session.resume(&resumed.found.generation.snapshot())?;
+        if self.limits.dry_run {
+            return self.try_out(session, &config, checkpoint.map(|checkpoint| checkpoint.step)).await;
         }
 
+        let changed = !changed.is_empty();
         let run = Run { data: &data, machine: &machine, identity, ancestor, resumed, changed, start };
         self.into_run_folder(session, run).await
     }
@@ -188,38 +201,50 @@ impl Train {
         let from_is_of_file = self.from.is_none();
         self.from = self.from.take().or(file.data.from.as_ref().map(PathBuf::from)).map(|path| model_in(&path));
         let base = self.base.config();
-        let (mut config, first, ancestor) = match (resumed, &self.from) {
-            // A resumed run started with that model or with none. The run keeps its forms, because they determine
-            // rounding.
-            (Some(resumed), _) => {
-                let state = &resumed.found.generation.state;
-                let saved = &state.identity.config;
-                let base = if self.base.is_preset() { base } else { saved.clone() };
-                let said = base.with(&file.settings)?.with(self.net.settings())?;
-                let ancestor = from::again(self.from.as_deref(), state)?;
-                (Config { forms: saved.forms.clone(), ..said }, None, ancestor)
-            }
-            (None, Some(path)) => from::begin(path, base, &[&file.settings, self.net.settings()])
-                .map(|(config, model, ancestor)| (config, Some(model), Some(ancestor)))?,
-            (None, None) => (base.with(&file.settings)?.with(self.net.settings())?, None, None),
+        let saved = match resumed.filter(|_| !self.base.is_preset()) {
+            Some(resumed) => resumed.identity.config.settings()?,
+            None => Settings::new(),
         };
+        let layers = [&saved, &file.settings, self.net.settings()];
+        let plain = |base: Config| layers.iter().try_fold(base, |config, layer| config.with(layer));
+        let (mut config, first, mut ancestor) = match (resumed, &self.from) {
+            // The run started with that model or with none.
+            (Some(resumed), path) if resumed.checkpoint.is_some() => {
+                (plain(base)?, None, from::again(path.as_deref(), resumed)?)
+            }
+            (_, Some(path)) => from::begin(path, base, &layers)
+                .map(|(config, model, ancestor)| (config, Some(model), Some(ancestor)))?,
+            (_, None) => (plain(base)?, None, None),
+        };
+        if let Some(resumed) = resumed {
+            // They determine rounding.
+            config.forms = resumed.identity.config.forms.clone();
+            ancestor.iter().try_for_each(|ancestor| from::refuse_another(resumed, ancestor))?;
+            ancestor = resumed.from.clone();
+        }
         if let (true, Some(record), Some(ancestor)) = (from_is_of_file, &file.record, &ancestor) {
             self.base.compare_ancestor(record, ancestor)?;
         }
         config = config.with(self.choices.settings())?;
         let limits = self.limits.limits()?;
         self.limits.overfit(&mut config)?;
-        if resumed.is_some() {
+        if resumed.is_some() && !self.said.has("data") {
             self.data.refuse_another(&file.data)?;
         }
         let data_is_of_file = self.data.take(&file.data)?;
         config.check(usize::MAX)?;
         config.check_choices(config.validation > 0)?;
-        Ok(Settled { config, first, ancestor, limits, record: file.record.filter(|_| data_is_of_file) })
+        Ok(Settled { config, first, ancestor, limits, record: file.record, data_is_of_file })
     }
 
-    /// Computes one batch of everything and writes nothing.
-    async fn try_out(&self, mut session: Session<'_>, config: &Config) -> anyhow::Result<ExitCode> {
+    /// Computes one batch of everything, after update `resumed_at` if a run is resumed, and writes nothing.
+    async fn try_out(
+        &self,
+        mut session: Session<'_>,
+        config: &Config,
+        resumed_at: Option<u64>,
+    ) -> anyhow::Result<ExitCode> {
+        let session_ended = session.ended().is_some();
         let mut lines = Vec::new();
         let mut collect = |report: &EpochReport| {
             lines.push(line(report, config.epochs));
@@ -227,7 +252,12 @@ impl Train {
         };
         session.run(&mut collect).await?;
         lines.push(last_line(&session.finish().await?));
-        writeln!(out(), "{}\ndry run: one batch of everything was computed, nothing was written", lines.join("\n"))?;
+        let what = match (session_ended, resumed_at) {
+            (true, _) => "nothing is left to train, the model was scored".to_string(),
+            (false, Some(step)) => format!("one batch of everything was computed after update {step}"),
+            (false, None) => "one batch of everything was computed".to_string(),
+        };
+        writeln!(out(), "{}\ndry run: {what}, nothing was written", lines.join("\n"))?;
         Ok(ExitCode::SUCCESS)
     }
 }

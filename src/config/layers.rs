@@ -15,6 +15,21 @@ impl Config {
         Settings::try_from(self).map_err(|error| Error::Setting(error.to_string()))
     }
 
+    /// Returns the settings that are not the defaults; the defaults of some depend on others.
+    ///
+    /// # Errors
+    /// As [`Config::settings`].
+    pub fn differing(&self) -> Result<Settings, Error> {
+        let mut settings = self.settings()?;
+        for name in settings.keys().cloned().collect::<Vec<_>>() {
+            let Some(value) = settings.remove(&name) else { continue };
+            if Config::default().with(&settings)? != *self {
+                settings.insert(name, value);
+            }
+        }
+        Ok(settings)
+    }
+
     /// Returns these settings with `settings` applied on top. A different optimizer also sets its default learning rate
     /// and momentum, and a different activation its default α, unless `settings` gives them.
     ///
@@ -39,5 +54,21 @@ impl Config {
         let mut all = base.settings()?;
         all.extend(settings.clone());
         all.try_into().map_err(refuse)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_settings_that_are_not_the_defaults_differ() {
+        let names = |config: &Config| config.differing().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert!(names(&Config::default()).is_empty());
+        let adam = Config::default().with(&Settings::from_iter([("optimizer".into(), "adam".into())])).unwrap();
+        assert_eq!(names(&adam), ["optimizer"], "the rate is Adam's default");
+        let fast = Config { lr: Config::default().lr, ..adam };
+        assert_eq!(names(&fast), ["lr", "optimizer"]);
+        assert_eq!(Config::default().with(&fast.differing().unwrap()).unwrap(), fast);
     }
 }

@@ -5,5 +5,6 @@ pub mod folder;
 pub mod history;
 pub mod metrics;
 pub mod model_file;
+pub mod restart;
 pub mod settings;
 pub mod state_dict;

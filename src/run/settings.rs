@@ -77,6 +77,15 @@ pub struct Provenance {
     pub engine: String,
     /// Adapter and driver, or threads.
     pub device: String,
+    /// Part of the adapter's name, if the run asked for an adapter. A run that begins again asks for it too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<String>,
+    /// Backends that the run asked for, separated by commas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
+    /// The folder of the TensorBoard files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tensorboard: Option<String>,
     /// Hash of the data set; a repetition with other data is refused.
     pub data_sha256: String,
     /// The model that the run started with, if any; a repetition with another model is refused.
@@ -106,6 +115,9 @@ impl Provenance {
             version: env!("CARGO_PKG_VERSION").into(),
             engine: machine.name().into(),
             device: machine.description(),
+            adapter: None,
+            backend: None,
+            tensorboard: None,
             data_sha256: data.sha256.clone(),
             from: from.cloned(),
         }

@@ -8,6 +8,7 @@ mod device_faults;
 mod faulty_runs;
 mod lasting;
 mod old_checkpoints;
+mod restart;
 mod resume;
 mod signals;
 mod soak;

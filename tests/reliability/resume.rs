@@ -146,7 +146,7 @@ fn differences_are_shown_and_refused_unless_allowed_by_name() {
     // Even if allowed, the tensors of one net do not fit another.
     refused(at, &["--resume", "run", "--hidden", "64", "--allow-mismatch", "hidden"], 2, &["w1"]);
     refused(at, &["--resume", "run", "--digits-seed", "7"], 2, &["data: digits (sha256 ", "--allow-mismatch data"]);
-    refused(at, &["--resume", "nowhere"], 5, &["nowhere", "no checkpoint"]);
+    refused(at, &["--resume", "nowhere"], 5, &["nowhere", "no such folder", "resume one of these runs: run;"]);
     refused(at, &["--resume", "run", "--out", "other"], 2, &["--resume run", "--out is other"]);
     refused(at, &["--resume", "run", "--allow-mismatch", "lrr"], 2, &["did you mean lr?"]);
     refused(at, &["--resume", "run", "--allow-mismatch", "nothing"], 2, &["data, engine, device, version"]);
@@ -289,10 +289,15 @@ fn a_run_resumes_from_any_kept_checkpoint_and_deletes_the_later_ones() {
     };
     let earlier = steps()[0];
     assert!(earlier < 210, "{:?}", steps());
-    refused(at, &["--resume", "run", "--at", "7"], 5, &["no checkpoint of update 7", &earlier.to_string(), "210"]);
+    refused(
+        at,
+        &["--resume", "run", "--at", "7"],
+        5,
+        &["no checkpoint of update 7", &format!("--at {earlier}"), "--at 210"],
+    );
     refused(at, &["--at", "7"], 2, &["--resume"]);
     refused(at, &["--resume", "auto", "--at", "7"], 2, &["no run to resume --at"]);
-    refused(at, &["--resume", "auto", "--out", "new", "--at", "7"], 5, &["new", "no checkpoint"]);
+    refused(at, &["--resume", "auto", "--out", "new", "--at", "7"], 2, &["no run to resume --at"]);
     let earlier = earlier.to_string();
     let step = (earlier.parse::<u64>().unwrap() + 1).to_string();
     complete(train(at, &["--resume", "run", "--at", &earlier, "--max-steps", &step]));

@@ -1,21 +1,22 @@
 //! A signal ends a run, which can then be resumed.
 #![cfg(unix)]
 
+use crate::common::program::away;
 use crate::common::runs::{
     complete, facts, generations, metrics, newest, same, signal, small, start, train, wait_for_a_checkpoint,
 };
 use std::path::Path;
-use std::process::Child;
-use std::time::Duration;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 #[test]
-fn sigint_and_sigterm_save_and_say_how_to_resume() {
+fn sigint_sigterm_and_sighup_save_and_say_how_to_resume() {
     let folder = TempDir::new().unwrap();
     let at = folder.path();
     // Too many epochs to end before the signal, even if this program is suspended for a while.
     let args = small(&["--epochs", "100000"]);
-    for (name, code) in [("INT", 130), ("TERM", 143)] {
+    for (name, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
         let mut child = start(train(at, &args).args(["--out", name]));
         let run = at.join(name);
         wait_for_a_checkpoint(&mut child, &run);
@@ -31,6 +32,27 @@ fn sigint_and_sigterm_save_and_say_how_to_resume() {
         complete(train(at, &args).args(["--out", &whole, "--max-steps", &limit]));
         same(&facts(&run), &facts(&at.join(whole)), name);
     }
+}
+
+#[test]
+fn a_run_under_nohup_outlives_a_lost_connection() {
+    let folder = TempDir::new().unwrap();
+    let program = train(folder.path(), &small(&["--epochs", "100000", "--out", "run"]));
+    let mut shell = away(Command::new("sh"), folder.path());
+    shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(program.get_program()).args(program.get_args());
+    let mut child = start(&mut shell);
+    let run = folder.path().join("run");
+    wait_for_a_checkpoint(&mut child, &run);
+    signal(&child, "HUP");
+    let before = newest(&run);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while newest(&run) == before && Instant::now() < deadline {
+        assert!(child.try_wait().unwrap().is_none(), "the signal ended the run");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    signal(&child, "TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert!(newest(&run) > before, "the run went on");
 }
 
 /// Waits until the program has installed its signal handlers.

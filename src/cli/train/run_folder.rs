@@ -18,7 +18,7 @@ use gpu_mlp::run::folder::{METRICS, RunFolder};
 use gpu_mlp::run::metrics::{Record, SCHEMA};
 use gpu_mlp::run::settings::{self, Ancestor};
 use gpu_mlp::train::session::Session;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -50,21 +50,32 @@ impl Train {
         let config = identity.config.clone();
         let folder =
             resumed.map_or_else(|| RunFolder::make(self.out.as_deref()), |resumed| Ok(resumed.folder.clone()))?;
-        let before = resumed.map(|resumed| &resumed.found.generation);
-        let open = folder.open(before, || self.refuse_if_taken())?;
+        let before = resumed.and_then(|resumed| resumed.checkpoint.as_ref());
+        let free = || match resumed {
+            // The run in the folder begins again.
+            Some(resumed) => resumed.folder.refuse_if_taken(true),
+            None => self.refuse_if_taken(),
+        };
+        let open = folder.open(before, free)?;
         let resumed_at = open.resumed_at;
         let before = before.map(|generation| &generation.state);
         let since = if changed { resumed_at } else { before.and_then(|state| state.changed) };
-        let record = settings::Provenance::now(data, machine, ancestor.as_ref());
+        let tensorboard = self.tensorboard.as_deref().map(settings::from_root);
+        let engine = self.engine.settings(machine);
+        let record = settings::Provenance {
+            adapter: engine.adapter.clone(),
+            backend: engine.backend.clone(),
+            tensorboard: tensorboard.clone(),
+            ..settings::Provenance::now(data, machine, ancestor.as_ref())
+        };
         let settings = self.data.settings(Some(data), self.from.as_deref());
         let text = settings::to_text(&config, &settings, Some(&record), |_| None)?;
         write_whole(&Os, &folder.settings(), (head(since) + &text).as_bytes())?;
 
         let mut sink = Sink { metrics: open.metrics, json: self.json };
         begin(&mut sink, &session, machine, ancestor.as_ref(), resumed_at, changed)?;
-        let board = self.board(folder.path(), resumed_at, &session, data)?;
-        let tensorboard = self.tensorboard.as_deref().map(settings::from_root);
-        let setup = Setup { data: settings, engine: self.engine.settings(machine), tensorboard };
+        let board = self.board(&folder, resumed, &session, data)?;
+        let setup = Setup { data: settings, engine, tensorboard };
         let best = before.and_then(|state| state.best);
         let saved = Saved { identity, setup, from: ancestor, changed: since, best, session: Default::default() };
         let bytes = sink.metrics.bytes();
@@ -85,17 +96,17 @@ impl Train {
     /// Opens TensorBoard's file, if --tensorboard was given. Prints where a resumed run continues.
     fn board(
         &self,
-        path: &Path,
-        resumed_at: Option<u64>,
+        folder: &RunFolder,
+        resumed: Option<&Resumed>,
         session: &Session<'_>,
         data: &DataSet,
     ) -> Result<Option<Board>, Error> {
-        if let Some(step) = resumed_at {
+        if let Some(resumed) = resumed.filter(|resumed| resumed.checkpoint.is_some()) {
             let more = self.tensorboard.as_ref();
             let more = more.map_or(String::new(), |folder| format!(", and in {} for TensorBoard", folder.display()));
-            say!("resumed: {} after update {step}{more}", path.display());
+            say!("resumed: {} after update {}{more}", folder.path().display(), resumed.step());
         }
-        let of = |folder: &PathBuf| match resumed_at {
+        let of = |folder: &PathBuf| match resumed.map(Resumed::step) {
             Some(step) => Board::resume(folder, &data.item, step - step % session.trainer().updates_per_epoch()),
             None => Board::create(folder, &data.item),
         };
