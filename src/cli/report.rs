@@ -15,6 +15,7 @@ use gpu_mlp::run::folder::{METRICS, MODEL, REPORT, RunFolder};
 use gpu_mlp::run::history::History;
 use gpu_mlp::run::model_file::{self, Description};
 use gpu_mlp::run::settings::{DataSettings, RunFile};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,19 +24,26 @@ use std::sync::Arc;
 #[command(after_help = "\
 Examples:
   gpu-mlp report runs/1                            writes runs/1/report.html
-  gpu-mlp report runs/1 runs/1 --out compare.html  two runs, overlaid
+  gpu-mlp report runs/1 runs/2 --out compare.html  two runs, overlaid
   gpu-mlp report runs/1 --engine cpu               evaluated on the CPU
+
+Several runs are compared. Those that differ only in their seed are one line: the mean, and shaded the lowest to the highest.
+The page of more than 8 runs has no details of each run, and its scores are those in the records.
 
 The page is one file that needs neither a network nor scripts. It shows curves, gradients, confusion matrix, mistakes,
 calibration, weights and settings. Nothing is downloaded: if the data set of a run is missing, the page says so and shows
 the rest.")]
 pub struct Report {
-    /// Run folders, up to 8
+    /// Run folders
     #[arg(required = true, value_name = "RUN", num_args = 1..)]
     runs: Vec<PathBuf>,
-    /// Output file [default: report.html in the run folder, or in the current folder for several runs]
+    /// Output file [default: report.html in the run folder; for several runs, the next free one of report.html,
+    /// report-2.html, … in the current folder]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Replace the file of --out if it exists
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     data: DataOptions,
     #[command(flatten)]
@@ -44,26 +52,56 @@ pub struct Report {
 
 impl Report {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        if self.runs.len() > MOST_RUNS {
-            let problem = format!("{} runs were given, but a page shows at most {MOST_RUNS}", self.runs.len());
-            return Err(Error::Setting(problem).into());
-        }
-        let histories = self.runs.iter().map(|run| History::read(run)).collect::<Result<Vec<_>, _>>()?;
-        let machine = self.engine.machine().await?;
-        let mut sets: Vec<Arc<DataSet>> = Vec::new();
+        let runs = self.each_once();
+        let out = self.place(&runs)?;
+        let histories = runs.iter().map(|run| History::read(run)).collect::<Result<Vec<_>, _>>()?;
         let mut subjects = Vec::new();
-        for history in histories {
-            subjects.push(self.subject(history, &machine, &mut sets).await);
+        if runs.len() <= MOST_RUNS {
+            let machine = self.engine.machine().await?;
+            let mut sets: Vec<Arc<DataSet>> = Vec::new();
+            for history in histories {
+                subjects.push(self.subject(history, &machine, &mut sets).await);
+            }
+        } else {
+            subjects.extend(histories.into_iter().map(recorded));
         }
-        let out = match (&self.out, &self.runs[..]) {
-            (Some(out), _) => out.clone(),
-            (None, [run]) => RunFolder::new(run).report(),
-            (None, _) => REPORT.into(),
-        };
+        distinguish(&mut subjects);
         let page = page(&subjects);
+        let replaced = if out.is_file() { ", replaces the earlier page" } else { "" };
         write_out(&out, page.as_bytes())?;
-        say!("report: {} ({} kB)", out.display(), page.len().div_ceil(1000));
+        say!("report: {} ({} kB{replaced})", out.display(), page.len().div_ceil(1000));
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// The run folders without repetitions.
+    fn each_once(&self) -> Vec<PathBuf> {
+        let mut seen = BTreeSet::new();
+        let mut runs = Vec::new();
+        for run in &self.runs {
+            match seen.insert(run.canonicalize().unwrap_or(run.clone())) {
+                true => runs.push(run.clone()),
+                false => say!("note: {} was given more than once and is shown once", run.display()),
+            }
+        }
+        runs
+    }
+
+    /// The file to write. The page of one run belongs to its folder and is replaced; other files are not.
+    fn place(&self, runs: &[PathBuf]) -> Result<PathBuf, Error> {
+        match (&self.out, runs) {
+            (Some(out), _) if !self.force && (out.is_file() || out.is_dir()) => {
+                let out = out.display();
+                Err(Error::Setting(format!("{out} exists: give another --out, or --force to replace it")))
+            }
+            (Some(out), _) => Ok(out.clone()),
+            (None, [run]) => Ok(RunFolder::new(run).report()),
+            (None, _) => {
+                let (stem, ending) = REPORT.rsplit_once('.').unwrap_or((REPORT, ""));
+                let numbered = (2..).map(|number: u32| PathBuf::from(format!("{stem}-{number}.{ending}")));
+                let mut free = std::iter::once(PathBuf::from(REPORT)).chain(numbered).filter(|path| !path.exists());
+                Ok(free.next().unwrap_or(REPORT.into()))
+            }
+        }
     }
 
     /// Collects everything about a run. Missing parts are noted on stderr and on the page.
@@ -143,6 +181,23 @@ impl Report {
                 .into();
         }
         format!("{error}: {}", super::next(error))
+    }
+}
+
+/// A run of which the page shows only what is recorded.
+fn recorded(history: History) -> Subject {
+    let absent = || "the page has many runs".to_string();
+    let name = name(&history.folder);
+    Subject { name, history, model: Err(absent()), results: Err(absent()), notes: Vec::new() }
+}
+
+/// Names runs by their paths if other runs have the same names.
+fn distinguish(subjects: &mut [Subject]) {
+    let names: Vec<String> = subjects.iter().map(|subject| subject.name.clone()).collect();
+    for subject in subjects {
+        if names.iter().filter(|name| **name == subject.name).count() > 1 {
+            subject.name = subject.history.folder.display().to_string();
+        }
     }
 }
 
