@@ -8,6 +8,7 @@ mod config_file;
 mod controls;
 mod examples;
 mod exit_codes;
+mod report;
 mod run_folder;
 mod streams;
 mod using_a_model;

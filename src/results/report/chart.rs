@@ -102,7 +102,7 @@ impl Chart {
                         line.guide x1=(LEFT) x2=(right) y1=(px(y)) y2=(px(y)) {}
                         text.tick x=(LEFT + 4.0) y=(px(y - 4.0)) { (name) }
                     } }
-                    @for line in lines.iter().filter(|line| line.band.len() > 1) {
+                    @for line in lines.iter().filter(|line| !line.band.is_empty()) {
                         g style={ "--c:" (line.colour) } { path.band d=(outline(&line.band, place)) {} }
                     }
                     @for line in &lines {

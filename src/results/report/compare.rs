@@ -90,8 +90,9 @@ fn rows(subjects: &[Subject], groups: &[Group<'_>]) -> Vec<Row> {
             let shares: Vec<f64> = all.iter().map(|accuracy| accuracy.share).collect();
             Cell { text: percent(mean(&shares)), remark, best: decides && group.accuracy(split) == Some(best) }
         });
-    }
-    if let Some(split) = lead {
+        if lead != Some(split) {
+            continue;
+        }
         if groups.iter().any(|group| group.runs.len() > 1) {
             row("lowest to highest", &|group| {
                 let shares: Vec<f64> = accuracies(group, split).iter().map(|accuracy| accuracy.share).collect();

@@ -2,7 +2,7 @@
 
 use super::axis::{Unit, duration, grouped, short};
 use super::chart::{Chart, Line};
-use super::groups::{Group, mean};
+use super::groups::{Group, mean, range};
 use super::{MOST_RUNS, Subject, schedule};
 use crate::run::history::{End, Epoch, History};
 use maud::{Markup, html};
@@ -128,7 +128,11 @@ fn splits(groups: &[Group<'_>], [train, validation, test]: [Pick; 3], at_end: fn
             };
             let all: Vec<(f64, f64)> = group.runs.iter().filter_map(score).collect();
             let (epochs, scores): (Vec<f64>, Vec<f64>) = all.into_iter().unzip();
-            tests.0.extend((!scores.is_empty()).then(|| (mean(&epochs), mean(&scores))));
+            if !scores.is_empty() {
+                let ((low, high), at) = (range(&scores), mean(&epochs));
+                tests.0.push((at, mean(&scores)));
+                tests.1.extend((scores.len() > 1).then_some((at, low, high)));
+            }
         }
         return vec![
             line("train", "var(--train)", false, group.points(train)),

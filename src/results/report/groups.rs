@@ -119,8 +119,11 @@ pub fn groups(subjects: &[Subject]) -> Vec<Group<'_>> {
         let mut label = named.filter(|part| !differing.iter().any(|name| part == *name)).collect::<Vec<_>>().join(", ");
         let mut short = if label.chars().count() > LONGEST { values.join(" ") } else { label.clone() };
         if by_name || label.is_empty() || groups.iter().any(|other| other.label == label) {
-            label = runs[0].name.clone();
-            short = label.clone();
+            short = runs[0].name.clone();
+            label = match runs.len() {
+                1 => short.clone(),
+                many => format!("{short} and {} more", many - 1),
+            };
         }
         groups.push(Group { label, short, colour: String::new(), runs: runs.clone() });
     }
