@@ -220,7 +220,8 @@ fn runs_that_differ_only_in_their_seed_are_one_line_with_a_band() {
         "{head}"
     );
     assert!(
-        head.contains("runs/1 90.00\u{a0}%, runs/2 80.00\u{a0}%, runs/3 70.00\u{a0}%") && head.contains(">1, 2, 3<")
+        head.contains("runs/1\u{a0}90.00\u{a0}%, runs/2\u{a0}80.00\u{a0}%, runs/3\u{a0}70.00\u{a0}%")
+            && head.contains(">1, 2, 3<")
     );
     assert!(head.contains("class=\"best\">85.00\u{a0}%"), "by the mean: {head}");
     let accuracy = chart(&compared, "Accuracy");

@@ -30,7 +30,7 @@ struct Row {
     cells: Vec<Cell>,
 }
 
-/// The table, with one column per group, or one line if there are many. Notes follow.
+/// The table, with one column per group, or one row per group if there are many. Notes follow.
 pub fn comparison(subjects: &[Subject], groups: &[Group<'_>]) -> Markup {
     let rows = rows(subjects, groups);
     let head = |group: &Group<'_>| html! { span.swatch style={ "--c:" (group.colour) } {} (group.label) };
@@ -100,7 +100,7 @@ fn rows(subjects: &[Subject], groups: &[Group<'_>]) -> Vec<Row> {
                 if shares.len() < 2 { "–".to_string().into() } else { between(low, high).into() }
             });
         }
-        if groups.iter().any(|group| group.runs.len() == 1) {
+        if groups.iter().any(|group| group.runs.len() == 1 && accuracy(group.runs[0], split).is_some()) {
             row("95\u{a0}% confidence interval", &|group| match (&accuracies(group, split)[..], &group.runs[..]) {
                 ([accuracy], [_]) => interval(accuracy).into(),
                 _ => "–".to_string().into(),
@@ -129,7 +129,7 @@ fn rows(subjects: &[Subject], groups: &[Group<'_>]) -> Vec<Row> {
 fn names(group: &Group<'_>, lead: Option<Split>) -> String {
     let named = |run: &&Subject| {
         let accuracy = lead.filter(|_| group.runs.len() > 1).and_then(|split| accuracy(run, split));
-        accuracy.map_or(run.name.clone(), |accuracy| format!("{} {}", run.name, percent(accuracy.share)))
+        accuracy.map_or(run.name.clone(), |accuracy| format!("{}\u{a0}{}", run.name, percent(accuracy.share)))
     };
     group.runs.iter().map(named).collect::<Vec<_>>().join(", ")
 }

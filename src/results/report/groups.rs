@@ -5,7 +5,7 @@ use super::scores::{self, Split};
 use super::{MOST_RUNS, Subject};
 use crate::run::history::{Epoch, History};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Runs that differ only in their seed.
 pub struct Group<'a> {
@@ -26,6 +26,9 @@ const MOST_SETTINGS: usize = 3;
 /// The longest label at the end of a line.
 const LONGEST: usize = 12;
 
+/// Points (epoch, value), and ranges (epoch, lowest, highest).
+pub type Curve = (Vec<(f64, f64)>, Vec<(f64, f64, f64)>);
+
 impl Group<'_> {
     /// The mean accuracy of the final models on a split; `None` unless all have one.
     pub fn accuracy(&self, split: Split) -> Option<f64> {
@@ -39,7 +42,7 @@ impl Group<'_> {
 
     /// Points (epoch, mean value), and the range (epoch, lowest, highest) if there are several runs. They end with the last
     /// epoch that all runs have.
-    pub fn points(&self, pick: impl Fn(&Epoch) -> Option<f64>) -> (Vec<(f64, f64)>, Vec<(f64, f64, f64)>) {
+    pub fn points(&self, pick: impl Fn(&Epoch) -> Option<f64>) -> Curve {
         let [first, rest @ ..] = &self.runs[..] else { return Default::default() };
         let value = |history: &History, number: u64| {
             let at = history.epochs.binary_search_by_key(&number, |epoch| epoch.epoch).ok()?;
@@ -71,8 +74,10 @@ pub fn range(values: &[f64]) -> (f64, f64) {
     values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)))
 }
 
-/// What distinguishes a run from those of other groups: name and value of each property.
-fn properties(subject: &Subject) -> Vec<(String, String)> {
+/// What distinguishes a run from those of other groups, by name. The state of a run has no name.
+type Properties = BTreeMap<String, String>;
+
+fn properties(subject: &Subject) -> Properties {
     let History { header, end, changes, .. } = &subject.history;
     let state = match end {
         None => "unfinished",
@@ -90,13 +95,13 @@ fn properties(subject: &Subject) -> Vec<(String, String)> {
     ];
     let settings = header.config.iter().filter(|(name, _)| !IGNORED.contains(&name.as_str()));
     let settings = settings.map(|(name, value)| (name.clone(), setting(value)));
-    fixed.into_iter().map(|(name, value)| (name.to_string(), value)).chain(settings).collect()
+    settings.chain(fixed.map(|(name, value)| (name.to_string(), value))).collect()
 }
 
 /// The groups of these runs, in order of their first runs. More than [`MOST_RUNS`] groups are in order of the leading score,
 /// so that the first ones are worth drawing.
 pub fn groups(subjects: &[Subject]) -> Vec<Group<'_>> {
-    let mut found: Vec<(Vec<(String, String)>, Vec<&Subject>)> = Vec::new();
+    let mut found: Vec<(Properties, Vec<&Subject>)> = Vec::new();
     for subject in subjects {
         let its = properties(subject);
         match found.iter_mut().find(|(properties, _)| *properties == its) {
@@ -104,21 +109,22 @@ pub fn groups(subjects: &[Subject]) -> Vec<Group<'_>> {
             None => found.push((its, vec![subject])),
         }
     }
-    let names: BTreeSet<String> = found.iter().flat_map(|(all, _)| all.iter().map(|(name, _)| name.clone())).collect();
-    let value = |all: &[(String, String)], name: &str| {
-        all.iter().find(|(its, _)| its == name).map_or("–".to_string(), |(_, value)| value.clone())
-    };
-    let differs = |name: &&String| found.iter().any(|(all, _)| value(all, name) != value(&found[0].0, name));
-    let differing: Vec<&String> = names.iter().filter(differs).collect();
-    let by_name = differing.is_empty() || differing.len() > MOST_SETTINGS;
+    let names: BTreeSet<&String> = found.iter().flat_map(|(all, _)| all.keys()).collect();
+    let differs = |name: &&String| found.iter().any(|(all, _)| all.get(*name) != found[0].0.get(*name));
+    let differing: Vec<&String> = names.into_iter().filter(differs).collect();
     let mut groups: Vec<Group<'_>> = Vec::new();
     for (all, runs) in &found {
-        let values: Vec<String> =
-            differing.iter().map(|name| value(all, name)).filter(|value| !value.is_empty()).collect();
-        let named = differing.iter().map(|name| format!("{name} {}", value(all, name)).trim().to_string());
-        let mut label = named.filter(|part| !differing.iter().any(|name| part == *name)).collect::<Vec<_>>().join(", ");
-        let mut short = if label.chars().count() > LONGEST { values.join(" ") } else { label.clone() };
-        if by_name || label.is_empty() || groups.iter().any(|other| other.label == label) {
+        let values =
+            differing.iter().filter_map(|&name| Some((name, all.get(name).filter(|value| !value.is_empty())?)));
+        let parts: Vec<String> =
+            values.clone().map(|(name, value)| format!("{name} {value}").trim().to_string()).collect();
+        let mut label = parts.join(", ");
+        let mut short = label.clone();
+        if label.chars().count() > LONGEST {
+            short = values.map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" ");
+        }
+        let ambiguous = label.is_empty() || groups.iter().any(|other| other.label == label);
+        if ambiguous || differing.len() > MOST_SETTINGS {
             short = runs[0].name.clone();
             label = match runs.len() {
                 1 => short.clone(),

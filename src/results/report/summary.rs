@@ -53,7 +53,7 @@ fn tiles(subject: &Subject) -> Markup {
             // The first split leads.
             @for (number, (name, accuracy)) in measured.enumerate() {
                 div.main[number == 0] { dt { (name) @if let Some(of) = &accuracy.of { " " (of) } } dd { (percent(accuracy.share)) span { "95 % confidence interval " (interval(&accuracy)) } } }
-                div { dt { @if number == 0 { "Mistakes" } @else { "Test mistakes" } } dd { (grouped(accuracy.misses)) span { "of " (grouped(accuracy.samples)) } } }
+                @if number == 0 { div { dt { "Mistakes" } dd { (grouped(accuracy.misses)) span { "of " (grouped(accuracy.samples)) } } } }
             }
             div { dt { "Training" } dd { (training(history)) span {
                 (epochs(history)) @if epochs(history) == "1" { " epoch" } @else { " epochs" }

@@ -140,6 +140,9 @@ fn configs() -> Vec<Vec<u8>> {
         version: "0".into(),
         engine: "cpu".into(),
         device: "one".into(),
+        adapter: Some("RTX".into()),
+        backend: Some("vulkan".into()),
+        tensorboard: Some("/board".into()),
         data_sha256: "00".into(),
         from: Some(Ancestor { path: "/model".into(), sha256: "00".into() }),
     };
