@@ -46,8 +46,8 @@ pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config,
     Ok((config.clone(), Mlp { activation: config.activation(), layers: state.layers }, ancestor))
 }
 
-/// The model that a run started with which is resumed from a checkpoint. Its weights come from the checkpoint, so `path` must
-/// name that model or be absent.
+/// For a run that is resumed from a checkpoint: the model that it started with. The weights come from the checkpoint, so `path`
+/// must name that model or be absent.
 ///
 /// # Errors
 /// [`Error::Setting`] if `path` names another model; the errors of reading the model if the path has changed.

@@ -164,9 +164,8 @@ fn idx(folder: &Path, data: &DataSet) {
         write(folder.join(name), head.chain(bytes).collect::<Vec<u8>>()).unwrap();
     };
     let split = |name: &str, split: &Split| {
-        let labels = split.labels.iter().map(|&label| label as u8).collect();
-        file(&format!("{name}-images-idx3-ubyte"), &[split.len(), 28, 28], split.pixels.to_vec());
-        file(&format!("{name}-labels-idx1-ubyte"), &[split.len()], labels);
+        file(&format!("{name}-images-idx3-ubyte"), &[split.len(), 28, 28], split.pixels.clone());
+        file(&format!("{name}-labels-idx1-ubyte"), &[split.len()], split.labels.clone());
     };
     split("train", &data.train);
     split("t10k", &data.test);

@@ -75,7 +75,7 @@ fn jump(old: &Course<'_>, new: &Course<'_>, step: u64, plateau: f64, changed: &[
         parts.push(format!("the momentum jumps from {} to {}", momenta[0], momenta[2]));
     }
     if epoch(old) != epoch(new) {
-        parts.push(format!("update {step} counts as one of epoch {}, not {}", epoch(new), epoch(old)));
+        parts.push(format!("the run is in epoch {}, not {}", epoch(new), epoch(old)));
     }
     if parts.is_empty() {
         return None;
@@ -134,7 +134,7 @@ mod tests {
     fn every_setting_of_the_schedule_can_make_a_jump() {
         let cases = [
             ("schedule", Config { schedule: Schedule::Constant, ..config() }),
-            ("warmup", Config { warmup: 4.0, ..config() }),
+            ("warmup", Config { warmup: 3.0, ..config() }),
             ("lr_end", Config { lr_end: 0.5, ..config() }),
             ("epochs", Config { epochs: 50, ..config() }),
             ("batch_size", Config { batch_size: BatchSize::Samples(50), ..config() }),
@@ -166,6 +166,6 @@ mod tests {
         let halved = Config { batch_size: BatchSize::Samples(50), schedule: Schedule::Constant, ..config() };
         let constant = Config { schedule: Schedule::Constant, ..config() };
         let text = note(&constant, &halved, 22, &["batch_size"]).expect("another epoch");
-        assert!(text.contains("counts as one of epoch 2, not 3"), "{text}");
+        assert!(text.contains("the run is in epoch 2, not 3"), "{text}");
     }
 }
