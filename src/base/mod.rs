@@ -8,3 +8,4 @@ pub mod error;
 pub mod hash;
 pub mod rng;
 pub mod text;
+pub mod threads;

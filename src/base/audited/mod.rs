@@ -1,4 +1,5 @@
 //! The only `unsafe` of the crate, each call behind checks that make it sound.
 
 pub(crate) mod gemm;
+pub(crate) mod team;
 pub(crate) mod wgpu;
