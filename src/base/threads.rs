@@ -3,6 +3,9 @@
 use super::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Most threads of the CPU engine.
+pub const LIMIT: usize = 256;
+
 static FIXED: AtomicBool = AtomicBool::new(false);
 
 /// Uses exactly this number of threads from now on. Call it before any other work: the number cannot be changed later.

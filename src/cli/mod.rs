@@ -130,11 +130,13 @@ impl Cli {
         let matches = command.try_get_matches_from_mut(std::env::args_os());
         let cli = matches.and_then(|matches| {
             matches.subcommand_name().iter().for_each(|name| _ = COMMAND.set(name.to_string()));
-            Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+            let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command));
+            cli.map(|cli| (cli, matches))
         });
-        let cli = cli.unwrap_or_else(|error| environment::named(error, &command).exit());
+        let (cli, matches) = cli.unwrap_or_else(|error| environment::named(error, &command).exit());
         QUIET.store(cli.quiet, Ordering::Relaxed);
         environment::check(&command)?;
+        engine::ThreadOptions::apply(&matches)?;
         Ok(cli)
     }
 

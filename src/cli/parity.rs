@@ -1,6 +1,6 @@
 //! `gpu-mlp parity`
 
-use super::engine::AdapterOptions;
+use super::engine::{AdapterOptions, ThreadOptions};
 use super::out::out;
 use clap::Args;
 use gpu_mlp::config::Config;
@@ -28,6 +28,8 @@ Examples:
 pub struct Parity {
     #[command(flatten)]
     adapter: AdapterOptions,
+    #[command(flatten)]
+    _threads: ThreadOptions,
 }
 
 impl Parity {

@@ -1,5 +1,6 @@
 //! Describes the machine of a measurement. A software adapter is never recorded as a GPU.
 
+use crate::base::threads;
 use crate::engine::gpu::{Class, Gpu};
 use crate::engine::machine::Machine;
 use serde::Serialize;
@@ -50,7 +51,7 @@ impl Device {
             backend: String::new(),
             device_type: String::new(),
             processor,
-            threads: rayon::current_num_threads(),
+            threads: threads::most(),
             os: std::env::consts::OS,
             arch: std::env::consts::ARCH,
         };

@@ -4,6 +4,7 @@
 //! next one usually follows within microseconds, and then sleep. A loop does not wait for a thread that has not joined:
 //! whoever is there does the work. It waits only for pieces that a thread has begun.
 
+use crate::base::threads::LIMIT;
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::marker::PhantomData;
@@ -13,9 +14,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
-
-/// Most threads of a loop.
-const MOST: usize = 256;
 
 /// How long a thread spins before it sleeps. Waking a thread costs both sides a few microseconds, and on a virtual
 /// machine much more.
@@ -30,7 +28,7 @@ static TEAM: Team = Team {
     panic: Mutex::new(None),
     task: UnsafeCell::new(Task { work: &|_| {}, count: 0, threads: 0 }),
     members: [const { Member { next: AtomicUsize::new(0), sleeps: AtomicBool::new(false), thread: OnceLock::new() } };
-        MOST],
+        LIMIT],
 };
 
 thread_local! {
@@ -50,10 +48,10 @@ struct Team {
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     task: UnsafeCell<Task>,
     /// The owner is the first.
-    members: [Member; MOST],
+    members: [Member; LIMIT],
 }
 
-const STATES: usize = MOST.next_power_of_two() * 2;
+const STATES: usize = LIMIT.next_power_of_two() * 2;
 
 /// On cache lines of its own, since each thread counts its own pieces.
 #[repr(align(128))]
@@ -89,7 +87,7 @@ pub struct Owned {
 impl Owned {
     /// Takes the team, with as many threads as `most` if the system has them.
     pub fn take(most: usize) -> Owned {
-        let most = most.min(MOST);
+        let most = most.min(LIMIT);
         if most < 2 || THREADS.get() > 0 || TEAM.owned.swap(true, SeqCst) {
             return Owned { most: 1, _thread: PhantomData };
         }

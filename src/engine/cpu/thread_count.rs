@@ -5,49 +5,62 @@
 
 use std::time::Duration;
 
-/// Shortest time that is judged. A busy CPU serves its programs in turns of a few milliseconds.
-const WINDOW: Duration = Duration::from_millis(5);
-/// Fewest runs that are judged.
-const RUNS: u32 = 2;
-/// Time of a trial that does not end early, and time over which the usual time is a mean.
-const TRIAL: Duration = Duration::from_millis(40);
+/// Shortest time that is judged, in seconds like all times here. A busy CPU serves its programs in turns of a few milliseconds.
+const WINDOW: f64 = 5e-3;
+/// Shortest time of a trial that wins: a thread that has slept is served first for some milliseconds.
+const TRIAL: f64 = 0.04;
+/// Longest time of a trial, needed if the times vary much.
+const LONG_TRIAL: f64 = 0.16;
 /// A trial wins if its time is below this share of the usual time.
 const FASTER: f64 = 0.95;
 /// The machine's load has changed if the usual time changes by this factor.
 const CHANGED: f64 = 1.25;
 /// Time from a change to the next trial. It doubles with each trial that changes nothing.
-const SOON: Duration = Duration::from_millis(50);
+const SOON: f64 = 0.05;
 /// Longest time between two trials.
-const LATE: Duration = Duration::from_secs(1);
+const LATE: f64 = 1.0;
+/// Shortest time between two trials, in times of the last one.
+const PAUSE: f64 = 20.0;
 
 /// The number of threads for a part of the plan that is run again and again.
 pub(super) struct ThreadCount {
     most: usize,
     chosen: usize,
-    /// Seconds of a run with the chosen number; 0 before the first window.
-    usual: f64,
-    /// `usual` at the last trial.
+    /// Recent runs with the chosen number.
+    usual: Runs,
+    /// The last window with the chosen number.
+    last: Runs,
+    /// Mean difference of a window from the one before, as a share of it.
+    noise: f64,
+    /// Seconds of a usual run at the last trial.
     before: f64,
     /// The number on trial, and its runs.
-    trial: Option<(usize, Sum)>,
+    trial: Option<(usize, Runs)>,
     /// Trials so far.
     trials: usize,
-    window: Sum,
-    since_trial: Duration,
-    pause: Duration,
+    window: Runs,
+    /// Seconds since the last trial.
+    since_trial: f64,
+    /// Seconds until the next trial.
+    pause: f64,
 }
 
-/// Runs and their time.
+/// A number of runs, and their time in seconds.
 #[derive(Clone, Copy, Default)]
-struct Sum {
-    time: Duration,
-    runs: u32,
+struct Runs {
+    time: f64,
+    number: f64,
 }
 
-impl Sum {
+impl Runs {
     /// Seconds of a run.
     fn mean(self) -> f64 {
-        self.time.as_secs_f64() / f64::from(self.runs)
+        self.time / self.number
+    }
+
+    /// Adds runs. The sum counts as `share` of what it would be.
+    fn and(self, share: f64, more: Runs) -> Runs {
+        Runs { time: share * self.time + more.time, number: share * self.number + more.number }
     }
 }
 
@@ -57,12 +70,14 @@ impl ThreadCount {
         ThreadCount {
             most,
             chosen: chosen.min(most),
-            usual: 0.0,
+            usual: Runs::default(),
+            last: Runs::default(),
+            noise: 0.0,
             before: 0.0,
             trial: None,
             trials: 0,
-            window: Sum::default(),
-            since_trial: Duration::ZERO,
+            window: Runs::default(),
+            since_trial: 0.0,
             pause: SOON,
         }
     }
@@ -79,36 +94,41 @@ impl ThreadCount {
 
     /// Takes note of the time of a run with [`ThreadCount::next`] threads.
     pub fn took(&mut self, time: Duration) {
-        self.window.time += time;
-        self.window.runs += 1;
-        if self.window.time < WINDOW || self.window.runs < RUNS {
+        self.window = self.window.and(1.0, Runs { time: time.as_secs_f64(), number: 1.0 });
+        if self.window.time < WINDOW {
             return;
         }
         let window = std::mem::take(&mut self.window);
         match self.trial {
             None => self.watch(window),
-            Some((threads, sum)) => {
-                let sum = Sum { time: sum.time + window.time, runs: sum.runs + window.runs };
-                self.trial = Some((threads, sum));
-                self.judge(threads, sum);
+            Some((threads, runs)) => {
+                let runs = runs.and(1.0, window);
+                self.trial = Some((threads, runs));
+                self.judge(threads, runs);
             }
         }
     }
 
     /// After a window with the chosen number.
-    fn watch(&mut self, window: Sum) {
-        if self.usual == 0.0 {
-            (self.usual, self.before) = (window.mean(), window.mean());
+    fn watch(&mut self, window: Runs) {
+        let share = (window.time / LONG_TRIAL).min(0.5);
+        if self.last.number > 0.0 {
+            let difference = (window.mean() / self.last.mean() - 1.0).abs().min(1.0);
+            self.noise += share * (difference - self.noise);
         }
-        let share = window.time.div_duration_f64(TRIAL).min(0.5);
-        self.usual += share * (window.mean() - self.usual);
-        if self.usual > CHANGED * self.before || self.usual < self.before / CHANGED {
-            self.before = self.usual;
-            self.pause = SOON;
+        self.last = window;
+        self.usual = self.usual.and(1.0 - share, window);
+        let usual = self.usual.mean();
+        if usual > CHANGED * self.before || usual < self.before / CHANGED {
+            // New runs soon outweigh the old ones.
+            (self.usual, self.before) = (self.usual.and(0.2, window), usual);
+            if self.pause > SOON {
+                (self.pause, self.since_trial) = (SOON, 0.0);
+            }
         }
         self.since_trial += window.time;
         if self.since_trial >= self.pause {
-            self.trial = self.candidate().map(|threads| (threads, Sum::default()));
+            self.trial = self.candidate().map(|threads| (threads, Runs::default()));
             self.trials += 1;
         }
     }
@@ -120,21 +140,21 @@ impl ThreadCount {
         possible.cycle().nth(self.trials).copied()
     }
 
-    /// After a window of a trial. A number that is much slower is given up at once.
-    fn judge(&mut self, threads: usize, sum: Sum) {
-        let ratio = sum.mean() / self.usual;
-        let lost = ratio > 1.0 + 0.5 * WINDOW.div_duration_f64(sum.time);
-        if !lost && sum.time < TRIAL {
+    /// After a window of a trial. It ends when the difference is clear.
+    fn judge(&mut self, threads: usize, runs: Runs) {
+        let ratio = runs.mean() / self.usual.mean();
+        let doubt = 3.0 * self.noise * (WINDOW / runs.time).sqrt();
+        let lost = ratio > 1.0 + doubt;
+        let won = ratio < FASTER - doubt && runs.time >= TRIAL;
+        if !lost && !won && runs.time < LONG_TRIAL {
             return;
         }
-        self.trial = None;
-        self.since_trial = Duration::ZERO;
-        self.before = self.usual;
         if ratio < FASTER {
-            (self.chosen, self.usual, self.before, self.pause) = (threads, sum.mean(), sum.mean(), SOON);
+            (self.chosen, self.usual, self.last, self.pause) = (threads, runs, Runs::default(), SOON);
         } else {
-            self.pause = LATE.min(2 * self.pause);
+            self.pause = LATE.min(2.0 * self.pause).max(PAUSE * runs.time);
         }
+        (self.trial, self.since_trial, self.before) = (None, 0.0, self.usual.mean());
     }
 }
 
@@ -179,10 +199,10 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_noticed_within_a_fifth_of_a_second() {
+    fn a_change_is_noticed_within_a_third_of_a_second() {
         let mut count = ThreadCount::new(2, 2);
         shares(&mut count, 10.0, |threads| 0.15 * [0.0, 2.0, 1.0][threads]);
-        shares(&mut count, 0.2, |threads| 0.15 * [0.0, 2.0, 3.0][threads]);
+        shares(&mut count, 0.33, |threads| 0.15 * [0.0, 2.0, 3.0][threads]);
         assert_eq!(count.chosen(), 1);
     }
 
