@@ -40,6 +40,7 @@ mod train;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use gpu_mlp::Error;
+use gpu_mlp::engine::gpu::silence_drivers;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -54,7 +55,7 @@ pub struct Cli {
     /// Print only errors on stderr
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Messages")]
     quiet: bool,
-    /// Log each stage on stderr with its time; -vv logs more. RUST_LOG overrides this option
+    /// Log each stage on stderr with its time, and messages of the drivers; -vv logs more. RUST_LOG overrides this option
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Messages")]
     verbose: u8,
 }
@@ -136,6 +137,9 @@ impl Cli {
         let (cli, matches) = cli.unwrap_or_else(|error| environment::named(error, &command).exit());
         QUIET.store(cli.quiet, Ordering::Relaxed);
         environment::check(&command)?;
+        if cli.verbose == 0 && std::env::var_os("RUST_LOG").is_none() {
+            silence_drivers();
+        }
         engine::ThreadOptions::apply(&matches)?;
         Ok(cli)
     }
@@ -165,7 +169,8 @@ impl Cli {
         use tracing_subscriber::{EnvFilter, fmt::time::uptime};
         let filter = match (self.quiet, self.verbose) {
             (true, _) => "error,wgpu_core=off,wgpu_hal=off,naga=off",
-            (_, 0) => "warn,wgpu_core=error,wgpu_hal=error,naga=error",
+            // EGL reports each driver that it tries, also if the next one works.
+            (_, 0) => "warn,wgpu_core=error,wgpu_hal=error,wgpu_hal::gles::egl=off,naga=error",
             (_, 1) => "warn,wgpu_core=error,wgpu_hal=error,naga=error,gpu_mlp=debug",
             _ => "info,gpu_mlp=trace",
         };

@@ -123,3 +123,38 @@ impl Engine for CpuEngine {
         Box::pin(std::future::ready(Ok(self.fence.clone())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::CpuEngine;
+    use crate::base::audited::team::tests::team;
+    use crate::engine::{Engine, Memory, NAN_POISON};
+    use crate::kernels::cases;
+    use crate::plan::case::Case;
+
+    /// The tensors of a case after one run for each number of threads.
+    fn after(case: &Case, threads: [usize; 3]) -> Vec<Vec<u32>> {
+        let (team, _alone) = team(4);
+        let mut engine = CpuEngine::new(&case.plan, Memory::default());
+        for (id, words) in case.plan.steps[0].tensors().iter().zip(case.before(NAN_POISON)) {
+            engine.write(*id, 0, &words);
+        }
+        for number in threads {
+            // The engine cannot take the team, so it keeps this number.
+            team.use_threads(number);
+            engine.run_now(&[(0..1, case.now)]);
+        }
+        engine.tensors
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_the_number_of_threads_or_on_when_it_changes() {
+        let words = |case: &Case| case.plan.tensors.iter().map(|tensor| tensor.id.words()).sum::<usize>();
+        let mut tried = 0;
+        for case in cases().iter().filter(|case| (1 << 14..1 << 19).contains(&words(case))) {
+            assert!(after(case, [1, 1, 1]) == after(case, [3, 1, 4]), "{}", case.name);
+            tried += 1;
+        }
+        assert!(tried > 20, "{tried} cases");
+    }
+}

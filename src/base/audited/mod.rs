@@ -1,5 +1,6 @@
 //! The only `unsafe` of the crate, each call behind checks that make it sound.
 
+pub(crate) mod environment;
 pub(crate) mod gemm;
 pub(crate) mod team;
 pub(crate) mod wgpu;
