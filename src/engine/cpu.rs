@@ -134,7 +134,7 @@ mod tests {
 
     /// The tensors of a case after one run for each number of threads.
     fn after(case: &Case, threads: [usize; 3]) -> Vec<Vec<u32>> {
-        let (team, _alone) = team(4);
+        let (_alone, team) = team(4);
         let mut engine = CpuEngine::new(&case.plan, Memory::default());
         for (id, words) in case.plan.steps[0].tensors().iter().zip(case.before(NAN_POISON)) {
             engine.write(*id, 0, &words);

@@ -2,7 +2,7 @@
 
 use super::dropout::drop_out;
 use super::{Activation, EPSILON};
-use crate::base::audited::team;
+use crate::base::audited::parts::for_each_part;
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Args, Bounds, Kernel, Shader, StepValues, Witness, expect, groups, read, write};
@@ -43,7 +43,7 @@ pub(super) fn each_value(
 ) {
     let sums = args.f32(0);
     let bits = args.words(1);
-    team::for_each_part([(args.f32_mut(2), ROWS * z.stride())], |part, [lines]| {
+    for_each_part([(args.f32_mut(2), ROWS * z.stride())], |part, [lines]| {
         for (row, line) in (part * ROWS..).zip(lines.chunks_exact_mut(z.stride())) {
             let (values, padding) = line.split_at_mut(z.cols);
             values.iter_mut().zip(&sums[row * z.stride()..]).for_each(|(value, z)| f(value, *z));

@@ -1,6 +1,6 @@
 //! mask\[b, c\] = 1 with probability keep: which units a step trains.
 
-use crate::base::audited::team;
+use crate::base::audited::parts::for_each_part;
 use crate::base::rng::{keep_threshold, threefry, threefry_lanes};
 use crate::plan::case::Case;
 use crate::plan::kernel::uniform;
@@ -69,7 +69,7 @@ impl Kernel for Dropout {
         let stride = self.mask.stride();
         // Sixteen rows of 512 units are about 30 µs of work.
         let rows = 1 + 8192 / self.mask.cols;
-        team::for_each_part([(args.words_mut(0), rows * stride)], |part, [lines]| {
+        for_each_part([(args.words_mut(0), rows * stride)], |part, [lines]| {
             for (row, line) in (part * rows..).zip(lines.chunks_exact_mut(stride)) {
                 let row = now.first.wrapping_add(row as u32);
                 draw(line, self.key, now.step, row.wrapping_mul(pairs), threshold);

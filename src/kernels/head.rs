@@ -6,7 +6,7 @@ use super::dropout::drop_out;
 use super::softmax_xent::{row_bound, softmax};
 use super::{Activation, EPSILON, Form};
 use crate::base::audited::gemm::{Gemm, Operand};
-use crate::base::audited::team;
+use crate::base::audited::parts::for_each_part;
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
 use crate::plan::kernel::{
@@ -146,7 +146,7 @@ impl Kernel for Head {
         // the record.
         let part = if Gemm::is_worth_sharing(batch * inputs * classes) { 64 } else { batch.next_multiple_of(ROWS) };
         let outputs = [(dlogits, part * narrow), (dx, part * wide), (record, part / ROWS * 4)];
-        team::for_each_part(outputs, |number, [dlogits, dx, record]| {
+        for_each_part(outputs, |number, [dlogits, dx, record]| {
             let (first, rows) = (number * part, dlogits.len() / narrow);
             let x = &x[first * wide..];
             let forward = self.product(rows, inputs, classes, x, Operand::transposed(w, wide));

@@ -1,7 +1,7 @@
 //! Partial sums of squares of a tensor, or of the difference of two. Every norm is computed from them.
 
 use super::EPSILON;
-use crate::base::audited::team;
+use crate::base::audited::parts::for_each_part;
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Args, Bounds, Cost, Kernel, Shader, StepValues, Witness, expect, groups, read, update};
@@ -80,7 +80,7 @@ impl Kernel for Squares {
         let difference = self.minus.is_some();
         let count = Squares::parts(self.a);
         // A quarter of a megabyte: for less, a second thread costs more than it saves.
-        team::for_each_part([(&mut parts[..count], 16)], |piece, [parts]| {
+        for_each_part([(&mut parts[..count], 16)], |piece, [parts]| {
             let first = piece * 16 * PART;
             let values = a[first..].chunks(PART).zip(b[first..].chunks(PART));
             parts.iter_mut().zip(values).for_each(|(part, (a, b))| *part = part_of(a, b, difference));

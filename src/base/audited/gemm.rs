@@ -1,6 +1,7 @@
 //! Matrix products on the CPU: calls of the `gemm` crate, divided among the threads.
 
-use super::team::{self, Shared};
+use super::parts::Shared;
+use super::team;
 use std::ops::Range;
 
 /// A factor of a product: values and strides.

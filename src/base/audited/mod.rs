@@ -2,5 +2,6 @@
 
 pub(crate) mod environment;
 pub(crate) mod gemm;
+pub(crate) mod parts;
 pub(crate) mod team;
 pub(crate) mod wgpu;
