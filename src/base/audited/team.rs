@@ -175,7 +175,7 @@ impl Team {
         unsafe {
             *self.task.get() = task;
         }
-        let closed = self.state.load(Relaxed) + STATES;
+        let closed = self.state.load(Relaxed).wrapping_add(STATES);
         self.state.store(closed + threads, SeqCst);
         for member in &self.members[1..threads] {
             if member.sleeps.swap(false, SeqCst) {

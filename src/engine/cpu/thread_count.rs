@@ -225,7 +225,7 @@ mod tests {
         let mut count = ThreadCount::new(2, 2);
         let mut cost = |threads| {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let stopped = (random >> 33) % 40 == 0;
+            let stopped = (random >> 33).is_multiple_of(40);
             [0.0, 0.3, 0.6][threads] + if stopped { 4.0 } else { 0.0 }
         };
         shares(&mut count, 5.0, &mut cost);

@@ -32,7 +32,7 @@ fn every_piece_is_done_once_by_any_number_of_threads() {
         for (place, piece) in pieces.iter().enumerate() {
             assert_eq!(*piece, round + (place / size) as u64, "round {round}");
         }
-        if round % 1000 == 0 {
+        if round.is_multiple_of(1000) {
             // Long enough for the others to sleep.
             thread::sleep(4 * SPIN);
         }
