@@ -19,8 +19,8 @@ const CHANGED: f64 = 1.25;
 const SOON: f64 = 0.05;
 /// Longest time between two trials.
 const LATE: f64 = 1.0;
-/// Shortest time between two trials, in times of the last one.
-const PAUSE: f64 = 20.0;
+/// Shortest time between two trials, as a multiple of the time that the last one lost.
+const PAUSE: f64 = 50.0;
 
 /// The number of threads for a part of the plan that is run again and again.
 pub(super) struct ThreadCount {
@@ -152,7 +152,8 @@ impl ThreadCount {
         if ratio < FASTER {
             (self.chosen, self.usual, self.last, self.pause) = (threads, runs, Runs::default(), SOON);
         } else {
-            self.pause = LATE.min(2.0 * self.pause).max(PAUSE * runs.time);
+            let lost = runs.time - runs.number * self.usual.mean();
+            self.pause = LATE.min(2.0 * self.pause).max(PAUSE * lost);
         }
         (self.trial, self.since_trial, self.before) = (None, 0.0, self.usual.mean());
     }
