@@ -145,7 +145,7 @@ def main():
 
     print("versions: " + ", ".join(f"{label} ({version})" for label, version in versions.items()))
     print("\nimages per second, median of the rounds; ratio: speed of gpu-mlp over speed of the peer\n")
-    print("| config | trainer | images/s | extremes | ratio | test accuracy | |\n|---|---|---:|---:|---:|---:|---|")
+    print("| config | trainer | images/s | range | ratio | test accuracy | |\n|---|---|---:|---:|---:|---:|---|")
     for row in rows:
         print("| " + " | ".join(row) + " |")
     return 0 if all(row[2] != "-" for row in rows if row[1] == "gpu-mlp") else 3

@@ -203,6 +203,8 @@ def numbers(path):
     if len(lines) < 2 or "test_accuracy" not in lines[-1]:
         raise ValueError(f"{path} lacks an epoch or the end of the run")
     for line in lines:
+        if line["type"] == "end":  # Later versions record more.
+            line = {key: line[key] for key in ("reason", "restored_epoch", "test_loss", "test_accuracy") if key in line}
         yield json.dumps({key: line[key] for key in sorted(line.keys() - TIMES)}).encode()
 
 
@@ -238,7 +240,7 @@ def compare(old, new, wanted, data, jobs):
 
 def speed(old, new, engines, configs, data, rounds, max_time):
     """Prints medians and ratios of images per second."""
-    print("| config | engine | old images/s | extremes | new images/s | extremes | new / old |")
+    print("| config | engine | old images/s | range | new images/s | range | new / old |")
     print("|---|---|---:|---:|---:|---:|---:|")
     for config in configs:
         for engine in engines:

@@ -76,7 +76,7 @@ def main():
                 times[label].append(seconds)
                 accuracy[label].append(right)
     fastest = statistics.median(times["gpu-mlp"])
-    print("| whole process | epochs | test accuracy | seconds | extremes | ratio |\n|---|---:|---:|---:|---:|---:|")
+    print("| whole process | epochs | test accuracy | seconds | range | ratio |\n|---|---:|---:|---:|---:|---:|")
     for label, found in times.items():
         middle = statistics.median(found)
         numbers = f"{epochs[label]} | {statistics.median(accuracy[label]):.4f} | {middle:.2f}"

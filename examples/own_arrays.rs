@@ -27,7 +27,7 @@ async fn train() -> Result<(), gpu_mlp::Error> {
         hidden: vec![64, 32],
         activation: ActivationName::Tanh,
         epochs: 60,
-        lr: 0.1,
+        lr: Some(0.1),
         momentum: 0.9,
         schedule: Schedule::Cosine,
         ..Config::default()

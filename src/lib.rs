@@ -43,21 +43,25 @@
 //!
 //! # Train on your own arrays
 //!
+//! The functions that compute are async. Any executor will do. The examples use the crate `pollster`, which your crate must
+//! depend on itself: `cargo add pollster`.
+//!
 //! ```
 //! use gpu_mlp::config::Config;
 //! use gpu_mlp::data::{DataSet, Split};
 //! use gpu_mlp::engine::machine::{EngineName, Machine};
+//! use gpu_mlp::results::assess::Predictor;
+//! use gpu_mlp::run::model_file::{self, Description};
 //! use gpu_mlp::train::session::{EpochReport, Limits, Session, Wish};
 //!
-//! # fn main() -> Result<(), gpu_mlp::Error> {
-//! // Points in a plane, two bytes each; the class is the side of the diagonal.
-//! let points: Vec<u8> = (0..2000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-//! let labels = points.chunks(2).map(|xy| u8::from(xy[0] > xy[1])).collect::<Vec<u8>>();
-//! let (train, test) = (Split { pixels: points.clone(), labels: labels.clone() }, Split { pixels: points, labels });
-//! let data = DataSet::from_splits("diagonal", vec![2], train, test)?;
+//! async fn train_save_and_use(path: &std::path::Path) -> Result<(), gpu_mlp::Error> {
+//!     // Points in a plane, two bytes each; the class is the side of the diagonal.
+//!     let points: Vec<u8> = (0..2000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+//!     let labels = points.chunks(2).map(|xy| u8::from(xy[0] > xy[1])).collect::<Vec<u8>>();
+//!     let (train, test) = (Split { pixels: points.clone(), labels: labels.clone() }, Split { pixels: points, labels });
+//!     let data = DataSet::from_splits("diagonal", vec![2], train, test)?;
 //!
-//! let config = Config { hidden: vec![16], epochs: 20, ..Config::default() };
-//! let accuracy = pollster::block_on(async {
+//!     let config = Config { hidden: vec![16], epochs: 20, ..Config::default() };
 //!     let (machine, which) = Machine::choose(EngineName::Auto, &Default::default()).await?;
 //!     println!("{which}");
 //!     let mut session = Session::open(&config, &data, &machine, Limits::default()).await?;
@@ -68,11 +72,24 @@
 //!         Wish::Continue
 //!     };
 //!     session.run(&mut each_epoch).await?;
-//!     Ok::<_, gpu_mlp::Error>(accuracy)
-//! })?;
-//! assert!(accuracy > 0.95, "{accuracy}");
-//! # Ok(())
-//! # }
+//!     assert!(accuracy > 0.95, "{accuracy}");
+//!
+//!     // A model file also holds the architecture, the scaling of the inputs and the shape of a sample.
+//!     let description = Description::of(&config, &data, session.trainer().net());
+//!     model_file::save(path, &session.model().await?, &description)?;
+//!
+//!     // A predictor is made once and used for any number of calls. This one computes one sample at a time.
+//!     let (model, description) = model_file::read(path)?;
+//!     let mut predictor = Predictor::new(&machine, &model, &description, 1).await?;
+//!     let predictions = predictor.classify(&[250, 10, 10, 250]).await?;
+//!     assert_eq!((predictions.class(0), predictions.class(1)), (1, 0));
+//!     println!("probability of the first answer: {:.3}", predictions.row(0)[1]);
+//!     Ok(())
+//! }
+//!
+//! fn main() -> Result<(), gpu_mlp::Error> {
+//!     pollster::block_on(train_save_and_use(&std::env::temp_dir().join("diagonal.safetensors")))
+//! }
 //! ```
 
 pub mod base;

@@ -36,11 +36,15 @@ fn main() -> ExitCode {
 fn run() -> anyhow::Result<ExitCode> {
     let cli = cli::Cli::read()?;
     cli.log();
-    pollster::block_on(cli.run())
+    // The errors of files have paths; those of stdout reach this place bare.
+    pollster::block_on(cli.run()).map_err(|error| match error.downcast::<std::io::Error>() {
+        Ok(error) => Error::file("stdout")(error).into(),
+        Err(error) => error,
+    })
 }
 
-/// Exit code of an error: 1 run-time failure, 2 usage, 4 no usable adapter, 5 bad or missing data, 6 diverged. Commands
-/// return 3 for a failed check.
+/// Exit code of an error: 1 run-time failure, 2 usage, 4 no usable adapter, 5 bad or missing data, 6 diverged or not
+/// finite. Commands return 3 for a failed check.
 fn exit_code(error: &Error) -> u8 {
     match error {
         Error::Setting(_)
@@ -49,8 +53,13 @@ fn exit_code(error: &Error) -> u8 {
         | Error::Taken { .. }
         | Error::Busy { .. } => 2,
         Error::NoAdapter { .. } => 4,
-        Error::Data { .. } | Error::Model { .. } | Error::IsCheckpoint { .. } | Error::Checkpoint { .. } => 5,
-        Error::Diverged { .. } => 6,
+        Error::Data { .. }
+        | Error::NoMnist { .. }
+        | Error::Model { .. }
+        | Error::Altered { .. }
+        | Error::IsCheckpoint { .. }
+        | Error::Checkpoint { .. } => 5,
+        Error::Diverged { .. } | Error::NotFinite { .. } => 6,
         _ => 1,
     }
 }

@@ -19,6 +19,14 @@ pub enum Error {
         /// What the user can do next.
         next: String,
     },
+    /// MNIST is not on this machine, and it was not downloaded.
+    #[error("{problem}")]
+    NoMnist {
+        /// The places that were tried, each with the reason why it did not help.
+        problem: String,
+        /// Where each of its files can be fetched from, and where this program looks for it.
+        downloads: Vec<(String, PathBuf)>,
+    },
     /// No adapter meets the request.
     #[error("{problem}")]
     NoAdapter {
@@ -84,6 +92,19 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A model file in a run folder is not the one that the run wrote.
+    #[error(
+        "{}: this is not the model that its run wrote: its hash is {found:.16}, but the run recorded {recorded:.16}",
+        path.display()
+    )]
+    Altered {
+        /// The file.
+        path: PathBuf,
+        /// Its hash.
+        found: String,
+        /// The hash in the record of the run.
+        recorded: String,
+    },
     /// A run cannot be resumed: its checkpoints are damaged, or there are none.
     #[error("{}: {problem}", path.display())]
     Checkpoint {
@@ -121,6 +142,21 @@ pub enum Error {
         step: u64,
         /// Where it began.
         origin: Origin,
+    },
+    /// An output or a loss of a model is NaN or infinite, though its weights are finite.
+    #[error(
+        "the model's {} for {sample} is {value}: a sum in it exceeds the range of single precision",
+        class.map_or("loss".into(), |class| format!("output of class {class}"))
+    )]
+    NotFinite {
+        /// Name of the sample, such as `test sample 7`.
+        sample: String,
+        /// Its position among the samples, from 0.
+        index: usize,
+        /// The class of the output; `None` for a loss.
+        class: Option<usize>,
+        /// The value.
+        value: f32,
     },
     /// A file could not be read or written.
     #[error("{}: {error}", path.display())]

@@ -1,5 +1,6 @@
 //! The lowest layers of the settings: defaults, preset, file. Environment and flags override them.
 
+use super::origin;
 use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::base::text::nearest;
@@ -7,6 +8,7 @@ use gpu_mlp::config::Config;
 use gpu_mlp::config::preset::Preset;
 use gpu_mlp::data::DataSet;
 use gpu_mlp::engine::machine::Machine;
+use gpu_mlp::run::folder::settings_in;
 use gpu_mlp::run::history::History;
 use gpu_mlp::run::settings::{Ancestor, Provenance, RunFile};
 use gpu_mlp::train::session::Limits;
@@ -52,7 +54,10 @@ fn other_ways(history: &History, limits: &Limits) -> Vec<String> {
 impl BaseSettings {
     /// Reads the file; empty if none was given.
     pub fn file(&self) -> Result<RunFile, Error> {
-        self.config.as_deref().map_or(Ok(RunFile::default()), RunFile::read)
+        let Some(path) = &self.config else { return Ok(RunFile::default()) };
+        let file = RunFile::read(path)?;
+        origin::remember_file(settings_in(path), file.settings.keys());
+        Ok(file)
     }
 
     /// Whether a preset was named.
@@ -92,12 +97,16 @@ impl BaseSettings {
         let now = Provenance::now(data, machine, None);
         // Results do not depend on the number of threads.
         let same = now.engine == record.engine && (now.engine == "cpu" || now.device == record.device);
-        if !same || now.version != record.version {
-            let Provenance { version, engine, device, .. } = record;
-            say!(
-                "note: {} is from version {version} on {engine}, {device}: this run may not be bit-identical",
-                path.display()
-            );
+        let machine = |of: &Provenance| format!("the {} engine, {}", of.engine, of.device);
+        let differences = [
+            (!same).then(|| format!("it ran on {}, and this run is on {}", machine(record), machine(&now))),
+            (now.version != record.version)
+                .then(|| format!("it is from version {}, and this is version {}", record.version, now.version)),
+        ];
+        let differences: Vec<String> = differences.into_iter().flatten().collect();
+        if !differences.is_empty() {
+            let differences = differences.join("; ");
+            say!("note: this run may not be bit-identical to {}: {differences}", path.display());
         }
         let folder = if path.is_dir() { path } else { path.with_file_name("") };
         if let Ok(history) = History::read(&folder) {

@@ -156,7 +156,7 @@ impl Bench {
         let configs = if self.net.given {
             vec![self.net.config.clone()]
         } else {
-            let adam = Config { optimizer: Optimizer::Adam, lr: 0.001, momentum: 0.0, ..Workload::K.config() };
+            let adam = Config { optimizer: Optimizer::Adam, lr: Some(0.001), momentum: 0.0, ..Workload::K.config() };
             Workload::ALL.map(Workload::config).into_iter().chain([adam]).collect()
         };
         let roof = report.roof.clone();

@@ -3,6 +3,7 @@
 use super::resume::Said;
 use clap::{Args, value_parser};
 use gpu_mlp::Error;
+use gpu_mlp::base::text::counted;
 use gpu_mlp::data::digits::Options;
 use gpu_mlp::data::{self, Choice, DataSet, Event, Request};
 use gpu_mlp::run::folder::settings_beside;
@@ -15,10 +16,10 @@ use std::path::{Path, PathBuf};
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Data")]
 pub struct DataOptions {
-    /// Data set: `mnist`, `digits` (built in, generated), a folder of IDX files, or `auto` (MNIST if it is found or can be
-    /// downloaded, else digits). GPU_MLP_DATA_DIR names the folder of the MNIST files [default: auto, or digits if a
-    /// --digits option is given]
-    #[arg(long, value_name = "auto|mnist|digits|DIR")]
+    /// Data set: `mnist`, `digits` (built in, generated), `auto` (MNIST if it is found or can be downloaded, else digits), a
+    /// folder of IDX files, of …train.csv and …test.csv, or of pictures as train/CLASS/1.png, or an .npz file.
+    /// GPU_MLP_DATA_DIR names the folder of the MNIST files [default: auto, or digits if a --digits option is given]
+    #[arg(long, value_name = "auto|mnist|digits|PATH")]
     data: Option<Choice>,
     /// Never open a network connection
     #[arg(long)]
@@ -40,6 +41,11 @@ fn digits_help(what: &str, which: fn(Options) -> u64) -> String {
 }
 
 impl DataOptions {
+    /// Selects the data set, if one is given.
+    pub fn choose(&mut self, choice: Option<Choice>) {
+        self.data = choice.or(self.data.take());
+    }
+
     /// Uses the settings of a file for options that were not given. Returns whether the data set is the file's.
     pub fn take(&mut self, file: &DataSettings) -> Result<bool, Error> {
         let said = self.data.is_some() || self.names_digits();
@@ -74,9 +80,10 @@ impl DataOptions {
     /// [`Error::Data`] if the model was trained on a folder whose path is not recorded.
     pub fn of_model(mut self, path: &Path, description: &Description) -> Result<DataOptions, Error> {
         let Description { data, data_sha256, .. } = description;
-        if self.data.is_some() || self.names_digits() || data.is_empty() {
+        if self.data.is_some() || data.is_empty() {
             return Ok(self);
         }
+        let same_data = !self.names_digits();
         // The settings of the run are in the folder of its model.
         let beside = settings_beside(path);
         let run = beside.is_file().then(|| RunFile::read(&beside)).transpose()?;
@@ -86,6 +93,7 @@ impl DataOptions {
             (None, Ok(Choice::Mnist | Choice::Digits)) => {
                 DataSettings { data: Some(data.clone()), ..Default::default() }
             }
+            _ if !same_data => return Ok(self),
             _ => {
                 let (path, problem) =
                     (path.into(), format!("was trained on a data set named {data}, whose folder is not recorded"));
@@ -93,9 +101,20 @@ impl DataOptions {
                 return Err(Error::Data { path, problem, next });
             }
         };
-        self.take(&settings)?;
-        self.of_model = Some((path.into(), data_sha256.clone()));
+        // Options of the digits replace single options of the recorded digits, but not another data set.
+        let choice = settings.data.as_deref().map(str::parse::<Choice>).transpose().map_err(Error::Setting)?;
+        if same_data || choice.is_some_and(|choice| choice.may_be_digits()) {
+            self.take(&settings)?;
+        }
+        self.of_model = same_data.then(|| (path.into(), data_sha256.clone()));
         Ok(self)
+    }
+
+    /// The files of the data set, if its folder was given.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let Some(Choice::Dir(folder)) = &self.data else { return Vec::new() };
+        let sets = data::folder::find(folder).unwrap_or_default();
+        sets.into_iter().flat_map(|set| set.files).flatten().collect()
     }
 
     /// Whether an option of the digits was given.
@@ -177,12 +196,12 @@ impl DataOptions {
             None => self.read()?,
         };
         say!(
-            "data: {}, {} + {} samples of {:?}, {} classes: {}",
+            "data: {}, {} + {} of {:?}, {}: {}",
             data.name,
             data.train.len(),
-            data.test.len(),
+            counted(data.test.len(), "sample"),
             data.item,
-            data.classes,
+            counted(data.classes, "class"),
             data.origin
         );
         match &self.of_model {

@@ -1,8 +1,9 @@
 //! Options of the engine: which one, which adapter, which forms of the matrix products.
 
 use super::resume::Said;
-use clap::Args;
+use clap::{ArgMatches, Args};
 use gpu_mlp::Error;
+use gpu_mlp::base::threads::{LIMIT, fix};
 use gpu_mlp::config::Config;
 use gpu_mlp::data::DataSet;
 use gpu_mlp::engine::gpu::{Gpu, Wanted, select};
@@ -37,6 +38,25 @@ impl AdapterOptions {
     }
 }
 
+/// The number of CPU threads. `Cli::read` sets it before anything else, because data are generated on them too.
+#[derive(Args)]
+#[command(next_help_heading = "Engine")]
+pub struct ThreadOptions {
+    /// Number of CPU threads; results do not depend on it [default: the fastest number at the moment, at most one for each
+    /// available CPU]
+    #[arg(id = "threads", long = "threads", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=LIMIT as i64))]
+    _threads: Option<u16>,
+}
+
+impl ThreadOptions {
+    /// Uses the number of threads of a command line, if it has one.
+    pub fn apply(matches: &ArgMatches) -> Result<(), Error> {
+        let command = matches.subcommand().map(|(_, command)| command);
+        let threads = command.and_then(|command| command.try_get_one::<u16>("threads").ok().flatten());
+        threads.map_or(Ok(()), |&threads| fix(threads.into()))
+    }
+}
+
 /// Selects the engine.
 #[derive(Args)]
 #[command(next_help_heading = "Engine")]
@@ -46,6 +66,8 @@ pub struct EngineOptions {
     engine: EngineName,
     #[command(flatten)]
     adapter: AdapterOptions,
+    #[command(flatten)]
+    _threads: ThreadOptions,
 }
 
 impl EngineOptions {
@@ -103,7 +125,7 @@ impl TuneOptions {
         let tuning =
             tune::tune(config, data, machine, self.tune.unwrap_or_default(), gpu_mlp::base::cache::folder().as_deref())
                 .await?;
-        tuning.note.iter().for_each(|note| say!("note: {note}"));
+        tuning.notes.iter().for_each(|note| say!("note: {note}"));
         tuning.line().iter().for_each(|line| say!("{line}"));
         config.forms = tuning.forms;
         Ok(())

@@ -3,10 +3,11 @@
 //! Only settings of a run have a variable: net, training, data, engine, limits, checkpoints. Actions and output paths are given
 //! on the command line.
 
-use clap::builder::{BoolishValueParser, StyledStr};
+use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Command, Error};
-use gpu_mlp::base::text::nearest;
+use gpu_mlp::base::text::{nearest, plain};
+use gpu_mlp::config::synonyms;
 use std::env;
 
 const PREFIX: &str = "GPU_MLP_";
@@ -57,12 +58,13 @@ pub fn layer(command: Command) -> Command {
     })
 }
 
-fn variable(long: &str) -> String {
+/// The variable of an option.
+pub fn variable(long: &str) -> String {
     format!("{PREFIX}{}", long.replace('-', "_").to_uppercase())
 }
 
-/// Adds to an error of the command line the name of the environment variable that the value came from, if any.
-pub fn named(mut error: Error, command: &Command) -> Error {
+/// Names the environment variables that the values of an error of the command line came from.
+pub fn tips(error: &Error, command: &Command) -> Vec<String> {
     let given = |name: &String| {
         let options = command.get_subcommands().flat_map(Command::get_arguments);
         let known = options.filter_map(Arg::get_env).any(|known| known == name.as_str());
@@ -77,12 +79,7 @@ pub fn named(mut error: Error, command: &Command) -> Error {
         !words().any(|word| word.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')))
     };
     let names = options.filter(unsaid).filter_map(|option| Some(variable(option.strip_prefix("--")?))).filter(given);
-    let tips: Vec<StyledStr> =
-        names.map(|name| format!("the value comes from {name} in the environment").into()).collect();
-    if !tips.is_empty() {
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
-    }
-    error
+    names.map(|name| format!("the value comes from {name} in the environment")).collect()
 }
 
 /// Refuses variables that look like settings and are not.
@@ -91,6 +88,7 @@ pub fn named(mut error: Error, command: &Command) -> Error {
 /// [`gpu_mlp::Error::Setting`] names each of them: an action, or an unknown setting with the nearest one.
 pub fn check(command: &Command) -> Result<(), gpu_mlp::Error> {
     let options = || command.get_subcommands().flat_map(Command::get_arguments);
+    let action = |name: &str| options().filter_map(Arg::get_long).find(|long| variable(long) == name);
     let known: Vec<String> = options().filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned)).collect();
     let known: Vec<&str> = known.iter().map(String::as_str).chain(OTHERS).collect();
     // Without the prefix, which would make all names similar.
@@ -99,14 +97,30 @@ pub fn check(command: &Command) -> Result<(), gpu_mlp::Error> {
     let mut problems: Vec<String> = given
         .filter(|name| name.starts_with(PREFIX) && !known.contains(&name.as_str()))
         .map(|name| {
-            let action = options().filter_map(Arg::get_long).find(|long| variable(long) == name);
-            match (action, nearest(&name[PREFIX.len()..], &short)) {
-                (Some(long), _) => format!(
+            let unknown = format!("unknown setting {name} in the environment");
+            let short_name = &name[PREFIX.len()..];
+            let same = short.iter().find(|known| plain(known) == plain(short_name)).copied();
+            let synonym = synonyms::name(short_name).filter(|_| same.is_none());
+            let is_setting = synonym.is_some_and(|synonym| known.contains(&variable(synonym.option).as_str()));
+            if let Some(long) = action(&name).filter(|_| !is_setting) {
+                return format!(
                     "{name} is set in the environment, but --{long} is an action of one call, not a setting: give it on the \
                      command line"
-                ),
-                (None, Some(near)) => format!("unknown setting {name} in the environment; did you mean {PREFIX}{near}?"),
-                (None, None) => format!("unknown setting {name} in the environment"),
+                );
+            }
+            if let Some(synonym) = synonym {
+                let value = synonym.value(env::var(&name).ok().as_deref());
+                let ours = variable(synonym.option);
+                let note = if synonym.note.is_empty() { String::new() } else { format!(" ({})", synonym.note) };
+                return match (is_setting, value) {
+                    (true, Some(value)) => format!("{unknown}; did you mean {ours}={value}?{note}"),
+                    (true, None) => format!("{unknown}; did you mean {ours}?{note}"),
+                    (false, _) => format!("{unknown}; did you mean --{} on the command line?{note}", synonym.option),
+                };
+            }
+            match same.or_else(|| nearest(short_name, &short)) {
+                Some(near) => format!("{unknown}; did you mean {PREFIX}{near}?"),
+                None => unknown,
             }
         })
         .collect();

@@ -4,7 +4,9 @@ use super::data::DataOptions;
 use super::engine::EngineOptions;
 use super::model::ModelOptions;
 use super::out::out;
+use super::progress::Waiting;
 use clap::Args;
+use gpu_mlp::base::text::percent;
 use gpu_mlp::data::DataSet;
 use gpu_mlp::results::assess::{Assessment, BINS, assess, expected_error, wilson};
 use serde_json::{Value, json};
@@ -35,7 +37,8 @@ pub struct Eval {
     engine: EngineOptions,
 }
 
-fn share(text: &str) -> Result<f64, String> {
+/// Reads a share from 0 to 1.
+pub fn share(text: &str) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|_| "expected a number from 0 to 1".to_string())?;
     match share {
         0.0..=1.0 => Ok(share),
@@ -52,9 +55,17 @@ impl Eval {
         let machine = self.engine.machine().await?;
         let data = data.open(ahead)?;
         if !description.data.is_empty() && data.sha256 != description.data_sha256 {
-            say!("note: the model was trained on {}, but this data set is {}", description.data, data.name);
+            let [was, is] = [&description.data_sha256, &data.sha256].map(|hash| hash.get(..16).unwrap_or(hash));
+            say!(
+                "note: the model was trained on {} ({was}), but this data set is {} ({is})",
+                description.data,
+                data.name
+            );
         }
+        description.check_data(&data)?.iter().for_each(|note| say!("note: {note}"));
+        let waiting = Waiting::on(&machine);
         let result = assess(&machine, &model, &description, &data.test, &data.item).await?;
+        drop(waiting);
         let text = match self.json {
             true => format!("{}\n", object(&result, &data)),
             false => tables(&result),
@@ -98,20 +109,20 @@ fn tables(result: &Assessment) -> String {
     let score = &result.score;
     let (low, high) = wilson(score.hits, score.samples);
     let mut text = format!(
-        "accuracy {:.2} % ({} of {}), 95 % confidence interval {:.2} to {:.2} % (Wilson)\n\
-         loss {:.4}\ncalibration error {:.2} % (ECE, {BINS} bins)\n\n",
-        100.0 * score.accuracy(),
+        "accuracy {} % ({} of {}), 95 % confidence interval {} to {} % (Wilson)\n\
+         loss {:.4}\ncalibration error {} % (ECE, {BINS} bins)\n\n",
+        percent(score.accuracy(), 2),
         score.hits,
         score.samples,
-        100.0 * low,
-        100.0 * high,
+        percent(low, 2),
+        percent(high, 2),
         score.loss(),
-        100.0 * expected_error(&result.calibration),
+        percent(expected_error(&result.calibration), 2),
     );
     text += "class samples precision    recall        F1\n";
-    let percent = |share: Option<f64>| share.map_or("-".into(), |share| format!("{:.2} %", 100.0 * share));
+    let written = |share: Option<f64>| share.map_or("-".into(), |share| format!("{} %", percent(share, 2)));
     for (class, score) in result.confusion.scores().iter().enumerate() {
-        let shares = [score.precision(), score.recall(), score.f1()].map(percent);
+        let shares = [score.precision(), score.recall(), score.f1()].map(written);
         let _ = writeln!(text, "{class:>5}{:>8}{:>10}{:>10}{:>10}", score.samples, shares[0], shares[1], shares[2]);
     }
     text + &matrix(result)

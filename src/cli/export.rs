@@ -2,9 +2,11 @@
 
 use super::model::ModelOptions;
 use super::out::out;
+use super::target;
 use clap::{Args, ValueEnum};
 use gpu_mlp::Error;
 use gpu_mlp::base::disk::write_out;
+use gpu_mlp::base::text::counted;
 use gpu_mlp::results::export::{csv::csv, onnx::onnx, sequential::Sequential};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -57,9 +59,8 @@ impl Export {
         };
         let path = self.out.clone().unwrap_or_else(|| self.model.path().with_extension(ending));
         let to_stdout = path == Path::new("-");
-        if !to_stdout && !self.force && (path.is_file() || path.is_dir()) {
-            let path = path.display();
-            return Err(Error::Setting(format!("{path} exists: give another --out, or --force to replace it")).into());
+        if !to_stdout {
+            target::check(&path, self.force, [self.model.path().as_path()])?;
         }
         let (model, description) = self.model.read()?;
         let sequential = Sequential { input_dropout: self.input_dropout, dropout: self.dropout };
@@ -87,9 +88,20 @@ impl Export {
             out.flush()?;
         } else {
             write_out(&path, &bytes)?;
-            say!("written: {}, {} bytes", path.display(), bytes.len());
+            say!("written: {}, {}", path.display(), counted(bytes.len(), "byte"));
         }
         note.iter().for_each(|note| say!("{note}"));
+        if description.was_transposed() == Some(true) {
+            say!(
+                "note: the training images were transposed on loading: their files store columns as rows. {}",
+                match self.format {
+                    Format::Onnx =>
+                        "The graph does the same, so give it the bytes of the files; transpose an upright picture first",
+                    Format::Safetensors | Format::Csv =>
+                        "Transpose the images of the files before you give them to these weights",
+                }
+            );
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,24 +1,34 @@
 //! `train --from`: the settings of a run that starts with the weights of a model.
 
 use super::model::understood;
+use super::resume::Resumed;
 use gpu_mlp::Error;
 use gpu_mlp::config::{Config, Normalize, Settings};
+use gpu_mlp::kernels::InputMap;
 use gpu_mlp::net::mlp::Mlp;
-use gpu_mlp::run::checkpoint::Saved;
-use gpu_mlp::run::model_file::{self, ModelFile};
+use gpu_mlp::run::model_file::{self, Description};
+use gpu_mlp::run::recorded::check_recorded;
 use gpu_mlp::run::settings::{Ancestor, from_root};
 use std::path::Path;
 
-/// Returns the settings (`layers` over the architecture and normalisation of the model, over `base`), the model, and its record.
+/// The model that a run starts with.
+pub struct First {
+    pub model: Mlp,
+    pub description: Description,
+    pub ancestor: Ancestor,
+}
+
+/// Returns the settings (`layers` over the architecture and normalisation of the model, over `base`) and the model.
 ///
 /// # Errors
 /// Those of reading the model; [`Error::Setting`] if the settings ask for another architecture.
-pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config, Mlp, Ancestor), Error> {
-    let ModelFile { state, description, sha256 } = model_file::open(path)?;
-    let widths = state.widths();
+pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config, First), Error> {
+    let file = model_file::open(path)?;
+    check_recorded(path, &file.sha256)?;
+    let widths = file.state.widths();
     let hidden = widths[1..widths.len() - 1].to_vec();
-    let mut base = Config { hidden, normalize: Normalize::OF_STRANGERS, ..base };
-    if let Some(description) = &description {
+    let mut base = Config { hidden, normalize: Normalize::OF_STATE_DICTS, ..base };
+    if let Some(description) = &file.description {
         let Config { activation, alpha, .. } = description.config();
         let normalize = Normalize::Given(description.inputs.clone());
         base = Config { activation, alpha, normalize, ..base };
@@ -35,33 +45,42 @@ pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config,
     }
     // Without hidden layers, the activation has no effect.
     let same = config.activation() == base.activation() || config.hidden.is_empty();
-    match description {
+    match &file.description {
         Some(_) if !same => {
             return refuse("activation", config.activation().to_string(), base.activation().to_string());
         }
         Some(_) => say!("from: {}, {widths:?}, activation {}", path.display(), config.activation()),
-        None => understood(path, &state, &config),
+        None => understood(path, &file.state, &config),
     }
-    let ancestor = Ancestor { path: path.display().to_string(), sha256 };
-    Ok((config.clone(), Mlp { activation: config.activation(), layers: state.layers }, ancestor))
+    let ancestor = Ancestor { path: path.display().to_string(), sha256: file.sha256.clone() };
+    let described = file.description.clone();
+    let (model, stranger) = file.with(config.activation(), InputMap::UNIT);
+    Ok((config, First { model, description: described.unwrap_or(stranger), ancestor }))
 }
 
-/// The model that a resumed run started with. Its weights come from the checkpoint, so `path` must name that model or be absent.
+/// For a run that is resumed from a checkpoint: the model that it started with. The weights come from the checkpoint, so `path`
+/// must name that model or be absent.
 ///
 /// # Errors
 /// [`Error::Setting`] if `path` names another model; the errors of reading the model if the path has changed.
-pub fn again(path: Option<&Path>, saved: &Saved) -> Result<Option<Ancestor>, Error> {
+pub fn again(path: Option<&Path>, resumed: &Resumed) -> Result<Option<Ancestor>, Error> {
     // The recorded path is accepted even if the file no longer exists.
-    let moved = path.filter(|path| saved.setup.data.from.as_ref() != Some(&from_root(path)));
+    let moved = path.filter(|path| resumed.setup.data.from.as_ref() != Some(&from_root(path)));
     if let Some(path) = moved {
         let sha256 = model_file::open(path)?.sha256;
-        if saved.from.as_ref().is_none_or(|from| from.sha256 != sha256) {
-            let then = saved.from.as_ref().map_or("random weights".to_string(), ToString::to_string);
-            let now = Ancestor { path: path.display().to_string(), sha256 };
-            return Err(Error::Setting(format!(
-                "the run started with {then}, and --from names {now}: leave out --from"
-            )));
-        }
+        refuse_another(resumed, &Ancestor { path: path.display().to_string(), sha256 })?;
     }
-    Ok(saved.from.clone())
+    Ok(resumed.from.clone())
+}
+
+/// Refuses another model than the one that the resumed run started with.
+///
+/// # Errors
+/// [`Error::Setting`].
+pub fn refuse_another(resumed: &Resumed, now: &Ancestor) -> Result<(), Error> {
+    if resumed.from.as_ref().is_some_and(|from| from.sha256 == now.sha256) {
+        return Ok(());
+    }
+    let then = resumed.from.as_ref().map_or("random weights".to_string(), ToString::to_string);
+    Err(Error::Setting(format!("the run started with {then}, and --from names {now}: leave out --from")))
 }

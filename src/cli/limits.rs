@@ -58,7 +58,7 @@ impl LimitOptions {
         if batches == 0 {
             return Err(Error::Setting("overfit-batches is 0 but must be at least 1".into()));
         }
-        config.limit_train = Some(batches.saturating_mul(config.batch(usize::MAX)));
+        config.limit_train = Some(batches.saturating_mul(config.batch(usize::MAX)).into());
         Ok(())
     }
 

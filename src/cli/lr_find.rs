@@ -4,11 +4,12 @@ use super::data::DataOptions;
 use super::engine::EngineOptions;
 use super::out::out;
 use super::plot;
+use super::progress::Waiting;
 use super::settings::SweepOptions;
 use clap::Args;
 use gpu_mlp::config::Config;
 use gpu_mlp::train::divide;
-use gpu_mlp::train::lr_find::{SweepResult, lr_find};
+use gpu_mlp::train::lr_find::{SweepResult, Trial, lr_find, two_digits};
 use gpu_mlp::train::rates::Sweep;
 use std::io::Write;
 use std::process::ExitCode;
@@ -16,9 +17,11 @@ use std::process::ExitCode;
 #[derive(Args)]
 #[command(after_help = "\
 Trains from initial weights with a rate that grows at every update, until the loss diverges, and plots the loss by rate.
-The suggestion is the rate at which the loss falls fastest: a rate to start with, not the best one. --lr, --epochs, --health and
---on-nan have no effect. With --validation, the loss is measured on the validation split after each update; otherwise
-on each batch before its update. The test split is not used, and nothing is written.
+The suggestion comes from short training runs, which start with the same weights: first 5 or more rates around the default,
+then the best one and its neighbours, each for 4 times as many updates. The lowest loss on samples kept aside wins, or the
+lowest rate within 5 % of it. Kept aside are those of --validation, or else up to 5000 training samples. On MNIST this takes as
+long as 2 to 3 epochs, 5 at batch size 512, and 9 at 1024 or more. No run is longer than --epochs. --lr, --health and --on-nan
+have no effect. A batch above 1024 is replaced by one of 1024. The test split is not used, and nothing is written.
 
 Examples:
   gpu-mlp lr-find
@@ -54,7 +57,9 @@ impl LrFind {
         let data = divide(&config, self.data.open(ahead)?)?;
         config.check(data.train.len())?;
         let sweep = Sweep { from: self.from, to: self.to, steps: self.steps };
+        let waiting = Waiting::on(&machine);
         let found = lr_find(&config, &data, &machine, sweep).await?;
+        drop(waiting);
         let text =
             if self.json { serde_json::to_string(&found)? + "\n" } else { drawn(&found, data.validation.is_some()) };
         out().write_all(text.as_bytes())?;
@@ -73,8 +78,11 @@ fn drawn(found: &SweepResult, validation: bool) -> String {
         (false, Some(lowest)) => format!("lowest at {lowest}; did not diverge up to {last:.2}\n"),
         (_, None) => "the loss diverged at once: give a smaller --from\n".into(),
     };
+    for Trial { lr, updates, loss } in &found.trials {
+        text += &format!("{updates:>5} updates with --lr {:<8} loss {loss:.4}\n", two_digits(*lr));
+    }
     text + &match found.suggestion {
         Some(lr) => format!("suggestion: --lr {lr}\n"),
-        None => "no suggestion: the loss never falls\n".into(),
+        None => "no suggestion: every rate diverged\n".into(),
     }
 }

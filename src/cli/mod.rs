@@ -13,16 +13,19 @@ mod advice;
 mod base;
 mod bench;
 mod data;
+mod data_set;
 mod devices;
 mod engine;
 mod environment;
 mod eval;
 mod export;
 mod from;
+mod hints;
 mod limits;
 mod lr_find;
 mod manual;
 mod model;
+mod origin;
 mod out;
 mod parity;
 mod plan;
@@ -30,16 +33,19 @@ mod plot;
 mod predict;
 mod presets;
 mod progress;
+mod rate;
 mod recorder;
 mod report;
 mod resume;
 mod settings;
 mod signals;
 mod sink;
+mod target;
 mod train;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use gpu_mlp::Error;
+use gpu_mlp::engine::gpu::silence_drivers;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -54,7 +60,7 @@ pub struct Cli {
     /// Print only errors on stderr
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Messages")]
     quiet: bool,
-    /// Log each stage on stderr with its time; -vv logs more. RUST_LOG overrides this option
+    /// Log each stage on stderr with its time, and messages of the drivers; -vv logs more. RUST_LOG overrides this option
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Messages")]
     verbose: u8,
 }
@@ -76,14 +82,15 @@ const EXAMPLES: &str = "\
 Examples:
   gpu-mlp train                              MNIST, one hidden layer of 128, 5 epochs
   gpu-mlp train --hidden 512,512 --keep-prob 0.8 --optimizer adam --epochs 8
+  gpu-mlp data                               what is in a data set
   gpu-mlp eval runs/1/model.safetensors      accuracy, scores per class, confusion matrix
   gpu-mlp predict runs/1/model.safetensors 7.png  classify a picture
   gpu-mlp report runs/1                      HTML page with curves, gradients, mistakes
   gpu-mlp parity                             compare this GPU with the CPU
   gpu-mlp bench --config S                   training speed, and share of the hardware limit
 
-Exit codes: 0 ok, 1 failure, 2 usage, 3 a check failed, 4 no usable adapter, 5 bad or missing data, 6 diverged,
-130 and 143 interrupted.";
+Exit codes: 0 ok, 1 failure, 2 usage, 3 a check failed, 4 no usable adapter, 5 bad or missing data, 6 diverged or not
+finite, 129, 130 and 143 interrupted by SIGHUP, SIGINT and SIGTERM.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -93,6 +100,8 @@ enum Command {
     LrFind(lr_find::LrFind),
     /// Score a model on the test split, per class.
     Eval(eval::Eval),
+    /// Describe a data set, and say what is suspicious.
+    Data(data_set::Data),
     /// Classify pictures, or samples of a data set.
     Predict(predict::Predict),
     /// Write a model in the format of another program.
@@ -129,12 +138,20 @@ impl Cli {
         let mut command = command();
         let matches = command.try_get_matches_from_mut(std::env::args_os());
         let cli = matches.and_then(|matches| {
-            matches.subcommand_name().iter().for_each(|name| _ = COMMAND.set(name.to_string()));
-            Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+            if let Some((name, of_command)) = matches.subcommand() {
+                _ = COMMAND.set(name.to_string());
+                origin::remember(of_command);
+            }
+            let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command));
+            cli.map(|cli| (cli, matches))
         });
-        let cli = cli.unwrap_or_else(|error| environment::named(error, &command).exit());
+        let (cli, matches) = cli.unwrap_or_else(|error| hints::improve(error, &command).exit());
         QUIET.store(cli.quiet, Ordering::Relaxed);
         environment::check(&command)?;
+        if cli.verbose == 0 && std::env::var_os("RUST_LOG").is_none() {
+            silence_drivers();
+        }
+        engine::ThreadOptions::apply(&matches)?;
         Ok(cli)
     }
 
@@ -144,6 +161,7 @@ impl Cli {
             Command::Train(command) => command.run().await,
             Command::LrFind(command) => command.run().await,
             Command::Eval(command) => command.run().await,
+            Command::Data(command) => command.run().await,
             Command::Predict(command) => command.run().await,
             Command::Export(command) => command.run().await,
             Command::Report(command) => command.run().await,
@@ -163,7 +181,8 @@ impl Cli {
         use tracing_subscriber::{EnvFilter, fmt::time::uptime};
         let filter = match (self.quiet, self.verbose) {
             (true, _) => "error,wgpu_core=off,wgpu_hal=off,naga=off",
-            (_, 0) => "warn,wgpu_core=error,wgpu_hal=error,naga=error",
+            // EGL reports each driver that it tries, also if the next one works.
+            (_, 0) => "warn,wgpu_core=error,wgpu_hal=error,wgpu_hal::gles::egl=off,naga=error",
             (_, 1) => "warn,wgpu_core=error,wgpu_hal=error,naga=error,gpu_mlp=debug",
             _ => "info,gpu_mlp=trace",
         };

@@ -6,6 +6,7 @@ use gpu_mlp::config::{ActivationName, Config, Normalize};
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::run::folder::model_in;
 use gpu_mlp::run::model_file::{self, Description};
+use gpu_mlp::run::recorded::check_recorded;
 use gpu_mlp::run::state_dict::StateDict;
 use gpu_mlp::train::input_map;
 use std::path::{Path, PathBuf};
@@ -33,10 +34,11 @@ impl ModelOptions {
         model_in(&self.model)
     }
 
-    /// Reads the model. Prints assumptions about a state dict on stderr.
+    /// Reads the model, and compares it with the record of its run. Prints assumptions about a state dict on stderr.
     pub fn read(&self) -> Result<(Mlp, Description), Error> {
         let path = self.path();
         let file = model_file::open(&path)?;
+        check_recorded(&path, &file.sha256)?;
         let given = self.activation.is_some() || self.alpha.is_some() || self.normalize.is_some();
         if let Some(description) = file.description {
             if given {
@@ -52,7 +54,7 @@ impl ModelOptions {
         let config = Config {
             activation: self.activation.unwrap_or(activation),
             alpha: self.alpha.unwrap_or(alpha),
-            normalize: self.normalize.clone().unwrap_or(Normalize::OF_STRANGERS),
+            normalize: self.normalize.clone().unwrap_or(Normalize::OF_STATE_DICTS),
             ..Config::default()
         };
         config.check(usize::MAX)?;

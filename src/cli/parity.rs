@@ -1,8 +1,9 @@
 //! `gpu-mlp parity`
 
-use super::engine::AdapterOptions;
+use super::engine::{AdapterOptions, ThreadOptions};
 use super::out::out;
 use clap::Args;
+use gpu_mlp::base::text::percent;
 use gpu_mlp::config::Config;
 use gpu_mlp::data::digits;
 use gpu_mlp::engine::Memory;
@@ -28,6 +29,8 @@ Examples:
 pub struct Parity {
     #[command(flatten)]
     adapter: AdapterOptions,
+    #[command(flatten)]
+    _threads: ThreadOptions,
 }
 
 impl Parity {
@@ -94,7 +97,7 @@ fn line(name: &str, verdicts: &[Verdict]) -> String {
     let share = match worst {
         _ if failed > 0 => format!("{failed} FAILED"),
         Some(worst) if worst.worst > 0.0 => {
-            format!("{:>10.2e} {:>10.2e} {:>6.1}%", worst.error, worst.bound, 100.0 * worst.worst)
+            format!("{:>10.2e} {:>10.2e} {:>6}%", worst.error, worst.bound, percent(worst.worst.into(), 1))
         }
         _ => format!("{:>10} {:>10} {:>7}", "0", "-", "equal"),
     };

@@ -4,6 +4,7 @@ use super::base::BaseSettings;
 use super::out::out;
 use super::settings::NetOptions;
 use clap::Args;
+use gpu_mlp::base::text::counted;
 use gpu_mlp::engine::memory;
 use gpu_mlp::kernels::{Form, InputMap};
 use gpu_mlp::net::{Net, Sizes};
@@ -68,12 +69,12 @@ impl PlanCommand {
         let mut out = out();
         if let Some(training) = &net.training {
             let steps = training.gradients.start..training.update.end;
-            writeln!(out, "a training step of {} samples:", training.micro)?;
+            writeln!(out, "a training step of {}:", counted(training.micro, "sample"))?;
             out.write_all(net.plan.table(steps.clone()).as_bytes())?;
             let flops: u64 = net.plan.steps[steps].iter().map(|op| op.flops()).sum();
             writeln!(out, "total {:.3} MFLOP\n", flops as f64 / 1e6)?;
         }
-        writeln!(out, "an evaluation step of {} samples:", net.evaluation.micro)?;
+        writeln!(out, "an evaluation step of {}:", counted(net.evaluation.micro, "sample"))?;
         out.write_all(net.plan.table(net.evaluation.steps.clone()).as_bytes())?;
         writeln!(out, "\nmemory: {:.2} MB in {} tensors", net.plan.bytes() as f64 / 1e6, net.plan.tensors.len())?;
         let mut largest: Vec<&Tensor> = net.plan.tensors.iter().collect();

@@ -1,161 +1,203 @@
 //! `gpu-mlp predict`
 
+mod answer;
 mod files;
-mod show;
+mod index;
+pub mod show;
+mod source;
 
 use super::data::DataOptions;
 use super::engine::EngineOptions;
+use super::eval::share;
 use super::model::ModelOptions;
 use super::out::out;
-use clap::{Args, ValueEnum};
+use super::progress::Waiting;
+use super::target;
+use answer::{Format, Style};
+use clap::Args;
 use files::Files;
 use gpu_mlp::Error;
-use gpu_mlp::data::DataSet;
-use gpu_mlp::data::images::{Fit, shape};
-use gpu_mlp::results::assess::{Predictions, classify};
-use serde_json::{Value, json};
-use std::io::Write;
-use std::path::PathBuf;
+use gpu_mlp::base::disk::write_out;
+use gpu_mlp::data::images::Fit;
+use gpu_mlp::data::shape::picture_size;
+use gpu_mlp::results::assess::Predictor;
+use index::Index;
+use indicatif::ProgressBar;
+use source::{Batch, Source, Which};
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   gpu-mlp predict runs/1/model.safetensors 7.png photo.jpg --show
+  gpu-mlp predict runs/1 . --out answers.csv --force  every picture in a folder, as a table
+  gpu-mlp predict runs/1/model.safetensors '*.png' --threshold 0.9
   gpu-mlp predict runs/1/model.safetensors *.png --json --top-k 10 > answers.jsonl
   gpu-mlp predict runs/1/model.safetensors - < 7.png
-  gpu-mlp predict runs/1/model.safetensors --index 0,1,2  samples of the test split
-  gpu-mlp predict runs/1/model.safetensors --split train --index 7
+  gpu-mlp predict runs/1/model.safetensors --index 0,1,10-19  samples of the test split
+  gpu-mlp predict runs/1/model.safetensors --split train --index all
 
-A picture shows one digit on an even background, in any colours. For models with 28×28 inputs it is prepared like MNIST:
-cropped to the digit, scaled to 20×20, centred by its centre of mass. --show draws the result.")]
+A picture shows one digit, dark or light, in any colours; shadows, ruled lines and frames are allowed. It is brought to the
+layout of the model's training pictures: for MNIST cropped, scaled to 20×20 and centred by its centre of mass. A picture that
+already has that layout is not changed. Notes say what was done and what is unsure; --show draws the result.")]
 pub struct Predict {
     #[command(flatten)]
     model: ModelOptions,
-    /// PNG or JPEG files of any size, `-` for standard input; without files, samples of the data set are classified
+    /// PNG or JPEG files of any size, folders of them (without the folders in them), patterns such as '*.png' or
+    /// 'a/**/*.png', `-` for standard input; without files, samples of the data set are classified
     #[arg(value_name = "FILE", conflicts_with_all = ["index", "split"])]
     files: Vec<PathBuf>,
-    /// How pictures are prepared: `mnist` as for MNIST, `plain` only in grey and resized, `auto` chooses by the model's
-    /// inputs
+    /// How pictures are prepared: `auto` like the training pictures, `mnist` like MNIST's, `plain` only in grey and resized
     #[arg(long, value_enum, default_value_t = Fit::default())]
     fit: Fit,
-    /// Samples of the split, from 0, separated by commas
-    #[arg(long, value_delimiter = ',', default_value = "0", value_name = "N,…")]
-    index: Vec<usize>,
+    /// Samples of the split: numbers from 0, ranges such as 0-99, or `all`
+    #[arg(long, value_delimiter = ',', default_value = "0", value_name = "all|N|N-M,…")]
+    index: Vec<Index>,
     /// Split of the data set
     #[arg(long, value_enum, default_value_t = Which::Test)]
     split: Which,
     /// Number of classes to print, the most probable first
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     top_k: u32,
+    /// Answer "none of these" if no class has at least this probability (0 to 1)
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    threshold: Option<f64>,
     /// Draw each sample as the model sees it
     #[arg(long)]
     show: bool,
     /// Print one JSON object per picture, one per line
     #[arg(long)]
     json: bool,
+    /// Write a CSV file (`-` for stdout): name, class or `none`, probability, and a column for each class
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "show"])]
+    out: Option<PathBuf>,
+    /// Replace the CSV file if it exists
+    #[arg(long, requires = "out")]
+    force: bool,
     #[command(flatten)]
     data: DataOptions,
     #[command(flatten)]
     engine: EngineOptions,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Which {
-    Train,
-    Test,
-}
-
-/// The samples to classify.
-struct Batch {
-    /// Names of the samples.
-    names: Vec<String>,
-    /// Samples (N, I).
-    pixels: Vec<u8>,
-    /// Shape of a sample.
-    item: Vec<usize>,
-    /// Labels, if they are known.
-    labels: Option<Vec<u8>>,
-}
+/// Number of samples that are read, classified and printed at a time. It does not depend on the number of files: a product's
+/// rounding depends on its size, and an answer must not depend on the other files.
+const BATCH: usize = 64;
 
 impl Predict {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let (model, description) = self.model.read()?;
-        let (batch, code, machine) = if self.files.is_empty() {
-            let data = self.data.clone().of_model(&self.model.path(), &description)?;
+        let path = self.model.path();
+        let mut source;
+        let mut machine = None;
+        if self.files.is_empty() {
+            self.check_out(&path, &self.data.files())?;
+            let data = self.data.clone().of_model(&path, &description)?;
             let ahead = data.ahead();
-            let machine = self.engine.machine().await?;
-            (self.samples(data.open(ahead)?)?, ExitCode::SUCCESS, machine)
+            machine = Some(self.engine.machine().await?);
+            let data = data.open(ahead)?;
+            description.check_data(&data)?.iter().for_each(|note| say!("note: {note}"));
+            source = Source::split(data, self.split, &self.index)?;
         } else {
+            let files = Files::find(&self.files, self.fit, &description);
+            self.check_out(&path, files.paths())?;
+            source = Source::Files(files);
+        }
+        let item = source.item(&description.item).to_vec();
+        description.check_shape(&item)?;
+        let style = self.style(item);
+        let csv = style.format == Format::Csv;
+        let mut table = Vec::new();
+        let mut predictor: Option<Predictor> = None;
+        let mut waiting = None;
+        let (mut all, mut none) = (0, 0);
+        let bar = self.bar(source.left());
+        while source.left() > 0 {
             // Files are read first, so that an unreadable one is reported before a GPU is opened.
-            let Files { batch, code } = files::read(&self.files, self.fit, &description.item)?;
+            let batch = source.read(BATCH)?;
             if batch.names.is_empty() {
-                return Ok(code);
-            }
-            (batch, code, self.engine.machine().await?)
-        };
-        let predictions = classify(&machine, &model, &description, batch.pixels.clone(), &batch.item).await?;
-        let mut out = out();
-        for sample in 0..batch.names.len() {
-            let pixels = &batch.pixels[sample * model.inputs()..][..model.inputs()];
-            if self.json {
-                writeln!(out, "{}", self.object(&batch, &predictions, sample, pixels))?;
                 continue;
             }
-            if let (true, Some((rows, columns))) = (self.show, shape(&batch.item)) {
-                out.write_all(show::draw(pixels, rows, columns).as_bytes())?;
+            if predictor.is_none() {
+                let machine = match machine.take() {
+                    Some(machine) => machine,
+                    None => self.engine.machine().await?,
+                };
+                waiting = Some(Waiting::on(&machine));
+                predictor = Some(Predictor::new(&machine, &model, &description, BATCH).await?);
             }
-            writeln!(out, "{}", self.line(&batch, &predictions, sample))?;
+            let predictor = predictor.as_mut().expect("made above");
+            let predictions = predictor.classify(&batch.pixels).await.map_err(|error| named(error, &batch))?;
+            drop(waiting.take());
+            none += (0..batch.names.len()).filter(|&sample| style.class(&predictions, sample).is_none()).count();
+            let mut stdout = out();
+            let to: &mut dyn Write = if csv { &mut table } else { &mut stdout };
+            style.write(to, &batch, &predictions, all == 0)?;
+            all += batch.names.len();
+            bar.inc(batch.names.len() as u64);
         }
-        Ok(code)
+        bar.finish_and_clear();
+        source.say_notes();
+        if all > 0
+            && let Some(out) = &self.out
+        {
+            self.write(out, &table, all)?;
+        }
+        if let Some(threshold) = self.threshold.filter(|_| none > 0) {
+            say!("note: {none} of {all} have no class with a probability of at least {threshold}");
+        }
+        Ok(source.code())
     }
 
-    /// The samples of --index.
-    fn samples(&self, data: DataSet) -> Result<Batch, Error> {
-        let (split, word) = match self.split {
-            Which::Train => (&data.train, "train"),
-            Which::Test => (&data.test, "test"),
+    /// Refuses an output file that exists or is read.
+    fn check_out(&self, model: &Path, inputs: &[PathBuf]) -> Result<(), Error> {
+        let inputs = inputs.iter().map(PathBuf::as_path).chain([model]);
+        self.out.iter().filter(|out| *out != "-").try_for_each(|out| target::check(out, self.force, inputs.clone()))
+    }
+
+    fn style(&self, item: Vec<usize>) -> Style {
+        if self.show && !self.json && picture_size(&item).is_none() {
+            say!("note: --show draws nothing, because samples of shape {item:?} are not grey pictures");
+        }
+        let format = match (self.json, &self.out) {
+            (true, _) => Format::Json,
+            (_, Some(_)) => Format::Csv,
+            _ => Format::Text,
         };
-        if let Some(index) = self.index.iter().find(|&&index| index >= split.len()) {
-            let samples = split.len();
-            return Err(Error::Setting(format!("index is {index}, but the {word} split has {samples} samples")));
-        }
-        let inputs = data.inputs();
-        let pixels = self.index.iter().flat_map(|index| &split.pixels[index * inputs..][..inputs]).copied().collect();
-        let labels = self.index.iter().map(|&index| split.labels[index]).collect();
-        let names = self.index.iter().map(|index| format!("{word} {index}")).collect();
-        Ok(Batch { names, pixels, item: data.item, labels: Some(labels) })
+        let threshold = self.threshold.unwrap_or_default() as f32;
+        Style { top_k: self.top_k as usize, threshold, show: self.show, format, item }
     }
 
-    /// The most probable classes and their probabilities.
-    fn top(&self, predictions: &Predictions, sample: usize) -> impl Iterator<Item = (usize, f32)> {
-        let row = predictions.row(sample);
-        predictions.ranking(sample).into_iter().take(self.top_k as usize).map(|class| (class, row[class]))
+    /// A bar on stderr, unless the answers appear on the terminal as they are found.
+    fn bar(&self, samples: usize) -> ProgressBar {
+        let answers_on_terminal = self.out.is_none() && std::io::stdout().is_terminal();
+        if super::quiet() || answers_on_terminal || samples <= BATCH {
+            return ProgressBar::hidden();
+        }
+        ProgressBar::new(samples as u64)
     }
 
-    fn line(&self, batch: &Batch, predictions: &Predictions, sample: usize) -> String {
-        let best = self.top(predictions, sample).map(|(class, p)| format!("{class} {:.2} %", 100.0 * p));
-        let mut line = format!("{}: {}", batch.names[sample], best.collect::<Vec<_>>().join(", "));
-        if let Some(labels) = &batch.labels {
-            let verdict = if predictions.class(sample) == usize::from(labels[sample]) { "right" } else { "wrong" };
-            line += &format!("; label {}, {verdict}", labels[sample]);
+    /// Writes the table.
+    fn write(&self, to: &Path, table: &[u8], rows: usize) -> anyhow::Result<()> {
+        if to == "-" {
+            out().write_all(table)?;
+            out().flush()?;
+        } else {
+            write_out(to, table)?;
+            say!("written: {}, samples: {rows}", to.display());
         }
-        line
+        Ok(())
     }
+}
 
-    fn object(&self, batch: &Batch, predictions: &Predictions, sample: usize, pixels: &[u8]) -> Value {
-        let class = predictions.class(sample);
-        let top = self.top(predictions, sample).map(|(class, p)| json!({ "class": class, "probability": p }));
-        let mut object = json!({
-            "image": batch.names[sample], "class": class, "probability": predictions.row(sample)[class],
-            "top": top.collect::<Vec<_>>(),
-        });
-        if let Some(labels) = &batch.labels {
-            object["label"] = labels[sample].into();
+/// Gives the sample of an error its name.
+fn named(error: Error, batch: &Batch) -> Error {
+    match error {
+        Error::NotFinite { index, class, value, .. } => {
+            Error::NotFinite { sample: batch.names[index].clone(), index, class, value }
         }
-        if self.show {
-            object["seen"] = pixels.into();
-        }
-        object
+        error => error,
     }
 }

@@ -1,15 +1,41 @@
 //! Progress of a run on stderr: a bar on a terminal, otherwise an occasional line.
 
+use gpu_mlp::base::text::percent;
+use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::train::session::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 /// Time between progress lines if there is no bar.
 const EVERY: Duration = Duration::from_secs(10);
 
+/// Time after which the program says that it waits for the adapter.
+const LONG: Duration = Duration::from_secs(2);
+
+/// Says that the program waits for the adapter, if it lives for longer than two seconds.
+pub struct Waiting(#[expect(dead_code, reason = "dropping it ends the wait")] Option<Sender<()>>);
+
+impl Waiting {
+    pub fn on(machine: &Machine) -> Waiting {
+        let Machine::Gpu(_) = machine else { return Waiting(None) };
+        let (sender, ended) = channel();
+        std::thread::spawn(move || {
+            if ended.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout) {
+                say!(
+                    "waiting for the adapter: its driver compiles each shader at the first use, which can take a while"
+                );
+            }
+        });
+        Waiting(Some(sender))
+    }
+}
+
 /// Shows the progress of a run.
 pub struct Display {
+    /// Until the first progress.
+    waiting: Option<Waiting>,
     terminal: bool,
     /// Drawn during an epoch.
     bar: Option<ProgressBar>,
@@ -19,12 +45,13 @@ pub struct Display {
 
 impl Display {
     /// A display on stderr.
-    pub fn new() -> Self {
-        Display { terminal: std::io::stderr().is_terminal(), bar: None, last: Instant::now() }
+    pub fn new(waiting: Waiting) -> Self {
+        Display { waiting: Some(waiting), terminal: std::io::stderr().is_terminal(), bar: None, last: Instant::now() }
     }
 
     /// Shows the progress within an epoch.
     pub fn show(&mut self, at: &Progress) {
+        self.waiting = None;
         if super::quiet() {
             return;
         }
@@ -40,14 +67,15 @@ impl Display {
             bar.set_message(words(at));
             bar.set_position(at.score.samples);
         } else if self.last.elapsed() >= EVERY {
-            let share = 100.0 * at.score.samples as f64 / at.samples as f64;
-            eprintln!("{epoch} at {share:.0} %  {}", words(at));
+            let share = at.score.samples as f64 / at.samples as f64;
+            eprintln!("{epoch} at {} %  {}", percent(share, 0), words(at));
             self.last = Instant::now();
         }
     }
 
     /// Removes the bar until the next [`Display::show`].
     pub fn clear(&mut self) {
+        self.waiting = None;
         self.bar.take().into_iter().for_each(|bar| bar.finish_and_clear());
         self.last = Instant::now();
     }
@@ -60,8 +88,8 @@ fn words(at: &Progress) -> String {
     let left = (at.epochs as u64 * at.samples).saturating_sub(done) as f64 / rate.max(1e-9);
     // Whole seconds with an upper limit, so that the value can always be formatted.
     let left = humantime::format_duration(Duration::from_secs(left.min(1e9) as u64));
-    let (loss, accuracy) = (at.score.loss(), 100.0 * at.score.accuracy());
-    format!("loss {loss:.4} accuracy {accuracy:.2} %  {rate:.0} images/s  ETA {left}")
+    let (loss, accuracy) = (at.score.loss(), percent(at.score.accuracy(), 2));
+    format!("loss {loss:.4} accuracy {accuracy} %  {rate:.0} images/s  ETA {left}")
 }
 
 #[cfg(test)]

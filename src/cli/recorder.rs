@@ -1,9 +1,11 @@
 //! The output of a training run while it trains: terminal, metrics, checkpoints, TensorBoard.
 
 use super::progress::Display;
+use super::rate::Guessing;
 use super::signals::Signals;
 use super::sink::Sink;
 use gpu_mlp::Error;
+use gpu_mlp::base::text::percent;
 use gpu_mlp::results::tensorboard::Board;
 use gpu_mlp::run::checkpoint::Keeper;
 use gpu_mlp::run::metrics::Record;
@@ -19,6 +21,7 @@ pub struct Recorder<'a> {
     pub data: &'a str,
     pub epochs: usize,
     pub show_health: bool,
+    pub guessing: Guessing,
     pub keeper: Keeper,
     pub signals: Signals,
 }
@@ -37,6 +40,9 @@ impl Observer for Recorder<'_> {
         let health = report.health.iter().flatten().filter(|_| self.show_health);
         health.for_each(|layer| text += &format!("\n{layer}"));
         self.sink.line(&text)?;
+        if let Some(warning) = self.guessing.warning(report) {
+            say!("{warning}");
+        }
         Ok(self.interrupted().or(self.keeper.epoch(report, self.sink.metrics.bytes())))
     }
 
@@ -68,7 +74,7 @@ pub fn resume_line(folder: &Path, whole: Option<u64>, outcome: &Result<Reason, E
     let folder = folder.display();
     match (whole, outcome) {
         (None, _) => format!("checkpoint: none was saved in {folder} yet"),
-        (Some(step), Err(Error::Diverged { .. })) => format!(
+        (Some(step), Err(Error::Diverged { .. } | Error::NotFinite { .. })) => format!(
             "checkpoint: all values were finite after update {step}; resume there with `gpu-mlp train --resume {folder} --lr RATE --allow-mismatch lr`"
         ),
         (Some(step), _) => {
@@ -79,7 +85,7 @@ pub fn resume_line(folder: &Path, whole: Option<u64>, outcome: &Result<Reason, E
 
 /// A score as text.
 fn scored(name: &str, score: &Score) -> String {
-    format!("{name} loss {:.4} accuracy {:.2} %", score.loss(), 100.0 * score.accuracy())
+    format!("{name} loss {:.4} accuracy {} %", score.loss(), percent(score.accuracy(), 2))
 }
 
 /// An epoch as one line.
@@ -93,8 +99,10 @@ pub fn line(report: &EpochReport, epochs: usize) -> String {
     format!("{text}{best}  {seconds:.2} s  {rate:.0} images/s")
 }
 
-/// The test score at the end of a run that had a validation split.
+/// The scores at the end of a run. The validation score is first: a model is chosen by it.
 pub fn last_line(finish: &Finish) -> String {
     let model = finish.restored.map_or("the last update".to_string(), |epoch| format!("epoch {epoch}, the best"));
-    format!("model of {model}  {}", scored("test", &finish.test))
+    let validation = finish.validation.as_ref();
+    let validation = validation.map_or_else(String::new, |score| format!("  {}", scored("validation", score)));
+    format!("model of {model}{validation}  {}", scored("test", &finish.test))
 }

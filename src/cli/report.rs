@@ -2,11 +2,13 @@
 
 use super::data::DataOptions;
 use super::engine::EngineOptions;
+use super::target;
 use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::base::disk::write_out;
 use gpu_mlp::base::hash;
-use gpu_mlp::data::{self, Choice, DataSet, Places};
+use gpu_mlp::base::text::counted;
+use gpu_mlp::data::{Choice, DataSet};
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::results::assess::assess;
@@ -14,7 +16,11 @@ use gpu_mlp::results::report::{MOST_RUNS, Results, Subject, page};
 use gpu_mlp::run::folder::{METRICS, MODEL, REPORT, RunFolder};
 use gpu_mlp::run::history::History;
 use gpu_mlp::run::model_file::{self, Description};
-use gpu_mlp::run::settings::{DataSettings, RunFile};
+use gpu_mlp::run::recorded::check_recorded;
+use gpu_mlp::run::settings::RunFile;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,19 +29,26 @@ use std::sync::Arc;
 #[command(after_help = "\
 Examples:
   gpu-mlp report runs/1                            writes runs/1/report.html
-  gpu-mlp report runs/1 runs/1 --out compare.html  two runs, overlaid
+  gpu-mlp report runs/1 runs/2 --out compare.html  two runs, overlaid
   gpu-mlp report runs/1 --engine cpu               evaluated on the CPU
+
+Several runs are compared. Those that differ only in their seed are one line: the mean, and shaded the lowest to the highest.
+The page of more than 8 runs has no details of each run, and its scores are those in the records.
 
 The page is one file that needs neither a network nor scripts. It shows curves, gradients, confusion matrix, mistakes,
 calibration, weights and settings. Nothing is downloaded: if the data set of a run is missing, the page says so and shows
 the rest.")]
 pub struct Report {
-    /// Run folders, up to 8
+    /// Run folders
     #[arg(required = true, value_name = "RUN", num_args = 1..)]
     runs: Vec<PathBuf>,
-    /// Output file [default: report.html in the run folder, or in the current folder for several runs]
+    /// Output file [default: report.html in the run folder; for several runs, the next free one of report.html,
+    /// report-2.html, … in the current folder]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Replace the file of --out if it exists
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     data: DataOptions,
     #[command(flatten)]
@@ -44,48 +57,107 @@ pub struct Report {
 
 impl Report {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        if self.runs.len() > MOST_RUNS {
-            let problem = format!("{} runs were given, but a page shows at most {MOST_RUNS}", self.runs.len());
-            return Err(Error::Setting(problem).into());
-        }
-        let histories = self.runs.iter().map(|run| History::read(run)).collect::<Result<Vec<_>, _>>()?;
-        let machine = self.engine.machine().await?;
-        let mut sets: Vec<Arc<DataSet>> = Vec::new();
+        let runs = self.each_once();
+        let out = self.place(&runs)?;
+        let histories = runs.iter().map(|run| History::read(run)).collect::<Result<Vec<_>, _>>()?;
         let mut subjects = Vec::new();
-        for history in histories {
-            subjects.push(self.subject(history, &machine, &mut sets).await);
+        let mut failure = None;
+        if runs.len() <= MOST_RUNS {
+            let machine = self.engine.machine().await?;
+            let mut sets: Vec<Arc<DataSet>> = Vec::new();
+            for history in histories {
+                let (subject, error) = self.subject(history, &machine, &mut sets).await;
+                subjects.push(subject);
+                failure = failure.or(error);
+            }
+        } else {
+            subjects.extend(histories.into_iter().map(recorded));
         }
-        let out = match (&self.out, &self.runs[..]) {
-            (Some(out), _) => out.clone(),
-            (None, [run]) => RunFolder::new(run).report(),
-            (None, _) => REPORT.into(),
-        };
+        distinguish(&mut subjects);
         let page = page(&subjects);
+        let replaced = if out.is_file() { ", replaces the earlier page" } else { "" };
         write_out(&out, page.as_bytes())?;
-        say!("report: {} ({} kB)", out.display(), page.len().div_ceil(1000));
-        Ok(ExitCode::SUCCESS)
+        say!("report: {} ({} kB{replaced})", out.display(), page.len().div_ceil(1000));
+        // The page has everything else about the runs.
+        failure.map_or(Ok(ExitCode::SUCCESS), |error| Err(error.into()))
     }
 
-    /// Collects everything about a run. Missing parts are noted on stderr and on the page.
-    async fn subject(&self, history: History, machine: &Machine, sets: &mut Vec<Arc<DataSet>>) -> Subject {
+    /// The run folders without repetitions.
+    fn each_once(&self) -> Vec<PathBuf> {
+        let mut seen = BTreeSet::new();
+        let mut runs = Vec::new();
+        for run in &self.runs {
+            match seen.insert(run.canonicalize().unwrap_or(run.clone())) {
+                true => runs.push(run.clone()),
+                false => say!("note: {} was given more than once and is shown once", run.display()),
+            }
+        }
+        runs
+    }
+
+    /// The file to write. The page of one run belongs to its folder and is replaced; other files are not.
+    fn place(&self, runs: &[PathBuf]) -> Result<PathBuf, Error> {
+        match (&self.out, runs) {
+            (Some(out), _) => {
+                refuse_to_replace(out)?;
+                target::check(out, self.force, [])?;
+                Ok(out.clone())
+            }
+            (None, [run]) => {
+                let out = RunFolder::new(run).report();
+                refuse_to_replace(&out)?;
+                Ok(out)
+            }
+            (None, _) => {
+                let (stem, ending) = REPORT.rsplit_once('.').unwrap_or((REPORT, ""));
+                let numbered = (2..).map(|number: u32| PathBuf::from(format!("{stem}-{number}.{ending}")));
+                let mut free = std::iter::once(PathBuf::from(REPORT)).chain(numbered).filter(|path| !path.exists());
+                Ok(free.next().unwrap_or(REPORT.into()))
+            }
+        }
+    }
+
+    /// Collects everything about a run. Missing parts are noted on stderr and on the page. Also returns the error of a model that
+    /// is not the run's, or that gives no answers.
+    async fn subject(
+        &self,
+        history: History,
+        machine: &Machine,
+        sets: &mut Vec<Arc<DataSet>>,
+    ) -> (Subject, Option<Error>) {
         let name = name(&history.folder);
         let path = RunFolder::new(&history.folder).model();
+        let mut failure = None;
+        let mut reason = |error: Error| {
+            let reason = error.to_string();
+            if matches!(error, Error::Altered { .. } | Error::NotFinite { .. }) {
+                failure = Some(error);
+            }
+            reason
+        };
         let model = match &history.end {
             Some(end) if end.model_sha256.is_none() && !path.exists() => Err("the run wrote no model".into()),
-            _ => model_file::read(&path).map_err(|error| error.to_string()),
+            _ => recorded_model(&path).map_err(&mut reason),
         };
         let results = match &model {
             Err(problem) => Err(problem.clone()),
-            Ok(model) => self.results(&history, model, machine, sets).await,
+            Ok((model, description)) => match self.data_of(&history, sets) {
+                Err(problem) => Err(problem),
+                Ok(data) => match description.check_data(&data) {
+                    Err(error) => Err(error.to_string()),
+                    Ok(note) => {
+                        note.iter().for_each(|note| say!("note: {name}: {note}"));
+                        let assessment = assess(machine, model, description, &data.test, &data.item).await;
+                        assessment.map(|assessment| Results { assessment, data }).map_err(&mut reason)
+                    }
+                },
+            },
         };
         let mut notes = Vec::new();
         if history.torn > 0 {
-            notes.push(format!("{} lines of {METRICS} could not be read and are omitted", history.torn));
+            notes.push(format!("{} of {METRICS} could not be read and omitted", counted(history.torn, "line")));
         }
         let recorded = history.end.as_ref().and_then(|end| end.model_sha256.as_deref());
-        if recorded.is_some_and(|recorded| sha256(&path).is_some_and(|found| found != recorded)) {
-            notes.push(format!("{MODEL} was not written by this run: its hash differs from the record"));
-        }
         if recorded.is_none() && model.is_ok() {
             let end = if history.end.is_some() { "wrote no model at its end" } else { "has not ended" };
             notes.push(format!("this run {end}: {MODEL} is from an earlier run, and so are its test results"));
@@ -95,19 +167,7 @@ impl Report {
         if let Err(problem) = &results {
             say!("note: {name} was not evaluated: {problem}");
         }
-        Subject { name, history, model, results, notes }
-    }
-
-    async fn results(
-        &self,
-        history: &History,
-        (model, description): &(Mlp, Description),
-        machine: &Machine,
-        sets: &mut Vec<Arc<DataSet>>,
-    ) -> Result<Results, String> {
-        let data = self.data_of(history, sets)?;
-        let assessment = assess(machine, model, description, &data.test, &data.item).await;
-        Ok(Results { assessment: assessment.map_err(|error| error.to_string())?, data })
+        (Subject { name, history, model, results, notes }, failure)
     }
 
     /// The data set of the run, or why it cannot be opened.
@@ -121,7 +181,7 @@ impl Report {
         let named = [Choice::Mnist, Choice::Digits].iter().any(|choice| choice.to_string() == header.data);
         recorded.data = recorded.data.or_else(|| named.then(|| header.data.clone()));
         let opened = self.data.clone().open_recorded(&recorded);
-        let data = Arc::new(opened.map_err(|error| self.why_not(&error, &recorded))?);
+        let data = Arc::new(opened.map_err(|error| why_not(&error))?);
         sets.push(data.clone());
         if data.sha256 != header.data_sha256 {
             return Err(format!(
@@ -131,24 +191,56 @@ impl Report {
         }
         Ok(data)
     }
+}
 
-    /// Why a data set could not be opened. Short if MNIST is missing, because a report downloads nothing.
-    fn why_not(&self, error: &Error, recorded: &DataSettings) -> String {
-        let mut options = self.data.clone();
-        let mnist =
-            options.take(recorded).is_ok() && options.settings(None, None).data == Some(Choice::Mnist.to_string());
-        if mnist && let Ok(Err(_)) = data::mnist::open(&Places::from_env(), true, &mut |_| ()) {
-            return "the data set mnist is not on this machine, and a report downloads nothing: give the folder of the \
-                    MNIST files with --data DIR or GPU_MLP_DATA_DIR"
-                .into();
+/// Why a data set could not be opened. Short if MNIST is missing, because a report downloads nothing.
+fn why_not(error: &Error) -> String {
+    match error {
+        Error::NoMnist { .. } => {
+            "the data set mnist is not on this machine, and a report downloads nothing: give the folder of \
+                                  the MNIST files with --data DIR or GPU_MLP_DATA_DIR"
+                .into()
         }
-        format!("{error}: {}", super::next(error))
+        _ => format!("{error}: {}", super::next(error)),
     }
 }
 
-/// The hash of a file, if it can be read.
-fn sha256(path: &Path) -> Option<String> {
-    std::fs::read(path).ok().map(|bytes| hash::sha256(&bytes))
+/// A run of which the page shows only what is recorded.
+fn recorded(history: History) -> Subject {
+    let absent = || "the page has many runs".to_string();
+    let name = name(&history.folder);
+    Subject { name, history, model: Err(absent()), results: Err(absent()), notes: Vec::new() }
+}
+
+/// Names runs by their paths if other runs have the same names.
+fn distinguish(subjects: &mut [Subject]) {
+    let names: Vec<String> = subjects.iter().map(|subject| subject.name.clone()).collect();
+    for subject in subjects {
+        if names.iter().filter(|name| **name == subject.name).count() > 1 {
+            subject.name = subject.history.folder.display().to_string();
+        }
+    }
+}
+
+/// Refuses to write the page over a file of another kind, such as a model or a record.
+fn refuse_to_replace(out: &Path) -> Result<(), Error> {
+    const PAGE: &[u8] = b"<!DOCTYPE html>";
+    if !out.is_file() {
+        return Ok(());
+    }
+    let mut start = Vec::new();
+    File::open(out).and_then(|file| file.take(PAGE.len() as u64).read_to_end(&mut start)).map_err(Error::file(out))?;
+    match start.is_empty() || start == PAGE {
+        true => Ok(()),
+        false => Err(Error::Setting(format!("{} exists and is not a report: give another --out", out.display()))),
+    }
+}
+
+/// The model of a run, if it is the one that the run recorded.
+fn recorded_model(path: &Path) -> Result<(Mlp, Description), Error> {
+    let sha256 = hash::sha256(&std::fs::read(path).map_err(Error::file(path))?);
+    check_recorded(path, &sha256)?;
+    model_file::read(path)
 }
 
 /// The name of a run: its folder, preceded by the parent folder if the name is a number.

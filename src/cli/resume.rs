@@ -4,9 +4,10 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use gpu_mlp::Error;
 use gpu_mlp::base::text::nearest;
-use gpu_mlp::run::checkpoint::{Every, Identity, Loaded, Saved};
-use gpu_mlp::run::folder::{Lock, RunFolder};
-use gpu_mlp::run::settings::fields;
+use gpu_mlp::run::checkpoint::{Difference, Every, Generation, Identity, Loaded, Saved, Setup};
+use gpu_mlp::run::folder::{Contents, Lock, RunFolder};
+use gpu_mlp::run::restart::Restart;
+use gpu_mlp::run::settings::{Ancestor, fields};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,8 +15,9 @@ use std::time::Duration;
 #[derive(Args)]
 #[command(next_help_heading = "Checkpoints")]
 pub struct ResumeOptions {
-    /// Resume the run in folder RUN from its last checkpoint, with its settings, data and engine; `auto` (or no value) resumes
-    /// the run of --out or the last one in runs/, and starts a new run if there is none
+    /// Resume the run in folder RUN from its last checkpoint, with its settings, data and engine; a run without a checkpoint
+    /// begins again; `auto` (or no value) resumes the run of --out or the last one in runs/, and starts a new run if there is
+    /// none
     #[arg(long, value_name = "RUN|auto", num_args = 0..=1, default_missing_value = AUTO)]
     resume: Option<PathBuf>,
     /// Resume from the checkpoint after this many updates instead of the last; later checkpoints are deleted
@@ -50,9 +52,37 @@ fn compared(name: &str) -> Result<String, String> {
 /// A run to resume.
 pub struct Resumed {
     pub folder: RunFolder,
-    pub found: Loaded<Saved>,
+    /// What determined the results of the run so far.
+    pub identity: Identity,
+    pub setup: Setup,
+    /// The model that the run started with, if any.
+    pub from: Option<Ancestor>,
+    /// The checkpoint to resume from; `None` if the run begins again.
+    pub checkpoint: Option<Generation<Saved>>,
     /// If the program writes: held until it ends, so that no other program can add a checkpoint.
     _lock: Option<Lock>,
+}
+
+impl Resumed {
+    /// Resumes from a checkpoint.
+    fn at(folder: RunFolder, found: Loaded<Saved>, _lock: Option<Lock>) -> Resumed {
+        found.passed_over.iter().for_each(|problem| say!("note: a checkpoint is damaged, {problem}"));
+        let Saved { identity, setup, from, .. } = found.generation.state.clone();
+        Resumed { folder, identity, setup, from, checkpoint: Some(found.generation), _lock }
+    }
+
+    /// Begins again. The caller locks the folder when it opens it.
+    fn again(folder: RunFolder, restart: Restart) -> Resumed {
+        let path = folder.path().display();
+        say!("note: {path} was stopped before its first checkpoint; it begins again with its settings");
+        let Restart { identity, setup, from } = restart;
+        Resumed { folder, identity, setup, from, checkpoint: None, _lock: None }
+    }
+
+    /// The number of updates made.
+    pub fn step(&self) -> u64 {
+        self.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step)
+    }
 }
 
 impl ResumeOptions {
@@ -68,8 +98,9 @@ impl ResumeOptions {
         self.resume.is_some()
     }
 
-    /// Finds the run to resume, if any. If anything will be `written`, locks the run.
-    pub fn find(&self, out: Option<&Path>, written: bool) -> Result<Option<Resumed>, Error> {
+    /// Finds the run to resume, if any. If anything will be `written`, locks the run. With `force`, `auto` replaces a run
+    /// that cannot be resumed.
+    pub fn find(&self, out: Option<&Path>, force: bool, written: bool) -> Result<Option<Resumed>, Error> {
         let Some(asked) = &self.resume else { return Ok(None) };
         let auto = asked.as_os_str() == AUTO;
         let same = |out: &Path| asked.canonicalize().ok().is_some_and(|asked| out.canonicalize().ok() == Some(asked));
@@ -82,52 +113,99 @@ impl ResumeOptions {
             (true, Some(out)) => Some(RunFolder::new(out)),
             (true, None) => RunFolder::last(),
         };
-        if let Some(folder) = folder.as_ref().filter(|folder| folder.has_checkpoints()) {
-            let _lock = written.then(|| folder.lock()).transpose()?;
-            if let Some(found) = folder.checkpoints().of_run(self.at)? {
-                found.passed_over.iter().for_each(|problem| say!("note: a checkpoint is damaged, {problem}"));
-                return Ok(Some(Resumed { folder: folder.clone(), found, _lock }));
-            }
-        }
-        match folder {
-            // --at does not start a new run.
-            None if self.at.is_some() => Err(Error::Setting("there is no run to resume --at this update".into())),
-            Some(folder) if !auto || self.at.is_some() => {
-                if written && folder.metrics().is_file() {
-                    // Another program may be training in this folder and have saved nothing yet.
-                    folder.lock()?;
+        let Some(folder) = folder else { return self.none("there is no run to resume") };
+        // Another program may be training here and have saved nothing yet.
+        let lock = (written && folder.contents() != Contents::Nothing).then(|| folder.lock()).transpose()?;
+        let path = folder.path().display();
+        match folder.contents() {
+            Contents::Checkpoints => {
+                let steps = folder.checkpoints().steps()?;
+                if let Some(at) = self.at.filter(|at| !steps.contains(at)) {
+                    return Err(missing(&folder, at, &steps));
                 }
-                let path = folder.path().into();
-                Err(Error::Checkpoint { path, problem: "it has no checkpoint to resume from".into() })
+                let found = folder.checkpoints().of_run(self.at)?;
+                Ok(found.map(|found| Resumed::at(folder.clone(), found, lock)))
             }
-            _ => {
-                say!("note: there is no run to resume; a new one starts");
+            Contents::Settings if self.at.is_none() => match Restart::read(&folder)? {
+                Some(restart) => Ok(Some(Resumed::again(folder, restart))),
+                None => Err(unusable(&folder, "no run wrote its settings")),
+            },
+            Contents::Nothing if auto => self.none("there is no run to resume"),
+            Contents::Ended if auto && (force || out.is_none()) => {
+                self.none(&format!("{path} ended without a checkpoint"))
+            }
+            Contents::Ended => Err(unusable(&folder, "its run ended without a checkpoint to resume from")),
+            Contents::Settings => {
+                Err(unusable(&folder, "it has no checkpoint, so it can only begin again, without --at"))
+            }
+            Contents::Nothing if folder.path().is_dir() => Err(unusable(&folder, "there is no run in this folder")),
+            Contents::Nothing if folder.path().exists() => Err(unusable(&folder, "this is a file, not a run folder")),
+            Contents::Nothing => Err(unusable(&folder, "there is no such folder")),
+        }
+    }
+
+    /// Starts a new run because of `reason`, unless --at was given.
+    fn none(&self, reason: &str) -> Result<Option<Resumed>, Error> {
+        match self.at {
+            Some(at) => Err(Error::Setting(format!("{reason} --at {at}"))),
+            None => {
+                say!("note: {reason}; a new run starts");
                 Ok(None)
             }
         }
     }
 
-    /// Refuses to resume if something differs that is not allowed. Returns whether anything differs.
-    pub fn check(&self, resumed: &Resumed, now: &Identity) -> Result<bool, Error> {
-        let then = &resumed.found.generation.state.identity;
-        let differences = then.differences(now);
+    /// Refuses to resume if something differs that is not allowed. Returns the names of what differs.
+    pub fn check(&self, resumed: &Resumed, now: &Identity) -> Result<Vec<String>, Error> {
+        let differences = resumed.identity.differences(now);
         let allowed = |name: &str| self.allow_mismatch.iter().any(|allowed| allowed == name);
         for difference in differences.iter().filter(|difference| allowed(&difference.name)) {
             say!("note: differs from the checkpoint, as allowed: {difference}");
         }
+        let origin = |difference: &Difference| {
+            super::origin::of(&difference.name).map_or(String::new(), |origin| format!(" (from {origin})"))
+        };
         let refused: Vec<_> = differences.iter().filter(|difference| !allowed(&difference.name)).collect();
         if refused.is_empty() {
-            return Ok(!differences.is_empty());
+            return Ok(differences.into_iter().map(|difference| difference.name).collect());
         }
-        let lines: String = refused.iter().map(|difference| format!("\n  {difference}")).collect();
+        let lines: String =
+            refused.iter().map(|difference| format!("\n  {difference}{}", origin(difference))).collect();
         let names: Vec<&str> = refused.iter().map(|difference| difference.name.as_str()).collect();
         Err(Error::Setting(format!(
-            "the resumed run in {} would differ from its checkpoint:{lines}\nremove the differences, or give \
-             --allow-mismatch {}",
+            "the resumed run in {} would differ from its {}:{lines}\nremove the differences, or give --allow-mismatch {}",
             resumed.folder.path().display(),
+            if resumed.checkpoint.is_some() { "checkpoint" } else { "settings" },
             names.join(",")
         )))
     }
+}
+
+/// The error of a checkpoint that does not exist.
+fn missing(folder: &RunFolder, at: u64, steps: &[u64]) -> Error {
+    let offers: Vec<String> = steps.iter().map(|step| format!("--at {step}")).collect();
+    let problem = format!("there is no checkpoint of update {at}");
+    Error::Data { path: folder.path().into(), problem, next: format!("give {}", offers.join(" or ")) }
+}
+
+/// Most runs that an error names.
+const NAMED: usize = 8;
+
+/// The error of a folder without a run that can be resumed.
+fn unusable(folder: &RunFolder, problem: &str) -> Error {
+    let runs = folder.neighbours();
+    let named: Vec<String> = runs
+        .iter()
+        .filter(|run| *run != folder && run.contents() != Contents::Ended)
+        .rev()
+        .take(NAMED)
+        .map(|run| run.path().strip_prefix(".").unwrap_or(run.path()).display().to_string())
+        .collect();
+    let next = match named.is_empty() {
+        true => "start a new run, in another folder".into(),
+        false => format!("resume one of these runs: {}; or start a new run, in another folder", named.join(", ")),
+    };
+    Error::Data { path: folder.path().into(), problem: problem.into(), next }
 }
 
 /// The options given on the command line itself. The setup of a resumed run overrides the environment, because the run

@@ -1,11 +1,12 @@
 //! The options for the fields of [`Config`]. Each has the name of its field. The default that help shows is read from
 //! [`Config`], where it is written once.
 
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use clap::builder::BoolishValueParser;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use gpu_mlp::config::Init;
 use gpu_mlp::config::{
-    ActivationName, BatchSize, Config, HealthName, Monitor, Normalize, OnNan, Optimizer, PlanKind, Schedule, Settings,
-    Upload, widths,
+    ActivationName, Amount, BatchSize, Config, DEFAULT_LR, HealthName, Monitor, Normalize, OnNan, Optimizer, PlanKind,
+    Schedule, Settings, Upload, widths,
 };
 use gpu_mlp::kernels::Precision;
 use serde::Serialize;
@@ -55,8 +56,7 @@ struct Training {
     /// Optimizer
     #[arg(long, value_enum)]
     optimizer: Option<Optimizer>,
-    /// Learning rate [default: 0.2 for sgd, 0.05 for nesterov, 0.001 for adam, adamw and rmsprop]
-    #[arg(long)]
+    #[arg(long, help = format!("Learning rate [default: {DEFAULT_LR}]"))]
     lr: Option<f32>,
     /// Momentum of sgd, nesterov and rmsprop [default: 0, but 0.9 for nesterov]
     #[arg(long)]
@@ -144,16 +144,16 @@ struct Rates {
 #[derive(Args, Serialize)]
 #[command(next_help_heading = "Validation and stopping")]
 struct Shares {
-    /// Size of the validation split, taken from the training split; used for early stopping, the best model and the
-    /// plateau schedule; the test split is then scored once, at the end
-    #[arg(long, value_name = "N")]
-    validation: Option<usize>,
+    /// Size of the validation split, taken from the training split, or its share of it, such as 0.1; used for early stopping,
+    /// the best model and the plateau schedule; the test split is then scored once, at the end
+    #[arg(long, value_name = "N|SHARE")]
+    validation: Option<Amount>,
     /// Seed for selecting the samples of --validation and --limit-train; independent of --seed
     #[arg(long, value_name = "N")]
     split_seed: Option<u64>,
-    /// Train only on this many samples of the training split
-    #[arg(long, value_name = "N")]
-    limit_train: Option<usize>,
+    /// Train only on this many samples of the training split, or on this share of it, such as 0.1
+    #[arg(long, value_name = "N|SHARE")]
+    limit_train: Option<Amount>,
 }
 
 #[derive(Args, Serialize)]
@@ -169,7 +169,8 @@ struct Choices {
     #[arg(long, value_name = "DELTA")]
     min_delta: Option<f32>,
     /// Save the model of the best epoch instead of the last
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "true|false")]
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "true|false",
+        value_parser = BoolishValueParser::new())]
     restore_best: Option<bool>,
 }
 
@@ -235,6 +236,11 @@ options! {
     ChoiceOptions: Shares, Choices;
     /// Settings of `lr-find`: those that do not depend on the learning rate.
     SweepOptions: Net, Training, Shares;
+}
+
+/// The command-line name of a value.
+pub fn word(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map_or(String::new(), |value| value.get_name().to_string())
 }
 
 /// Adds the default to an option's help, unless the help already states it.

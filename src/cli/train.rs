@@ -1,23 +1,28 @@
 //! `gpu-mlp train`
 
 mod end;
+mod notes;
 mod run_folder;
 
 use super::base::BaseSettings;
 use super::data::DataOptions;
 use super::engine::{EngineOptions, TuneOptions};
-use super::from;
+use super::from::{self, First};
 use super::limits::LimitOptions;
 use super::out::out;
+use super::progress::Waiting;
+use super::rate;
 use super::recorder::{last_line, line};
 use super::resume::{ResumeOptions, Resumed, Said};
 use super::settings::{ChoiceOptions, NetOptions};
+use super::target;
 use clap::Args;
 use gpu_mlp::Error;
-use gpu_mlp::config::Config;
-use gpu_mlp::data::Split;
+use gpu_mlp::base::text::counted;
+use gpu_mlp::config::{BatchSize, Config, Settings};
+use gpu_mlp::data::survey::{Survey, lost_classes};
+use gpu_mlp::data::{DataSet, Split};
 use gpu_mlp::measure::tune::still_sound;
-use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::run::checkpoint::{Identity, Setup};
 use gpu_mlp::run::folder::{RunFolder, model_in};
 use gpu_mlp::run::settings;
@@ -39,7 +44,7 @@ Examples:
   gpu-mlp train --preset nielsen
   gpu-mlp train --config runs/1                            repeat that run, bit-identical
   gpu-mlp train --from runs/1/model.safetensors --lr 0.02 --epochs 2
-  gpu-mlp train --batch-size full --lr 0.5 --epochs 50     full-batch gradient descent
+  gpu-mlp train --batch-size full --epochs 50              full-batch gradient descent
   gpu-mlp train --resume runs/1                            resume that run from its last checkpoint")]
 pub struct Train {
     // Must be the first field: clap removes values from the matches as it fills the other fields.
@@ -71,8 +76,8 @@ pub struct Train {
     /// Run folder: model.safetensors, config.toml, metrics.jsonl [default: the next free runs/N]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
-    /// Also write scalars, confusion matrix and first-layer weights for TensorBoard after each epoch; --resume
-    /// continues in this folder
+    /// Also write scalars, confusion matrix and first-layer weights for TensorBoard after each epoch, in this folder, or in a
+    /// sub-folder of it if it holds another run; --resume continues in the same folder
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     tensorboard: Option<PathBuf>,
     /// Replace the run in the folder, if there is one
@@ -90,23 +95,37 @@ fn help(key: &str) -> Option<String> {
     Some(arg.get_help()?.to_string().split(" [default: ").next()?.to_string())
 }
 
+/// Divides a data set. Says what is suspicious about it.
+fn surveyed(config: &Config, data: DataSet) -> Result<DataSet, Error> {
+    let survey = Survey::of(&data);
+    let classes = survey.train.classes.clone();
+    let data = divide(config, data)?;
+    tracing::debug!("data surveyed");
+    let lost = lost_classes(&classes, &data.train.counts(data.classes));
+    survey.notes().iter().chain(&lost).for_each(|note| say!("note: {note}"));
+    Ok(data)
+}
+
 /// The settings of a run, from all sources.
 struct Settled {
     config: Config,
-    /// The model to start with, and its record.
-    first: Option<Mlp>,
+    /// The model to start with.
+    first: Option<First>,
+    /// The record of the model that the run starts or started with.
     ancestor: Option<Ancestor>,
     limits: Limits,
-    /// The record in the file of --config, if the run uses the data of that file.
+    /// The record in the file of --config.
     record: Option<settings::Provenance>,
+    /// Whether the run uses the data set that the file names.
+    data_is_of_file: bool,
 }
 
 impl Train {
     pub async fn run(mut self) -> anyhow::Result<ExitCode> {
         let written = !(self.print_config || self.limits.dry_run);
-        let resumed = self.resume.find(self.out.as_deref(), written)?;
+        let resumed = self.resume.find(self.out.as_deref(), self.force, written)?;
         if let Some(resumed) = &resumed {
-            self.take(&resumed.found.generation.state.setup)?;
+            self.take(&resumed.setup)?;
         }
         self.train(resumed.as_ref()).await
     }
@@ -116,7 +135,15 @@ impl Train {
         self.data.resume(&self.said, &saved.data)?;
         self.engine.resume(&self.said, &saved.engine);
         self.said.or_saved("from", &mut self.from, saved.data.from.as_ref().map(PathBuf::from));
-        self.said.or_saved("tensorboard", &mut self.tensorboard, saved.tensorboard.as_ref().map(PathBuf::from));
+        let board = saved.tensorboard.as_ref().map(PathBuf::from);
+        let given = self.tensorboard.as_deref().map(settings::from_root);
+        // A run may have a folder of its own inside the one that it was given.
+        match board.filter(|board| given.is_some_and(|given| board.starts_with(given))) {
+            Some(board) => self.tensorboard = Some(board),
+            None => {
+                self.said.or_saved("tensorboard", &mut self.tensorboard, saved.tensorboard.as_ref().map(PathBuf::from))
+            }
+        }
         Ok(())
     }
 
@@ -124,7 +151,12 @@ impl Train {
         let start = Instant::now();
         let mut settled = self.settle(resumed)?;
         if self.print_config {
-            let text = settings::to_text(&settled.config, &self.data.settings(None, self.from.as_deref()), None, help)?;
+            let config = match settled.config.batch_size {
+                BatchSize::Samples(samples) => settled.config.with_learning_rate(samples),
+                // The default rate depends on the data, which are not read here.
+                BatchSize::Full => settled.config,
+            };
+            let text = settings::to_text(&config, &self.data.settings(None, self.from.as_deref()), None, help)?;
             out().write_all(text.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -134,16 +166,31 @@ impl Train {
         let ahead = self.data.ahead();
         let machine = self.engine.machine_for(settled.config.precision).await?;
         tracing::debug!("machine open");
-        let data = self.limits.cut(divide(&settled.config, self.data.open(ahead)?)?);
+        let data = self.data.open(ahead)?;
+        let undivided = data.train.len();
         tracing::debug!("data open");
-        if settled.config.validation > 0 || settled.config.limit_train.is_some() {
+        // The record holds numbers, not shares.
+        settled.config = settled.config.in_samples(undivided);
+        let data = if resumed.is_none() { surveyed(&settled.config, data)? } else { divide(&settled.config, data)? };
+        let data = self.limits.cut(data);
+        if settled.config.validates() || settled.config.limit_train.is_some() {
             let validation = data.validation.as_ref().map_or(0, Split::len);
-            say!("split: {} training samples, {validation} validation samples", data.train.len());
+            let [train, validation] = [(data.train.len(), "training sample"), (validation, "validation sample")]
+                .map(|(n, noun)| counted(n, noun));
+            say!("split: {train}, {validation}");
+        }
+        if let Some(first) = &settled.first {
+            first.description.check_data(&data)?.iter().for_each(|note| say!("note: {note}"));
         }
         settled.config.check(data.train.len())?;
-        if let Some(record) = &settled.record {
+        let rate = rate::line(&settled.config, data.train.len());
+        settled.config = settled.config.with_learning_rate(data.train.len());
+        // The data of the file's run: named by the file, or the same in another place.
+        let same = |record: &&settings::Provenance| settled.data_is_of_file || record.data_sha256 == data.sha256;
+        if let Some(record) = settled.record.as_ref().filter(same) {
             self.base.compare(record, &data, &machine, &settled.limits)?;
         }
+        let waiting = Waiting::on(&machine);
         match resumed {
             Some(_) => {
                 if self.tune.asked() {
@@ -153,33 +200,45 @@ impl Train {
             }
             None => self.tune.choose(&mut settled.config, &data, &machine).await?,
         }
-        let Settled { config, first, ancestor, limits, .. } = settled;
+        let Settled { config, first, ancestor, mut limits, .. } = settled;
         let identity = Identity::new(&config, &data, &machine);
-        let changed = resumed.map_or(Ok(false), |resumed| self.resume.check(resumed, &identity))?;
+        let changed = resumed.map_or(Ok(Vec::new()), |resumed| self.resume.check(resumed, &identity))?;
+        let checkpoint = resumed.and_then(|resumed| resumed.checkpoint.as_ref());
+        if let (Some(checkpoint), true) = (checkpoint, self.limits.dry_run) {
+            limits.max_steps = Some(checkpoint.step + 1);
+        }
 
         let mut session = Session::open(&config, &data, &machine, limits).await?;
-        first.iter().try_for_each(|model| session.begin_with(model))?;
+        first.iter().try_for_each(|first| session.begin_with(&first.model))?;
         let net = session.trainer().net();
         let (widths, parameters) = (session.trainer().widths(), net.parameters());
-        say!("net: {widths:?}, {parameters} parameters, {:.1} MB of tensors", net.plan.bytes() as f64 / 1e6);
+        say!(
+            "net: {widths:?}, {}, {:.1} MB of tensors",
+            counted(parameters, "parameter"),
+            net.plan.bytes() as f64 / 1e6
+        );
+        say!("{rate}");
         if let Some(because) = config.plain_because(data.train.len()) {
             say!("note: the plain plan is used: {because}");
         }
-        if self.limits.dry_run {
-            return self.try_out(session, &config).await;
+        if let (Some(resumed), Some(checkpoint)) = (resumed, checkpoint) {
+            session.resume(&checkpoint.snapshot())?;
+            notes::before_resuming(&session, resumed, undivided, &changed);
         }
-        if let Some(resumed) = resumed {
-            session.resume(&resumed.found.generation.snapshot())?;
+        if self.limits.dry_run {
+            return self.try_out(session, &config, checkpoint.map(|checkpoint| checkpoint.step)).await;
         }
 
-        let run = Run { data: &data, machine: &machine, identity, ancestor, resumed, changed, start };
+        let changed = !changed.is_empty();
+        let run = Run { data: &data, machine: &machine, identity, ancestor, resumed, changed, waiting, start };
         self.into_run_folder(session, run).await
     }
 
-    /// Refuses a folder that holds a run, unless --force was given.
+    /// Refuses the folder of the model that the run starts with, and without --force a folder that holds a run.
     fn refuse_if_taken(&self) -> Result<(), Error> {
-        let out = self.out.as_deref().filter(|_| !self.force);
-        out.map_or(Ok(()), |out| RunFolder::new(out).refuse_if_taken(self.resume.asked()))
+        let Some(out) = self.out.as_deref().map(RunFolder::new) else { return Ok(()) };
+        target::check(&out.model(), true, self.from.as_deref())?;
+        if self.force { Ok(()) } else { out.refuse_if_taken(self.resume.asked()) }
     }
 
     /// Merges the settings of all sources and checks them, before anything is read, downloaded or written.
@@ -188,38 +247,53 @@ impl Train {
         let from_is_of_file = self.from.is_none();
         self.from = self.from.take().or(file.data.from.as_ref().map(PathBuf::from)).map(|path| model_in(&path));
         let base = self.base.config();
-        let (mut config, first, ancestor) = match (resumed, &self.from) {
-            // A resumed run started with that model or with none. The run keeps its forms, because they determine
-            // rounding.
-            (Some(resumed), _) => {
-                let state = &resumed.found.generation.state;
-                let saved = &state.identity.config;
-                let base = if self.base.is_preset() { base } else { saved.clone() };
-                let said = base.with(&file.settings)?.with(self.net.settings())?;
-                let ancestor = from::again(self.from.as_deref(), state)?;
-                (Config { forms: saved.forms.clone(), ..said }, None, ancestor)
-            }
-            (None, Some(path)) => from::begin(path, base, &[&file.settings, self.net.settings()])
-                .map(|(config, model, ancestor)| (config, Some(model), Some(ancestor)))?,
-            (None, None) => (base.with(&file.settings)?.with(self.net.settings())?, None, None),
+        let saved = match resumed.filter(|_| !self.base.is_preset()) {
+            Some(resumed) => resumed.identity.config.settings()?,
+            None => Settings::new(),
         };
+        let layers = [&saved, &file.settings, self.net.settings()];
+        let plain = |base: Config| layers.iter().try_fold(base, |config, layer| config.with(layer));
+        let (mut config, first, mut ancestor) = match (resumed, &self.from) {
+            // The run started with that model or with none.
+            (Some(resumed), path) if resumed.checkpoint.is_some() => {
+                (plain(base)?, None, from::again(path.as_deref(), resumed)?)
+            }
+            (_, Some(path)) => {
+                let (config, first) = from::begin(path, base, &layers)?;
+                let ancestor = first.ancestor.clone();
+                (config, Some(first), Some(ancestor))
+            }
+            (_, None) => (plain(base)?, None, None),
+        };
+        if let Some(resumed) = resumed {
+            // They determine rounding.
+            config.forms = resumed.identity.config.forms.clone();
+            ancestor.iter().try_for_each(|ancestor| from::refuse_another(resumed, ancestor))?;
+            ancestor = resumed.from.clone();
+        }
         if let (true, Some(record), Some(ancestor)) = (from_is_of_file, &file.record, &ancestor) {
             self.base.compare_ancestor(record, ancestor)?;
         }
         config = config.with(self.choices.settings())?;
         let limits = self.limits.limits()?;
         self.limits.overfit(&mut config)?;
-        if resumed.is_some() {
+        if resumed.is_some() && !self.said.has("data") {
             self.data.refuse_another(&file.data)?;
         }
         let data_is_of_file = self.data.take(&file.data)?;
         config.check(usize::MAX)?;
-        config.check_choices(config.validation > 0)?;
-        Ok(Settled { config, first, ancestor, limits, record: file.record.filter(|_| data_is_of_file) })
+        config.check_choices(config.validates())?;
+        Ok(Settled { config, first, ancestor, limits, record: file.record, data_is_of_file })
     }
 
-    /// Computes one batch of everything and writes nothing.
-    async fn try_out(&self, mut session: Session<'_>, config: &Config) -> anyhow::Result<ExitCode> {
+    /// Computes one batch of everything, after update `resumed_at` if a run is resumed, and writes nothing.
+    async fn try_out(
+        &self,
+        mut session: Session<'_>,
+        config: &Config,
+        resumed_at: Option<u64>,
+    ) -> anyhow::Result<ExitCode> {
+        let session_ended = session.ended().is_some();
         let mut lines = Vec::new();
         let mut collect = |report: &EpochReport| {
             lines.push(line(report, config.epochs));
@@ -227,7 +301,12 @@ impl Train {
         };
         session.run(&mut collect).await?;
         lines.push(last_line(&session.finish().await?));
-        writeln!(out(), "{}\ndry run: one batch of everything was computed, nothing was written", lines.join("\n"))?;
+        let what = match (session_ended, resumed_at) {
+            (true, _) => "nothing is left to train, the model was scored".to_string(),
+            (false, Some(step)) => format!("one batch of everything was computed after update {step}"),
+            (false, None) => "one batch of everything was computed".to_string(),
+        };
+        writeln!(out(), "{}\ndry run: {what}, nothing was written", lines.join("\n"))?;
         Ok(ExitCode::SUCCESS)
     }
 }

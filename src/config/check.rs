@@ -2,6 +2,7 @@
 
 use super::{Config, MOST_LAYERS, Normalize, Optimizer, Schedule};
 use crate::base::error::Error;
+use crate::base::text::counted;
 use crate::kernels::forms::Forms;
 
 impl Config {
@@ -28,20 +29,20 @@ impl Config {
                 return refuse(format!("{name} is {value} but must be at least 0 and below 1"));
             }
         }
-        for (name, value) in [("lr", self.lr), ("epsilon", self.epsilon)] {
+        for (name, value) in [("lr", self.lr.unwrap_or(1.0)), ("epsilon", self.epsilon)] {
             if !(value > 0.0 && value.is_finite()) {
-                return refuse(format!("{name} is {value} but must be above 0"));
+                return refuse(format!("{name} is {value} but must be a finite number above 0"));
             }
         }
         for (name, value) in
             [("l2", self.l2), ("alpha", self.alpha), ("clip-norm", self.clip_norm), ("clip-value", self.clip_value)]
         {
             if !(value >= 0.0 && value.is_finite()) {
-                return refuse(format!("{name} is {value} but must be at least 0"));
+                return refuse(format!("{name} is {value} but must be a finite number, at least 0"));
             }
         }
         if let Some(width) = self.hidden.iter().find(|&&width| !(1..=1 << 20).contains(&width)) {
-            return refuse(format!("a hidden layer has {width} units but must have 1 to 1048576"));
+            return refuse(format!("a hidden layer has {} but must have 1 to 1048576", counted(*width, "unit")));
         }
         if self.hidden.len() >= MOST_LAYERS {
             let (layers, most) = (self.hidden.len(), MOST_LAYERS - 1);
@@ -64,14 +65,15 @@ impl Config {
         }
         if self.batch_size.samples(samples) > samples {
             return refuse(format!(
-                "batch-size is {} but the training split has {samples} samples: use at most that, or `full`",
-                self.batch_size
+                "batch-size is {} but the training split has {}: use at most that, or `full`",
+                self.batch_size,
+                counted(samples, "sample")
             ));
         }
         if self.accumulate > 1 && self.batch(samples) > samples {
-            let (batch, times) = (self.batch_size, self.accumulate);
+            let (batch, times, samples) = (self.batch_size, self.accumulate, counted(samples, "sample"));
             return refuse(format!(
-                "accumulate is {times} and batch-size is {batch}, but the training split has only {samples} samples"
+                "accumulate is {times} and batch-size is {batch}, but the training split has only {samples}"
             ));
         }
         self.check_schedule()?;
@@ -87,11 +89,15 @@ impl Config {
         let spans = [("warmup", self.warmup), ("momentum-warmup", self.momentum_warmup), ("min-delta", self.min_delta)];
         for (name, value) in spans {
             if !(value >= 0.0 && value.is_finite()) {
-                return refuse(format!("{name} is {value} but must be at least 0"));
+                return refuse(format!("{name} is {value} but must be a finite number, at least 0"));
             }
         }
         if self.warmup > 0.0 && self.warmup >= self.epochs as f32 {
-            return refuse(format!("warmup is {} epochs, but the run has only {}", self.warmup, self.epochs));
+            return refuse(format!(
+                "warmup is {} epochs, but the run has only {}",
+                self.warmup,
+                counted(self.epochs, "epoch")
+            ));
         }
         if self.accumulate == 0 {
             return refuse("accumulate is 0 but must be at least 1".into());
@@ -115,7 +121,7 @@ impl Config {
         ];
         match choices.iter().find(|(chosen, _)| *chosen && !validation) {
             Some((_, name)) => Err(Error::Setting(format!(
-                "{name} needs a validation split (test data must not be used): set validation, for example to 10000"
+                "{name} needs a validation split (test data must not be used): set validation, for example to 10000 or 0.1"
             ))),
             None => Ok(()),
         }

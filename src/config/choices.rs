@@ -63,15 +63,6 @@ impl Optimizer {
     pub const ALL: [Optimizer; 5] =
         [Optimizer::Sgd, Optimizer::Nesterov, Optimizer::Adam, Optimizer::Adamw, Optimizer::Rmsprop];
 
-    /// Default learning rate of the optimizer.
-    pub fn default_lr(self) -> f32 {
-        match self {
-            Optimizer::Sgd => Config::default().lr,
-            Optimizer::Nesterov => 0.05,
-            Optimizer::Adam | Optimizer::Adamw | Optimizer::Rmsprop => 0.001,
-        }
-    }
-
     /// Default momentum of the optimizer.
     pub fn default_momentum(self) -> f32 {
         if self == Optimizer::Nesterov { 0.9 } else { 0.0 }

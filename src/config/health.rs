@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum HealthName {
     /// Not measured.
     Off,
-    /// Measured at most every 100 updates, and recorded.
+    /// Measured early, then at most every 100 updates, and in the last epoch; recorded.
     Record,
     /// Measured in each epoch, and shown.
     Show,

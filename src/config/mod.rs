@@ -1,24 +1,30 @@
 //! The settings of a run. Every default of the program is written here, once. Nothing here depends on data or on a
 //! machine.
 
+mod amount;
 mod batch;
 mod check;
 mod choices;
 mod health;
 mod init;
 mod layers;
+mod lr;
 mod normalize;
 pub mod preset;
 mod schedule;
+pub mod synonyms;
+mod truth;
 mod widths;
 
 use crate::kernels::forms::Chosen;
 use crate::kernels::{Activation, Precision};
+pub use amount::Amount;
 pub use batch::BatchSize;
 pub use choices::{ActivationName, Monitor, Optimizer, PlanKind, Upload};
 pub use health::{HealthName, OnNan};
 pub use init::Init;
 pub use layers::Settings;
+pub use lr::DEFAULT_LR;
 pub use normalize::Normalize;
 pub use schedule::{Progress, Schedule, Shape};
 use serde::{Deserialize, Serialize};
@@ -50,8 +56,9 @@ pub struct Config {
     pub optimizer: Optimizer,
     /// Number of batches whose gradients are averaged before each update (gradient accumulation).
     pub accumulate: usize,
-    /// Highest learning rate of the run.
-    pub lr: f32,
+    /// Highest learning rate of the run; `None` for the default: see [`Config::learning_rate`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lr: Option<f32>,
     /// How the learning rate changes over the run.
     pub schedule: Schedule,
     /// Epochs over which the learning rate rises at the start; may be a fraction.
@@ -96,14 +103,14 @@ pub struct Config {
     pub keep_prob: f32,
     /// Probability that dropout keeps an input; 1 for no dropout.
     pub input_keep_prob: f32,
-    /// Number of training samples moved to the validation split; 0 for none.
-    pub validation: usize,
+    /// Training samples moved to the validation split; 0 for none.
+    pub validation: Amount,
     /// Seed that picks the samples of `validation` and `limit_train`. Separate from `seed`, so that runs with different
     /// seeds use the same samples.
     pub split_seed: u64,
     /// Maximum number of training samples to use.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit_train: Option<usize>,
+    pub limit_train: Option<Amount>,
     /// The score on the validation split that decides which epoch is better.
     pub monitor: Monitor,
     /// Epochs without improvement after which the run ends; 0 for never.
@@ -111,6 +118,7 @@ pub struct Config {
     /// Only a change larger than this counts as an improvement for early stopping and `plateau`.
     pub min_delta: f32,
     /// Whether the final model is that of the best epoch instead of the last.
+    #[serde(deserialize_with = "truth::deserialize")]
     pub restore_best: bool,
     /// How input bytes are normalized.
     pub normalize: Normalize,
@@ -143,8 +151,7 @@ impl Default for Config {
             physical_batch: 4096,
             epochs: 5,
             optimizer: Optimizer::Sgd,
-            // The rate falls linearly to 0, so its mean is 0.1.
-            lr: 0.2,
+            lr: None,
             accumulate: 1,
             schedule: Schedule::Linear,
             warmup: 0.0,
@@ -167,7 +174,7 @@ impl Default for Config {
             label_smoothing: 0.0,
             keep_prob: 1.0,
             input_keep_prob: 1.0,
-            validation: 0,
+            validation: Amount::Samples(0),
             split_seed: 1,
             limit_train: None,
             monitor: Monitor::Loss,
@@ -203,6 +210,18 @@ impl Config {
             ActivationName::Elu => Activation::Elu(self.alpha),
             ActivationName::Softplus => Activation::Softplus,
         }
+    }
+
+    /// Returns these settings with numbers of samples in place of shares, given the size of the whole training split.
+    #[must_use]
+    pub fn in_samples(&self, of: usize) -> Config {
+        let number = |amount: Amount| Amount::Samples(amount.samples(of));
+        Config { validation: number(self.validation), limit_train: self.limit_train.map(number), ..self.clone() }
+    }
+
+    /// Whether a validation split is asked for.
+    pub fn validates(&self) -> bool {
+        self.validation != Amount::Samples(0)
     }
 
     /// Why the plan is plain although the settings ask for [`PlanKind::Fused`]; `None` if the plan has the requested

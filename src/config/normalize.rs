@@ -19,8 +19,8 @@ pub enum Normalize {
 }
 
 impl Normalize {
-    /// Default for models of other programs, whose files do not state it; the same as torchvision's `ToTensor`.
-    pub const OF_STRANGERS: Normalize = Normalize::Unit;
+    /// Default for state dicts of other programs, which do not state it; the same as torchvision's `ToTensor`.
+    pub const OF_STATE_DICTS: Normalize = Normalize::Unit;
 }
 
 impl fmt::Display for Normalize {
@@ -62,6 +62,12 @@ impl FromStr for Normalize {
         match (text, parts.as_deref()) {
             ("unit", _) => Ok(Normalize::Unit),
             ("standard", _) => Ok(Normalize::Standard),
+            // Most likely in bytes.
+            (_, Some(&[mean, deviation])) if deviation > 0.0 && is_in_bytes(mean.abs().max(deviation)) => {
+                let near = |value: f64| (value / 255.0 * 1e4).round() / 1e4;
+                let advice = format!("give {},{}", near(mean), near(deviation));
+                Err(format!("pixels are in 0 … 1 here, so mean and deviation are at most 1: {advice}"))
+            }
             (_, Some(&[mean, deviation])) if deviation > 0.0 && mean.is_finite() => {
                 let scale = (1.0 / (255.0 * deviation)) as f32;
                 let shift = (-mean / deviation) as f32;
@@ -70,4 +76,9 @@ impl FromStr for Normalize {
             _ => Err("use `unit`, `standard`, or mean and deviation of p/255, such as 0.1307,0.3081".into()),
         }
     }
+}
+
+/// Whether a mean or deviation is most likely one of bytes from 0 to 255.
+fn is_in_bytes(value: f64) -> bool {
+    value > 1.0 && value <= 255.0
 }

@@ -54,7 +54,7 @@ const NIELSEN: Preset = Preset {
         init: Init::Lecun,
         batch_size: BatchSize::Samples(10),
         epochs: 60,
-        lr: 0.1,
+        lr: Some(0.1),
         l2: 1e-4,
         ..plain()
     },
@@ -73,7 +73,7 @@ const GGML: Preset = Preset {
         batch_size: BatchSize::Samples(1000),
         epochs: 30,
         optimizer: Optimizer::Adam,
-        lr: 0.001,
+        lr: Some(0.001),
         ..plain()
     },
 };
@@ -91,7 +91,7 @@ const KERAS: Preset = Preset {
         batch_size: BatchSize::Samples(128),
         epochs: 20,
         optimizer: Optimizer::Rmsprop,
-        lr: 0.001,
+        lr: Some(0.001),
         rho: 0.9,
         epsilon: 1e-7,
         keep_prob: 0.8,

@@ -77,6 +77,7 @@ pub fn generate(options: &Options) -> DataSet {
     DataSet {
         name: "digits".into(),
         item: vec![pen::SIDE, pen::SIDE],
+        transposed: false,
         classes: CLASSES,
         train,
         validation: None,

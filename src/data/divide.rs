@@ -3,6 +3,7 @@
 use super::{DataSet, Split};
 use crate::base::error::Error;
 use crate::base::rng::{Stream, host};
+use crate::base::text::counted;
 use rand::seq::SliceRandom;
 
 impl DataSet {
@@ -19,11 +20,13 @@ impl DataSet {
         let samples = self.train.len();
         if validation >= samples {
             return Err(Error::Setting(format!(
-                "validation is {validation}, but the training split has {samples} samples: leave some for training"
+                "a validation split of {} leaves none of the {} for training",
+                counted(validation, "sample"),
+                counted(samples, "training sample")
             )));
         }
         if limit == Some(0) {
-            return Err(Error::Setting("limit-train is 0 but must be at least 1".into()));
+            return Err(Error::Setting("no training samples were asked for, but training needs at least 1".into()));
         }
         let mut divided = self;
         if validation > 0 {

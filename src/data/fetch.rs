@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::Event;
 use super::idx::Idx;
+use crate::base::text::counted;
 
 /// Attempts per address, including the first.
 const ATTEMPTS: usize = 2;
@@ -117,7 +118,8 @@ fn fetch_once(file: &Pinned<'_>, url: &str, folder: &Path, watch: &mut dyn FnMut
     let mut done = 0;
     loop {
         watch(Event::Fetch { file: format!("{}.gz", file.name), done, total });
-        let broken = |error| Failure::transient(format!("the connection broke after {done} bytes: {error}"));
+        let broken =
+            |error| Failure::transient(format!("the connection broke after {}: {error}", counted(done, "byte")));
         let count = body.read(&mut buffer).map_err(broken)?;
         if count == 0 {
             break;

@@ -3,11 +3,14 @@
 //! | layout | written by |
 //! |---|---|
 //! | `train-images-idx3-ubyte[.gz]`, … | the original MNIST |
-//! | `train-images.idx3-ubyte`, … | Kaggle |
+//! | `train-images.idx3-ubyte`, …, `train-images-idx3-ubyte/train-images-idx3-ubyte`, … | Kaggle |
 //! | `train/…`, `test/…` | burn |
 //! | `raw/…`, `MNIST/raw/…`, `FashionMNIST/raw/…`, `KMNIST/raw/…` | torchvision |
+//! | `QMNIST/raw/qmnist-train-labels-idx2-int`, … | torchvision |
 //! | `EMNIST/raw/emnist-<split>-train-images-idx3-ubyte`, … | torchvision |
 //! | `gzip/emnist-<split>-train-images-idx3-ubyte.gz`, … | NIST |
+//!
+//! Names may differ in case, in `-`, `.` or `_`, and in the type after `idx`.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,7 +24,7 @@ pub const ROLES: [&str; 4] = ["training images", "training labels", "test images
 
 /// Layouts: the folders to search, relative to the given one. The files of a data set may be spread over the folders of one
 /// layout.
-const LAYOUTS: [&[&str]; 9] = [
+const LAYOUTS: [&[&str]; 10] = [
     &[""],
     &["train", "test"],
     &["raw"],
@@ -30,6 +33,7 @@ const LAYOUTS: [&[&str]; 9] = [
     &["FashionMNIST/raw"],
     &["KMNIST/raw"],
     &["EMNIST/raw"],
+    &["QMNIST/raw"],
     &["gzip"],
 ];
 /// The number of [`LAYOUTS`], from the first, that can hold MNIST.
@@ -40,10 +44,12 @@ const LAYOUTS_OF_MNIST: usize = 5;
 pub struct FileSet {
     /// The folder of the files, or the parent of `train` and `test`.
     pub folder: PathBuf,
-    /// The prefix of their names, for example `emnist-letters-`. Usually empty.
+    /// The prefix of their names in lower case, for example `emnist-letters-`. Usually empty.
     pub prefix: String,
     /// The files, in the order of [`ROLES`].
     pub files: [Option<PathBuf>; 4],
+    /// Other files for one of the roles, each with the file that was found first.
+    rivals: Vec<[PathBuf; 2]>,
 }
 
 impl FileSet {
@@ -96,12 +102,15 @@ fn find_in(folder: &Path, layouts: &[&[&str]]) -> io::Result<Vec<FileSet>> {
         for below in *layout {
             for (name, path) in list(&folder.join(below))? {
                 if let Some((prefix, role)) = parse_name(&name) {
-                    let set = sets.entry(prefix.to_owned()).or_insert_with(|| FileSet {
+                    let set = sets.entry(prefix.clone()).or_insert_with(|| FileSet {
                         folder: base.clone(),
-                        prefix: prefix.to_owned(),
+                        prefix,
                         ..FileSet::default()
                     });
-                    set.files[role].get_or_insert(path);
+                    let first = set.files[role].get_or_insert_with(|| path.clone());
+                    if ungzipped(first) != ungzipped(&path) {
+                        set.rivals.push([first.clone(), path]);
+                    }
                 }
             }
         }
@@ -110,33 +119,71 @@ fn find_in(folder: &Path, layouts: &[&[&str]]) -> io::Result<Vec<FileSet>> {
     Ok(all)
 }
 
-/// The files in a folder, sorted by name, raw files before gzipped ones, because those take longer to read. Empty if the
-/// folder does not exist.
-fn list(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
-    use io::ErrorKind::{NotADirectory, NotFound};
-    let entries = match folder.read_dir() {
-        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut files = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        // `is_file` follows links. Kaggle's archives also contain folders with the names of the files.
-        if entry.path().is_file()
-            && let Ok(name) = entry.file_name().into_string()
-        {
-            files.push((name, entry.path()));
-        }
+/// The path without `.gz`.
+fn ungzipped(path: &Path) -> PathBuf {
+    let gzipped = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
+    if gzipped { path.with_extension("") } else { path.to_owned() }
+}
+
+/// The files in a folder, sorted by name, raw files before gzipped ones, because those take longer to read. Also those of
+/// Kaggle's archives, where a file X may be in a folder X; one beside the folder comes first. Empty if the folder does not
+/// exist.
+pub(super) fn list(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    let (mut files, folders) = entries(folder)?;
+    let part = |name: &String| ["train", "test", "t10k"].iter().any(|part| plain(name).contains(part));
+    for (name, path) in folders.iter().filter(|(name, _)| part(name)) {
+        let there = files.iter().any(|(file, _)| same_stem(file, name));
+        let inner = if there { Vec::new() } else { entries(path)?.0 };
+        files.extend(inner.into_iter().filter(|(file, _)| same_stem(file, name)));
     }
-    files.sort_by_key(|(name, _)| (name.ends_with(".gz"), name.clone()));
     Ok(files)
 }
 
+type Named = Vec<(String, PathBuf)>;
+
+/// The files and the folders in a folder, each sorted, without hidden ones. Follows links. Empty if the folder does not exist.
+pub(super) fn entries(folder: &Path) -> io::Result<(Named, Named)> {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    let found = match folder.read_dir() {
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(Default::default()),
+        found => found?,
+    };
+    let (mut files, mut folders) = (Vec::new(), Vec::new());
+    for entry in found {
+        let entry = entry?;
+        let Some(name) = entry.file_name().into_string().ok().filter(|name| !name.starts_with('.')) else { continue };
+        let path = entry.path();
+        if path.is_file() {
+            files.push((name, path));
+        } else if path.is_dir() {
+            folders.push((name, path));
+        }
+    }
+    files.sort_by_key(|(name, _)| (plain(name).ends_with("-gz"), name.clone()));
+    folders.sort();
+    Ok((files, folders))
+}
+
+/// A name in lower case, with `-` in place of dots and underscores.
+pub(super) fn plain(name: &str) -> String {
+    name.to_lowercase().replace(['.', '_'], "-")
+}
+
+/// Whether names of a file and a folder differ only in the ending of the file, or name the same of the four files.
+fn same_stem(file: &str, folder: &str) -> bool {
+    let (file, folder) = (plain(file), plain(folder));
+    let role = parse_name(&file);
+    role.is_some() && role == parse_name(&folder)
+        || file.strip_prefix(&folder).is_some_and(|rest| ["", "-gz", "-csv", "-csv-gz"].contains(&rest))
+}
+
 /// Splits a name such as `emnist-letters-train-images-idx3-ubyte.gz` into its prefix and its index in [`ROLES`].
-fn parse_name(name: &str) -> Option<(&str, usize)> {
-    let stem = name.strip_suffix(".gz").unwrap_or(name).strip_suffix("-ubyte")?;
-    let stem = stem.trim_end_matches(|c: char| c.is_ascii_digit());
-    let stem = stem.strip_suffix("-idx").or_else(|| stem.strip_suffix(".idx"))?;
+pub(super) fn parse_name(name: &str) -> Option<(String, usize)> {
+    let name = plain(name);
+    let stem = name.strip_suffix("-gz").unwrap_or(&name);
+    let types = ["-ubyte", "-byte", "-short", "-int", "-float", "-double"];
+    let stem = types.iter().find_map(|kind| stem.strip_suffix(kind)).unwrap_or(stem);
+    let stem = stem.trim_end_matches(|c: char| c.is_ascii_digit()).strip_suffix("-idx")?;
     let endings = ["train-images", "train-labels", "t10k-images", "t10k-labels"].into_iter().chain([
         "train-images",
         "train-labels",
@@ -144,51 +191,47 @@ fn parse_name(name: &str) -> Option<(&str, usize)> {
         "test-labels",
     ]);
     let mut fits = endings.enumerate().filter_map(|(i, end)| Some((stem.strip_suffix(end)?, i % 4)));
-    fits.find(|(prefix, _)| prefix.is_empty() || prefix.ends_with('-'))
+    let (prefix, role) = fits.find(|(prefix, _)| prefix.is_empty() || prefix.ends_with('-'))?;
+    Some((prefix.to_owned(), role))
 }
 
-/// Opens the only data set in or below `folder`. Its name is "mnist" if and only if its bytes are MNIST's.
+/// The error for a folder with some of the four files.
+pub(super) fn incomplete(found: &[FileSet]) -> Option<Error> {
+    let most = found.iter().max_by_key(|set| set.files.iter().flatten().count())?;
+    let there: Vec<_> = most.files.iter().flatten().map(|path| path.display().to_string()).collect();
+    let mut problem = format!("lacks the {}; it has only {}", most.missing(), there.join(", "));
+    let others = entries(&most.folder).unwrap_or_default().0;
+    let others: Vec<_> =
+        others.into_iter().filter(|(name, _)| parse_name(name).is_none()).map(|(name, _)| name).collect();
+    if !others.is_empty() {
+        problem += &format!("; it also holds {}, which have other names", few(&others));
+    }
+    Some(bad(&most.folder, problem, "put the missing files beside them, with names of the same form"))
+}
+
+/// Up to five names.
+pub(super) fn few(names: &[String]) -> String {
+    let more = names.len().saturating_sub(5);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    names[..names.len() - more].join(", ") + &rest
+}
+
+/// The folders in which files are searched, below the given one.
+pub(super) fn places() -> String {
+    LAYOUTS.concat().join(" ").trim().to_owned()
+}
+
+/// Opens four files. The name is "mnist" if and only if the bytes are MNIST's.
 ///
 /// # Errors
-/// [`Error::Data`] if there is no complete data set or more than one, or if its files cannot be loaded.
-pub fn open(folder: &Path, watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
-    let found = find(folder).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => bad(folder, "does not exist", "check the path"),
-        io::ErrorKind::NotADirectory => {
-            bad(folder, "is a file, not a folder", "name the folder that holds the four IDX files")
-        }
-        _ => bad(folder, format!("cannot be listed: {error}"), "check that you may read it"),
-    })?;
-    let whole: Vec<_> = found.iter().filter_map(|set| Some((set, set.complete()?))).collect();
-    match &whole[..] {
-        [(set, paths)] => open_set(set, paths, watch),
-        [] => Err(none_complete(folder, &found)),
-        several => {
-            let names = several.iter().map(|(set, _)| {
-                let files = if set.prefix.is_empty() { "" } else { &format!("{}*", set.prefix) };
-                format!("\n  {}", set.folder.join(files).display())
-            });
-            let problem = format!("holds several data sets:{}", names.collect::<String>());
-            Err(bad(folder, problem, "name a folder that holds only the files of one"))
-        }
+/// [`Error::Data`] if two different files have one role, or if the files cannot be loaded.
+pub(super) fn open_set(set: &FileSet, paths: &[PathBuf; 4], watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
+    let differ = |[a, b]: &&[PathBuf; 2]| std::fs::read(a).ok() != std::fs::read(b).ok();
+    if let Some([first, other]) = set.rivals.iter().find(differ) {
+        let name = |path: &Path| path.file_name().unwrap_or_default().display().to_string();
+        let problem = format!("holds two data sets, or two versions of one: {} and {}", name(first), name(other));
+        return Err(bad(&set.folder, problem, "keep the files of one data set in a folder of their own"));
     }
-}
-
-/// The error for a folder without a complete data set.
-fn none_complete(folder: &Path, found: &[FileSet]) -> Error {
-    let Some(most) = found.iter().max_by_key(|set| set.files.iter().flatten().count()) else {
-        let looked = LAYOUTS.concat().join(" ");
-        let problem = format!("holds no IDX files; these folders in it were searched too: {}", looked.trim());
-        let files = mnist::FILES.map(|file| file.name).join(", ");
-        let next = format!("name the folder that holds {files}, gzipped or not");
-        return bad(folder, problem, next);
-    };
-    let there: Vec<_> = most.files.iter().flatten().map(|path| path.display().to_string()).collect();
-    let problem = format!("lacks the {}; it has only {}", most.missing(), there.join(", "));
-    bad(&most.folder, problem, "put the missing files beside them, with names of the same form")
-}
-
-fn open_set(set: &FileSet, paths: &[PathBuf; 4], watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
     let mut files = load::read(paths)?;
     let known = mnist::matches(&files.sha256);
     let mut origin = set.folder.display().to_string();
@@ -205,25 +248,34 @@ fn open_set(set: &FileSet, paths: &[PathBuf; 4], watch: &mut dyn FnMut(Event)) -
         watch(Event::Note(format!("{}: {note}", set.folder.display())));
         origin = format!("{origin}, {note}");
     }
-    if set.is_emnist() {
+    let transposed = set.is_emnist();
+    if transposed {
         load::transpose(&mut files.idx[0]);
         load::transpose(&mut files.idx[2]);
         origin.push_str("; images transposed on loading, since EMNIST stores columns as rows");
     }
-    load::assemble(name, origin, paths, files)
+    Ok(DataSet { transposed, ..load::assemble(name, origin, paths, files)? })
 }
 
-/// The name of the folder, or of the split of EMNIST. Never "mnist" or "digits": these names are reserved for the data sets
-/// whose bytes are known.
+/// The name of the folder, or of the split of EMNIST.
 fn own_name(set: &FileSet) -> String {
     if set.is_emnist() {
         return set.prefix.trim_end_matches('-').to_owned();
     }
-    let absolute = set.folder.canonicalize().unwrap_or_else(|_| set.folder.clone());
+    name_of(&set.folder)
+}
+
+/// The name of a data set in this folder.
+pub(super) fn name_of(folder: &Path) -> String {
+    let absolute = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let names = absolute.components().rev().map(|part| part.as_os_str().to_string_lossy());
-    let name = names.into_iter().find(|name| name != "raw").unwrap_or("folder".into());
+    not_reserved(&names.into_iter().find(|name| name != "raw").unwrap_or("folder".into()))
+}
+
+/// Never "mnist" or "digits": these names are reserved for the data sets whose bytes are known.
+pub(super) fn not_reserved(name: &str) -> String {
     match name.to_lowercase().as_str() {
         "mnist" | "digits" => format!("{name}-like"),
-        _ => name.into_owned(),
+        _ => name.to_owned(),
     }
 }

@@ -104,18 +104,9 @@ impl From<Absent> for Error {
             problem.push_str(&format!("\n  no download was tried: {reason}"));
         }
         let store = absent.store.unwrap_or_else(|| PathBuf::from("mnist"));
-        let mut next = "do one of these:\
-            \n  use the built-in digits, which need no file:  data = digits\
-            \n  name a folder that holds the four files:      data = DIR, or GPU_MLP_DATA_DIR=DIR\
-            \n  fetch them by hand, here or elsewhere:"
-            .to_owned();
-        for file in &FILES {
-            let folder = store.display();
-            let name = file.name;
-            let mirror = MIRRORS[1];
-            next.push_str(&format!("\n    curl -fL --create-dirs -o '{folder}/{name}.gz' {mirror}{name}.gz"));
-        }
-        bad(&store, problem, next)
+        let download =
+            |file: &Pinned| (format!("{}{}.gz", MIRRORS[1], file.name), store.join(format!("{}.gz", file.name)));
+        Error::NoMnist { problem, downloads: FILES.iter().map(download).collect() }
     }
 }
 
@@ -191,7 +182,7 @@ fn verified(paths: &[PathBuf; 4], folder: &Path, how: &str) -> Result<DataSet, E
             let problem =
                 format!("is not MNIST's {}: SHA-256 of the raw bytes is\n  {found}, expected\n  {expected}", file.name);
             let next = "if it is a damaged copy, delete it, and it will be fetched again; \
-                        set data to its folder if it is another data set";
+                        if it is another data set, ask for it by its folder";
             return Err(bad(path, problem, next));
         }
     }

@@ -1,8 +1,9 @@
-//! Data sets: MNIST, the built-in digits, or any folder of IDX files.
+//! Data sets: MNIST, the built-in digits, or files: IDX, CSV, NPZ, pictures.
 //!
 //! Reading order: [`idx`] reads one file. [`folder`] finds the four files of a data set under the names that other
-//! projects use. [`load`] reads the four and checks that they belong together. [`mnist`] has the places searched for
-//! MNIST and its hashes. [`fetch`] downloads a file. [`digits`] generates a data set.
+//! projects use. [`load`] reads the four and checks that they belong together. `source` chooses the reader for other files:
+//! [`csv`], [`npz`], [`class_folders`]. [`mnist`] has the places searched for MNIST and its hashes. [`fetch`] downloads a
+//! file. [`digits`] generates a data set.
 //!
 //! The rule of this module: a data set requested by name is returned byte for byte, or an error gives the reason. Only
 //! [`Choice::Auto`] chooses between data sets, and it reports its choice and the reason.
@@ -12,7 +13,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::base::error::Error;
+use crate::base::text::counted;
 
+pub mod class_folders;
+pub mod csv;
 mod diagnose;
 pub mod digits;
 mod divide;
@@ -21,8 +25,15 @@ pub mod folder;
 pub mod idx;
 #[cfg(feature = "images")]
 pub mod images;
+mod labels;
+pub mod layout;
 pub mod load;
 pub mod mnist;
+pub mod npz;
+mod number;
+pub mod shape;
+mod source;
+pub mod survey;
 
 pub use mnist::Places;
 
@@ -66,6 +77,8 @@ pub struct DataSet {
     pub name: String,
     /// The shape of one sample, for example `[28, 28]`.
     pub item: Vec<usize>,
+    /// Whether rows and columns of the stored images were exchanged on loading, as for EMNIST.
+    pub transposed: bool,
     /// The number of classes, C: one more than the largest training label.
     pub classes: usize,
     /// The samples to train on.
@@ -103,7 +116,11 @@ impl DataSet {
             let pixels = split.pixels.len();
             let samples = split.labels.len();
             if samples == 0 || inputs == 0 || pixels != samples * inputs {
-                let problem = format!("{pixels} values for {samples} labels, but a sample has the shape {item:?}");
+                let problem = format!(
+                    "{} for {}, but a sample has the shape {item:?}",
+                    counted(pixels, "value"),
+                    counted(samples, "label")
+                );
                 return Err(bad(&paths[2 * half], problem, "give at least one label, and a whole sample for each"));
             }
             parts.push(idx::Idx { shape: [&[samples], item.as_slice()].concat(), bytes: split.pixels });
@@ -117,7 +134,7 @@ impl DataSet {
 
 /// Which data set to open.
 ///
-/// As text: `auto`, `mnist`, `digits`, or the path of a folder. A folder of one of these names is written with `./`, as
+/// As text: `auto`, `mnist`, `digits`, or the path of a folder or file. A folder of one of these names is written with `./`, as
 /// `./mnist`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
@@ -128,7 +145,7 @@ pub enum Choice {
     Mnist,
     /// The built-in generated digits.
     Digits,
-    /// The four IDX files in or below this folder.
+    /// The data set in this folder or file.
     Dir(PathBuf),
 }
 
@@ -145,7 +162,7 @@ impl FromStr for Choice {
 
     fn from_str(text: &str) -> Result<Choice, String> {
         match text {
-            "" => Err("expected auto, mnist, digits or a folder".to_owned()),
+            "" => Err("expected auto, mnist, digits or a path".to_owned()),
             "auto" => Ok(Choice::Auto),
             "mnist" => Ok(Choice::Mnist),
             "digits" => Ok(Choice::Digits),
@@ -196,7 +213,8 @@ pub enum Event {
 /// Opens a data set. Searches the [`Places`] that the environment variables name.
 ///
 /// # Errors
-/// [`Error::Data`] if it is missing, damaged or inconsistent, or if MNIST was requested and the bytes differ.
+/// [`Error::Data`] if it is missing, damaged or inconsistent, or if MNIST was requested and the bytes differ;
+/// [`Error::NoMnist`] if MNIST was requested and is not there.
 pub fn open(request: &Request, watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
     open_in(&Places::from_env(), request, watch)
 }
@@ -208,18 +226,16 @@ pub fn open(request: &Request, watch: &mut dyn FnMut(Event)) -> Result<DataSet, 
 pub fn open_in(places: &Places, request: &Request, watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
     match &request.choice {
         Choice::Digits => Ok(digits::generate(&request.digits)),
-        Choice::Dir(path) => folder::open(path, watch),
+        Choice::Dir(path) => source::open(path, watch),
         Choice::Mnist => Ok(mnist::open(places, request.offline, watch)??),
         // The outer error means that MNIST is damaged; the user must see it. The inner one means that MNIST is absent.
         Choice::Auto => match mnist::open(places, request.offline, watch)? {
             Ok(found) => Ok(found),
             Err(absent) => {
                 let reason = absent.summary();
-                watch(Event::Note(format!(
-                    "{reason}, so the built-in digits are used; set data to mnist to require MNIST"
-                )));
+                watch(Event::Note(format!("{reason}, so the built-in digits are used")));
                 let mut made = digits::generate(&request.digits);
-                made.origin = format!("{}; chosen because {reason}", made.origin);
+                made.origin.push_str("; chosen because MNIST was not found");
                 Ok(made)
             }
         },

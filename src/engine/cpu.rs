@@ -1,19 +1,27 @@
 //! The CPU engine: the plan as a loop over twins. Memory that was never written is NaN.
 
+mod thread_count;
+
+use crate::base::audited::team::Owned;
+use crate::base::threads;
 use crate::engine::{Engine, Memory, Pending};
-use crate::plan::kernel::{Access, Args, Kernel, MAX_ARGS};
+use crate::plan::kernel::{Access, Args, Kernel, MAX_ARGS, StepValues};
 use crate::plan::tensor::TensorId;
 use crate::plan::{Plan, Work};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::Instant;
+use thread_count::ThreadCount;
 
 /// Runs a plan on the CPU.
 pub struct CpuEngine {
     steps: Vec<PreparedStep>,
     tensors: Vec<Vec<u32>>,
     fence: Vec<u32>,
+    /// The number of threads for each part of the plan that was run.
+    counts: Vec<(Range<usize>, ThreadCount)>,
+    /// Place in `counts` of the last part.
+    last: usize,
 }
 
 /// A dispatch, with its tensors looked up once.
@@ -34,82 +42,65 @@ impl CpuEngine {
                 args: args.map(|(id, arg)| (id.index, arg.access != Access::Read)).collect(),
             }
         };
-        CpuEngine { steps: plan.steps.iter().map(step).collect(), tensors, fence: vec![memory.fresh; 2 * memory.fence] }
+        CpuEngine {
+            steps: plan.steps.iter().map(step).collect(),
+            tensors,
+            fence: vec![memory.fresh; 2 * memory.fence],
+            counts: Vec::new(),
+            last: 0,
+        }
     }
 
     /// Runs parts of the plan, one after another.
     pub fn run_now(&mut self, work: &[Work]) {
-        // The loop runs on a thread of the pool while the other threads spin. They can then join a product within a
-        // microsecond; waking a sleeping thread takes longer than a small product.
-        let done = &Done(AtomicBool::new(false));
-        rayon::scope(|scope| {
-            for _ in 1..rayon::current_num_threads() {
-                scope.spawn(move |_| done.stand_by());
-            }
-            let _at_the_end = done.set_on_drop();
-            self.run_here(work);
-        });
-    }
-
-    fn run_here(&mut self, work: &[Work]) {
+        let team = Owned::take(threads::most());
         for (range, now) in work {
-            for step in &self.steps[range.clone()] {
-                // Tensors to be written are moved out, so that the others can be borrowed at the same time.
-                let mut written: [Vec<u32>; MAX_ARGS] = Default::default();
-                for (place, &(index, writes)) in written.iter_mut().zip(&step.args) {
-                    if writes {
-                        *place = std::mem::take(&mut self.tensors[index]);
-                    }
+            if team.most() == 1 || threads::is_fixed() {
+                self.run_range(range.clone(), now);
+                continue;
+            }
+            let place = self.place(range, team.most());
+            team.use_threads(self.counts[place].1.next());
+            let begin = Instant::now();
+            self.run_range(range.clone(), now);
+            self.counts[place].1.took(begin.elapsed());
+            self.last = place;
+        }
+    }
+
+    /// The place of the number of threads for a part of the plan. A new one begins with the number of the last part.
+    fn place(&mut self, range: &Range<usize>, most: usize) -> usize {
+        self.counts.iter().position(|(part, _)| part == range).unwrap_or_else(|| {
+            let chosen = self.counts.get(self.last).map_or(most, |(_, count)| count.chosen());
+            self.counts.push((range.clone(), ThreadCount::new(most, chosen)));
+            self.counts.len() - 1
+        })
+    }
+
+    fn run_range(&mut self, range: Range<usize>, now: &StepValues) {
+        for step in &self.steps[range] {
+            // Tensors to be written are moved out, so that the others can be borrowed at the same time.
+            let mut written: [Vec<u32>; MAX_ARGS] = Default::default();
+            for (place, &(index, writes)) in written.iter_mut().zip(&step.args) {
+                if writes {
+                    *place = std::mem::take(&mut self.tensors[index]);
                 }
-                let mut args = Args::default();
-                for (place, &(index, writes)) in written.iter_mut().zip(&step.args) {
-                    if writes {
-                        args.push_write(place);
-                    } else {
-                        args.push_read(&self.tensors[index]);
-                    }
+            }
+            let mut args = Args::default();
+            for (place, &(index, writes)) in written.iter_mut().zip(&step.args) {
+                if writes {
+                    args.push_write(place);
+                } else {
+                    args.push_read(&self.tensors[index]);
                 }
-                step.kernel.twin(now, args);
-                for (place, &(index, writes)) in written.iter_mut().zip(&step.args) {
-                    if writes {
-                        self.tensors[index] = std::mem::take(place);
-                    }
+            }
+            step.kernel.twin(now, args);
+            for (place, &(index, writes)) in written.iter_mut().zip(&step.args) {
+                if writes {
+                    self.tensors[index] = std::mem::take(place);
                 }
             }
         }
-    }
-}
-
-/// Whether the loop has ended.
-struct Done(AtomicBool);
-
-/// Releases the other threads, even if the loop panics.
-struct SetOnDrop<'a>(&'a Done);
-
-impl Done {
-    fn set_on_drop(&self) -> SetOnDrop<'_> {
-        SetOnDrop(self)
-    }
-
-    /// Joins the work that the loop shares, and spins in between. Sleeps briefly when there has been none for a while.
-    fn stand_by(&self) {
-        let mut idle = 0u32;
-        while !self.0.load(Ordering::Relaxed) {
-            match rayon::yield_now() {
-                Some(rayon::Yield::Executed) => idle = 0,
-                _ if idle < 10_000 => {
-                    idle += 1;
-                    std::hint::spin_loop();
-                }
-                _ => std::thread::sleep(Duration::from_micros(50)),
-            }
-        }
-    }
-}
-
-impl Drop for SetOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -130,5 +121,40 @@ impl Engine for CpuEngine {
     fn fences(&mut self, _: TensorId) -> Pending<'static, Vec<u32>> {
         // A twin holds slices of exactly its tensors, so it cannot reach past them.
         Box::pin(std::future::ready(Ok(self.fence.clone())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CpuEngine;
+    use crate::base::audited::team::tests::team;
+    use crate::engine::{Engine, Memory, NAN_POISON};
+    use crate::kernels::cases;
+    use crate::plan::case::Case;
+
+    /// The tensors of a case after one run for each number of threads.
+    fn after(case: &Case, threads: [usize; 3]) -> Vec<Vec<u32>> {
+        let (_alone, team) = team(4);
+        let mut engine = CpuEngine::new(&case.plan, Memory::default());
+        for (id, words) in case.plan.steps[0].tensors().iter().zip(case.before(NAN_POISON)) {
+            engine.write(*id, 0, &words);
+        }
+        for number in threads {
+            // The engine cannot take the team, so it keeps this number.
+            team.use_threads(number);
+            engine.run_now(&[(0..1, case.now)]);
+        }
+        engine.tensors
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_the_number_of_threads_or_on_when_it_changes() {
+        let words = |case: &Case| case.plan.tensors.iter().map(|tensor| tensor.id.words()).sum::<usize>();
+        let mut tried = 0;
+        for case in cases().iter().filter(|case| (1 << 14..1 << 19).contains(&words(case))) {
+            assert!(after(case, [1, 1, 1]) == after(case, [3, 1, 4]), "{}", case.name);
+            tried += 1;
+        }
+        assert!(tried > 20, "{tried} cases");
     }
 }

@@ -1,6 +1,8 @@
 //! Which machine runs the plan: the CPU or an open GPU.
 
 use crate::base::error::Error;
+use crate::base::text::counted;
+use crate::base::threads;
 use crate::engine::cpu::CpuEngine;
 use crate::engine::gpu::{Class, Gpu, GpuEngine, Wanted, real_gpu, select};
 use crate::engine::memory::{self, Room};
@@ -30,7 +32,7 @@ pub enum EngineName {
 /// A machine that can run plans.
 #[derive(Clone)]
 pub enum Machine {
-    /// The CPU, on all threads of this process.
+    /// The CPU, on at most [`threads::most`] threads.
     Cpu,
     /// An open adapter.
     Gpu(Arc<Gpu>),
@@ -74,8 +76,8 @@ impl Machine {
                 (Machine::Gpu(gpu), sentence)
             }
             Err(why) => {
-                let threads = rayon::current_num_threads();
-                (Machine::Cpu, format!("engine: cpu, {threads} threads: {why}"))
+                let most = if threads::is_fixed() || threads::most() == 1 { "" } else { "up to " };
+                (Machine::Cpu, format!("engine: cpu, {most}{}: {why}", Machine::Cpu.description()))
             }
         })
     }
@@ -91,7 +93,7 @@ impl Machine {
     /// Adapter and driver, or the number of CPU threads.
     pub fn description(&self) -> String {
         match self {
-            Machine::Cpu => format!("{} threads", rayon::current_num_threads()),
+            Machine::Cpu => counted(threads::most(), "thread"),
             Machine::Gpu(gpu) => gpu.line().to_string(),
         }
     }

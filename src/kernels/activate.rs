@@ -2,11 +2,11 @@
 
 use super::dropout::drop_out;
 use super::{Activation, EPSILON};
+use crate::base::audited::parts::for_each_part;
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Args, Bounds, Kernel, Shader, StepValues, Witness, expect, groups, read, write};
 use crate::plan::tensor::{DType, TensorId};
-use rayon::prelude::*;
 
 /// A layer's activation, apart from its product: for functions whose slope needs z. See [`Activation::is_fused`].
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ uniform! {
     }
 }
 
-/// Minimum rows per thread: for fewer, a second thread does not pay.
+/// Rows per piece of work: for fewer, a second thread does not pay.
 const ROWS: usize = 16;
 
 /// The loop of both twins: `f` changes each value of the third tensor by its z; then dropout, and zeros in the padding.
@@ -43,14 +43,15 @@ pub(super) fn each_value(
 ) {
     let sums = args.f32(0);
     let bits = args.words(1);
-    let lines = args.f32_mut(2).par_chunks_exact_mut(z.stride()).zip(sums.par_chunks_exact(z.stride()));
-    lines.with_min_len(ROWS).enumerate().for_each(|(row, (line, sums))| {
-        let (values, padding) = line.split_at_mut(z.cols);
-        values.iter_mut().zip(sums).for_each(|(value, z)| f(value, *z));
-        if keep < 1.0 {
-            drop_out(values, &bits[row * mask.stride()..], 0, 1.0 / keep);
+    for_each_part([(args.f32_mut(2), ROWS * z.stride())], |part, [lines]| {
+        for (row, line) in (part * ROWS..).zip(lines.chunks_exact_mut(z.stride())) {
+            let (values, padding) = line.split_at_mut(z.cols);
+            values.iter_mut().zip(&sums[row * z.stride()..]).for_each(|(value, z)| f(value, *z));
+            if keep < 1.0 {
+                drop_out(values, &bits[row * mask.stride()..], 0, 1.0 / keep);
+            }
+            padding.fill(0.0);
         }
-        padding.fill(0.0);
     });
 }
 

@@ -1,12 +1,12 @@
 //! mask\[b, c\] = 1 with probability keep: which units a step trains.
 
+use crate::base::audited::parts::for_each_part;
 use crate::base::rng::{keep_threshold, threefry, threefry_lanes};
 use crate::plan::case::Case;
 use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Args, Kernel, Shader, StepValues, groups, write};
 use crate::plan::tensor::TensorId;
 use multiversion::multiversion;
-use rayon::prelude::*;
 
 /// Draws a dropout mask (Srivastava et al., JMLR 15, 2014). The bits are a function of (key, step, row, column), where
 /// the row counts from the start of the whole batch.
@@ -67,13 +67,15 @@ impl Kernel for Dropout {
         let threshold = keep_threshold(self.keep);
         let pairs = self.mask.cols.div_ceil(2) as u32;
         let stride = self.mask.stride();
-        // Whole rows per thread: sixteen rows of 512 units are about 30 µs of work.
-        let rows = args.words_mut(0).par_chunks_mut(stride).with_min_len(1 + 8192 / self.mask.cols);
-        rows.enumerate().for_each(|(row, line)| {
-            let row = now.first.wrapping_add(row as u32);
-            draw(line, self.key, now.step, row.wrapping_mul(pairs), threshold);
-            if let Some(last) = line.last_mut() {
-                *last &= u32::MAX >> (32 * stride - self.mask.cols);
+        // Sixteen rows of 512 units are about 30 µs of work.
+        let rows = 1 + 8192 / self.mask.cols;
+        for_each_part([(args.words_mut(0), rows * stride)], |part, [lines]| {
+            for (row, line) in (part * rows..).zip(lines.chunks_exact_mut(stride)) {
+                let row = now.first.wrapping_add(row as u32);
+                draw(line, self.key, now.step, row.wrapping_mul(pairs), threshold);
+                if let Some(last) = line.last_mut() {
+                    *last &= u32::MAX >> (32 * stride - self.mask.cols);
+                }
             }
         });
     }

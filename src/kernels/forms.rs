@@ -125,8 +125,14 @@ impl Forms {
     /// A sentence with the product, the form, and the available forms.
     pub fn check(chosen: &Chosen) -> Result<(), String> {
         for (product, form) in chosen {
-            let kernel = product.split(' ').next().unwrap_or_default();
+            let (kernel, sizes) = product.split_once(' ').unwrap_or((product, ""));
+            let sizes: Vec<Option<usize>> = sizes.split('x').map(|size| size.parse().ok()).collect();
             let Some(forms) = offered(kernel) else { return Err(format!("forms: unknown product {kernel:?}")) };
+            if sizes.len() != 3 || sizes.contains(&None) {
+                return Err(format!(
+                    "forms: {product:?} needs batch, inputs and outputs, such as \"{kernel} 64x784x128\""
+                ));
+            }
             if !forms.contains(form) {
                 let names: Vec<&str> = forms.iter().map(|form| form.name()).collect();
                 return Err(format!("forms: {product} has no form {}, only {}", form.name(), names.join(", ")));
@@ -167,5 +173,8 @@ mod tests {
         let refused = check("update_adam 64x784x128", Form::Plain).unwrap_err();
         assert_eq!(refused, "forms: update_adam 64x784x128 has no form plain, only tiled, registers, wide");
         assert!(check("update_lion 1x2x3", Form::Tiled).unwrap_err().contains("update_lion"));
+        for product in ["linear", "linear 64x784", "linear 64x784x128x1", "linear 64x784xmany"] {
+            assert!(check(product, Form::Tiled).unwrap_err().contains("needs batch, inputs and outputs"), "{product}");
+        }
     }
 }

@@ -60,14 +60,13 @@ pub(super) fn with_factors(form: Form, left: &[f32], scale: f32, right: &[f32], 
     if !form.is_half() {
         return product(left, right);
     }
-    // Taken out and put back: while this thread waits, rayon may run another engine's work on it.
-    let mut scratch = SCRATCH.take();
-    for (room, (values, scale)) in scratch.iter_mut().zip([(left, scale), (right, 1.0)]) {
-        room.clear();
-        room.extend(values.iter().map(|value| rounded(value * scale) / scale));
-    }
-    product(&scratch[0], &scratch[1]);
-    SCRATCH.set(scratch);
+    SCRATCH.with_borrow_mut(|scratch| {
+        for (room, (values, scale)) in scratch.iter_mut().zip([(left, scale), (right, 1.0)]) {
+            room.clear();
+            room.extend(values.iter().map(|value| rounded(value * scale) / scale));
+        }
+        product(&scratch[0], &scratch[1]);
+    });
 }
 
 /// Factor of a sum's error bound over that in single precision. Matrix units truncate to single precision instead of

@@ -6,13 +6,13 @@ use super::dropout::drop_out;
 use super::softmax_xent::{row_bound, softmax};
 use super::{Activation, EPSILON, Form};
 use crate::base::audited::gemm::{Gemm, Operand};
+use crate::base::audited::parts::for_each_part;
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
 use crate::plan::kernel::{
     Arg, Args, Bounds, Kernel, Shader, StepValues, Witness, expect, groups, read, update, write,
 };
 use crate::plan::tensor::{DType, TensorId};
-use rayon::prelude::*;
 
 /// From the last hidden layer to its error signal. Samples do not depend on each other here, so one dispatch does it
 /// all; on a GPU, each dispatch saved is a synchronisation saved.
@@ -145,10 +145,10 @@ impl Kernel for Head {
         // The size of a part does not depend on the number of threads (see `Gemm::run`), and a part has whole rows of
         // the record.
         let part = if Gemm::is_worth_sharing(batch * inputs * classes) { 64 } else { batch.next_multiple_of(ROWS) };
-        let parts = dlogits.par_chunks_mut(part * narrow).zip(dx.par_chunks_mut(part * wide));
-        let parts = parts.zip(record.par_chunks_mut(part / ROWS * 4)).zip(x.par_chunks(part * wide));
-        parts.enumerate().for_each(|(number, (((dlogits, dx), record), x))| {
+        let outputs = [(dlogits, part * narrow), (dx, part * wide), (record, part / ROWS * 4)];
+        for_each_part(outputs, |number, [dlogits, dx, record]| {
             let (first, rows) = (number * part, dlogits.len() / narrow);
+            let x = &x[first * wide..];
             let forward = self.product(rows, inputs, classes, x, Operand::transposed(w, wide));
             forward.run_here([dlogits], |_, _, [line]| {
                 let (values, padding) = line.split_at_mut(classes);

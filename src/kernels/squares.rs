@@ -1,12 +1,12 @@
 //! Partial sums of squares of a tensor, or of the difference of two. Every norm is computed from them.
 
 use super::EPSILON;
+use crate::base::audited::parts::for_each_part;
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Args, Bounds, Cost, Kernel, Shader, StepValues, Witness, expect, groups, read, update};
 use crate::plan::tensor::{DType, TensorId};
 use multiversion::multiversion;
-use rayon::prelude::*;
 
 /// Σ a² or Σ (a − b)² over every [`PART`] values, for [`super::sum`] to add up. The parts do not depend on each other, so a
 /// large tensor keeps a whole device busy.
@@ -78,9 +78,13 @@ impl Kernel for Squares {
         let [a, b] = [0, 1].map(|i| args.f32(i));
         let parts = &mut args.f32_mut(2)[self.first..];
         let difference = self.minus.is_some();
-        // A thread with less than a quarter of a megabyte costs more than it saves.
-        let values = a.par_chunks(PART).zip(b.par_chunks(PART)).zip(parts).with_min_len(16);
-        values.for_each(|((a, b), part)| *part = part_of(a, b, difference));
+        let count = Squares::parts(self.a);
+        // A quarter of a megabyte: for less, a second thread costs more than it saves.
+        for_each_part([(&mut parts[..count], 16)], |piece, [parts]| {
+            let first = piece * 16 * PART;
+            let values = a[first..].chunks(PART).zip(b[first..].chunks(PART));
+            parts.iter_mut().zip(values).for_each(|(part, (a, b))| *part = part_of(a, b, difference));
+        });
     }
 
     fn bounds(&self, _: &StepValues, witness: &Witness<'_>) -> Bounds {

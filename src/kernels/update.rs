@@ -130,7 +130,6 @@ impl Kernel for Update {
         }
         let product = self.product(dy, x);
         let (rule, l2) = (self.rule, self.l2);
-        // Taken out and put back: while this thread waits, rayon may run another engine's work on it.
         let mut scratch = SCRATCH.take();
         scratch.resize(scratch.len().max(w.len() + b.len()), 0.0);
         let (g, db) = scratch[..w.len() + b.len()].split_at_mut(w.len());

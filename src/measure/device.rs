@@ -1,5 +1,7 @@
 //! Describes the machine of a measurement. A software adapter is never recorded as a GPU.
 
+use crate::base::text::counted;
+use crate::base::threads;
 use crate::engine::gpu::{Class, Gpu};
 use crate::engine::machine::Machine;
 use serde::Serialize;
@@ -50,7 +52,7 @@ impl Device {
             backend: String::new(),
             device_type: String::new(),
             processor,
-            threads: rayon::current_num_threads(),
+            threads: threads::most(),
             os: std::env::consts::OS,
             arch: std::env::consts::ARCH,
         };
@@ -63,7 +65,7 @@ impl Device {
     /// A line that begins with the kind of machine.
     pub fn heading(&self) -> String {
         let Device { adapter, driver, backend, processor, threads, os, arch, .. } = self;
-        let host = format!("{processor}, {threads} threads, {os} {arch}");
+        let host = format!("{processor}, {}, {os} {arch}", counted(*threads, "thread"));
         match self.class {
             DeviceKind::Cpu => format!("CPU engine: {host}"),
             DeviceKind::Gpu => format!("GPU: {adapter} ({backend}, {driver}); host: {host}"),

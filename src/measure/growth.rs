@@ -50,7 +50,7 @@ pub struct Measurement {
 /// 16 layers, data sets from a sixteenth to the whole.
 pub fn variants(samples: usize) -> Vec<Variant> {
     // At this rate training does not diverge with batches of one sample or with deep nets. Only the time matters here.
-    let base = Config { lr: 0.01, epochs: 3, ..Workload::S.config() };
+    let base = Config { lr: Some(0.01), epochs: 3, ..Workload::S.config() };
     let mut all = Vec::new();
     let mut add = |axis, value, config, samples| all.push(Variant { axis, value, config, samples });
     let batches = [1, 4, 16, 64, 256, 1024, 4096, 16_384].into_iter().filter(|&batch| batch < samples);

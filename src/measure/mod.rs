@@ -77,7 +77,7 @@ impl Report {
             data_sha256: data.sha256.clone(),
             train_samples: data.train.len(),
             workload: None,
-            config: config.cloned(),
+            config: config.map(|config| config.with_learning_rate(data.train.len())),
             clock: [training::TIME_INCLUDES, clock::TIME_INCLUDES],
             roof: None,
             run: None,

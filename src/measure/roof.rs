@@ -3,6 +3,7 @@
 use super::clock::{Effort, time};
 use super::spread::Spread;
 use crate::base::error::Error;
+use crate::base::text::counted;
 use crate::engine::machine::Machine;
 use crate::kernels::linear::Linear;
 use crate::kernels::linear_dw::LinearDw;
@@ -206,6 +207,6 @@ fn host_copy(words: usize) -> Rate {
     // The first copy also includes the allocation of pages by the operating system.
     seconds.remove(0);
     let fault = (to != from).then(|| "copy: the words differ".to_string());
-    let how = format!("copy of {} MiB by {} threads", (4 * words) >> 20, rayon::current_num_threads());
+    let how = format!("copy of {} MiB by {}", (4 * words) >> 20, counted(rayon::current_num_threads(), "thread"));
     Rate::new(how, Spread::of(seconds).rate(8.0 * words as f64 / 1e9), fault)
 }

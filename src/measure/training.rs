@@ -3,6 +3,7 @@
 use super::cut;
 use super::spread::Spread;
 use crate::base::error::Error;
+use crate::base::text::percent;
 use crate::config::Config;
 use crate::data::DataSet;
 use crate::engine::machine::Machine;
@@ -172,10 +173,10 @@ fn check_training(history: &[Epoch], test: &Score, floor: Option<f64>, labels: &
     let accuracy = test.accuracy();
     let lower_limit = wilson(test.hits, test.samples).0;
     let (demand, reached) = match floor {
-        Some(floor) => (format!("at least {:.2} %", 100.0 * floor), accuracy >= floor),
+        Some(floor) => (format!("at least {} %", percent(floor, 2)), accuracy >= floor),
         None => {
-            let share = 100.0 * most;
-            let demand = format!("significantly above {share:.2} %, the share of the most frequent class");
+            let share = percent(most, 2);
+            let demand = format!("significantly above {share} %, the share of the most frequent class");
             (demand, lower_limit > most)
         }
     };
@@ -188,7 +189,7 @@ fn check_training(history: &[Epoch], test: &Score, floor: Option<f64>, labels: &
     let fault = if !falls {
         Some(format!("the loss does not fall: {first:.4} at first, {last:.4} at the end"))
     } else if !reached {
-        Some(format!("the test accuracy is {:.2} %; required: {demand}", 100.0 * accuracy))
+        Some(format!("the test accuracy is {} %; required: {demand}", percent(accuracy, 2)))
     } else {
         None
     };

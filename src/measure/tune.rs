@@ -5,6 +5,7 @@ mod store;
 mod trial;
 
 use crate::base::error::Error;
+use crate::base::text::counted;
 use crate::config::Config;
 use crate::data::DataSet;
 use crate::engine::gpu::Class;
@@ -46,8 +47,8 @@ pub struct Tuning {
     pub known: usize,
     /// Time that the tuning took, including files.
     pub took: Duration,
-    /// A note for the user.
-    pub note: Option<String>,
+    /// Notes for the user.
+    pub notes: Vec<String>,
 }
 
 /// Time limit of the tuning, on any adapter. After this time a timing in progress is completed, but no further product
@@ -68,12 +69,23 @@ pub async fn tune(
     cache: Option<&Path>,
 ) -> Result<Tuning, Error> {
     let mut tuning = Tuning { forms: config.forms.clone(), ..Tuning::default() };
-    let Machine::Gpu(gpu) = machine else { return Ok(tuning) };
     let mixed = config.precision == Precision::F16Mixed;
+    let products = || {
+        let net = Net::for_training(config, Sizes::of(data, machine.form(), machine.limit()), &InputMap::RAW);
+        let product = |kernel: &Arc<dyn Kernel>| Some((MatmulShape::of(kernel.as_ref())?, kernel.clone()));
+        net.plan.steps.iter().filter_map(product).collect::<BTreeMap<_, _>>()
+    };
+    if !tuning.forms.is_empty() {
+        let names: Vec<String> = products().keys().map(ToString::to_string).collect();
+        let fits = |name: &String, form: &mut Form| form.is_half() == mixed && names.contains(name);
+        tuning.drop_unless(fits, "they are of another net or another precision");
+    }
+    let Machine::Gpu(gpu) = machine else { return Ok(tuning) };
     let (forms, unsound) = if mixed { mixed::forms(machine).await } else { (machine.forms(), None) };
-    tuning.forms.retain(|_, form| *form != Form::Coop || forms.contains(&Form::Coop));
+    tuning.notes.extend(unsound);
+    let runs = |_: &String, form: &mut Form| *form != Form::Coop || forms.contains(&Form::Coop);
+    tuning.drop_unless(runs, "this adapter has no usable cooperative matrices");
     if forms.len() == 1 || mode == Tune::Off && !mixed {
-        tuning.note = unsound;
         return Ok(tuning);
     }
     if mode == Tune::Force {
@@ -81,13 +93,10 @@ pub async fn tune(
     }
     // The time of the self-test of cooperative matrices does not count.
     let begin = Instant::now();
-    let net = Net::for_training(config, Sizes::of(data, machine.form(), machine.limit()), &InputMap::RAW);
-    let wanted: BTreeMap<MatmulShape, &Arc<dyn Kernel>> =
-        net.plan.steps.iter().filter_map(|kernel| Some((MatmulShape::of(kernel.as_ref())?, kernel))).collect();
+    let wanted = products();
     let adapter = if mixed { format!("{} in mixed precision", gpu.line()) } else { gpu.line().to_string() };
     let mut store = cache.map(|folder| Store::open(folder, &adapter));
     let mut known = store.as_mut().map(|store| std::mem::take(&mut store.forms)).unwrap_or_default();
-    let mut note = store.as_mut().and_then(|store| store.note.take());
 
     let mut fresh = Chosen::new();
     for (product, kernel) in &wanted {
@@ -126,20 +135,27 @@ pub async fn tune(
         tuning.forms.insert(name, form);
     }
     if let Some(store) = &mut store
-        && !fresh.is_empty()
+        && !(fresh.is_empty() && store.damage.is_none())
     {
         known.extend(fresh);
         store.forms = known;
-        if let Err(error) = store.save() {
-            note.get_or_insert(format!("the chosen forms were not cached: {error}"));
-        }
+        tuning.notes.extend(store.save());
     }
-    tuning.note = note;
     tuning.took = begin.elapsed();
     Ok(tuning)
 }
 
 impl Tuning {
+    /// Drops the forms that do not fit, with a note that names them.
+    fn drop_unless(&mut self, fits: impl Fn(&String, &mut Form) -> bool, because: &str) {
+        let dropped = self.forms.extract_if(.., |name, form| !fits(name, form));
+        let dropped: Vec<String> = dropped.map(|(name, form)| format!("{name} {}", form.name())).collect();
+        if let [first, ..] = dropped.as_slice() {
+            let count = counted(dropped.len(), "form");
+            self.notes.push(format!("{count} of the settings are not used ({first} …): {because}"));
+        }
+    }
+
     /// A line for the user; `None` if no product was timed or found in the cache.
     pub fn line(&self) -> Option<String> {
         let count = |form| self.forms.values().filter(|&&other| other == form).count();

@@ -22,14 +22,15 @@ impl Workload {
 
     /// Returns the settings.
     pub fn config(self) -> Config {
-        let plain = Config { lr: 0.1, schedule: Schedule::Constant, normalize: Normalize::Unit, ..Config::default() };
+        let plain =
+            Config { lr: Some(0.1), schedule: Schedule::Constant, normalize: Normalize::Unit, ..Config::default() };
         match self {
             Workload::S => Config { hidden: vec![128], batch_size: BatchSize::Samples(64), ..plain },
             Workload::K => Config {
                 hidden: vec![512, 512],
                 batch_size: BatchSize::Samples(128),
                 keep_prob: 0.8,
-                lr: 0.05,
+                lr: Some(0.05),
                 momentum: 0.9,
                 ..plain
             },

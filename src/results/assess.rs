@@ -3,19 +3,21 @@
 mod calibration;
 mod classes;
 mod predictions;
+mod predictor;
 
 pub use calibration::{BINS, Bin, expected_error};
 pub use classes::{ClassScore, Confusion, Mixup};
 pub use predictions::{Predictions, softmax};
+pub use predictor::Predictor;
 
 use crate::base::error::Error;
+use crate::base::text::counted;
 use crate::data::Split;
 use crate::engine::machine::Machine;
 use crate::net::mlp::Mlp;
-use crate::net::{Net, Sizes};
 use crate::run::model_file::Description;
 use crate::train::feed::Feed;
-use crate::train::{Score, evaluate, load_parameters};
+use crate::train::{Score, WorstLoss, evaluate, load_parameters, not_finite};
 
 /// A model's results on a split.
 #[derive(Clone, Debug)]
@@ -45,7 +47,8 @@ pub fn wilson(hits: u64, samples: u64) -> (f64, f64) {
 /// Evaluates a model on a split.
 ///
 /// # Errors
-/// [`Error::Setting`] if the samples or labels do not fit the model; errors of the device.
+/// [`Error::Setting`] if the samples or labels do not fit the model; [`Error::NotFinite`] if an output or a loss is not finite;
+/// errors of the device.
 pub async fn assess(
     machine: &Machine,
     model: &Mlp,
@@ -56,19 +59,43 @@ pub async fn assess(
     let classes = model.classes();
     if let Some(sample) = split.labels.iter().position(|&label| usize::from(label) >= classes) {
         let label = split.labels[sample];
-        return Err(Error::Setting(format!("sample {sample} has label {label}, but the model has {classes} classes")));
+        return Err(Error::Setting(format!(
+            "sample {sample} has label {label}, but the model has {}",
+            counted(classes, "class")
+        )));
     }
-    let (score, predictions) = run(machine, model, description, split, item).await?;
+    description.check_shape(item)?;
+    let net = predictor::net(machine, model, description, split.len());
+    let mut engine = machine.engine(&net.plan).await?;
+    load_parameters(engine.as_mut(), &net.layers, model);
+    let mut feed = Feed::new(net.evaluation.source, split, engine.as_mut());
+    let mut probabilities = Vec::with_capacity(split.len() * classes);
+    let mut problem = None;
+    let mut worst = WorstLoss::default();
+    let mut collect = |first: usize, logits: &[f32]| {
+        problem = problem.take().or_else(|| not_finite("sample", first, logits, classes));
+        worst.add(first, logits, &split.labels[first..], classes);
+        probabilities.extend(logits.chunks_exact(classes).flat_map(softmax));
+    };
+    let score = evaluate(engine.as_mut(), &net.evaluation, &mut feed, split, Some(&mut collect)).await?;
+    if let Some(problem) = problem {
+        return Err(problem);
+    }
+    if !score.loss_sum.is_finite() {
+        return Err(worst.error("sample", score.loss_sum as f32));
+    }
+    let predictions = Predictions { classes, probabilities };
     let pairs = split.labels.iter().enumerate().map(|(sample, &label)| (usize::from(label), predictions.class(sample)));
     let confusion = Confusion::of(classes, pairs);
     let calibration = calibration::bins(&predictions, &split.labels);
     Ok(Assessment { score, predictions, confusion, calibration })
 }
 
-/// Classifies samples (N, I) of shape `item` without labels.
+/// Classifies samples (N, I) of shape `item` without labels. For many calls make a [`Predictor`], which this function makes
+/// and drops.
 ///
 /// # Errors
-/// [`Error::Setting`] if the samples do not fit the model; errors of the device.
+/// [`Error::Setting`] if the samples do not fit the model; those of [`Predictor::new`] and [`Predictor::classify`].
 pub async fn classify(
     machine: &Machine,
     model: &Mlp,
@@ -76,49 +103,9 @@ pub async fn classify(
     pixels: Vec<u8>,
     item: &[usize],
 ) -> Result<Predictions, Error> {
-    // The plan needs labels to compute a score. These are made up, so the score is dropped.
-    let labels = vec![0; pixels.len() / model.inputs()];
-    Ok(run(machine, model, description, &Split { pixels, labels }, item).await?.1)
-}
-
-async fn run(
-    machine: &Machine,
-    model: &Mlp,
-    description: &Description,
-    split: &Split,
-    item: &[usize],
-) -> Result<(Score, Predictions), Error> {
-    let inputs = item.iter().product();
-    let classes = model.classes();
-    if inputs != model.inputs() {
-        return Err(Error::Setting(format!(
-            "the model takes samples of shape {:?} ({} inputs), but the given samples have shape {item:?}",
-            description.item,
-            model.inputs()
-        )));
-    }
-    let config = description.config();
-    let sizes = Sizes {
-        inputs,
-        classes,
-        train: 0,
-        validation: 0,
-        test: split.len(),
-        forms: machine.form().into(),
-        limit: machine.limit(),
-    };
-    let net = Net::for_evaluation(&config, sizes, &description.inputs);
-    let mut engine = machine.engine(&net.plan).await?;
-    load_parameters(engine.as_mut(), &net.layers, model);
-    let mut feed = Feed::new(net.evaluation.source, split, engine.as_mut());
-    let mut probabilities = Vec::with_capacity(split.len() * classes);
-    let mut collect = |_, logits: &[f32]| {
-        for row in logits.chunks_exact(classes) {
-            probabilities.extend(softmax(row));
-        }
-    };
-    let score = evaluate(engine.as_mut(), &net.evaluation, &mut feed, split, Some(&mut collect)).await?;
-    Ok((score, Predictions { classes, probabilities }))
+    description.check_shape(item)?;
+    let samples = pixels.len() / model.inputs();
+    Predictor::new(machine, model, description, samples).await?.classify(&pixels).await
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Pictures of a net and of its results, as PNG, for TensorBoard and the report.
 
+use crate::data::shape::picture_size;
 use crate::net::mlp::Layer;
 use crate::results::png;
 
@@ -114,7 +115,7 @@ pub const MOST_UNITS: usize = 64;
 /// above. All units have the same scale, up to the largest weight shown. `None` if a sample of shape `item` is not an image.
 pub fn first_layer(layer: &Layer, item: &[usize]) -> Option<Picture> {
     const DOT: usize = 2;
-    let &[rows, cols] = item else { return None };
+    let (rows, cols) = picture_size(item)?;
     if rows * cols != layer.inputs || layer.inputs == 0 || rows.max(cols) > 1024 {
         return None;
     }

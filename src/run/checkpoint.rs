@@ -143,6 +143,16 @@ impl Checkpoints {
         }
     }
 
+    /// The steps of all generations, in order. They may be damaged.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the folder cannot be listed.
+    pub fn steps(&self) -> Result<Vec<u64>, Error> {
+        let mut steps: Vec<u64> = self.names()?.iter().filter_map(|name| step_of_manifest(name)).collect();
+        steps.sort_unstable();
+        Ok(steps)
+    }
+
     /// Reads the generation of one step.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
 //! The run folder: file names, lock, and how folders are created and found.
 
-use crate::base::disk::Os;
+use crate::base::disk::{Os, folder_of};
 use crate::base::error::Error;
 use crate::run::checkpoint::{Checkpoints, Generation, Saved};
+use crate::run::history::History;
 use crate::run::metrics::Metrics;
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
@@ -27,6 +28,19 @@ const RUNS: &str = "runs";
 /// Path of a run folder; the folder need not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder(PathBuf);
+
+/// What a folder holds of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// No run, or one that was killed before it wrote its settings.
+    Nothing,
+    /// Checkpoints to resume from.
+    Checkpoints,
+    /// The settings of a run that was killed before its first checkpoint. The run can begin again.
+    Settings,
+    /// A run without checkpoints that cannot begin again: its model or the record of its end would be lost.
+    Ended,
+}
 
 /// Prevents other programs from training in a folder. The system releases the lock even if the program crashes.
 pub struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
@@ -79,9 +93,19 @@ impl RunFolder {
         Checkpoints::new(Arc::new(Os), &self.0)
     }
 
-    /// Whether the run has a folder of checkpoints.
-    pub fn has_checkpoints(&self) -> bool {
-        self.0.join(CHECKPOINTS).is_dir()
+    /// What the folder holds.
+    pub fn contents(&self) -> Contents {
+        let recorded = std::fs::metadata(self.metrics()).is_ok_and(|record| record.len() > 0);
+        let ended = || History::read(&self.0).is_ok_and(|history| history.end.is_some());
+        if self.checkpoints().steps().is_ok_and(|steps| !steps.is_empty()) {
+            Contents::Checkpoints
+        } else if self.model().exists() || recorded && (!self.settings().exists() || ended()) {
+            Contents::Ended
+        } else if self.metrics().exists() && self.settings().exists() {
+            Contents::Settings
+        } else {
+            Contents::Nothing
+        }
     }
 
     /// Creates the folder `asked`, or else the next free number in `runs`.
@@ -96,24 +120,41 @@ impl RunFolder {
         Ok(RunFolder::new(folder))
     }
 
-    /// Returns the run with the highest number among those in `runs` that have checkpoints.
+    /// Returns the run with the highest number in `runs`.
     pub fn last() -> Option<RunFolder> {
         let entries = std::fs::read_dir(RUNS).ok()?;
-        let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u64>().ok());
-        let folder = |number: u64| RunFolder::new(Path::new(RUNS).join(number.to_string()));
-        numbers.filter(|&number| folder(number).has_checkpoints()).max().map(folder)
+        let mut numbers: Vec<u64> =
+            entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+        numbers.sort_unstable();
+        let folders = numbers.iter().rev().map(|number| RunFolder::new(Path::new(RUNS).join(number.to_string())));
+        folders.into_iter().find(|folder| folder.contents() != Contents::Nothing)
     }
 
-    /// Refuses a folder that holds a run. With `resume`, a run that stopped before its first checkpoint is accepted: it
-    /// starts again.
+    /// Returns the runs in the parent folder of this one and in `runs`.
+    pub fn neighbours(&self) -> Vec<RunFolder> {
+        let parent = folder_of(&self.0);
+        let parents = [parent, Path::new(RUNS)];
+        let parents = &parents[..if parent == Path::new(RUNS) { 1 } else { 2 }];
+        let entries = parents.iter().filter_map(|parent| std::fs::read_dir(parent).ok()).flatten();
+        let folders = entries.filter_map(|entry| Some(RunFolder(entry.ok()?.path())));
+        let mut runs: Vec<RunFolder> = folders.filter(|folder| folder.contents() != Contents::Nothing).collect();
+        // So that 10 follows 9.
+        runs.sort_by_key(|run| (run.0.as_os_str().len(), run.0.clone()));
+        runs
+    }
+
+    /// Refuses a folder that holds a run. With `resume`, a run that was killed before its first checkpoint is accepted:
+    /// it begins again.
     ///
     /// # Errors
     /// [`Error::Taken`].
     pub fn refuse_if_taken(&self, resume: bool) -> Result<(), Error> {
-        match self.model().exists() || !resume && self.metrics().exists() {
-            true => Err(Error::Taken { path: self.0.clone() }),
-            false => Ok(()),
-        }
+        let taken = match self.contents() {
+            Contents::Nothing => !resume && self.metrics().exists(),
+            Contents::Settings => !resume,
+            Contents::Checkpoints | Contents::Ended => true,
+        };
+        if taken { Err(Error::Taken { path: self.0.clone() }) } else { Ok(()) }
     }
 
     /// Locks the folder.
@@ -131,7 +172,7 @@ impl RunFolder {
     }
 
     /// Opens the folder for training. A new run (`before` is `None`) locks it, checks again that the folder is `free`,
-    /// and removes the model and the report of the run that it replaces. A resumed run removes everything written after
+    /// and removes the model, the report and the settings of the run that it replaces. A resumed run removes everything written after
     /// its checkpoint.
     ///
     /// # Errors
@@ -147,7 +188,7 @@ impl RunFolder {
             lock = Some(self.lock()?);
             // Another program may have trained here since the first check.
             free()?;
-            for path in [self.model(), self.report()].iter().filter(|path| path.exists()) {
+            for path in [self.model(), self.report(), self.settings()].iter().filter(|path| path.exists()) {
                 std::fs::remove_file(path).map_err(Error::file(path))?;
             }
         }

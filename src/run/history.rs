@@ -108,6 +108,14 @@ pub struct End {
     pub problem: Option<String>,
     pub restored_epoch: Option<u64>,
     #[serde(deserialize_with = "measured")]
+    pub train_loss: Option<f64>,
+    #[serde(deserialize_with = "measured")]
+    pub train_accuracy: Option<f64>,
+    #[serde(deserialize_with = "measured")]
+    pub validation_loss: Option<f64>,
+    #[serde(deserialize_with = "measured")]
+    pub validation_accuracy: Option<f64>,
+    #[serde(deserialize_with = "measured")]
     pub test_loss: Option<f64>,
     #[serde(deserialize_with = "measured")]
     pub test_accuracy: Option<f64>,
@@ -206,6 +214,14 @@ impl History {
             _ => {}
         }
         Some(())
+    }
+
+    /// The epoch whose model the run saved: the restored one, else the last.
+    pub fn epoch_of_model(&self) -> Option<&Epoch> {
+        match self.end.as_ref().and_then(|end| end.restored_epoch) {
+            Some(restored) => self.epochs.iter().find(|epoch| epoch.epoch == restored),
+            None => self.epochs.last(),
+        }
     }
 
     /// Seconds of training alone; `None` before the first epoch.

@@ -2,13 +2,15 @@
 
 use crate::base::disk::Disk;
 use crate::base::error::Error;
+use crate::base::text::counted;
 use crate::config::Config;
 use crate::run::folder::METRICS;
+use crate::run::history::{Epoch, History};
 use crate::run::settings::Ancestor;
-use crate::train::Score;
 use crate::train::health::LayerHealth;
-use crate::train::session::{EpochReport, Reason};
+use crate::train::session::{EpochReport, Finish, Reason};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -113,24 +115,50 @@ pub enum Record<'a> {
         /// The best epoch, if the model is that of this epoch and not of the last update.
         #[serde(skip_serializing_if = "Option::is_none")]
         restored_epoch: Option<usize>,
-        /// Score of the model on the test split.
+        /// Scores of the model, if there is one.
         #[serde(flatten)]
-        test: Option<TestScore>,
+        scores: FinalScores,
+        /// The settings that differ from the defaults.
+        settings: &'a Map<String, Value>,
     },
 }
 
-/// A score of the test split.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct TestScore {
-    /// Mean cross-entropy, in nats.
-    pub test_loss: f64,
-    /// Share of hits.
-    pub test_accuracy: f64,
+/// The scores of a run's model: mean cross-entropy in nats, and share of hits. A score that was not measured is absent.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[expect(missing_docs, reason = "the fields are those of an epoch's record, and described there")]
+pub struct FinalScores {
+    /// Of the model's epoch, as its record has it: each batch is scored before its update.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_loss: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_accuracy: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_loss: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_accuracy: Option<f64>,
 }
 
-impl From<Score> for TestScore {
-    fn from(score: Score) -> Self {
-        TestScore { test_loss: score.loss(), test_accuracy: score.accuracy() }
+impl FinalScores {
+    /// The scores at the end of a run after `step` updates. The training score is that of the model's epoch in the record
+    /// so far.
+    pub fn new(finish: &Finish, record: &History, step: u64) -> FinalScores {
+        let of_model = |epoch: &&Epoch| match finish.restored {
+            Some(restored) => epoch.epoch == restored as u64,
+            None => epoch.step == Some(step),
+        };
+        let epoch = record.epochs.iter().rev().find(of_model);
+        FinalScores {
+            train_loss: epoch.and_then(|epoch| epoch.train_loss),
+            train_accuracy: epoch.and_then(|epoch| epoch.train_accuracy),
+            validation_loss: finish.validation.map(|score| score.loss()),
+            validation_accuracy: finish.validation.map(|score| score.accuracy()),
+            test_loss: Some(finish.test.loss()),
+            test_accuracy: Some(finish.test.accuracy()),
+        }
     }
 }
 
@@ -182,7 +210,7 @@ impl Metrics {
         let path = folder.join(METRICS);
         let found = disk.read(&path).map_err(Error::file(&path))?.len() as u64;
         if found < bytes {
-            let problem = format!("it has {found} bytes, but had {bytes} when the checkpoint was made");
+            let problem = format!("it has {}, but had {bytes} when the checkpoint was made", counted(found, "byte"));
             return Err(Error::Checkpoint { path, problem });
         }
         Ok(Metrics { disk, path, bytes })

@@ -1,9 +1,12 @@
 //! The run folder: writes and reads everything that is saved of a run.
 
 pub mod checkpoint;
+pub mod fits;
 pub mod folder;
 pub mod history;
 pub mod metrics;
 pub mod model_file;
+pub mod recorded;
+pub mod restart;
 pub mod settings;
 pub mod state_dict;

@@ -1,16 +1,21 @@
 //! A model on disk: safetensors, with the weights in the layout of `torch.nn.Linear` and the rest in the metadata.
 
+use crate::base::disk::write_out;
 use crate::base::error::Error;
+use crate::base::file_kind::recognise;
 use crate::base::hash::sha256;
 use crate::config::Config;
 use crate::data::DataSet;
+use crate::data::layout::Layout;
 use crate::kernels::{Activation, InputMap};
 use crate::net::Net;
 use crate::net::mlp::Mlp;
+use crate::run::folder::MODEL;
 use crate::run::state_dict::StateDict;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Everything but the weights: one JSON object under the metadata key `gpu_mlp`.
@@ -25,12 +30,18 @@ pub struct Description {
     pub inputs: InputMap,
     /// Dimensions of a sample.
     pub item: Vec<usize>,
+    /// Whether rows and columns of the training images were exchanged on loading, as for EMNIST; `None` if unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transposed: Option<bool>,
     /// Name of the data set; empty if unknown.
     pub data: String,
     /// Hash of the data set; empty if unknown.
     pub data_sha256: String,
     /// Version of the program.
     pub version: String,
+    /// How the training pictures are laid out; `None` if they are not grey pictures, or if the file does not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Layout>,
 }
 
 /// The only metadata key. Several keys would be written in varying order, so the bytes of the file would vary from run
@@ -45,9 +56,11 @@ impl Description {
             activation: config.activation(),
             inputs: net.inputs.clone(),
             item: data.item.clone(),
+            transposed: Some(data.transposed),
             data: data.name.clone(),
             data_sha256: data.sha256.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
+            layout: Layout::of(&data.item, &data.train),
         }
     }
 
@@ -71,6 +84,14 @@ impl Description {
         let hidden = self.widths[1..self.widths.len() - 1].to_vec();
         Config { hidden, activation, alpha, ..Config::default() }
     }
+}
+
+/// Saves a model; [`read`] reads it again. An existing file is replaced atomically.
+///
+/// # Errors
+/// Those of [`to_bytes`]; [`Error::File`] if the file cannot be written.
+pub fn save(path: &Path, model: &Mlp, description: &Description) -> Result<(), Error> {
+    write_out(path, &to_bytes(path, model, description)?)
 }
 
 /// Returns the bytes of a model file; equal models give equal bytes.
@@ -120,7 +141,17 @@ impl ModelFile {
         let widths = self.state.widths();
         let item = vec![widths[0]];
         let [data, data_sha256, version] = [const { String::new() }; 3];
-        let description = Description { widths, activation, inputs, item, data, data_sha256, version };
+        let description = Description {
+            widths,
+            activation,
+            inputs,
+            item,
+            transposed: None,
+            data,
+            data_sha256,
+            version,
+            layout: None,
+        };
         (Mlp { activation, layers: self.state.layers }, description)
     }
 }
@@ -142,7 +173,11 @@ pub fn read(path: &Path) -> Result<(Mlp, Description), Error> {
 /// [`Error::Model`] if the file cannot be read, is not a net of linear layers, contradicts itself or holds values that
 /// are not finite; [`Error::IsCheckpoint`] if it belongs to a checkpoint.
 pub fn open(path: &Path) -> Result<ModelFile, Error> {
-    let unreadable = |error: std::io::Error| Error::Model { path: path.into(), problem: error.to_string() };
+    let unreadable = |error: std::io::Error| {
+        let in_run = error.kind() == ErrorKind::NotFound && path.file_name().is_some_and(|name| name == MODEL);
+        let problem = if in_run { "does not exist: no run ended in this folder".into() } else { error.to_string() };
+        Error::Model { path: path.into(), problem }
+    };
     parse(&std::fs::read(path).map_err(unreadable)?, path)
 }
 
@@ -177,6 +212,9 @@ fn from_bytes(bytes: &[u8]) -> Result<ModelFile, Refused> {
                 .to_string()
                 .into(),
         );
+    }
+    if let Some((what, advice)) = recognise(bytes) {
+        return Err(format!("{what}, not a safetensors file; {advice}").into());
     }
     let not = |error: safetensors::SafeTensorError| format!("this is not a complete safetensors file ({error})");
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(not)?;

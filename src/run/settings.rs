@@ -3,14 +3,17 @@
 //! Its keys are the options of the program with `_` for `-`. A missing key keeps its default.
 
 use crate::base::error::Error;
-use crate::base::text::nearest;
-use crate::config::{Config, Settings};
+use crate::base::file_kind::recognise;
+use crate::base::text::{nearest, plain};
+use crate::config::{Config, Settings, synonyms};
 use crate::data::{Choice, DataSet, digits};
 use crate::engine::machine::Machine;
-use crate::run::folder::settings_in;
+use crate::kernels::forms::Forms;
+use crate::run::folder::{SETTINGS, settings_in};
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Contents of a settings file; keys that the file leaves out are absent.
@@ -77,6 +80,15 @@ pub struct Provenance {
     pub engine: String,
     /// Adapter and driver, or threads.
     pub device: String,
+    /// Part of the adapter's name, if the run asked for an adapter. A run that begins again asks for it too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<String>,
+    /// Backends that the run asked for, separated by commas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
+    /// The folder of the TensorBoard files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tensorboard: Option<String>,
     /// Hash of the data set; a repetition with other data is refused.
     pub data_sha256: String,
     /// The model that the run started with, if any; a repetition with another model is refused.
@@ -106,6 +118,9 @@ impl Provenance {
             version: env!("CARGO_PKG_VERSION").into(),
             engine: machine.name().into(),
             device: machine.description(),
+            adapter: None,
+            backend: None,
+            tensorboard: None,
             data_sha256: data.sha256.clone(),
             from: from.cloned(),
         }
@@ -122,8 +137,17 @@ impl RunFile {
     /// [`Error::Config`] if it cannot be read, and those of [`RunFile::parse`].
     pub fn read(path: &Path) -> Result<RunFile, Error> {
         let path = settings_in(path);
-        let refuse = |error: std::io::Error| Error::Config { path: path.clone(), problem: error.to_string() };
-        let text = std::fs::read_to_string(&path).map_err(refuse)?;
+        let refuse = |problem: String| Error::Config { path: path.clone(), problem };
+        let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound if path.file_name().is_some_and(|name| name == SETTINGS) => {
+                refuse("does not exist, so this folder holds no run".into())
+            }
+            _ => refuse(error.to_string()),
+        })?;
+        if let Some((what, advice)) = recognise(&bytes).filter(|_| !bytes.is_empty()) {
+            return Err(refuse(format!("{what}, not a settings file; {advice}")));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| refuse("is not UTF-8 text".into()))?;
         RunFile::parse(&text, &path)
     }
 
@@ -137,7 +161,14 @@ impl RunFile {
         if text.len() > LONGEST {
             return Err(refuse(format!("is longer than {LONGEST} bytes")));
         }
-        let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| refuse(error.to_string()))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            let escape = ["escape", "unicode"]
+                .iter()
+                .any(|word| error.message().contains(word))
+                .then(|| escaped("a quoted text"));
+            refuse([Some(error.to_string()), escape].into_iter().flatten().collect::<Vec<_>>().join("\n"))
+        })?;
         let record = table.remove("record").map(toml::Value::try_into).transpose();
         let record = record.map_err(|error: toml::de::Error| refuse(format!("record: {}", error.message())))?;
         let known: Vec<&str> = fields().iter().copied().chain(DataSettings::KEYS).collect();
@@ -146,8 +177,7 @@ impl RunFile {
         for (key, value) in table {
             let name = key.replace('-', "_");
             if !known.contains(&name.as_str()) {
-                let near = nearest(&name, &known).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-                return Err(refuse(format!("unknown setting `{key}`{near}")));
+                return Err(refuse(format!("unknown setting `{key}`{}", meant(&name, &value, &known))));
             }
             if DataSettings::KEYS.contains(&name.as_str()) {
                 data.insert(name, value);
@@ -156,12 +186,57 @@ impl RunFile {
             // One at a time, so that the message can name the key.
             let one = Settings::from_iter([(name.clone(), value.clone())]);
             let first = |error: Error| error.to_string().lines().next().unwrap_or_default().to_string();
-            Config::default().with(&one).map_err(|error| refuse(format!("{key}: {}", first(error))))?;
+            let synonym = value.as_str().and_then(|value| synonyms::value(&name, value));
+            let near = synonym
+                .filter(|(ours, _)| !ours.is_empty())
+                .map_or(String::new(), |(ours, note)| format!("; did you mean `{ours}`?{}", in_brackets(note)));
+            let read = Config::default().with(&one);
+            let config = read.map_err(|error| refuse(format!("{key}: {}{near}", first(error))))?;
+            Forms::check(&config.forms).map_err(refuse)?;
             file.settings.insert(name, value);
         }
         file.data = data.try_into().map_err(|error: toml::de::Error| refuse(error.message().to_string()))?;
+        for (key, path) in [("data", &file.data.data), ("from", &file.data.from)] {
+            if path.as_ref().is_some_and(|path| path.contains(char::is_control)) {
+                return Err(refuse(format!("{key} has a control character; {}", escaped("it"))));
+            }
+        }
         Ok(file)
     }
+}
+
+/// How to write a path of Windows in TOML.
+fn escaped(what: &str) -> String {
+    format!("a backslash in {what} begins an escape sequence: put paths in single quotes, such as 'C:\\data'")
+}
+
+/// The key that an unknown one probably means, as the end of a sentence.
+fn meant(name: &str, value: &toml::Value, known: &[&str]) -> String {
+    let no_key = |option: &str| format!("; a file has no key for the option `{option}`");
+    if let Some(option) = synonyms::options().find(|option| plain(option) == plain(name))
+        && !known.contains(&option.replace('-', "_").as_str())
+    {
+        return no_key(option);
+    }
+    let same = known.iter().find(|known| plain(known) == plain(name)).copied();
+    if let (None, Some(synonym)) = (same, synonyms::name(name)) {
+        let note = in_brackets(synonym.note);
+        let ours = synonym.option.replace('-', "_");
+        if !known.contains(&ours.as_str()) {
+            return no_key(synonym.option) + &note;
+        }
+        let given = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let value = synonym.value(Some(&given)).map_or(String::new(), |value| match value.parse::<f64>() {
+            Ok(_) => format!(" = {value}"),
+            Err(_) => format!(" = \"{value}\""),
+        });
+        return format!("; did you mean `{ours}{value}`?{note}");
+    }
+    same.or_else(|| nearest(name, known)).map_or(String::new(), |near| format!("; did you mean `{near}`?"))
+}
+
+fn in_brackets(note: &str) -> String {
+    if note.is_empty() { String::new() } else { format!(" ({note})") }
 }
 
 /// Names of [`Config`]'s fields in serde.

@@ -202,7 +202,7 @@ impl Trainer<'_> {
 
     /// Returns the error about a bad value that was noticed after `step` updates. Leaves the trainer at the last good
     /// state.
-    async fn diverged(&mut self, what: String, step: u64) -> Error {
+    pub(super) async fn diverged(&mut self, what: String, step: u64) -> Error {
         let epoch = step.max(1).div_ceil(self.updates_per_epoch()) as usize;
         let origin = Replay::new(&mut self.on, &self.replay_start).origin(step).await;
         let back = self.on.restore(&self.replay_start.tensors);

@@ -11,7 +11,7 @@ use crate::train::feed::Feed;
 /// Called with the position of a micro-batch's first sample and its logits (rows × C).
 pub type OnLogits<'a> = &'a mut dyn FnMut(usize, &[f32]);
 
-/// Scores a split. `each` receives the logits; without it, they are not read back.
+/// Scores a split. `each` receives the logits; without it, they are not read back. The loss may be NaN or infinite.
 ///
 /// # Errors
 /// If the device fails.
@@ -46,4 +46,64 @@ pub async fn evaluate(
     let mut score = Score::default();
     score.add(&rows, split.len());
     Ok(score)
+}
+
+/// As [`evaluate`], but refuses a loss that is not finite. `name` is that of the split.
+///
+/// # Errors
+/// [`Error::NotFinite`] names the sample; errors of the device.
+pub(super) async fn evaluate_finite(
+    engine: &mut dyn Engine,
+    evaluation: &Evaluation,
+    feed: &mut Feed,
+    split: &Split,
+    name: &str,
+) -> Result<Score, Error> {
+    let score = evaluate(engine, evaluation, feed, split, None).await?;
+    if score.loss_sum.is_finite() {
+        return Ok(score);
+    }
+    // The second pass reads all logits, to name the sample.
+    let mut found = None;
+    let mut worst = WorstLoss::default();
+    let mut search = |first: usize, logits: &[f32]| {
+        let classes = evaluation.logits.cols;
+        found = found.take().or_else(|| not_finite(name, first, logits, classes));
+        worst.add(first, logits, &split.labels[first..], classes);
+    };
+    evaluate(engine, evaluation, feed, split, Some(&mut search)).await?;
+    Err(found.unwrap_or_else(|| worst.error(name, score.loss_sum as f32)))
+}
+
+/// The error for the first logit that is not finite, if any. The logits are those of samples from `first` on.
+pub(crate) fn not_finite(name: &str, first: usize, logits: &[f32], classes: usize) -> Option<Error> {
+    let at = logits.iter().position(|logit| !logit.is_finite())?;
+    let index = first + at / classes;
+    let sample = format!("{name} {index}");
+    Some(Error::NotFinite { sample, index, class: Some(at % classes), value: logits[at] })
+}
+
+/// The sample with the largest loss. With logits that are finite, it is the one whose loss overflows.
+#[derive(Default)]
+pub(crate) struct WorstLoss {
+    index: usize,
+    loss: f32,
+}
+
+impl WorstLoss {
+    /// Takes the logits and labels of samples from `first` on.
+    pub fn add(&mut self, first: usize, logits: &[f32], labels: &[u8], classes: usize) {
+        for (at, (row, &label)) in logits.chunks_exact(classes).zip(labels).enumerate() {
+            // The largest logit is at least the logarithm of the sum of the exponentials, less ln C.
+            let loss = row.iter().copied().fold(f32::NEG_INFINITY, f32::max) - row[usize::from(label)];
+            if loss > self.loss {
+                *self = WorstLoss { index: first + at, loss };
+            }
+        }
+    }
+
+    /// The error about its loss.
+    pub fn error(&self, name: &str, value: f32) -> Error {
+        Error::NotFinite { sample: format!("{name} {}", self.index), index: self.index, class: None, value }
+    }
 }

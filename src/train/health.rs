@@ -1,5 +1,6 @@
 //! The health of a net, layer by layer.
 
+use crate::base::text::percent;
 use crate::config::{ActivationName, Config};
 use crate::net::{LayerIds, Net};
 use serde::{Deserialize, Serialize};
@@ -28,9 +29,9 @@ impl fmt::Display for LayerHealth {
         let LayerHealth { layer, gradient_norm, weight_norm, update_ratio, dead_share } = self;
         write!(
             f,
-            "  layer {layer}  gradient {gradient_norm:.2e}  weights {weight_norm:.2e}  update {update_ratio:.2e}"
+            "  layer {layer}  gradient {gradient_norm:.2e}  weights {weight_norm:.2e}  update/weights {update_ratio:.2e}"
         )?;
-        dead_share.map_or(Ok(()), |share| write!(f, "  dead {:.1} %", 100.0 * share))
+        dead_share.map_or(Ok(()), |share| write!(f, "  dead {} %", percent(share, 1)))
     }
 }
 

@@ -1,27 +1,30 @@
 //! Learning-rate range test: one short run in which the rate grows with every update (Smith, "Cyclical learning rates
-//! for training neural networks", arXiv 1506.01186; smoothed as in fastai). It suggests a learning rate.
+//! for training neural networks", arXiv 1506.01186; smoothed as in fastai). The curve shows where training diverges, but
+//! not which rate trains best, so the suggestion comes from short training runs, see [`Trial`].
 //!
 //! Each rate is used for one update. The loss is that of the batch before the update, so within the first epoch every
 //! sample is new. With a validation split, the loss is that of the split after the update, which is less noisy. The
 //! test split is not used.
 
+mod trials;
+
 use crate::base::error::Error;
-use crate::config::{Config, HealthName, OnNan};
+use crate::config::{BatchSize, Config, HealthName, OnNan};
 use crate::data::DataSet;
 use crate::engine::machine::Machine;
 use crate::train::Trainer;
 use crate::train::rates::{Rates, Sweep};
 use serde::Serialize;
 use std::ops::ControlFlow;
+pub use trials::Trial;
+
+/// Larger batches are represented by this many samples, which give nearly the same gradient.
+const LARGEST_BATCH: usize = 1024;
 
 /// Decay of the smoothed loss.
 const SMOOTHING: f64 = 0.95;
 /// The sweep ends when the smoothed loss is this many times the lowest one so far.
 const DIVERGED: f64 = 4.0;
-/// Number of first rates that are never suggested, because the mean still follows single batches.
-const BEGINNING: usize = 20;
-/// Number of rates on either side over which a slope is taken.
-const SPAN: usize = 5;
 
 /// A rate and its loss.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -41,18 +44,20 @@ pub struct SweepResult {
     pub points: Vec<SweepPoint>,
     /// Whether the loss exploded before all rates were tried.
     pub diverged: bool,
-    /// The rate at which the smoothed loss falls most steeply over the logarithm of the rate, to two digits; `None` if
-    /// it falls nowhere.
+    /// Short training runs that were compared; the best one is the last.
+    pub trials: Vec<Trial>,
+    /// The best rate of the trials, to two digits; `None` if all of them diverged.
     pub suggestion: Option<f64>,
-    /// The rate of the lowest smoothed loss, which is too high for training.
+    /// The rate of the lowest smoothed loss of the sweep.
     pub lowest: Option<f64>,
 }
 
-/// Trains the initial weights with rising rates, and discards the result. `config.lr` and the schedule are not used.
+/// Trains the initial weights with rising rates, then with a few rates for longer, and discards the results. `config.lr`
+/// is not used.
 ///
 /// # Errors
-/// [`Error::Setting`] for a sweep that does not rise or has fewer than 50 steps; those of [`Trainer`] except
-/// [`Error::Diverged`].
+/// [`Error::Setting`] for a sweep that does not rise or has fewer than 50 steps; [`Error::Diverged`] if the loss
+/// is not finite at the first rate; those of [`Trainer`].
 pub async fn lr_find(config: &Config, data: &DataSet, machine: &Machine, sweep: Sweep) -> Result<SweepResult, Error> {
     sweep.check()?;
     let config = Config {
@@ -61,7 +66,9 @@ pub async fn lr_find(config: &Config, data: &DataSet, machine: &Machine, sweep: 
         on_nan: OnNan::Ignore,
         ..config.clone()
     };
-    let mut trainer = Trainer::open(&config, data, machine).await?;
+    let batch = config.batch(data.train.len()).min(LARGEST_BATCH);
+    let swept = Config { batch_size: BatchSize::Samples(batch), accumulate: 1, ..config.clone() };
+    let mut trainer = Trainer::open(&swept, data, machine).await?;
     trainer.change_rates(|rates| *rates = Rates::sweep(&config, sweep));
     let mut points: Vec<SweepPoint> = Vec::new();
     let mut diverged = false;
@@ -85,24 +92,21 @@ pub async fn lr_find(config: &Config, data: &DataSet, machine: &Machine, sweep: 
         // Written so that a NaN counts as divergence.
         let sane = smoothed <= DIVERGED * lowest && smoothed.is_finite();
         if !sane {
+            if points.is_empty() {
+                return Err(trainer.diverged(format!("the loss is {loss} at the first rate"), 1).await);
+            }
             diverged = true;
             break;
         }
         lowest = lowest.min(smoothed);
         points.push(SweepPoint { lr, loss, smoothed });
     }
-    let suggestion = steepest(&points);
     let lowest = lowest_of(&points);
-    Ok(SweepResult { points, diverged, suggestion, lowest })
-}
-
-/// Returns the rate of the steepest fall, by central differences; the logarithms of the rates are evenly spaced.
-fn steepest(points: &[SweepPoint]) -> Option<f64> {
-    let inner = BEGINNING..points.len().saturating_sub(SPAN);
-    let slope = |at: usize| points[at + SPAN].smoothed - points[at - SPAN].smoothed;
-    let best = inner.min_by(|&a, &b| slope(a).total_cmp(&slope(b)))?;
-    // If the loss falls nowhere, there is nothing to suggest.
-    (slope(best) < 0.0).then(|| two_digits(points[best].lr))
+    let center = Config { lr: None, ..config.clone() }.learning_rate(data.train.len());
+    let trials = trials::compare(&config, data, machine, f64::from(center)).await?;
+    let best = trials.last().filter(|best| best.loss.is_finite());
+    let suggestion = best.map(|best| two_digits(best.lr));
+    Ok(SweepResult { points, diverged, trials, suggestion, lowest })
 }
 
 fn lowest_of(points: &[SweepPoint]) -> Option<f64> {
@@ -110,7 +114,7 @@ fn lowest_of(points: &[SweepPoint]) -> Option<f64> {
 }
 
 /// Rounds to two significant digits; a sweep is no more precise than that.
-fn two_digits(value: f64) -> f64 {
+pub fn two_digits(value: f64) -> f64 {
     format!("{value:.1e}").parse().unwrap_or(value)
 }
 
@@ -125,16 +129,10 @@ mod tests {
     }
 
     #[test]
-    fn the_suggestion_is_where_the_loss_falls_most_steeply() {
+    fn the_lowest_loss_is_found() {
         // A fall around 10⁻², a rise around 1.
         let valley = points(|lr| 2.3 - 2.0 / (1.0 + (0.01 / lr).powi(2)) + 5.0 / (1.0 + (1.0 / lr).powi(4)));
-        assert_eq!(steepest(&valley), Some(0.01));
         assert!((0.05..0.3).contains(&lowest_of(&valley).unwrap()));
-    }
-
-    #[test]
-    fn where_nothing_falls_nothing_is_suggested() {
-        assert_eq!(steepest(&points(|lr| lr)), None);
-        assert_eq!((steepest(&[]), lowest_of(&[])), (None, None));
+        assert_eq!(lowest_of(&[]), None);
     }
 }

@@ -18,6 +18,7 @@ mod trainer;
 
 pub use advance::{Epoch, OnProgress};
 pub use evaluate::{OnLogits, evaluate};
+pub(crate) use evaluate::{WorstLoss, not_finite};
 pub use prepare::{divide, input_map, load_parameters, prepare, shuffled};
 pub use score::Score;
 pub use tensors::Values;

@@ -16,7 +16,9 @@ use rand::seq::SliceRandom;
 /// # Errors
 /// Those of [`DataSet::divided`].
 pub fn divide(config: &Config, data: DataSet) -> Result<DataSet, Error> {
-    data.divided(config.validation, config.limit_train, config.split_seed)
+    let samples = data.train.len();
+    let limit = config.limit_train.map(|limit| limit.samples(samples));
+    data.divided(config.validation.samples(samples), limit, config.split_seed)
 }
 
 /// Returns the input map that the settings ask for, given all bytes of the training split.

@@ -90,7 +90,7 @@ impl Rates {
         let timetable = Timetable::of(config, per_epoch);
         let rising = f64::from(config.momentum_warmup) * per_epoch as f64;
         Rates {
-            source: Source::Scheduled { base: f64::from(config.lr), timetable },
+            source: Source::Scheduled { base: f64::from(config.learning_rate(samples)), timetable },
             plateau: 1.0,
             momentum: Momentum { top: config.top_momentum(), low: config.momentum_low, rising },
         }
@@ -171,7 +171,7 @@ impl Sweep {
         }
         if steps < Self::FEWEST {
             let fewest = Self::FEWEST;
-            return Err(Error::Setting(format!("{steps} rates are too few to see a slope: use at least {fewest}")));
+            return Err(Error::Setting(format!("steps is {steps} but must be at least {fewest} to see a slope")));
         }
         Ok(())
     }
@@ -198,7 +198,7 @@ mod tests {
 
     /// Ten epochs of ten updates.
     fn factors(config: &Config, steps: &[u64]) -> Vec<f64> {
-        let rates = rates(&Config { lr: 1.0, ..config.clone() });
+        let rates = rates(&Config { lr: Some(1.0), ..config.clone() });
         steps.iter().map(|&step| (1e6 * rates.lr(step)).round() / 1e6).collect()
     }
 
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_plateau_multiplies_what_the_schedule_gives_but_not_below_the_end() {
-        let config = Config { lr: 2.0, lr_gamma: 0.5, lr_end: 0.1875, ..config(Schedule::Plateau) };
+        let config = Config { lr: Some(2.0), lr_gamma: 0.5, lr_end: 0.1875, ..config(Schedule::Plateau) };
         let mut rates = rates(&config);
         let lowered = [(); 4].map(|()| {
             rates.lower();

@@ -48,6 +48,8 @@ pub struct Finish {
     pub model: Mlp,
     /// The epoch whose model was restored, if any.
     pub restored: Option<usize>,
+    /// Score of the model on the validation split, if there is one.
+    pub validation: Option<Score>,
     /// Score of the model on the test split.
     pub test: Score,
 }
@@ -131,7 +133,7 @@ impl<'a> Session<'a> {
         self.trainer.model().await
     }
 
-    /// Ends the session; returns the final model and its score on the test split.
+    /// Ends the session; returns the final model and its scores.
     ///
     /// # Errors
     /// If the device fails.
@@ -144,9 +146,10 @@ impl<'a> Session<'a> {
             Some((_, test)) => test,
             None => self.trainer.evaluate().await?,
         };
+        let validation = self.trainer.validate().await?;
         let model = self.trainer.model().await?;
         let restored = self.best.and(self.state.validation.best).map(|(epoch, _)| epoch);
-        Ok(Finish { model, restored, test })
+        Ok(Finish { model, restored, validation, test })
     }
 
     /// Trains until all epochs are done, a limit is reached, or the observer asks to stop.
@@ -157,12 +160,9 @@ impl<'a> Session<'a> {
         let begin = Instant::now();
         let last = self.last();
         let most = self.limits.max_steps.unwrap_or(u64::MAX);
-        while self.state.step < last {
-            if self.state.validation.stops(self.trainer.config()) {
-                return Ok(Reason::EarlyStopping);
-            }
-            if self.state.step >= most {
-                return Ok(Reason::MaxSteps);
+        loop {
+            if let Some(reason) = self.ended() {
+                return Ok(reason);
             }
             let wanted = observer.snapshot_at(self.state.step).unwrap_or(u64::MAX);
             let mut wish = self.part(most.min(wanted), begin, observer).await?;
@@ -192,7 +192,19 @@ impl<'a> Session<'a> {
                 Wish::Stop(_) => {}
             }
         }
-        Ok(Reason::Finished)
+    }
+
+    /// Why [`Session::run`] trains no further, if so.
+    pub fn ended(&self) -> Option<Reason> {
+        if self.state.step >= self.last() {
+            Some(Reason::Finished)
+        } else if self.state.validation.stops(self.trainer.config()) {
+            Some(Reason::EarlyStopping)
+        } else if self.limits.max_steps.is_some_and(|most| self.state.step >= most) {
+            Some(Reason::MaxSteps)
+        } else {
+            None
+        }
     }
 
     /// Trains up to the end of the epoch, update `until`, or a request of the observer, whichever comes first.

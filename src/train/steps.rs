@@ -12,9 +12,12 @@ use crate::train::feed::Feed;
 use crate::train::rates::{Rate, Rates};
 use crate::train::{input_map, prepare, shuffled};
 
-/// Minimum updates between health measurements, unless health is shown. A measurement takes about as long as an update,
+/// Minimum updates between later health measurements, unless health is shown. A measurement takes about as long as an update,
 /// so this keeps its cost near 1 %.
 const MEASURED_EVERY: u64 = 100;
+
+/// Updates that are measured early, so that a short run has a record too.
+const MEASURED_EARLY: [u64; 2] = [1, 10];
 
 /// The steps of an epoch.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +50,8 @@ impl Steps<'_> {
         let due = (epoch + 1).is_multiple_of(MEASURED_EVERY.div_ceil(self.per_epoch()));
         let wanted = self.config.health == HealthName::Show;
         let last = epoch + 1 == self.config.epochs as u64;
-        (due || wanted || last).then_some(epoch * self.per_epoch() + (self.per_epoch() - 1) / 2)
+        let early = MEASURED_EARLY.iter().any(|update| (update - 1) / self.per_epoch() == epoch);
+        (due || early || wanted || last).then_some(epoch * self.per_epoch() + (self.per_epoch() - 1) / 2)
     }
 
     /// Appends the work of update `step` (from 0, over the whole run). Its batch starts at position `first` of the

@@ -1,15 +1,16 @@
 //! A net in training: position, score and parameters.
 
 use super::chunk::Pace;
+use super::evaluate::{evaluate, evaluate_finite};
 use super::executor::{Executor, Job};
 use super::feed::Feed;
 use super::health::{self, LayerHealth};
 use super::rates::{Rate, Rates};
 use super::replay::ReplayStart;
 use super::tensors::first_values;
-use super::{Score, Values, evaluate, input_map, load_parameters, prepare};
+use super::{Score, Values, input_map, load_parameters, prepare};
 use crate::base::error::Error;
-use crate::config::Config;
+use crate::config::{Config, OnNan};
 use crate::data::DataSet;
 use crate::engine::Engine;
 use crate::engine::machine::Machine;
@@ -82,6 +83,7 @@ impl<'a> Trainer<'a> {
         let validation = net.validation.as_ref().zip(data.validation.as_ref());
         let validation_feed = validation.map(|(part, split)| Feed::new(part.source, split, engine.as_mut()));
         let replay_start = ReplayStart::new(0, first_values(&net, model));
+        let config = config.with_learning_rate(data.train.len());
         let rates = Rates::new(&config, data.train.len());
         Trainer {
             on: Executor::new(Job { config, data, net, rates }, engine, feed),
@@ -256,23 +258,42 @@ impl<'a> Trainer<'a> {
     /// Scores the test split with the current weights, or with their averages if there are any.
     ///
     /// # Errors
-    /// If the device fails.
+    /// If the device fails, or, unless the settings ignore it, [`Error::Diverged`] if a parameter is not finite, and
+    /// [`Error::NotFinite`] if only the loss is not.
     pub async fn evaluate(&mut self) -> Result<Score, Error> {
-        let Job { data, net, .. } = &self.on.job;
-        evaluate(self.on.engine.as_mut(), &net.evaluation, &mut self.test_feed, &data.test, None).await
+        let Job { config, data, net, .. } = &self.on.job;
+        let (engine, feed) = (self.on.engine.as_mut(), &mut self.test_feed);
+        let score = match config.on_nan {
+            OnNan::Ignore => evaluate(engine, &net.evaluation, feed, &data.test, None).await,
+            OnNan::Stop => evaluate_finite(engine, &net.evaluation, feed, &data.test, "test sample").await,
+        };
+        self.explained(score).await
     }
 
     /// As [`Trainer::evaluate`], for the validation split, if there is one.
     ///
     /// # Errors
-    /// If the device fails.
+    /// As [`Trainer::evaluate`].
     pub async fn validate(&mut self) -> Result<Option<Score>, Error> {
-        let Job { data, net, .. } = &self.on.job;
+        let Job { config, data, net, .. } = &self.on.job;
         let (Some(part), Some(split), Some(feed)) = (&net.validation, &data.validation, self.validation_feed.as_mut())
         else {
             return Ok(None);
         };
-        evaluate(self.on.engine.as_mut(), part, feed, split, None).await.map(Some)
+        let engine = self.on.engine.as_mut();
+        let score = match config.on_nan {
+            OnNan::Ignore => evaluate(engine, part, feed, split, None).await,
+            OnNan::Stop => evaluate_finite(engine, part, feed, split, "validation sample").await,
+        };
+        self.explained(score).await.map(Some)
+    }
+
+    /// Replaces the error about a loss by the error about a parameter that caused it, if there is one.
+    async fn explained(&mut self, score: Result<Score, Error>) -> Result<Score, Error> {
+        if let Err(Error::NotFinite { .. }) = &score {
+            self.model().await?;
+        }
+        score
     }
 
     /// Returns the confusion matrix (C, C), row by row: the number of samples of a class (row) that are assigned to a

@@ -50,7 +50,7 @@ fn fault(trainer: &mut Trainer<'_>) -> (String, u64, Origin) {
 fn a_step_that_is_too_large_is_named_with_the_weights_it_ruined() {
     let data = digits();
     for machine in machines() {
-        let config = Config { lr: 1e38, ..Config::default() };
+        let config = Config { lr: Some(1e38), ..Config::default() };
         let mut trainer = block_on(Trainer::open(&config, &data, &machine)).expect("it fits");
         let (what, step, origin) = fault(&mut trainer);
         // The second update's loss shows it, or a check of the parameters while the next updates are in flight.
@@ -69,7 +69,7 @@ fn a_step_that_is_too_large_is_named_with_the_weights_it_ruined() {
 #[test]
 fn one_poisoned_weight_is_found_under_every_activation() {
     let data = digits();
-    let relu = Config { epochs: 3, lr: 0.01, ..Config::default() };
+    let relu = Config { epochs: 3, lr: Some(0.01), ..Config::default() };
     let tanh = Config { activation: ActivationName::Tanh, ..relu.clone() };
     let sigmoid = Config { activation: ActivationName::Sigmoid, ..relu.clone() };
     for machine in machines() {
@@ -97,7 +97,7 @@ fn one_poisoned_weight_is_found_under_every_activation() {
 #[test]
 fn a_nan_in_the_optimizer_state_is_an_error_when_the_state_is_read() {
     let data = digits();
-    let config = Config { momentum: 0.9, lr: 0.01, ..Config::default() };
+    let config = Config { momentum: 0.9, lr: Some(0.01), ..Config::default() };
     let mut trainer = poisoned(&config, &data, &Machine::Cpu, "v_w1", f32::NAN);
     let Err(Error::Diverged { origin, .. }) = block_on(trainer.tensors()) else {
         panic!("the state was read without an error")
@@ -108,7 +108,7 @@ fn a_nan_in_the_optimizer_state_is_an_error_when_the_state_is_read() {
 #[test]
 fn an_overflow_of_the_optimizer_state_is_found_though_weights_and_losses_are_finite() {
     let data = digits();
-    let config = Config { hidden: vec![], optimizer: Optimizer::Adam, lr: 1e-30, epochs: 1, ..Config::default() };
+    let config = Config { hidden: vec![], optimizer: Optimizer::Adam, lr: Some(1e-30), epochs: 1, ..Config::default() };
     let model = Mlp::new(&[784, 10], config.activation(), config.init, config.seed);
     for machine in machines() {
         let forms = Forms { default: machine.form(), ..Forms::default() };
@@ -131,7 +131,7 @@ fn an_overflow_of_the_optimizer_state_is_found_though_weights_and_losses_are_fin
 #[test]
 fn a_run_that_started_from_a_model_is_replayed_from_that_model() {
     let data = digits();
-    let config = Config { lr: 1e38, ..Config::default() };
+    let config = Config { lr: Some(1e38), ..Config::default() };
     let model = Mlp::new(&[784, 128, 10], config.activation(), config.init, 77);
     for machine in machines() {
         let mut trainer = block_on(Trainer::open(&config, &data, &machine)).expect("it fits");

@@ -78,7 +78,7 @@ fn two_layers_with_dropout_and_adam_reach_98_percent_on_mnist() {
         keep_prob: 0.8,
         batch_size: BatchSize::Samples(128),
         optimizer: Optimizer::Adam,
-        lr: 0.001,
+        lr: Some(0.001),
         epochs: 8,
         ..Config::default()
     };
@@ -116,7 +116,7 @@ fn every_batch_size_uses_every_sample_once_per_epoch() {
     for machine in machines() {
         for batch_size in [1, 7, 64, 256, 257].map(BatchSize::Samples).into_iter().chain([BatchSize::Full]) {
             // The step is too small to change a weight: with each sample used once, the epoch's loss is the split's.
-            let config = Config { batch_size, lr: 1e-30, epochs: 1, physical_batch: 100, ..Config::default() };
+            let config = Config { batch_size, lr: Some(1e-30), epochs: 1, physical_batch: 100, ..Config::default() };
             let (_, epochs, split) = train(&config, &data, &machine).unwrap();
             let (epoch, what) = (epochs[0].train, format!("{batch_size:?} on {}", machine.description()));
             assert_eq!((epoch.samples, split.samples), (257, 257));
@@ -144,7 +144,7 @@ fn cutting_a_batch_into_micro_batches_changes_weights_by_rounding_only() {
 #[test]
 fn a_learning_rate_that_is_far_too_large_is_reported_and_stops_training() {
     let data = digits(1000, 10);
-    let config = Config { lr: 1e20, ..Config::default() };
+    let config = Config { lr: Some(1e20), ..Config::default() };
     for machine in machines() {
         match train(&config, &data, &machine) {
             // The first step's loss comes from the initial weights; its update makes the second step overflow.
@@ -158,7 +158,8 @@ fn a_learning_rate_that_is_far_too_large_is_reported_and_stops_training() {
 fn the_fused_plan_trains_like_the_plain_one_except_for_rounding() {
     let data = digits(500, 10);
     for optimizer in Optimizer::ALL {
-        let (lr, momentum) = (0.1 * optimizer.default_lr(), optimizer.default_momentum());
+        let momentum = optimizer.default_momentum();
+        let lr = Some(0.1 * optimizer.default_lr(momentum, 64));
         let plain = Config { optimizer, lr, momentum, l2: 0.01, keep_prob: 0.8, epochs: 2, ..Config::default() };
         let plain = Config { plan: PlanKind::Plain, ..plain };
         for machine in machines() {

@@ -12,6 +12,7 @@ mod mixed;
 mod parity;
 mod pipelines;
 mod plan;
+mod predictor;
 mod session;
 mod tune;
 mod updates;

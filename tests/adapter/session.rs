@@ -72,7 +72,7 @@ fn a_run_resumed_from_any_step_is_bit_identical() {
     let data = digits(257);
     for machine in machines::machines() {
         for optimizer in [Optimizer::Nesterov, Optimizer::Adam] {
-            let config = Config { momentum: optimizer.default_momentum(), optimizer, lr: 0.01, ..config() };
+            let config = Config { momentum: optimizer.default_momentum(), optimizer, lr: Some(0.01), ..config() };
             let mut whole = Notes { at: (1..=21).collect(), ..Notes::default() };
             let mut session = open(&config, &data, &machine);
             assert_eq!(block_on(session.run(&mut whole)).unwrap(), Reason::Finished);

@@ -57,7 +57,7 @@ fn known_choices_are_reused_and_unknown_ones_are_measured() {
         let forced = tuned(&machine, Tune::Force, Some(folder.path()));
         let names: Vec<String> = forced.forms.keys().cloned().collect();
         assert_eq!(names, products(&config(), &digits()), "{}", machine.description());
-        assert_eq!((&forced.note, forced.forms.len()), (&None, names.len()));
+        assert_eq!((forced.notes.is_empty(), forced.forms.len()), (true, names.len()));
         let text = std::fs::read_to_string(the_file(folder.path())).unwrap();
         let file: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(file["adapter"], machine.description());
@@ -105,15 +105,31 @@ fn a_file_that_is_damaged_or_foreign_is_rewritten_with_a_note() {
         for damaged in ["", "{", "[]", "\u{0}\u{1}", &whole[..whole.len() / 2], &foreign, &old, &unknown] {
             std::fs::write(&file, damaged).unwrap();
             let again = tuned(&machine, Tune::Force, Some(folder.path()));
-            let note = again.note.expect("a note about the damage");
+            let note = again.notes.first().expect("a note about the damage");
             assert!(note.contains(file.to_str().unwrap()) && note.contains("a new file is written"), "{note}");
-            assert_eq!(tuned(&machine, Tune::Force, Some(folder.path())).note, None, "the file was rewritten");
+            assert_eq!(tuned(&machine, Tune::Force, Some(folder.path())).notes, [""; 0], "the file was rewritten");
+        }
+        // A bad entry is named, the others are kept, and the file is rewritten although nothing was measured.
+        let contents: serde_json::Value = serde_json::from_str(&whole).unwrap();
+        for (name, form, words) in [
+            ("update_adam 64x784x128", "plain", "has no form plain"),
+            ("linear 64x784", "tiled", "needs batch, inputs and outputs"),
+            ("linar 1x2x3", "tiled", "unknown product"),
+        ] {
+            let mut bad = contents.clone();
+            bad["forms"][name] = form.into();
+            std::fs::write(&file, bad.to_string()).unwrap();
+            let notes = tuned(&machine, Tune::Auto, Some(folder.path())).notes;
+            assert!(notes.len() == 1 && notes[0].contains(words) && notes[0].contains("a new file"), "{notes:?}");
+            let text = std::fs::read_to_string(&file).unwrap();
+            let again: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(again["forms"], contents["forms"]);
         }
         std::fs::remove_file(&file).unwrap();
         std::fs::create_dir(&file).unwrap();
-        assert!(tuned(&machine, Tune::Force, Some(folder.path())).note.is_some(), "a folder in its place");
+        assert!(tuned(&machine, Tune::Force, Some(folder.path())).notes.len() == 1, "a folder in its place");
         let none = tuned(&machine, Tune::Force, None);
-        assert_eq!((none.note.is_none(), none.forms.is_empty()), (true, false), "without a folder there is no note");
+        assert_eq!((none.notes.is_empty(), none.forms.is_empty()), (true, false), "without a folder there is no note");
     }
 }
 

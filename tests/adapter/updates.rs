@@ -10,7 +10,7 @@ use pollster::block_on;
 
 /// Full-batch training: an epoch is one update.
 fn config() -> Config {
-    Config { hidden: vec![20], batch_size: BatchSize::Full, lr: 1.0, epochs: 1000, ..Config::default() }
+    Config { hidden: vec![20], batch_size: BatchSize::Full, lr: Some(1.0), epochs: 1000, ..Config::default() }
 }
 
 fn digits() -> DataSet {
@@ -97,7 +97,7 @@ fn rmsprop_matches_pytorch() {
         for plan in [PlanKind::Fused, PlanKind::Plain] {
             for momentum in [0.0, 0.9] {
                 let config =
-                    Config { optimizer: Optimizer::Rmsprop, momentum, epsilon: 1e-3, lr: 0.1, plan, ..config() };
+                    Config { optimizer: Optimizer::Rmsprop, momentum, epsilon: 1e-3, lr: Some(0.1), plan, ..config() };
                 let states = states(&config, &data, &machine, 1);
                 let all = parameters(&states);
                 let square = each(&gradient, |g| 0.01 * g * g);

@@ -90,6 +90,16 @@ fn records_of_runs() {
     try_out("metrics", 5_000);
 }
 
+#[test]
+fn tables() {
+    try_out("csv", 50_000);
+}
+
+#[test]
+fn archives() {
+    try_out("npz", 20_000);
+}
+
 /// With `FUZZ_CORPUS=fuzz/corpus cargo test --test allocation seeds`, also writes the initial corpus of the fuzzer.
 #[test]
 fn seeds_are_many_and_can_be_written() {

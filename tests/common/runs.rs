@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use std::borrow::BorrowMut;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 /// Whether the long form of the tests is requested; see RELIABILITY.md.
 pub fn long() -> bool {
@@ -90,4 +91,46 @@ pub fn adapter(folder: &Path) -> bool {
         no_adapter();
     }
     found
+}
+
+/// Two thousand digits in batches of 24: 84 updates per epoch, the last of a partial batch.
+pub const SMALL: [&str; 10] =
+    ["--data", "digits", "--digits-train", "2000", "--digits-test", "100", "--hidden", "32", "--batch-size", "24"];
+
+#[track_caller]
+pub fn same(one: &Facts, two: &Facts, what: &str) {
+    for (one, two) in one.metrics.iter().zip(&two.metrics) {
+        assert_eq!(one, two, "{what}");
+    }
+    assert!(one == two, "{what}: {} {}, not {} {}", one.model, one.tensors, two.model, two.tensors);
+}
+
+/// Arguments of a small run: three epochs unless `args` say otherwise.
+pub fn small<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    let epochs: &[&str] = if args.contains(&"--epochs") { &[] } else { &["--epochs", "3"] };
+    [&SMALL, ["--engine", "cpu"].as_slice(), epochs, args].concat()
+}
+
+#[track_caller]
+pub fn refused(folder: &Path, args: &[&str], code: i32, words: &[&str]) {
+    let output = train(folder, args).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    for word in words {
+        assert!(stderr.contains(word), "{word:?} is not in: {stderr}");
+    }
+}
+
+/// Waits until a run has a checkpoint.
+#[track_caller]
+pub fn wait_for_a_checkpoint(child: &mut Child, run: &Path) {
+    while generations(run).is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended without a checkpoint");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The update after which a run's newest checkpoint was made.
+pub fn newest(run: &Path) -> Option<u64> {
+    generations(run).pop().map(|path| path.file_stem().unwrap().to_str().unwrap().parse().unwrap())
 }

@@ -47,12 +47,12 @@ def mnist():
     return [idx(Path(given or cache) / name) for name in NAMES]
 
 
-def write_set(folder, pixels, labels):
-    """Writes samples as an IDX data set whose two splits are the same."""
+def write_set(folder, arrays, prefix=""):
+    """Writes training pixels and labels, test pixels and labels as an IDX data set."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, array in zip(NAMES, [pixels, labels] * 2):
+    for name, array in zip(NAMES, arrays):
         header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
-        (folder / name).write_bytes(header + array.astype(np.uint8).tobytes())
+        (folder / f"{prefix}{name}").write_bytes(header + array.astype(np.uint8).tobytes())
 
 
 class Verdict:

@@ -62,6 +62,13 @@ def main():
             "--hidden 64 --activation leaky-relu --alpha 0.2",
             "--hidden 64 --activation sigmoid --optimizer adam",
             "--hidden 64 --activation identity --normalize unit",
+            "--hidden 64 --activation gelu",
+            "--hidden 64 --activation gelu-tanh",
+            "--hidden 64 --activation silu",
+            "--hidden 64 --activation mish",
+            "--hidden 64 --activation selu --lr 0.05",
+            "--hidden 64 --activation elu",
+            "--hidden 64 --activation softplus",
         ]:
             gpu_mlp("train", "--data", "mnist", "--epochs", 1, "--out", folder / "run", "--force", *words.split())
             ours = hits(gpu_mlp("eval", folder / "run/model.safetensors", "--data", "mnist")[0])
@@ -114,6 +121,16 @@ def main():
             ),
             "one layer": ("identity", nn.Linear(784, 10)),
         }
+        for name, activation in {
+            "gelu": nn.GELU(),
+            "gelu-tanh": nn.GELU(approximate="tanh"),
+            "silu": nn.SiLU(),
+            "mish": nn.Mish(),
+            "selu": nn.SELU(),
+            "elu": nn.ELU(),
+            "softplus": nn.Softplus(),
+        }.items():
+            models[name] = (name, nn.Sequential(nn.Linear(784, 64), activation, nn.Linear(64, 10)))
         flags = ["--normalize", f"{MEAN},{DEVIATION}"]
         for name, (activation, model) in models.items():
             train(model, x, labels)

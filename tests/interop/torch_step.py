@@ -122,7 +122,7 @@ def main():
     x, vx = (shares - MEAN) / DEVIATION, (2 * UNIT / DEVIATION) ** 2 * (shares**2 + MEAN**2)
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        write_set(folder / "set", pixels, labels)
+        write_set(folder / "set", [pixels, labels] * 2)
         torch.manual_seed(1)
         for activation, module in ACTIVATIONS.items():
             first = net(activation, torch.float32).state_dict()

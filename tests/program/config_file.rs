@@ -252,7 +252,7 @@ fn a_run_that_started_from_a_model_names_it_and_is_repeated_only_from_it() {
 fn a_file_holds_every_setting_exactly() {
     let nothing = DataSettings::default();
     let odd = Config {
-        lr: 0.1 + f32::EPSILON,
+        lr: Some(0.1 + f32::EPSILON),
         epsilon: 1e-30,
         batch_size: BatchSize::Full,
         hidden: vec![],

@@ -41,7 +41,15 @@ fn a_validation_split_is_scored_each_epoch_and_the_test_split_once() {
     assert_eq!(lines.len(), 3, "{stdout}");
     assert!(lines[0].contains("validation loss") && !lines[0].contains("test"), "{stdout}");
     let best = end["restored_epoch"].as_u64().unwrap();
-    assert!(lines[2].starts_with(&format!("model of epoch {best}, the best  test loss")), "{stdout}");
+    assert!(lines[2].starts_with(&format!("model of epoch {best}, the best  validation loss")), "{stdout}");
+    assert!(lines[2].contains("  test loss"), "{stdout}");
+    // The record has all scores of the model, and what a reader must know to repeat the run.
+    let of_model = &records[best as usize];
+    for score in ["train_loss", "train_accuracy", "validation_loss", "validation_accuracy"] {
+        assert!(end[score].is_f64() && end[score] == of_model[score], "{score}: {end}");
+    }
+    assert!(end["test_loss"].is_f64(), "{end}");
+    assert_eq!((&end["settings"]["validation"], &end["settings"]["lr"]), (&400.into(), &Value::Null), "{end}");
 }
 
 #[test]
@@ -91,8 +99,8 @@ fn invalid_controls_are_refused_with_advice() {
         ),
         (&["--restore-best"], &["restore-best needs a validation split"]),
         (&["--schedule", "plateau"], &["plateau schedule needs a validation split"]),
-        (&["--validation", "1600"], &["validation is 1600", "1600 samples"]),
-        (&["--limit-train", "0"], &["limit-train is 0"]),
+        (&["--validation", "1600"], &["a validation split of 1600", "1600 training samples"]),
+        (&["--limit-train", "0"], &["no training samples"]),
         (&["--limit-train", "10"], &["batch-size is 64", "10 samples"]),
         (&["--overfit-batches", "0"], &["overfit-batches is 0"]),
         (&["--overfit-batches", "1", "--batch-size", "full"], &["a batch-size that is a number"]),

@@ -258,8 +258,8 @@ fn differences_between_a_repetition_and_the_run_are_reported() {
 fn a_negative_number_is_refused_with_the_allowed_range() {
     let folder = TempDir::new().unwrap();
     for (words, said) in [
-        ("--lr -1", "lr is -1 but must be above 0"),
-        ("--clip-norm -1", "clip-norm is -1 but must be at least 0"),
+        ("--lr -1", "lr is -1 but must be a finite number above 0"),
+        ("--clip-norm -1", "clip-norm is -1 but must be a finite number, at least 0"),
         ("--seed -1", "'-1' for '--seed <N>'"),
         ("--normalize -1,-1", "'-1,-1' for '--normalize"),
     ] {

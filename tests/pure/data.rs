@@ -76,14 +76,16 @@ fn trailing_bytes() {
 fn wrong_magic_and_wrong_type() {
     both(&raw([1, 0, 8, 3], &[1, 1, 1], &[0]), &["not IDX", "[01, 00, 08, 03]"]);
     both(&raw([0, 0, 8, 0], &[], &[0]), &["no dimensions"]);
-    both(&raw([0, 0, 0x0d, 1], &[1], &[0; 4]), &["32-bit floats", "0x0d", "unsigned bytes"]);
-    both(&raw([0, 0, 0x0c, 2], &[1, 1], &[0; 4]), &["32-bit integers", "0x0c"]);
+    both(&raw([0, 0, 0x0d, 1], &[1], &0.5_f32.to_be_bytes()), &["32-bit floats", "0.5", "whole number from 0 to 255"]);
+    both(&raw([0, 0, 0x0c, 2], &[1, 1], &256_i32.to_be_bytes()), &["32-bit integers", "256"]);
+    both(&raw([0, 0, 0x09, 1], &[1], &[0xff]), &["signed bytes", "-1"]);
     both(&raw([0, 0, 0x77, 1], &[1], &[0; 4]), &["unknown type", "0x77"]);
 }
 
 #[test]
 fn zero_and_impossible_dimensions() {
     both(&raw(IMAGES, &[2, 0, 4], &[]), &["[2, 0, 4]", "no values"]);
+    both(&raw(IMAGES, &[0, 28, 28], &[]), &["no samples", "[0, 28, 28]"]);
     both(&raw(IMAGES, &[u32::MAX; 3], &[0; 9]), &["more values than any file can hold"]);
     both(&raw([0, 0, 8, 255], &[2; 255], &[0; 9]), &["more values than any file can hold"]);
 }
@@ -167,7 +169,22 @@ fn files_that_do_not_belong_together() {
     replaced(3, labels(&[0, 1, 3]), &["sample 2", "label 3", NAMES[1], "0 to 2"]);
     replaced(2, images(&[3, 4, 3]), &["[4, 3]", NAMES[0], "[3, 4]"]);
     replaced(0, images(&[6]), &["[6]", "two dimensions"]);
-    replaced(1, images(&[6, 1]), &["[6, 1]", "one dimension"]);
+    replaced(1, images(&[6, 2]), &["[6, 2]", "row 1 is not one-hot"]);
+    replaced(1, images(&[6, 1, 2]), &["[6, 1, 2]", "one number per sample"]);
+}
+
+#[test]
+fn exchanged_names_are_recognised() {
+    let open = |order: [usize; 4]| {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        put_set(dir.path(), NAMES, &order.map(|role| small()[role].clone()));
+        let path = dir.path().to_owned();
+        (open_dir(&path), path)
+    };
+    let (set, path) = open([0, 3, 2, 1]);
+    assert_says(set, &path.join(NAMES[1]), &["the labels of", NAMES[2]]);
+    let (set, path) = open([1, 0, 2, 3]);
+    assert_says(set, &path.join(NAMES[0]), &["[6]", "[6, 3, 4]"]);
 }
 
 #[test]
@@ -188,7 +205,7 @@ fn missing_folders_and_files() {
     assert_says(open_dir(dir.path()), dir.path(), &["no IDX files", "MNIST/raw"]);
     put_set(dir.path(), NAMES, &small());
     let file = dir.path().join(NAMES[0]);
-    assert_says(open_dir(&file), &file, &["not a folder"]);
+    assert_says(open_dir(&file), &file, &["not a folder", "one of the four IDX files"]);
     std::fs::remove_file(dir.path().join(NAMES[3])).expect("it is there");
     assert_says(open_dir(dir.path()), dir.path(), &["lacks the test labels", NAMES[0]]);
 }

@@ -3,6 +3,8 @@
 
 use gpu_mlp::config::Init;
 use gpu_mlp::data::Split;
+use gpu_mlp::data::idx::Idx;
+use gpu_mlp::data::load::transpose;
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::kernels::Activation;
 use gpu_mlp::kernels::InputMap;
@@ -39,9 +41,11 @@ fn sample(widths: &[usize], activation: Activation) -> (Mlp, Description) {
         activation,
         inputs: InputMap { scale: 0.0125, shift: -0.4 },
         item: vec![2, 3],
+        transposed: Some(false),
         data: "tiny".into(),
         data_sha256: "00".into(),
         version: "0".into(),
+        layout: None,
     };
     (model, description)
 }
@@ -57,7 +61,12 @@ fn run(bytes: &[u8], pixels: &[u8], samples: usize) -> HashMap<String, Matrix> {
     let mut values: HashMap<String, Matrix> = HashMap::new();
     let pixels = pixels.iter().map(|&pixel| f64::from(pixel)).collect::<Vec<_>>();
     values.insert(graph.input[0].name.into(), (samples, pixels.len() / samples, pixels));
+    let mut stored = Vec::new();
     for tensor in &graph.initializer {
+        if let Some(shape) = tensor.as_i64() {
+            stored = shape.to_vec();
+            continue;
+        }
         let data = tensor.as_f32().unwrap().iter().map(|&value| f64::from(value)).collect::<Vec<_>>();
         let (rows, cols) = match *tensor.dims() {
             [rows, cols] => (rows as usize, cols as usize),
@@ -92,6 +101,17 @@ fn run(bytes: &[u8], pixels: &[u8], samples: usize) -> HashMap<String, Matrix> {
                 map(&|value| value.max(0.0) + alpha * value.min(0.0).exp_m1())
             }
             OpType::Flatten => map(&|value| value),
+            OpType::Reshape => {
+                assert_eq!((stored[0], (stored[1] * stored[2]) as usize), (-1, *cols));
+                map(&|value| value)
+            }
+            OpType::Transpose => {
+                assert_eq!(attribute("perm").unwrap().ints, [0, 2, 1]);
+                let [high, wide] = [stored[1] as usize, stored[2] as usize];
+                let upright = (0..*cols).map(|at| at % high * wide + at / high).collect::<Vec<_>>();
+                let turned = x.chunks_exact(*cols).flat_map(|sample| upright.iter().map(|&at| sample[at]));
+                (*rows, *cols, turned.collect())
+            }
             OpType::Relu => map(&|value| value.max(0.0)),
             OpType::LeakyRelu => {
                 let alpha = f64::from(attribute("alpha").unwrap().f);
@@ -145,6 +165,36 @@ fn an_onnx_graph_computes_what_the_engine_computes() {
             }
         }
     }
+}
+
+/// EMNIST's files store columns as rows; the data set is transposed on loading. The graph takes the files' bytes.
+#[test]
+fn an_onnx_graph_transposes_the_bytes_of_files_that_were_transposed_on_loading() {
+    let upright: Vec<u8> = (0..54u32).map(|i| (i * 89 % 256) as u8).collect();
+    let mut images = Idx { shape: vec![9, 2, 3], bytes: upright.clone() };
+    transpose(&mut images);
+    assert_eq!(images.shape, [9, 3, 2]);
+    let (model, mut description) = sample(&[6, 5, 4], Activation::Relu);
+    let plain = run(&onnx(&model, &description).unwrap(), &upright, 9);
+    let names = [(Some(true), "mine"), (None, "emnist-letters")];
+    for (transposed, data) in names {
+        description = Description { transposed, data: data.into(), ..description };
+        let bytes = onnx(&model, &description).unwrap();
+        assert_eq!(run(&bytes, &images.bytes, 9)["logits"], plain["logits"]);
+        let graph = onnx_rs::parse(&bytes).unwrap().graph.unwrap();
+        assert!(graph.input[0].doc_string.contains("columns as rows"));
+    }
+}
+
+/// proto3 leaves out a value of 0, and OpenCV refuses an attribute without a value.
+#[test]
+fn an_attribute_of_zero_is_written_with_its_value() {
+    let (model, description) = sample(&[6, 5, 4], Activation::LeakyRelu(0.0));
+    let bytes = onnx(&model, &description).unwrap();
+    let holds = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
+    // Field 1: the name; field 3: an integer, field 2: a float; field 20: the type.
+    assert!(holds(b"\x0a\x08keepdims\x18\x00\xa0\x01\x02"));
+    assert!(holds(b"\x0a\x05alpha\x15\x00\x00\x00\x00\xa0\x01\x01"));
 }
 
 #[test]

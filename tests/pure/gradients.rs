@@ -165,7 +165,7 @@ fn the_padding_of_a_partial_batch_contributes_nothing() {
 #[test]
 fn a_step_of_training_moves_every_parameter_against_its_slope() {
     for config in configs().filter(|config| config.keep_prob == 1.0) {
-        let config = Config { lr: 1.0, ..config };
+        let config = Config { lr: Some(1.0), ..config };
         let rig = Rig::new(config.clone());
         let masks = vec![vec![1.0; 64]; rig.net.layers.len()];
         let inputs = rig.inputs(&masks);
@@ -183,7 +183,7 @@ fn micro_batches_train_like_the_whole_batch() {
         for batch_size in [BatchSize::Full, BatchSize::Samples(5)] {
             let with = |physical_batch, lr| {
                 let config = config.clone();
-                trained(&Config { batch_size, physical_batch, lr, ..config }, 2)
+                trained(&Config { batch_size, physical_batch, lr: Some(lr), ..config }, 2)
             };
             let whole = known(with(SAMPLES, 0.1));
             for micro in [1, 3, 4] {

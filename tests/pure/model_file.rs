@@ -18,9 +18,11 @@ fn sample() -> (Mlp, Description) {
         activation,
         inputs: InputMap { scale: 1.0 / 255.0, shift: -0.1 },
         item: vec![2, 3],
+        transposed: Some(false),
         data: "tiny".into(),
         data_sha256: "00".into(),
         version: "0".into(),
+        layout: None,
     };
     (model, description)
 }

@@ -193,7 +193,7 @@ mod cli {
             (&["train", "--from", model, "--activation", "relu"], "has tanh"),
             (&["eval", model, "--activation", "tanh"], "leave out --activation"),
             (&["export", model, "--format", "csv", "--dropout"], "safetensors only"),
-            (&["export", model, "--format", "onnx", "--out", model], "--force"),
+            (&["export", model, "--format", "onnx", "--out", model], "is the input"),
         ];
         for (words, message) in cases {
             let (code, _, stderr) = run(folder.path(), words, words[0] != "export");

@@ -195,7 +195,7 @@ fn a_run_is_shown_while_it_trains_and_is_not_changed() {
 #[test]
 fn with_a_validation_split_the_test_split_is_not_shown_before_the_end() {
     let digits = digits::generate(&digits::Options { train: 600, test: 100, seed: 1 });
-    let config = Config { hidden: vec![20], epochs: 3, validation: 150, ..Config::default() };
+    let config = Config { hidden: vec![20], epochs: 3, validation: 150.into(), ..Config::default() };
     let data = gpu_mlp::train::divide(&config, digits).unwrap();
     let folder = TempDir::new().unwrap();
     let mut recording = RecordingBoard::new(folder.path(), &data.item);

@@ -92,7 +92,7 @@ fn a_run_whose_disk_fails_at_any_call_is_resumed_to_the_same_end() {
         hidden: vec![6],
         batch_size: BatchSize::Samples(25),
         optimizer: Optimizer::Adam,
-        lr: 0.01,
+        lr: Some(0.01),
         keep_prob: 0.8,
         epochs: 3,
         ..Config::default()

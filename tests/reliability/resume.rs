@@ -2,19 +2,15 @@
 #![cfg(unix)]
 
 use crate::common::program::gpu_mlp;
-use crate::common::runs::{Facts, adapter, complete, facts, generations, long, metrics, signal, start, train};
+use crate::common::runs::{
+    SMALL, adapter, complete, facts, generations, long, metrics, newest, refused, same, small, start, train,
+    wait_for_a_checkpoint,
+};
 use rand::{RngExt, SeedableRng};
-use serde_json::Value;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Child;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-
-/// Two thousand digits in batches of 24: 84 updates per epoch, the last of a partial batch.
-const SMALL: [&str; 10] =
-    ["--data", "digits", "--digits-train", "2000", "--digits-test", "100", "--hidden", "32", "--batch-size", "24"];
 
 /// Settings that differ in state, random streams or feeding of data.
 fn variants() -> Vec<Vec<&'static str>> {
@@ -103,20 +99,6 @@ fn a_run_killed_at_any_moment_and_resumed_ends_like_an_uninterrupted_one() {
     assert!(kills > 3 && middle > 0, "the runs ended before they could be killed");
 }
 
-#[track_caller]
-fn same(one: &Facts, two: &Facts, what: &str) {
-    for (one, two) in one.metrics.iter().zip(&two.metrics) {
-        assert_eq!(one, two, "{what}");
-    }
-    assert!(one == two, "{what}: {} {}, not {} {}", one.model, one.tensors, two.model, two.tensors);
-}
-
-/// Arguments of a small run: three epochs unless `args` say otherwise.
-fn small<'a>(args: &[&'a str]) -> Vec<&'a str> {
-    let epochs: &[&str] = if args.contains(&"--epochs") { &[] } else { &["--epochs", "3"] };
-    [&SMALL, ["--engine", "cpu"].as_slice(), epochs, args].concat()
-}
-
 #[test]
 fn n_updates_and_then_n_more_are_2n_updates_and_the_record_has_each_epoch_once() {
     let folder = TempDir::new().unwrap();
@@ -152,29 +134,19 @@ fn a_torn_line_in_a_record_is_removed_when_the_run_is_resumed() {
     refused(folder.path(), &["--resume", "run"], 5, &["run/metrics.jsonl", "has 40 bytes"]);
 }
 
-#[track_caller]
-fn refused(folder: &Path, args: &[&str], code: i32, words: &[&str]) {
-    let output = train(folder, args).output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{stderr}");
-    for word in words {
-        assert!(stderr.contains(word), "{word:?} is not in: {stderr}");
-    }
-}
-
 #[test]
 fn differences_are_shown_and_refused_unless_allowed_by_name() {
     let folder = TempDir::new().unwrap();
     let at = folder.path();
     complete(train(at, &small(&["--out", "run", "--max-steps", "100"])));
     let lr = ["--resume", "run", "--lr", "0.1", "--seed", "2"];
-    refused(at, &lr, 2, &["lr: 0.2 then, 0.1 now", "seed: 1 then, 2 now", "--allow-mismatch lr,seed"]);
-    refused(at, &[&lr[..], &["--allow-mismatch", "seed"]].concat(), 2, &["lr: 0.2 then", "--allow-mismatch lr\n"]);
+    refused(at, &lr, 2, &["lr: 0.075 then, 0.1 now", "seed: 1 then, 2 now", "--allow-mismatch lr,seed"]);
+    refused(at, &[&lr[..], &["--allow-mismatch", "seed"]].concat(), 2, &["lr: 0.075 then", "--allow-mismatch lr\n"]);
     refused(at, &["--resume", "run", "--hidden", "64"], 2, &["hidden: [32] then, [64] now"]);
     // Even if allowed, the tensors of one net do not fit another.
     refused(at, &["--resume", "run", "--hidden", "64", "--allow-mismatch", "hidden"], 2, &["w1"]);
     refused(at, &["--resume", "run", "--digits-seed", "7"], 2, &["data: digits (sha256 ", "--allow-mismatch data"]);
-    refused(at, &["--resume", "nowhere"], 5, &["nowhere", "no checkpoint"]);
+    refused(at, &["--resume", "nowhere"], 5, &["nowhere", "no such folder", "resume one of these runs: run;"]);
     refused(at, &["--resume", "run", "--out", "other"], 2, &["--resume run", "--out is other"]);
     refused(at, &["--resume", "run", "--allow-mismatch", "lrr"], 2, &["did you mean lr?"]);
     refused(at, &["--resume", "run", "--allow-mismatch", "nothing"], 2, &["data, engine, device, version"]);
@@ -235,96 +207,6 @@ fn a_checkpoint_with_a_changed_byte_is_named_and_the_one_before_is_used() {
     refused(folder.path(), &["--resume", "run"], 5, &["SHA-256", "expected"]);
 }
 
-/// Changes the manifest of a run's newest checkpoint. Its name contains the hash of its bytes, which an attacker can
-/// compute.
-fn rewrite(run: &Path, change: impl FnOnce(&mut Value)) {
-    let tensors = generations(run).pop().unwrap();
-    let begins = tensors.file_stem().unwrap().to_str().unwrap();
-    let is_manifest = |path: &PathBuf| {
-        let name = path.file_name().unwrap().to_str().unwrap();
-        name.starts_with(begins) && name.ends_with(".json")
-    };
-    let path = std::fs::read_dir(run.join("checkpoints"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(is_manifest)
-        .unwrap();
-    let mut manifest: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    change(&mut manifest);
-    std::fs::remove_file(&path).unwrap();
-    let text = manifest.to_string();
-    let hash: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
-    std::fs::write(tensors.with_file_name(format!("{begins}-{}.json", &hash[..16])), text).unwrap();
-}
-
-/// Converts the newest checkpoint to layout 1, which has the words of a command line in place of the setup.
-fn make_old(run: &Path, words: &[&str]) {
-    rewrite(run, |manifest| {
-        manifest["format"] = 1.into();
-        let state = manifest["state"].as_object_mut().unwrap();
-        state.remove("setup");
-        state.insert("words".into(), words.iter().map(|&word| Value::from(word)).collect());
-        let session = state["session"].as_object_mut().unwrap();
-        // The checkpoint may be of layout 1 already.
-        if let (Some(factor), Some(mut judge)) = (session.remove("plateau"), session.remove("validation")) {
-            judge["lr_factor"] = factor;
-            session.insert("judge".into(), judge);
-        }
-    });
-}
-
-const OLD_WORDS: [&str; 10] =
-    ["--data", "digits", "--digits-train", "2000", "--digits-test", "100", "--digits-seed", "1", "--engine", "cpu"];
-
-#[test]
-fn a_checkpoint_of_an_earlier_version_can_be_resumed() {
-    let folder = TempDir::new().unwrap();
-    let at = folder.path();
-    // No epoch improves by the required 9, so the learning rate falls each epoch.
-    let plateau =
-        ["--schedule", "plateau", "--validation", "100", "--plateau-patience", "1", "--min-delta", "9", "--lr", "0.1"];
-    complete(train(at, &small(&[&plateau[..], &["--out", "whole"]].concat())));
-    complete(train(at, &small(&[&plateau[..], &["--out", "run", "--max-steps", "200"]].concat())));
-    rewrite(&at.join("run"), |manifest| assert!(manifest["state"]["session"]["plateau"].as_f64().unwrap() < 1.0));
-    make_old(&at.join("run"), &OLD_WORDS);
-    refused(at, &["--resume", "run", "--digits-seed", "7"], 2, &["data: digits (sha256 ", "--allow-mismatch data"]);
-    complete(train(at, &["--resume", "run", "--max-steps", "230"]));
-    // The next checkpoint has the new layout and the same content.
-    let mut setup = Value::Null;
-    rewrite(&at.join("run"), |manifest| setup = manifest["state"]["setup"].clone());
-    let data = serde_json::json!({"data": "digits", "digits_train": 2000, "digits_test": 100, "digits_seed": 1});
-    assert_eq!(setup, serde_json::json!({"data": data, "engine": {"engine": "cpu"}}));
-    complete(train(at, &["--resume", "run"]));
-    same(&facts(&at.join("run")), &facts(&at.join("whole")), "from an old checkpoint");
-}
-
-/// A run folder may come from somebody else.
-#[test]
-fn a_checkpoint_can_neither_replace_files_nor_redirect_output() {
-    let folder = TempDir::new().unwrap();
-    let at = folder.path();
-    complete(train(at, &small(&["--out", "run", "--max-steps", "100"])));
-    let run = at.join("run");
-    // Fields that are not part of a setup are ignored.
-    let more = serde_json::json!({"out": "elsewhere", "force": true, "json": true, "data": "nowhere"});
-    rewrite(&run, |manifest| manifest["state"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone()));
-    let output = complete(train(at, &["--resume", "run", "--max-steps", "101"]));
-    assert!(!at.join("elsewhere").exists() && !String::from_utf8_lossy(&output.stdout).contains('{'));
-    for words in [["--out", "elsewhere"].as_slice(), &["--force", "--json"], &["--help"], &["runs"]] {
-        make_old(&run, &[&OLD_WORDS, words].concat());
-        refused(at, &["--resume", "run"], 5, &["run", words[0], "which no run saves"]);
-    }
-    make_old(&run, &[&OLD_WORDS[..], &["--engine", "abacus"]].concat());
-    refused(at, &["--resume", "run"], 5, &["abacus"]);
-    // The first versions saved the options of the digits with every data set.
-    make_old(&run, &[&OLD_WORDS[..], &["--data", "nowhere"]].concat());
-    refused(at, &["--resume", "run"], 5, &["nowhere: "]);
-    make_old(&run, &[&OLD_WORDS[..], &["--tensorboard", "board"]].concat());
-    let output = complete(train(at, &["--resume", "run"]));
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.contains("after update 101, and in board for TensorBoard"), "{stderr}");
-}
-
 #[test]
 fn the_setup_of_a_run_overrides_the_environment_and_the_command_line_overrides_it() {
     let folder = TempDir::new().unwrap();
@@ -348,83 +230,6 @@ fn the_setup_of_a_run_overrides_the_environment_and_the_command_line_overrides_i
     assert!(stderr.contains("nowhere.safetensors"), "{stderr}");
     complete(train(at, &["--resume", "run"]));
     same(&facts(&at.join("run")), &facts(&at.join("whole")), "with variables in the environment");
-}
-
-/// Waits until a run has a checkpoint.
-#[track_caller]
-fn wait_for_a_checkpoint(child: &mut Child, run: &Path) {
-    while generations(run).is_empty() {
-        assert!(child.try_wait().unwrap().is_none(), "the run ended without a checkpoint");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// The update after which a run's newest checkpoint was made.
-fn newest(run: &Path) -> Option<u64> {
-    generations(run).pop().map(|path| path.file_stem().unwrap().to_str().unwrap().parse().unwrap())
-}
-
-#[test]
-fn sigint_and_sigterm_save_and_say_how_to_resume() {
-    let folder = TempDir::new().unwrap();
-    let at = folder.path();
-    // Too many epochs to end before the signal, even if this program is suspended for a while.
-    let args = small(&["--epochs", "100000"]);
-    for (name, code) in [("INT", 130), ("TERM", 143)] {
-        let mut child = start(train(at, &args).args(["--out", name]));
-        let run = at.join(name);
-        wait_for_a_checkpoint(&mut child, &run);
-        signal(&child, name);
-        let output = child.wait_with_output().unwrap();
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{stderr}");
-        assert!(stderr.contains(&format!("resume with `gpu-mlp train --resume {name}`")), "{stderr}");
-        assert_eq!(metrics(&run).last().unwrap()["reason"], "interrupted");
-        let limit = (newest(&run).unwrap() + 100).to_string();
-        complete(train(at, &["--resume", name, "--max-steps", &limit]));
-        let whole = format!("whole {name}");
-        complete(train(at, &args).args(["--out", &whole, "--max-steps", &limit]));
-        same(&facts(&run), &facts(&at.join(whole)), name);
-    }
-}
-
-/// Waits until the program has installed its signal handlers.
-fn wait_for_signal_handlers(child: &mut Child, run: &Path) {
-    while !run.join("metrics.jsonl").exists() {
-        assert!(child.try_wait().unwrap().is_none(), "the program ended");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    // The record is created just before the handlers. On Linux, /proc lists the caught signals; SIGTERM is the last.
-    let status = format!("/proc/{}/status", child.id());
-    let listens = |status: String| {
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a line of signals");
-        u64::from_str_radix(caught.trim(), 16).expect("a mask") >> (15 - 1) & 1 == 1
-    };
-    while cfg!(target_os = "linux") && !listens(std::fs::read_to_string(&status).expect("it runs")) {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    if !cfg!(target_os = "linux") {
-        std::thread::sleep(Duration::from_secs(1));
-    }
-}
-
-#[test]
-fn a_second_sigint_ends_the_program_in_the_middle_of_a_step() {
-    let folder = TempDir::new().unwrap();
-    // One update takes many seconds.
-    let slow = ["--engine", "cpu", "--data", "digits", "--digits-train", "4000", "--digits-test", "100"];
-    let slow = [&slow[..], &["--hidden", "4000,4000,4000", "--batch-size", "full", "--out", "run"]].concat();
-    let mut child = start(&mut train(folder.path(), &slow));
-    let run = folder.path().join("run");
-    wait_for_signal_handlers(&mut child, &run);
-    signal(&child, "INT");
-    std::thread::sleep(Duration::from_millis(300));
-    assert!(child.try_wait().unwrap().is_none(), "the first signal waits for the step");
-    signal(&child, "INT");
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    // After the step, it would have saved a checkpoint and recorded why it ended.
-    assert!(generations(&run).is_empty(), "the program ended after the step");
-    assert!(metrics(&run).iter().all(|record| record["type"] != "end"), "the program ended after the step");
 }
 
 #[test]
@@ -484,10 +289,15 @@ fn a_run_resumes_from_any_kept_checkpoint_and_deletes_the_later_ones() {
     };
     let earlier = steps()[0];
     assert!(earlier < 210, "{:?}", steps());
-    refused(at, &["--resume", "run", "--at", "7"], 5, &["no checkpoint of update 7", &earlier.to_string(), "210"]);
+    refused(
+        at,
+        &["--resume", "run", "--at", "7"],
+        5,
+        &["no checkpoint of update 7", &format!("--at {earlier}"), "--at 210"],
+    );
     refused(at, &["--at", "7"], 2, &["--resume"]);
     refused(at, &["--resume", "auto", "--at", "7"], 2, &["no run to resume --at"]);
-    refused(at, &["--resume", "auto", "--out", "new", "--at", "7"], 5, &["new", "no checkpoint"]);
+    refused(at, &["--resume", "auto", "--out", "new", "--at", "7"], 2, &["no run to resume --at"]);
     let earlier = earlier.to_string();
     let step = (earlier.parse::<u64>().unwrap() + 1).to_string();
     complete(train(at, &["--resume", "run", "--at", &earlier, "--max-steps", &step]));

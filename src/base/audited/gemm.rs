@@ -1,5 +1,7 @@
 //! Matrix products on the CPU: calls of the `gemm` crate, divided among the threads.
 
+use super::parts::Shared;
+use super::team;
 use std::ops::Range;
 
 /// A factor of a product: values and strides.
@@ -59,7 +61,7 @@ impl Gemm<'_> {
     /// threads; the `twins` tests check it.
     pub fn run<const N: usize>(self, outputs: [&mut [f32]; N], finish: impl Fn(usize, usize, [&mut [f32]; N]) + Sync) {
         let shared = Gemm::is_worth_sharing(self.m * self.k * self.n);
-        let parts = if shared { rayon::current_num_threads() } else { 1 };
+        let parts = if shared { team::threads() } else { 1 };
         split(self, outputs, parts, finish);
     }
 
@@ -78,20 +80,6 @@ impl Gemm<'_> {
     }
 }
 
-/// An output that several threads write, each its own part.
-#[derive(Clone, Copy)]
-struct Shared {
-    values: *mut f32,
-    len: usize,
-}
-
-// SAFETY: a `Shared` is made from a `&mut [f32]` that outlives all use of it, and `part` hands out disjoint places only.
-#[expect(unsafe_code, reason = "see above")]
-unsafe impl Send for Shared {}
-// SAFETY: as above.
-#[expect(unsafe_code, reason = "see above")]
-unsafe impl Sync for Shared {}
-
 /// c = α·a·b + β·c, divided into `parts` along its columns or rows. Then calls `finish(row, first column, [c, …])` for each
 /// row of each part, on the thread that computed it, while it is in that thread's cache. The other outputs have the shape of
 /// c. Padding belongs to the last part of a row.
@@ -107,7 +95,7 @@ fn split<const N: usize>(
     let Gemm { m, k, n, stride, .. } = shape;
     assert!(m > 0 && k > 0 && n > 0, "product: {m}×{k} by {k}×{n}");
     assert!(n <= stride && outputs.iter().all(|out| out.len() == m * stride), "product: outputs are not {m}×{stride}");
-    let shared = outputs.map(|out| Shared { values: out.as_mut_ptr(), len: out.len() });
+    let shared = outputs.map(Shared::of);
     let columns = shape.columns;
     let (side, other, unit) = if columns { (n, m, 32) } else { (m, n, 16) };
     // Whole tiles of the product's kernel. `gemm` uses another order of summation for outputs of at most 256 values and for
@@ -122,29 +110,13 @@ fn split<const N: usize>(
         sgemm(shape, rows.clone(), cols.clone(), shared[0]);
         let end = if cols.end == n { stride } else { cols.end };
         for row in rows {
-            // SAFETY: parts have disjoint rows or columns, and `row · stride + end ≤ m · stride`, the length of each
-            // output by the assertion above.
+            // SAFETY: parts have disjoint rows or columns.
             #[expect(unsafe_code, reason = "rows of one output, split by columns, cannot be borrowed apart otherwise")]
-            let lines = shared.map(|out| unsafe {
-                debug_assert!(row * stride + end <= out.len);
-                std::slice::from_raw_parts_mut(out.values.add(row * stride + cols.start), end - cols.start)
-            });
+            let lines = shared.map(|out| unsafe { out.part(row * stride + cols.start, end - cols.start) });
             finish(row, cols.start, lines);
         }
     };
-    fan(0..count, &part);
-}
-
-/// Calls `part` for each number, in parallel where there are several.
-fn fan(numbers: Range<usize>, part: &(impl Fn(usize) + Sync)) {
-    match numbers.len() {
-        0 => {}
-        1 => part(numbers.start),
-        len => {
-            let middle = numbers.start + len / 2;
-            rayon::join(|| fan(numbers.start..middle, part), || fan(middle..numbers.end, part));
-        }
-    }
+    team::for_each(count, &part);
 }
 
 /// Most terms of a sum per call of `gemm`. Longer sums would be split inside `gemm`, at places that depend on the
@@ -153,7 +125,7 @@ const DEPTH: usize = 512;
 
 /// The product of some rows of a and some columns of b, into c.
 #[expect(unsafe_code, reason = "gemm takes pointers; the assertions bound every access")]
-fn sgemm(shape: Gemm<'_>, rows: Range<usize>, cols: Range<usize>, c: Shared) {
+fn sgemm(shape: Gemm<'_>, rows: Range<usize>, cols: Range<usize>, c: Shared<'_, f32>) {
     let Gemm { k, a, b, alpha, beta, stride, .. } = shape;
     let last = |operand: Operand<'_>, rows: usize, cols: usize| (rows - 1) * operand.row + (cols - 1) * operand.col;
     assert!(last(a, rows.end, k) < a.values.len(), "product: a is too short for {}×{k}", rows.end);

@@ -1,6 +1,7 @@
 //! The report as text.
 
-use clap::ValueEnum;
+use crate::cli::settings::word;
+use gpu_mlp::base::text::{counted, percent};
 use gpu_mlp::config::Config;
 use gpu_mlp::measure::Report;
 use gpu_mlp::measure::dispatch::Dispatch;
@@ -14,18 +15,15 @@ pub fn head(report: &Report) -> String {
     let Report { device, workload, data, train_samples, profile, version, .. } = report;
     let name = workload.map_or(String::new(), |workload| format!("{workload:?}: "));
     let net = report.config.as_ref().map_or("several nets".into(), |config| {
-        let Config { hidden, activation, batch_size, keep_prob, optimizer, lr, momentum, .. } = config;
+        let Config { hidden, activation, batch_size, keep_prob, optimizer, momentum, .. } = config;
+        let lr = config.learning_rate(*train_samples);
         let (optimizer, activation) = (word(optimizer), word(activation));
         format!(
             "{name}hidden {hidden:?}, {activation}, batch {batch_size}, keep {keep_prob}, {optimizer} lr {lr} momentum {momentum}"
         )
     });
-    format!("{}\n{net}; {data}, {train_samples} samples; {profile} build of {version}\n", device.heading())
-}
-
-/// The command-line name of a value.
-fn word(value: &impl ValueEnum) -> String {
-    value.to_possible_value().map_or(String::new(), |value| value.get_name().to_string())
+    let samples = counted(*train_samples, "sample");
+    format!("{}\n{net}; {data}, {samples}; {profile} build of {version}\n", device.heading())
 }
 
 /// The best rates of the device.
@@ -44,12 +42,15 @@ pub fn roof(report: &Report) -> String {
 pub fn run(report: &Report) -> String {
     let Some(run) = &report.run else { return String::new() };
     let unit = match run.whole_epochs {
-        true => format!("an epoch of {} images in {} steps", run.images, run.steps),
-        false => format!("{} of the {} steps of an epoch, {} images", run.steps, run.epoch_steps, run.images),
+        true => format!("an epoch of {} in {}", counted(run.images, "image"), counted(run.steps, "step")),
+        false => {
+            let (of, images) = (counted(run.epoch_steps, "step"), counted(run.images, "image"));
+            format!("{} of the {of} of an epoch, {images}", run.steps)
+        }
     };
-    let mut text =
-        format!("\nrun: {} samples, each {unit}; {} steps of warm-up\n", run.seconds.samples.len(), run.warm_up_steps);
-    let _ = writeln!(text, "{:<14} {:>10} {:>24} {:>24}", "", "median", "quartiles", "extremes");
+    let (samples, steps) = (counted(run.seconds.samples.len(), "sample"), counted(run.warm_up_steps, "step"));
+    let mut text = format!("\nrun: {samples}, each {unit}; {steps} of warm-up\n");
+    let _ = writeln!(text, "{:<14} {:>10} {:>24} {:>24}", "", "median", "quartiles", "range");
     for (name, spread) in [
         ("seconds", &run.seconds),
         ("images/s", &run.images_per_second),
@@ -61,22 +62,19 @@ pub fn run(report: &Report) -> String {
         let _ = writeln!(text, "{name:<14} {:>10} {:>24} {:>24}", short(*median), pair(q1, q3), pair(min, max));
     }
     if let Some(share) = report.share_of_roof {
-        let _ = writeln!(text, "products reach {:.1} % of the roof; the time includes all other work", 100.0 * share);
+        let _ = writeln!(text, "products reach {} % of the roof; the time includes all other work", percent(share, 1));
     }
     let (first, last) = (run.loss.first().copied().unwrap_or(f64::NAN), run.loss.last().copied().unwrap_or(f64::NAN));
-    let accuracy = 100.0 * run.test_accuracy;
+    let accuracy = percent(run.test_accuracy, 2);
     let verdict = run.fault.as_ref().map_or("ok".to_string(), |fault| format!("FAILED: {fault}"));
-    let _ = writeln!(
-        text,
-        "loss {first:.4} .. {last:.4}, test accuracy {accuracy:.2} %, required: {}: {verdict}",
-        run.demand
-    );
+    let _ =
+        writeln!(text, "loss {first:.4} .. {last:.4}, test accuracy {accuracy} %, required: {}: {verdict}", run.demand);
     let tensors = run.device_bytes as f64 / 1e6;
     let allocated = run.allocated_bytes.map(|bytes| format!(", {:.1} MB allocated on the device", bytes as f64 / 1e6));
     let _ = writeln!(
         text,
-        "{} parameters, tensors of {tensors:.1} MB{}\nincluded in the times: {}",
-        run.parameters,
+        "{}, tensors of {tensors:.1} MB{}\nincluded in the times: {}",
+        counted(run.parameters, "parameter"),
         allocated.unwrap_or_default(),
         report.clock[0]
     );
@@ -118,7 +116,7 @@ pub fn dispatch_head() -> String {
 pub fn dispatch(one: &Dispatch, roof: Option<&Roof>, sum: Option<f64>) -> String {
     let Spread { median, q1, q3, .. } = one.seconds;
     let (gflops, gigabytes) = (one.flops as f64 / median / 1e9, one.bytes as f64 / median / 1e9);
-    let percent = |share: f64| format!("{:.0}%", 100.0 * share);
+    let percent = |share: f64| format!("{}%", percent(share, 0));
     let near = roof.map(|roof| percent((gflops / roof.product.best).max(gigabytes / roof.copy.best)));
     let mut line = format!(
         "{:>4}  {:<18} {:>7} {:>10} {:>8} {:>9} {:>8} {:>6} {:>6} {:>6}  {}\n",

@@ -4,10 +4,13 @@ use crate::cli::recorder::{Recorder, last_line, resume_line};
 use gpu_mlp::Error;
 use gpu_mlp::base::disk::{Os, write_whole};
 use gpu_mlp::base::hash::sha256;
+use gpu_mlp::config::Config;
 use gpu_mlp::run::folder::RunFolder;
-use gpu_mlp::run::metrics::Record;
+use gpu_mlp::run::history::History;
+use gpu_mlp::run::metrics::{FinalScores, Record};
 use gpu_mlp::run::model_file::{self, Description};
 use gpu_mlp::train::session::{Finish, Reason, Session};
+use serde_json::{Map, Value};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -36,24 +39,39 @@ pub async fn end(
         _ => eprintln!("{}", resume_line(folder.path(), keeper.whole(), &outcome)),
     }
     let seconds = || start.elapsed().as_secs_f64();
-    if let Err(error @ Error::Diverged { .. }) = &outcome {
+    let settings = differing(session.trainer().config(), session.trainer().data().train.len())?;
+    let trainer = session.trainer();
+    let (step, description) = (trainer.step(), Description::of(trainer.config(), trainer.data(), trainer.net()));
+    let chosen = trainer.data().validation.is_some();
+    let outcome = match outcome {
+        Ok(reason) => session.finish().await.map(|finish| (reason, finish)),
+        Err(error) => Err(error),
+    };
+    if let Err(error @ (Error::Diverged { .. } | Error::NotFinite { .. })) = &outcome {
         let (reason, seconds, problem) = (Reason::Diverged, seconds(), error.to_string());
         let problem = Some(problem.as_str());
-        sink.push(&Record::End { seconds, reason, problem, model_sha256: None, restored_epoch: None, test: None })?;
+        let (scores, settings) = (FinalScores::default(), &settings);
+        sink.push(&Record::End {
+            seconds,
+            reason,
+            problem,
+            model_sha256: None,
+            restored_epoch: None,
+            scores,
+            settings,
+        })?;
     }
     if let (Err(_), Err(problem)) = (&outcome, &kept) {
         eprintln!("note: the last checkpoint is missing: {problem}");
     }
-    let reason = outcome?;
-    let trainer = session.trainer();
-    let (step, description) = (trainer.step(), Description::of(trainer.config(), trainer.data(), trainer.net()));
-    let chosen = trainer.data().validation.is_some();
-    let finish = session.finish().await?;
+    let (reason, finish) = outcome?;
     if chosen {
         sink.line(&last_line(&finish))?;
         board.iter_mut().try_for_each(|board| board.test(step, &finish.test))?;
     }
-    let Finish { model, restored: restored_epoch, test } = finish;
+    let record = History::read(folder.path()).unwrap_or_default();
+    let scores = FinalScores::new(&finish, &record, step);
+    let Finish { model, restored: restored_epoch, .. } = finish;
     let path = folder.model();
     let hash = match model.is_finite() {
         true => {
@@ -63,8 +81,8 @@ pub async fn end(
         }
         false => None,
     };
-    let (model_sha256, test) = (hash.as_deref(), Some(test.into()));
-    sink.push(&Record::End { seconds: seconds(), reason, problem: None, model_sha256, restored_epoch, test })?;
+    let (seconds, model_sha256, settings) = (seconds(), hash.as_deref(), &settings);
+    sink.push(&Record::End { seconds, reason, problem: None, model_sha256, restored_epoch, scores, settings })?;
     if reason != Reason::Finished {
         say!("ended: {reason}");
     }
@@ -77,4 +95,14 @@ pub async fn end(
     // A disk too full for a checkpoint may have had room for the model, so this error is returned last.
     kept?;
     Ok(signals.code().filter(|_| reason == Reason::Interrupted).unwrap_or(ExitCode::SUCCESS))
+}
+
+/// The settings that differ from the defaults.
+fn differing(config: &Config, samples: usize) -> Result<Map<String, Value>, Error> {
+    let names = config.differing(samples)?;
+    // Through text: a JSON value would print a single-precision number with the digits of a double.
+    let all = serde_json::to_string(config).and_then(|text| serde_json::from_str(&text));
+    let mut all: Map<String, Value> = all.map_err(|error| Error::Setting(error.to_string()))?;
+    all.retain(|name, _| names.contains_key(name));
+    Ok(all)
 }

@@ -2,7 +2,8 @@
 
 use super::Train;
 use super::end::end;
-use crate::cli::progress::Display;
+use crate::cli::progress::{Display, Waiting};
+use crate::cli::rate::Guessing;
 use crate::cli::recorder::Recorder;
 use crate::cli::resume::Resumed;
 use crate::cli::signals::Signals;
@@ -16,7 +17,7 @@ use gpu_mlp::results::tensorboard::Board;
 use gpu_mlp::run::checkpoint::{Identity, Keeper, Saved, Setup};
 use gpu_mlp::run::folder::{METRICS, RunFolder};
 use gpu_mlp::run::metrics::{Record, SCHEMA};
-use gpu_mlp::run::settings::{self, Ancestor};
+use gpu_mlp::run::settings::{self, Ancestor, from_root};
 use gpu_mlp::train::session::Session;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ pub struct Run<'a> {
     pub resumed: Option<&'a Resumed>,
     /// Whether anything differs from the checkpoint.
     pub changed: bool,
+    /// Ends with the first progress.
+    pub waiting: Waiting,
     /// When the program started.
     pub start: Instant,
 }
@@ -46,35 +49,47 @@ pub struct Run<'a> {
 impl Train {
     /// Trains, and writes the run folder.
     pub async fn into_run_folder(self, mut session: Session<'_>, run: Run<'_>) -> anyhow::Result<ExitCode> {
-        let Run { data, machine, identity, ancestor, resumed, changed, start } = run;
+        let Run { data, machine, identity, ancestor, resumed, changed, waiting, start } = run;
         let config = identity.config.clone();
         let folder =
             resumed.map_or_else(|| RunFolder::make(self.out.as_deref()), |resumed| Ok(resumed.folder.clone()))?;
-        let before = resumed.map(|resumed| &resumed.found.generation);
-        let open = folder.open(before, || self.refuse_if_taken())?;
+        let before = resumed.and_then(|resumed| resumed.checkpoint.as_ref());
+        let free = || match resumed {
+            // The run in the folder begins again.
+            Some(resumed) => resumed.folder.refuse_if_taken(true),
+            None => self.refuse_if_taken(),
+        };
+        let open = folder.open(before, free)?;
         let resumed_at = open.resumed_at;
         let before = before.map(|generation| &generation.state);
         let since = if changed { resumed_at } else { before.and_then(|state| state.changed) };
-        let record = settings::Provenance::now(data, machine, ancestor.as_ref());
+        let board = self.board(&folder, resumed, &session, data)?;
+        let tensorboard = board.as_ref().map(|board| from_root(board.folder()));
+        let engine = self.engine.settings(machine);
+        let record = settings::Provenance {
+            adapter: engine.adapter.clone(),
+            backend: engine.backend.clone(),
+            tensorboard: tensorboard.clone(),
+            ..settings::Provenance::now(data, machine, ancestor.as_ref())
+        };
         let settings = self.data.settings(Some(data), self.from.as_deref());
         let text = settings::to_text(&config, &settings, Some(&record), |_| None)?;
         write_whole(&Os, &folder.settings(), (head(since) + &text).as_bytes())?;
 
         let mut sink = Sink { metrics: open.metrics, json: self.json };
         begin(&mut sink, &session, machine, ancestor.as_ref(), resumed_at, changed)?;
-        let board = self.board(folder.path(), resumed_at, &session, data)?;
-        let tensorboard = self.tensorboard.as_deref().map(settings::from_root);
-        let setup = Setup { data: settings, engine: self.engine.settings(machine), tensorboard };
+        let setup = Setup { data: settings, engine, tensorboard };
         let best = before.and_then(|state| state.best);
         let saved = Saved { identity, setup, from: ancestor, changed: since, best, session: Default::default() };
         let bytes = sink.metrics.bytes();
         let mut recorder = Recorder {
-            display: Display::new(),
+            display: Display::new(waiting),
             board,
             sink,
             data: &data.name,
             epochs: config.epochs,
             show_health: config.health == HealthName::Show,
+            guessing: Guessing::new(&config, data.train.len(), data.classes),
             keeper: Keeper::new(open.checkpoints, saved, self.resume.every(), bytes, resumed_at),
             signals: Signals::listen()?,
         };
@@ -85,19 +100,32 @@ impl Train {
     /// Opens TensorBoard's file, if --tensorboard was given. Prints where a resumed run continues.
     fn board(
         &self,
-        path: &Path,
-        resumed_at: Option<u64>,
+        folder: &RunFolder,
+        resumed: Option<&Resumed>,
         session: &Session<'_>,
         data: &DataSet,
     ) -> Result<Option<Board>, Error> {
-        if let Some(step) = resumed_at {
+        if let Some(resumed) = resumed.filter(|resumed| resumed.checkpoint.is_some()) {
             let more = self.tensorboard.as_ref();
             let more = more.map_or(String::new(), |folder| format!(", and in {} for TensorBoard", folder.display()));
-            say!("resumed: {} after update {step}{more}", path.display());
+            say!("resumed: {} after update {}{more}", folder.path().display(), resumed.step());
         }
-        let of = |folder: &PathBuf| match resumed_at {
-            Some(step) => Board::resume(folder, &data.item, step - step % session.trainer().updates_per_epoch()),
-            None => Board::create(folder, &data.item),
+        // The folder that the resumed run wrote to.
+        let known =
+            resumed.and_then(|resumed| resumed.setup.tensorboard.as_ref().map(|known| from_root(Path::new(known))));
+        let of = |path: &PathBuf| match resumed.map(Resumed::step) {
+            Some(step) if known.as_ref() == Some(&from_root(path)) => {
+                Board::resume(path, &data.item, step - step % session.trainer().updates_per_epoch())
+            }
+            _ => {
+                let run = folder.path().file_name().map_or("run".into(), |name| name.to_string_lossy().into_owned());
+                let board = Board::create_apart(path, &run, &data.item)?;
+                if board.folder() != path.as_path() {
+                    let (path, apart) = (path.display(), board.folder().display());
+                    say!("note: {path} holds curves of another run; those of this run are in {apart}");
+                }
+                Ok(board)
+            }
         };
         self.tensorboard.as_ref().map(of).transpose()
     }

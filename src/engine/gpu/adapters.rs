@@ -1,5 +1,6 @@
 //! Finds an adapter: lists those of this machine and picks the requested one, or the best.
 
+use crate::base::audited::environment::set_if_alone;
 use crate::base::error::{Error, NoAdapter};
 use crate::kernels::Form;
 use crate::kernels::Precision;
@@ -132,13 +133,29 @@ impl Wanted {
     }
 }
 
+/// Silences libraries of the drivers that write to stderr although nothing is wrong: Mesa's device selection looks for a
+/// Wayland display, and EGL tries drivers that do not fit. A program calls this first, since the environment can be changed
+/// only while there is one thread; later it does nothing. Variables that the user has set are kept.
+pub fn silence_drivers() {
+    let unset = |name: &str| std::env::var_os(name).is_none_or(|value| value.is_empty());
+    let mut variables = Vec::new();
+    if unset("EGL_LOG_LEVEL") {
+        variables.push(("EGL_LOG_LEVEL", "fatal"));
+    }
+    // libwayland complains about a folder without a slash in front. Nothing can be in this one, so it finds no display.
+    if !std::env::var_os("XDG_RUNTIME_DIR").is_some_and(|folder| folder.as_encoded_bytes().starts_with(b"/")) {
+        variables.push(("XDG_RUNTIME_DIR", "/dev/null"));
+    }
+    set_if_alone(&variables);
+}
+
 /// Lists all adapters of the wanted backends, best first.
 pub async fn list(wanted: &Wanted) -> Result<Vec<FoundAdapter>, Error> {
     Ok(look(wanted.backends()?).await)
 }
 
 /// Lists the adapters that `fits` accepts, best first. GL is left out if another backend has a real GPU: loading GL
-/// takes time, and some of its libraries write to stderr.
+/// takes time.
 async fn best(wanted: &Wanted, fits: impl Fn(&FoundAdapter) -> bool) -> Result<Vec<FoundAdapter>, Error> {
     let backends = wanted.backends()?;
     let mut found = look(backends - Backends::GL).await;

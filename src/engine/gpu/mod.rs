@@ -10,6 +10,6 @@ mod shared;
 mod submission;
 mod wait;
 
-pub use adapters::{Class, FoundAdapter, Wanted, list, real_gpu, select};
+pub use adapters::{Class, FoundAdapter, Wanted, list, real_gpu, select, silence_drivers};
 pub use device::Gpu;
 pub use engine::GpuEngine;

@@ -3,7 +3,7 @@
 use crate::base::cache::{file_name, replace};
 use crate::base::error::Error;
 use crate::base::hash::sha256;
-use crate::kernels::forms::Chosen;
+use crate::kernels::forms::{Chosen, Forms};
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -25,8 +25,8 @@ pub(super) struct Store {
     adapter: String,
     /// The chosen form of each product.
     pub forms: Chosen,
-    /// Why an existing file is ignored.
-    pub note: Option<String>,
+    /// Why an existing file, or a part of it, is ignored.
+    pub damage: Option<String>,
 }
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -39,19 +39,32 @@ impl Store {
         let hash = sha256(format!("{adapter} {VERSION}").as_bytes());
         let readable: String = file_name(adapter).chars().take(40).collect();
         let path = folder.join("tune").join(format!("{readable}-{}.json", &hash[..16]));
-        let (forms, note) = match read(&path, adapter) {
+        let (mut forms, mut damage) = match read(&path, adapter) {
             Ok(forms) => (forms, None),
-            Err(problem) => (Chosen::new(), Some(format!("{}: {problem}; a new file is written", path.display()))),
+            Err(problem) => (Chosen::new(), Some(problem)),
         };
-        Store { path, adapter: adapter.to_string(), forms, note }
+        forms.retain(|name, form| match Forms::check(&Chosen::from([(name.clone(), *form)])) {
+            Ok(()) => true,
+            Err(problem) => {
+                damage = Some(problem);
+                false
+            }
+        });
+        Store { path, adapter: adapter.to_string(), forms, damage }
     }
 
-    /// Replaces the file.
-    pub fn save(&self) -> Result<(), Error> {
+    /// Replaces the file. Returns a note if the old one was damaged or the new one cannot be written.
+    pub fn save(&self) -> Option<String> {
         let contents =
             Contents { adapter: self.adapter.clone(), version: VERSION.to_string(), forms: self.forms.clone() };
-        let text = serde_json::to_string_pretty(&contents).map_err(|error| Error::file(&self.path)(error.into()))?;
-        replace(&self.path, (text + "\n").as_bytes())
+        let text = serde_json::to_string_pretty(&contents).map_err(|error| Error::file(&self.path)(error.into()));
+        let saved = text.and_then(|text| replace(&self.path, (text + "\n").as_bytes()));
+        match (&self.damage, saved) {
+            (None, Ok(())) => None,
+            (None, Err(error)) => Some(format!("the chosen forms were not cached: {error}")),
+            (Some(problem), Ok(())) => Some(format!("{}: {problem}; a new file is written", self.path.display())),
+            (Some(problem), Err(error)) => Some(format!("{problem}; the chosen forms were not cached: {error}")),
+        }
     }
 }
 

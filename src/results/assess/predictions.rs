@@ -1,5 +1,8 @@
 //! Predicted probabilities of the classes, per sample.
 
+/// Smallest probability of an answer that is not in doubt.
+const LEAST_SURE: f32 = 0.8;
+
 /// A model's predictions for N samples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Predictions {
@@ -19,6 +22,12 @@ impl Predictions {
     pub fn class(&self, sample: usize) -> usize {
         let row = self.row(sample);
         row.iter().enumerate().fold(0, |best, (class, p)| if *p > row[best] { class } else { best })
+    }
+
+    /// Why the answer for a sample may be wrong: the most probable class is not probable.
+    pub fn doubt(&self, sample: usize) -> Option<String> {
+        let p = self.row(sample)[self.class(sample)];
+        (p < LEAST_SURE).then(|| format!("the most probable class has a probability of only {:.0} %", 100.0 * p))
     }
 
     /// All classes of a sample, the most probable first; at equal probabilities in the order of the classes.

@@ -5,7 +5,11 @@
 //! logits → Softmax → probabilities f32 (N, C);  logits → ArgMax → label i64 (N)
 //! ```
 //!
-//! The batch size N is variable. Uses operator set 17 and IR version 8 (ONNX 1.12, 2022), which all current runtimes read.
+//! If the images of the data set were transposed on loading (EMNIST), the graph does it too, before Flatten. So the input is always
+//! the bytes of the files.
+//!
+//! The batch size N is variable. Uses operator set 17 and IR version 8 (ONNX 1.12, 2022), which all current runtimes read. OpenCV 4
+//! takes a NumPy array (N, R, C) for N×R pixels of C channels: give it (N, 1, R, C), which OpenCV 5 reads too.
 
 use super::onnx_proto::*;
 use crate::base::error::Error;
@@ -30,15 +34,33 @@ pub fn onnx(model: &Mlp, description: &Description) -> Result<Vec<u8>, Error> {
         )));
     }
     let mut graph = Graph { name: "mlp".into(), ..Graph::default() };
-    let item = description.item.iter().map(|&size| dimension(size));
-    graph.input.push(value("pixels", UINT8, item.collect(), "samples as bytes, not normalised"));
+    let transposed = match description.item[..] {
+        [rows, columns] if description.was_transposed() == Some(true) => Some([columns, rows]),
+        _ => None,
+    };
+    let item = transposed.as_ref().map_or(&description.item[..], |stored| stored);
+    let doc = match transposed {
+        Some(_) => "samples as bytes, as the files of the data set store them: columns as rows; not normalised",
+        None => "samples as bytes, not normalised",
+    };
+    graph.input.push(value("pixels", UINT8, item.iter().map(|&size| dimension(size)).collect(), doc));
     for (name, number) in [("scale", description.inputs.scale), ("shift", description.inputs.shift)] {
         graph.initializer.push(tensor(name, &[], &[number]));
     }
     graph.push("Cast", &["pixels"], "floats", vec![integer("to", FLOAT.into())]);
     graph.push("Mul", &["floats", "scale"], "scaled", vec![]);
     graph.push("Add", &["scaled", "shift"], "normalised", vec![]);
-    graph.push("Flatten", &["normalised"], "x0", vec![integer("axis", 1)]);
+    let upright = if let Some([columns, rows]) = transposed {
+        // OpenCV gives (N, 1, columns, rows).
+        graph.initializer.push(integers("stored_shape", &[-1, columns as i64, rows as i64]));
+        graph.push("Reshape", &["normalised", "stored_shape"], "stored", vec![]);
+        let perm = Attribute { name: "perm".into(), ints: vec![0, 2, 1], r#type: 7, ..Attribute::default() };
+        graph.push("Transpose", &["stored"], "upright", vec![perm]);
+        "upright"
+    } else {
+        "normalised"
+    };
+    graph.push("Flatten", &[upright], "x0", vec![integer("axis", 1)]);
 
     let mut x = "x0".to_string();
     for (layer, number) in model.layers.iter().zip(1..) {
@@ -79,7 +101,7 @@ impl Graph {
     /// are composed of older ones.
     fn activate(&mut self, activation: Activation, z: &str, y: &str) {
         let part = |name: &str| format!("{y}_{name}");
-        let alpha = |f| vec![Attribute { name: "alpha".into(), f, r#type: 1, ..Attribute::default() }];
+        let alpha = |f| vec![Attribute { name: "alpha".into(), f: Some(f), r#type: 1, ..Attribute::default() }];
         match activation {
             Activation::Identity => {}
             Activation::Relu => self.push("Relu", &[z], y, vec![]),
@@ -98,35 +120,30 @@ impl Graph {
                 self.push("Tanh", &[&part("softplus")], &part("gate"), vec![]);
                 self.push("Mul", &[z, &part("gate")], y, vec![]);
             }
-            // z·Φ(z) with Φ(z) = (1 + erf(z/√2))/2.
+            // z·Φ(z) with Φ(z) = erf(z/√2)/2 + 1/2.
             Activation::Gelu => {
                 let root = self.scalar(&part("root"), std::f32::consts::FRAC_1_SQRT_2);
+                let half = self.scalar(&part("half"), 0.5);
                 self.push("Mul", &[z, &root], &part("scaled"), vec![]);
                 self.push("Erf", &[&part("scaled")], &part("erf"), vec![]);
-                self.halved_gate(z, &part("erf"), y);
+                self.push("Mul", &[&part("erf"), &half], &part("halved"), vec![]);
+                self.push("Add", &[&part("halved"), &half], &part("gate"), vec![]);
+                self.push("Mul", &[z, &part("gate")], y, vec![]);
             }
-            // z·(1 + tanh u)/2 with u = √(2/π)·(z + 0.044715·z³).
+            // z·(1 + tanh u)/2 = z·σ(2u) with u = √(2/π)·(z + 0.044715·z³). OpenCV crashes at the form with tanh, and OpenCV 5.0.0
+            // gives NaN for tanh of 45 to 89.
             Activation::GeluTanh => {
                 let cubic = self.scalar(&part("cubic"), 0.044_715);
-                let factor = self.scalar(&part("factor"), 0.797_884_6);
+                let factor = self.scalar(&part("factor"), 1.595_769);
                 self.push("Mul", &[z, z], &part("square"), vec![]);
                 self.push("Mul", &[&part("square"), z], &part("cube"), vec![]);
                 self.push("Mul", &[&part("cube"), &cubic], &part("term"), vec![]);
                 self.push("Add", &[z, &part("term")], &part("sum"), vec![]);
-                self.push("Mul", &[&part("sum"), &factor], &part("u"), vec![]);
-                self.push("Tanh", &[&part("u")], &part("tanh"), vec![]);
-                self.halved_gate(z, &part("tanh"), y);
+                self.push("Mul", &[&part("sum"), &factor], &part("twice_u"), vec![]);
+                self.push("Sigmoid", &[&part("twice_u")], &part("gate"), vec![]);
+                self.push("Mul", &[z, &part("gate")], y, vec![]);
             }
         }
-    }
-
-    /// y = z·(1 + g)/2.
-    fn halved_gate(&mut self, z: &str, g: &str, y: &str) {
-        let one = self.scalar(&format!("{y}_one"), 1.0);
-        let half = self.scalar(&format!("{y}_half"), 0.5);
-        self.push("Add", &[g, &one], &format!("{y}_gate"), vec![]);
-        self.push("Mul", &[z, &format!("{y}_gate")], &format!("{y}_double"), vec![]);
-        self.push("Mul", &[&format!("{y}_double"), &half], y, vec![]);
     }
 
     /// Adds a constant and returns its name.
@@ -148,13 +165,22 @@ impl Graph {
 }
 
 fn integer(name: &str, i: i64) -> Attribute {
-    Attribute { name: name.into(), i, r#type: 2, ..Attribute::default() }
+    Attribute { name: name.into(), i: Some(i), r#type: 2, ..Attribute::default() }
 }
 
 fn tensor(name: &str, shape: &[usize], values: &[f32]) -> Tensor {
     Tensor {
         dims: shape.iter().map(|&size| size as i64).collect(),
         data_type: FLOAT,
+        name: name.into(),
+        raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+    }
+}
+
+fn integers(name: &str, values: &[i64]) -> Tensor {
+    Tensor {
+        dims: vec![values.len() as i64],
+        data_type: INT64,
         name: name.into(),
         raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
     }

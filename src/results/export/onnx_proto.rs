@@ -64,15 +64,18 @@ pub struct Node {
     pub attribute: Vec<Attribute>,
 }
 
-/// `r#type`: 1 float, 2 integer.
+/// `r#type`: 1 float, 2 integer, 7 integers. The values are optional, because proto3 leaves out a plain 0, and OpenCV refuses an
+/// attribute without a value.
 #[derive(Clone, PartialEq, Message)]
 pub struct Attribute {
     #[prost(string, tag = "1")]
     pub name: String,
-    #[prost(float, tag = "2")]
-    pub f: f32,
-    #[prost(int64, tag = "3")]
-    pub i: i64,
+    #[prost(float, optional, tag = "2")]
+    pub f: Option<f32>,
+    #[prost(int64, optional, tag = "3")]
+    pub i: Option<i64>,
+    #[prost(int64, repeated, tag = "8")]
+    pub ints: Vec<i64>,
     #[prost(int32, tag = "20")]
     pub r#type: i32,
 }

@@ -1,5 +1,7 @@
 //! Scales of charts: the position of a value, and the ticks of an axis.
 
+use crate::base::text;
+
 /// How numbers are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unit {
@@ -163,7 +165,7 @@ pub fn grouped(count: u64) -> String {
 
 /// A share as a percentage with two decimals and a non-breaking space.
 pub fn percent(share: f64) -> String {
-    format!("{:.2}\u{a0}%", 100.0 * share)
+    format!("{}\u{a0}%", text::percent(share, 2))
 }
 
 /// A time in seconds, in minutes and seconds, or in hours and minutes.

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use std::fmt::Write;
 
 /// A line of a chart.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Line {
     /// Name, written at the end of the line.
     pub name: String,
@@ -16,6 +16,8 @@ pub struct Line {
     pub dashed: bool,
     /// Points (x, y) from left to right. y is NaN if it was measured and is not finite.
     pub points: Vec<(f64, f64)>,
+    /// Range (x, lowest, highest) that is shaded, from left to right.
+    pub band: Vec<(f64, f64, f64)>,
 }
 
 /// A chart of lines.
@@ -72,7 +74,8 @@ impl Chart {
         let across = Scale::whole(points().map(|point| point.0));
         let right = RIGHTS[usize::from(lines.iter().all(|line| line.name.is_empty()))];
         let others = self.guide.map(|guide| guide.0).into_iter().chain(self.from_zero.then_some(0.0));
-        let values = values().filter(shown).chain(others);
+        let bands = lines.iter().flat_map(|line| &line.band).flat_map(|&(_, low, high)| [low, high]);
+        let values = values().chain(bands).filter(shown).chain(others);
         let up = if self.log { Scale::log(values) } else { Scale::linear(values) };
         let x = |value: f64| across.at(value).map(|share| LEFT + share * (right - LEFT));
         let y = |value: f64| up.at(value).map(|share| BOTTOM - share * (BOTTOM - TOP));
@@ -99,6 +102,9 @@ impl Chart {
                         line.guide x1=(LEFT) x2=(right) y1=(px(y)) y2=(px(y)) {}
                         text.tick x=(LEFT + 4.0) y=(px(y - 4.0)) { (name) }
                     } }
+                    @for line in lines.iter().filter(|line| !line.band.is_empty()) {
+                        g style={ "--c:" (line.colour) } { path.band d=(outline(&line.band, place)) {} }
+                    }
                     @for line in &lines {
                         @let path = path(&thinned(&line.points), place);
                         g style={ "--c:" (line.colour) } {
@@ -185,6 +191,14 @@ fn path(points: &[(f64, f64)], place: impl Fn(&(f64, f64)) -> Option<(f64, f64)>
         }
     }
     text
+}
+
+/// An SVG path around a band: along its upper end, and back along its lower end.
+fn outline(band: &[(f64, f64, f64)], place: impl Fn(&(f64, f64)) -> Option<(f64, f64)>) -> String {
+    let both = |&(x, low, high): &(f64, f64, f64)| Some((place(&(x, high))?, place(&(x, low))?));
+    let (upper, lower): (Vec<_>, Vec<_>) = band.iter().filter_map(both).unzip();
+    let corners = upper.iter().chain(lower.iter().rev()).map(|(x, y)| format!("{x:.1} {y:.1}"));
+    format!("M{}Z", corners.collect::<Vec<_>>().join("L"))
 }
 
 /// A line, its end point, and the height of its name.

@@ -2,30 +2,32 @@
 
 use super::axis::{Unit, duration, grouped, short};
 use super::chart::{Chart, Line};
-use super::{Subject, colour, schedule};
+use super::groups::{Group, mean, range};
+use super::{MOST_RUNS, Subject, schedule};
 use crate::run::history::{End, Epoch, History};
 use maud::{Markup, html};
 
-/// Charts of all runs, overlaid.
-pub fn charts(subjects: &[Subject]) -> Markup {
-    let schedules: Vec<_> = subjects.iter().map(|subject| schedule::rates(&subject.history)).collect();
-    let epochs_only = schedules
-        .iter()
-        .zip(subjects)
-        .any(|(rates, subject)| rates.is_none() && subject.history.epochs.iter().any(|epoch| epoch.lr.is_some()));
-    let mut rates = each(subjects, |epoch| epoch.lr);
+/// Charts of all groups, overlaid.
+pub fn charts(groups: &[Group<'_>]) -> Markup {
+    // The runs of a group have the same schedule.
+    let schedules: Vec<_> = groups.iter().map(|group| schedule::rates(&group.runs[0].history)).collect();
+    let mut rates = each(groups, |epoch| epoch.lr);
+    let epochs_only = schedules.iter().zip(&rates).any(|(rates, line)| rates.is_none() && !line.points.is_empty());
     for (line, schedule) in rates.iter_mut().zip(schedules) {
-        line.points = schedule.unwrap_or_else(|| std::mem::take(&mut line.points));
+        if let Some(points) = schedule {
+            (line.points, line.band) = (points, Vec::new());
+        }
     }
+    let subjects = || groups.iter().flat_map(|group| &group.runs);
     let charts = [
         Chart {
-            lines: splits(subjects, [|e| e.train_loss, |e| e.validation_loss, |e| e.test_loss], |end| end.test_loss),
+            lines: splits(groups, [|e| e.train_loss, |e| e.validation_loss, |e| e.test_loss], |end| end.test_loss),
             unit: "cross-entropy, nats",
-            log: spread(subjects) > 8.0,
+            log: spread(groups) > 8.0,
             ..chart("Loss")
         },
         Chart {
-            lines: splits(subjects, [|e| e.train_accuracy, |e| e.validation_accuracy, |e| e.test_accuracy], |end| {
+            lines: splits(groups, [|e| e.train_accuracy, |e| e.validation_accuracy, |e| e.test_accuracy], |end| {
                 end.test_accuracy
             }),
             figures: Unit::Percent,
@@ -33,7 +35,7 @@ pub fn charts(subjects: &[Subject]) -> Markup {
         },
         Chart {
             lines: rates,
-            unit: match (epochs_only, subjects) {
+            unit: match (epochs_only, groups) {
                 (false, _) => "of every update",
                 (true, [_]) => "of each epoch's last update",
                 (true, _) => "of every update if known, else of each epoch's last update",
@@ -44,8 +46,8 @@ pub fn charts(subjects: &[Subject]) -> Markup {
     ];
     html! {
         div.charts { @for chart in charts.iter().filter_map(Chart::draw) { (chart) } }
-        @if subjects.iter().all(|subject| subject.history.epochs.is_empty()) {
-            @let over = subjects.iter().all(|subject| subject.history.end.is_some());
+        @if subjects().all(|subject| subject.history.epochs.is_empty()) {
+            @let over = subjects().all(|subject| subject.history.end.is_some());
             p.warning { @if over { "No epoch was completed, so there are no curves." } @else { "No epoch has been recorded yet." } }
         }
     }
@@ -56,14 +58,15 @@ fn chart(title: &'static str) -> Chart {
 }
 
 /// Throughput of all runs, with a summary in words; `None` if no epoch has been recorded.
-pub fn speed(subjects: &[Subject]) -> Option<Markup> {
+pub fn speed(groups: &[Group<'_>]) -> Option<Markup> {
     let drawn = Chart {
-        lines: each(subjects, |epoch| epoch.images_per_second),
+        lines: each(groups, |epoch| epoch.images_per_second),
         unit: "training samples per second",
         from_zero: true,
         ..chart("Throughput")
     };
     let drawn = drawn.draw()?;
+    let subjects: Vec<&Subject> = groups.iter().flat_map(|group| group.runs.iter().copied()).collect();
     let sentence = |history: &History| {
         let rate = short(history.images_per_second()?);
         let training = duration(history.training_seconds()?);
@@ -82,9 +85,9 @@ pub fn speed(subjects: &[Subject]) -> Option<Markup> {
     Some(html! {
         div.charts {
             (drawn)
-            div { @for subject in subjects { @if let Some(sentence) = sentence(&subject.history) {
+            @if subjects.len() <= MOST_RUNS { div { @for subject in &subjects { @if let Some(sentence) = sentence(&subject.history) {
                 p { @if subjects.len() > 1 { strong { (subject.name) } ": " } (sentence) }
-            } } }
+            } } } }
         }
     })
 }
@@ -92,8 +95,8 @@ pub fn speed(subjects: &[Subject]) -> Option<Markup> {
 type Pick = fn(&Epoch) -> Option<f64>;
 
 /// Ratio of the largest to the smallest loss. If it is large, the curves are shown on a log scale.
-fn spread(subjects: &[Subject]) -> f64 {
-    let epochs = subjects.iter().flat_map(|subject| &subject.history.epochs);
+fn spread(groups: &[Group<'_>]) -> f64 {
+    let epochs = groups.iter().flat_map(|group| &group.runs).flat_map(|subject| &subject.history.epochs);
     let losses: Vec<f64> =
         epochs.flat_map(|e| [e.train_loss, e.validation_loss, e.test_loss]).flatten().filter(|&l| l > 0.0).collect();
     let largest = losses.iter().copied().fold(0.0, f64::max);
@@ -105,41 +108,76 @@ pub fn points(history: &History, pick: impl Fn(&Epoch) -> Option<f64>) -> Vec<(f
     history.epochs.iter().filter_map(|epoch| Some((epoch.epoch as f64, pick(epoch)?))).collect()
 }
 
-/// For one run, one line per split; a test split that was scored only at the end is a point at the epoch of the model.
-/// For several runs, two lines each: the test split, else the validation split; and the training split, dashed.
-fn splits(subjects: &[Subject], [train, validation, test]: [Pick; 3], at_end: fn(&End) -> Option<f64>) -> Vec<Line> {
-    let line = |name: &str, colour: String, dashed, points| Line { name: name.into(), colour, dashed, points };
-    if let [Subject { history, .. }] = subjects {
-        let mut tests = points(history, test);
-        if tests.is_empty() {
-            let last = history.epochs.last().map(|epoch| epoch.epoch);
-            let score = |end: &End| Some((end.restored_epoch.min(last).or(last)? as f64, at_end(end)?));
-            tests.extend(history.end.as_ref().and_then(score));
+/// For one group, one line per split; a test split that was scored only at the end is a point at the epoch of the model.
+/// For several groups, two lines each: the validation split, else the test split; and the training split, dashed.
+fn splits(groups: &[Group<'_>], [train, validation, test]: [Pick; 3], at_end: fn(&End) -> Option<f64>) -> Vec<Line> {
+    let line = |name: &str, colour: &str, dashed, (points, band)| Line {
+        name: name.into(),
+        colour: colour.into(),
+        dashed,
+        points,
+        band,
+    };
+    if let [group] = groups {
+        let mut tests = group.points(test);
+        if tests.0.is_empty() {
+            let score = |run: &&Subject| {
+                let last = run.history.epochs.last().map(|epoch| epoch.epoch);
+                let end = run.history.end.as_ref()?;
+                Some((end.restored_epoch.min(last).or(last)? as f64, at_end(end)?))
+            };
+            let all: Vec<(f64, f64)> = group.runs.iter().filter_map(score).collect();
+            let (epochs, scores): (Vec<f64>, Vec<f64>) = all.into_iter().unzip();
+            if !scores.is_empty() {
+                let ((low, high), at) = (range(&scores), mean(&epochs));
+                tests.0.push((at, mean(&scores)));
+                tests.1.extend((scores.len() > 1).then_some((at, low, high)));
+            }
         }
         return vec![
-            line("train", "var(--train)".into(), false, points(history, train)),
-            line("validation", "var(--validation)".into(), false, points(history, validation)),
-            line("test", "var(--test)".into(), false, tests),
+            line("train", "var(--train)", false, group.points(train)),
+            line("validation", "var(--validation)", false, group.points(validation)),
+            line("test", "var(--test)", false, tests),
         ];
     }
-    let both = subjects.iter().enumerate().flat_map(|(number, Subject { name, history, .. })| {
-        let tested = history.epochs.iter().any(|epoch| test(epoch).is_some());
+    let both = groups.iter().flat_map(|group| {
+        let (validated, tested) = (group.points(validation), group.points(test));
+        let solid = if validated.0.is_empty() { tested } else { validated };
         [
-            line("", colour(number), true, points(history, train)),
-            line(name, colour(number), false, points(history, if tested { test } else { validation })),
+            line("", &group.colour, true, (group.points(train).0, Vec::new())),
+            line(&group.short, &group.colour, false, solid),
         ]
     });
     both.collect()
 }
 
-/// One line per run.
-fn each(subjects: &[Subject], pick: Pick) -> Vec<Line> {
-    let single = subjects.len() == 1;
-    let line = |(number, subject): (usize, &Subject)| Line {
-        name: if single { String::new() } else { subject.name.clone() },
-        colour: if single { "var(--test)".into() } else { colour(number) },
-        dashed: false,
-        points: points(&subject.history, pick),
+/// One line per group.
+fn each(groups: &[Group<'_>], pick: Pick) -> Vec<Line> {
+    let single = groups.len() == 1;
+    let line = |group: &Group<'_>| {
+        let (points, band) = group.points(pick);
+        Line {
+            name: if single { String::new() } else { group.short.clone() },
+            colour: if single { "var(--test)".into() } else { group.colour.clone() },
+            dashed: false,
+            points,
+            band,
+        }
     };
-    subjects.iter().enumerate().map(line).collect()
+    groups.iter().map(line).collect()
+}
+
+/// What the lines of the charts of several runs are.
+pub fn legend(groups: &[Group<'_>]) -> String {
+    let splits = match groups {
+        [_] => "The training score of each batch is measured before its update.",
+        _ => {
+            "Solid: the validation split, or the test split of runs without one. Dashed: the training split; each batch is scored \
+             before its update."
+        }
+    };
+    let seeds = " Of runs that differ only in their seed: the mean, and shaded the lowest to the highest, up to the last epoch \
+                 that all of them have.";
+    let several = groups.iter().any(|group| group.runs.len() > 1);
+    format!("{splits}{}", if several { seeds } else { "" })
 }

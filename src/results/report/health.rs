@@ -3,7 +3,7 @@
 use super::axis::{Unit, short};
 use super::chart::{Chart, Line};
 use super::curves::points;
-use super::{Subject, colour};
+use super::groups::Group;
 use crate::run::history::{Epoch, History, LayerHealth};
 use maud::{Markup, html};
 
@@ -13,9 +13,15 @@ const HEALTHY_RATIO: f64 = 1e-3;
 /// factor.
 const APART: f64 = 100.0;
 
-/// Charts of one run; `None` if the layers were not measured.
+/// Charts of one run, or a sentence if the layers were not measured; `None` if no epoch is recorded.
 pub fn charts(history: &History) -> Option<Markup> {
-    let layers = history.epochs.iter().map(|epoch| epoch.health.len()).max().filter(|&layers| layers > 0)?;
+    if history.epochs.is_empty() {
+        return None;
+    }
+    let layers = history.epochs.iter().map(|epoch| epoch.health.len()).max().unwrap_or(0);
+    if layers == 0 {
+        return Some(html! { p.note { "Not measured in this run." } });
+    }
     let norms: Vec<f64> =
         history.epochs.iter().flat_map(|epoch| &epoch.health).filter_map(|layer| layer.gradient_norm).collect();
     if !norms.is_empty() && !norms.iter().any(|norm| norm.is_finite()) {
@@ -25,8 +31,8 @@ pub fn charts(history: &History) -> Option<Markup> {
         let line = |layer: usize| Line {
             name: name(layer, layers),
             colour: shade(layer, layers),
-            dashed: false,
             points: points(history, |epoch| layer_of(epoch, layer).and_then(pick)),
+            ..Line::default()
         };
         (1..=layers).map(line).collect()
     };
@@ -47,29 +53,30 @@ pub fn charts(history: &History) -> Option<Markup> {
     ];
     Some(html! {
         @if let Some(sentence) = verdict(history) { p { (sentence) } }
-        p.note { "Measured once per epoch, at its middle update." }
+        p.note { "Each measurement is of the middle update of an epoch. Epochs of few updates are measured occasionally." }
         div.charts { @for chart in charts.iter().filter_map(Chart::draw) { (chart) } }
     })
 }
 
-/// The last epoch's gradients of all runs in one chart; `None` if no run measured them.
-pub fn comparison(subjects: &[Subject]) -> Option<Markup> {
-    let line = |(number, subject): (usize, &Subject)| Line {
-        name: subject.name.clone(),
-        colour: colour(number),
-        dashed: false,
-        points: by_layer(subject.history.epochs.iter().rev().find(|epoch| !epoch.health.is_empty())),
+/// The last epoch's gradients of each group's first run in one chart; `None` if none of them measured them.
+pub fn comparison(groups: &[Group<'_>]) -> Option<Markup> {
+    let line = |group: &Group<'_>| Line {
+        name: group.short.clone(),
+        colour: group.colour.clone(),
+        points: by_layer(group.runs[0].history.epochs.iter().rev().find(|epoch| !epoch.health.is_empty())),
+        ..Line::default()
     };
+    let several = groups.iter().any(|group| group.runs.len() > 1);
     let chart = Chart {
         title: "Gradient norm by layer",
-        unit: "last epoch",
+        unit: if several { "last epoch of one run each" } else { "last epoch" },
         across: "layer",
         log: true,
-        lines: subjects.iter().enumerate().map(line).collect(),
+        lines: groups.iter().map(line).collect(),
         ..Chart::default()
     };
     let drawn = chart.draw()?;
-    let sentences = subjects.iter().filter_map(|subject| Some((&subject.name, verdict(&subject.history)?)));
+    let sentences = groups.iter().filter_map(|group| Some((&group.label, verdict(&group.runs[0].history)?)));
     Some(
         html! { div.charts { (drawn) div { @for (name, sentence) in sentences { p { strong { (name) } ": " (sentence) } } } } },
     )
@@ -94,8 +101,8 @@ fn profile(history: &History) -> Vec<Line> {
     let line = |epoch: &Epoch, colour: &str| Line {
         name: format!("epoch {}", epoch.epoch),
         colour: colour.into(),
-        dashed: false,
         points: by_layer(Some(epoch)),
+        ..Line::default()
     };
     let lines = [(first, "var(--train)"), (last, "var(--test)")];
     lines.into_iter().filter_map(|(epoch, colour)| Some(line(epoch?, colour))).collect()

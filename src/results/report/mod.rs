@@ -1,30 +1,40 @@
 //! An HTML page about one or more runs: a single file with all pictures embedded, without scripts or network requests.
 //!
-//! [`page`] composes the page. `curves`, `schedule` and `health` draw the recorded measurements; `results` and
+//! [`page`] composes the page. `groups` finds the runs that belong together; `summary` and `compare` begin the page, with the
+//! scores that `scores` takes from the records. `curves`, `schedule` and `health` draw the recorded measurements; `results` and
 //! `pictures` show the model's predictions on the test split; `details` lists the settings; `notes` reports problems.
+//! [`data_page`] composes a page about a data set.
 //! [`chart`] draws line charts with the scales of [`axis`]; `labels` places the names of the lines.
 
 pub mod axis;
 pub mod chart;
+mod compare;
 mod curves;
+mod data_set;
 mod details;
+mod groups;
 mod health;
 mod labels;
 mod notes;
 mod pictures;
 mod results;
 mod schedule;
+mod scores;
 mod summary;
+
+pub use data_set::{data_page, first_of};
 
 use crate::data::DataSet;
 use crate::net::mlp::Mlp;
 use crate::results::assess::Assessment;
 use crate::run::history::History;
 use crate::run::model_file::Description;
+use groups::Group;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::sync::Arc;
 
-/// Maximum number of runs on a page. More than eight colours are hard to distinguish.
+/// Maximum number of runs whose details are on a page, and of lines for runs in a chart. More than eight colours are hard to
+/// distinguish.
 pub const MOST_RUNS: usize = 8;
 
 /// A run on the page.
@@ -49,17 +59,52 @@ pub struct Results {
     pub data: Arc<DataSet>,
 }
 
-/// The colour of a run. The style sheet defines it for light and dark pages.
-fn colour(run: usize) -> String {
-    format!("var(--run{})", run % MOST_RUNS)
-}
-
-/// The page as HTML, under 1 MB.
+/// The page as HTML, under 1 MB for hundreds of runs. Runs that differ only in their seed are shown together. With more than
+/// [`MOST_RUNS`] runs, the page compares them without the details of each.
 ///
 /// # Panics
-/// If there are no subjects or more than [`MOST_RUNS`].
+/// If there are no subjects.
 pub fn page(subjects: &[Subject]) -> String {
-    assert!((1..=MOST_RUNS).contains(&subjects.len()), "page: {} runs", subjects.len());
+    assert!(!subjects.is_empty(), "page: no runs");
+    let groups = groups::groups(subjects);
+    let drawn = &groups[..groups.len().min(MOST_RUNS)];
+    let detailed = if subjects.len() > MOST_RUNS { &[] } else { subjects };
+    let colour = |subject: &Subject| {
+        let its = |group: &&Group<'_>| group.runs.iter().any(|run| std::ptr::eq(*run, subject));
+        groups.iter().find(its).map(|group| group.colour.clone())
+    };
+    let main = html! {
+        @if let [only] = subjects {
+            (section("Learning", curves::charts(drawn)))
+            (run(only, 1))
+            (section_if("Speed", curves::speed(drawn)))
+            (section("Details", details::details(only)))
+        } @else {
+            (section("Learning, overlaid", html! {
+                @if drawn.len() < groups.len() { p.note { "Drawn: the first " (drawn.len()) " of the table's " (groups.len()) " lines." } }
+                (curves::charts(drawn))
+                p.note { (curves::legend(drawn)) }
+            }))
+            (section_if("Gradients by layer", health::comparison(drawn)))
+            (section_if("Speed", curves::speed(drawn)))
+            @if detailed.is_empty() {
+                p.note { "A page of at most " (MOST_RUNS) " runs also shows the gradients, classes, mistakes and settings of each." }
+            }
+            @for subject in detailed {
+                article style=[colour(subject).map(|colour| format!("--c:{colour}"))] {
+                    h2.run { (subject.name) }
+                    (notes::notes(subject))
+                    (run(subject, subjects.len()))
+                    (section("Details", details::details(subject)))
+                }
+            }
+        }
+    };
+    document(&summary::title(subjects), summary::header(subjects, &groups), main)
+}
+
+/// A whole page with its style sheet.
+fn document(title: &str, header: Markup, main: Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -67,34 +112,12 @@ pub fn page(subjects: &[Subject]) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (summary::title(subjects)) }
+                title { (title) }
                 style { (PreEscaped(include_str!("style.css"))) }
             }
             body {
-                header { (summary::header(subjects)) }
-                main {
-                    @if let [only] = subjects {
-                        (section("Learning", curves::charts(subjects)))
-                        (run(only, 1))
-                        (section_if("Speed", curves::speed(subjects)))
-                        (section("Details", details::details(only)))
-                    } @else {
-                        (section("Learning, overlaid", html! {
-                            (curves::charts(subjects))
-                            p.note { "Solid: the test split if the epochs were evaluated on it, else the validation split. Dashed: the training split; each batch is scored before its update." }
-                        }))
-                        (section_if("Gradients by layer", health::comparison(subjects)))
-                        (section_if("Speed", curves::speed(subjects)))
-                        @for (number, subject) in subjects.iter().enumerate() {
-                            article style={ "--c:" (colour(number)) } {
-                                h2.run { (subject.name) }
-                                (notes::notes(subject))
-                                (run(subject, subjects.len()))
-                                (section("Details", details::details(subject)))
-                            }
-                        }
-                    }
-                }
+                header { (header) }
+                main { (main) }
                 footer { "Written by gpu-mlp " (env!("CARGO_PKG_VERSION")) ". This page uses no network and no scripts." }
             }
         }

@@ -2,6 +2,8 @@
 
 use super::Results;
 use super::axis::grouped;
+use crate::base::text;
+use crate::data::shape::picture_size;
 use crate::net::mlp::Mlp;
 use crate::results::assess::Mixup;
 use crate::results::png;
@@ -22,7 +24,7 @@ const UNITS: usize = 64;
 
 /// The worst mistakes and the most confused pairs; `None` if there are no mistakes or samples are not pictures.
 pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
-    let &[rows, columns] = &results.data.item[..] else { return None };
+    let (rows, columns) = picture_size(&results.data.item)?;
     let labels = &results.data.test.labels;
     let predictions = &results.assessment.predictions;
     let truth = |sample: usize| usize::from(labels[sample]);
@@ -37,11 +39,12 @@ pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
     if wrong.is_empty() || room == 0 {
         return None;
     }
+    let confidence = |sample: usize| text::percent(f64::from(predictions.row(sample)[predictions.class(sample)]), 1);
     let picture = |sample: usize| {
         let pixels = &results.data.test.pixels[sample * rows * columns..][..rows * columns];
-        let sure = 100.0 * predictions.row(sample)[predictions.class(sample)];
+        let sure = confidence(sample);
         let words = format!(
-            "test sample {sample}: {} predicted as {} with confidence {sure:.1} %",
+            "test sample {sample}: {} predicted as {} with confidence {sure} %",
             truth(sample),
             predictions.class(sample)
         );
@@ -62,7 +65,7 @@ pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
                     li {
                         (picture(sample))
                         span { strong { (truth(sample)) } " as " strong.miss { (predictions.class(sample)) } }
-                        span.unit { (format!("{:.1}\u{a0}%", 100.0 * predictions.row(sample)[predictions.class(sample)])) }
+                        span.unit { (confidence(sample)) "\u{a0}%" }
                     }
                 }
             }
@@ -73,7 +76,7 @@ pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
                 @for pair in results.assessment.confusion.mixups().iter().take(pairs) {
                     li {
                         span.what { strong { (pair.truth) } " as " strong.miss { (pair.prediction) } }
-                        span.unit { (pair.samples) " times" }
+                        span.unit { (text::counted(pair.samples, "time")) }
                         div { @for image in of(pair) { (image) } }
                     }
                 }
@@ -84,7 +87,8 @@ pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
 
 /// Weights of the first layer's units with the largest norms; `None` if samples are not pictures.
 pub fn first_layer(model: &Mlp, item: &[usize], runs: usize) -> Option<Markup> {
-    let (layer, &[rows, columns]) = (model.layers.first()?, item) else { return None };
+    let layer = model.layers.first()?;
+    let (rows, columns) = picture_size(item)?;
     let norm = |unit: &usize| layer.weight[unit * layer.inputs..][..layer.inputs].iter().map(|w| w * w).sum::<f32>();
     let mut units: Vec<usize> = (0..layer.outputs).collect();
     units.sort_by(|a, b| norm(b).total_cmp(&norm(a)));
@@ -124,6 +128,7 @@ fn weights_png(weights: &[f32], rows: usize, columns: usize) -> Vec<u8> {
     png::rgba(&pixels, columns, rows)
 }
 
-fn uri(png: &[u8]) -> String {
+/// A PNG as an address that holds it.
+pub fn uri(png: &[u8]) -> String {
     format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png))
 }

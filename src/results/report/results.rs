@@ -2,6 +2,7 @@
 
 use super::axis::percent;
 use super::chart::px;
+use crate::base::text;
 use crate::results::assess::{Assessment, Bin, Confusion, expected_error};
 use maud::{Markup, html};
 
@@ -58,7 +59,7 @@ fn cell(count: u64, all: u64, right: bool) -> Markup {
 }
 
 fn table(confusion: &Confusion) -> Markup {
-    let figure = |share: Option<f64>| share.map_or("–".into(), |share| format!("{:.2}", 100.0 * share));
+    let figure = |share: Option<f64>| share.map_or("–".into(), |share| text::percent(share, 2));
     html! {
         figure {
             figcaption { h3 { "Precision and recall" } span.unit { "in percent" } }
@@ -127,7 +128,10 @@ fn diagram(bins: &[Bin]) -> Markup {
                     @let weight = 0.35 + 0.65 * (bin.samples as f64).ln_1p() / most.ln_1p();
                     rect.bar x=(px(left + 1.0)) width=(px(width - 2.0)) y=(px(y(bin.accuracy()))) height=(px(SIDE * bin.accuracy()))
                         opacity=(format!("{weight:.2}")) {
-                        title { (format!("{} samples, confidence {:.1} %, accuracy {:.1} %", bin.samples, 100.0 * bin.confidence(), 100.0 * bin.accuracy())) }
+                        title { (format!(
+                            "{}, confidence {} %, accuracy {} %",
+                            text::counted(bin.samples, "sample"), text::percent(bin.confidence(), 1), text::percent(bin.accuracy(), 1)
+                        )) }
                     }
                 }
                 line.guide x1=(px(x(0.0))) y1=(px(y(0.0))) x2=(px(x(1.0))) y2=(px(y(1.0))) {}

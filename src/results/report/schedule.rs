@@ -28,7 +28,7 @@ pub fn rates(history: &History) -> Option<Vec<(f64, f64)>> {
     let rates = Rates::new(&config, samples);
     let rate = |step: u64| rates.lr(step);
     let agrees = |(step, lr): (u64, f64)| {
-        (1..=made).contains(&step) && (rate(step - 1) - lr).abs() < 1e-5 * f64::from(config.lr)
+        (1..=made).contains(&step) && (rate(step - 1) - lr).abs() < 1e-5 * f64::from(config.learning_rate(samples))
     };
     if !history.epochs.iter().filter_map(|epoch| Some((epoch.step?, epoch.lr?))).all(agrees) {
         return None;

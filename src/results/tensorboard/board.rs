@@ -1,10 +1,12 @@
 //! Writes a run for TensorBoard.
 
 use super::EventFile;
+use crate::base::disk::folder_of;
 use crate::base::error::Error;
 use crate::results::picture::{confusion, first_layer};
 use crate::train::Score;
 use crate::train::session::{EpochReport, Inspection, Observer, Wish};
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Writes each epoch's scalars and pictures. Their step is the number of updates made.
@@ -27,6 +29,40 @@ impl Board {
     /// [`Error::File`] if it cannot be created.
     pub fn create(folder: &Path, item: &[usize]) -> Result<Self, Error> {
         Ok(Board { events: EventFile::create(folder)?, item: item.to_vec() })
+    }
+
+    /// As [`Board::create`] for a new run called `run`. If the folder already has event files of another run, the new file
+    /// is created in a sub-folder: otherwise TensorBoard would join the curves of both runs.
+    ///
+    /// # Errors
+    /// As [`Board::create`].
+    pub fn create_apart(folder: &Path, run: &str, item: &[usize]) -> Result<Self, Error> {
+        let board = Board::create(folder, item)?;
+        let own = board.events.path();
+        let entries = std::fs::read_dir(folder).map_err(Error::file(folder))?.flatten().map(|entry| entry.path());
+        let is_events = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().contains("tfevents"));
+        // The own file is created first, so of two runs that start at the same time at least one sees the other.
+        if !entries.into_iter().any(|path| path != own && is_events(&path)) {
+            return Ok(board);
+        }
+        std::fs::remove_file(own).map_err(Error::file(own))?;
+        for number in 1.. {
+            let name = if number == 1 { run.to_string() } else { format!("{run}-{number}") };
+            let apart = folder.join(name);
+            match std::fs::create_dir(&apart) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                made => {
+                    made.map_err(Error::file(&apart))?;
+                    return Board::create(&apart, item);
+                }
+            }
+        }
+        unreachable!("a free number exists")
+    }
+
+    /// The folder of the event file.
+    pub fn folder(&self) -> &Path {
+        folder_of(self.events.path())
     }
 
     /// Creates a new event file for a resumed run whose last complete epoch ended after `step` updates. Readers

@@ -148,7 +148,13 @@ impl Identity {
 
     /// Returns what differs in a run that resumes this one; settings are sorted by name.
     pub fn differences(&self, now: &Identity) -> Vec<Difference> {
-        let data = |of: &Identity| format!("{} (sha256 {})", of.data, of.data_sha256.get(..16).unwrap_or_default());
+        // A data set that moved or was renamed is the same, unless its images are transposed under only one of the names.
+        let transposed = |of: &Identity| of.data.starts_with("emnist-");
+        let same_data = self.data_sha256 == now.data_sha256 && transposed(self) == transposed(now);
+        let data = |of: &Identity| match same_data {
+            true => String::new(),
+            false => format!("{} (sha256 {})", of.data, of.data_sha256.get(..16).unwrap_or_default()),
+        };
         let fixed = |of: &Identity| [data(of), of.engine.clone(), of.device.clone(), of.version.clone()];
         // Through text: a JSON value would print a single-precision number with the digits of a double.
         let settings = |of: &Identity| -> serde_json::Map<String, serde_json::Value> {

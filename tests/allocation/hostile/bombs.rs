@@ -1,7 +1,7 @@
 //! Files built to be expensive: headers that declare more than follows, and long runs of cheap elements. Each file has
 //! about half a mebibyte or less.
 
-use super::seeds::{safetensors, seeds, zipped};
+use super::seeds::{archive, npy, safetensors, seeds, zipped};
 use super::targets::HASH;
 use safetensors::tensor::Dtype;
 
@@ -51,6 +51,31 @@ pub fn bombs(target: &str) -> Vec<Vec<u8>> {
         .collect(),
         "picture" => pictures(),
         "metrics" => metrics(),
+        "csv" => vec![
+            ",".repeat(SIZE).into_bytes(),
+            "1,".repeat(SIZE / 2).into_bytes(),
+            "1,2\n".repeat(SIZE / 4).into_bytes(),
+            "\n".repeat(SIZE).into_bytes(),
+            [b"label,".to_vec(), vec![b'a'; SIZE]].concat(),
+            [b"\"".to_vec(), vec![b'a'; SIZE]].concat(),
+            zipped("1,2\n".repeat(SIZE).as_bytes(), 9),
+            zipped(",".repeat(32 * SIZE).as_bytes(), 9),
+        ],
+        "npz" => {
+            let four = |header: &str, values: Vec<u8>| {
+                let names = ["x_train", "y_train", "x_test", "y_test"];
+                archive(&names.map(|name| (name, header, values.clone())))
+            };
+            vec![
+                four(&npy("|u1", "60000, 28, 28"), vec![]),
+                four(&npy("|u1", "18446744073709551615,"), vec![1]),
+                four(&npy("<f8", "4294967296, 4294967296"), vec![1]),
+                four(&npy("|u1", &format!("{}1", "1, ".repeat(3000))), vec![1]),
+                four(&npy("|u1", &format!("{},", 8 * SIZE)), vec![0; 8 * SIZE]),
+                four(&"'shape': (".repeat(6000), vec![]),
+                archive(&[("", "", vec![])]).repeat(3),
+            ]
+        }
         other => panic!("{other} has no bombs"),
     }
 }

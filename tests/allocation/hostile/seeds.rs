@@ -34,6 +34,8 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "config" => configs(),
         "picture" => pictures(),
         "metrics" => metrics(),
+        "csv" => tables(),
+        "npz" => archives(),
         other => panic!("{other} has no seeds"),
     }
 }
@@ -46,7 +48,60 @@ fn idx() -> Vec<Vec<u8>> {
         Idx { shape: shape.to_vec(), bytes }.write(&mut raw).expect("the shape is that of the bytes");
         raw
     };
-    shapes.iter().map(raw).collect()
+    let wide = |code: u8, shape: &[u32], values: Vec<u8>| {
+        let dimensions = shape.iter().flat_map(|size| size.to_be_bytes());
+        [0, 0, code, shape.len() as u8].into_iter().chain(dimensions).chain(values).collect::<Vec<u8>>()
+    };
+    let qmnist = [5, 4, 2000, 39, 48, 70_000, 0, 0, 3, 4, 2001, 39, 48, 70_001, 0, 0];
+    let others = [
+        wide(0x0c, &[2, 8], qmnist.iter().flat_map(|value: &i32| value.to_be_bytes()).collect()),
+        wide(0x0b, &[3, 2], (0..6_i16).flat_map(i16::to_le_bytes).collect()),
+        wide(0x0e, &[2, 2], (0..4).flat_map(|value| f64::from(value).to_be_bytes()).collect()),
+        [vec![2, 0x0d, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0], 7_f32.to_le_bytes().repeat(2)].concat(),
+    ];
+    shapes.iter().map(raw).chain(others).collect()
+}
+
+fn tables() -> Vec<Vec<u8>> {
+    let rows = (0..9).map(|label| format!("{label}{}\n", ",7,255, 0".repeat(3))).collect::<String>();
+    let head = format!("label{}\n", ",a,b,\"c\"".repeat(3));
+    let picture = format!("3{}\r\n", ";12".repeat(64)).repeat(3);
+    let named = head + &rows;
+    vec![rows.into_bytes(), zipped(named.as_bytes(), 9), named.into_bytes(), picture.into_bytes()]
+}
+
+/// A zip file of NPY files with these names, headers and values.
+pub fn archive(arrays: &[(&str, &str, Vec<u8>)]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (at, (name, header, values)) in arrays.iter().enumerate() {
+        let method = if at % 2 == 0 { zip::CompressionMethod::Stored } else { zip::CompressionMethod::Deflated };
+        let options = zip::write::SimpleFileOptions::default().compression_method(method);
+        zip.start_file(format!("{name}.npy"), options).expect("a vector takes all");
+        let length = (header.len() as u16).to_le_bytes();
+        let parts = [b"\x93NUMPY\x01\0", &length[..], header.as_bytes(), values].concat();
+        zip.write_all(&parts).expect("a vector takes all");
+    }
+    zip.finish().expect("a vector takes all").into_inner()
+}
+
+/// The header of an array.
+pub fn npy(descr: &str, shape: &str) -> String {
+    format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}\n")
+}
+
+fn archives() -> Vec<Vec<u8>> {
+    let (images, labels) = (npy("|u1", "2, 2, 2"), npy("<i8", "2,"));
+    let two = || [1_i64, 0].iter().flat_map(|label| label.to_le_bytes()).collect();
+    let keras = [
+        ("x_train", images.as_str(), vec![7; 8]),
+        ("y_train", &labels, two()),
+        ("x_test", &images, vec![9; 8]),
+        ("y_test", &labels, two()),
+    ];
+    let one = npy(">f4", "1, 1");
+    let medical = ["train_images", "train_labels", "test_images", "test_labels"];
+    let medical = medical.map(|name| (name, one.as_str(), 1_f32.to_be_bytes().to_vec()));
+    vec![archive(&keras), archive(&medical), archive(&keras[..2])]
 }
 
 pub fn zipped(raw: &[u8], level: u32) -> Vec<u8> {
@@ -67,9 +122,11 @@ fn models() -> Vec<Vec<u8>> {
         activation,
         inputs: InputMap { scale: 1.0 / 255.0, shift: -0.1 },
         item: vec![2, 2],
+        transposed: Some(false),
         data: "tiny".into(),
         data_sha256: "00".into(),
         version: "0".into(),
+        layout: None,
     };
     let ours = to_bytes(Path::new("model"), &model, &description).expect("shapes are those of the values");
     let halves = |to: fn(f32) -> [u8; 2], n: usize| (0..n).flat_map(|at| to(at as f32)).collect::<Vec<u8>>();
@@ -140,6 +197,9 @@ fn configs() -> Vec<Vec<u8>> {
         version: "0".into(),
         engine: "cpu".into(),
         device: "one".into(),
+        adapter: Some("RTX".into()),
+        backend: Some("vulkan".into()),
+        tensorboard: Some("/board".into()),
         data_sha256: "00".into(),
         from: Some(Ancestor { path: "/model".into(), sha256: "00".into() }),
     };
@@ -154,7 +214,7 @@ fn configs() -> Vec<Vec<u8>> {
         normalize: Normalize::Given(InputMap { scale: 0.01, shift: -0.5 }),
         batch_size: gpu_mlp::config::BatchSize::Full,
         schedule: gpu_mlp::config::Schedule::OneCycle,
-        limit_train: Some(500),
+        limit_train: Some(500.into()),
         forms: [("linear 64x784x128".to_string(), gpu_mlp::kernels::Form::Plain)].into(),
         ..Config::default()
     };
@@ -188,6 +248,8 @@ fn pictures() -> Vec<Vec<u8>> {
         encoded(picture.to_rgb8().into(), ImageFormat::Jpeg),
         encoded(picture.to_luma8().into(), ImageFormat::Jpeg),
         turned(encoded(picture.to_rgb8().into(), ImageFormat::Jpeg)),
+        include_bytes!("../../pure/torn/progressive-restart.jpg").to_vec(),
+        include_bytes!("../../pure/torn/separate.jpg").to_vec(),
     ]
 }
 

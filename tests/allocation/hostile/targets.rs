@@ -8,6 +8,7 @@ use gpu_mlp::config::{BatchSize, Config, Optimizer, Schedule};
 use gpu_mlp::data::idx::Idx;
 use gpu_mlp::data::images::decode::{MOST_PIXELS, decode};
 use gpu_mlp::data::images::{fit, ink};
+use gpu_mlp::data::layout::Layout;
 use gpu_mlp::data::load::{Files, assemble, transpose};
 use gpu_mlp::data::{DataSet, Split};
 use gpu_mlp::engine::machine::Machine;
@@ -47,7 +48,7 @@ pub struct Seen {
     pub held: usize,
 }
 
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "idx", read: idx, most: |bytes| BASE + 8 * bytes.len() },
     Target { name: "gzip", read: idx, most: |bytes| BASE + 8 * inflated(bytes) },
     Target { name: "model", read: model, most: |bytes| BASE + 64 * bytes.len() },
@@ -59,6 +60,11 @@ pub const TARGETS: [Target; 7] = [
         most: |bytes| BASE + 16 * pixels(bytes) + 100 * pixels(bytes).min(1 << 20),
     },
     Target { name: "metrics", read: metrics, most: |bytes| BASE + 128 * bytes.len() },
+    // A field may be a single comma, and the `csv` crate keeps a word for its end in each of four rows. A line has at most a
+    // mebibyte.
+    Target { name: "csv", read: csv, most: |bytes| BASE + 80 * text(bytes).min(1 << 20) + 4 * text(bytes) },
+    // Four arrays, each in a vector that grows by half or doubles.
+    Target { name: "npz", read: npz, most: |bytes| BASE + 12 * 1032 * bytes.len() },
 ];
 
 /// Memory in bytes that a reader may hold for an input of any size.
@@ -105,15 +111,18 @@ fn idx(bytes: &[u8]) -> bool {
     let path = std::env::temp_dir().join(format!("gpu-mlp-hostile-{}", std::process::id()));
     std::fs::write(&path, bytes).expect("the folder of temporary files can be written to");
     let read = said(Idx::read(&path));
+    if let Some(labels) = said(Idx::read_labels(&path)) {
+        assert!(labels.shape.iter().product::<usize>() == labels.bytes.len());
+    }
     _ = std::fs::remove_file(&path);
     assert!(read == said(Idx::parse(&path, bytes)), "the file and the stream differ");
     let Some(idx) = read else { return false };
     assert!(idx.shape.iter().product::<usize>() == idx.bytes.len() && !idx.bytes.is_empty());
-    if !bytes.starts_with(&[0x1f, 0x8b]) {
-        let mut raw = Vec::new();
-        idx.write(&mut raw).expect("what was read can be written");
-        assert!(raw == bytes, "the written file differs from the one read");
-    }
+    let mut raw = Vec::new();
+    idx.write(&mut raw).expect("what was read can be written");
+    // Other types and byte orders are written as unsigned bytes.
+    let header = 4 + 4 * idx.shape.len();
+    assert!(bytes.get(..header) != raw.get(..header) || raw == bytes, "the written file differs from the one read");
     let mut turned = idx.clone();
     transpose(&mut turned);
     transpose(&mut turned);
@@ -134,8 +143,10 @@ fn inflated(bytes: &[u8]) -> usize {
     let mut raw = flate2::read::MultiGzDecoder::new(bytes);
     _ = raw.read_exact(&mut magic);
     _ = raw.take(4 * u64::from(magic[3])).read_to_end(&mut shape);
-    let dimensions = shape.as_chunks().0.iter().map(|&dimension| u32::from_be_bytes(dimension) as usize);
-    dimensions.fold(1, usize::saturating_mul).min(1032 * bytes.len())
+    let values = |from: fn([u8; 4]) -> u32| {
+        shape.as_chunks().0.iter().map(|&dimension| from(dimension) as usize).fold(1, usize::saturating_mul)
+    };
+    values(u32::from_be_bytes).max(values(u32::from_le_bytes)).min(1032 * bytes.len())
 }
 
 fn model(bytes: &[u8]) -> bool {
@@ -247,12 +258,36 @@ fn config(bytes: &[u8]) -> bool {
     true
 }
 
+/// Reads a CSV file.
+fn csv(bytes: &[u8]) -> bool {
+    let Some(table) = said(gpu_mlp::data::csv::parse(Path::new("train.csv"), bytes)) else { return false };
+    assert!(table.labels.shape == [table.labels.bytes.len()] && table.images.shape[0] == table.labels.bytes.len());
+    assert!(table.images.shape.iter().product::<usize>() == table.images.bytes.len());
+    true
+}
+
+/// Upper limit for the length of a text that may be gzipped.
+fn text(bytes: &[u8]) -> usize {
+    if bytes.starts_with(&[0x1f, 0x8b]) { 1032 * bytes.len() } else { bytes.len() }
+}
+
+/// Reads an archive of arrays.
+fn npz(bytes: &[u8]) -> bool {
+    let read = gpu_mlp::data::npz::parse(Path::new("a.npz"), std::io::Cursor::new(bytes), bytes.len() as u64);
+    let Some((_, idx)) = said(read) else { return false };
+    assert!(idx.iter().all(|idx| idx.shape.iter().product::<usize>() == idx.bytes.len() && !idx.bytes.is_empty()));
+    true
+}
+
 fn picture(bytes: &[u8]) -> bool {
+    said(gpu_mlp::data::class_folders::grey(bytes, Path::new("picture")));
     let Some(picture) = said(decode(bytes, Path::new("picture"))) else { return false };
     assert!(picture.width().max(picture.height()) <= 1024 && !picture.is_empty());
     assert_eq!(fit::plain(&picture, 5, 7).len(), 35);
-    if let Ok(ink) = ink::find(&picture) {
-        assert_eq!(fit::mnist(&ink).len(), 28 * 28);
+    for textured in [false, true] {
+        if let Ok(ink) = ink::find(&picture, textured) {
+            assert_eq!(fit::place(&ink, &Layout::MNIST, 28, 28).len(), 28 * 28);
+        }
     }
     true
 }

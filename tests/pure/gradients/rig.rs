@@ -61,6 +61,7 @@ fn data() -> DataSet {
     DataSet {
         name: "noise".into(),
         item: vec![INPUTS],
+        transposed: false,
         classes: CLASSES,
         train: split(SAMPLES),
         validation: None,

@@ -1,0 +1,134 @@
+//! Answers as text, JSON and CSV.
+
+use super::show;
+use super::source::Batch;
+use gpu_mlp::base::text::percent;
+use gpu_mlp::data::shape::picture_size;
+use gpu_mlp::results::assess::Predictions;
+use serde_json::{Value, json};
+use std::io::{Result, Write};
+
+/// What is written about each sample.
+pub struct Style {
+    /// Number of classes in text and JSON.
+    pub top_k: usize,
+    /// Below this probability the answer is "none of these".
+    pub threshold: f32,
+    /// Whether the sample itself is part of the answer.
+    pub show: bool,
+    pub format: Format,
+    /// Shape of a sample.
+    pub item: Vec<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Format {
+    Text,
+    Json,
+    Csv,
+}
+
+impl Style {
+    /// Writes the answers of a batch. `first`: whether it is the first batch.
+    pub fn write(&self, to: &mut dyn Write, batch: &Batch, predictions: &Predictions, first: bool) -> Result<()> {
+        if first && self.format == Format::Csv {
+            writeln!(to, "{}", head(batch, predictions.classes))?;
+        }
+        let inputs = batch.pixels.len() / batch.names.len().max(1);
+        for sample in 0..batch.names.len() {
+            let pixels = &batch.pixels[sample * inputs..][..inputs];
+            match self.format {
+                Format::Csv => writeln!(to, "{}", self.row(batch, predictions, sample))?,
+                Format::Json => writeln!(to, "{}", self.object(batch, predictions, sample, pixels))?,
+                Format::Text => {
+                    if let (true, Some((rows, columns))) = (self.show, picture_size(&self.item)) {
+                        to.write_all(show::draw(pixels, rows, columns).as_bytes())?;
+                    }
+                    writeln!(to, "{}", self.line(batch, predictions, sample))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The class of a sample; `None` below the threshold.
+    pub fn class(&self, predictions: &Predictions, sample: usize) -> Option<usize> {
+        let class = predictions.class(sample);
+        (predictions.row(sample)[class] >= self.threshold).then_some(class)
+    }
+
+    /// The most probable classes and their probabilities.
+    fn top(&self, predictions: &Predictions, sample: usize) -> impl Iterator<Item = (usize, f32)> {
+        let row = predictions.row(sample);
+        predictions.ranking(sample).into_iter().take(self.top_k).map(|class| (class, row[class]))
+    }
+
+    fn line(&self, batch: &Batch, predictions: &Predictions, sample: usize) -> String {
+        let best = self.top(predictions, sample).map(|(class, p)| format!("{class} {} %", percent(f64::from(p), 2)));
+        let best = best.collect::<Vec<_>>().join(", ");
+        let class = self.class(predictions, sample);
+        let answer = if class.is_some() { best } else { format!("none of these (best: {best})") };
+        let mut line = format!("{}: {answer}", batch.names[sample]);
+        if let Some(labels) = &batch.labels {
+            let label = usize::from(labels[sample]);
+            let verdict = class.map_or("", |class| if class == label { ", right" } else { ", wrong" });
+            line += &format!("; label {label}{verdict}");
+        }
+        line
+    }
+
+    fn object(&self, batch: &Batch, predictions: &Predictions, sample: usize, pixels: &[u8]) -> Value {
+        let top = self.top(predictions, sample).map(|(class, p)| json!({ "class": class, "probability": p }));
+        let mut object = json!({
+            "image": batch.names[sample], "class": self.class(predictions, sample),
+            "probability": predictions.row(sample)[predictions.class(sample)], "top": top.collect::<Vec<_>>(),
+        });
+        if let Some(labels) = &batch.labels {
+            object["label"] = labels[sample].into();
+        }
+        let doubts = batch.doubts.get(sample).into_iter().flatten().cloned().chain(predictions.doubt(sample));
+        let doubts: Vec<String> = doubts.collect();
+        object["unsure"] = (!doubts.is_empty()).into();
+        object["doubts"] = doubts.into();
+        if self.show {
+            object["seen"] = pixels.into();
+        }
+        object
+    }
+
+    fn row(&self, batch: &Batch, predictions: &Predictions, sample: usize) -> String {
+        let row = predictions.row(sample);
+        let class = self.class(predictions, sample).map_or("none".into(), |class| class.to_string());
+        let mut fields = vec![quoted(&batch.names[sample]), class, row[predictions.class(sample)].to_string()];
+        fields.extend(batch.labels.as_ref().map(|labels| labels[sample].to_string()));
+        fields.extend(row.iter().map(f32::to_string));
+        fields.join(",")
+    }
+}
+
+/// The names of the columns.
+fn head(batch: &Batch, classes: usize) -> String {
+    let (name, label) = if batch.labels.is_some() { ("sample", ",label") } else { ("file", "") };
+    let classes: String = (0..classes).map(|class| format!(",p{class}")).collect();
+    format!("{name},class,probability{label}{classes}")
+}
+
+/// A field of CSV, in quotes if it needs them (RFC 4180).
+fn quoted(field: &str) -> String {
+    match field.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", field.replace('"', "\"\"")),
+        false => field.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn fields_with_commas_quotes_and_line_ends_are_quoted() {
+        assert_eq!(quoted("a b.png"), "a b.png");
+        assert_eq!(quoted("a,b.png"), "\"a,b.png\"");
+        assert_eq!(quoted("5\" tall\n.png"), "\"5\"\" tall\n.png\"");
+    }
+}

@@ -1,0 +1,106 @@
+//! Where the samples come from: files, or a split of the data set.
+
+use super::files::Files;
+use super::index::{Index, samples};
+use clap::ValueEnum;
+use gpu_mlp::Error;
+use gpu_mlp::data::{DataSet, Split};
+use std::process::ExitCode;
+
+/// A split of the data set.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Which {
+    Train,
+    Test,
+}
+
+/// Samples to classify.
+#[derive(Default)]
+pub struct Batch {
+    /// Names of the samples.
+    pub names: Vec<String>,
+    /// Samples (N, I).
+    pub pixels: Vec<u8>,
+    /// Labels, if they are known.
+    pub labels: Option<Vec<u8>>,
+    /// Why each picture may have been misread; empty for samples of a data set.
+    pub doubts: Vec<Vec<String>>,
+}
+
+/// Samples that are read part by part.
+pub enum Source {
+    Files(Files),
+    /// Samples of a split that are left.
+    Split(Box<DataSet>, Which, std::vec::IntoIter<usize>),
+}
+
+impl Source {
+    /// The samples of a split that `index` selects.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a sample that the split does not have.
+    pub fn split(data: DataSet, which: Which, index: &[Index]) -> Result<Source, Error> {
+        let (word, split) = part(&data, which);
+        let index = samples(index, split.len(), word)?;
+        Ok(Source::Split(Box::new(data), which, index.into_iter()))
+    }
+
+    /// Shape of a sample, given that of the model.
+    pub fn item<'a>(&'a self, model: &'a [usize]) -> &'a [usize] {
+        match self {
+            Source::Files(_) => model,
+            Source::Split(data, ..) => &data.item,
+        }
+    }
+
+    /// Number of samples that are left.
+    pub fn left(&self) -> usize {
+        match self {
+            Source::Files(files) => files.paths().len(),
+            Source::Split(.., index) => index.len(),
+        }
+    }
+
+    /// The next samples, at most `most`. Fewer if a file could not be used, possibly none.
+    ///
+    /// # Errors
+    /// Those of [`Files::read`].
+    pub fn read(&mut self, most: usize) -> Result<Batch, Error> {
+        let (data, which, index) = match self {
+            Source::Files(files) => return files.read(most),
+            Source::Split(data, which, index) => (data, *which, index),
+        };
+        let (word, split) = part(data, which);
+        let inputs = data.inputs();
+        let (mut batch, mut labels) = (Batch::default(), Vec::new());
+        for sample in index.take(most) {
+            batch.names.push(format!("{word} {sample}"));
+            batch.pixels.extend(&split.pixels[sample * inputs..][..inputs]);
+            labels.push(split.labels[sample]);
+        }
+        batch.labels = Some(labels);
+        Ok(batch)
+    }
+
+    /// Prints how pictures were read.
+    pub fn say_notes(&self) {
+        if let Source::Files(files) = self {
+            files.say_notes();
+        }
+    }
+
+    /// The exit code: 5 if a file could not be used.
+    pub fn code(&self) -> ExitCode {
+        match self {
+            Source::Files(files) if !files.all_read => ExitCode::from(5),
+            _ => ExitCode::SUCCESS,
+        }
+    }
+}
+
+fn part(data: &DataSet, which: Which) -> (&'static str, &Split) {
+    match which {
+        Which::Train => ("train", &data.train),
+        Which::Test => ("test", &data.test),
+    }
+}

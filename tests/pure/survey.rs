@@ -1,0 +1,153 @@
+//! Notes about suspicious data: one for each kind, and none for good data.
+
+use gpu_mlp::data::digits::{Options, generate};
+use gpu_mlp::data::survey::{Survey, lost_classes};
+use gpu_mlp::data::{DataSet, Split};
+
+use crate::common::mnist;
+
+/// 1000 training and 200 test samples of 4 × 4 with ten classes, all different, in the full range.
+fn good() -> [Split; 2] {
+    // The mixing function of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+    let value = |at: usize| {
+        let z = (at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        ((z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb) >> 40) as u8
+    };
+    let split = |from: usize, count: usize| Split {
+        pixels: (16 * from..16 * (from + count)).map(value).collect(),
+        labels: (0..count).map(|at| (at % 10) as u8).collect(),
+    };
+    [split(0, 1000), split(1000, 200)]
+}
+
+fn notes([train, test]: [Split; 2]) -> Vec<String> {
+    let data = DataSet::from_splits("some", vec![4, 4], train, test).expect("a set");
+    Survey::of(&data).notes()
+}
+
+/// Changes the good set; there must be one note that contains all of `words`.
+#[track_caller]
+fn one_note(change: impl FnOnce(&mut [Split; 2]), words: &[&str]) {
+    let mut set = good();
+    change(&mut set);
+    let notes = notes(set);
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    for word in words {
+        assert!(notes[0].contains(word), "{:?} lacks {word:?}", notes[0]);
+    }
+}
+
+fn relabel(set: &mut [Split; 2], label: impl Fn(u8) -> u8) {
+    set.iter_mut().flat_map(|split| &mut split.labels).for_each(|old| *old = label(*old));
+}
+
+#[test]
+fn good_data_give_no_note() {
+    assert_eq!(notes(good()), Vec::<String>::new());
+    for (train, test) in [(12_000, 2_000), (1000, 100), (10, 10)] {
+        let digits = generate(&Options { train, test, seed: 3 });
+        assert_eq!(Survey::of(&digits).notes(), Vec::<String>::new(), "{train} digits");
+    }
+    if let Some(mnist) = mnist::mnist() {
+        let start = std::time::Instant::now();
+        let survey = Survey::of(&mnist);
+        eprintln!("figure: survey of MNIST: {:.0} ms", 1e3 * start.elapsed().as_secs_f64());
+        assert_eq!(survey.notes(), Vec::<String>::new());
+        assert_eq!((survey.shared, survey.train.duplicates, survey.test.duplicates), (0, 0, 0));
+        assert_eq!((survey.constant_features, survey.train.classes[5], survey.test.classes[5]), (67, 5421, 892));
+        assert!((survey.train.mean - 33.318).abs() < 1e-3 && (survey.train.deviation - 78.567).abs() < 1e-3);
+    }
+}
+
+#[test]
+fn emnist_letters_begin_with_1_and_that_is_known() {
+    let [mut train, mut test] = good();
+    [&mut train, &mut test].into_iter().flat_map(|split| &mut split.labels).for_each(|label| *label += 1);
+    let mut set = DataSet::from_splits("some", vec![4, 4], train, test).expect("a set");
+    assert_eq!(Survey::of(&set).notes().len(), 1);
+    set.name = "emnist-letters".into();
+    assert_eq!(Survey::of(&set).notes(), Vec::<String>::new());
+}
+
+#[test]
+fn suspicious_labels() {
+    one_note(|set| relabel(set, |_| 3), &["all 1000 training samples have the label 3", "single class"]);
+    one_note(|set| relabel(set, |label| label + 48), &["58 classes", "0 … 47", "ASCII", "subtract 48"]);
+    one_note(|set| relabel(set, |label| label + 1), &["11 classes", "class 0 has", "subtract 1 "]);
+    one_note(|set| relabel(set, |label| label + u8::from(label > 3)), &["class 4 has no training samples", "0 … 9"]);
+    one_note(|set| relabel(set, |label| 2 * label), &["classes 1 … 17 (with gaps) have no training samples"]);
+    one_note(|set| set[0].labels[7] = 255, &["256 classes", "10 … 254", "correct the label 255 of 1 training sample"]);
+    // A class that only the test split has.
+    one_note(
+        |set| set[0].labels.iter_mut().filter(|label| **label == 4).for_each(|label| *label = 5),
+        &["class 4 has no training samples", "20 test samples"],
+    );
+    one_note(
+        |set| set[1].labels.iter_mut().filter(|label| **label == 4).for_each(|label| *label = 5),
+        &["no test samples of class 4"],
+    );
+}
+
+#[test]
+fn unequal_classes() {
+    one_note(
+        |set| set[0].labels[10..980].fill(6),
+        &["class 6 has 97.3 % of the training samples", "10.0 % of the test samples"],
+    );
+    one_note(
+        |set| set[0].labels[10..].iter_mut().filter(|label| **label == 2).for_each(|label| *label = 1),
+        &["only 1 training sample of class 2", "100 of a class"],
+    );
+}
+
+#[test]
+fn copies() {
+    let copy = |set: &mut [Split; 2], count: usize| {
+        let [train, test] = set;
+        test.pixels[..16 * count].copy_from_slice(&train.pixels[..16 * count]);
+    };
+    one_note(|set| copy(set, 40), &["40 of 200 test samples (20.0 %)"]);
+    one_note(|set| set[1] = set[0].clone(), &["the test split is the training split"]);
+    // One or none changes nothing.
+    let mut set = good();
+    copy(&mut set, 1);
+    assert_eq!(notes(set), Vec::<String>::new());
+    one_note(
+        |set| (0..20).for_each(|at| set[0].pixels.copy_within(at * 16..at * 16 + 16, (505 + at) * 16)),
+        &["20 training samples (2.0 %)", "another label"],
+    );
+    one_note(
+        |set| (0..100).for_each(|at| set[0].pixels.copy_within(at * 16..at * 16 + 16, (500 + at) * 16)),
+        &["100 training samples (10.0 %) are copies"],
+    );
+}
+
+#[test]
+fn blank_pictures_and_other_scales() {
+    one_note(|set| set[0].pixels[16 * 9..16 * 11].fill(7), &["2 of 1000 training samples are blank", "sample 9"]);
+    let scale = |set: &mut [Split; 2], by: fn(u8) -> u8| {
+        set.iter_mut().flat_map(|split| &mut split.pixels).for_each(|pixel| *pixel = by(*pixel));
+    };
+    one_note(|set| scale(set, |pixel| pixel / 15), &["largest value is 17", "multiply the values by 15"]);
+    one_note(|set| set[1].pixels.iter_mut().for_each(|pixel| *pixel /= 64), &["one scale", "0 to 255", "0 to 3"]);
+    let mut set = good();
+    scale(&mut set, |pixel| pixel >> 7);
+    let notes = notes(set);
+    assert!(notes.iter().any(|note| note.contains("all values are 0 or 1")), "{notes:?}");
+}
+
+#[test]
+fn a_class_that_the_validation_split_takes_away() {
+    let [mut train, test] = good();
+    train.labels.iter_mut().for_each(|label| *label %= 2);
+    train.labels[77] = 9;
+    let data = DataSet::from_splits("some", vec![4, 4], train, test).expect("a set");
+    let before = data.train.counts(data.classes);
+    // The seeds draw alike: the share of one sample is rounded by its remainder.
+    let divided = data.clone().divided(900, None, 1).expect("a split");
+    let note = lost_classes(&before, &divided.train.counts(10)).expect("a note");
+    assert!(note.contains("class 9") && note.contains("its only one"), "{note}");
+    let divided = data.divided(10, None, 1).expect("a split");
+    assert_eq!(lost_classes(&before, &divided.train.counts(10)), None);
+}
