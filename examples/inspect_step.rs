@@ -16,7 +16,7 @@ async fn inspect() -> Result<(), gpu_mlp::Error> {
     let (machine, which) = Machine::choose(EngineName::Auto, &Default::default()).await?;
     println!("{which}\n");
 
-    let trial = Trial::new(&config, &data, machine.form());
+    let trial = Trial::new(&config, &data, machine.form())?;
     let mut engine = machine.engine(&trial.net.plan).await?;
     trial.start(&config, &data, engine.as_mut());
 

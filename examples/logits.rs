@@ -5,7 +5,7 @@
 use gpu_mlp::Error;
 use gpu_mlp::data::{self, Choice, Request};
 use gpu_mlp::engine::machine::{EngineName, Machine};
-use gpu_mlp::net::{Net, Sizes};
+use gpu_mlp::net::Net;
 use gpu_mlp::run::model_file;
 use gpu_mlp::train::feed::Feed;
 use gpu_mlp::train::{evaluate, load_parameters};
@@ -18,7 +18,7 @@ async fn logits(model: &str, engine: EngineName) -> Result<String, Error> {
     let (machine, which) = Machine::choose(engine, &Default::default()).await?;
     eprintln!("{which}");
 
-    let sizes = Sizes::of(&data, machine.form(), machine.limit());
+    let sizes = description.sizes(data.test.len(), &machine)?;
     let net = Net::for_evaluation(&description.config(), sizes, &description.inputs);
     let mut engine = machine.engine(&net.plan).await?;
     load_parameters(engine.as_mut(), &net.layers, &model);
@@ -26,7 +26,7 @@ async fn logits(model: &str, engine: EngineName) -> Result<String, Error> {
 
     let mut text = String::new();
     let mut each = |_: usize, logits: &[f32]| {
-        for row in logits.chunks_exact(data.classes) {
+        for row in logits.chunks_exact(data.outputs()) {
             text += &row.iter().map(f32::to_string).collect::<Vec<_>>().join(",");
             text.push('\n');
         }

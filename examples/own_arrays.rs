@@ -17,8 +17,8 @@ fn points(count: u32, seed: u32) -> Split {
         let radius = (f32::from(xy[0]) - 127.5).hypot(f32::from(xy[1]) - 127.5);
         (radius / 45.0).min(3.0) as u8
     };
-    let labels = pixels.chunks(2).map(ring).collect();
-    Split { pixels, labels }
+    let labels: Vec<u8> = pixels.chunks(2).map(ring).collect();
+    Split::new(pixels, labels)
 }
 
 async fn train() -> Result<(), gpu_mlp::Error> {
@@ -37,7 +37,7 @@ async fn train() -> Result<(), gpu_mlp::Error> {
 
     let mut session = Session::open(&config, &data, &machine, Limits::default()).await?;
     let mut good_enough = |epoch: &EpochReport| {
-        let accuracy = epoch.test.map_or(0.0, |test| test.accuracy());
+        let accuracy = epoch.test.map_or(0.0, |test| test.metric());
         println!("epoch {:>2}: loss {:.3}, test accuracy {accuracy:.3}", epoch.epoch, epoch.train.loss());
         if accuracy > 0.97 { Wish::Stop(Reason::Interrupted) } else { Wish::Continue }
     };
@@ -46,8 +46,9 @@ async fn train() -> Result<(), gpu_mlp::Error> {
     let description = Description::of(&config, &data, session.trainer().net());
     let unseen = points(5, 123_456);
     let result = assess(&machine, &session.model().await?, &description, &unseen, &data.item).await?;
-    for (sample, (xy, ring)) in unseen.pixels.chunks(2).zip(&unseen.labels).enumerate() {
-        println!("{xy:?} is in ring {ring}; the net predicts {}", result.predictions.class(sample));
+    let found = result.classes().expect("a model of classes");
+    for (sample, (xy, ring)) in unseen.pixels().chunks(2).zip(unseen.classes()).enumerate() {
+        println!("{xy:?} is in ring {ring}; the net predicts {}", found.predictions.class(sample));
     }
     Ok(())
 }

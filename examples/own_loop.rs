@@ -18,16 +18,16 @@ async fn train() -> Result<(), gpu_mlp::Error> {
     println!("{which}");
 
     // A plan is data: tensors and a list of dispatches.
-    let inputs = input_map(&config.normalize, &data.train.pixels);
-    let net = Net::for_training(&config, Sizes::of(&data, machine.form(), machine.limit()), &inputs);
+    let inputs = input_map(&config.normalize, &data.train.samples);
+    let net = Net::for_training(&config, Sizes::of(&config, &data, machine.form(), machine.limit())?, &inputs);
     let training = net.training.as_ref().expect("a net made for training");
-    let model = Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
+    let model = Mlp::new(&config.widths(data.inputs(), data.outputs()), config.activation(), config.init, config.seed);
     let mut engine = machine.engine(&net.plan).await?;
     let (mut feed, mut test_feed) = prepare(engine.as_mut(), &net, &model, &data);
 
     let samples = data.train.len();
     let rates = Rates::new(&config, samples);
-    let steps = Steps { config: &config, training, samples, rates: &rates };
+    let steps = Steps { config: &config, training, samples, weights: None, rates: &rates };
     let mut step = 0;
     let mut score = Score::default();
     for epoch in 0..6 {
@@ -39,7 +39,7 @@ async fn train() -> Result<(), gpu_mlp::Error> {
             if feed.needs_load(first) {
                 feed.load(first, &data.train, &order, engine.as_mut());
             }
-            steps.push(&feed, step, first, &mut slots, &mut work);
+            steps.push(&feed, step, &order, first, &mut slots, &mut work);
             step += 1;
             // Put your changes to the library's loop here.
             work.iter_mut().for_each(|(_, values)| values.lr = if step < 20 { 0.01 * step as f32 } else { 0.1 });
@@ -48,12 +48,12 @@ async fn train() -> Result<(), gpu_mlp::Error> {
         }
         let record = engine.read(training.tally, training.tally_words(0..slots)).await?;
         score = Score::default();
-        score.add(&record, samples);
+        score.add(&record, samples, None);
         let test = evaluate(engine.as_mut(), &net.evaluation, &mut test_feed, &data.test, None).await?;
-        println!("epoch {}: loss {:.3}, test accuracy {:.3}", epoch + 1, score.loss(), test.accuracy());
+        println!("epoch {}: loss {:.3}, test accuracy {:.3}", epoch + 1, score.loss(), test.metric());
     }
-    // The tally holds hits and losses. If only a part of it had been read, hits would be missing.
-    assert!(score.accuracy() > 0.9, "the net does not learn: {score:?}");
+    // The tally holds losses and hits. If only a part of it had been read, hits would be missing.
+    assert!(score.metric() > 0.9, "the net does not learn: {score:?}");
     Ok(())
 }
 

@@ -1,10 +1,10 @@
 // head: the last layer, its loss, and the gradients of its logits and inputs: z = x·wᵀ + b, p = softmax(z),
-//      loss = −Σ y·log p with y as in softmax_xent, dlogits = (p − y) / batch, dx = (dlogits·w) ⊙ act'(x) ⊙ mask.
+//      loss = −Σ y·log p with y as in softmax_xent, dlogits = (p − y) / total, dx = (dlogits·w) ⊙ act'(x) ⊙ mask.
 // x (B, I), w (C, I), b (C), t (B), mask (B, I) bits -> record (S·⌈B/4⌉, 2) loss and hits, dlogits (B, C), dx (B, I); C ≤ 16
 // Samples do not depend on each other, so one dispatch does it all. Twin: src/kernels/head.rs
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
-    lr: f32, momentum: f32, bias1: f32, bias2: f32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32, total: f32,
 }
 struct Params { batch: u32, inputs4: u32, classes: u32, classes4: u32, mask_stride: u32, scale: f32, keep: f32, smoothing: f32, }
 @group(0) @binding(0) var<uniform> now: StepValues;
@@ -74,7 +74,7 @@ fn softmax_sample(sample: u32, label: u32) -> vec4<f32> {
     }
     for (var c = 0u; c < params.classes; c++) {
         let p = exp(logits[base + c] - largest) / sum;
-        logits[base + c] = (p - even - select(0.0, 1.0 - params.smoothing, c == label)) / f32(now.batch);
+        logits[base + c] = (p - even - select(0.0, 1.0 - params.smoothing, c == label)) / now.total;
     }
     return vec4<f32>(log(sum) + far, select(0.0, 1.0, best == label), 0.0, 0.0);
 }
@@ -177,9 +177,8 @@ fn softmax_row(row: u32, products: ptr<function, Row>, score: ptr<function, vec4
         let best = min(min(first_of(0u, z.q0, largest), first_of(1u, z.q1, largest)),
                        min(first_of(2u, z.q2, largest), first_of(3u, z.q3, largest)));
         *score += vec4<f32>(log(sum) + far, select(0.0, 1.0, best == label), 0.0, 0.0);
-        let batch = f32(now.batch);
-        *products = Row((e.q0 / sum - y.q0) / batch, (e.q1 / sum - y.q1) / batch,
-                        (e.q2 / sum - y.q2) / batch, (e.q3 / sum - y.q3) / batch);
+        *products = Row((e.q0 / sum - y.q0) / now.total, (e.q1 / sum - y.q1) / now.total,
+                        (e.q2 / sum - y.q2) / now.total, (e.q3 / sum - y.q3) / now.total);
     }
     if row >= params.batch { return; }
     let at = row * params.classes4;

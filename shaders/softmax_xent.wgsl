@@ -1,20 +1,24 @@
-// softmax_xent: loss = −Σ y·log p, hit = (argmax = t), dlogits = (p − y) / batch,   p = softmax(logits)
+// softmax_xent: loss = −w·Σ y·log p, hit = w·(argmax = t), dlogits = w·(p − y) / total,   p = softmax(logits)
 // y is onehot(t), or with label smoothing ε: (1 − ε)·onehot(t) + ε/C.
-// logits (B, C), t (B) -> score (B, 2) loss and hit, dlogits (B, C)
+// w is the sample's weight; it is 1, and `weights` is not read, unless WEIGHTED.
+// logits (B, C), t (B), weights (B) -> score (B, 2) loss and hit, dlogits (B, C)
 // One invocation takes one sample. The largest logit is subtracted first, so that logits of ±1e4 do not overflow exp or
 // underflow the sum.
 // Rows past the end of a partial batch get scores and gradients of zero. Twin: src/kernels/softmax_xent.rs
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
-    lr: f32, momentum: f32, bias1: f32, bias2: f32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32, total: f32,
 }
 struct Params { batch: u32, classes: u32, stride: u32, smoothing: f32, }
 @group(0) @binding(0) var<uniform> now: StepValues;
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> logits: array<f32>;               // (B, C)
 @group(1) @binding(2) var<storage, read> t: array<u32>;                    // (B)
-@group(1) @binding(3) var<storage, read_write> score: array<vec4<f32>>;    // (B, 2)
-@group(1) @binding(4) var<storage, read_write> dlogits: array<f32>;        // (B, C)
+@group(1) @binding(3) var<storage, read> weights: array<f32>;              // (B)
+@group(1) @binding(4) var<storage, read_write> score: array<vec4<f32>>;    // (B, 2)
+@group(1) @binding(5) var<storage, read_write> dlogits: array<f32>;        // (B, C)
+
+override WEIGHTED: bool = false;
 
 @compute @workgroup_size(64)
 fn softmax_xent(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -27,6 +31,9 @@ fn softmax_xent(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
         for (var c = 0u; c < params.stride; c++) { dlogits[base + c] = 0.0; }
         return;
     }
+    // A product with 1 changes no bit, so there is one formula for samples with and without weights.
+    var weight = 1.0;
+    if WEIGHTED { weight = weights[b]; }
     var best = 0u;
     var largest = logits[base];
     for (var c = 1u; c < params.classes; c++) {
@@ -44,11 +51,11 @@ fn softmax_xent(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
         far += even * all;
     }
     let loss = log(sum) + far;
-    score[b] = vec4<f32>(loss, select(0.0, 1.0, best == label), 0.0, 0.0);
+    score[b] = vec4<f32>(weight * loss, select(0.0, weight, best == label), 0.0, 0.0);
     for (var c = 0u; c < params.stride; c++) {
         let p = exp(logits[base + min(c, params.classes - 1u)] - largest) / sum;
         let wanted = even + select(0.0, 1.0 - params.smoothing, c == label);
-        let gradient = (p - wanted) / f32(now.batch);
+        let gradient = weight * (p - wanted) / now.total;
         dlogits[base + c] = select(0.0, gradient, c < params.classes);
     }
 }

@@ -1,4 +1,4 @@
-// tally: one row of the epoch's record: the sum of the losses and the number of hits of one micro-batch.
+// tally: one row of the epoch's record: the sums of the losses and of the metrics (hits, for classes) of one micro-batch.
 // score (B, 2) -> record (S, 2), row `slot`
 // One workgroup; each invocation adds every 64th sample, then the 64 sums are added pairwise: the order never changes.
 // Twin: src/kernels/tally.rs

@@ -22,7 +22,7 @@
 //! | [`kernels::gather`] | `x0 (B, 784)`, a row per digit, and `t (B)`, the classes |
 //! | [`kernels::linear`] | `h1 (B, H)` = act(x0·w1ᵀ + b1) ⊙ mask1 / keep, then `logits (B, C)` = h1·w2ᵀ + b2 |
 //! | [`kernels::softmax_xent`] | p = softmax(logits): each loss −ln p\[t\] and hit, `dlogits (B, C)` = (p − y) / B with y = onehot(t) |
-//! | [`kernels::tally`] | sums of losses and hits: the record that is read back |
+//! | [`kernels::tally`] | sums of losses and metrics: the record that is read back |
 //! | [`kernels::linear_dx`] | the error signal of the layer below, `dh1 (B, H)` = (dlogits·w2) ⊙ act'(h1) ⊙ mask1 / keep |
 //! | [`kernels::linear_dw`] | `dw = δᵀ·x`, of δ = dlogits and x = h1, then of δ = dh1 and x = x0 |
 //! | [`kernels::linear_db`] | `db`, the sum of δ over the batch |
@@ -58,7 +58,7 @@
 //!     // Points in a plane, two bytes each; the class is the side of the diagonal.
 //!     let points: Vec<u8> = (0..2000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
 //!     let labels = points.chunks(2).map(|xy| u8::from(xy[0] > xy[1])).collect::<Vec<u8>>();
-//!     let (train, test) = (Split { pixels: points.clone(), labels: labels.clone() }, Split { pixels: points, labels });
+//!     let (train, test) = (Split::new(points.clone(), labels.clone()), Split::new(points, labels));
 //!     let data = DataSet::from_splits("diagonal", vec![2], train, test)?;
 //!
 //!     let config = Config { hidden: vec![16], epochs: 20, ..Config::default() };
@@ -67,7 +67,7 @@
 //!     let mut session = Session::open(&config, &data, &machine, Limits::default()).await?;
 //!     let mut accuracy = 0.0;
 //!     let mut each_epoch = |epoch: &EpochReport| {
-//!         accuracy = epoch.test.map_or(0.0, |test| test.accuracy());
+//!         accuracy = epoch.test.map_or(0.0, |test| test.metric());
 //!         println!("epoch {}: loss {:.3}, accuracy {accuracy:.3}", epoch.epoch, epoch.train.loss());
 //!         Wish::Continue
 //!     };
@@ -81,7 +81,7 @@
 //!     // A predictor is made once and used for any number of calls. This one computes one sample at a time.
 //!     let (model, description) = model_file::read(path)?;
 //!     let mut predictor = Predictor::new(&machine, &model, &description, 1).await?;
-//!     let predictions = predictor.classify(&[250, 10, 10, 250]).await?;
+//!     let predictions = predictor.classify(vec![250u8, 10, 10, 250]).await?;
 //!     assert_eq!((predictions.class(0), predictions.class(1)), (1, 0));
 //!     println!("probability of the first answer: {:.3}", predictions.row(0)[1]);
 //!     Ok(())

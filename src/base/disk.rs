@@ -144,6 +144,66 @@ pub fn write_out(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     }
 }
 
+/// A file that is written piece by piece, for output that does not fit in memory. As [`write_out`] does, it replaces the file
+/// at the path only when it is complete; a path that is not a regular file is written directly.
+pub struct Growing {
+    file: File,
+    path: PathBuf,
+    /// The temporary file, until the file is complete.
+    part: Option<PathBuf>,
+}
+
+impl Growing {
+    /// Starts a file.
+    ///
+    /// # Errors
+    /// [`Error::File`] with the operating system's message.
+    pub fn create(path: &Path) -> Result<Growing, Error> {
+        let path = match std::fs::metadata(path) {
+            Ok(found) if found.is_file() => path.canonicalize().map_err(Error::file(path))?,
+            Err(_) if !path.is_symlink() => path.to_owned(),
+            _ => {
+                let file = File::options().write(true).open(path).map_err(Error::file(path))?;
+                return Ok(Growing { file, path: path.to_owned(), part: None });
+            }
+        };
+        let mut part = path.as_os_str().to_owned();
+        part.push(PART);
+        let part = PathBuf::from(part);
+        let file = File::create(&part).map_err(Error::file(&path))?;
+        Ok(Growing { file, path, part: Some(part) })
+    }
+
+    /// Completes the file. Without this call, nothing is replaced and the temporary file is removed.
+    ///
+    /// # Errors
+    /// [`Error::File`] with the operating system's message; the old file then remains.
+    pub fn keep(mut self) -> Result<(), Error> {
+        let Some(part) = &self.part else { return Ok(()) };
+        let kept = self.file.sync_all().and_then(|()| Os.rename(part, &self.path));
+        kept.map_err(Error::file(&self.path))?;
+        self.part = None;
+        Os.sync_folder(folder_of(&self.path)).map_err(Error::file(&self.path))
+    }
+}
+
+impl io::Write for Growing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Growing {
+    fn drop(&mut self) {
+        // The partial file does no harm, but it takes disk space.
+        self.part.iter().for_each(|part| _ = std::fs::remove_file(part));
+    }
+}
+
 /// The folder of a file.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))

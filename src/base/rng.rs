@@ -21,6 +21,12 @@ pub enum Stream {
     Validation,
     /// Which samples of a class are kept when the training split is limited.
     Subset,
+    /// Which samples of a class become test samples, if there is one file for both.
+    Test,
+    /// Which samples one bootstrap resample holds.
+    Bootstrap,
+    /// The permutation of one feature, for its importance.
+    Importance,
 }
 
 impl Stream {
@@ -31,6 +37,9 @@ impl Stream {
             Stream::Dropout => "dropout",
             Stream::Validation => "validation",
             Stream::Subset => "subset",
+            Stream::Test => "test",
+            Stream::Bootstrap => "bootstrap",
+            Stream::Importance => "importance",
         }
     }
 }

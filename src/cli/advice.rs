@@ -12,7 +12,7 @@ NVIDIA: its driver package; in a container also NVIDIA_DRIVER_CAPABILITIES=all),
 /// Returns what to do next. `command` is the subcommand, if one was given.
 pub fn next(error: &Error, command: Option<&str>) -> String {
     match error {
-        Error::Data { next, .. } => return next.clone(),
+        Error::Data { next, .. } => return next.clone() + &columns(next),
         Error::NoMnist { downloads, .. } => return without_mnist(downloads),
         Error::NoAdapter { cause, .. } => adapter(*cause),
         Error::TooLarge { cause: Oversize::Data, .. } => {
@@ -58,6 +58,20 @@ pub fn next(error: &Error, command: Option<&str>) -> String {
         _ => "see `gpu-mlp --help`",
     }
     .into()
+}
+
+/// The options of a table that advice of its reader means, in brackets.
+fn columns(next: &str) -> String {
+    let options = [
+        ("name the target", "--target"),
+        ("categorical", "--categorical"),
+        ("ignore the", "--ignore"),
+        ("make it the id", "--id-column"),
+        ("the delimiter", "--delimiter"),
+    ];
+    let meant: Vec<&str> =
+        options.iter().filter(|(words, _)| next.contains(words)).map(|(_, option)| *option).collect();
+    if meant.is_empty() { String::new() } else { format!(" ({})", meant.join(", ")) }
 }
 
 fn without_mnist(downloads: &[(String, PathBuf)]) -> String {

@@ -1,11 +1,12 @@
 //! Options of the data set.
 
 use super::resume::Said;
+use super::table::TableOptions;
 use clap::{Args, value_parser};
 use gpu_mlp::Error;
 use gpu_mlp::base::text::counted;
 use gpu_mlp::data::digits::Options;
-use gpu_mlp::data::{self, Choice, DataSet, Event, Request};
+use gpu_mlp::data::{self, Choice, DataSet, Event, Header, Request};
 use gpu_mlp::run::folder::settings_beside;
 use gpu_mlp::run::model_file::Description;
 use gpu_mlp::run::settings::{DataSettings, RunFile};
@@ -17,8 +18,8 @@ use std::path::{Path, PathBuf};
 #[command(next_help_heading = "Data")]
 pub struct DataOptions {
     /// Data set: `mnist`, `digits` (built in, generated), `auto` (MNIST if it is found or can be downloaded, else digits), a
-    /// folder of IDX files, of …train.csv and …test.csv, or of pictures as train/CLASS/1.png, or an .npz file.
-    /// GPU_MLP_DATA_DIR names the folder of the MNIST files [default: auto, or digits if a --digits option is given]
+    /// table (CSV, TSV, NPY, NPZ, safetensors or Parquet file; see --target), a folder of IDX files, of …train.csv and
+    /// …test.csv with bytes, or of pictures as train/CLASS/1.png, or Keras' mnist.npz. GPU_MLP_DATA_DIR names the folder of the MNIST files [default: auto, or digits if a --digits option is given]
     #[arg(long, value_name = "auto|mnist|digits|PATH")]
     data: Option<Choice>,
     /// Never open a network connection
@@ -31,9 +32,14 @@ pub struct DataOptions {
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(..=i64::MAX as u64),
         help = digits_help("Seed of the generated digits", |digits| digits.seed))]
     digits_seed: Option<u64>,
+    #[command(flatten)]
+    table: TableOptions,
     /// The model to evaluate on its own data set, and the hash of that data set.
     #[arg(skip)]
     of_model: Option<(PathBuf, String)>,
+    /// The columns of the table that the model was trained on.
+    #[arg(skip)]
+    header: Option<Header>,
 }
 
 fn digits_help(what: &str, which: fn(Options) -> u64) -> String {
@@ -56,6 +62,10 @@ impl DataOptions {
             self.digits_test = self.digits_test.or(file.digits_test);
             self.digits_seed = self.digits_seed.or(file.digits_seed);
         }
+        // The columns of the file do not apply to another data set.
+        if self.data.is_none() || self.data == choice {
+            self.table.take(&file.table, None).map_err(Error::Setting)?;
+        }
         self.data = self.data.take().or(choice);
         self.check()?;
         Ok(!said)
@@ -71,7 +81,7 @@ impl DataOptions {
             said.or_saved("digits_test", &mut self.digits_test, saved.digits_test);
             said.or_saved("digits_seed", &mut self.digits_seed, saved.digits_seed);
         }
-        Ok(())
+        self.table.take(&saved.table, Some(said)).map_err(Error::Setting)
     }
 
     /// The data set to evaluate a model on: the given one, else the one used for training.
@@ -80,6 +90,7 @@ impl DataOptions {
     /// [`Error::Data`] if the model was trained on a folder whose path is not recorded.
     pub fn of_model(mut self, path: &Path, description: &Description) -> Result<DataOptions, Error> {
         let Description { data, data_sha256, .. } = description;
+        self.header.clone_from(&description.header);
         if self.data.is_some() || data.is_empty() {
             return Ok(self);
         }
@@ -110,6 +121,11 @@ impl DataOptions {
         Ok(self)
     }
 
+    /// How to read a table.
+    pub fn table_options(&self) -> gpu_mlp::data::table::Options {
+        self.table.options()
+    }
+
     /// The files of the data set, if its folder was given.
     pub fn files(&self) -> Vec<PathBuf> {
         let Some(Choice::Dir(folder)) = &self.data else { return Vec::new() };
@@ -129,6 +145,13 @@ impl DataOptions {
                 "data is {choice}, but --digits-train, --digits-test and --digits-seed apply only to generated digits: \
                  leave them out, or give --data digits"
             ))),
+            None | Some(Choice::Auto | Choice::Mnist | Choice::Digits) => match &self.table.given()[..] {
+                [] => Ok(()),
+                [option, ..] => Err(Error::Setting(format!(
+                    "{option} is for a table, but the data set is {}: name the file of the table with --data",
+                    self.request().choice
+                ))),
+            },
             _ => Ok(()),
         }
     }
@@ -137,7 +160,7 @@ impl DataOptions {
     pub fn settings(&self, opened: Option<&DataSet>, from: Option<&Path>) -> DataSettings {
         let Request { choice, digits, .. } = self.request();
         let found = opened.filter(|_| choice == Choice::Auto).and_then(|data| data.name.parse().ok());
-        DataSettings::of(&found.unwrap_or(choice), &digits, from)
+        DataSettings::of(&found.unwrap_or(choice), &digits, self.table.settings(), from)
     }
 
     fn request(&self) -> Request {
@@ -149,7 +172,14 @@ impl DataOptions {
         };
         // An option of the digits selects the digits.
         let default = if self.names_digits() { Choice::Digits } else { Choice::default() };
-        Request { choice: self.data.clone().unwrap_or(default), offline: self.offline, digits }
+        Request {
+            choice: self.data.clone().unwrap_or(default),
+            offline: self.offline,
+            digits,
+            table: self.table.options(),
+            test: self.table.test().cloned(),
+            header: self.header.clone(),
+        }
     }
 
     /// Refuses a file whose data settings differ from those of the resumed run.
@@ -201,7 +231,7 @@ impl DataOptions {
             data.train.len(),
             counted(data.test.len(), "sample"),
             data.item,
-            counted(data.classes, "class"),
+            data.task.counted(),
             data.origin
         );
         match &self.of_model {

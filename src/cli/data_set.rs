@@ -77,7 +77,7 @@ fn object(data: &DataSet, survey: &Survey) -> Value {
     };
     json!({
         "data": data.name, "data_origin": data.origin, "data_sha256": data.sha256, "shape": data.item,
-        "classes": data.classes, "train": split(&survey.train), "test": split(&survey.test),
+        "classes": data.outputs(), "train": split(&survey.train), "test": split(&survey.test),
         "constant_features": survey.constant_features, "test_samples_in_training": survey.shared, "notes": survey.notes(),
     })
 }
@@ -118,7 +118,7 @@ fn sheet(data: &DataSet, samples: usize) -> String {
     let Some((rows, columns)) = picture_size(&data.item).filter(|_| samples > 0) else { return String::new() };
     let step = columns.div_ceil(WIDTH).max(rows.div_ceil(2 * WIDTH));
     let mut text = String::new();
-    for class in 0..data.classes {
+    for class in 0..data.outputs() {
         let drawn: Vec<String> = first_of(&data.train, class, samples)
             .into_iter()
             .map(|at| {

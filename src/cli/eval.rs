@@ -1,16 +1,21 @@
 //! `gpu-mlp eval`
 
+mod classes;
+mod labels;
+mod scores;
+mod values;
+
 use super::data::DataOptions;
 use super::engine::EngineOptions;
 use super::model::ModelOptions;
 use super::out::out;
 use super::progress::Waiting;
 use clap::Args;
-use gpu_mlp::base::text::percent;
-use gpu_mlp::data::DataSet;
-use gpu_mlp::results::assess::{Assessment, BINS, assess, expected_error, wilson};
+use gpu_mlp::Error;
+use gpu_mlp::data::{DataSet, Split};
+use gpu_mlp::results::assess::{Assessment, Findings, assess};
+use gpu_mlp::train::Metric;
 use serde_json::{Value, json};
-use std::fmt::Write as _;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -54,6 +59,7 @@ impl Eval {
         let ahead = data.ahead();
         let machine = self.engine.machine().await?;
         let data = data.open(ahead)?;
+        let sha256 = data.sha256.clone();
         if !description.data.is_empty() && data.sha256 != description.data_sha256 {
             let [was, is] = [&description.data_sha256, &data.sha256].map(|hash| hash.get(..16).unwrap_or(hash));
             say!(
@@ -63,15 +69,20 @@ impl Eval {
             );
         }
         description.check_data(&data)?.iter().for_each(|note| say!("note: {note}"));
+        let data = tested(description.encode(data)?, description.data_sha256 == sha256)?;
         let waiting = Waiting::on(&machine);
         let result = assess(&machine, &model, &description, &data.test, &data.item).await?;
         drop(waiting);
         let text = match self.json {
-            true => format!("{}\n", object(&result, &data)),
-            false => tables(&result),
+            true => format!("{}\n", object(&result, &data)?),
+            false => tables(&result, &data)?,
         };
         out().write_all(text.as_bytes())?;
-        let accuracy = result.score.accuracy();
+        let accuracy = result.score.metric();
+        if self.min_accuracy.is_some() && result.metric != Metric::Accuracy {
+            let advice = "--min-accuracy is for classes and labels, but the model predicts real values: leave it out";
+            return Err(Error::Setting(advice.into()).into());
+        }
         if let Some(wanted) = self.min_accuracy.filter(|&wanted| accuracy < wanted) {
             eprintln!("check failed: the accuracy is {accuracy}, below {wanted}");
             eprintln!("next: train longer or with wider layers, or lower --min-accuracy");
@@ -81,68 +92,44 @@ impl Eval {
     }
 }
 
-fn object(result: &Assessment, data: &DataSet) -> Value {
-    let score = &result.score;
-    let (low, high) = wilson(score.hits, score.samples);
-    let classes = result.confusion.scores().into_iter().enumerate().map(|(class, score)| {
-        json!({
-            "class": class, "samples": score.samples, "predicted": score.predicted, "hits": score.hits,
-            "precision": score.precision(), "recall": score.recall(), "f1": score.f1(),
-        })
-    });
-    json!({
-        "accuracy": score.accuracy(), "accuracy_low": low, "accuracy_high": high,
-        "hits": score.hits, "samples": score.samples, "loss": score.loss(),
-        "calibration_error": expected_error(&result.calibration),
-        "classes": classes.collect::<Vec<_>>(),
-        "confusion": result.confusion.counts.chunks_exact(result.confusion.classes).collect::<Vec<_>>(),
-        "data": data.name, "data_sha256": data.sha256,
-    })
+/// The data set with all rows of a table as the test split, if it has none.
+///
+/// # Errors
+/// [`Error::Setting`] if the model was trained on these rows.
+fn tested(data: DataSet, same: bool) -> Result<DataSet, Error> {
+    if !data.test.is_empty() {
+        return Ok(data);
+    }
+    if same {
+        return Err(Error::Setting(format!(
+            "the model was trained on all rows of {}: name a table with other rows with --data, or train with --test 0.2",
+            data.name
+        )));
+    }
+    Ok(DataSet { test: data.train, train: Split::default(), ..data })
 }
 
-/// Maximum number of classes for which the confusion matrix is printed.
-const WIDEST: usize = 16;
-/// Number of confused pairs printed if there are more classes.
-const PAIRS: usize = 10;
-
-fn tables(result: &Assessment) -> String {
+fn object(result: &Assessment, data: &DataSet) -> Result<Value, Error> {
     let score = &result.score;
-    let (low, high) = wilson(score.hits, score.samples);
-    let mut text = format!(
-        "accuracy {} % ({} of {}), 95 % confidence interval {} to {} % (Wilson)\n\
-         loss {:.4}\ncalibration error {} % (ECE, {BINS} bins)\n\n",
-        percent(score.accuracy(), 2),
-        score.hits,
-        score.samples,
-        percent(low, 2),
-        percent(high, 2),
-        score.loss(),
-        percent(expected_error(&result.calibration), 2),
-    );
-    text += "class samples precision    recall        F1\n";
-    let written = |share: Option<f64>| share.map_or("-".into(), |share| format!("{} %", percent(share, 2)));
-    for (class, score) in result.confusion.scores().iter().enumerate() {
-        let shares = [score.precision(), score.recall(), score.f1()].map(written);
-        let _ = writeln!(text, "{class:>5}{:>8}{:>10}{:>10}{:>10}", score.samples, shares[0], shares[1], shares[2]);
+    let mut object =
+        json!({ "samples": score.samples, "loss": score.loss(), "data": data.name, "data_sha256": data.sha256 });
+    let (names, weights) = (data.task.names(), data.test.weights.as_deref());
+    let more = match &result.findings {
+        Findings::Classes(findings) => classes::object(score, findings, &data.test, names)?,
+        Findings::Values(findings) => values::object(findings, names, weights)?,
+        Findings::Labels(findings) => labels::object(findings, names, weights)?,
+    };
+    if let (Some(object), Value::Object(more)) = (object.as_object_mut(), more) {
+        object.extend(more);
     }
-    text + &matrix(result)
+    Ok(object)
 }
 
-fn matrix(result: &Assessment) -> String {
-    let classes = result.confusion.classes;
-    let mut text = String::new();
-    if classes > WIDEST {
-        text += "\nmost confused pairs: true class as predicted class, samples\n";
-        for pair in result.confusion.mixups().iter().take(PAIRS) {
-            let _ = writeln!(text, "{:>5} as {:<4}{:>7}", pair.truth, pair.prediction, pair.samples);
-        }
-        return text;
+fn tables(result: &Assessment, data: &DataSet) -> Result<String, Error> {
+    let (score, names, weights) = (&result.score, data.task.names(), data.test.weights.as_deref());
+    match &result.findings {
+        Findings::Classes(findings) => classes::tables(score, findings, &data.test, names),
+        Findings::Values(findings) => values::tables(score, findings, names, weights),
+        Findings::Labels(findings) => labels::tables(score, findings, names, weights),
     }
-    text += "\nrows: true class, columns: predicted class\n     ";
-    (0..classes).for_each(|class| _ = write!(text, "{class:>6}"));
-    for (truth, row) in result.confusion.counts.chunks_exact(classes).enumerate() {
-        let _ = write!(text, "\n{truth:>5}");
-        row.iter().for_each(|count| _ = write!(text, "{count:>6}"));
-    }
-    text + "\n"
 }

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use gpu_mlp::Error;
 use gpu_mlp::base::disk::write_out;
 use gpu_mlp::base::text::counted;
+use gpu_mlp::data::folder::few;
 use gpu_mlp::results::export::{csv::csv, onnx::onnx, sequential::Sequential};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -68,11 +69,11 @@ impl Export {
         let bytes = match self.format {
             Format::Onnx => onnx(&model, &description)?,
             Format::Safetensors => {
-                note = Some(format!(
-                    "for {}, whose inputs are {} of bytes p",
-                    sequential.python(&model),
-                    description.inputs
-                ));
+                let inputs = match &description.features {
+                    None => format!("{} of bytes p", description.inputs),
+                    Some(features) => format!("these, normalised as the metadata say: {}", few(&features.names())),
+                };
+                note = Some(format!("for {}, whose inputs are {inputs}", sequential.python(&model)));
                 sequential.to_bytes(&path, &model, &description)?
             }
             Format::Csv => {

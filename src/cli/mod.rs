@@ -40,6 +40,7 @@ mod resume;
 mod settings;
 mod signals;
 mod sink;
+mod table;
 mod target;
 mod train;
 

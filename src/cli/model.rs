@@ -3,6 +3,7 @@
 use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::config::{ActivationName, Config, Normalize};
+use gpu_mlp::data::Samples;
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::run::folder::model_in;
 use gpu_mlp::run::model_file::{self, Description};
@@ -66,7 +67,7 @@ impl ModelOptions {
             ));
         }
         understood(&path, &file.state, &config);
-        Ok(file.with(config.activation(), input_map(&config.normalize, &[])))
+        Ok(file.with(config.activation(), input_map(&config.normalize, &Samples::default())))
     }
 }
 

@@ -82,7 +82,7 @@ impl Parity {
 /// The first steps of a small run on generated digits, the last of them with a partial batch.
 async fn step(machine: &Machine, config: &Config) -> anyhow::Result<Vec<Verdict>> {
     let data = digits::generate(&digits::Options { train: 120, test: 10, seed: 1 });
-    let trial = Trial::new(config, &data, machine.form());
+    let trial = Trial::new(config, &data, machine.form())?;
     let mut cpu = CpuEngine::new(&trial.net.plan, Memory::default());
     let mut other = machine.engine(&trial.net.plan).await?;
     trial.start(config, &data, &mut cpu);

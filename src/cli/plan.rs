@@ -5,9 +5,11 @@ use super::out::out;
 use super::settings::NetOptions;
 use clap::Args;
 use gpu_mlp::base::text::counted;
+use gpu_mlp::config::LossName;
+use gpu_mlp::data::Task;
 use gpu_mlp::engine::memory;
 use gpu_mlp::kernels::{Form, InputMap};
-use gpu_mlp::net::{Net, Sizes};
+use gpu_mlp::net::{Net, Sizes, loss};
 use gpu_mlp::plan::tensor::Tensor;
 use std::io::Write;
 use std::process::ExitCode;
@@ -27,7 +29,7 @@ pub struct PlanCommand {
     /// Number of inputs
     #[arg(long, default_value_t = 784, value_name = "N")]
     inputs: usize,
-    /// Number of classes
+    /// Number of outputs: classes, or with --loss values or labels
     #[arg(long, default_value_t = 10, value_name = "N")]
     classes: usize,
     /// Number of training samples
@@ -55,9 +57,18 @@ impl PlanCommand {
             say!("note: the plain plan is used: {because}");
         }
         let (train, test) = (self.samples, self.test_samples);
+        let names = Task::numbered(self.classes).names().to_vec();
+        let task = match config.loss {
+            LossName::Auto | LossName::CrossEntropy => Task::Classes { names },
+            LossName::Bce => Task::Labels { names },
+            _ => Task::Values { names, scales: Vec::new() },
+        };
         let sizes = Sizes {
             inputs: self.inputs,
-            classes: self.classes,
+            outputs: self.classes,
+            floats: false,
+            weighted: false,
+            loss: loss(&config, &task)?,
             train,
             validation: 0,
             test,

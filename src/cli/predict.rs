@@ -5,6 +5,7 @@ mod files;
 mod index;
 pub mod show;
 mod source;
+mod table;
 
 use super::data::DataOptions;
 use super::engine::EngineOptions;
@@ -17,16 +18,20 @@ use answer::{Format, Style};
 use clap::Args;
 use files::Files;
 use gpu_mlp::Error;
-use gpu_mlp::base::disk::write_out;
+use gpu_mlp::base::disk::{Growing, write_out};
 use gpu_mlp::data::images::Fit;
 use gpu_mlp::data::shape::picture_size;
+use gpu_mlp::net::EVAL_BATCH;
+use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::results::assess::Predictor;
+use gpu_mlp::run::model_file::Description;
 use index::Index;
 use indicatif::ProgressBar;
 use source::{Batch, Source, Which};
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use table::Tables;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -38,6 +43,7 @@ Examples:
   gpu-mlp predict runs/1/model.safetensors - < 7.png
   gpu-mlp predict runs/1/model.safetensors --index 0,1,10-19  samples of the test split
   gpu-mlp predict runs/1/model.safetensors --split train --index all
+  gpu-mlp predict runs/iris new.csv --out predictions.csv  rows of a table
 
 A picture shows one digit, dark or light, in any colours; shadows, ruled lines and frames are allowed. It is brought to the
 layout of the model's training pictures: for MNIST cropped, scaled to 20×20 and centred by its centre of mass. A picture that
@@ -45,7 +51,7 @@ already has that layout is not changed. Notes say what was done and what is unsu
 pub struct Predict {
     #[command(flatten)]
     model: ModelOptions,
-    /// PNG or JPEG files of any size, folders of them (without the folders in them), patterns such as '*.png' or
+    /// For a model of a table: files with the same columns. For a model of pictures: PNG or JPEG files of any size, folders of them (without the folders in them), patterns such as '*.png' or
     /// 'a/**/*.png', `-` for standard input; without files, samples of the data set are classified
     #[arg(value_name = "FILE", conflicts_with_all = ["index", "split"])]
     files: Vec<PathBuf>,
@@ -90,6 +96,9 @@ impl Predict {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let (model, description) = self.model.read()?;
         let path = self.model.path();
+        if description.features.is_some() && !self.files.is_empty() {
+            return self.tables(&model, &description).await;
+        }
         let mut source;
         let mut machine = None;
         if self.files.is_empty() {
@@ -129,7 +138,7 @@ impl Predict {
                 predictor = Some(Predictor::new(&machine, &model, &description, BATCH).await?);
             }
             let predictor = predictor.as_mut().expect("made above");
-            let predictions = predictor.classify(&batch.pixels).await.map_err(|error| named(error, &batch))?;
+            let predictions = predictor.classify(&batch.pixels[..]).await.map_err(|error| named(error, &batch))?;
             drop(waiting.take());
             none += (0..batch.names.len()).filter(|&sample| style.class(&predictions, sample).is_none()).count();
             let mut stdout = out();
@@ -151,6 +160,46 @@ impl Predict {
         Ok(source.code())
     }
 
+    /// Predicts the rows of tables.
+    async fn tables(&self, model: &Mlp, description: &Description) -> anyhow::Result<ExitCode> {
+        self.check_out(&self.model.path(), &self.files)?;
+        let machine = self.engine.machine().await?;
+        let waiting = Waiting::on(&machine);
+        let mut predictor = Predictor::new(&machine, model, description, EVAL_BATCH).await?;
+        drop(waiting);
+        let options = self.data.table_options();
+        let tables = Tables {
+            files: &self.files,
+            options: &options,
+            description,
+            format: self.format(),
+            top_k: self.top_k as usize,
+            threshold: self.threshold.unwrap_or_default() as f32,
+        };
+        match self.out.as_deref().filter(|out| *out != "-") {
+            None => {
+                let mut stdout = BufWriter::new(out());
+                tables.run(&mut predictor, &mut stdout, Path::new("standard output")).await?;
+                stdout.flush()?;
+            }
+            Some(path) => {
+                let mut file = BufWriter::new(Growing::create(path)?);
+                let rows = tables.run(&mut predictor, &mut file, path).await?;
+                file.into_inner().map_err(|error| Error::file(path)(error.into_error()))?.keep()?;
+                say!("written: {}, samples: {rows}", path.display());
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn format(&self) -> Format {
+        match (self.json, &self.out) {
+            (true, _) => Format::Json,
+            (_, Some(_)) => Format::Csv,
+            _ => Format::Text,
+        }
+    }
+
     /// Refuses an output file that exists or is read.
     fn check_out(&self, model: &Path, inputs: &[PathBuf]) -> Result<(), Error> {
         let inputs = inputs.iter().map(PathBuf::as_path).chain([model]);
@@ -161,11 +210,7 @@ impl Predict {
         if self.show && !self.json && picture_size(&item).is_none() {
             say!("note: --show draws nothing, because samples of shape {item:?} are not grey pictures");
         }
-        let format = match (self.json, &self.out) {
-            (true, _) => Format::Json,
-            (_, Some(_)) => Format::Csv,
-            _ => Format::Text,
-        };
+        let format = self.format();
         let threshold = self.threshold.unwrap_or_default() as f32;
         Style { top_k: self.top_k as usize, threshold, show: self.show, format, item }
     }

@@ -88,22 +88,29 @@ fn words(at: &Progress) -> String {
     let left = (at.epochs as u64 * at.samples).saturating_sub(done) as f64 / rate.max(1e-9);
     // Whole seconds with an upper limit, so that the value can always be formatted.
     let left = humantime::format_duration(Duration::from_secs(left.min(1e9) as u64));
-    let (loss, accuracy) = (at.score.loss(), percent(at.score.accuracy(), 2));
-    format!("loss {loss:.4} accuracy {accuracy} %  {rate:.0} images/s  ETA {left}")
+    format!("{}  {rate:.0} samples/s  ETA {left}", at.score.text(at.metric))
 }
 
 #[cfg(test)]
 mod tests {
     use super::words;
-    use gpu_mlp::train::Score;
     use gpu_mlp::train::session::Progress;
+    use gpu_mlp::train::{Metric, Score};
 
     #[test]
     fn the_time_left_is_that_of_the_whole_run() {
-        let score = Score { loss_sum: 50.0, hits: 90, samples: 100 };
-        let at = Progress { epoch: 2, epochs: 4, samples: 200, score, epoch_seconds: 1.0, seconds: 3.0 };
+        let score = Score { loss_sum: 50.0, metric_sum: 90.0, samples: 100, weight: None };
+        let at = Progress {
+            epoch: 2,
+            epochs: 4,
+            samples: 200,
+            score,
+            metric: Metric::Accuracy,
+            epoch_seconds: 1.0,
+            seconds: 3.0,
+        };
         // 300 of 800 samples in three seconds.
-        assert_eq!(words(&at), "loss 0.5000 accuracy 90.00 %  100 images/s  ETA 5s");
+        assert_eq!(words(&at), "loss 0.5000 accuracy 90.00 %  100 samples/s  ETA 5s");
         assert!(words(&Progress { seconds: 0.0, ..at }).ends_with("ETA 0s"));
     }
 }

@@ -5,11 +5,9 @@ use super::rate::Guessing;
 use super::signals::Signals;
 use super::sink::Sink;
 use gpu_mlp::Error;
-use gpu_mlp::base::text::percent;
 use gpu_mlp::results::tensorboard::Board;
 use gpu_mlp::run::checkpoint::Keeper;
 use gpu_mlp::run::metrics::Record;
-use gpu_mlp::train::Score;
 use gpu_mlp::train::session::{EpochReport, Finish, Inspection, Observer, Progress, Reason, Snapshot, Wish};
 use std::path::Path;
 
@@ -83,26 +81,22 @@ pub fn resume_line(folder: &Path, whole: Option<u64>, outcome: &Result<Reason, E
     }
 }
 
-/// A score as text.
-fn scored(name: &str, score: &Score) -> String {
-    format!("{name} loss {:.4} accuracy {} %", score.loss(), percent(score.accuracy(), 2))
-}
-
 /// An epoch as one line.
 pub fn line(report: &EpochReport, epochs: usize) -> String {
     let part = if report.whole { String::new() } else { format!(" to update {}", report.step) };
-    let mut text = format!("epoch {}/{epochs}{part}  {}", report.epoch, scored("train", &report.train));
+    let mut text = format!("epoch {}/{epochs}{part}  train {}", report.epoch, report.train.text(report.metric));
     for (name, score) in [("validation", &report.validation), ("test", &report.test)] {
-        text += &score.as_ref().map_or_else(String::new, |score| format!("  {}", scored(name, score)));
+        text += &score.as_ref().map_or_else(String::new, |score| format!("  {name} {}", score.text(report.metric)));
     }
     let (best, seconds, rate) = (if report.best { "  best" } else { "" }, report.seconds, report.images_per_second);
-    format!("{text}{best}  {seconds:.2} s  {rate:.0} images/s")
+    format!("{text}{best}  {seconds:.2} s  {rate:.0} samples/s")
 }
 
 /// The scores at the end of a run. The validation score is first: a model is chosen by it.
 pub fn last_line(finish: &Finish) -> String {
     let model = finish.restored.map_or("the last update".to_string(), |epoch| format!("epoch {epoch}, the best"));
-    let validation = finish.validation.as_ref();
-    let validation = validation.map_or_else(String::new, |score| format!("  {}", scored("validation", score)));
-    format!("model of {model}{validation}  {}", scored("test", &finish.test))
+    let scores = [("validation", &finish.validation), ("test", &finish.test)];
+    let scored = scores.into_iter().filter_map(|(name, score)| Some((name, score.as_ref()?)));
+    let scores: String = scored.map(|(name, score)| format!("  {name} {}", score.text(finish.metric))).collect();
+    format!("model of {model}{scores}")
 }

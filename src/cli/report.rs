@@ -147,8 +147,13 @@ impl Report {
                     Err(error) => Err(error.to_string()),
                     Ok(note) => {
                         note.iter().for_each(|note| say!("note: {name}: {note}"));
-                        let assessment = assess(machine, model, description, &data.test, &data.item).await;
-                        assessment.map(|assessment| Results { assessment, data }).map_err(&mut reason)
+                        match encoded(description, data) {
+                            Err(error) => Err(error.to_string()),
+                            Ok(data) => {
+                                let assessment = assess(machine, model, description, &data.test, &data.item).await;
+                                assessment.map(|assessment| Results { assessment, data }).map_err(&mut reason)
+                            }
+                        }
                     }
                 },
             },
@@ -203,6 +208,11 @@ fn why_not(error: &Error) -> String {
         }
         _ => format!("{error}: {}", super::next(error)),
     }
+}
+
+/// The data set as the model takes it.
+fn encoded(description: &Description, data: Arc<DataSet>) -> Result<Arc<DataSet>, Error> {
+    if data.is_ready() { Ok(data) } else { Ok(Arc::new(description.encode((*data).clone())?)) }
 }
 
 /// A run of which the page shows only what is recorded.

@@ -5,8 +5,8 @@ use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 use gpu_mlp::config::Init;
 use gpu_mlp::config::{
-    ActivationName, Amount, BatchSize, Config, DEFAULT_LR, HealthName, Monitor, Normalize, OnNan, Optimizer, PlanKind,
-    Schedule, Settings, Upload, widths,
+    ActivationName, Amount, BatchSize, ClassWeight, Config, DEFAULT_LR, HealthName, LossName, Monitor, Normalize,
+    OnNan, Optimizer, PlanKind, Schedule, Settings, Upload, widths,
 };
 use gpu_mlp::kernels::Precision;
 use serde::Serialize;
@@ -86,6 +86,16 @@ struct Training {
     /// saved; 0 turns it off
     #[arg(long, value_name = "DECAY")]
     ema: Option<f32>,
+    /// Loss: cross-entropy for classes; mse, mae, huber or poisson (counts) for real values; bce for several yes/no labels;
+    /// `auto` chooses cross-entropy, mse or bce
+    #[arg(long, value_enum)]
+    loss: Option<LossName>,
+    /// Error above which the huber loss is linear, in standard deviations of the target
+    #[arg(long, value_name = "DELTA")]
+    huber_delta: Option<f32>,
+    /// Weights of the classes in the training loss: `balanced` for the same weight in all, or pairs such as spam=5,ham=1
+    #[arg(long, value_name = "balanced|CLASS=W,…")]
+    class_weight: Option<ClassWeight>,
     /// Label smoothing: share of the target that is spread evenly over all classes
     #[arg(long, value_name = "SHARE")]
     label_smoothing: Option<f32>,

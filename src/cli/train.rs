@@ -27,8 +27,8 @@ use gpu_mlp::run::checkpoint::{Identity, Setup};
 use gpu_mlp::run::folder::{RunFolder, model_in};
 use gpu_mlp::run::settings;
 use gpu_mlp::run::settings::Ancestor;
-use gpu_mlp::train::divide;
 use gpu_mlp::train::session::{EpochReport, Limits, Session, Wish};
+use gpu_mlp::train::{divide, divide_as};
 use run_folder::Run;
 use std::io::Write;
 use std::path::PathBuf;
@@ -41,6 +41,7 @@ Examples:
   gpu-mlp train
   gpu-mlp train --data digits --hidden 256 --activation tanh --epochs 3
   gpu-mlp train --hidden 512,512 --keep-prob 0.8 --batch-size 128 --optimizer adam --epochs 8
+  gpu-mlp train --data iris.csv --target species --test 0.2  a table
   gpu-mlp train --preset nielsen
   gpu-mlp train --config runs/1                            repeat that run, bit-identical
   gpu-mlp train --from runs/1/model.safetensors --lr 0.02 --epochs 2
@@ -95,14 +96,27 @@ fn help(key: &str) -> Option<String> {
     Some(arg.get_help()?.to_string().split(" [default: ").next()?.to_string())
 }
 
-/// Divides a data set. Says what is suspicious about it.
-fn surveyed(config: &Config, data: DataSet) -> Result<DataSet, Error> {
+/// Divides a data set, and encodes a table: by its own training rows, or as the model that the run starts with does.
+fn divided(config: &Config, data: DataSet, first: Option<&First>) -> Result<DataSet, Error> {
+    match first.and_then(|first| Some((first.description.features.as_ref()?, first.description.task()))) {
+        Some((features, task)) => divide_as(config, data, Some(features), &task),
+        None => divide(config, data),
+    }
+}
+
+/// As [`divided`]. Says what is suspicious about the data.
+fn surveyed(config: &Config, data: DataSet, first: Option<&First>) -> Result<DataSet, Error> {
     let survey = Survey::of(&data);
     let classes = survey.train.classes.clone();
-    let data = divide(config, data)?;
+    let data = divided(config, data, first)?;
     tracing::debug!("data surveyed");
-    let lost = lost_classes(&classes, &data.train.counts(data.classes));
+    let lost = lost_classes(&classes, &data.train.counts(classes.len()));
     survey.notes().iter().chain(&lost).for_each(|note| say!("note: {note}"));
+    if data.test.is_empty() {
+        say!(
+            "note: there is no test split, so the model is not scored on samples it has not seen: --test 0.2 keeps a part of the rows for it"
+        );
+    }
     Ok(data)
 }
 
@@ -171,7 +185,11 @@ impl Train {
         tracing::debug!("data open");
         // The record holds numbers, not shares.
         settled.config = settled.config.in_samples(undivided);
-        let data = if resumed.is_none() { surveyed(&settled.config, data)? } else { divide(&settled.config, data)? };
+        let first = settled.first.as_ref();
+        let data = match resumed {
+            None => surveyed(&settled.config, data, first)?,
+            Some(_) => divided(&settled.config, data, first)?,
+        };
         let data = self.limits.cut(data);
         if settled.config.validates() || settled.config.limit_train.is_some() {
             let validation = data.validation.as_ref().map_or(0, Split::len);

@@ -29,7 +29,9 @@ impl Config {
                 return refuse(format!("{name} is {value} but must be at least 0 and below 1"));
             }
         }
-        for (name, value) in [("lr", self.lr.unwrap_or(1.0)), ("epsilon", self.epsilon)] {
+        for (name, value) in
+            [("lr", self.lr.unwrap_or(1.0)), ("epsilon", self.epsilon), ("huber-delta", self.huber_delta)]
+        {
             if !(value > 0.0 && value.is_finite()) {
                 return refuse(format!("{name} is {value} but must be a finite number above 0"));
             }

@@ -2,6 +2,7 @@
 
 use super::Config;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Names of the activations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,41 @@ impl ActivationName {
     }
 }
 
+/// The loss that training minimises. Sources: PyTorch's losses of the same names, with their means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum LossName {
+    /// By the targets: cross-entropy for classes, mse for real values, bce for labels.
+    Auto,
+    /// Softmax and cross-entropy: one of several classes.
+    CrossEntropy,
+    /// Mean squared error: real values.
+    Mse,
+    /// Mean absolute error: real values with outliers.
+    Mae,
+    /// Squared up to `huber_delta`, then linear: real values with some outliers.
+    Huber,
+    /// Poisson deviance with the logarithm as link: counts.
+    Poisson,
+    /// Sigmoid and binary cross-entropy: several yes/no labels.
+    Bce,
+}
+
+impl fmt::Display for LossName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LossName::Auto => "auto",
+            LossName::CrossEntropy => "cross-entropy",
+            LossName::Mse => "mse",
+            LossName::Mae => "mae",
+            LossName::Huber => "huber",
+            LossName::Poisson => "poisson",
+            LossName::Bce => "bce",
+        })
+    }
+}
+
 /// Rule that updates the weights from gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -74,7 +110,7 @@ impl Optimizer {
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Monitor {
-    /// Mean cross-entropy; lower is better.
+    /// Mean loss; lower is better.
     Loss,
     /// Accuracy; higher is better.
     Accuracy,

@@ -5,6 +5,7 @@ mod amount;
 mod batch;
 mod check;
 mod choices;
+mod class_weight;
 mod health;
 mod init;
 mod layers;
@@ -20,7 +21,8 @@ use crate::kernels::forms::Chosen;
 use crate::kernels::{Activation, Precision};
 pub use amount::Amount;
 pub use batch::BatchSize;
-pub use choices::{ActivationName, Monitor, Optimizer, PlanKind, Upload};
+pub use choices::{ActivationName, LossName, Monitor, Optimizer, PlanKind, Upload};
+pub use class_weight::ClassWeight;
 pub use health::{HealthName, OnNan};
 pub use init::Init;
 pub use layers::Settings;
@@ -52,6 +54,13 @@ pub struct Config {
     pub physical_batch: usize,
     /// Passes over the training split.
     pub epochs: usize,
+    /// The loss that training minimises.
+    pub loss: LossName,
+    /// δ of the Huber loss, in standard deviations of the target.
+    pub huber_delta: f32,
+    /// How much the training samples of each class count; `None`: all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_weight: Option<ClassWeight>,
     /// Optimizer.
     pub optimizer: Optimizer,
     /// Number of batches whose gradients are averaged before each update (gradient accumulation).
@@ -120,7 +129,7 @@ pub struct Config {
     /// Whether the final model is that of the best epoch instead of the last.
     #[serde(deserialize_with = "truth::deserialize")]
     pub restore_best: bool,
-    /// How input bytes are normalized.
+    /// How samples are normalized.
     pub normalize: Normalize,
     /// Seed of every random stream.
     pub seed: u64,
@@ -150,6 +159,9 @@ impl Default for Config {
             batch_size: BatchSize::Samples(64),
             physical_batch: 4096,
             epochs: 5,
+            loss: LossName::Auto,
+            huber_delta: 1.0,
+            class_weight: None,
             optimizer: Optimizer::Sgd,
             lr: None,
             accumulate: 1,

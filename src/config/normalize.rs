@@ -1,19 +1,28 @@
-//! How bytes of samples are normalized.
+//! How samples are normalized.
 
+use crate::base::error::Error;
+use crate::data::Scaling;
 use crate::kernels::InputMap;
-use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
 use std::str::FromStr;
 
-/// How a byte p of a sample is normalized. As text: `unit`, `standard`, or `MEAN,DEVIATION` of p/255.
+/// How samples are normalized: each column of a table by its own training values, all pixels of pictures by one rule. As
+/// text: `standard`, `robust`, `minmax`, `unit`, `none`, or for bytes p `MEAN,DEVIATION` of p/255.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Normalize {
-    /// p/255.
+    /// Numbers: divided by the largest magnitude. Bytes: p/255.
     Unit,
-    /// (p − mean)/deviation, both over all bytes of the training split.
+    /// (x − mean)/deviation.
     Standard,
-    /// p·scale + shift.
+    /// Numbers: (x − median)/(distance of the quartiles), then a smooth clip of outliers.
+    Robust,
+    /// (x − smallest)/(largest − smallest).
+    Minmax,
+    /// As they are.
+    None,
+    /// Bytes: p·scale + shift.
     #[serde(untagged)]
     Given(InputMap),
 }
@@ -21,6 +30,23 @@ pub enum Normalize {
 impl Normalize {
     /// Default for state dicts of other programs, which do not state it; the same as torchvision's `ToTensor`.
     pub const OF_STATE_DICTS: Normalize = Normalize::Unit;
+
+    /// The rule for numbers.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for mean and deviation, which are for bytes.
+    pub fn scaling(&self) -> Result<Scaling, Error> {
+        match self {
+            Normalize::Unit => Ok(Scaling::Unit),
+            Normalize::Standard => Ok(Scaling::Standard),
+            Normalize::Robust => Ok(Scaling::Robust),
+            Normalize::Minmax => Ok(Scaling::MinMax),
+            Normalize::None => Ok(Scaling::None),
+            Normalize::Given(map) => Err(Error::Setting(format!(
+                "normalize is {map}, which is for bytes, but the samples are numbers: use standard, robust, minmax, unit or none"
+            ))),
+        }
+    }
 }
 
 impl fmt::Display for Normalize {
@@ -28,6 +54,9 @@ impl fmt::Display for Normalize {
         match self {
             Normalize::Unit => "unit".fmt(f),
             Normalize::Standard => "standard".fmt(f),
+            Normalize::Robust => "robust".fmt(f),
+            Normalize::Minmax => "minmax".fmt(f),
+            Normalize::None => "none".fmt(f),
             Normalize::Given(map) => map.fmt(f),
         }
     }
@@ -37,7 +66,10 @@ impl fmt::Display for Normalize {
 impl<'de> Deserialize<'de> for Normalize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged, expecting = "expected `unit`, `standard`, \"MEAN,DEVIATION\" or { scale, shift }")]
+        #[serde(
+            untagged,
+            expecting = "expected `standard`, `robust`, `minmax`, `unit`, `none`, \"MEAN,DEVIATION\" or { scale, shift }"
+        )]
         enum Either {
             Text(String),
             Given(Given),
@@ -49,7 +81,7 @@ impl<'de> Deserialize<'de> for Normalize {
             shift: f32,
         }
         match Either::deserialize(deserializer)? {
-            Either::Text(text) => text.parse().map_err(D::Error::custom),
+            Either::Text(text) => text.parse().map_err(de::Error::custom),
             Either::Given(Given { scale, shift }) => Ok(Normalize::Given(InputMap { scale, shift })),
         }
     }
@@ -62,6 +94,9 @@ impl FromStr for Normalize {
         match (text, parts.as_deref()) {
             ("unit", _) => Ok(Normalize::Unit),
             ("standard", _) => Ok(Normalize::Standard),
+            ("robust", _) => Ok(Normalize::Robust),
+            ("minmax", _) => Ok(Normalize::Minmax),
+            ("none", _) => Ok(Normalize::None),
             // Most likely in bytes.
             (_, Some(&[mean, deviation])) if deviation > 0.0 && is_in_bytes(mean.abs().max(deviation)) => {
                 let near = |value: f64| (value / 255.0 * 1e4).round() / 1e4;
@@ -73,7 +108,7 @@ impl FromStr for Normalize {
                 let shift = (-mean / deviation) as f32;
                 Ok(Normalize::Given(InputMap { scale, shift }))
             }
-            _ => Err("use `unit`, `standard`, or mean and deviation of p/255, such as 0.1307,0.3081".into()),
+            _ => Err("use `standard`, `robust`, `minmax`, `unit`, `none`, or mean and deviation of p/255, such as 0.1307,0.3081".into()),
         }
     }
 }

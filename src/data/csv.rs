@@ -2,7 +2,7 @@
 //!
 //! With a header, the label is the column named `label`, `class`, `target` or `y`. Without one it is the first column, unless
 //! it may also be the last.
-//! The values are whole numbers from 0 to 255. Commas, semicolons and tabs separate them.
+//! The values are whole numbers from 0 to 255. Commas, semicolons, tabs, bars or single spaces separate them.
 
 use std::path::PathBuf;
 
@@ -67,6 +67,8 @@ pub(super) fn read(pair: &Pair) -> Result<Arrays, Error> {
 mod table;
 #[cfg(feature = "tables")]
 pub use table::{Table, parse};
+#[cfg(feature = "tables")]
+pub(super) use table::{is_label, is_row_number, text};
 
 /// Reads both files.
 #[cfg(feature = "tables")]

@@ -23,7 +23,7 @@ use rand::{SeedableRng, rngs::ChaCha8Rng};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::{DataSet, Split};
+use super::{DataSet, Split, Task};
 use crate::base::hash::hex;
 use skeletons::Family;
 
@@ -63,22 +63,26 @@ impl Default for Options {
 /// use gpu_mlp::data::digits::{Options, generate};
 ///
 /// let digits = generate(&Options { train: 20, test: 10, ..Options::default() });
-/// assert_eq!(digits.train.pixels.len(), 20 * 28 * 28);
-/// assert_eq!(digits.test.labels.len(), 10);
+/// assert_eq!(digits.train.pixels().len(), 20 * 28 * 28);
+/// assert_eq!(digits.test.classes().len(), 10);
 /// ```
 pub fn generate(options: &Options) -> DataSet {
     let families = skeletons::all();
     let train = draw(&families, options.seed, 0, options.train);
     let test = draw(&families, options.seed, 1, options.test);
     let mut hash = Sha256::new();
-    for bytes in [&train.pixels, &train.labels, &test.pixels, &test.labels] {
-        hash.update(bytes);
+    for (pixels, labels) in [&train, &test] {
+        hash.update(pixels);
+        hash.update(labels);
     }
+    let [train, test] = [train, test].map(|(pixels, labels)| Split::new(pixels, labels));
     DataSet {
         name: "digits".into(),
         item: vec![pen::SIDE, pen::SIDE],
         transposed: false,
-        classes: CLASSES,
+        task: Task::numbered(CLASSES),
+        header: None,
+        features: None,
         train,
         validation: None,
         test,
@@ -87,7 +91,8 @@ pub fn generate(options: &Options) -> DataSet {
     }
 }
 
-fn draw(families: &[Vec<Family>], seed: u64, split: u64, len: usize) -> Split {
+/// Pixels (N, 28, 28) and labels (N) of a split.
+fn draw(families: &[Vec<Family>], seed: u64, split: u64, len: usize) -> (Vec<u8>, Vec<u8>) {
     // Saturating: a size beyond memory must fail in the allocator; an overflow would give a short split.
     let mut pixels = vec![0; len.saturating_mul(PIXELS)];
     let mut labels = vec![0; len];
@@ -98,7 +103,7 @@ fn draw(families: &[Vec<Family>], seed: u64, split: u64, len: usize) -> Split {
         let strokes = hand::write(&families[usize::from(*label)], &mut rng);
         pen::draw(*label, &strokes, &mut rng, image);
     });
-    Split { pixels, labels }
+    (pixels, labels)
 }
 
 /// The label of a sample: entry `index % 10` of the ten digits, which are shuffled for each group of ten (Fisher-Yates).

@@ -1,10 +1,12 @@
-//! Division of the training split into validation samples, training samples and samples that are not used.
+//! Division of one set of samples: into training and test samples, and of the training split into validation samples,
+//! training samples and samples that are not used.
 
-use super::{DataSet, Split};
+use super::{DataSet, Split, Targets};
 use crate::base::error::Error;
 use crate::base::rng::{Stream, host};
 use crate::base::text::counted;
 use rand::seq::SliceRandom;
+use std::collections::BTreeMap;
 
 impl DataSet {
     /// Moves `validation` samples of the training split into a validation split (none for 0), and keeps at most `limit` of
@@ -30,12 +32,12 @@ impl DataSet {
         }
         let mut divided = self;
         if validation > 0 {
-            let held_out = stratified(&divided.train.labels, validation, seed, Stream::Validation);
+            let held_out = stratified(&strata(&divided.train), validation, seed, Stream::Validation);
             let (held_out, rest) = divided.train.parted(&held_out);
             (divided.validation, divided.train) = (Some(held_out), rest);
         }
         if let Some(limit) = limit.filter(|limit| *limit < divided.train.len()) {
-            let kept = stratified(&divided.train.labels, limit, seed, Stream::Subset);
+            let kept = stratified(&strata(&divided.train), limit, seed, Stream::Subset);
             divided.train = divided.train.parted(&kept).0;
         }
         Ok(divided)
@@ -44,44 +46,62 @@ impl DataSet {
 
 impl Split {
     /// The marked samples and the others, each in the order of the split.
-    fn parted(&self, marked: &[bool]) -> (Split, Split) {
-        let inputs = self.pixels.len() / self.len().max(1);
-        let mut parts = [Split::default(), Split::default()];
-        for (sample, marked) in marked.iter().enumerate() {
-            let part = &mut parts[usize::from(!marked)];
-            part.pixels.extend_from_slice(&self.pixels[sample * inputs..][..inputs]);
-            part.labels.push(self.labels[sample]);
-        }
-        let [marked, others] = parts;
-        (marked, others)
+    pub(super) fn parted(&self, marked: &[bool]) -> (Split, Split) {
+        let (marked, others): (Vec<usize>, Vec<usize>) = (0..marked.len()).partition(|&sample| marked[sample]);
+        (self.rows(&marked), self.rows(&others))
     }
+}
 
-    /// The first `samples` samples, or all if there are fewer.
-    #[must_use]
-    pub fn head(&self, samples: usize) -> Split {
-        let samples = samples.min(self.len());
-        let inputs = self.pixels.len() / self.len().max(1);
-        Split { pixels: self.pixels[..samples * inputs].to_vec(), labels: self.labels[..samples].to_vec() }
+/// The group that each sample is drawn from: its class, or one group for all.
+fn strata(split: &Split) -> Vec<u32> {
+    if let Targets::Classes(classes) = &split.targets { classes.clone() } else { vec![0; split.len()] }
+}
+
+/// Marks `wanted` of N samples as test samples, for data without a test file. With classes (N) each class keeps its share,
+/// rounded to a sample; without, the draw is simply random. It depends on the classes and the seed alone.
+///
+/// # Errors
+/// [`Error::Setting`] if `wanted` is 0, or if no samples would remain for training.
+pub fn test_samples(samples: usize, classes: Option<&[u32]>, wanted: usize, seed: u64) -> Result<Vec<bool>, Error> {
+    let of = counted(samples, "sample");
+    if wanted == 0 {
+        return Err(Error::Setting(format!("a test split needs at least 1 of the {of}: ask for more")));
+    }
+    if wanted >= samples {
+        let test = counted(wanted, "sample");
+        return Err(Error::Setting(format!(
+            "a test split of {test} leaves none of the {of} for training: ask for fewer"
+        )));
+    }
+    match classes {
+        Some(classes) if classes.len() != samples => {
+            let given = counted(classes.len(), "class number");
+            Err(Error::Setting(format!("{given} for {of}: give one for each sample")))
+        }
+        Some(classes) => Ok(stratified(classes, wanted, seed, Stream::Test)),
+        None => Ok(stratified(&vec![0; samples], wanted, seed, Stream::Test)),
     }
 }
 
 /// Marks `wanted` samples, each class by its share (largest remainder method): its share rounded down, and one more for the
-/// classes with the largest remainders.
-fn stratified(labels: &[u8], wanted: usize, seed: u64, stream: Stream) -> Vec<bool> {
-    let mut classes = vec![Vec::new(); 256];
+/// classes with the largest remainders; at equal remainders the lower class first. `wanted` is at most the number of samples.
+fn stratified(labels: &[u32], wanted: usize, seed: u64, stream: Stream) -> Vec<bool> {
+    let mut classes: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for (sample, &label) in labels.iter().enumerate() {
-        classes[usize::from(label)].push(sample);
+        classes.entry(label).or_default().push(sample);
     }
-    let share = |class: &Vec<usize>| (class.len() * wanted / labels.len(), class.len() * wanted % labels.len());
-    let mut by_remainder: Vec<usize> = (0..classes.len()).collect();
-    by_remainder.sort_by_key(|&class| std::cmp::Reverse(share(&classes[class]).1));
-    let missing = wanted - classes.iter().map(|class| share(class).0).sum::<usize>();
+    // Products of two sizes, for machines of 32 bits.
+    let all = labels.len() as u64;
+    let share = |class: &[usize]| class.len() as u64 * wanted as u64;
+    let mut by_remainder: Vec<(u32, Vec<usize>)> = classes.into_iter().collect();
+    by_remainder.sort_by_key(|(_, class)| std::cmp::Reverse(share(class) % all));
+    let whole = by_remainder.iter().map(|(_, class)| share(class) / all).sum::<u64>();
+    let missing = wanted as u64 - whole;
     let mut marked = vec![false; labels.len()];
-    for (rank, number) in by_remainder.into_iter().enumerate() {
-        let class = &mut classes[number];
-        let count = share(class).0 + usize::from(rank < missing);
-        class.shuffle(&mut host(seed, stream, number as u64));
-        class[..count].iter().for_each(|&sample| marked[sample] = true);
+    for (rank, (label, class)) in (0..).zip(&mut by_remainder) {
+        let count = share(class) / all + u64::from(rank < missing);
+        class.shuffle(&mut host(seed, stream, u64::from(*label)));
+        class.iter().take(count as usize).for_each(|&sample| marked[sample] = true);
     }
     marked
 }
@@ -92,7 +112,7 @@ mod tests {
     use crate::data::digits::{Options, generate};
     use std::collections::BTreeMap;
 
-    fn counts(labels: &[u8]) -> BTreeMap<u8, usize> {
+    fn counts(labels: &[u32]) -> BTreeMap<u32, usize> {
         labels.iter().fold(BTreeMap::new(), |mut counts, &label| {
             *counts.entry(label).or_default() += 1;
             counts
@@ -100,8 +120,8 @@ mod tests {
     }
 
     /// Samples with their labels, sorted, so that two splits can be compared without regard to order.
-    fn contents(splits: &[&Split]) -> Vec<(Vec<u8>, u8)> {
-        let samples = splits.iter().flat_map(|split| split.pixels.chunks(784).zip(&split.labels));
+    fn contents(splits: &[&Split]) -> Vec<(Vec<u8>, u32)> {
+        let samples = splits.iter().flat_map(|split| split.pixels().chunks(784).zip(split.classes()));
         let mut all: Vec<_> = samples.map(|(pixels, &label)| (pixels.to_vec(), label)).collect();
         all.sort();
         all
@@ -121,15 +141,11 @@ mod tests {
     fn every_class_keeps_its_share_to_a_sample() {
         // One class is rare, and the samples are sorted by class.
         let labels: Vec<u8> = [vec![0; 900], vec![1; 95], vec![7; 5]].concat();
-        let data = DataSet::from_splits(
-            "sorted",
-            vec![1],
-            Split { pixels: vec![0; 1000], labels },
-            Split { pixels: vec![0], labels: vec![1] },
-        );
+        let data =
+            DataSet::from_splits("sorted", vec![1], Split::new(vec![0; 1000], labels), Split::new(vec![0], vec![1u8]));
         let divided = data.unwrap().divided(200, Some(100), 1).unwrap();
-        assert_eq!(counts(&divided.validation.unwrap().labels), [(0, 180), (1, 19), (7, 1)].into());
-        let kept = counts(&divided.train.labels);
+        assert_eq!(counts(divided.validation.unwrap().classes()), [(0, 180), (1, 19), (7, 1)].into());
+        let kept = counts(divided.train.classes());
         assert_eq!(divided.train.len(), 100);
         assert!(kept[&0] == 90 && kept[&1] + kept.get(&7).unwrap_or(&0) == 10, "{kept:?}");
     }
@@ -141,5 +157,37 @@ mod tests {
         assert!(one == again && one != other);
         assert_eq!(data.clone().divided(0, None, 1).unwrap(), data);
         assert!(data.clone().divided(300, None, 1).is_err() && data.divided(0, Some(0), 1).is_err());
+    }
+
+    /// The draws of version 0.1: runs that are resumed must find the same validation samples.
+    #[test]
+    fn the_draw_is_that_of_earlier_versions() {
+        let labels: Vec<u32> = (0..40).map(|sample| [3, 0, 3, 200, 3][sample % 5]).collect();
+        let at = |stream| {
+            let marked = stratified(&labels, 11, 7, stream);
+            (0..40).filter(|&sample| marked[sample]).collect::<Vec<usize>>()
+        };
+        assert_eq!(at(Stream::Validation), [4, 5, 6, 16, 22, 24, 28, 30, 33, 35, 37]);
+        assert_eq!(at(Stream::Subset), [1, 2, 6, 8, 9, 15, 19, 25, 28, 34, 35]);
+    }
+
+    #[test]
+    fn test_samples_keep_the_shares_of_any_number_of_classes() {
+        let classes: Vec<u32> = (0..5000).map(|sample| if sample < 4000 { 70_000 } else { sample % 2 }).collect();
+        let marked = test_samples(5000, Some(&classes), 1000, 1).unwrap();
+        let count = |class| (0..5000).filter(|&sample| marked[sample] && classes[sample] == class).count();
+        assert_eq!([0, 1, 70_000].map(count), [100, 100, 800]);
+        assert_eq!(marked, test_samples(5000, Some(&classes), 1000, 1).unwrap());
+        assert_ne!(marked, test_samples(5000, Some(&classes), 1000, 2).unwrap());
+    }
+
+    #[test]
+    fn test_samples_of_real_targets_are_drawn_from_the_whole_file() {
+        let marked = test_samples(1000, None, 200, 1).unwrap();
+        assert_eq!(marked.iter().filter(|&&marked| marked).count(), 200);
+        let first = marked[..500].iter().filter(|&&marked| marked).count();
+        assert!((70..=130).contains(&first), "{first}");
+        assert!(test_samples(10, None, 10, 1).is_err() && test_samples(10, None, 0, 1).is_err());
+        assert!(test_samples(10, Some(&[0; 9]), 5, 1).is_err());
     }
 }

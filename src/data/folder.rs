@@ -210,7 +210,7 @@ pub(super) fn incomplete(found: &[FileSet]) -> Option<Error> {
 }
 
 /// Up to five names.
-pub(super) fn few(names: &[String]) -> String {
+pub fn few(names: &[String]) -> String {
     let more = names.len().saturating_sub(5);
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     names[..names.len() - more].join(", ") + &rest

@@ -94,7 +94,7 @@ impl Layout {
     pub fn of(item: &[usize], split: &Split) -> Option<Layout> {
         let (rows, columns) = picture_size(item).filter(|(rows, columns)| rows * columns > 0)?;
         let step = split.len().div_ceil(MEASURED).max(1);
-        let pictures = || split.pixels.chunks_exact(rows * columns).step_by(step);
+        let pictures = || split.pixels().chunks_exact(rows * columns).step_by(step);
         let mut counts = [0u64; 256];
         for picture in pictures() {
             border(rows, columns).for_each(|at| counts[usize::from(picture[at])] += 1);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::idx::Idx;
-use super::{DataSet, Split, bad, labels};
+use super::{DataSet, Split, Task, bad, labels};
 use crate::base::error::Error;
 use crate::base::hash::combined_sha256;
 use crate::base::text::counted;
@@ -83,18 +83,30 @@ pub fn assemble(name: String, origin: String, paths: &[PathBuf; 4], files: Files
         );
         return Err(bad(&paths[2], problem, "take both files from one data set"));
     }
-    let classes = train.labels.iter().max().map_or(0, |&label| usize::from(label) + 1);
-    let stray = test.labels.iter().position(|&label| usize::from(label) >= classes);
+    let classes = train.classes().iter().max().map_or(0, |&label| label as usize + 1);
+    let stray = test.classes().iter().position(|&label| label as usize >= classes);
     if let Some(sample) = stray {
         let problem = format!(
             "gives sample {sample} the label {}, but the labels of {} go from 0 to {}",
-            test.labels[sample],
+            test.classes()[sample],
             paths[1].display(),
             classes - 1
         );
         return Err(bad(&paths[3], problem, "take both files from one data set, or correct this label"));
     }
-    Ok(DataSet { name, item: train_item, transposed: false, classes, train, validation: None, test, sha256, origin })
+    Ok(DataSet {
+        name,
+        item: train_item,
+        transposed: false,
+        task: Task::numbered(classes),
+        header: None,
+        features: None,
+        train,
+        validation: None,
+        test,
+        sha256,
+        origin,
+    })
 }
 
 /// Refuses files whose numbers of samples fit only if the splits of the labels are exchanged.
@@ -133,5 +145,5 @@ fn split(images_path: &Path, images: Idx, labels_path: &Path, labels: Idx) -> Re
         );
         return Err(bad(labels_path, problem, "take both files from one data set"));
     }
-    Ok((item.to_vec(), Split { pixels: images.bytes, labels }))
+    Ok((item.to_vec(), Split::new(images.bytes, labels)))
 }

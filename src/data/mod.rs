@@ -13,13 +13,15 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::base::error::Error;
-use crate::base::text::counted;
 
+mod arrays;
 pub mod class_folders;
+pub mod column;
 pub mod csv;
 mod diagnose;
 pub mod digits;
-mod divide;
+pub mod divide;
+pub mod features;
 pub mod fetch;
 pub mod folder;
 pub mod idx;
@@ -33,102 +35,163 @@ pub mod npz;
 mod number;
 pub mod shape;
 mod source;
+mod split;
 pub mod survey;
+pub mod table;
+mod tabular;
+pub mod target_scale;
+mod task;
 
+pub use column::Column;
+pub use features::{Features, Scaling};
 pub use mnist::Places;
+pub use split::{Samples, Split, Targets};
+pub use table::Header;
+pub use target_scale::TargetScale;
+pub use task::Task;
 
-/// The samples of one part of a data set, such as training or test: N samples of I values each.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Split {
-    /// Pixels (N, I), row-major, 0 (background) to 255.
-    pub pixels: Vec<u8>,
-    /// Labels (N): the class of each sample, from 0.
-    pub labels: Vec<u8>,
-}
-
-impl Split {
-    /// The number of samples, N.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Whether there are no samples. False for every split of a data set that was opened.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-}
-
-/// Prints sizes only; the values would fill megabytes of a log.
-impl fmt::Debug for Split {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let samples = self.labels.len();
-        let pixels = self.pixels.len();
-        write!(f, "Split {{ {samples} labels, {pixels} pixels }}")
-    }
-}
-
-/// A data set in memory, checked: both splits are nonempty, have as many samples as labels, and every label is below
-/// `classes`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A data set in memory, checked: every split has a target for each sample, and every class is one of the task's. The test
+/// split may be empty.
+///
+/// Samples are bytes, or numbers. Numbers are *raw* at first; [`DataSet::encoded`] turns them into the inputs of a net, by
+/// what it learns from the training split.
+#[derive(Clone, Debug, PartialEq)]
 pub struct DataSet {
-    /// "mnist" (only if the bytes are MNIST's), "digits", or the name of its folder.
+    /// "mnist" (only if the bytes are MNIST's), "digits", or the name of its folder or file.
     pub name: String,
-    /// The shape of one sample, for example `[28, 28]`.
+    /// The shape of one sample as it is stored, for example `[28, 28]`, or the number of columns of a table.
     pub item: Vec<usize>,
     /// Whether rows and columns of the stored images were exchanged on loading, as for EMNIST.
     pub transposed: bool,
-    /// The number of classes, C: one more than the largest training label.
-    pub classes: usize,
+    /// What is predicted.
+    pub task: Task,
+    /// The columns of a table; `None` for pictures, and for arrays without names.
+    pub header: Option<Header>,
+    /// How the inputs of the net were made from raw numbers; `None` for bytes and for raw numbers.
+    pub features: Option<Features>,
     /// The samples to train on.
     pub train: Split,
     /// The samples for decisions during training, such as early stopping. [`DataSet::divided`] takes them out of the training
     /// split.
     pub validation: Option<Split>,
-    /// The samples that are used neither for training nor for decisions.
+    /// The samples that are used neither for training nor for decisions. May be empty.
     pub test: Split,
-    /// One SHA-256 in hex for the whole set, computed from those of its four raw IDX files by
-    /// [`combined_sha256`](crate::base::hash::combined_sha256).
+    /// One SHA-256 in hex for the whole set, computed by
+    /// [`combined_sha256`](crate::base::hash::combined_sha256) from those of its four arrays, stored as raw IDX
+    /// files.
     pub sha256: String,
     /// A sentence on where the data came from.
     pub origin: String,
 }
 
 impl DataSet {
-    /// The number of values in one sample, I: the product of `item`.
+    /// The number of inputs of a net, I: the values of an encoded sample.
     #[must_use]
     pub fn inputs(&self) -> usize {
-        self.item.iter().product()
+        self.features.as_ref().map_or_else(|| self.item.iter().product(), Features::inputs)
     }
 
-    /// A data set from arrays in memory, with samples of shape `item`. Its hash is that of the same data stored as four IDX
-    /// files.
+    /// The number of outputs of a net: classes, values or labels.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.task.outputs()
+    }
+
+    /// Whether a net can be trained on the samples: they are bytes, or encoded numbers.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.features.is_some() || self.train.samples.bytes().is_some()
+    }
+
+    /// All splits with their names.
+    pub fn splits(&self) -> impl Iterator<Item = (&'static str, &Split)> {
+        let validation = self.validation.iter().map(|split| ("validation", split));
+        [("training", &self.train)].into_iter().chain(validation).chain([("test", &self.test)])
+    }
+
+    /// A data set from arrays in memory, with samples of shape `item`. Classes are named by their numbers, values and labels
+    /// too; a caller may rename them in `task`, and name the columns in `header`. The test split may be empty. The hash is that of the
+    /// same data stored as IDX files.
     ///
     /// # Errors
-    /// [`Error::Data`] if a split is empty, if its pixels are not one sample of shape `item` per label, or if a test label is
-    /// above the largest training label.
+    /// [`Error::Data`] if the training split is empty, if a split has not one sample of shape `item` per target, if a test class
+    /// is above the largest training class, if the splits differ in kind, or if a number or a weight cannot be used.
     pub fn from_splits(name: &str, item: Vec<usize>, train: Split, test: Split) -> Result<DataSet, Error> {
-        let paths = ["train pixels", "train labels", "test pixels", "test labels"].map(PathBuf::from);
-        let inputs = item.iter().product::<usize>();
-        let mut parts = Vec::new();
-        for (half, split) in [train, test].into_iter().enumerate() {
-            let pixels = split.pixels.len();
-            let samples = split.labels.len();
-            if samples == 0 || inputs == 0 || pixels != samples * inputs {
-                let problem = format!(
-                    "{} for {}, but a sample has the shape {item:?}",
-                    counted(pixels, "value"),
-                    counted(samples, "label")
-                );
-                return Err(bad(&paths[2 * half], problem, "give at least one label, and a whole sample for each"));
-            }
-            parts.push(idx::Idx { shape: [&[samples], item.as_slice()].concat(), bytes: split.pixels });
-            parts.push(idx::Idx { shape: vec![samples], bytes: split.labels });
+        arrays::assemble(name, item, train, test)
+    }
+
+    /// Turns raw numbers into the inputs of a net, and real targets into standard units. Whatever is learned for that (means,
+    /// medians, categories) is learned from the training split alone. Bytes do not change, and nothing is done twice.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if a column cannot be encoded.
+    pub fn encoded(mut self, scaling: Scaling, standardise: bool) -> Result<DataSet, Error> {
+        if let (Samples::Floats(raw), None) = (&self.train.samples, &self.features) {
+            let features = match &self.header {
+                None => Features::uniform(&self.item, raw, scaling),
+                Some(header) => Features::fit(&header.columns, raw, scaling),
+            };
+            self.encode_samples(features?)?;
         }
-        let sha256 = [0, 1, 2, 3].map(|part: usize| parts[part].raw_sha256());
-        let idx = parts.try_into().map_err(|_| bad(&paths[0], "two splits make four parts", "report this"))?;
-        load::assemble(name.to_owned(), "arrays in memory".to_owned(), &paths, load::Files { idx, sha256 })
+        if let (Task::Values { names, scales }, Targets::Values { values, .. }) = (&self.task, &self.train.targets)
+            && standardise
+            && scales.is_empty()
+        {
+            let scales = TargetScale::fit(values, names.len())?;
+            self.standardise_targets(&scales);
+        }
+        Ok(self)
+    }
+
+    /// Turns raw numbers into the inputs of a model that was trained before, and real targets into its units, by what it
+    /// learned then. Bytes do not change, and nothing is done twice.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the columns are not those of the model.
+    pub fn encoded_as(mut self, features: Option<&Features>, task: &Task) -> Result<DataSet, Error> {
+        if let (false, Some(features)) = (self.is_ready(), features) {
+            self.encode_samples(features.clone())?;
+        }
+        if let (Task::Values { scales, .. }, Task::Values { scales: learned, .. }) = (&self.task, task)
+            && scales.is_empty()
+        {
+            self.standardise_targets(learned);
+        }
+        Ok(self)
+    }
+
+    fn encode_samples(&mut self, features: Features) -> Result<(), Error> {
+        let header = self.header.clone();
+        for split in self.splits_mut() {
+            if let Samples::Floats(raw) = &mut split.samples
+                && !raw.is_empty()
+            {
+                let values = std::mem::take(raw);
+                *raw = match &header {
+                    None => features.apply_in_place(values)?,
+                    Some(header) => features.encode(Path::new("the table"), &header.columns, values)?,
+                };
+            }
+        }
+        self.features = Some(features);
+        Ok(())
+    }
+
+    fn standardise_targets(&mut self, by: &[TargetScale]) {
+        for split in self.splits_mut() {
+            if let Targets::Values { values, .. } = &mut split.targets {
+                let each = by.iter().cycle();
+                values.iter_mut().zip(each).for_each(|(value, scale)| *value = scale.standardise(*value));
+            }
+        }
+        if let Task::Values { scales, .. } = &mut self.task {
+            scales.clear();
+            scales.extend_from_slice(by);
+        }
+    }
+
+    fn splits_mut(&mut self) -> impl Iterator<Item = &mut Split> {
+        [Some(&mut self.train), self.validation.as_mut(), Some(&mut self.test)].into_iter().flatten()
     }
 }
 
@@ -191,6 +254,49 @@ pub struct Request {
     pub offline: bool,
     /// Sizes and seed of the generated digits, if they are used.
     pub digits: digits::Options,
+    /// Which column of a table is what.
+    pub table: table::Options,
+    /// The columns of the table that a model was trained on; the table is read like it.
+    pub header: Option<Header>,
+    /// Where the test rows of a table are; `None`: it has none.
+    pub test: Option<TestRows>,
+}
+
+/// The test rows of a table. As text: a number of rows, a share below 1, or the path of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TestRows {
+    /// The rows of another file with the same columns.
+    File(PathBuf),
+    /// This many rows of the table.
+    Count(usize),
+    /// This share of the rows of the table, above 0 and below 1.
+    Share(f64),
+}
+
+impl FromStr for TestRows {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<TestRows, String> {
+        if let Ok(count) = text.parse::<usize>() {
+            return if count > 0 { Ok(TestRows::Count(count)) } else { Err("expected at least one row".into()) };
+        }
+        match text.parse::<f64>() {
+            Ok(share) if share > 0.0 && share < 1.0 => Ok(TestRows::Share(share)),
+            Ok(_) => Err("expected a file, a number of rows, or a share above 0 and below 1".into()),
+            Err(_) if text.is_empty() => Err("expected a file, a number of rows, or a share".into()),
+            Err(_) => Ok(TestRows::File(text.into())),
+        }
+    }
+}
+
+impl fmt::Display for TestRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TestRows::File(path) => path.display().fmt(f),
+            TestRows::Count(count) => count.fmt(f),
+            TestRows::Share(share) => share.fmt(f),
+        }
+    }
 }
 
 /// A message to the user while a data set is opened.
@@ -226,7 +332,7 @@ pub fn open(request: &Request, watch: &mut dyn FnMut(Event)) -> Result<DataSet, 
 pub fn open_in(places: &Places, request: &Request, watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
     match &request.choice {
         Choice::Digits => Ok(digits::generate(&request.digits)),
-        Choice::Dir(path) => source::open(path, watch),
+        Choice::Dir(path) => source::open(path, request, watch),
         Choice::Mnist => Ok(mnist::open(places, request.offline, watch)??),
         // The outer error means that MNIST is damaged; the user must see it. The inner one means that MNIST is absent.
         Choice::Auto => match mnist::open(places, request.offline, watch)? {

@@ -8,11 +8,11 @@ use super::source::Arrays;
 use crate::base::error::Error;
 
 #[cfg(feature = "tables")]
-mod npy;
+pub(super) mod npy;
 
 /// The names of the four arrays, by Keras and by MedMNIST.
 #[cfg(feature = "tables")]
-const NAMES: [[&str; 4]; 2] =
+pub(super) const NAMES: [[&str; 4]; 2] =
     [["x_train", "y_train", "x_test", "y_test"], ["train_images", "train_labels", "test_images", "test_labels"]];
 
 /// Reads a file.
@@ -28,6 +28,21 @@ pub(super) fn read(path: &Path) -> Result<Arrays, Error> {
         paths: names.map(|name| path.join(name)),
         idx,
     })
+}
+
+/// Whether a file holds arrays of a whole data set with its splits, by their names, though perhaps not all four.
+#[cfg(feature = "tables")]
+pub(super) fn has_splits(path: &Path) -> bool {
+    let file = std::fs::File::open(path).map(std::io::BufReader::new);
+    let Some(archive) = file.ok().and_then(|file| zip::ZipArchive::new(file).ok()) else { return false };
+    let entries: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
+    let has = |name: &str| entries.iter().any(|entry| entry.eq_ignore_ascii_case(&format!("{name}.npy")));
+    NAMES.iter().flatten().any(|name| has(name))
+}
+
+#[cfg(not(feature = "tables"))]
+pub(super) fn has_splits(_: &Path) -> bool {
+    true
 }
 
 #[cfg(not(feature = "tables"))]

@@ -1,4 +1,7 @@
-//! Numbers as files store them. Samples and labels are bytes, so a value of any type must be a whole number from 0 to 255.
+//! Numbers as files store them, of any type and byte order.
+//!
+//! Pictures and their labels are bytes, so a value of any type must be a whole number from 0 to 255 ([`Stored`]). Values of
+//! tables are single-precision numbers ([`Kind::floats`]).
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -12,7 +15,10 @@ const CHUNK: usize = 1 << 15;
 /// The type of a number.
 #[cfg_attr(
     not(feature = "tables"),
-    expect(dead_code, reason = "IDX has no unsigned integers but bytes, and none of 64 bits")
+    expect(
+        dead_code,
+        reason = "IDX has no unsigned integers but bytes, none of 64 bits, and no half-precision numbers"
+    )
 )]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -24,6 +30,8 @@ pub(super) enum Kind {
     I32,
     U64,
     I64,
+    F16,
+    BF16,
     F32,
     F64,
 }
@@ -40,7 +48,7 @@ impl Kind {
     pub(super) fn size(self) -> usize {
         match self {
             Kind::U8 | Kind::I8 => 1,
-            Kind::U16 | Kind::I16 => 2,
+            Kind::U16 | Kind::I16 | Kind::F16 | Kind::BF16 => 2,
             Kind::U32 | Kind::I32 | Kind::F32 => 4,
             Kind::U64 | Kind::I64 | Kind::F64 => 8,
         }
@@ -54,13 +62,14 @@ impl Kind {
             Kind::U16 | Kind::I16 => "16-bit integers",
             Kind::U32 | Kind::I32 => "32-bit integers",
             Kind::U64 | Kind::I64 => "64-bit integers",
+            Kind::F16 | Kind::BF16 => "16-bit floats",
             Kind::F32 => "32-bit floats",
             Kind::F64 => "64-bit floats",
         }
     }
 
     /// The number that `raw`, of [`Kind::size`] bytes, stores. A double holds every whole number up to 255 exactly.
-    fn value(self, raw: &[u8], order: Order) -> f64 {
+    pub(super) fn value(self, raw: &[u8], order: Order) -> f64 {
         let mut little = [0; 8];
         little[..raw.len()].copy_from_slice(raw);
         if order == Order::Big {
@@ -73,8 +82,26 @@ impl Kind {
             Kind::I16 => f64::from(bits as i16),
             Kind::I32 => f64::from(bits as i32),
             Kind::I64 => bits as i64 as f64,
+            Kind::F16 => half::f16::from_bits(bits as u16).to_f64(),
+            Kind::BF16 => half::bf16::from_bits(bits as u16).to_f64(),
             Kind::F32 => f64::from(f32::from_bits(bits as u32)),
             Kind::F64 => f64::from_bits(bits),
+        }
+    }
+}
+
+#[cfg(feature = "tables")]
+impl Kind {
+    /// Appends all numbers in `raw`, rounded to the nearest of single precision.
+    pub(super) fn floats(self, raw: &[u8], order: Order, floats: &mut Vec<f32>) {
+        match (self, order) {
+            // The usual cases without a branch per number.
+            (Kind::F32, Order::Little) => floats.extend(raw.as_chunks().0.iter().map(|&raw| f32::from_le_bytes(raw))),
+            (Kind::F64, Order::Little) => {
+                floats.extend(raw.as_chunks().0.iter().map(|&raw| f64::from_le_bytes(raw) as f32));
+            }
+            (Kind::U8, _) => floats.extend(raw.iter().copied().map(f32::from)),
+            _ => floats.extend(raw.chunks_exact(self.size()).map(|raw| self.value(raw, order) as f32)),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! | `NAME.npz` with `x_train`, `y_train`, `x_test`, `y_test` | [`npz`](super::npz) |
 //! | a folder with `…train.csv` and `…test.csv` | [`csv`](super::csv) |
 //! | a folder with `train/CLASS/` and `test/CLASS/` of pictures | [`class_folders`] |
+//! | a file with a row per sample: CSV, TSV, NPY, NPZ, safetensors, Parquet | [`tabular`], [`table`](super::table) |
 //!
 //! IDX files come first: a folder that holds them may hold the same data in other forms.
 
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 use super::diagnose::foreign;
 use super::folder::{self, few, not_reserved};
 use super::idx::Idx;
-use super::{DataSet, Event, bad, class_folders, csv, load, mnist, npz};
+use super::{DataSet, Event, Request, bad, class_folders, csv, load, mnist, npz, tabular};
 use crate::base::error::Error;
 
 /// What a reader found, as the four IDX files would hold it.
@@ -63,13 +64,13 @@ impl Found {
 ///
 /// # Errors
 /// [`Error::Data`] if there is no complete data set or more than one, or if it cannot be read.
-pub(super) fn open(path: &Path, watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
+pub(super) fn open(path: &Path, request: &Request, watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
     let unreadable = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => bad(path, "does not exist", "check the path"),
         _ => bad(path, format!("cannot be read: {error}"), "check that you may read it"),
     };
     if !path.metadata().map_err(unreadable)?.is_dir() {
-        return open_file(path, watch);
+        return open_file(path, request, watch);
     }
     let sets = folder::find(path).map_err(unreadable)?;
     let whole: Vec<_> = sets.iter().filter_map(|set| Some((set, set.complete()?))).collect();
@@ -107,6 +108,11 @@ fn others(folder: &Path) -> io::Result<Vec<Found>> {
     Ok(found)
 }
 
+/// Whether a file with this name may hold a table.
+fn is_table(name: &str) -> bool {
+    csv::is_csv(name) || ends(name, &["txt", "data", "npy", "npz", "safetensors", "parquet"])
+}
+
 /// Whether the name has one of these extensions.
 pub(super) fn ends(name: &str, extensions: &[&str]) -> bool {
     let name = name.to_lowercase();
@@ -114,12 +120,12 @@ pub(super) fn ends(name: &str, extensions: &[&str]) -> bool {
 }
 
 /// Opens a file that is a whole data set, or says why it is not one.
-fn open_file(path: &Path, watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
+fn open_file(path: &Path, request: &Request, watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
     let mut head = Vec::new();
     let file = File::open(path).and_then(|file| file.take(512).read_to_end(&mut head));
     file.map_err(|error| bad(path, format!("cannot be read: {error}"), "check that you may read it"))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    if ends(&name, &["npz"]) && head.starts_with(b"PK") {
+    if ends(&name, &["npz"]) && head.starts_with(b"PK") && npz::has_splits(path) {
         return Found::Npz(path.to_owned()).open(watch);
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -127,16 +133,15 @@ fn open_file(path: &Path, watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error
         let next = format!("name its folder, {}", folder.display());
         return Err(bad(path, "is a file, not a folder: one of the four IDX files of a data set", next));
     }
-    if csv::is_csv(&name) {
-        let next = format!(
-            "name a folder that holds two files, …train.csv and …test.csv, such as {}, if both are there",
-            folder.display()
-        );
-        return Err(bad(
-            path,
-            "is a file, not a folder: a data set in CSV has a file for training and one for test",
-            next,
-        ));
+    // A download that failed may have left a web page under the name of a table.
+    let magic: &[u8] = match () {
+        () if ends(&name, &["npy"]) => b"\x93NUMPY",
+        () if ends(&name, &["npz"]) => b"PK",
+        () if ends(&name, &["parquet"]) => b"PAR1",
+        () => b"",
+    };
+    if is_table(&name) && head.starts_with(magic) {
+        return tabular::open(path, request, watch);
     }
     let (problem, next) = foreign(&head).unwrap_or(("is not a known kind of data", "name the folder of a data set"));
     Err(bad(path, format!("is a file, not a folder: it {problem}"), next))

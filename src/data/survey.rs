@@ -11,7 +11,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rayon::prelude::*;
 
-use super::{DataSet, Split};
+use super::{DataSet, Samples, Split};
 
 /// What one split holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,6 +49,8 @@ pub struct Survey {
     pub same: bool,
     /// Whether a sample has two dimensions or more.
     pub pictures: bool,
+    /// Whether samples are bytes. Of numbers, ranges and copies are not surveyed.
+    pub bytes: bool,
     /// Whether the classes of this data set are known to begin with 1, as those of EMNIST's letters.
     from_one: bool,
 }
@@ -78,10 +80,10 @@ fn sample(pixels: &[u8]) -> Sample {
 type Firsts = HashMap<u64, usize>;
 
 fn split(split: &Split, inputs: usize, classes: usize) -> (SplitSurvey, Vec<u64>, Firsts) {
-    let found: Vec<Sample> = split.pixels.par_chunks_exact(inputs).map(sample).collect();
+    let found: Vec<Sample> = split.pixels().par_chunks_exact(inputs).map(sample).collect();
     let mut survey = SplitSurvey { samples: split.len(), classes: split.counts(classes), ..SplitSurvey::default() };
     survey.range = found.iter().fold([u8::MAX, 0], |[low, high], s| [low.min(s.range[0]), high.max(s.range[1])]);
-    let values = split.pixels.len().max(1) as f64;
+    let values = split.pixels().len().max(1) as f64;
     survey.mean = found.iter().map(|sample| sample.sum).sum::<u64>() as f64 / values;
     let square = found.iter().map(|sample| sample.squares).sum::<u64>() as f64 / values;
     survey.deviation = (square - survey.mean * survey.mean).max(0.0).sqrt();
@@ -92,34 +94,17 @@ fn split(split: &Split, inputs: usize, classes: usize) -> (SplitSurvey, Vec<u64>
         let blank = sample.range[0] == sample.range[1];
         if first != at && !blank && split.sample(first) == split.sample(at) {
             survey.duplicates += 1;
-            survey.contradictions += usize::from(split.labels[first] != split.labels[at]);
+            survey.contradictions += usize::from(split.classes().get(first) != split.classes().get(at));
         }
     }
     (survey, found.into_iter().map(|sample| sample.hash).collect(), firsts)
 }
 
-impl Split {
-    /// The values of a sample.
-    #[must_use]
-    pub fn sample(&self, at: usize) -> &[u8] {
-        let inputs = self.pixels.len() / self.len().max(1);
-        &self.pixels[at * inputs..][..inputs]
-    }
-
-    /// The number of samples of each of `classes` classes.
-    #[must_use]
-    pub fn counts(&self, classes: usize) -> Vec<usize> {
-        let mut counts = vec![0; classes];
-        self.labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
-        counts
-    }
-}
-
 /// The number of features that have the same value in every sample.
-fn constant_features(split: &Split, inputs: usize) -> usize {
+fn constant_features<T: PartialEq>(values: &[T], inputs: usize) -> usize {
+    let Some(first) = values.get(..inputs) else { return 0 };
     let mut open: Vec<usize> = (0..inputs).collect();
-    let first = split.sample(0);
-    for sample in split.pixels.chunks_exact(inputs) {
+    for sample in values.chunks_exact(inputs) {
         open.retain(|&at| sample[at] == first[at]);
     }
     open.len()
@@ -129,16 +114,21 @@ impl Survey {
     /// Surveys a data set: one pass over its bytes, on all threads.
     #[must_use]
     pub fn of(data: &DataSet) -> Survey {
-        let inputs = data.inputs();
-        let (train, _, firsts) = split(&data.train, inputs, data.classes);
-        let (test, hashes, _) = split(&data.test, inputs, data.classes);
+        let (inputs, bytes) = (data.inputs(), data.train.samples.bytes().is_some());
+        let classes = if data.task.is_classes() { data.outputs() } else { 0 };
+        let (train, _, firsts) = split(&data.train, inputs, classes);
+        let (test, hashes, _) = split(&data.test, inputs, classes);
         let is_shared = |(at, hash): (usize, &u64)| {
             firsts.get(hash).is_some_and(|&first| data.train.sample(first) == data.test.sample(at))
         };
         Survey {
             train,
             test,
-            constant_features: constant_features(&data.train, inputs),
+            constant_features: match &data.train.samples {
+                Samples::Bytes(values) => constant_features(values, inputs),
+                Samples::Floats(values) => constant_features(values, inputs),
+            },
+            bytes,
             shared: hashes.iter().enumerate().filter(|&pair| is_shared(pair)).count(),
             same: data.train == data.test,
             pictures: data.item.len() > 1 && inputs > 1,

@@ -68,7 +68,7 @@ impl fmt::Display for Activation {
 
 /// 1/(1 + e⁻ᶻ); e^−|z| cannot overflow.
 #[inline(always)]
-fn sigmoid(z: f32) -> f32 {
+pub(super) fn sigmoid(z: f32) -> f32 {
     let e = (-z.abs()).exp();
     (if z < 0.0 { e } else { 1.0 }) / (1.0 + e)
 }
@@ -167,11 +167,11 @@ impl Activation {
 }
 
 /// Error of e^−x for x ≥ 0, in units in the last place (accuracy table of the WGSL specification).
-fn exp_error(x: f32) -> f32 {
+pub(super) fn exp_error(x: f32) -> f32 {
     3.0 + 2.0 * x
 }
 
-fn sigmoid_error(z: f32) -> f32 {
+pub(super) fn sigmoid_error(z: f32) -> f32 {
     let s = sigmoid(z);
     ((5.0 + 2.0 * z.abs()) * s * (1.0 - s) + 6.0 * s) * EPSILON
 }

@@ -3,7 +3,7 @@
 
 use super::activation::{self, activate, slope};
 use super::dropout::drop_out;
-use super::softmax_xent::{row_bound, softmax};
+use super::softmax_xent::{Share, row_bound, softmax};
 use super::{Activation, EPSILON, Form};
 use crate::base::audited::gemm::{Gemm, Operand};
 use crate::base::audited::parts::for_each_part;
@@ -15,7 +15,8 @@ use crate::plan::kernel::{
 use crate::plan::tensor::{DType, TensorId};
 
 /// From the last hidden layer to its error signal. Samples do not depend on each other here, so one dispatch does it
-/// all; on a GPU, each dispatch saved is a synchronisation saved.
+/// all; on a GPU, each dispatch saved is a synchronisation saved. Not for samples with weights: all eight bindings are
+/// in use, so their plan has the four dispatches.
 #[derive(Clone, Debug)]
 pub struct Head {
     /// Outputs of the last hidden layer (B, I), after dropout.
@@ -161,7 +162,8 @@ impl Kernel for Head {
                     line.fill(0.0);
                     continue;
                 }
-                let [loss, hit] = softmax(&mut line[..classes], t[first + row] as usize, now.batch, self.smoothing);
+                let share = Share { weight: 1.0, total: now.total };
+                let [loss, hit] = softmax(&mut line[..classes], t[first + row] as usize, share, self.smoothing);
                 record[row / ROWS * 4] += loss;
                 record[row / ROWS * 4 + 1] += hit;
             }
@@ -199,7 +201,8 @@ impl Kernel for Head {
             if row < now.rows as usize {
                 let label = t[row] as usize;
                 let record = &mut record[first + row / ROWS * 4..];
-                let loss = row_bound(&logits, label, now.batch, self.smoothing, slack, errors);
+                let loss =
+                    row_bound(&logits, label, Share { weight: 1.0, total: now.total }, self.smoothing, slack, errors);
                 let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 record[0] += loss + 4.0 * EPSILON * (loss + (largest - logits[label]).abs() + (classes as f32).ln());
                 // Where two logits are too close to tell, either may be the largest.
@@ -246,7 +249,7 @@ pub fn cases() -> Vec<Case> {
             let record = case.f32("record", 3 * Head::record_rows(batch), 2, Fill::Reals(1.0));
             let (dlogits, dx) = (case.output("dlogits", batch, classes), case.output("dx", batch, inputs));
             // A power of two, so that whole numbers stay exact.
-            (case.now.rows, case.now.batch, case.now.slot) = (rows as u32, 64, 1);
+            (case.now.rows, case.now.total, case.now.slot) = (rows as u32, 64.0, 1);
             case.push(Head { x, w, b, t, mask, record, dlogits, dx, act, keep, smoothing, form });
             cases.push(if exact { case.exact() } else { case });
         };

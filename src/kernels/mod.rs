@@ -22,7 +22,9 @@ pub mod linear;
 pub mod linear_db;
 pub mod linear_dw;
 pub mod linear_dx;
+pub mod loss;
 pub mod momentum;
+pub mod pick;
 pub mod rmsprop;
 pub mod sgd;
 pub mod softmax_xent;
@@ -91,12 +93,16 @@ kernels! {
     dropout => Dropout,
     /// Mini-batch from the data set.
     gather => Gather,
+    /// A value per sample of the mini-batch.
+    pick => Pick,
     /// Forward product, bias, activation, dropout.
     linear => Linear,
     /// Activations that need z.
     activate => Activate,
     /// Loss, hits and the gradient of the logits.
     softmax_xent => SoftmaxXent,
+    /// Losses of values and labels, and their gradients.
+    loss => Loss,
     /// Last layer, loss, and the gradients they start.
     head => Head,
     /// The record of a micro-batch.

@@ -1,4 +1,4 @@
-//! One row of the epoch's record: the sum of the losses and the number of hits of a micro-batch.
+//! One row of the epoch's record: the sums of the losses and of the metrics (hits, for classes) of a micro-batch.
 
 use super::EPSILON;
 use crate::plan::case::{Case, Fill};
@@ -10,7 +10,7 @@ use crate::plan::tensor::{DType, TensorId};
 /// draw a curve of them, or find the step in which a loss became infinite or NaN.
 #[derive(Clone, Debug)]
 pub struct Tally {
-    /// Loss and hit of each sample (B, 2).
+    /// Loss and metric of each sample (B, 2).
     pub score: TensorId,
     /// Their sums (S, 2), of which row `StepValues::slot` is written.
     pub tally: TensorId,
@@ -40,7 +40,7 @@ impl Kernel for Tally {
     }
 
     fn params(&self) -> Vec<u8> {
-        expect("tally", "score", self.score, DType::F32, self.score.rows, 2, "a score is a loss and a hit");
+        expect("tally", "score", self.score, DType::F32, self.score.rows, 2, "a score is a loss and a metric");
         expect(
             "tally",
             "tally",
@@ -48,7 +48,7 @@ impl Kernel for Tally {
             DType::F32,
             self.tally.rows,
             2,
-            "a row is a sum of losses and one of hits",
+            "a row is a sum of losses and one of metrics",
         );
         bytemuck::bytes_of(&Params { batch: self.score.rows as u32, ..Params::default() }).to_vec()
     }
@@ -69,10 +69,15 @@ impl Kernel for Tally {
     }
 
     fn bounds(&self, now: &StepValues, witness: &Witness<'_>) -> Bounds {
-        let losses = witness.f32(0).chunks_exact(4).map(|line| line[0].abs());
         let mut bound = vec![0.0; self.tally.words()];
-        // Hits are whole numbers below 2²⁴: exact in any order.
-        bound[4 * now.slot as usize] = (self.score.rows + 1) as f32 * EPSILON * losses.sum::<f32>();
+        for (column, bound) in bound[4 * now.slot as usize..][..2].iter_mut().enumerate() {
+            let values = || witness.f32(0).chunks_exact(4).map(|line| line[column].abs());
+            let sum: f32 = values().sum();
+            // The sum of whole numbers, such as hits without weights, is exact in any order up to 2²⁴.
+            if values().any(|value| value.fract() != 0.0) || sum > (1 << 24) as f32 {
+                *bound = (self.score.rows + 1) as f32 * EPSILON * sum;
+            }
+        }
         vec![None, Some(bound)]
     }
 
@@ -86,20 +91,24 @@ impl Kernel for Tally {
     }
 }
 
-/// Batches around the workgroup's size, any slot, exact and real losses.
+/// Batches around the workgroup's size, any slot, exact and real losses; hits, and metrics that are real too.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (batch, slots, slot) in [(1, 1, 0), (7, 3, 2), (63, 5, 0), (64, 5, 1), (65, 5, 4), (131, 2, 1), (5000, 2, 0)] {
-        for exact in [true, false] {
+        for label in ["integers", "reals", "real metrics"] {
+            let exact = label == "integers";
             let fill = if exact { Fill::Integers(2000) } else { Fill::Reals(3.0) };
-            let mut case =
-                Case::new(format!("{} {batch} samples, slot {slot}", if exact { "integers" } else { "reals" }));
+            let mut case = Case::new(format!("{label} {batch} samples, slot {slot}"));
             let score = case.f32("score", batch, 2, fill);
             let tally = case.f32("tally", slots, 2, Fill::Reals(1.0));
             case.now.slot = slot;
             case.push(Tally { score, tally });
-            // Hits must add up exactly, so that column has only 0 and 1.
-            cases.push(if exact { case.exact() } else { case.hits(score) });
+            cases.push(match label {
+                "integers" => case.exact(),
+                // Hits must add up exactly, so that column has only 0 and 1.
+                "reals" => case.hits(score),
+                _ => case,
+            });
         }
     }
     cases

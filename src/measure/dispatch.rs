@@ -88,7 +88,7 @@ impl PreparedStep {
     /// The first step of the first epoch. The data are resident on the device.
     async fn new(machine: &Machine, config: &Config, data: &DataSet, forms: Forms) -> Result<(Self, Config), Error> {
         let config = Config { upload: Upload::Resident, ..config.clone() };
-        let trial = Trial::new(&config, data, forms);
+        let trial = Trial::new(&config, data, forms)?;
         let mut engine = machine.engine(&trial.net.plan).await?;
         trial.start(&config, data, engine.as_mut());
         let steps = trial.net.training.as_ref().map_or(0..0, |training| training.gradients.start..training.update.end);

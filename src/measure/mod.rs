@@ -103,7 +103,6 @@ pub fn cut(data: &DataSet, samples: usize) -> Cow<'_, DataSet> {
         return Cow::Borrowed(data);
     }
     let mut part = DataSet { train: Default::default(), ..data.clone() };
-    part.train.pixels = data.train.pixels[..samples * data.inputs()].to_vec();
-    part.train.labels = data.train.labels[..samples].to_vec();
+    part.train = data.train.head(samples);
     Cow::Owned(part)
 }

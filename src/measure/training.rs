@@ -134,12 +134,12 @@ pub async fn train(machine: &Machine, config: &Config, data: &DataSet, demand: &
         history.push(epoch);
     }
     let images = history[0].train.samples as usize;
-    let test = trainer.evaluate().await?;
+    let test = trainer.evaluate().await?.unwrap_or_default();
     let whole_epochs = images == samples;
     let floor = demand.floor.or(demand.whole_floor.filter(|_| whole_epochs));
-    let (demand, fault) = check_training(&history, &test, floor, &data.test.labels);
+    let (demand, fault) = check_training(&history, &test, floor, data.test.classes());
     let seconds = Spread::of(seconds);
-    let widths = config.widths(data.inputs(), data.classes);
+    let widths = config.widths(data.inputs(), data.outputs());
     let flops_per_image = product_flops(&widths);
     Ok(Run {
         parameters: widths.windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum(),
@@ -157,21 +157,21 @@ pub async fn train(machine: &Machine, config: &Config, data: &DataSet, demand: &
         gflop_per_second: seconds.rate(images as f64 * flops_per_image as f64 / 1e9),
         seconds,
         loss: history.iter().map(|epoch| epoch.train.loss()).collect(),
-        train_accuracy: history.iter().map(|epoch| epoch.train.accuracy()).collect(),
+        train_accuracy: history.iter().map(|epoch| epoch.train.metric()).collect(),
         test_loss: test.loss(),
-        test_accuracy: test.accuracy(),
+        test_accuracy: test.metric(),
         demand,
         fault,
     })
 }
 
 /// The required accuracy in words, and the fault if the run did not reach it or did not learn.
-fn check_training(history: &[Epoch], test: &Score, floor: Option<f64>, labels: &[u8]) -> (String, Option<String>) {
-    let mut counts = [0u64; 256];
-    labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
+fn check_training(history: &[Epoch], test: &Score, floor: Option<f64>, labels: &[u32]) -> (String, Option<String>) {
+    let mut counts = vec![0u64; labels.iter().max().map_or(0, |&label| label as usize + 1)];
+    labels.iter().for_each(|&label| counts[label as usize] += 1);
     let most = counts.into_iter().max().unwrap_or(0) as f64 / labels.len().max(1) as f64;
-    let accuracy = test.accuracy();
-    let lower_limit = wilson(test.hits, test.samples).0;
+    let accuracy = test.metric();
+    let lower_limit = wilson(test.metric_sum as u64, test.samples).0;
     let (demand, reached) = match floor {
         Some(floor) => (format!("at least {} %", percent(floor, 2)), accuracy >= floor),
         None => {

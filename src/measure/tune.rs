@@ -70,8 +70,9 @@ pub async fn tune(
 ) -> Result<Tuning, Error> {
     let mut tuning = Tuning { forms: config.forms.clone(), ..Tuning::default() };
     let mixed = config.precision == Precision::F16Mixed;
+    let sizes = Sizes::of(config, data, machine.form(), machine.limit())?;
     let products = || {
-        let net = Net::for_training(config, Sizes::of(data, machine.form(), machine.limit()), &InputMap::RAW);
+        let net = Net::for_training(config, sizes.clone(), &InputMap::RAW);
         let product = |kernel: &Arc<dyn Kernel>| Some((MatmulShape::of(kernel.as_ref())?, kernel.clone()));
         net.plan.steps.iter().filter_map(product).collect::<BTreeMap<_, _>>()
     };

@@ -8,6 +8,8 @@ use crate::kernels::dropout::Dropout;
 use crate::kernels::forms::MatmulShape;
 use crate::kernels::gather::Gather;
 use crate::kernels::linear::Linear;
+use crate::kernels::loss::Loss;
+use crate::kernels::pick::Pick;
 use crate::kernels::softmax_xent::SoftmaxXent;
 use crate::kernels::tally::Tally;
 use crate::kernels::update::Rule;
@@ -17,6 +19,13 @@ use crate::plan::tensor::{DType, Role, TensorId};
 
 /// A layer and its gradients (dw, db), if they are stored.
 pub(super) type Layer = (LayerIds, Option<(TensorId, TensorId)>);
+
+/// Targets of a micro-batch: classes (1, B), or values and labels (B, T); and its weights (1, B), if there are any.
+#[derive(Clone, Copy)]
+pub(super) struct Batch {
+    pub t: TensorId,
+    pub weights: Option<TensorId>,
+}
 
 pub(super) struct Builder<'a> {
     pub plan: Plan,
@@ -44,7 +53,7 @@ impl<'a> Builder<'a> {
     /// fused.
     pub(super) fn layers(&mut self, train: bool) -> Vec<Layer> {
         let fused = self.fused();
-        let widths = self.config.widths(self.sizes.inputs, self.sizes.classes);
+        let widths = self.config.widths(self.sizes.inputs, self.sizes.outputs);
         let state = if train { self.rule().state() } else { &[] };
         let pairs = widths.windows(2).zip(1..);
         pairs
@@ -77,19 +86,27 @@ impl<'a> Builder<'a> {
         let binds = usize::try_from(self.most() / (2 * self.row())).unwrap_or(usize::MAX);
         let window = if stream { batch * 8192usize.div_ceil(batch).min(binds / batch).max(1) } else { samples };
         let rows = if window < samples { 2 * window } else { samples };
-        let inputs = self.sizes.inputs;
+        let Sizes { inputs, outputs, floats, weighted, loss, .. } = self.sizes;
+        let mut tensor =
+            |name: &str, dtype, rows, cols| self.plan.tensor(format!("{prefix}{name}"), Role::Data, dtype, rows, cols);
         Source {
-            pixels: self.plan.tensor(format!("{prefix}pixels"), Role::Data, DType::U8, rows, inputs),
-            labels: self.plan.tensor(format!("{prefix}labels"), Role::Data, DType::U32, 1, rows),
-            order: self.plan.tensor(format!("{prefix}order"), Role::Data, DType::U32, 1, rows),
-            samples,
+            samples: tensor("samples", if floats { DType::F32 } else { DType::U8 }, rows, inputs),
+            targets: match loss {
+                None => tensor("targets", DType::U32, 1, rows),
+                Some(_) => tensor("targets", DType::F32, rows, outputs),
+            },
+            order: tensor("order", DType::U32, 1, rows),
+            weights: weighted.then(|| tensor("all_weights", DType::F32, 1, rows)),
+            count: samples,
             window: window.min(samples),
         }
     }
 
     /// Bytes of a sample on the device.
     fn row(&self) -> u64 {
-        4 * self.sizes.inputs.div_ceil(4) as u64
+        let words =
+            if self.sizes.floats { self.sizes.inputs.next_multiple_of(4) } else { self.sizes.inputs.div_ceil(4) };
+        4 * words as u64
     }
 
     /// Largest tensor in bytes, limited by what the device can bind and by the 32-bit word index.
@@ -103,7 +120,7 @@ impl<'a> Builder<'a> {
 
     /// Maximum number of samples for which each layer's values, and two windows of pixels, fit in a tensor; at least 1.
     fn samples_that_fit(&self) -> usize {
-        let widths = self.config.widths(self.sizes.inputs, self.sizes.classes);
+        let widths = self.config.widths(self.sizes.inputs, self.sizes.outputs);
         let widest = widths.into_iter().max().map_or(0, |width| 16 * width.div_ceil(4) as u64);
         usize::try_from(self.most() / widest.max(2 * self.row()).max(1)).unwrap_or(usize::MAX).max(1)
     }
@@ -168,10 +185,7 @@ impl<'a> Builder<'a> {
         let source = self.source(&format!("{split}_"), samples, micro, self.too_large(samples));
         let start = self.plan.steps.len();
         let mut x = self.plan.f32(format!("{split}_x0"), Role::Evaluation, micro, self.sizes.inputs);
-        let t = self.plan.tensor(format!("{split}_t"), Role::Evaluation, DType::U32, 1, micro);
-        let Source { pixels, labels, order, .. } = source;
-        let map = self.map.clone();
-        self.plan.push(Gather { pixels, labels, order, mask: none, x0: x, t, map, keep: 1.0 });
+        let batch = self.gather(&source, none, x, 1.0, &format!("{split}_"), Role::Evaluation);
         for (number, (ids, _)) in layers.iter().enumerate() {
             let last = number + 1 == layers.len();
             let name = if last { format!("{split}_logits") } else { format!("{split}_h{}", number + 1) };
@@ -182,11 +196,48 @@ impl<'a> Builder<'a> {
             x = y;
         }
         let score = self.plan.f32(format!("{split}_score"), Role::Evaluation, micro, 2);
-        let dlogits = self.plan.f32(format!("{split}_dlogits"), Role::Evaluation, micro, self.sizes.classes);
+        let dlogits = self.plan.f32(format!("{split}_dlogits"), Role::Evaluation, micro, self.sizes.outputs);
         // Labels are smoothed in training only.
-        self.plan.push(SoftmaxXent { logits: x, t, score, dlogits, smoothing: 0.0 });
+        self.score(x, &batch, score, dlogits, 0.0);
         let tally = self.plan.f32(format!("{split}_tally"), Role::Record, samples.div_ceil(micro), 2);
         self.plan.push(Tally { score, tally });
         Evaluation { source, micro, steps: start..self.plan.steps.len(), logits: x, tally }
+    }
+
+    /// Adds the steps that pick a micro-batch from a split: inputs `x0`, targets, weights.
+    pub(super) fn gather(
+        &mut self,
+        from: &Source,
+        mask: TensorId,
+        x0: TensorId,
+        keep: f32,
+        prefix: &str,
+        role: Role,
+    ) -> Batch {
+        let Source { samples, targets, order, .. } = *from;
+        let rows = x0.rows;
+        let t = match self.sizes.loss {
+            None => self.plan.tensor(format!("{prefix}t"), role, DType::U32, 1, rows),
+            Some(_) => self.plan.f32(format!("{prefix}t"), role, rows, self.sizes.outputs),
+        };
+        let map = self.map.clone();
+        self.plan.push(Gather { samples, targets, order, mask, x0, t, map, keep });
+        let weights = from.weights.map(|weights| {
+            let picked = self.plan.f32(format!("{prefix}weights"), role, 1, rows);
+            self.plan.push(Pick { values: weights, order, picked });
+            picked
+        });
+        Batch { t, weights }
+    }
+
+    /// Adds the step from outputs to losses, metrics and the gradient of the outputs.
+    pub(super) fn score(&mut self, z: TensorId, batch: &Batch, score: TensorId, dz: TensorId, smoothing: f32) {
+        let Batch { t, weights } = *batch;
+        let weighted = weights.is_some();
+        let weights = weights.unwrap_or(self.none);
+        match self.sizes.loss {
+            None => self.plan.push(SoftmaxXent { logits: z, t, weights, weighted, score, dlogits: dz, smoothing }),
+            Some(kind) => self.plan.push(Loss { z, y: t, weights, weighted, score, dz, kind }),
+        }
     }
 }

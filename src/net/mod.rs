@@ -1,17 +1,21 @@
 //! From settings to a plan: the tensors of a net, and the kernels of a training step.
 
 mod build;
+mod loss;
 mod measure;
 pub mod mlp;
 mod training;
 
+use crate::base::error::Error;
 use crate::config::Config;
 use crate::data::{DataSet, Split};
 use crate::kernels::InputMap;
 use crate::kernels::forms::Forms;
+use crate::kernels::loss::LossKind;
 use crate::plan::Plan;
 use crate::plan::tensor::TensorId;
 use build::Builder;
+pub use loss::{loss, standardises};
 pub use measure::{FiniteCheck, Health};
 use std::ops::Range;
 
@@ -23,8 +27,14 @@ pub const EVAL_BATCH: usize = 1024;
 pub struct Sizes {
     /// Inputs I of a sample.
     pub inputs: usize,
-    /// Number of classes C.
-    pub classes: usize,
+    /// Outputs: classes C, or targets T.
+    pub outputs: usize,
+    /// Whether samples are floats, not bytes.
+    pub floats: bool,
+    /// Whether samples have weights.
+    pub weighted: bool,
+    /// The loss; `None` for softmax and cross-entropy.
+    pub loss: Option<LossKind>,
     /// Samples of the training split.
     pub train: usize,
     /// Samples of the validation split; 0 if there is none.
@@ -38,26 +48,40 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// Sizes of a data set.
-    pub fn of(data: &DataSet, forms: impl Into<Forms>, limit: u64) -> Sizes {
-        let validation = data.validation.as_ref().map_or(0, Split::len);
-        let (train, test) = (data.train.len(), data.test.len());
-        Sizes { inputs: data.inputs(), classes: data.classes, train, validation, test, forms: forms.into(), limit }
+    /// Sizes of a data set, and the loss that the settings choose for its task.
+    ///
+    /// # Errors
+    /// Those of [`loss`].
+    pub fn of(config: &Config, data: &DataSet, forms: impl Into<Forms>, limit: u64) -> Result<Sizes, Error> {
+        Ok(Sizes {
+            inputs: data.inputs(),
+            outputs: data.outputs(),
+            floats: data.train.samples.floats().is_some(),
+            weighted: data.splits().any(|(_, split)| split.weights.is_some()),
+            loss: loss(config, &data.task)?,
+            train: data.train.len(),
+            validation: data.validation.as_ref().map_or(0, Split::len),
+            test: data.test.len(),
+            forms: forms.into(),
+            limit,
+        })
     }
 }
 
 /// Where the samples of a split lie on the device.
 #[derive(Clone, Copy, Debug)]
 pub struct Source {
-    /// Samples (N, I), bytes: the whole split, or two windows of it if it is streamed.
-    pub pixels: TensorId,
-    /// Classes (N).
-    pub labels: TensorId,
-    /// Row numbers of `pixels` in the order of use.
+    /// Samples (N, I), bytes or floats: the whole split, or two windows of it if it is streamed.
+    pub samples: TensorId,
+    /// Classes (N), or values and labels (N, T).
+    pub targets: TensorId,
+    /// Weights of the samples (N), if they have any.
+    pub weights: Option<TensorId>,
+    /// Row numbers of the samples in the order of use.
     pub order: TensorId,
-    /// Samples of the split.
-    pub samples: usize,
-    /// Samples per window; equal to `samples` if the split is resident.
+    /// Number of samples of the split, N.
+    pub count: usize,
+    /// Samples per window; equal to `count` if the split is resident.
     pub window: usize,
 }
 
@@ -92,7 +116,7 @@ pub struct Training {
     pub gradients: Range<usize>,
     /// Steps that change the weights; they come directly after `gradients`.
     pub update: Range<usize>,
-    /// Sums of losses and hits of each micro-batch of an epoch (S·R, 2).
+    /// Sums of losses and metrics of each micro-batch of an epoch (S·R, 2).
     pub tally: TensorId,
     /// Rows R of the tally per micro-batch.
     pub tally_rows: usize,
@@ -119,9 +143,9 @@ pub struct Evaluation {
     pub micro: usize,
     /// Steps that evaluate a micro-batch.
     pub steps: Range<usize>,
-    /// Logits (B, C) of the last micro-batch.
+    /// Outputs (B, C) of the last micro-batch: logits, or values in standard units.
     pub logits: TensorId,
-    /// Sum of losses and hits of each micro-batch (S, 2).
+    /// Sum of losses and metrics of each micro-batch (S, 2).
     pub tally: TensorId,
 }
 

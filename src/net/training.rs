@@ -1,27 +1,25 @@
 //! One training step as dispatches: forward, backward, update.
 
-use super::build::{Builder, Layer};
+use super::build::{Batch, Builder, Layer};
 use super::{Source, Training};
 use crate::config::{HealthName, Upload};
 use crate::kernels::activate_dx::ActivateDx;
 use crate::kernels::average::Average;
 use crate::kernels::forms::MatmulShape;
-use crate::kernels::gather::Gather;
 use crate::kernels::head::{self, Head};
 use crate::kernels::linear::Linear;
 use crate::kernels::linear_db::LinearDb;
 use crate::kernels::linear_dw::LinearDw;
 use crate::kernels::linear_dx::LinearDx;
-use crate::kernels::softmax_xent::SoftmaxXent;
 use crate::kernels::tally::Tally;
 use crate::kernels::update::Update;
 use crate::kernels::{Activation, Form};
-use crate::plan::tensor::{DType, Role, TensorId};
+use crate::plan::tensor::{Role, TensorId};
 
 /// Tensors of a micro-batch on its way through the net and back.
 struct Pass {
-    /// Classes of the samples (rows, 1).
-    t: TensorId,
+    /// Targets of the samples, and their weights.
+    batch: Batch,
     /// Dropout masks of each layer's inputs, first layer to last.
     masks: Vec<TensorId>,
     /// Inputs of each layer: x0, h1, ….
@@ -44,7 +42,7 @@ impl Builder<'_> {
         let stream = config.upload == Upload::Stream || config.upload == Upload::Auto && self.too_large(train);
         let source = self.source("", train, batch, stream);
         // With few classes, a fused step computes the whole last layer in one dispatch.
-        let headed = self.fused() && layers.len() > 1 && self.sizes.classes <= head::MAX_CLASSES;
+        let headed = self.fused() && layers.len() > 1 && self.has_head();
         let slots = train / batch * batch.div_ceil(micro) + (train % batch).div_ceil(micro);
         let tally_rows = if headed { Head::record_rows(micro) } else { 1 };
         let tally = self.plan.f32("tally", Role::Record, slots * tally_rows, 2);
@@ -65,6 +63,11 @@ impl Builder<'_> {
         Training { source, micro, gradients: start..update, update: update..end, tally, tally_rows, health, finite }
     }
 
+    /// Whether one dispatch can compute the last layer and its loss: softmax over few classes, without weights.
+    fn has_head(&self) -> bool {
+        self.sizes.loss.is_none() && !self.sizes.weighted && self.sizes.outputs <= head::MAX_CLASSES
+    }
+
     /// Probability that an input of a layer, from 0, is kept.
     fn keep(&self, layer: usize) -> f32 {
         if layer == 0 { self.config.input_keep_prob } else { self.config.keep_prob }
@@ -80,10 +83,7 @@ impl Builder<'_> {
             })
             .collect();
         let x0 = self.plan.f32("x0", Role::Activation { layer: 1 }, micro, self.sizes.inputs);
-        let t = self.plan.tensor("t", Role::Data, DType::U32, 1, micro);
-        let Source { pixels, labels, order, .. } = *source;
-        let map = self.map.clone();
-        self.plan.push(Gather { pixels, labels, order, mask: masks[0], x0, t, map, keep: self.keep(0) });
+        let batch = self.gather(source, masks[0], x0, self.keep(0), "", Role::Data);
         let mut activations = vec![x0];
         let mut sums = vec![None];
         for (number, (ids, _)) in layers[..layers.len() - 1].iter().enumerate() {
@@ -94,31 +94,31 @@ impl Builder<'_> {
             sums.push(self.layer(activations[number], ids.w, ids.b, masks[number + 1], y, act, keep));
             activations.push(y);
         }
-        let dlogits = self.plan.f32("dlogits", Role::ErrorSignal { layer: layers.len() }, micro, self.sizes.classes);
+        let dlogits = self.plan.f32("dlogits", Role::ErrorSignal { layer: layers.len() }, micro, self.sizes.outputs);
         let deltas = vec![dlogits; layers.len()];
-        Pass { t, masks, activations, sums, deltas, headed }
+        Pass { batch, masks, activations, sums, deltas, headed }
     }
 
     /// Adds the last layer, the loss and its error signal; the tally sums losses and hits.
     fn loss(&mut self, layers: &[Layer], pass: &mut Pass, tally: TensorId) {
         let last = layers.len() - 1;
         let (x, w, b) = (pass.activations[last], layers[last].0.w, layers[last].0.b);
-        let (t, dlogits, smoothing) = (pass.t, pass.deltas[last], self.config.label_smoothing);
+        let (dlogits, smoothing) = (pass.deltas[last], self.config.label_smoothing);
         if pass.headed {
             let dx = self.plan.like("d", Role::ErrorSignal { layer: last }, x);
             let (mask, act, keep) = self.below(pass, last);
-            let form = self.sizes.forms.default;
+            let (form, t) = (self.sizes.forms.default, pass.batch.t);
             self.plan.push(Head { x, w, b, t, mask, record: tally, dlogits, dx, act, keep, smoothing, form });
             self.through_activation(pass, last, dx);
             pass.deltas[last - 1] = dx;
             return;
         }
         let role = Role::Activation { layer: layers.len() };
-        let (logits, mask) = (self.plan.f32("logits", role, x.rows, self.sizes.classes), self.none);
+        let (logits, mask) = (self.plan.f32("logits", role, x.rows, self.sizes.outputs), self.none);
         let form = self.sizes.forms.of(MatmulShape::linear(x, w));
         self.plan.push(Linear { x, w, b, mask, y: logits, act: Activation::Identity, keep: 1.0, form });
         let score = self.plan.f32("score", role, x.rows, 2);
-        self.plan.push(SoftmaxXent { logits, t, score, dlogits, smoothing });
+        self.score(logits, &pass.batch, score, dlogits, smoothing);
         self.plan.push(Tally { score, tally });
     }
 

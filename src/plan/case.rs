@@ -43,7 +43,7 @@ pub struct Case {
 impl Case {
     /// A case without tensors; `now` describes a first, full batch.
     pub fn new(name: String) -> Self {
-        let now = StepValues { rows: u32::MAX, batch: 1, lr: 0.1, ..StepValues::default() };
+        let now = StepValues { rows: u32::MAX, batch: 1, total: 1.0, lr: 0.1, ..StepValues::default() };
         Case { name, plan: Plan::default(), now, exact: false, max_groups: MAX_GROUPS, data: Vec::new() }
     }
 
@@ -96,6 +96,14 @@ impl Case {
         let mut rng = self.rng();
         let words = (0..rows * cols.div_ceil(32)).map(|_| rng.next_u32()).collect();
         self.add(name, DType::Bits, rows, cols, Some(words))
+    }
+
+    /// Weights of samples. A single word if samples have none, as in a plan.
+    pub fn weights(&mut self, samples: usize, weighted: bool) -> TensorId {
+        if !weighted {
+            return self.mask("weights", 1, 1, 1.0);
+        }
+        self.f32("weights", 1, samples, Fill::Positive(2.0))
     }
 
     /// A tensor of values that the kernel writes.

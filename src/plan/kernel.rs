@@ -117,7 +117,7 @@ uniform! {
         cursor: u32,
         /// Rows in this micro-batch; the rest of its tensors is padding, which is not trained on.
         rows: u32,
-        /// Rows of the whole batch, the divisor of the mean.
+        /// Rows of the whole batch.
         batch: u32,
         /// Row of the whole batch at which this micro-batch starts.
         first: u32,
@@ -135,8 +135,8 @@ uniform! {
         bias1: f32,
         /// 1 − β₂ᵗ of Adam.
         bias2: f32,
-        /// Unused; keeps the block a multiple of 16 bytes.
-        pad: u32,
+        /// Total weight of the whole batch, the divisor of the mean: its rows if samples have no weights. Greater than 0.
+        total: f32,
     }
 }
 

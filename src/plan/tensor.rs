@@ -153,6 +153,16 @@ pub struct Tensor {
     pub id: TensorId,
 }
 
+/// Packs rows of numbers a word each, each row padded with zeros to whole vec4.
+pub fn pack_floats(rows: &[f32], cols: usize) -> Vec<u32> {
+    let stride = cols.next_multiple_of(4);
+    let mut words = vec![0; rows.len() / cols.max(1) * stride];
+    for (line, row) in words.chunks_exact_mut(stride.max(1)).zip(rows.chunks_exact(cols.max(1))) {
+        line[..cols].copy_from_slice(bytemuck::cast_slice(row));
+    }
+    words
+}
+
 /// Packs rows of bytes four to a word, each row starting on a word.
 pub fn pack_bytes(rows: &[u8], cols: usize) -> Vec<u32> {
     if cols.is_multiple_of(4) {

@@ -13,6 +13,28 @@ pub fn same_shape(one: &[usize], other: &[usize]) -> bool {
 }
 
 impl Description {
+    /// Encodes a data set that was read for this model: raw numbers become its inputs, and real targets are standardised as
+    /// in its training. Bytes do not change.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the model takes bytes and the data set has numbers, or the other way round; [`Error::Data`] if the
+    /// columns are not those of the model.
+    pub fn encode(&self, data: DataSet) -> Result<DataSet, Error> {
+        let bytes = data.train.samples.bytes().is_some();
+        match (&self.features, bytes) {
+            (None, true) => data.encoded_as(None, &self.task()),
+            (Some(features), false) => data.encoded_as(Some(features), &self.task()),
+            (None, false) => Err(Error::Setting(format!(
+                "the model takes samples of bytes, such as pictures, but {} has numbers: name another data set",
+                data.name
+            ))),
+            (Some(_), true) => Err(Error::Setting(format!(
+                "the model takes rows of a table, but {} has bytes: name a table",
+                data.name
+            ))),
+        }
+    }
+
     /// Checks the shape of samples.
     ///
     /// # Errors

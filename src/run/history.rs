@@ -62,13 +62,19 @@ pub struct Epoch {
     #[serde(deserialize_with = "measured")]
     pub train_accuracy: Option<f64>,
     #[serde(deserialize_with = "measured")]
+    pub train_rmse: Option<f64>,
+    #[serde(deserialize_with = "measured")]
     pub validation_loss: Option<f64>,
     #[serde(deserialize_with = "measured")]
     pub validation_accuracy: Option<f64>,
     #[serde(deserialize_with = "measured")]
+    pub validation_rmse: Option<f64>,
+    #[serde(deserialize_with = "measured")]
     pub test_loss: Option<f64>,
     #[serde(deserialize_with = "measured")]
     pub test_accuracy: Option<f64>,
+    #[serde(deserialize_with = "measured")]
+    pub test_rmse: Option<f64>,
     pub lr: Option<f64>,
     pub momentum: Option<f64>,
     pub seconds: Option<f64>,
@@ -112,13 +118,19 @@ pub struct End {
     #[serde(deserialize_with = "measured")]
     pub train_accuracy: Option<f64>,
     #[serde(deserialize_with = "measured")]
+    pub train_rmse: Option<f64>,
+    #[serde(deserialize_with = "measured")]
     pub validation_loss: Option<f64>,
     #[serde(deserialize_with = "measured")]
     pub validation_accuracy: Option<f64>,
     #[serde(deserialize_with = "measured")]
+    pub validation_rmse: Option<f64>,
+    #[serde(deserialize_with = "measured")]
     pub test_loss: Option<f64>,
     #[serde(deserialize_with = "measured")]
     pub test_accuracy: Option<f64>,
+    #[serde(deserialize_with = "measured")]
+    pub test_rmse: Option<f64>,
 }
 
 /// Reads a measurement that is present; `null` is NaN.

@@ -6,6 +6,7 @@ use crate::base::text::counted;
 use crate::config::Config;
 use crate::run::folder::METRICS;
 use crate::run::history::{Epoch, History};
+use crate::run::scores::Scores;
 use crate::run::settings::Ancestor;
 use crate::train::health::LayerHealth;
 use crate::train::session::{EpochReport, Finish, Reason};
@@ -63,22 +64,9 @@ pub enum Record<'a> {
         epoch: usize,
         /// Updates made in the run so far.
         step: u64,
-        /// Mean cross-entropy in nats; each batch is scored before its update.
-        train_loss: f64,
-        /// Share of hits; each batch is scored before its update.
-        train_accuracy: f64,
-        /// Mean cross-entropy of the validation split after the epoch, if there is one.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        validation_loss: Option<f64>,
-        /// Share of hits on the validation split after the epoch, if there is one.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        validation_accuracy: Option<f64>,
-        /// Mean cross-entropy of the test split after the epoch, if measured.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        test_loss: Option<f64>,
-        /// Share of hits on the test split after the epoch, if measured.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        test_accuracy: Option<f64>,
+        /// Scores after the epoch; those of the training split before each batch's update.
+        #[serde(flatten)]
+        scores: Scores,
         /// Learning rate of the last update.
         lr: f32,
         /// Momentum of the last update; for Adam, β₁.
@@ -117,47 +105,27 @@ pub enum Record<'a> {
         restored_epoch: Option<usize>,
         /// Scores of the model, if there is one.
         #[serde(flatten)]
-        scores: FinalScores,
+        scores: Scores,
         /// The settings that differ from the defaults.
         settings: &'a Map<String, Value>,
     },
 }
 
-/// The scores of a run's model: mean cross-entropy in nats, and share of hits. A score that was not measured is absent.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-#[expect(missing_docs, reason = "the fields are those of an epoch's record, and described there")]
-pub struct FinalScores {
-    /// Of the model's epoch, as its record has it: each batch is scored before its update.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub train_loss: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub train_accuracy: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub validation_loss: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub validation_accuracy: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test_loss: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test_accuracy: Option<f64>,
-}
-
-impl FinalScores {
+impl Scores {
     /// The scores at the end of a run after `step` updates. The training score is that of the model's epoch in the record
     /// so far.
-    pub fn new(finish: &Finish, record: &History, step: u64) -> FinalScores {
+    pub fn last(finish: &Finish, record: &History, step: u64) -> Scores {
         let of_model = |epoch: &&Epoch| match finish.restored {
             Some(restored) => epoch.epoch == restored as u64,
             None => epoch.step == Some(step),
         };
         let epoch = record.epochs.iter().rev().find(of_model);
-        FinalScores {
+        let scores = Scores::new(finish.metric, None, finish.validation, finish.test);
+        Scores {
             train_loss: epoch.and_then(|epoch| epoch.train_loss),
             train_accuracy: epoch.and_then(|epoch| epoch.train_accuracy),
-            validation_loss: finish.validation.map(|score| score.loss()),
-            validation_accuracy: finish.validation.map(|score| score.accuracy()),
-            test_loss: Some(finish.test.loss()),
-            test_accuracy: Some(finish.test.accuracy()),
+            train_rmse: epoch.and_then(|epoch| epoch.train_rmse),
+            ..scores
         }
     }
 }
@@ -168,12 +136,7 @@ impl<'a> Record<'a> {
         Record::Epoch {
             epoch: report.epoch,
             step: report.step,
-            train_loss: report.train.loss(),
-            train_accuracy: report.train.accuracy(),
-            validation_loss: report.validation.map(|score| score.loss()),
-            validation_accuracy: report.validation.map(|score| score.accuracy()),
-            test_loss: report.test.map(|score| score.loss()),
-            test_accuracy: report.test.map(|score| score.accuracy()),
+            scores: Scores::new(report.metric, Some(report.train), report.validation, report.test),
             lr: report.lr,
             momentum: report.momentum,
             seconds: report.seconds,

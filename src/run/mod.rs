@@ -8,5 +8,6 @@ pub mod metrics;
 pub mod model_file;
 pub mod recorded;
 pub mod restart;
+pub mod scores;
 pub mod settings;
 pub mod state_dict;

@@ -4,12 +4,13 @@ use crate::base::disk::write_out;
 use crate::base::error::Error;
 use crate::base::file_kind::recognise;
 use crate::base::hash::sha256;
-use crate::config::Config;
-use crate::data::DataSet;
+use crate::config::{Config, LossName};
 use crate::data::layout::Layout;
+use crate::data::{DataSet, Features, Header, Task};
+use crate::engine::machine::Machine;
 use crate::kernels::{Activation, InputMap};
-use crate::net::Net;
 use crate::net::mlp::Mlp;
+use crate::net::{Net, Sizes, loss};
 use crate::run::folder::MODEL;
 use crate::run::state_dict::StateDict;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -28,8 +29,23 @@ pub struct Description {
     /// Map from a byte of a sample to an input of the net: `scale` and `shift` in the file.
     #[serde(flatten)]
     pub inputs: InputMap,
-    /// Dimensions of a sample.
+    /// Dimensions of a sample as it is stored; for a table, the number of columns.
     pub item: Vec<usize>,
+    /// What the net predicts. `None` in files of early versions, whose classes are numbered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
+    /// The loss that it was trained with, if not the usual one of its task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<LossName>,
+    /// δ of the Huber loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub huber_delta: Option<f32>,
+    /// The columns of the table that it was trained on, if it was a table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<Header>,
+    /// How the inputs are made from raw numbers; `None` if samples are bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Features>,
     /// Whether rows and columns of the training images were exchanged on loading, as for EMNIST; `None` if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transposed: Option<bool>,
@@ -49,19 +65,72 @@ pub struct Description {
 const KEY: &str = "gpu_mlp";
 
 impl Description {
+    /// The description of a net with these widths, inputs first, of which nothing else is known. Samples are flat bytes.
+    pub fn new(widths: Vec<usize>, activation: Activation, inputs: InputMap) -> Description {
+        let item = widths.iter().take(1).copied().collect();
+        let [data, data_sha256, version] = [const { String::new() }; 3];
+        Description {
+            widths,
+            activation,
+            inputs,
+            item,
+            task: None,
+            loss: None,
+            huber_delta: None,
+            header: None,
+            features: None,
+            transposed: None,
+            data,
+            data_sha256,
+            version,
+            layout: None,
+        }
+    }
+
     /// The description of a net in training.
     pub fn of(config: &Config, data: &DataSet, net: &Net) -> Description {
         Description {
-            widths: config.widths(data.inputs(), data.classes),
+            widths: config.widths(data.inputs(), data.outputs()),
             activation: config.activation(),
             inputs: net.inputs.clone(),
             item: data.item.clone(),
+            task: Some(data.task.clone()),
+            loss: Some(config.loss).filter(|&loss| loss != LossName::Auto),
+            huber_delta: (config.loss == LossName::Huber).then_some(config.huber_delta),
+            header: data.header.clone(),
+            features: data.features.clone(),
             transposed: Some(data.transposed),
             data: data.name.clone(),
             data_sha256: data.sha256.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
             layout: Layout::of(&data.item, &data.train),
         }
+    }
+
+    /// What the net predicts.
+    pub fn task(&self) -> Task {
+        self.task.clone().unwrap_or_else(|| Task::numbered(self.widths.last().copied().unwrap_or(0)))
+    }
+
+    /// Whether the net predicts the logarithms of counts.
+    pub fn counts(&self) -> bool {
+        self.loss == Some(LossName::Poisson)
+    }
+
+    /// Sizes of a plan that evaluates `samples` samples with targets, without weights.
+    pub fn sizes(&self, samples: usize, machine: &Machine) -> Result<Sizes, Error> {
+        Ok(Sizes {
+            inputs: self.widths.first().copied().unwrap_or(0),
+            outputs: self.widths.last().copied().unwrap_or(0),
+            floats: self.features.is_some(),
+            weighted: false,
+            loss: loss(&self.config(), &self.task())?,
+            train: 0,
+            validation: 0,
+            test: samples,
+            forms: machine.form().into(),
+            limit: machine.limit(),
+        })
     }
 
     /// A configuration with this architecture, to build an evaluation.
@@ -82,7 +151,10 @@ impl Description {
             Activation::Softplus => (Name::Softplus, 0.0),
         };
         let hidden = self.widths[1..self.widths.len() - 1].to_vec();
-        Config { hidden, activation, alpha, ..Config::default() }
+        let default = Config::default();
+        let loss = self.loss.unwrap_or(default.loss);
+        let huber_delta = self.huber_delta.unwrap_or(default.huber_delta);
+        Config { hidden, activation, alpha, loss, huber_delta, ..default }
     }
 }
 
@@ -138,20 +210,7 @@ pub struct ModelFile {
 impl ModelFile {
     /// Returns the model, given what a file of another program does not state.
     pub fn with(self, activation: Activation, inputs: InputMap) -> (Mlp, Description) {
-        let widths = self.state.widths();
-        let item = vec![widths[0]];
-        let [data, data_sha256, version] = [const { String::new() }; 3];
-        let description = Description {
-            widths,
-            activation,
-            inputs,
-            item,
-            transposed: None,
-            data,
-            data_sha256,
-            version,
-            layout: None,
-        };
+        let description = Description::new(self.state.widths(), activation, inputs);
         (Mlp { activation, layers: self.state.layers }, description)
     }
 }
@@ -227,13 +286,30 @@ fn from_bytes(bytes: &[u8]) -> Result<ModelFile, Refused> {
     let description: Option<Description> = text
         .map(|text| serde_json::from_str(text).map_err(|error| format!("its metadata cannot be read ({error})")))
         .transpose()?;
-    if let Some(Description { widths, item, .. }) = &description {
+    if let Some(description) = &description {
+        let Description { widths, item, task, features, .. } = description;
         if *widths != state.widths() {
             return Err(format!("its metadata says widths {widths:?}, but its layers are {}", state.sentence).into());
         }
-        if item.iter().try_fold(1usize, |product, &n| product.checked_mul(n)) != Some(widths[0]) {
+        let values = item.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
+        let inputs = match features {
+            Some(features) if values != Some(features.width()) => None,
+            Some(features) => Some(features.inputs()),
+            None => values,
+        };
+        if inputs != Some(widths[0]) {
             return Err(format!("its samples have the shape {item:?}, but it has {} inputs", widths[0]).into());
         }
+        let outputs = widths[widths.len() - 1];
+        if let Some(task) = task.as_ref().filter(|task| !task.is_valid() || task.outputs() != outputs) {
+            return Err(format!("its metadata names {}, but it has {outputs} outputs", task.counted()).into());
+        }
+        let config = description.config();
+        if !(config.huber_delta.is_finite() && config.huber_delta > 0.0) {
+            return Err(format!("its metadata says huber_delta {}, but it must be above 0", config.huber_delta).into());
+        }
+        let problem = |error: Error| format!("its loss does not suit its targets ({error})");
+        loss(&config, &description.task()).map_err(problem)?;
     }
     Ok(ModelFile { state, description, sha256: sha256(bytes) })
 }

@@ -46,15 +46,66 @@ pub struct DataSettings {
     /// The model whose weights the run starts with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// The columns of a table.
+    #[serde(flatten)]
+    pub table: TableSettings,
+}
+
+/// Which column of a table is what, and where its test rows are; `None` if not given. The words are those of the options.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TableSettings {
+    /// The columns to predict, by name or number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<Vec<String>>,
+    /// What they hold: `classes`, `values` or `labels`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// A file, a number of rows, or a share of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<String>,
+    /// Columns of numbers that name categories.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub categorical: Option<Vec<String>>,
+    /// Columns that are not used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignore: Option<Vec<String>>,
+    /// The column of the weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_column: Option<String>,
+    /// The column that names the rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_column: Option<String>,
+    /// The character between fields.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<String>,
+    /// Whether the first line holds the names of the columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<bool>,
 }
 
 impl DataSettings {
     /// Names of the keys.
-    const KEYS: [&str; 5] = ["data", "digits_train", "digits_test", "digits_seed", "from"];
+    const KEYS: [&str; 14] = [
+        "data",
+        "digits_train",
+        "digits_test",
+        "digits_seed",
+        "from",
+        "target",
+        "task",
+        "test",
+        "categorical",
+        "ignore",
+        "weight_column",
+        "id_column",
+        "delimiter",
+        "header",
+    ];
 
     /// Returns all data settings: the data set, the options of the digits if they may be used, and the model. Paths are
     /// absolute, so that the file works from any folder of this machine.
-    pub fn of(choice: &Choice, options: &digits::Options, from: Option<&Path>) -> DataSettings {
+    pub fn of(choice: &Choice, options: &digits::Options, table: TableSettings, from: Option<&Path>) -> DataSettings {
         let generated = choice.may_be_digits();
         DataSettings {
             data: Some(if let Choice::Dir(path) = choice { from_root(path) } else { choice.to_string() }),
@@ -62,6 +113,7 @@ impl DataSettings {
             digits_test: generated.then_some(options.test),
             digits_seed: generated.then_some(options.seed),
             from: from.map(from_root),
+            table,
         }
     }
 }

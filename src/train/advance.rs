@@ -87,6 +87,9 @@ impl Trainer<'_> {
                 self.measured = measured;
             }
             chunk.samples += batch.min(samples - self.on.job.first(self.step));
+            if let Some(weight) = self.on.weight(self.step) {
+                *chunk.weight.get_or_insert(0.0) += weight;
+            }
             self.step += 1;
             if chunk.work.len() >= self.pace.steps {
                 self.send(&mut chunk, &mut waiting).await?;
@@ -122,7 +125,13 @@ impl Trainer<'_> {
         self.on.engine.run(&chunk.work).await?;
         let totals = check.map(|check| self.on.engine.read(check.totals, 0..check.totals.words()));
         let rows = self.on.engine.read(training.tally, training.tally_words(chunk.sent..chunk.slots));
-        waiting.push_back(ChunkRecord { rows, samples: chunk.samples, first_step: chunk.first_step, totals });
+        waiting.push_back(ChunkRecord {
+            rows,
+            samples: chunk.samples,
+            weight: chunk.weight,
+            first_step: chunk.first_step,
+            totals,
+        });
         chunk.clear(self.step);
         Ok(())
     }
@@ -135,7 +144,7 @@ impl Trainer<'_> {
     ) -> Result<ControlFlow<()>, Error> {
         let Some(record) = waiting.pop_front() else { return Ok(ControlFlow::Continue(())) };
         let rows = record.rows.await?;
-        self.score.add(&rows, record.samples);
+        self.score.add(&rows, record.samples, record.weight);
         if record.first_step == 0 {
             tracing::debug!(samples = self.score.samples, "first steps trained");
         }

@@ -11,6 +11,8 @@ const AIM: Duration = Duration::from_millis(100);
 pub(super) struct ChunkRecord {
     pub rows: Pending<'static, Vec<u32>>,
     pub samples: usize,
+    /// Sum of the weights of the samples, if they have any.
+    pub weight: Option<f64>,
     /// Updates made before the first row.
     pub first_step: u64,
     /// Sums of squares of all parameters after the chunk, if requested.
@@ -21,6 +23,8 @@ pub(super) struct ChunkRecord {
 pub(super) struct Chunk {
     pub work: Vec<Work>,
     pub samples: usize,
+    /// Sum of the weights of the samples, if they have any.
+    pub weight: Option<f64>,
     /// Number of slots of the tally used in this epoch: one per micro-batch.
     pub slots: usize,
     /// The first slot whose record has not been requested.
@@ -32,13 +36,14 @@ pub(super) struct Chunk {
 impl Chunk {
     /// Returns an empty chunk after `first_step` updates, when the epoch has used `slots` slots.
     pub fn new(first_step: u64, slots: usize) -> Chunk {
-        Chunk { work: Vec::new(), samples: 0, slots, sent: slots, first_step }
+        Chunk { work: Vec::new(), samples: 0, weight: None, slots, sent: slots, first_step }
     }
 
     /// Empties the chunk after it was sent; `step` updates have been made.
     pub fn clear(&mut self, step: u64) {
         self.work.clear();
         self.samples = 0;
+        self.weight = None;
         self.sent = self.slots;
         self.first_step = step;
     }

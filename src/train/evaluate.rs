@@ -2,7 +2,7 @@
 
 use super::Score;
 use crate::base::error::Error;
-use crate::data::Split;
+use crate::data::{Split, Targets};
 use crate::engine::Engine;
 use crate::net::Evaluation;
 use crate::plan::kernel::StepValues;
@@ -33,6 +33,7 @@ pub async fn evaluate(
             cursor: feed.cursor(first),
             rows: rows as u32,
             batch: rows as u32,
+            total: rows as f32,
             slot: slot as u32,
             ..StepValues::default()
         };
@@ -44,7 +45,7 @@ pub async fn evaluate(
     }
     let rows = engine.read(evaluation.tally, 0..evaluation.tally.words()).await?;
     let mut score = Score::default();
-    score.add(&rows, split.len());
+    score.add(&rows, split.len(), evaluation.source.weights.map(|_| split.weight()));
     Ok(score)
 }
 
@@ -69,7 +70,7 @@ pub(super) async fn evaluate_finite(
     let mut search = |first: usize, logits: &[f32]| {
         let classes = evaluation.logits.cols;
         found = found.take().or_else(|| not_finite(name, first, logits, classes));
-        worst.add(first, logits, &split.labels[first..], classes);
+        worst.add(first, logits, split, classes);
     };
     evaluate(engine, evaluation, feed, split, Some(&mut search)).await?;
     Err(found.unwrap_or_else(|| worst.error(name, score.loss_sum as f32)))
@@ -91,13 +92,22 @@ pub(crate) struct WorstLoss {
 }
 
 impl WorstLoss {
-    /// Takes the logits and labels of samples from `first` on.
-    pub fn add(&mut self, first: usize, logits: &[f32], labels: &[u8], classes: usize) {
-        for (at, (row, &label)) in logits.chunks_exact(classes).zip(labels).enumerate() {
-            // The largest logit is at least the logarithm of the sum of the exponentials, less ln C.
-            let loss = row.iter().copied().fold(f32::NEG_INFINITY, f32::max) - row[usize::from(label)];
+    /// Takes the outputs of a split's samples from `first` on. `width`: outputs per sample.
+    pub fn add(&mut self, first: usize, outputs: &[f32], split: &Split, width: usize) {
+        for (sample, row) in (first..).zip(outputs.chunks_exact(width)) {
+            let loss = match &split.targets {
+                // The largest logit is at least the logarithm of the sum of the exponentials, less ln C.
+                Targets::Classes(classes) => {
+                    row.iter().copied().fold(f32::NEG_INFINITY, f32::max) - row[classes[sample] as usize]
+                }
+                // The loss grows with the distance; `exp` and squares overflow first where it is largest.
+                Targets::Values { values, .. } | Targets::Labels { values, .. } => {
+                    let targets = &values[sample * width..][..width];
+                    row.iter().zip(targets).map(|(z, y)| (z - y).abs()).fold(0.0, f32::max)
+                }
+            };
             if loss > self.loss {
-                *self = WorstLoss { index: first + at, loss };
+                *self = WorstLoss { index: sample, loss };
             }
         }
     }

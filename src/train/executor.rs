@@ -34,7 +34,9 @@ impl Job<'_> {
 
     /// The steps of an epoch.
     pub fn steps(&self) -> Steps<'_> {
-        Steps { config: &self.config, training: self.training(), samples: self.data.train.len(), rates: &self.rates }
+        let train = &self.data.train;
+        let weights = train.weights.as_deref();
+        Steps { config: &self.config, training: self.training(), samples: train.len(), weights, rates: &self.rates }
     }
 
     pub fn per_epoch(&self) -> u64 {
@@ -86,10 +88,20 @@ impl<'a> Executor<'a> {
         self.feed.load(self.job.first(step), &self.job.data.train, order, self.engine.as_mut());
     }
 
+    /// The sum of the weights of update `step`, whose epoch has begun; `None` if samples have no weights.
+    pub fn weight(&self, step: u64) -> Option<f64> {
+        let weights = self.job.data.train.weights.as_ref()?;
+        let (_, order) = self.order.as_ref().expect("an epoch that has begun");
+        let first = self.job.first(step);
+        let batch = self.job.config.batch(order.len()).min(order.len() - first);
+        Some(order[first..first + batch].iter().map(|&sample| f64::from(weights[sample as usize])).sum())
+    }
+
     /// Appends the work of update `step`, whose samples are loaded. Each micro-batch takes the next `slot` of the
     /// record.
     pub fn push(&self, step: u64, slot: &mut usize, work: &mut Vec<Work>) {
-        self.job.steps().push(&self.feed, step, self.job.first(step), slot, work);
+        let (_, order) = self.order.as_ref().expect("an epoch that has begun");
+        self.job.steps().push(&self.feed, step, order, self.job.first(step), slot, work);
     }
 
     /// Loads the samples of one update, and returns its work.

@@ -1,10 +1,14 @@
 //! Uploads samples: the whole split once, or shuffled windows, one filled while the other is used. Both ways give a
 //! step the same rows, so training is bit-identical.
 
-use crate::data::Split;
+use crate::data::{Samples, Split, Targets};
 use crate::engine::Engine;
 use crate::net::Source;
-use crate::plan::tensor::pack_bytes;
+use crate::plan::tensor::{TensorId, pack_bytes, pack_floats};
+use std::ops::Range;
+
+/// Samples that are packed at a time, so that the host never holds a second copy of the whole set.
+const PART: usize = 4096;
 
 /// Feeds one split to one engine.
 pub struct Feed {
@@ -22,15 +26,9 @@ impl Feed {
             let rows: Vec<u32> = (0..source.order.cols as u32).collect();
             engine.write(source.order, 0, &rows);
         } else {
-            // In parts, so that the host never holds a second copy of the whole set.
-            const PART: usize = 4096;
-            for first in (0..source.samples).step_by(PART) {
-                let last = (first + PART).min(source.samples);
-                let bytes = &split.pixels[first * source.pixels.cols..last * source.pixels.cols];
-                engine.write(source.pixels, first * source.pixels.stride(), &pack_bytes(bytes, source.pixels.cols));
+            for first in (0..split.len()).step_by(PART) {
+                write(&source, first, split, first..(first + PART).min(split.len()), engine);
             }
-            let labels: Vec<u32> = split.labels.iter().map(|&label| u32::from(label)).collect();
-            engine.write(source.labels, 0, &labels);
         }
         feed
     }
@@ -41,7 +39,7 @@ impl Feed {
     }
 
     fn streams(&self) -> bool {
-        self.source.window < self.source.samples
+        self.source.window < self.source.count
     }
 
     /// Begins an epoch with the given order of samples.
@@ -60,18 +58,12 @@ impl Feed {
     /// Uploads the window that contains this position. The engine executes writes and work in order, so the half of the
     /// tensor that is overwritten is no longer in use.
     pub fn load(&mut self, position: usize, split: &Split, order: &[u32], engine: &mut dyn Engine) {
-        let Source { pixels, labels, window, samples, .. } = self.source;
+        let Source { window, count, .. } = self.source;
         let number = position / window;
-        let rows = &order[number * window..((number + 1) * window).min(samples)];
-        let half = number % 2 * window;
-        let inputs = pixels.cols;
-        let mut bytes = Vec::with_capacity(rows.len() * inputs);
-        for &row in rows {
-            bytes.extend_from_slice(&split.pixels[row as usize * inputs..][..inputs]);
-        }
-        engine.write(pixels, half * pixels.stride(), &pack_bytes(&bytes, inputs));
-        let classes: Vec<u32> = rows.iter().map(|&row| u32::from(split.labels[row as usize])).collect();
-        engine.write(labels, half, &classes);
+        let rows: Vec<usize> =
+            order[number * window..((number + 1) * window).min(count)].iter().map(|&row| row as usize).collect();
+        let part = split.rows(&rows);
+        write(&self.source, number % 2 * window, &part, 0..rows.len(), engine);
         self.loaded = Some(number);
     }
 
@@ -81,4 +73,32 @@ impl Feed {
         let cursor = if self.streams() { position / window % 2 * window + position % window } else { position };
         cursor as u32
     }
+}
+
+/// Writes some samples of a split, with targets and weights, to the rows of `source` from `at` on.
+fn write(source: &Source, at: usize, split: &Split, rows: Range<usize>, engine: &mut dyn Engine) {
+    let (first, last) = (rows.start, rows.end);
+    write_samples(source.samples, at, &split.samples, rows, engine);
+    match &split.targets {
+        Targets::Classes(classes) => engine.write(source.targets, at, &classes[first..last]),
+        Targets::Values { width, values } | Targets::Labels { width, values } => {
+            let words = pack_floats(&values[first * width..last * width], *width);
+            engine.write(source.targets, at * source.targets.stride(), &words);
+        }
+    }
+    if let (Some(id), Some(weights)) = (source.weights, &split.weights) {
+        engine.write(id, at, bytemuck::cast_slice(&weights[first..last]));
+    } else if let Some(id) = source.weights {
+        engine.write(id, at, &vec![1f32.to_bits(); last - first]);
+    }
+}
+
+/// Writes some samples (rows of `id.cols` values) to the rows of a tensor from `at` on.
+pub(crate) fn write_samples(id: TensorId, at: usize, samples: &Samples, rows: Range<usize>, engine: &mut dyn Engine) {
+    let values = rows.start * id.cols..rows.end * id.cols;
+    let words = match samples {
+        Samples::Bytes(bytes) => pack_bytes(&bytes[values], id.cols),
+        Samples::Floats(floats) => pack_floats(&floats[values], id.cols),
+    };
+    engine.write(id, at * id.stride(), &words);
 }

@@ -2,31 +2,96 @@
 
 use crate::base::error::Error;
 use crate::base::rng::{Stream, host};
-use crate::config::{Config, Normalize};
-use crate::data::DataSet;
+use crate::base::text::nearest;
+use crate::config::{ClassWeight, Config, Normalize};
+use crate::data::folder::few;
+use crate::data::{DataSet, Features, Samples, Scaling, Task};
 use crate::engine::Engine;
 use crate::kernels::InputMap;
 use crate::net::mlp::Mlp;
-use crate::net::{LayerIds, Net};
+use crate::net::{LayerIds, Net, standardises};
 use crate::train::feed::Feed;
 use rand::seq::SliceRandom;
 
-/// Prepares the data of a run: takes the validation split out of the training split, and limits the training split.
+/// Prepares the data of a run: takes the validation split out of the training split, limits the training split, encodes
+/// raw numbers by what the training split shows, and gives training samples the weights of their classes.
 ///
 /// # Errors
-/// Those of [`DataSet::divided`].
+/// Those of [`DataSet::divided`] and [`DataSet::encoded`]; [`Error::Setting`] if the settings do not suit the data.
 pub fn divide(config: &Config, data: DataSet) -> Result<DataSet, Error> {
     let samples = data.train.len();
     let limit = config.limit_train.map(|limit| limit.samples(samples));
-    data.divided(config.validation.samples(samples), limit, config.split_seed)
+    let data = data.divided(config.validation.samples(samples), limit, config.split_seed)?;
+    // A map of bytes is no rule for numbers, and bytes need none.
+    let scaling = if data.is_ready() { Scaling::None } else { config.normalize.scaling()? };
+    weigh(config, data.encoded(scaling, standardises(config))?)
 }
 
-/// Returns the input map that the settings ask for, given all bytes of the training split.
-pub fn input_map(normalize: &Normalize, pixels: &[u8]) -> InputMap {
+/// As [`divide`], but encodes raw numbers by what a model learned before, for a run that starts with its weights.
+///
+/// # Errors
+/// Those of [`DataSet::divided`] and [`DataSet::encoded_as`].
+pub fn divide_as(config: &Config, data: DataSet, features: Option<&Features>, task: &Task) -> Result<DataSet, Error> {
+    let samples = data.train.len();
+    let limit = config.limit_train.map(|limit| limit.samples(samples));
+    let data = data.divided(config.validation.samples(samples), limit, config.split_seed)?;
+    weigh(config, data.encoded_as(features, task)?)
+}
+
+/// Multiplies the weights of the training samples by those of their classes.
+fn weigh(config: &Config, mut data: DataSet) -> Result<DataSet, Error> {
+    let Some(setting) = &config.class_weight else { return Ok(data) };
+    let refuse = |problem: String| Err(Error::Setting(format!("class-weight is {setting}, but {problem}")));
+    let Task::Classes { names } = &data.task else {
+        return refuse(format!("the data set has {} as target: leave it out", data.task.counted()));
+    };
+    let classes = data.train.classes();
+    let of_class: Vec<f32> = match setting {
+        ClassWeight::Given(pairs) => {
+            if let Some((class, _)) = pairs.iter().find(|(class, _)| !names.contains(class)) {
+                let near = nearest(class, &names.iter().map(String::as_str).collect::<Vec<_>>());
+                let near = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
+                return refuse(format!("there is no class {class}: the classes are {}{near}", few(names)));
+            }
+            let given =
+                |name: &String| pairs.iter().find(|(class, _)| class == name).map_or(1.0, |(_, weight)| *weight);
+            names.iter().map(given).collect()
+        }
+        ClassWeight::Balanced => {
+            let mut sums = vec![0.0; names.len()];
+            for (sample, &class) in classes.iter().enumerate() {
+                sums[class as usize] += data.train.weights.as_ref().map_or(1.0, |weights| f64::from(weights[sample]));
+            }
+            let all: f64 = sums.iter().sum();
+            // A class without training samples has no weight to give.
+            let share = |&sum: &f64| if sum > 0.0 { (all / (names.len() as f64 * sum)) as f32 } else { 1.0 };
+            sums.iter().map(share).collect()
+        }
+    };
+    let before = data.train.weights.take().unwrap_or_else(|| vec![1.0; data.train.len()]);
+    let weights: Vec<f32> = data.train.classes().iter().zip(before).map(|(&c, w)| w * of_class[c as usize]).collect();
+    if !weights.iter().any(|weight| *weight > 0.0) {
+        return refuse("it leaves no training sample a weight above 0".into());
+    }
+    data.train.weights = Some(weights);
+    Ok(data)
+}
+
+/// Returns the input map that the settings ask for, given all samples of the training split. Encoded numbers are used as they
+/// are.
+pub fn input_map(normalize: &Normalize, samples: &Samples) -> InputMap {
+    let Samples::Bytes(pixels) = samples else { return InputMap::RAW };
     match normalize {
         Normalize::Unit => InputMap::UNIT,
+        Normalize::None => InputMap::RAW,
         Normalize::Given(map) => map.clone(),
-        Normalize::Standard => {
+        Normalize::Minmax => {
+            let (low, high) = pixels.iter().fold((u8::MAX, 0), |(low, high), &p| (low.min(p), high.max(p)));
+            let scale = 1.0 / f32::from(high.saturating_sub(low).max(1));
+            InputMap { scale, shift: -f32::from(low.min(high)) * scale }
+        }
+        // Most pixels of a drawing are background, so quartiles say nothing about them.
+        Normalize::Standard | Normalize::Robust => {
             // Exact integer sums are the same on every machine. The sums of a part fit in 32 bits, which halves the
             // work.
             let mut sum = 0;

@@ -14,7 +14,7 @@ use crate::engine::machine::Machine;
 use crate::net::mlp::Mlp;
 use crate::train::health::LayerHealth;
 use crate::train::rates::{Rate, Rates};
-use crate::train::{Score, Trainer};
+use crate::train::{Metric, Score, Trainer};
 pub use observe::{EpochReport, Inspection, Observer, Progress, Reason, Wish};
 pub use state::{Snapshot, State};
 use std::ops::ControlFlow;
@@ -50,8 +50,10 @@ pub struct Finish {
     pub restored: Option<usize>,
     /// Score of the model on the validation split, if there is one.
     pub validation: Option<Score>,
-    /// Score of the model on the test split.
-    pub test: Score,
+    /// Score of the model on the test split, if there is one.
+    pub test: Option<Score>,
+    /// The metric of the scores.
+    pub metric: Metric,
 }
 
 impl<'a> Session<'a> {
@@ -83,7 +85,7 @@ impl<'a> Session<'a> {
     pub fn resume(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
         let State { score, plateau, .. } = &snapshot.state;
         // No run sees more samples than a double can count; more would overflow.
-        let possible = score.hits <= score.samples && score.samples < 1 << f64::MANTISSA_DIGITS;
+        let possible = score.metric_sum >= 0.0 && score.samples < 1 << f64::MANTISSA_DIGITS;
         if !(possible && (0.0..=1.0).contains(plateau)) {
             return Err(Error::Setting(format!("the state is impossible: {:?}", snapshot.state)));
         }
@@ -143,13 +145,14 @@ impl<'a> Session<'a> {
         }
         let tested = self.tested.filter(|(step, _)| self.best.is_none() && *step == self.state.step);
         let test = match tested {
-            Some((_, test)) => test,
+            Some((_, test)) => Some(test),
             None => self.trainer.evaluate().await?,
         };
         let validation = self.trainer.validate().await?;
         let model = self.trainer.model().await?;
+        let metric = self.metric();
         let restored = self.best.and(self.state.validation.best).map(|(epoch, _)| epoch);
-        Ok(Finish { model, restored, validation, test })
+        Ok(Finish { model, restored, validation, test, metric })
     }
 
     /// Trains until all epochs are done, a limit is reached, or the observer asks to stop.
@@ -217,6 +220,7 @@ impl<'a> Session<'a> {
             epochs: self.trainer.config().epochs,
             samples: self.samples,
             score: before.score,
+            metric: self.metric(),
             epoch_seconds: before.epoch_seconds,
             seconds: before.seconds,
         };
@@ -250,7 +254,7 @@ impl<'a> Session<'a> {
     async fn report(&mut self, whole: bool) -> Result<EpochReport, Error> {
         let State { step, score: train, epoch_seconds: seconds, .. } = self.state;
         let validation = self.trainer.validate().await?;
-        let test = if validation.is_none() { Some(self.trainer.evaluate().await?) } else { None };
+        let test = if validation.is_none() { self.trainer.evaluate().await? } else { None };
         self.tested = test.map(|test| (step, test));
         let Rate { lr, momentum } = self.trainer.rate(step - 1);
         let health = self.trainer.health().await?;
@@ -273,6 +277,7 @@ impl<'a> Session<'a> {
             train,
             validation,
             test,
+            metric: self.metric(),
             best,
             lr,
             momentum,
@@ -280,6 +285,11 @@ impl<'a> Session<'a> {
             seconds,
             images_per_second: train.samples as f64 / seconds,
         })
+    }
+
+    /// The metric of the scores.
+    fn metric(&self) -> Metric {
+        Metric::of(&self.trainer.data().task)
     }
 
     /// Updates of the whole run.

@@ -1,5 +1,6 @@
 //! The work of an update: batches, micro-batches, and the values of each step.
 
+use crate::base::error::Error;
 use crate::config::{ActivationName, BatchSize, Config, HealthName, Optimizer, PlanKind};
 use crate::data::DataSet;
 use crate::engine::Engine;
@@ -28,6 +29,8 @@ pub struct Steps<'a> {
     pub training: &'a Training,
     /// Samples of the training split.
     pub samples: usize,
+    /// Their weights, if they have any.
+    pub weights: Option<&'a [f32]>,
     /// Learning rate and momentum of each update.
     pub rates: &'a Rates,
 }
@@ -54,14 +57,14 @@ impl Steps<'_> {
         (due || early || wanted || last).then_some(epoch * self.per_epoch() + (self.per_epoch() - 1) / 2)
     }
 
-    /// Appends the work of update `step` (from 0, over the whole run). Its batch starts at position `first` of the
-    /// epoch's order. Each micro-batch takes the next `slot` of the record.
-    pub fn push(&self, feed: &Feed, step: u64, first: usize, slot: &mut usize, work: &mut Vec<Work>) {
+    /// Appends the work of update `step` (from 0, over the whole run). Its batch starts at position `first` of `order`, the
+    /// order of its epoch. Each micro-batch takes the next `slot` of the record.
+    pub fn push(&self, feed: &Feed, step: u64, order: &[u32], first: usize, slot: &mut usize, work: &mut Vec<Work>) {
         let Training { micro, gradients, update, health, .. } = self.training;
         let measured = self.measured(step / self.per_epoch()) == Some(step);
         let health = health.as_ref().filter(|_| measured);
         let rows = self.batch().min(self.samples - first);
-        let whole = self.values(step, rows);
+        let whole = self.values(step, rows, self.total(&order[first..first + rows]));
         for start in (0..rows).step_by(*micro) {
             let now = StepValues {
                 cursor: feed.cursor(first + start),
@@ -88,13 +91,22 @@ impl Steps<'_> {
         }
     }
 
+    /// The sum of the weights of these samples, or their number: the divisor of the mean. A batch whose weights are all 0 has a
+    /// gradient of 0, so any divisor but 0 is right for it.
+    fn total(&self, samples: &[u32]) -> f32 {
+        let Some(weights) = self.weights else { return samples.len() as f32 };
+        let sum: f64 = samples.iter().map(|&sample| f64::from(weights[sample as usize])).sum();
+        if sum > 0.0 { sum as f32 } else { 1.0 }
+    }
+
     /// The values that all micro-batches of an update share.
-    fn values(&self, step: u64, rows: usize) -> StepValues {
+    fn values(&self, step: u64, rows: usize, total: f32) -> StepValues {
         let Rate { lr, momentum } = self.rates.at(step);
         // Beyond 2³¹ updates a power of β is zero in any case.
         let update = i32::try_from(step + 1).unwrap_or(i32::MAX);
         StepValues {
             batch: rows as u32,
+            total,
             step: step as u32,
             lr,
             momentum,
@@ -160,23 +172,28 @@ impl Trial {
     }
 
     /// Lists the first epoch of a run with resident data.
-    pub fn new(config: &Config, data: &DataSet, forms: impl Into<Forms>) -> Trial {
-        let inputs = input_map(&config.normalize, &data.train.pixels);
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the settings do not suit the task of the data.
+    pub fn new(config: &Config, data: &DataSet, forms: impl Into<Forms>) -> Result<Trial, Error> {
+        let inputs = input_map(&config.normalize, &data.train.samples);
         let train = data.train.len();
-        let net = Net::for_training(config, Sizes::of(data, forms, u64::MAX), &inputs);
+        let net = Net::for_training(config, Sizes::of(config, data, forms, u64::MAX)?, &inputs);
         let model =
-            Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
+            Mlp::new(&config.widths(data.inputs(), data.outputs()), config.activation(), config.init, config.seed);
         let mut work = Vec::new();
         if let Some(training) = &net.training {
             let rates = Rates::new(config, train);
-            let steps = Steps { config, training, samples: train, rates: &rates };
+            let weights = data.train.weights.as_deref();
+            let steps = Steps { config, training, samples: train, weights, rates: &rates };
             let feed = Feed::resident(training.source);
+            let order = shuffled(train, config.seed, 0);
             let mut slot = 0;
             for (step, first) in (0..train).step_by(steps.batch()).enumerate() {
-                steps.push(&feed, step as u64, first, &mut slot, &mut work);
+                steps.push(&feed, step as u64, &order, first, &mut slot, &mut work);
             }
         }
-        Trial { net, model, work }
+        Ok(Trial { net, model, work })
     }
 
     /// Writes data, weights and state to an engine that was made for `net.plan`.

@@ -61,13 +61,18 @@ impl<'a> Trainer<'a> {
         copies: u64,
     ) -> Result<Self, Error> {
         config.check(data.train.len())?;
-        let inputs = input_map(&config.normalize, &data.train.pixels);
+        if !data.is_ready() {
+            return Err(Error::Setting(
+                "the samples are raw numbers: call `train::divide(&config, data)` first, which encodes them".into(),
+            ));
+        }
+        let inputs = input_map(&config.normalize, &data.train.samples);
         let forms = Forms { default: machine.form(), chosen: config.forms.clone() };
-        let net = Net::for_training(config, Sizes::of(data, forms, machine.limit()), &inputs);
+        let net = Net::for_training(config, Sizes::of(config, data, forms, machine.limit())?, &inputs);
         let state: u64 = net.lasting().iter().map(|id| id.bytes()).sum();
         memory::check(&net.plan, machine.room(), 0, copies * state)?;
         let model =
-            Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
+            Mlp::new(&config.widths(data.inputs(), data.outputs()), config.activation(), config.init, config.seed);
         tracing::debug!(steps = net.plan.steps.len(), "plan and initial weights made");
         let engine = machine.engine(&net.plan).await?;
         tracing::debug!("engine made");
@@ -119,7 +124,7 @@ impl<'a> Trainer<'a> {
 
     /// Widths of the net, inputs first and classes last.
     pub fn widths(&self) -> Vec<usize> {
-        self.config().widths(self.data().inputs(), self.data().classes)
+        self.config().widths(self.data().inputs(), self.data().outputs())
     }
 
     /// The settings.
@@ -255,19 +260,22 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Scores the test split with the current weights, or with their averages if there are any.
+    /// Scores the test split with the current weights, or with their averages if there are any; `None` without a test split.
     ///
     /// # Errors
     /// If the device fails, or, unless the settings ignore it, [`Error::Diverged`] if a parameter is not finite, and
     /// [`Error::NotFinite`] if only the loss is not.
-    pub async fn evaluate(&mut self) -> Result<Score, Error> {
+    pub async fn evaluate(&mut self) -> Result<Option<Score>, Error> {
         let Job { config, data, net, .. } = &self.on.job;
+        if data.test.is_empty() {
+            return Ok(None);
+        }
         let (engine, feed) = (self.on.engine.as_mut(), &mut self.test_feed);
         let score = match config.on_nan {
             OnNan::Ignore => evaluate(engine, &net.evaluation, feed, &data.test, None).await,
             OnNan::Stop => evaluate_finite(engine, &net.evaluation, feed, &data.test, "test sample").await,
         };
-        self.explained(score).await
+        self.explained(score).await.map(Some)
     }
 
     /// As [`Trainer::evaluate`], for the validation split, if there is one.
@@ -297,7 +305,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Returns the confusion matrix (C, C), row by row: the number of samples of a class (row) that are assigned to a
-    /// class (column). Weights are those of [`Trainer::evaluate`]. Of equal logits the first counts. The samples are
+    /// class (column); empty if the targets are not classes, or if there is neither a validation nor a test split. Weights are those of [`Trainer::evaluate`]. Of equal logits the first counts. The samples are
     /// those of the validation split, or of the test split if there is no validation split: with a validation split,
     /// the test split is not used before the end.
     ///
@@ -309,12 +317,15 @@ impl<'a> Trainer<'a> {
             (Some(part), Some(split), Some(feed)) => (part, split, feed),
             _ => (&net.evaluation, &data.test, &mut self.test_feed),
         };
-        let classes = data.classes;
+        if split.classes().is_empty() {
+            return Ok(Vec::new());
+        }
+        let classes = data.outputs();
         let mut counts = vec![0; classes * classes];
         let mut count = |first: usize, logits: &[f32]| {
-            for (row, &label) in logits.chunks_exact(classes).zip(&split.labels[first..]) {
+            for (row, &label) in logits.chunks_exact(classes).zip(&split.classes()[first..]) {
                 let best = (1..classes).fold(0, |best, class| if row[class] > row[best] { class } else { best });
-                counts[usize::from(label) * classes + best] += 1;
+                counts[label as usize * classes + best] += 1;
             }
         };
         evaluate(self.on.engine.as_mut(), part, feed, split, Some(&mut count)).await?;

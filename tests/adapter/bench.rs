@@ -67,8 +67,18 @@ fn flops_of_products_are_those_of_the_plan() {
         let config = Config { plan: PlanKind::Plain, ..workload.config() };
         let batch = config.batch_size.samples(60_000);
         let (train, test) = (60_000, 10_000);
-        let sizes =
-            Sizes { inputs: 784, classes: 10, train, validation: 0, test, forms: Form::Plain.into(), limit: u64::MAX };
+        let sizes = Sizes {
+            inputs: 784,
+            outputs: 10,
+            floats: false,
+            weighted: false,
+            loss: None,
+            train,
+            validation: 0,
+            test,
+            forms: Form::Plain.into(),
+            limit: u64::MAX,
+        };
         let net = Net::for_training(&config, sizes, &InputMap::RAW);
         let steps = net.training.unwrap();
         let ops = net.plan.steps[steps.gradients.start..steps.update.end].iter();
@@ -83,8 +93,8 @@ fn flops_of_products_are_those_of_the_plan() {
 fn a_cut_keeps_the_head_and_leaves_the_test_split() {
     let data = generate(&Options { train: 20, test: 5, seed: 1 });
     let part = cut(&data, 7);
-    assert_eq!((part.train.len(), part.train.pixels.len(), part.test.len()), (7, 7 * 784, 5));
-    assert_eq!(part.train.labels, data.train.labels[..7]);
+    assert_eq!((part.train.len(), part.train.pixels().len(), part.test.len()), (7, 7 * 784, 5));
+    assert_eq!(part.train.classes(), &data.train.classes()[..7]);
     assert_eq!(cut(&data, 21).train.len(), 20);
 }
 

@@ -113,8 +113,11 @@ fn an_overflow_of_the_optimizer_state_is_found_though_weights_and_losses_are_fin
     for machine in machines() {
         let forms = Forms { default: machine.form(), ..Forms::default() };
         // Inputs so large that the square of a gradient overflows.
-        let net =
-            Net::for_training(&config, Sizes::of(&data, forms, machine.limit()), &InputMap { scale: 1e20, shift: 0.0 });
+        let net = Net::for_training(
+            &config,
+            Sizes::of(&config, &data, forms, machine.limit()).unwrap(),
+            &InputMap { scale: 1e20, shift: 0.0 },
+        );
         let engine = block_on(machine.engine(&net.plan)).expect("the plan fits");
         let mut trainer = Trainer::new(config.clone(), &data, net, &model, engine);
         // No loss shows the overflow. On a slow machine, training reads the tensors too, to save a state for replay.
@@ -186,7 +189,7 @@ impl Engine for Faulty {
 #[test]
 fn a_fault_of_the_machine_is_distinguished_from_a_divergence() {
     let (data, config) = (digits(), Config::default());
-    let net = Net::for_training(&config, Sizes::of(&data, Form::Plain, u64::MAX), &InputMap::UNIT);
+    let net = Net::for_training(&config, Sizes::of(&config, &data, Form::Plain, u64::MAX).unwrap(), &InputMap::UNIT);
     let model = Mlp::new(&[784, 128, 10], config.activation(), config.init, config.seed);
     let cpu = CpuEngine::new(&net.plan, Memory::default());
     let engine = Box::new(Faulty { cpu, weights: net.layers[1].w, until: 1 });

@@ -24,10 +24,10 @@ fn train(
     machine: &Machine,
     model: Option<&Mlp>,
 ) -> (Vec<Option<Vec<LayerHealth>>>, Vec<Values>) {
-    let inputs = input_map(&config.normalize, &data.train.pixels);
+    let inputs = input_map(&config.normalize, &data.train.samples);
     let forms = Forms { default: machine.form(), ..Forms::default() };
-    let net = Net::for_training(config, Sizes::of(data, forms, machine.limit()), &inputs);
-    let first = Mlp::new(&config.widths(data.inputs(), data.classes), config.activation(), config.init, config.seed);
+    let net = Net::for_training(config, Sizes::of(config, data, forms, machine.limit()).unwrap(), &inputs);
+    let first = Mlp::new(&config.widths(data.inputs(), data.outputs()), config.activation(), config.init, config.seed);
     block_on(async {
         let engine = machine.engine(&net.plan).await?;
         let mut trainer = Trainer::new(config.clone(), data, net, model.unwrap_or(&first), engine);

@@ -5,6 +5,7 @@ mod common;
 
 mod bench;
 mod faults;
+mod floats;
 mod gl_context;
 mod health;
 mod learning;

@@ -21,7 +21,7 @@ fn accuracies(config: &Config, data: &DataSet, machine: &Machine, seeds: u64) ->
         for _ in 0..config.epochs {
             trainer.epoch(&mut |_| {}).await?;
         }
-        Ok::<_, Error>(trainer.evaluate().await?.accuracy())
+        Ok::<_, Error>(trainer.evaluate().await?.unwrap().metric())
     };
     (1..=seeds).map(|seed| block_on(train(seed)).expect("it trains")).collect()
 }

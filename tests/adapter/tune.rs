@@ -31,7 +31,7 @@ fn digits() -> DataSet {
 }
 
 fn products(config: &Config, data: &DataSet) -> Vec<String> {
-    let net = Net::for_training(config, Sizes::of(data, Form::Plain, u64::MAX), &InputMap::RAW);
+    let net = Net::for_training(config, Sizes::of(config, data, Form::Plain, u64::MAX).unwrap(), &InputMap::RAW);
     let mut names: Vec<String> =
         net.plan.steps.iter().filter_map(|kernel| Some(MatmulShape::of(kernel.as_ref())?.to_string())).collect();
     names.sort();

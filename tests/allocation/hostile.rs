@@ -100,6 +100,26 @@ fn archives() {
     try_out("npz", 20_000);
 }
 
+#[test]
+fn tables_with_columns() {
+    try_out("table", 10_000);
+}
+
+#[test]
+fn arrays_with_columns() {
+    try_out("npy", 10_000);
+}
+
+#[test]
+fn archives_with_samples() {
+    try_out("archive", 10_000);
+}
+
+#[test]
+fn tensors_with_samples() {
+    try_out("tensors", 10_000);
+}
+
 /// With `FUZZ_CORPUS=fuzz/corpus cargo test --test allocation seeds`, also writes the initial corpus of the fuzzer.
 #[test]
 fn seeds_are_many_and_can_be_written() {

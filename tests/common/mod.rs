@@ -8,5 +8,6 @@ mod not_run;
 pub mod program;
 pub mod runs;
 pub mod shelf;
+pub mod splits;
 
 pub use not_run::{no_adapter, not_run};

@@ -52,6 +52,10 @@ fn short(line: &str) -> String {
     }
     // The widest nets of --growth take seconds per step; few samples make the batches of most variants small.
     let few = if line.contains("--growth") { "GPU_MLP_DIGITS_TRAIN=32 " } else { "" };
+    // A table has no digits.
+    let digits = SHORT.iter().filter(|(name, _)| name.contains("DATA") || name.contains("DIGITS"));
+    let without: String = digits.map(|(name, _)| format!("-u {name} ")).collect();
+    let few = if line.contains("iris") { format!("env {without}") } else { few.to_owned() };
     format!("{few}{}", line.replace("gpu-mlp bench", "gpu-mlp bench --max-time 0.2"))
 }
 
@@ -91,6 +95,18 @@ fn furnished() -> TempDir {
     let first = gpu_mlp(folder.path()).arg("train").args(["--engine", "cpu"]).envs(SHORT).output().expect("it runs");
     assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
     let bar: Vec<u8> = (0..900).map(|at| if (12..15).contains(&(at % 30)) { 0 } else { 255 }).collect();
+    let row = |at: usize| format!("{}.{},{}.{}", at % 5, at % 7, at % 3, at % 9);
+    let iris: String = (0..90).map(|at| format!("{},{}\n", row(at), ["setosa", "virginica"][at % 2])).collect();
+    let new: String = (0..9).map(|at| row(at) + "\n").collect();
+    for (name, text) in
+        [("iris.csv", format!("length,width,species\n{iris}")), ("new.csv", format!("length,width\n{new}"))]
+    {
+        std::fs::write(folder.path().join(name), text).expect("a temporary folder");
+    }
+    let table =
+        ["train", "--engine", "cpu", "--data", "iris.csv", "--target", "species", "--test", "0.2", "--epochs", "1"];
+    let second = gpu_mlp(folder.path()).args(table).args(["--out", "runs/iris"]).output().expect("it runs");
+    assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stderr));
     for name in ["7.png", "photo.jpg"] {
         image::save_buffer(folder.path().join(name), &bar, 30, 30, image::ColorType::L8).expect("a temporary folder");
     }

@@ -24,19 +24,8 @@ fn run(folder: &Path, args: &[&str]) -> (Option<i32>, String, String) {
 fn overflowing() -> (Mlp, Description) {
     let mut model = Mlp::new(&[4, 3, 2], Activation::Relu, Init::Auto, 1);
     model.layers.iter_mut().for_each(|layer| layer.weight.fill(3e25));
-    let [data, data_sha256, version] = [const { String::new() }; 3];
-    let (widths, activation) = (vec![4, 3, 2], Activation::Relu);
-    let description = Description {
-        widths,
-        activation,
-        inputs: InputMap::UNIT,
-        item: vec![2, 2],
-        transposed: None,
-        data,
-        data_sha256,
-        version,
-        layout: None,
-    };
+    let description = Description::new(model.widths(), model.activation, InputMap::UNIT);
+    let description = Description { item: vec![2, 2], ..description };
     (model, description)
 }
 

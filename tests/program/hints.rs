@@ -66,7 +66,7 @@ fn options_of_other_tools_are_named_as_here() {
         (&["--scheduler", "cosineannealing"], "use --schedule cosine"),
         (&["--save", "m"], "use --out"),
         (&["--output", "m"], "use --out"),
-        (&["--loss", "mse"], "use --monitor: the validation score"),
+        (&["--loss", "mse"], "the loss is mse, but the data set has 10 classes as target: use cross-entropy"),
         (&["--amp"], "use --precision f16-mixed"),
         (&["--log-dir", "x"], "use --tensorboard"),
         (&["--random-state", "1"], "use --seed"),

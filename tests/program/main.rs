@@ -17,5 +17,6 @@ mod predict;
 mod report;
 mod run_folder;
 mod streams;
+mod tables;
 mod threads;
 mod using_a_model;

@@ -2,6 +2,7 @@
 #![cfg(feature = "cli")]
 
 use crate::common::program::gpu_mlp;
+use crate::common::splits;
 use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::data::idx::Idx;
 use gpu_mlp::data::load::transpose;
@@ -13,8 +14,8 @@ fn write(folder: &Path, shape: &[usize], turned: bool, prefix: &str) {
     std::fs::create_dir(folder).unwrap();
     let data = generate(&Options { train: 400, test: 100, ..Options::default() });
     for (name, split) in [("train", data.train), ("t10k", data.test)] {
-        let labels = Idx { shape: vec![split.len()], bytes: split.labels };
-        let mut images = Idx { shape: [&labels.shape[..], shape].concat(), bytes: split.pixels };
+        let labels = Idx { shape: vec![split.len()], bytes: splits::labels(&split) };
+        let mut images = Idx { shape: [&labels.shape[..], shape].concat(), bytes: split.pixels().to_vec() };
         if turned {
             transpose(&mut images);
         }

@@ -39,7 +39,7 @@ fn predict(folder: &Path, model: &Path, args: &[&str]) -> (Option<i32>, String, 
 
 fn digit(sample: usize) -> Vec<u8> {
     static TEST: LazyLock<Vec<u8>> =
-        LazyLock::new(|| generate(&Options { train: 2000, test: 300, seed: 1 }).test.pixels);
+        LazyLock::new(|| generate(&Options { train: 2000, test: 300, seed: 1 }).test.pixels().to_vec());
     TEST[sample * 784..][..784].to_vec()
 }
 

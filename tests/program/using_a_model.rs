@@ -30,15 +30,15 @@ fn stdout(output: &Output) -> String {
 }
 
 /// Ten test digits as PNG files, with the labels.
-fn pictures(folder: &Path) -> (Vec<String>, Vec<u8>) {
+fn pictures(folder: &Path) -> (Vec<String>, Vec<u32>) {
     let data = generate(&Options { train: 4000, test: 300, ..Options::default() });
     let names = (0..10).map(|sample| {
         let name = format!("{sample}.png");
-        let digit = &data.test.pixels[sample * 784..][..784];
+        let digit = &data.test.pixels()[sample * 784..][..784];
         std::fs::write(folder.join(&name), png::grey(digit, 28, 28)).unwrap();
         name
     });
-    (names.collect(), data.test.labels[..10].to_vec())
+    (names.collect(), data.test.classes()[..10].to_vec())
 }
 
 fn objects(output: &Output) -> Vec<Value> {

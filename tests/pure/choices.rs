@@ -1,5 +1,6 @@
 //! The validation split decides early stopping, the best epoch and the plateau; it does not affect the weights.
 
+use crate::common::splits;
 use gpu_mlp::Error;
 use gpu_mlp::config::{BatchSize, Config, Optimizer, Schedule};
 use gpu_mlp::data::DataSet;
@@ -116,7 +117,7 @@ fn the_validation_samples_do_not_affect_the_weights() {
     };
     let data = data(&config);
     let mut noise = data.clone();
-    noise.validation.as_mut().unwrap().pixels.iter_mut().for_each(|pixel| *pixel = 255 - *pixel);
+    splits::pixels(noise.validation.as_mut().unwrap()).iter_mut().for_each(|pixel| *pixel = 255 - *pixel);
     let mut none = data.clone();
     none.validation = None;
     let [one, two, three] = [data, noise, none].map(|data| finished(&config, &data).1);
@@ -165,7 +166,7 @@ fn the_suggested_rate_trains() {
             assert!(found.points.windows(2).all(|two| two[0].lr < two[1].lr));
             let mut session = open(&Config { lr: Some(lr), ..config }, &data);
             block_on(session.run(&mut |_: &EpochReport| Wish::Continue)).unwrap();
-            let accuracy = block_on(session.finish()).unwrap().test.accuracy();
+            let accuracy = block_on(session.finish()).unwrap().test.unwrap().metric();
             assert!(accuracy > 0.85, "{optimizer:?}, validation {validation}: {lr} leads to {accuracy}");
         }
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::common::shelf::{GZIPPED, NAMES, assert_says, images, labels, open, open_dir, put, put_set, small};
+use crate::common::splits;
 use gpu_mlp::Error;
 use gpu_mlp::base::hash::combined_sha256;
 use gpu_mlp::data::idx::Idx;
@@ -18,12 +19,12 @@ fn opens(below: &str, names: [&str; 4]) -> DataSet {
     let opened = open_dir(&root).unwrap_or_else(|error| panic!("{below}: {error}"));
     assert_eq!(opened.item, [3, 4], "{below}");
     assert_eq!(opened.inputs(), 12, "{below}");
-    assert_eq!(opened.classes, 3, "{below}");
+    assert_eq!(opened.outputs(), 3, "{below}");
     assert_eq!((opened.train.len(), opened.test.len()), (6, 3), "{below}");
-    assert_eq!(opened.train.pixels, set[0].bytes, "{below}");
-    assert_eq!(opened.train.labels, set[1].bytes, "{below}");
-    assert_eq!(opened.test.pixels, set[2].bytes, "{below}");
-    assert_eq!(opened.test.labels, set[3].bytes, "{below}");
+    assert_eq!(opened.train.pixels(), set[0].bytes, "{below}");
+    assert_eq!(splits::labels(&opened.train), set[1].bytes, "{below}");
+    assert_eq!(opened.test.pixels(), set[2].bytes, "{below}");
+    assert_eq!(splits::labels(&opened.test), set[3].bytes, "{below}");
     assert_eq!(opened.sha256, combined_sha256(&set.each_ref().map(Idx::raw_sha256)), "{below}");
     assert!(opened.origin.contains(root.to_str().expect("UTF-8")), "{}", opened.origin);
     opened
@@ -58,7 +59,7 @@ fn items_of_any_shape() {
         put_set(dir.path(), [&train, NAMES[1], &test, NAMES[3]], &set);
         let opened = open_dir(dir.path()).expect("any shape");
         assert_eq!(opened.item, item);
-        assert_eq!(opened.train.pixels.len(), 6 * opened.inputs());
+        assert_eq!(opened.train.pixels().len(), 6 * opened.inputs());
     }
 }
 
@@ -72,8 +73,8 @@ fn emnist_is_turned_upright_with_a_note() {
     put_set(&folder, letters.each_ref().map(String::as_str), &small());
     let set = open_dir(dir.path()).expect("one split");
     assert_eq!((set.name.as_str(), &set.item[..]), ("emnist-letters", &[4, 3][..]));
-    assert_eq!(set.train.pixels[..12], [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11]);
-    assert_eq!(set.test.pixels[12..15], [12, 16, 20]);
+    assert_eq!(set.train.pixels()[..12], [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11]);
+    assert_eq!(set.test.pixels()[12..15], [12, 16, 20]);
     assert!(set.origin.contains("transposed"), "{}", set.origin);
     let digits = named("digits");
     put_set(&folder, digits.each_ref().map(String::as_str), &small());

@@ -12,7 +12,7 @@ fn digits(train: usize, test: usize, seed: u64) -> DataSet {
 }
 
 fn images(split: &Split) -> std::slice::ChunksExact<'_, u8> {
-    split.pixels.chunks_exact(SIDE * SIDE)
+    split.pixels().chunks_exact(SIDE * SIDE)
 }
 
 /// Also a portability test: the digest comes from x86-64 and must be the same on every platform. After an intended
@@ -34,9 +34,9 @@ fn default_options_have_the_sizes_of_mnist() {
 fn a_smaller_split_is_a_prefix() {
     let (small, large) = (digits(33, 7, 5), digits(120, 50, 5));
     for (small, large) in [(&small.train, &large.train), (&small.test, &large.test)] {
-        assert!(!small.labels.is_empty());
-        assert_eq!(small.labels, large.labels[..small.labels.len()]);
-        assert_eq!(small.pixels, large.pixels[..small.pixels.len()]);
+        assert!(!small.classes().is_empty());
+        assert!(large.classes().starts_with(small.classes()));
+        assert!(large.pixels().starts_with(small.pixels()));
     }
 }
 
@@ -47,15 +47,15 @@ fn seeds_differ_and_splits_share_no_image() {
     let parts = [&one.train, &one.test, &two.train, &two.test];
     let distinct: HashSet<&[u8]> = parts.into_iter().flat_map(images).collect();
     assert_eq!(distinct.len(), 8000);
-    let labels: HashSet<&[u8]> = parts.into_iter().map(|part| part.labels.as_slice()).collect();
+    let labels: HashSet<&[u32]> = parts.into_iter().map(Split::classes).collect();
     assert_eq!(labels.len(), 4, "each split has its own order of labels");
 }
 
 #[test]
 fn every_ten_in_a_row_hold_each_digit_once() {
     let set = digits(300, 100, 3);
-    assert_eq!((set.classes, set.item), (10, vec![SIDE, SIDE]));
-    for labels in set.train.labels.chunks_exact(10).chain(set.test.labels.chunks_exact(10)) {
+    assert_eq!((set.outputs(), set.item), (10, vec![SIDE, SIDE]));
+    for labels in set.train.classes().chunks_exact(10).chain(set.test.classes().chunks_exact(10)) {
         assert_eq!(labels.iter().collect::<HashSet<_>>().len(), 10, "{labels:?}");
         assert!(labels.iter().all(|&label| label < 10), "{labels:?}");
     }
@@ -65,7 +65,7 @@ fn every_ten_in_a_row_hold_each_digit_once() {
 fn geometry_matches_mnist() {
     let set = digits(3000, 0, 4);
     for (index, image) in images(&set.train).enumerate() {
-        let label = set.train.labels[index];
+        let label = set.train.classes()[index];
         let inked: Vec<(usize, usize)> =
             (0..SIDE * SIDE).filter(|&i| image[i] > 0).map(|i| (i % SIDE, i / SIDE)).collect();
         assert!(inked.len() > 20, "{index}: a {label} of {} pixels", inked.len());
@@ -93,8 +93,8 @@ fn geometry_matches_mnist() {
 fn labels_belong_to_their_images() {
     let set = digits(2000, 500, 6);
     let mut means = vec![[0.0; SIDE * SIDE]; 10];
-    for (image, &label) in images(&set.train).zip(&set.train.labels) {
-        for (mean, &ink) in means[usize::from(label)].iter_mut().zip(image) {
+    for (image, &label) in images(&set.train).zip(set.train.classes()) {
+        for (mean, &ink) in means[label as usize].iter_mut().zip(image) {
             *mean += f64::from(ink) / 200.0;
         }
     }
@@ -105,7 +105,7 @@ fn labels_belong_to_their_images() {
         (0..10).min_by(|&a, &b| distance(image, &means[a]).total_cmp(&distance(image, &means[b]))).unwrap()
     };
     let right =
-        images(&set.test).zip(&set.test.labels).filter(|(image, label)| nearest(image) == usize::from(**label)).count();
+        images(&set.test).zip(set.test.classes()).filter(|(image, label)| nearest(image) == **label as usize).count();
     assert!((325..490).contains(&right), "{right} of 500 right");
 }
 
@@ -123,10 +123,10 @@ fn the_number_of_threads_changes_nothing() {
 #[test]
 fn empty_splits_are_fine() {
     let none = digits(0, 0, 0);
-    assert!(none.train.pixels.is_empty() && none.test.labels.is_empty());
+    assert!(none.train.pixels().is_empty() && none.test.classes().is_empty());
     // SHA-256 of nothing (FIPS 180-4).
     let nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     assert_eq!(none.sha256, nothing);
     let test_only = digits(0, 10, u64::MAX);
-    assert_eq!((test_only.train.labels.len(), test_only.test.labels.len()), (0, 10));
+    assert_eq!((test_only.train.classes().len(), test_only.test.classes().len()), (0, 10));
 }

@@ -37,15 +37,12 @@ fn sample(widths: &[usize], activation: Activation) -> (Mlp, Description) {
         layer.bias.iter_mut().enumerate().for_each(|(i, bias)| *bias = 0.1 * i as f32 - 0.2 * number as f32);
     }
     let description = Description {
-        widths: model.widths(),
-        activation,
-        inputs: InputMap { scale: 0.0125, shift: -0.4 },
         item: vec![2, 3],
         transposed: Some(false),
         data: "tiny".into(),
         data_sha256: "00".into(),
         version: "0".into(),
-        layout: None,
+        ..Description::new(model.widths(), activation, InputMap { scale: 0.0125, shift: -0.4 })
     };
     (model, description)
 }
@@ -150,18 +147,20 @@ fn run(bytes: &[u8], pixels: &[u8], samples: usize) -> HashMap<String, Matrix> {
 #[test]
 fn an_onnx_graph_computes_what_the_engine_computes() {
     let pixels: Vec<u8> = (0..54u32).map(|i| (i * 89 % 256) as u8).collect();
-    let split = Split { pixels: pixels.clone(), labels: vec![0; 9] };
+    let split = Split::new(pixels.clone(), vec![0u8; 9]);
     for activation in ACTIVATIONS {
         for widths in [&[6, 3][..], &[6, 5, 4], &[6, 7, 5, 3]] {
             let (model, description) = sample(widths, activation);
             let values = run(&onnx(&model, &description).unwrap(), &pixels, 9);
             let ours = pollster::block_on(assess(&Machine::Cpu, &model, &description, &split, &[2, 3])).unwrap();
-            for (sample, row) in ours.predictions.probabilities.chunks_exact(model.classes()).enumerate() {
+            for (sample, row) in
+                ours.classes().unwrap().predictions.probabilities.chunks_exact(model.classes()).enumerate()
+            {
                 for (class, &ours) in row.iter().enumerate() {
                     let theirs = values["probabilities"].2[sample * row.len() + class];
                     assert!((f64::from(ours) - theirs).abs() < 1e-5, "{activation} {widths:?}: {ours} {theirs}");
                 }
-                assert_eq!(values["label"].2[sample], ours.predictions.class(sample) as f64);
+                assert_eq!(values["label"].2[sample], ours.classes().unwrap().predictions.class(sample) as f64);
             }
         }
     }

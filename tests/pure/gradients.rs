@@ -1,5 +1,6 @@
 //! Gradients against numerical slopes of the loss, which plain loops compute in double precision with the same masks.
 
+mod losses;
 mod rig;
 
 use gpu_mlp::config::{ActivationName, BatchSize, Config};

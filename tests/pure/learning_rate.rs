@@ -20,7 +20,7 @@ fn the_default_rate_learns_at_every_batch_size() {
             let lr = session.trainer().config().lr;
             assert_eq!(lr, Some(config.learning_rate(2000)), "the resolved rate is recorded");
             block_on(session.run(&mut |_: &EpochReport| Wish::Continue)).unwrap();
-            let accuracy = block_on(session.finish()).unwrap().test.accuracy();
+            let accuracy = block_on(session.finish()).unwrap().test.unwrap().metric();
             assert!(accuracy > 0.8, "{optimizer:?} at batch size {batch_size}, rate {lr:?}: {accuracy}");
         }
     }

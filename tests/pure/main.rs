@@ -4,6 +4,7 @@
 mod common;
 
 mod architecture;
+mod arrays;
 mod choices;
 mod data;
 mod data_files;
@@ -11,10 +12,12 @@ mod data_sets;
 mod dependencies;
 mod digits;
 mod export;
+mod features;
 mod fetch;
 mod gradients;
 mod harness;
 mod learning_rate;
+mod metrics;
 mod model_file;
 mod package;
 mod pictures;
@@ -23,6 +26,9 @@ mod report;
 mod shaders;
 mod state_dict;
 mod survey;
+#[cfg(feature = "tables")]
+mod tables;
 mod tensorboard;
 mod torn;
 mod twins;
+mod weights;

@@ -14,15 +14,12 @@ fn sample() -> (Mlp, Description) {
     let activation = Activation::LeakyRelu(0.2);
     let model = Mlp::new(&[6, 5, 3], activation, Init::Auto, 7);
     let description = Description {
-        widths: model.widths(),
-        activation,
-        inputs: InputMap { scale: 1.0 / 255.0, shift: -0.1 },
         item: vec![2, 3],
         transposed: Some(false),
         data: "tiny".into(),
         data_sha256: "00".into(),
         version: "0".into(),
-        layout: None,
+        ..Description::new(model.widths(), activation, InputMap { scale: 1.0 / 255.0, shift: -0.1 })
     };
     (model, description)
 }

@@ -37,7 +37,7 @@ fn trained(data: &DataSet, epochs: usize) -> (Mlp, Description) {
 fn hits(model: &Mlp, description: &Description, data: &DataSet, pixels: Vec<u8>) -> usize {
     let predictions = block_on(classify(&Machine::Cpu, model, description, pixels, &data.item)).unwrap();
     let samples = predictions.probabilities.len() / predictions.classes;
-    (0..samples).filter(|&sample| predictions.class(sample) == usize::from(data.test.labels[sample])).count()
+    (0..samples).filter(|&sample| predictions.class(sample) == data.test.classes()[sample] as usize).count()
 }
 
 fn read(digit: &[u8], way: &Way, layout: Option<&Layout>) -> Sample {
@@ -53,7 +53,7 @@ fn read_all(digits: &[u8], way: &Way, layout: Option<&Layout>) -> Vec<Sample> {
 /// Hits for `samples` samples without a file, and for each way of drawing them into a file.
 fn compare(data: &DataSet, epochs: usize, samples: usize) -> (usize, Vec<(&'static str, usize)>) {
     let (model, description) = trained(data, epochs);
-    let digits = &data.test.pixels[..samples * 784];
+    let digits = &data.test.pixels()[..samples * 784];
     let direct = hits(&model, &description, data, digits.to_vec());
     let through = ways().into_iter().map(|way| {
         let samples = read_all(digits, &way, description.layout.as_ref());
@@ -90,7 +90,7 @@ fn a_sample_of_mnist_comes_through_a_file_unchanged() {
     let Some(data) = mnist() else { return };
     for layout in [None, Some(Layout::of(&data.item, &data.train).unwrap())] {
         for (read, digit) in
-            read_all(&data.test.pixels, &AS_IT_IS, layout.as_ref()).iter().zip(data.test.pixels.chunks(784))
+            read_all(data.test.pixels(), &AS_IT_IS, layout.as_ref()).iter().zip(data.test.pixels().chunks(784))
         {
             assert!(read.pixels == digit && read.doubts.is_empty());
         }
@@ -211,9 +211,9 @@ fn a_model_without_a_layout_gets_the_whole_picture_and_a_note() {
 
 /// A data set whose samples are changed by `change`, and the layout of its training split.
 fn laid_out(data: &DataSet, item: &[usize], change: impl Fn(&[u8]) -> Vec<u8>) -> (DataSet, Layout) {
-    let split = |split: &Split| Split {
-        pixels: split.pixels.chunks_exact(784).flat_map(&change).collect(),
-        labels: split.labels.clone(),
+    let split = |split: &Split| {
+        let pixels: Vec<u8> = split.pixels().chunks_exact(784).flat_map(&change).collect();
+        Split::new(pixels, split.classes().to_vec())
     };
     let data = DataSet::from_splits("changed", item.to_vec(), split(&data.train), split(&data.test)).unwrap();
     let layout = Layout::of(&data.item, &data.train).unwrap();
@@ -256,7 +256,7 @@ fn test_pictures_of_any_layout_are_read_as_they_are() {
         [("14×14", 14, &half), ("32×32", 32, &padded), ("clothes", 28, &cloth), ("dark on white", 28, &inverted)];
     for (name, side, change) in sets {
         let (data, layout) = laid_out(&digits, &[side, side], change);
-        for pixels in data.test.pixels.chunks(side * side) {
+        for pixels in data.test.pixels().chunks(side * side) {
             let read = |pixels: &[u8]| {
                 sample(&png(pixels, side as u32), Path::new(name), Fit::Auto, &data.item, Some(&layout)).unwrap().pixels
             };
@@ -272,7 +272,7 @@ fn photos_of_digits_are_recognised() {
     let Some(data) = mnist() else { return };
     let (model, description) = trained(&data, 2);
     for way in photos() {
-        let samples = read_all(&data.test.pixels[..78_400], &way, description.layout.as_ref());
+        let samples = read_all(&data.test.pixels()[..78_400], &way, description.layout.as_ref());
         let doubts = samples.iter().filter(|sample| !sample.doubts.is_empty()).count();
         let right = hits(&model, &description, &data, samples.into_iter().flat_map(|sample| sample.pixels).collect());
         eprintln!("{}: {right} of 100, {doubts} in doubt", way.name);

@@ -25,9 +25,9 @@ fn the_real_mnist() {
     };
     let places = Places { data_dir: Some(dir.clone().into()), ..Places::default() };
     let set = open(&places, "mnist", true).0.expect("GPU_MLP_DATA_DIR holds MNIST");
-    assert_eq!((set.name.as_str(), set.classes), ("mnist", 10));
+    assert_eq!((set.name.as_str(), set.outputs()), ("mnist", 10));
     assert_eq!((set.train.len(), set.test.len(), set.inputs()), (60_000, 10_000, 784));
-    assert_eq!(set.train.labels[..5], [5, 0, 4, 1, 9]);
+    assert_eq!(set.train.classes()[..5], [5, 0, 4, 1, 9]);
     assert_eq!(set.sha256, combined_sha256(&mnist::FILES.map(|file| file.raw_sha256.to_owned())));
     // Opened by its path, the folder is recognised by its bytes.
     let by_path = open_dir(Path::new(&dir)).expect("the same files");

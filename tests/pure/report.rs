@@ -46,17 +46,7 @@ fn trained(name: &str) -> Subject {
     block_on(async {
         let mut trainer = Trainer::open(&config, &data, &Machine::Cpu).await.unwrap();
         trainer.epoch(&mut |_| {}).await.unwrap();
-        let description = Description {
-            widths: vec![784, 64, 10],
-            activation: config.activation(),
-            inputs: trainer.net().inputs.clone(),
-            item: data.item.clone(),
-            transposed: Some(false),
-            data: data.name.clone(),
-            data_sha256: data.sha256.clone(),
-            version: String::new(),
-            layout: None,
-        };
+        let description = Description::of(&config, &data, trainer.net());
         let model = trainer.model().await.unwrap();
         let assessment = assess(&Machine::Cpu, &model, &description, &data.test, &data.item).await.unwrap();
         let history = history(&[RUN, &epoch(1), &epoch(2), END]);

@@ -103,8 +103,8 @@ average   | slot: u32                | slot: f32                  | now
 linear    | inputs4: u32, outputs: u32 | outputs: u32, inputs4: u32 | params
 update    | epsilon: f32, pad: u32   | epsilon: f32, pad: u32, more: u32 | params
 update    | batch: u32, inputs4      | @size(8) batch: u32, inputs4 | params
-gather    | @group(1) @binding(0)    | @group(1) @binding(7)      | params
-gather    | @binding(5)              | @binding(7)                | args
+gather    | @group(1) @binding(0)    | @group(1) @binding(9)      | params
+gather    | @binding(5)              | @binding(9)                | args
 update    | @binding(12)             | @binding(14)               | args
 update    | b[at] = next.w; first_b[at] = next.first;  | b[at] = next.w; second_b[at] = next.first; | args
 linear    | var<storage, read> x     | var<storage, read_write> x | args
@@ -160,6 +160,8 @@ linear.finish half.finish_y coop.finish_y
 linear_dx.finish head.finish half.finish_dx coop.finish_dx
 linear.finish4 linear_dx.finish4
 update.store half.store coop.store
+activate.sigmoid loss.sigmoid
+head.total loss.total
 half.half coop.half
 half.loss_scale coop.loss_scale
 linear.Params linear_dx.Params half.Params coop.Params

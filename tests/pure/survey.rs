@@ -5,6 +5,7 @@ use gpu_mlp::data::survey::{Survey, lost_classes};
 use gpu_mlp::data::{DataSet, Split};
 
 use crate::common::mnist;
+use crate::common::splits::{classes, pixels};
 
 /// 1000 training and 200 test samples of 4 × 4 with ten classes, all different, in the full range.
 fn good() -> [Split; 2] {
@@ -14,9 +15,9 @@ fn good() -> [Split; 2] {
         let z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         ((z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb) >> 40) as u8
     };
-    let split = |from: usize, count: usize| Split {
-        pixels: (16 * from..16 * (from + count)).map(value).collect(),
-        labels: (0..count).map(|at| (at % 10) as u8).collect(),
+    let split = |from: usize, count: usize| {
+        let samples: Vec<u8> = (16 * from..16 * (from + count)).map(value).collect();
+        Split::new(samples, (0..count).map(|at| (at % 10) as u8).collect::<Vec<_>>())
     };
     [split(0, 1000), split(1000, 200)]
 }
@@ -38,8 +39,8 @@ fn one_note(change: impl FnOnce(&mut [Split; 2]), words: &[&str]) {
     }
 }
 
-fn relabel(set: &mut [Split; 2], label: impl Fn(u8) -> u8) {
-    set.iter_mut().flat_map(|split| &mut split.labels).for_each(|old| *old = label(*old));
+fn relabel(set: &mut [Split; 2], label: impl Fn(u32) -> u32) {
+    set.iter_mut().flat_map(classes).for_each(|old| *old = label(*old));
 }
 
 #[test]
@@ -63,7 +64,7 @@ fn good_data_give_no_note() {
 #[test]
 fn emnist_letters_begin_with_1_and_that_is_known() {
     let [mut train, mut test] = good();
-    [&mut train, &mut test].into_iter().flat_map(|split| &mut split.labels).for_each(|label| *label += 1);
+    [&mut train, &mut test].into_iter().flat_map(classes).for_each(|label| *label += 1);
     let mut set = DataSet::from_splits("some", vec![4, 4], train, test).expect("a set");
     assert_eq!(Survey::of(&set).notes().len(), 1);
     set.name = "emnist-letters".into();
@@ -75,16 +76,19 @@ fn suspicious_labels() {
     one_note(|set| relabel(set, |_| 3), &["all 1000 training samples have the label 3", "single class"]);
     one_note(|set| relabel(set, |label| label + 48), &["58 classes", "0 … 47", "ASCII", "subtract 48"]);
     one_note(|set| relabel(set, |label| label + 1), &["11 classes", "class 0 has", "subtract 1 "]);
-    one_note(|set| relabel(set, |label| label + u8::from(label > 3)), &["class 4 has no training samples", "0 … 9"]);
+    one_note(|set| relabel(set, |label| label + u32::from(label > 3)), &["class 4 has no training samples", "0 … 9"]);
     one_note(|set| relabel(set, |label| 2 * label), &["classes 1 … 17 (with gaps) have no training samples"]);
-    one_note(|set| set[0].labels[7] = 255, &["256 classes", "10 … 254", "correct the label 255 of 1 training sample"]);
+    one_note(
+        |set| classes(&mut set[0])[7] = 255,
+        &["256 classes", "10 … 254", "correct the label 255 of 1 training sample"],
+    );
     // A class that only the test split has.
     one_note(
-        |set| set[0].labels.iter_mut().filter(|label| **label == 4).for_each(|label| *label = 5),
+        |set| classes(&mut set[0]).iter_mut().filter(|label| **label == 4).for_each(|label| *label = 5),
         &["class 4 has no training samples", "20 test samples"],
     );
     one_note(
-        |set| set[1].labels.iter_mut().filter(|label| **label == 4).for_each(|label| *label = 5),
+        |set| classes(&mut set[1]).iter_mut().filter(|label| **label == 4).for_each(|label| *label = 5),
         &["no test samples of class 4"],
     );
 }
@@ -92,11 +96,11 @@ fn suspicious_labels() {
 #[test]
 fn unequal_classes() {
     one_note(
-        |set| set[0].labels[10..980].fill(6),
+        |set| classes(&mut set[0])[10..980].fill(6),
         &["class 6 has 97.3 % of the training samples", "10.0 % of the test samples"],
     );
     one_note(
-        |set| set[0].labels[10..].iter_mut().filter(|label| **label == 2).for_each(|label| *label = 1),
+        |set| classes(&mut set[0])[10..].iter_mut().filter(|label| **label == 2).for_each(|label| *label = 1),
         &["only 1 training sample of class 2", "100 of a class"],
     );
 }
@@ -105,7 +109,7 @@ fn unequal_classes() {
 fn copies() {
     let copy = |set: &mut [Split; 2], count: usize| {
         let [train, test] = set;
-        test.pixels[..16 * count].copy_from_slice(&train.pixels[..16 * count]);
+        pixels(test)[..16 * count].copy_from_slice(&train.pixels()[..16 * count]);
     };
     one_note(|set| copy(set, 40), &["40 of 200 test samples (20.0 %)"]);
     one_note(|set| set[1] = set[0].clone(), &["the test split is the training split"]);
@@ -114,23 +118,23 @@ fn copies() {
     copy(&mut set, 1);
     assert_eq!(notes(set), Vec::<String>::new());
     one_note(
-        |set| (0..20).for_each(|at| set[0].pixels.copy_within(at * 16..at * 16 + 16, (505 + at) * 16)),
+        |set| (0..20).for_each(|at| pixels(&mut set[0]).copy_within(at * 16..at * 16 + 16, (505 + at) * 16)),
         &["20 training samples (2.0 %)", "another label"],
     );
     one_note(
-        |set| (0..100).for_each(|at| set[0].pixels.copy_within(at * 16..at * 16 + 16, (500 + at) * 16)),
+        |set| (0..100).for_each(|at| pixels(&mut set[0]).copy_within(at * 16..at * 16 + 16, (500 + at) * 16)),
         &["100 training samples (10.0 %) are copies"],
     );
 }
 
 #[test]
 fn blank_pictures_and_other_scales() {
-    one_note(|set| set[0].pixels[16 * 9..16 * 11].fill(7), &["2 of 1000 training samples are blank", "sample 9"]);
+    one_note(|set| pixels(&mut set[0])[16 * 9..16 * 11].fill(7), &["2 of 1000 training samples are blank", "sample 9"]);
     let scale = |set: &mut [Split; 2], by: fn(u8) -> u8| {
-        set.iter_mut().flat_map(|split| &mut split.pixels).for_each(|pixel| *pixel = by(*pixel));
+        set.iter_mut().flat_map(pixels).for_each(|pixel| *pixel = by(*pixel));
     };
     one_note(|set| scale(set, |pixel| pixel / 15), &["largest value is 17", "multiply the values by 15"]);
-    one_note(|set| set[1].pixels.iter_mut().for_each(|pixel| *pixel /= 64), &["one scale", "0 to 255", "0 to 3"]);
+    one_note(|set| pixels(&mut set[1]).iter_mut().for_each(|pixel| *pixel /= 64), &["one scale", "0 to 255", "0 to 3"]);
     let mut set = good();
     scale(&mut set, |pixel| pixel >> 7);
     let notes = notes(set);
@@ -140,10 +144,10 @@ fn blank_pictures_and_other_scales() {
 #[test]
 fn a_class_that_the_validation_split_takes_away() {
     let [mut train, test] = good();
-    train.labels.iter_mut().for_each(|label| *label %= 2);
-    train.labels[77] = 9;
+    classes(&mut train).iter_mut().for_each(|label| *label %= 2);
+    classes(&mut train)[77] = 9;
     let data = DataSet::from_splits("some", vec![4, 4], train, test).expect("a set");
-    let before = data.train.counts(data.classes);
+    let before = data.train.counts(data.outputs());
     // The seeds draw alike: the share of one sample is rounded by its remainder.
     let divided = data.clone().divided(900, None, 1).expect("a split");
     let note = lost_classes(&before, &divided.train.counts(10)).expect("a note");

@@ -8,8 +8,8 @@ use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::results::picture::{Picture, confusion, first_layer};
 use gpu_mlp::results::tensorboard::{Board, Event, EventFile, Value};
-use gpu_mlp::train::Score;
 use gpu_mlp::train::session::{EpochReport, Inspection, Limits, Observer, Session, Wish};
+use gpu_mlp::train::{Metric, Score};
 use prost::Message;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -164,8 +164,8 @@ fn train(config: &Config, data: &DataSet, observer: &mut dyn Observer) -> Mlp {
 }
 
 /// Number of samples, and number of correctly classified ones.
-fn sums(confusion: &[u64]) -> (u64, u64) {
-    (confusion.iter().sum(), (0..10).map(|class| confusion[class * 11]).sum())
+fn sums(confusion: &[u64]) -> (u64, f64) {
+    (confusion.iter().sum(), (0..10).map(|class| confusion[class * 11]).sum::<u64>() as f64)
 }
 
 fn of(reports: &[EpochReport], number: impl Fn(&EpochReport) -> Option<f64>) -> Vec<(u64, f32)> {
@@ -184,7 +184,7 @@ fn a_run_is_shown_while_it_trains_and_is_not_changed() {
     let events = all_events(folder.path());
     assert_eq!(scalars(&events, "loss/test"), of(&recording.reports, |report| report.test.map(|test| test.loss())));
     for (report, inspection) in recording.reports.iter().zip(&recording.inspections) {
-        assert_eq!((100, report.test.unwrap().hits), sums(&inspection.confusion));
+        assert_eq!((100, report.test.unwrap().metric_sum), sums(&inspection.confusion));
     }
     let tiles = values(&events, "weights/layer1");
     let last = decoded(&tiles[2].1.image.as_ref().unwrap().encoded_image_string);
@@ -203,12 +203,17 @@ fn with_a_validation_split_the_test_split_is_not_shown_before_the_end() {
     let reports = recording.reports;
     let events = all_events(folder.path());
     assert_eq!(scalars(&events, "loss/validation"), of(&reports, |report| Some(report.validation?.loss())));
-    assert_eq!(scalars(&events, "accuracy/validation"), of(&reports, |report| Some(report.validation?.accuracy())));
+    assert_eq!(scalars(&events, "accuracy/validation"), of(&reports, |report| Some(report.validation?.metric())));
     for (report, inspection) in reports.iter().zip(&recording.inspections) {
-        assert_eq!((150, report.validation.unwrap().hits), sums(&inspection.confusion), "of the validation split");
+        assert_eq!(
+            (150, report.validation.unwrap().metric_sum),
+            sums(&inspection.confusion),
+            "of the validation split"
+        );
     }
     assert_eq!(scalars(&events, "loss/test"), []);
-    recording.board.test(reports[2].step, &Score { loss_sum: 50.0, hits: 75, samples: 100 }).unwrap();
+    let score = Score { loss_sum: 50.0, metric_sum: 75.0, samples: 100, weight: None };
+    recording.board.test(reports[2].step, &score, Metric::Accuracy).unwrap();
     let events = all_events(folder.path());
     assert_eq!(scalars(&events, "loss/test"), [(reports[2].step, 0.5)]);
     assert_eq!(scalars(&events, "accuracy/test"), [(reports[2].step, 0.75)]);

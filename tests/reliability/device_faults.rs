@@ -89,7 +89,7 @@ impl Engine for Mute {
 fn results_that_never_arrive_are_an_error_after_a_while() {
     let data = digits_of(2000);
     let config = Config::default();
-    let net = Net::for_training(&config, Sizes::of(&data, Form::Plain, u64::MAX), &InputMap::RAW);
+    let net = Net::for_training(&config, Sizes::of(&config, &data, Form::Plain, u64::MAX).unwrap(), &InputMap::RAW);
     let model = gpu_mlp::net::mlp::Mlp::new(&[784, 128, 10], config.activation(), config.init, 1);
     let patience = Duration::from_millis(200);
     let engine = Box::new(TimeLimited::new(Box::new(Mute), patience));

@@ -27,7 +27,10 @@ fn passed_on(net: &Net) -> BTreeSet<String> {
 fn a_checkpoint_holds_all_that_one_step_passes_on_to_the_next() {
     let sizes = Sizes {
         inputs: 12,
-        classes: 3,
+        outputs: 3,
+        floats: false,
+        weighted: false,
+        loss: None,
         train: 100,
         test: 10,
         validation: 0,

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 use crate::common::runs::{complete, facts, generations, metrics, refused, same, small, train};
+use crate::common::splits::labels;
 use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::data::{DataSet, Split};
 use std::fs::{read, read_dir, write};
@@ -167,8 +168,8 @@ fn idx(folder: &Path, data: &DataSet) {
         write(folder.join(name), head.chain(bytes).collect::<Vec<u8>>()).unwrap();
     };
     let split = |name: &str, split: &Split| {
-        file(&format!("{name}-images-idx3-ubyte"), &[split.len(), 28, 28], split.pixels.clone());
-        file(&format!("{name}-labels-idx1-ubyte"), &[split.len()], split.labels.clone());
+        file(&format!("{name}-images-idx3-ubyte"), &[split.len(), 28, 28], split.pixels().to_vec());
+        file(&format!("{name}-labels-idx1-ubyte"), &[split.len()], labels(split));
     };
     split("train", &data.train);
     split("t10k", &data.test);

@@ -186,7 +186,7 @@ impl Engine for Counting {
 fn at_most_two_reads_of_the_record_are_in_flight() {
     let data = generate(&Options { train: 5000, test: 50, seed: 1 });
     let config = Config { hidden: vec![8], batch_size: BatchSize::Samples(1), ..Config::default() };
-    let net = Net::for_training(&config, Sizes::of(&data, Form::Plain, u64::MAX), &InputMap::RAW);
+    let net = Net::for_training(&config, Sizes::of(&config, &data, Form::Plain, u64::MAX).unwrap(), &InputMap::RAW);
     let model = Mlp::new(&[784, 8, 10], config.activation(), config.init, 1);
     let (in_flight, most) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
     let engine = CpuEngine::new(&net.plan, Memory::default());

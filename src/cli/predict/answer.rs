@@ -70,7 +70,7 @@ impl Style {
         let answer = if class.is_some() { best } else { format!("none of these (best: {best})") };
         let mut line = format!("{}: {answer}", batch.names[sample]);
         if let Some(labels) = &batch.labels {
-            let label = usize::from(labels[sample]);
+            let label = labels[sample] as usize;
             let verdict = class.map_or("", |class| if class == label { ", right" } else { ", wrong" });
             line += &format!("; label {label}{verdict}");
         }
@@ -114,7 +114,7 @@ fn head(batch: &Batch, classes: usize) -> String {
 }
 
 /// A field of CSV, in quotes if it needs them (RFC 4180).
-fn quoted(field: &str) -> String {
+pub fn quoted(field: &str) -> String {
     match field.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", field.replace('"', "\"\"")),
         false => field.into(),

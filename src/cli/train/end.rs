@@ -7,8 +7,9 @@ use gpu_mlp::base::hash::sha256;
 use gpu_mlp::config::Config;
 use gpu_mlp::run::folder::RunFolder;
 use gpu_mlp::run::history::History;
-use gpu_mlp::run::metrics::{FinalScores, Record};
+use gpu_mlp::run::metrics::Record;
 use gpu_mlp::run::model_file::{self, Description};
+use gpu_mlp::run::scores::Scores;
 use gpu_mlp::train::session::{Finish, Reason, Session};
 use serde_json::{Map, Value};
 use std::process::ExitCode;
@@ -50,7 +51,7 @@ pub async fn end(
     if let Err(error @ (Error::Diverged { .. } | Error::NotFinite { .. })) = &outcome {
         let (reason, seconds, problem) = (Reason::Diverged, seconds(), error.to_string());
         let problem = Some(problem.as_str());
-        let (scores, settings) = (FinalScores::default(), &settings);
+        let (scores, settings) = (Scores::default(), &settings);
         sink.push(&Record::End {
             seconds,
             reason,
@@ -67,10 +68,12 @@ pub async fn end(
     let (reason, finish) = outcome?;
     if chosen {
         sink.line(&last_line(&finish))?;
-        board.iter_mut().try_for_each(|board| board.test(step, &finish.test))?;
+        if let (Some(board), Some(test)) = (&mut board, &finish.test) {
+            board.test(step, test, finish.metric)?;
+        }
     }
     let record = History::read(folder.path()).unwrap_or_default();
-    let scores = FinalScores::new(&finish, &record, step);
+    let scores = Scores::last(&finish, &record, step);
     let Finish { model, restored: restored_epoch, .. } = finish;
     let path = folder.model();
     let hash = match model.is_finite() {

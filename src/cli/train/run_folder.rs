@@ -89,7 +89,7 @@ impl Train {
             data: &data.name,
             epochs: config.epochs,
             show_health: config.health == HealthName::Show,
-            guessing: Guessing::new(&config, data.train.len(), data.classes),
+            guessing: Guessing::new(&config, data.train.len(), data.outputs()),
             keeper: Keeper::new(open.checkpoints, saved, self.resume.every(), bytes, resumed_at),
             signals: Signals::listen()?,
         };

@@ -13,6 +13,7 @@ use crate::data::bad;
 use crate::data::diagnose::{AGAIN, foreign};
 use crate::data::idx::Idx;
 use crate::data::number::byte;
+use crate::data::table::text::sniff::delimiter;
 
 /// Names of the column of labels.
 const LABELS: [&str; 5] = ["label", "labels", "class", "target", "y"];
@@ -64,8 +65,7 @@ fn rows(path: &Path, mut file: impl BufRead) -> Result<Table, Error> {
     if let Some((problem, next)) = known {
         return Err(bad(path, problem, next));
     }
-    let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let delimiter = b",;\t".iter().copied().find(|delimiter| line.contains(delimiter)).unwrap_or(b',');
+    let delimiter = delimiter(head, false);
     let lines = ShortLines { file, length: 0 };
     let mut reader = ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(lines);
     let damaged = |error: csv::Error| bad(path, format!("is not a table: {error}"), "give every row the same columns");
@@ -139,22 +139,35 @@ fn number(field: &[u8]) -> Option<f64> {
 }
 
 /// The beginning of a field, for messages.
-fn text(field: &[u8]) -> String {
+pub(in crate::data) fn text(field: &[u8]) -> String {
     let field = field.trim_ascii();
     String::from_utf8_lossy(&field[..field.len().min(40)]).into_owned()
+}
+
+/// Whether a name is one of these words.
+fn is(name: &[u8], words: &[&str]) -> bool {
+    words.iter().any(|word| name.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// Whether this is a usual name of the column of labels.
+pub(in crate::data) fn is_label(name: &[u8]) -> bool {
+    is(name, &LABELS)
+}
+
+/// Whether this is a usual name of a column that numbers the rows.
+pub(in crate::data) fn is_row_number(name: &[u8]) -> bool {
+    is(name, &NUMBERS)
 }
 
 /// The column of the labels.
 fn label_column(path: &Path, names: Option<&ByteRecord>) -> Result<usize, Error> {
     let Some(names) = names else { return Ok(0) };
-    let is =
-        |name: &[u8], words: &[&str]| words.iter().any(|word| name.trim_ascii().eq_ignore_ascii_case(word.as_bytes()));
-    if let Some(number) = names.iter().find(|name| is(name, &NUMBERS)) {
+    if let Some(number) = names.iter().find(|name| is_row_number(name)) {
         let problem =
             format!("has a column named {:?}, which looks like a number of the row, not like a value", text(number));
         return Err(bad(path, problem, "remove this column"));
     }
-    let found: Vec<usize> = (0..names.len()).filter(|&at| is(&names[at], &LABELS)).collect();
+    let found: Vec<usize> = (0..names.len()).filter(|&at| is_label(&names[at])).collect();
     match found[..] {
         [only] => Ok(only),
         [] => {

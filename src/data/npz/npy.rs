@@ -21,30 +21,62 @@ use crate::data::number::{Kind, Order, Stored, not_a_byte};
 const LONGEST: u32 = 10_000;
 /// Memory is reserved in advance up to this compression ratio.
 const LIKELY_EXPANSION: u64 = 16;
-/// What to do about a type or an order that is not read.
+/// What to do about a type that is not a number.
+const AS_NUMBERS: &str = "save the array as numbers, as in x.astype('float32')";
+/// What to do about an order that is not read.
 const AS_BYTES: &str = "save the array as unsigned bytes, as in numpy.ascontiguousarray(x).astype('uint8')";
 
-/// Reads an array; `packed` is the length of its entry in the archive.
-pub(super) fn parse(path: &Path, mut file: impl Read, packed: u64) -> Result<Idx, Error> {
-    let header = header(path, &mut file)?;
+/// What the header of an array declares.
+#[derive(Clone, Debug)]
+pub(in crate::data) struct Head {
+    pub(in crate::data) kind: Kind,
+    pub(in crate::data) order: Order,
+    /// At least one size, none of them zero.
+    pub(in crate::data) shape: Vec<usize>,
+    /// The product of the shape.
+    pub(in crate::data) values: u64,
+    /// Whether the first index changes fastest, Fortran's order.
+    pub(in crate::data) by_columns: bool,
+}
+
+/// Reads a header. The values follow it in the stream.
+pub(in crate::data) fn head(path: &Path, file: &mut impl Read) -> Result<Head, Error> {
+    let header = header(path, file)?;
     let damaged = || bad(path, "has a damaged header", AGAIN);
-    let descr = field(&header, "descr").and_then(quoted).ok_or_else(damaged)?;
+    let descr = field(&header, "descr").ok_or_else(damaged)?;
+    if descr.starts_with('[') {
+        return Err(bad(
+            path,
+            "holds records with named fields, not numbers",
+            "save each field as an array of its own",
+        ));
+    }
+    let descr = quoted(descr).ok_or_else(damaged)?;
     let Some((kind, order)) = kind(descr) else {
-        return Err(bad(path, format!("holds values of the type {descr}, not numbers"), AS_BYTES));
+        return Err(bad(path, format!("holds values of the type {descr}, not numbers"), AS_NUMBERS));
     };
     let shape = field(&header, "shape").and_then(shape).ok_or_else(damaged)?;
     let by_columns = field(&header, "fortran_order").ok_or_else(damaged)?.starts_with("True");
-    if by_columns && shape.iter().filter(|&&size| size > 1).count() > 1 {
-        return Err(bad(path, "is stored in Fortran's order, column by column", AS_BYTES));
-    }
+    let by_columns = by_columns && shape.iter().filter(|&&size| size > 1).count() > 1;
     let count = shape.iter().try_fold(1_u64, |n, &size| n.checked_mul(size));
-    let (Some(values @ 1..), Ok(sizes)) = (count, shape.iter().map(|&size| usize::try_from(size)).collect()) else {
-        let problem = format!("declares the shape {shape:?}, which holds no values or more than any file can");
-        return Err(bad(path, problem, "put at least one sample into each split"));
-    };
-    let sizes: Vec<usize> = sizes;
-    if sizes.is_empty() {
-        return Err(bad(path, "is a single number, not an array", "give it one row per sample"));
+    let sizes: Result<Vec<usize>, _> = shape.iter().map(|&size| usize::try_from(size)).collect();
+    match (count, sizes) {
+        (Some(1..), Ok(shape)) if shape.is_empty() => {
+            Err(bad(path, "is a single number, not an array", "give it one row per sample"))
+        }
+        (Some(values @ 1..), Ok(shape)) => Ok(Head { kind, order, shape, values, by_columns }),
+        _ => {
+            let problem = format!("declares the shape {shape:?}, which holds no values or more than any file can");
+            Err(bad(path, problem, "put at least one sample into each split"))
+        }
+    }
+}
+
+/// Reads an array of bytes; `packed` is the length of its entry in the archive.
+pub(super) fn parse(path: &Path, mut file: impl Read, packed: u64) -> Result<Idx, Error> {
+    let Head { kind, order, shape, values, by_columns } = head(path, &mut file)?;
+    if by_columns {
+        return Err(bad(path, "is stored in Fortran's order, column by column", AS_BYTES));
     }
     let likely = values.min(packed.saturating_mul(LIKELY_EXPANSION)) as usize;
     let stored = Stored { kind, order: Some(order), checked: 1 };
@@ -54,10 +86,10 @@ pub(super) fn parse(path: &Path, mut file: impl Read, packed: u64) -> Result<Idx
         return Err(bad(path, format!("does not hold the {shape:?} values that its header declares"), AGAIN));
     }
     if let Some((at, value)) = numbers.misfit {
-        let sample = at / (numbers.bytes.len() / sizes[0]);
+        let sample = at / (numbers.bytes.len() / shape[0]);
         return Err(not_a_byte(path, kind.name(), &format!("a value of sample {sample}"), value));
     }
-    Ok(Idx { shape: sizes, bytes: numbers.bytes })
+    Ok(Idx { shape, bytes: numbers.bytes })
 }
 
 /// The header in Python's syntax.
@@ -113,6 +145,7 @@ fn kind(descr: &str) -> Option<(Kind, Order)> {
         "i4" => Kind::I32,
         "u8" => Kind::U64,
         "i8" => Kind::I64,
+        "f2" => Kind::F16,
         "f4" => Kind::F32,
         "f8" => Kind::F64,
         _ => return None,

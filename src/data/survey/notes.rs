@@ -48,8 +48,13 @@ impl Survey {
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        notes.extend(self.labels());
-        self.balance(&mut notes);
+        if !self.train.classes.is_empty() {
+            notes.extend(self.labels());
+            self.balance(&mut notes);
+        }
+        if !self.bytes {
+            return notes;
+        }
         self.copies(&mut notes);
         self.blank(&mut notes);
         notes.extend(self.scale());

@@ -30,14 +30,14 @@ impl Bin {
 }
 
 /// Sorts samples into [`BINS`] bins: bin m holds confidences above m/15 and up to (m + 1)/15.
-pub fn bins(predictions: &Predictions, labels: &[u8]) -> Vec<Bin> {
+pub fn bins(predictions: &Predictions, labels: &[u32]) -> Vec<Bin> {
     let mut bins = vec![Bin::default(); BINS];
     for (sample, &label) in labels.iter().enumerate() {
         let class = predictions.class(sample);
         let confidence = f64::from(predictions.row(sample)[class]);
         let bin = &mut bins[((confidence * BINS as f64).ceil() as usize).clamp(1, BINS) - 1];
         bin.samples += 1;
-        bin.hits += u64::from(class == usize::from(label));
+        bin.hits += u64::from(class == label as usize);
         bin.confidence_sum += confidence;
     }
     bins

@@ -60,6 +60,11 @@ impl Confusion {
         Confusion { classes, counts }
     }
 
+    /// The number of correct predictions.
+    pub fn hits(&self) -> u64 {
+        (0..self.classes).map(|class| self.counts[class * self.classes + class]).sum()
+    }
+
     /// The scores of all classes (C).
     pub fn scores(&self) -> Vec<ClassScore> {
         let at = |truth: usize, prediction: usize| self.counts[truth * self.classes + prediction];

@@ -20,8 +20,7 @@ impl Predictions {
 
     /// The most probable class of a sample; at equal probabilities the first.
     pub fn class(&self, sample: usize) -> usize {
-        let row = self.row(sample);
-        row.iter().enumerate().fold(0, |best, (class, p)| if *p > row[best] { class } else { best })
+        most_probable(self.row(sample))
     }
 
     /// Why the answer for a sample may be wrong: the most probable class is not probable.
@@ -37,6 +36,11 @@ impl Predictions {
         ranking.sort_by(|&a, &b| row[b].total_cmp(&row[a]));
         ranking
     }
+}
+
+/// The class with the largest probability in a row; at equal probabilities the first.
+pub(super) fn most_probable(row: &[f32]) -> usize {
+    row.iter().enumerate().fold(0, |best, (class, p)| if *p > row[best] { class } else { best })
 }
 
 /// Softmax of one row of logits.

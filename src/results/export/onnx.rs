@@ -1,15 +1,21 @@
-//! Exports a model as an ONNX graph. Its input is the data set's bytes; the graph contains the normalisation.
+//! Exports a model as an ONNX graph. Its input is samples as the data set stores them; the graph contains the normalisation.
 //!
 //! ```text
 //! pixels u8 (N, item…) → Cast → Mul scale → Add shift → Flatten → Gemm → activation → … → Gemm → logits f32 (N, C)
 //! logits → Softmax → probabilities f32 (N, C);  logits → ArgMax → label i64 (N)
 //! ```
 //!
+//! A model of a table takes `features` f32 (N, F) as they are in the table; the graph fills missing values, scales, and encodes
+//! categories. A model of real values gives `values` f32 (N, T) in their own units; one of labels gives `probabilities` (N, T).
+//!
 //! If the images of the data set were transposed on loading (EMNIST), the graph does it too, before Flatten. So the input is always
 //! the bytes of the files.
 //!
 //! The batch size N is variable. Uses operator set 17 and IR version 8 (ONNX 1.12, 2022), which all current runtimes read. OpenCV 4
 //! takes a NumPy array (N, R, C) for N×R pixels of C channels: give it (N, 1, R, C), which OpenCV 5 reads too.
+
+mod inputs;
+mod outputs;
 
 use super::onnx_proto::*;
 use crate::base::error::Error;
@@ -34,33 +40,7 @@ pub fn onnx(model: &Mlp, description: &Description) -> Result<Vec<u8>, Error> {
         )));
     }
     let mut graph = Graph { name: "mlp".into(), ..Graph::default() };
-    let transposed = match description.item[..] {
-        [rows, columns] if description.was_transposed() == Some(true) => Some([columns, rows]),
-        _ => None,
-    };
-    let item = transposed.as_ref().map_or(&description.item[..], |stored| stored);
-    let doc = match transposed {
-        Some(_) => "samples as bytes, as the files of the data set store them: columns as rows; not normalised",
-        None => "samples as bytes, not normalised",
-    };
-    graph.input.push(value("pixels", UINT8, item.iter().map(|&size| dimension(size)).collect(), doc));
-    for (name, number) in [("scale", description.inputs.scale), ("shift", description.inputs.shift)] {
-        graph.initializer.push(tensor(name, &[], &[number]));
-    }
-    graph.push("Cast", &["pixels"], "floats", vec![integer("to", FLOAT.into())]);
-    graph.push("Mul", &["floats", "scale"], "scaled", vec![]);
-    graph.push("Add", &["scaled", "shift"], "normalised", vec![]);
-    let upright = if let Some([columns, rows]) = transposed {
-        // OpenCV gives (N, 1, columns, rows).
-        graph.initializer.push(integers("stored_shape", &[-1, columns as i64, rows as i64]));
-        graph.push("Reshape", &["normalised", "stored_shape"], "stored", vec![]);
-        let perm = Attribute { name: "perm".into(), ints: vec![0, 2, 1], r#type: 7, ..Attribute::default() };
-        graph.push("Transpose", &["stored"], "upright", vec![perm]);
-        "upright"
-    } else {
-        "normalised"
-    };
-    graph.push("Flatten", &[upright], "x0", vec![integer("axis", 1)]);
+    inputs::add(&mut graph, description);
 
     let mut x = "x0".to_string();
     for (layer, number) in model.layers.iter().zip(1..) {
@@ -70,19 +50,14 @@ pub fn onnx(model: &Mlp, description: &Description) -> Result<Vec<u8>, Error> {
         graph.initializer.push(tensor(&w, &[layer.outputs, layer.inputs], &layer.weight));
         graph.initializer.push(tensor(&b, &[layer.outputs], &layer.bias));
         let activation = if last { Activation::Identity } else { model.activation };
-        let y = if last { "logits".to_string() } else { format!("h{number}") };
+        let y = if last { outputs::NAME.to_string() } else { format!("h{number}") };
         let z = format!("z{number}");
         let sum = if activation == Activation::Identity { &y } else { &z };
         graph.push("Gemm", &[&x, &w, &b], sum, vec![integer("transB", 1)]);
         graph.activate(activation, &z, &y);
         x = y;
     }
-    graph.push("Softmax", &["logits"], "probabilities", vec![integer("axis", 1)]);
-    graph.push("ArgMax", &["logits"], "label", vec![integer("axis", 1), integer("keepdims", 0)]);
-    let classes = || vec![dimension(model.classes())];
-    graph.output.push(value("logits", FLOAT, classes(), "the last layer's sums"));
-    graph.output.push(value("probabilities", FLOAT, classes(), "softmax of the logits"));
-    graph.output.push(value("label", INT64, vec![], "the most probable class"));
+    outputs::add(&mut graph, description);
 
     let described = serde_json::to_string(description).map_err(|error| Error::Setting(error.to_string()))?;
     let model = Model {

@@ -19,10 +19,11 @@ pub fn charts(groups: &[Group<'_>]) -> Markup {
         }
     }
     let subjects = || groups.iter().flat_map(|group| &group.runs);
+    let of_values = subjects().flat_map(|subject| &subject.history.epochs).any(|epoch| epoch.train_rmse.is_some());
     let charts = [
         Chart {
             lines: splits(groups, [|e| e.train_loss, |e| e.validation_loss, |e| e.test_loss], |end| end.test_loss),
-            unit: "cross-entropy, nats",
+            unit: if of_values { "of each sample" } else { "cross-entropy, nats" },
             log: spread(groups) > 8.0,
             ..chart("Loss")
         },
@@ -32,6 +33,12 @@ pub fn charts(groups: &[Group<'_>]) -> Markup {
             }),
             figures: Unit::Percent,
             ..chart("Accuracy")
+        },
+        Chart {
+            lines: splits(groups, [|e| e.train_rmse, |e| e.validation_rmse, |e| e.test_rmse], |end| end.test_rmse),
+            unit: "standard deviations of the targets",
+            from_zero: true,
+            ..chart("RMSE")
         },
         Chart {
             lines: rates,
@@ -80,7 +87,7 @@ pub fn speed(groups: &[Group<'_>]) -> Option<Markup> {
                 )
             }
         };
-        Some(format!("{rate} images per second over {training} of training.{whole}"))
+        Some(format!("{rate} samples per second over {training} of training.{whole}"))
     };
     Some(html! {
         div.charts {

@@ -25,7 +25,7 @@ pub fn data_page(data: &DataSet, survey: &Survey, samples: usize) -> String {
             @for (name, split) in splits {
                 div { dt { (name) } dd { (grouped(split.samples as u64)) span { "samples" } } }
             }
-            div { dt { "Classes" } dd { (data.classes) span { "labels 0 to " (data.classes - 1) } } }
+            div { dt { "Classes" } dd { (data.outputs()) span { "labels 0 to " (data.outputs().saturating_sub(1)) } } }
             div { dt { "Sample" } dd { (dimensions(&data.item)) span { (grouped(data.inputs() as u64)) " values" } } }
             div { dt { "In both splits" } dd { (grouped(survey.shared as u64)) span { "test samples that are training samples too" } } }
             div { dt { "Constant features" } dd { (grouped(survey.constant_features as u64)) span { "in the training split" } } }
@@ -49,7 +49,7 @@ fn dimensions(item: &[usize]) -> String {
 /// The first samples of each class; `None` if samples are not grey pictures.
 fn sheet(data: &DataSet, samples: usize) -> Option<Markup> {
     let (rows, columns) = picture_size(&data.item)?;
-    let samples = samples.min(MOST_PIXELS / (data.classes * rows * columns).max(1));
+    let samples = samples.min(MOST_PIXELS / (data.outputs() * rows * columns).max(1));
     let picture = |at: usize| {
         let words = format!("training sample {at}");
         html! { img.sample src=(uri(&png::grey(data.train.sample(at), columns, rows))) width=(columns) height=(rows) alt=(words) title=(words); }
@@ -58,7 +58,7 @@ fn sheet(data: &DataSet, samples: usize) -> Option<Markup> {
         html! {
             p.note { "The first training samples of each class." }
             ol.pairs {
-                @for class in 0..data.classes {
+                @for class in 0..data.outputs() {
                     li {
                         span.what { strong { (class) } }
                         div { @for at in first_of(&data.train, class, samples) { (picture(at)) } }
@@ -71,7 +71,7 @@ fn sheet(data: &DataSet, samples: usize) -> Option<Markup> {
 
 /// The first samples of a class.
 pub fn first_of(split: &Split, class: usize, samples: usize) -> Vec<usize> {
-    let of_class = (0..split.len()).filter(|&at| usize::from(split.labels[at]) == class);
+    let of_class = (0..split.len()).filter(|&at| split.classes().get(at) == Some(&(class as u32)));
     of_class.take(samples).collect()
 }
 

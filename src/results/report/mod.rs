@@ -2,7 +2,7 @@
 //!
 //! [`page`] composes the page. `groups` finds the runs that belong together; `summary` and `compare` begin the page, with the
 //! scores that `scores` takes from the records. `curves`, `schedule` and `health` draw the recorded measurements; `results` and
-//! `pictures` show the model's predictions on the test split; `details` lists the settings; `notes` reports problems.
+//! `pictures` show the model's predictions on the test split, `values` those of real values and labels; `details` lists the settings; `notes` reports problems.
 //! [`data_page`] composes a page about a data set.
 //! [`chart`] draws line charts with the scales of [`axis`]; `labels` places the names of the lines.
 
@@ -21,12 +21,13 @@ mod results;
 mod schedule;
 mod scores;
 mod summary;
+mod values;
 
 pub use data_set::{data_page, first_of};
 
 use crate::data::DataSet;
 use crate::net::mlp::Mlp;
-use crate::results::assess::Assessment;
+use crate::results::assess::{Assessment, Findings};
 use crate::run::history::History;
 use crate::run::model_file::Description;
 use groups::Group;
@@ -131,9 +132,16 @@ fn run(subject: &Subject, runs: usize) -> Markup {
         (section_if("Gradients", health::charts(&subject.history)))
         @match &subject.results {
             Ok(results) => {
-                (section("Classes", results::classes(&results.assessment)))
-                (section_if("Mistakes", pictures::mistakes(results, runs)))
-                (section("Calibration", results::calibration(&results.assessment)))
+                @let (names, weights) = (results.data.task.names(), results.data.test.weights.as_deref());
+                @match &results.assessment.findings {
+                    Findings::Classes(findings) => {
+                        (section("Classes", results::classes(findings, names)))
+                        (section_if("Mistakes", pictures::mistakes(results, findings, runs)))
+                        (section("Calibration", results::calibration(findings)))
+                    }
+                    Findings::Values(findings) => { (section("Values", values::values(findings, names, weights))) }
+                    Findings::Labels(findings) => { (section("Labels", values::labels(findings, names, weights))) }
+                }
             }
             Err(reason) => {
                 (section("Classes and mistakes", html! { p.warning { "Not evaluated: " (reason) "." } }))

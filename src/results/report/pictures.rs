@@ -5,7 +5,7 @@ use super::axis::grouped;
 use crate::base::text;
 use crate::data::shape::picture_size;
 use crate::net::mlp::Mlp;
-use crate::results::assess::Mixup;
+use crate::results::assess::{ClassFindings, Mixup};
 use crate::results::png;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use maud::{Markup, html};
@@ -23,11 +23,13 @@ const EXAMPLES: usize = 6;
 const UNITS: usize = 64;
 
 /// The worst mistakes and the most confused pairs; `None` if there are no mistakes or samples are not pictures.
-pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
+pub fn mistakes(results: &Results, findings: &ClassFindings, runs: usize) -> Option<Markup> {
     let (rows, columns) = picture_size(&results.data.item)?;
-    let labels = &results.data.test.labels;
-    let predictions = &results.assessment.predictions;
-    let truth = |sample: usize| usize::from(labels[sample]);
+    let labels = results.data.test.classes();
+    let names = results.data.task.names();
+    let predictions = &findings.predictions;
+    results.data.test.samples.bytes()?;
+    let truth = |sample: usize| labels[sample] as usize;
     let mut wrong: Vec<usize> =
         (0..labels.len()).filter(|&sample| predictions.class(sample) != truth(sample)).collect();
     // Worst first: the lower the probability of the true class, the larger the loss.
@@ -41,12 +43,12 @@ pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
     }
     let confidence = |sample: usize| text::percent(f64::from(predictions.row(sample)[predictions.class(sample)]), 1);
     let picture = |sample: usize| {
-        let pixels = &results.data.test.pixels[sample * rows * columns..][..rows * columns];
+        let pixels = results.data.test.sample(sample);
         let sure = confidence(sample);
         let words = format!(
             "test sample {sample}: {} predicted as {} with confidence {sure} %",
-            truth(sample),
-            predictions.class(sample)
+            names[truth(sample)],
+            names[predictions.class(sample)]
         );
         html! { img.sample src=(uri(&png::grey(pixels, columns, rows))) width=(columns) height=(rows) alt=(words) title=(words); }
     };
@@ -64,7 +66,7 @@ pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
                 @for &sample in wrong.iter().take(worst) {
                     li {
                         (picture(sample))
-                        span { strong { (truth(sample)) } " as " strong.miss { (predictions.class(sample)) } }
+                        span { strong { (names[truth(sample)]) } " as " strong.miss { (names[predictions.class(sample)]) } }
                         span.unit { (confidence(sample)) "\u{a0}%" }
                     }
                 }
@@ -73,9 +75,9 @@ pub fn mistakes(results: &Results, runs: usize) -> Option<Markup> {
         @if pairs > 0 { figure {
             figcaption { h3 { "Most confused pairs" } span.unit { "true class as predicted class, with the worst examples" } }
             ol.pairs {
-                @for pair in results.assessment.confusion.mixups().iter().take(pairs) {
+                @for pair in findings.confusion.mixups().iter().take(pairs) {
                     li {
-                        span.what { strong { (pair.truth) } " as " strong.miss { (pair.prediction) } }
+                        span.what { strong { (names[pair.truth]) } " as " strong.miss { (names[pair.prediction]) } }
                         span.unit { (text::counted(pair.samples, "time")) }
                         div { @for image in of(pair) { (image) } }
                     }

@@ -3,36 +3,35 @@
 use super::axis::percent;
 use super::chart::px;
 use crate::base::text;
-use crate::results::assess::{Assessment, Bin, Confusion, expected_error};
+use crate::results::assess::{Bin, ClassFindings, Confusion, expected_error};
 use maud::{Markup, html};
 
 /// Maximum number of classes for which the confusion matrix is shown. With more, the most confused pairs are clearer.
 const WIDEST: usize = 26;
 
 /// Confusion matrix, and a table of classes.
-pub fn classes(assessment: &Assessment) -> Markup {
-    let confusion = &assessment.confusion;
+pub fn classes(findings: &ClassFindings, names: &[String]) -> Markup {
+    let confusion = &findings.confusion;
     html! {
         div.pair {
-            @if confusion.classes <= WIDEST { (matrix(confusion)) }
-            (table(confusion))
+            @if confusion.classes <= WIDEST { (matrix(confusion, names)) }
+            (table(confusion, names))
         }
     }
 }
 
-fn matrix(confusion: &Confusion) -> Markup {
-    let classes = 0..confusion.classes;
+fn matrix(confusion: &Confusion, names: &[String]) -> Markup {
     html! {
         figure {
             figcaption { h3 { "Confusion matrix" } span.unit { "rows: true class, columns: predicted class, in samples" } }
             div.scroll {
                 table.matrix {
-                    thead { tr { th { span.unseen { "truth" } } @for class in classes.clone() { th scope="col" { (class) } } } }
+                    thead { tr { th { span.unseen { "truth" } } @for name in names { th scope="col" { (name) } } } }
                     tbody {
                         @for (truth, row) in confusion.counts.chunks_exact(confusion.classes).enumerate() {
                             @let all = row.iter().sum::<u64>().max(1);
                             tr {
-                                th scope="row" { (truth) }
+                                th scope="row" { (names[truth]) }
                                 @for (class, &count) in row.iter().enumerate() { (cell(count, all, class == truth)) }
                             }
                         }
@@ -58,7 +57,7 @@ fn cell(count: u64, all: u64, right: bool) -> Markup {
     html! { td class=(class) style=[(count > 0).then(|| format!("--a:{:.0}%", 100.0 * depth))] { (count) } }
 }
 
-fn table(confusion: &Confusion) -> Markup {
+fn table(confusion: &Confusion, names: &[String]) -> Markup {
     let figure = |share: Option<f64>| share.map_or("–".into(), |share| text::percent(share, 2));
     html! {
         figure {
@@ -68,8 +67,8 @@ fn table(confusion: &Confusion) -> Markup {
                     thead { tr {
                         @for head in ["class", "samples", "precision", "recall", "F1"] { th scope="col" { (head) } }
                     } }
-                    tbody { @for (class, score) in confusion.scores().iter().enumerate() { tr {
-                        th scope="row" { (class) }
+                    tbody { @for (name, score) in names.iter().zip(confusion.scores()) { tr {
+                        th scope="row" { (name) }
                         td { (score.samples) }
                         td { (figure(score.precision())) }
                         td { (figure(score.recall())) }
@@ -82,21 +81,21 @@ fn table(confusion: &Confusion) -> Markup {
 }
 
 /// Reliability diagram and expected calibration error.
-pub fn calibration(assessment: &Assessment) -> Markup {
-    let error = expected_error(&assessment.calibration);
+pub fn calibration(findings: &ClassFindings) -> Markup {
+    let error = expected_error(&findings.calibration);
     let (hits, sure): (u64, f64) =
-        assessment.calibration.iter().fold((0, 0.0), |sum, bin| (sum.0 + bin.hits, sum.1 + bin.confidence_sum));
-    let samples = assessment.score.samples as f64;
+        findings.calibration.iter().fold((0, 0.0), |sum, bin| (sum.0 + bin.hits, sum.1 + bin.confidence_sum));
+    let samples = findings.calibration.iter().map(|bin| bin.samples).sum::<u64>() as f64;
     let accuracy = hits as f64 / samples;
     let confidence = sure / samples;
     let verdict = if confidence > accuracy { "overconfident" } else { "underconfident" };
     html! {
         div.charts {
-            (diagram(&assessment.calibration))
+            (diagram(&findings.calibration))
             div {
                 p.large { (percent(error)) }
                 p { "expected calibration error: the mean difference between confidence and accuracy in "
-                    (assessment.calibration.len()) " bins of equal width (Guo et al., 2017)." }
+                    (findings.calibration.len()) " bins of equal width (Guo et al., 2017)." }
                 p { "Mean confidence is " (percent(confidence)) ", accuracy is " (percent(accuracy)) ": on average the model is " (verdict) "." }
             }
         }

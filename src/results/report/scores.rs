@@ -56,8 +56,9 @@ pub fn accuracy(subject: &Subject, split: Split) -> Option<Accuracy> {
     let history = &subject.history;
     let written = history.end.as_ref().is_some_and(|end| end.model_sha256.is_some());
     let (of, hits, samples) = match &subject.results {
-        Ok(results) if split == Split::Test => {
-            ("of an earlier model".to_string(), results.assessment.score.hits, results.assessment.score.samples)
+        Ok(results) if split == Split::Test && results.assessment.classes().is_some() => {
+            let score = &results.assessment.score;
+            ("of an earlier model".to_string(), score.metric_sum as u64, score.samples)
         }
         _ => {
             let (of, share, loss) = recorded(history, split, written)?;

@@ -55,11 +55,14 @@ fn tiles(subject: &Subject) -> Markup {
                 div.main[number == 0] { dt { (name) @if let Some(of) = &accuracy.of { " " (of) } } dd { (percent(accuracy.share)) span { "95 % confidence interval " (interval(&accuracy)) } } }
                 @if number == 0 { div { dt { "Mistakes" } dd { (grouped(accuracy.misses)) span { "of " (grouped(accuracy.samples)) } } } }
             }
+            @if let Some(rmse) = history.end.as_ref().and_then(|end| end.validation_rmse.or(end.test_rmse)) {
+                div.main { dt { "RMSE" } dd { (short(rmse)) span { "in standard deviations of the targets" } } }
+            }
             div { dt { "Training" } dd { (training(history)) span {
                 (epochs(history)) @if epochs(history) == "1" { " epoch" } @else { " epochs" }
             } } }
             @if let Some(rate) = history.images_per_second() {
-                div { dt { "Throughput" } dd { (short(rate)) span { "images per second" } } }
+                div { dt { "Throughput" } dd { (short(rate)) span { "samples per second" } } }
             }
             div { dt { "Parameters" } dd { (short(history.header.parameters as f64)) span { (grouped(history.header.parameters)) " weights and biases" } } }
         }

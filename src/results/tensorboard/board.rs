@@ -4,8 +4,8 @@ use super::EventFile;
 use crate::base::disk::folder_of;
 use crate::base::error::Error;
 use crate::results::picture::{confusion, first_layer};
-use crate::train::Score;
 use crate::train::session::{EpochReport, Inspection, Observer, Wish};
+use crate::train::{Metric, Score};
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -80,13 +80,13 @@ impl Board {
     ///
     /// # Errors
     /// [`Error::File`] if it cannot be written.
-    pub fn test(&mut self, step: u64, score: &Score) -> Result<(), Error> {
-        self.events.scalars(step, &scored("test", score))
+    pub fn test(&mut self, step: u64, score: &Score, metric: Metric) -> Result<(), Error> {
+        self.events.scalars(step, &scored("test", score, metric))
     }
 }
 
-fn scored(split: &str, score: &Score) -> [(String, f64); 2] {
-    [(format!("loss/{split}"), score.loss()), (format!("accuracy/{split}"), score.accuracy())]
+fn scored(split: &str, score: &Score, metric: Metric) -> [(String, f64); 2] {
+    [(format!("loss/{split}"), score.loss()), (format!("{}/{split}", metric.name()), score.shown(metric))]
 }
 
 impl Observer for Board {
@@ -94,7 +94,7 @@ impl Observer for Board {
         let mut scalars = Vec::new();
         let splits = [("train", Some(report.train)), ("validation", report.validation), ("test", report.test)];
         for (split, score) in splits {
-            scalars.extend(score.iter().flat_map(|score| scored(split, score)));
+            scalars.extend(score.iter().flat_map(|score| scored(split, score, report.metric)));
         }
         scalars.push(("rate/lr".into(), f64::from(report.lr)));
         scalars.push(("rate/images_per_second".into(), report.images_per_second));
@@ -115,7 +115,9 @@ impl Observer for Board {
 
     fn inspect(&mut self, inspection: &Inspection) -> Result<(), Error> {
         let classes = inspection.model.classes();
-        self.events.picture(inspection.step, "confusion", &confusion(&inspection.confusion, classes))?;
+        if !inspection.confusion.is_empty() {
+            self.events.picture(inspection.step, "confusion", &confusion(&inspection.confusion, classes))?;
+        }
         match inspection.model.layers.first().and_then(|layer| first_layer(layer, &self.item)) {
             Some(picture) => self.events.picture(inspection.step, "weights/layer1", &picture),
             None => Ok(()),

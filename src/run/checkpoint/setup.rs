@@ -94,6 +94,7 @@ mod tests {
             digits_train: Some(2000),
             digits_test: Some(100),
             digits_seed: Some(7),
+            table: Default::default(),
             from: Some("/a/model.safetensors".into()),
         };
         let engine =

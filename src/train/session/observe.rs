@@ -3,8 +3,8 @@
 use super::Snapshot;
 use crate::base::error::Error;
 use crate::net::mlp::Mlp;
-use crate::train::Score;
 use crate::train::health::LayerHealth;
+use crate::train::{Metric, Score};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -119,6 +119,8 @@ pub struct Progress {
     pub samples: u64,
     /// Score of the epoch so far.
     pub score: Score,
+    /// The metric of the score.
+    pub metric: Metric,
     /// Seconds trained in this epoch.
     pub epoch_seconds: f64,
     /// Seconds trained in total.
@@ -141,6 +143,8 @@ pub struct EpochReport {
     /// Score of the test split after the epoch. Absent with a validation split: the test split is then scored only
     /// once, by [`super::Session::finish`].
     pub test: Option<Score>,
+    /// The metric of the scores.
+    pub metric: Metric,
     /// Whether this is the best validation score so far.
     pub best: bool,
     /// Learning rate of the last update.
@@ -163,6 +167,6 @@ pub struct Inspection {
     /// The model.
     pub model: Mlp,
     /// Confusion matrix: `confusion[truth · C + prediction]` is the number of such samples in the validation split, or
-    /// in the test split if there is no validation split.
+    /// in the test split if there is no validation split. Empty if the targets are not classes.
     pub confusion: Vec<u64>,
 }

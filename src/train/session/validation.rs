@@ -31,7 +31,7 @@ impl ValidationTracker {
     pub fn take(&mut self, config: &Config, epoch: usize, score: &Score) -> Verdict {
         let value = match config.monitor {
             Monitor::Loss => score.loss(),
-            Monitor::Accuracy => 1.0 - score.accuracy(),
+            Monitor::Accuracy => 1.0 - score.metric(),
         };
         // Written so that a NaN is never better.
         let best = self.best.map_or(value.is_finite(), |(_, best)| value < best);
@@ -70,7 +70,7 @@ mod tests {
         let mut rates = Rates::new(config, 640);
         let (mut validation, mut stop, mut factors) = (ValidationTracker::default(), None, Vec::new());
         for (epoch, &loss_sum) in (1..).zip(losses) {
-            if validation.take(config, epoch, &Score { loss_sum, hits: 0, samples: 1 }).plateau {
+            if validation.take(config, epoch, &Score { loss_sum, samples: 1, ..Score::default() }).plateau {
                 rates.lower();
             }
             factors.push(rates.plateau());
@@ -110,8 +110,9 @@ mod tests {
     fn accuracy_is_better_when_it_is_higher() {
         let config = Config { monitor: Monitor::Accuracy, ..Config::default() };
         let mut validation = ValidationTracker::default();
-        let verdicts =
-            [5, 7, 6].map(|hits| validation.take(&config, 1, &Score { loss_sum: hits as f64, hits, samples: 10 }).best);
+        let verdicts = [5.0, 7.0, 6.0].map(|hits: f64| {
+            validation.take(&config, 1, &Score { loss_sum: hits, metric_sum: hits, samples: 10, weight: None }).best
+        });
         assert_eq!(verdicts, [true, true, false]);
     }
 

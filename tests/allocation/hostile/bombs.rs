@@ -76,6 +76,57 @@ pub fn bombs(target: &str) -> Vec<Vec<u8>> {
                 archive(&[("", "", vec![])]).repeat(3),
             ]
         }
+        "table" => [
+            bombs("csv"),
+            vec![
+                "a,b\n\"".repeat(SIZE / 5).into_bytes(),
+                "\"".repeat(SIZE).into_bytes(),
+                " ".repeat(SIZE).into_bytes(),
+                "x y\n".repeat(SIZE / 4).into_bytes(),
+                (0..SIZE / 8).map(|at| format!("1,{at:x}z\n")).collect::<String>().into_bytes(),
+                (0..SIZE / 8).map(|at| format!("{at:x}z,1\n")).collect::<String>().into_bytes(),
+                (0..1 << 16).map(|at| format!("{at:x},")).collect::<String>().into_bytes(),
+                [",".repeat((1 << 18) - 1), ",".repeat((1 << 18) - 1)].join("\n").into_bytes(),
+                zipped((0..SIZE).map(|at| format!("1,{at:x}z\n")).collect::<String>().as_bytes(), 9),
+            ],
+        ]
+        .concat(),
+        "npy" | "archive" => {
+            let array = |header: &str, values: &[u8]| {
+                [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), values].concat()
+            };
+            let wide = npy("|u1", "1, 18446744073709551615");
+            if target == "npy" {
+                return vec![
+                    array(&npy("<f8", "4294967296, 4294967296"), &[0]),
+                    array(&wide, &[0]),
+                    array(&npy("|u1", &format!("{SIZE}, 1")), &vec![7; SIZE]),
+                    array(&npy("|u1", &format!("1, {SIZE}")), &vec![7; SIZE]),
+                    array(&npy("|u1", &format!("2, {}", SIZE / 2)).replace("False", "True"), &vec![7; SIZE]),
+                    array(&npy("<f2", &format!("{}, 1", SIZE / 2)), &vec![1; SIZE]),
+                ];
+            }
+            let long = npy("|u1", &format!("{}, 2", 4 * SIZE));
+            let fortran = long.replace("False", "True");
+            vec![
+                archive(&[("x", &wide, vec![0]), ("y", &wide, vec![0])]),
+                archive(&[("y", &long, vec![0; 8 * SIZE]), ("x", &long, vec![0; 8 * SIZE])]),
+                archive(&[("y", &long, vec![0; 8 * SIZE]), ("x", &fortran, vec![0; 8 * SIZE])]),
+            ]
+        }
+        "tensors" => vec![
+            with_header(r#"{"x":{"dtype":"F32","shape":[9223372036854775807,2],"data_offsets":[0,4]}}"#, 4),
+            with_header(r#"{"x":{"dtype":"F32","shape":[1,1],"data_offsets":[0,18446744073709551615]}}"#, 4),
+            with_header(
+                &format!(r#"{{"x":{{"dtype":"F32","shape":[{}1],"data_offsets":[0,4]}}}}"#, "1,".repeat(SIZE / 2)),
+                4,
+            ),
+            with_header(&format!(r#"{{"x":{{"dtype":"U8","shape":[{SIZE},1],"data_offsets":[0,{SIZE}]}}}}"#), SIZE),
+            with_header(&"[".repeat(SIZE), 0),
+            with_header(&format!("{{{}}}", r#""a":{},"#.repeat(SIZE / 7)), 0),
+            [u64::MAX.to_le_bytes().to_vec(), vec![b' '; SIZE]].concat(),
+            [99_000_000_u64.to_le_bytes().to_vec(), b"{}".to_vec()].concat(),
+        ],
         other => panic!("{other} has no bombs"),
     }
 }

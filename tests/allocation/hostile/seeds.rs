@@ -7,14 +7,16 @@ use gpu_mlp::base::disk::Os;
 use gpu_mlp::config::Init;
 use gpu_mlp::config::preset::Preset;
 use gpu_mlp::config::{Config, Normalize};
+use gpu_mlp::data::features::{Encoding, Feature, Number};
 use gpu_mlp::data::idx::Idx;
+use gpu_mlp::data::{Features, TargetScale, Task};
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::kernels::{Activation, InputMap};
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::run::checkpoint::{Best, Checkpoints, EngineSettings, Every, Identity, Keeper, Saved, Setup};
 use gpu_mlp::run::folder::CHECKPOINTS;
 use gpu_mlp::run::model_file::{Description, to_bytes};
-use gpu_mlp::run::settings::{Ancestor, DataSettings, Provenance, to_text};
+use gpu_mlp::run::settings::{Ancestor, DataSettings, Provenance, TableSettings, to_text};
 use gpu_mlp::train::session::{Limits, Session, Wish};
 use half::{bf16, f16};
 use image::{DynamicImage, ImageFormat, Rgba, RgbaImage};
@@ -36,6 +38,19 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "metrics" => metrics(),
         "csv" => tables(),
         "npz" => archives(),
+        "table" => [tables(), mixed_tables()].concat(),
+        "npy" => arrays(),
+        "archive" => {
+            let arrays = arrays();
+            let [x, y, fortran] = [0, 1, 2].map(|at| arrays[at].as_slice());
+            vec![whole_archive(&[("x", x), ("y", y)]), whole_archive(&[("y", y), ("data", fortran)])]
+        }
+        "tensors" => {
+            let y = ("y", Dtype::I64, vec![4], [1_i64, 0, 1, 0].iter().flat_map(|class| class.to_le_bytes()).collect());
+            let floats = |n: usize| (0..n).flat_map(|at| (at as f32 / 3.0).to_le_bytes()).collect::<Vec<u8>>();
+            let x = || ("x", Dtype::F32, vec![4, 3], floats(12));
+            vec![safetensors([x(), y]), safetensors([x()])]
+        }
         other => panic!("{other} has no seeds"),
     }
 }
@@ -68,6 +83,41 @@ fn tables() -> Vec<Vec<u8>> {
     let picture = format!("3{}\r\n", ";12".repeat(64)).repeat(3);
     let named = head + &rows;
     vec![rows.into_bytes(), zipped(named.as_bytes(), 9), named.into_bytes(), picture.into_bytes()]
+}
+
+/// Tables with names, texts, missing values and quotes.
+fn mixed_tables() -> Vec<Vec<u8>> {
+    let seeds = [
+        "a,b,c,y\n1,red,5,0\n2.5,\"blue, or\",NA,1\n,red,7,0\n4,\"x\"\"\ny\",8,1\n",
+        "id;w;class\nfirst;0.5;dog\nsecond;?;cat\nthird;1e-3;dog\n",
+        "a b c y\n1  2 3 0\n 4 5 6 1\n7 8 9 0\n",
+    ];
+    seeds.map(|seed| seed.as_bytes().to_vec()).into()
+}
+
+/// NPY files: samples, targets, Fortran's order.
+fn arrays() -> Vec<Vec<u8>> {
+    let array = |header: String, values: Vec<u8>| {
+        [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), &values].concat()
+    };
+    let floats = |n: usize| (0..n).flat_map(|at| (at as f32 / 3.0).to_le_bytes()).collect::<Vec<u8>>();
+    vec![
+        array(npy("<f4", "4, 3"), floats(12)),
+        array(npy(">i2", "4,"), vec![0, 1, 0, 0, 0, 1, 0, 0]),
+        array(npy("<f4", "4, 3").replace("False", "True"), floats(12)),
+    ]
+}
+
+/// A zip file of whole NPY files.
+fn whole_archive(arrays: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (at, (name, bytes)) in arrays.iter().enumerate() {
+        let method = if at % 2 == 0 { zip::CompressionMethod::Deflated } else { zip::CompressionMethod::Stored };
+        let options = zip::write::SimpleFileOptions::default().compression_method(method);
+        zip.start_file(format!("{name}.npy"), options).expect("a vector takes all");
+        zip.write_all(bytes).expect("a vector takes all");
+    }
+    zip.finish().expect("a vector takes all").into_inner()
 }
 
 /// A zip file of NPY files with these names, headers and values.
@@ -118,17 +168,24 @@ fn models() -> Vec<Vec<u8>> {
     let activation = Activation::LeakyRelu(0.2);
     let model = Mlp::new(&[4, 3, 2], activation, Init::Auto, 7);
     let description = Description {
-        widths: model.widths(),
-        activation,
-        inputs: InputMap { scale: 1.0 / 255.0, shift: -0.1 },
         item: vec![2, 2],
         transposed: Some(false),
         data: "tiny".into(),
         data_sha256: "00".into(),
         version: "0".into(),
-        layout: None,
+        ..Description::new(model.widths(), activation, InputMap { scale: 1.0 / 255.0, shift: -0.1 })
     };
-    let ours = to_bytes(Path::new("model"), &model, &description).expect("shapes are those of the values");
+    // A number with an indicator, and a category with its bucket for others: four inputs.
+    let scales = vec![TargetScale { mean: 1.0, deviation: 2.0 }, TargetScale::NONE];
+    let task = Task::Values { names: vec!["price".into(), "age".into()], scales };
+    let number = Number { fill: 1.0, center: 0.5, scale: 2.0, clip: true, indicator: true };
+    let feature = |name: &str, encoding| Feature { name: name.into(), count: 1, encoding };
+    let columns =
+        vec![feature("size", Encoding::Number(number)), feature("colour", Encoding::Categories(vec!["red".into()]))];
+    let features = Some(Features { columns });
+    let table = Description { item: vec![2], task: Some(task), features, ..description.clone() };
+    let [ours, table] = [description, table]
+        .map(|description| to_bytes(Path::new("model"), &model, &description).expect("shapes are those of the values"));
     let halves = |to: fn(f32) -> [u8; 2], n: usize| (0..n).flat_map(|at| to(at as f32)).collect::<Vec<u8>>();
     let doubles = |n: usize| (0..n).flat_map(|at| (at as f64).to_le_bytes()).collect::<Vec<u8>>();
     let state_dict = safetensors([
@@ -137,7 +194,7 @@ fn models() -> Vec<Vec<u8>> {
         ("net.2.weight", Dtype::F64, vec![3, 3], doubles(9)),
         ("net.10.weight", Dtype::F64, vec![2, 3], doubles(6)),
     ]);
-    vec![ours, state_dict, b"PK\x03\x04".to_vec()]
+    vec![ours, table, state_dict, b"PK\x03\x04".to_vec()]
 }
 
 /// A safetensors file without metadata.
@@ -209,6 +266,12 @@ fn configs() -> Vec<Vec<u8>> {
         digits_test: Some(10),
         digits_seed: Some(1),
         from: Some("/model".into()),
+        table: TableSettings {
+            target: Some(vec!["price".into()]),
+            test: Some("0.2".into()),
+            header: Some(true),
+            ..TableSettings::default()
+        },
     };
     let special = Config {
         normalize: Normalize::Given(InputMap { scale: 0.01, shift: -0.5 }),

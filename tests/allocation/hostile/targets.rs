@@ -10,6 +10,7 @@ use gpu_mlp::data::images::decode::{MOST_PIXELS, decode};
 use gpu_mlp::data::images::{fit, ink};
 use gpu_mlp::data::layout::Layout;
 use gpu_mlp::data::load::{Files, assemble, transpose};
+use gpu_mlp::data::table::{self as tables, Goal, Options, Rows};
 use gpu_mlp::data::{DataSet, Split};
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::kernels::{Activation, InputMap};
@@ -48,7 +49,7 @@ pub struct Seen {
     pub held: usize,
 }
 
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "idx", read: idx, most: |bytes| BASE + 8 * bytes.len() },
     Target { name: "gzip", read: idx, most: |bytes| BASE + 8 * inflated(bytes) },
     Target { name: "model", read: model, most: |bytes| BASE + 64 * bytes.len() },
@@ -65,6 +66,13 @@ pub const TARGETS: [Target; 9] = [
     Target { name: "csv", read: csv, most: |bytes| BASE + 80 * text(bytes).min(1 << 20) + 4 * text(bytes) },
     // Four arrays, each in a vector that grows by half or doubles.
     Target { name: "npz", read: npz, most: |bytes| BASE + 12 * 1032 * bytes.len() },
+    // A column may be a single comma, and each has a name, a use and a kind; a class may be two bytes. A table has at most
+    // 2¹⁸ columns.
+    Target { name: "table", read: table, most: |bytes| 4 * BASE + 256 * text(bytes).min(1 << 20) + 32 * text(bytes) },
+    // The values as stored, those of the chunk and of the table; a block is read at a time.
+    Target { name: "npy", read: npy, most: |bytes| 4 * BASE + 256 * bytes.len() },
+    Target { name: "archive", read: archive, most: |bytes| 4 * BASE + 64 * 1032 * bytes.len() },
+    Target { name: "tensors", read: tensors, most: |bytes| 4 * BASE + 256 * bytes.len() },
 ];
 
 /// Memory in bytes that a reader may hold for an input of any size.
@@ -131,7 +139,7 @@ fn idx(bytes: &[u8]) -> bool {
     let files = Files { idx: [turned, labels.clone(), idx, labels], sha256: Default::default() };
     let paths = ["images", "labels", "test images", "test labels"].map(PathBuf::from);
     if let Some(set) = said(assemble(String::new(), String::new(), &paths, files)) {
-        assert!(set.train.pixels.len() == set.train.len() * set.inputs());
+        assert!(set.train.pixels().len() == set.train.len() * set.inputs());
     }
     true
 }
@@ -165,7 +173,10 @@ fn model(bytes: &[u8]) -> bool {
         stranger => stranger.with(Activation::Relu, InputMap::UNIT),
     };
     assert!(description.config().widths(widths[0], widths[widths.len() - 1]) == widths);
-    assert!(description.item.iter().product::<usize>() == widths[0]);
+    let values = description.item.iter().product::<usize>();
+    let features = description.features.as_ref();
+    assert!(features.is_none_or(|features| features.width() == values));
+    assert!(features.map_or(values, gpu_mlp::data::Features::inputs) == widths[0]);
     let written = model_file::to_bytes(path, &model, &description).expect("what was read can be written");
     let again = model_file::parse(&written, path).expect("what was written can be read");
     assert!(
@@ -217,7 +228,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 pub fn small_run() -> (&'static Config, &'static DataSet) {
     static RUN: OnceLock<(Config, DataSet)> = OnceLock::new();
     let (config, data) = RUN.get_or_init(|| {
-        let half = || Split { pixels: vec![9, 0, 0, 7, 8, 1, 2, 9], labels: vec![0, 1, 0, 1] };
+        let half = || Split::new(vec![9u8, 0, 0, 7, 8, 1, 2, 9], vec![0u8, 1, 0, 1]);
         let mut data = DataSet::from_splits("four", vec![2], half(), half()).expect("two halves make a set");
         data.validation = Some(half());
         let config = Config {
@@ -277,6 +288,53 @@ fn npz(bytes: &[u8]) -> bool {
     let Some((_, idx)) = said(read) else { return false };
     assert!(idx.iter().all(|idx| idx.shape.iter().product::<usize>() == idx.bytes.len() && !idx.bytes.is_empty()));
     true
+}
+
+/// Reads a file of this name as a table for training, and as a further file with the same columns.
+fn table_in(name: &str, bytes: &[u8]) -> bool {
+    let path = std::env::temp_dir().join(format!("gpu-mlp-hostile-{}-{name}", std::process::id()));
+    std::fs::write(&path, bytes).expect("the folder of temporary files can be written to");
+    let by_name = Options::default();
+    let last = Options { target: Some(vec!["-1".into()]), ..Options::default() };
+    let others =
+        Options { id: Some("0".into()), categorical: vec!["1".into()], task: Some(Goal::Classes), ..last.clone() };
+    let mut accepted = false;
+    for options in [by_name, last, others] {
+        let Some(table) = said(tables::read(&path, &options)) else { continue };
+        accepted = true;
+        assert!(table.values.len() == table.len() * table.header.columns.len() && !table.is_empty());
+        assert!(table.values.iter().all(|value| !value.is_infinite()));
+        let again = said(tables::read_like(&path, &table.header, &options)).expect("a training file can be read again");
+        let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        assert!(
+            bits(&again.values) == bits(&table.values) && again.targets == table.targets,
+            "the second table differs"
+        );
+        let mut rows = Rows::open(&path, &table.header, &options).expect("a training file can be read in batches");
+        let mut count = 0;
+        while let Some(batch) = rows.next_batch().expect("a training file can be read in batches") {
+            count += batch.rows;
+        }
+        assert_eq!(count, table.len());
+    }
+    _ = std::fs::remove_file(&path);
+    accepted
+}
+
+fn table(bytes: &[u8]) -> bool {
+    table_in("t.csv", bytes)
+}
+
+fn npy(bytes: &[u8]) -> bool {
+    table_in("t.npy", bytes)
+}
+
+fn archive(bytes: &[u8]) -> bool {
+    table_in("t.npz", bytes)
+}
+
+fn tensors(bytes: &[u8]) -> bool {
+    table_in("t.safetensors", bytes)
 }
 
 fn picture(bytes: &[u8]) -> bool {

@@ -3,7 +3,7 @@
 use gpu_mlp::base::rng::{Stream, host};
 use gpu_mlp::config::Init;
 use gpu_mlp::config::{ActivationName, BatchSize, Config};
-use gpu_mlp::data::{DataSet, Split};
+use gpu_mlp::data::{DataSet, Split, Task};
 use gpu_mlp::engine::cpu::CpuEngine;
 use gpu_mlp::engine::{Engine, Memory};
 use gpu_mlp::kernels::{Activation, Form, InputMap};
@@ -41,7 +41,10 @@ pub fn config(activation: ActivationName, hidden: &[usize], dropout: bool) -> Co
 pub fn net(config: &Config) -> Net {
     let sizes = Sizes {
         inputs: INPUTS,
-        classes: CLASSES,
+        outputs: CLASSES,
+        floats: false,
+        weighted: false,
+        loss: None,
         train: SAMPLES,
         validation: 0,
         test: 1,
@@ -54,15 +57,17 @@ pub fn net(config: &Config) -> Net {
 /// Random samples.
 fn data() -> DataSet {
     let mut rng = host(1, Stream::Shuffle, 0);
-    let mut split = |samples: usize| Split {
-        pixels: (0..samples * INPUTS).map(|_| rng.random()).collect(),
-        labels: (0..samples).map(|_| rng.random_range(0..CLASSES as u8)).collect(),
+    let mut split = |samples: usize| {
+        let pixels: Vec<u8> = (0..samples * INPUTS).map(|_| rng.random()).collect();
+        Split::new(pixels, (0..samples).map(|_| rng.random_range(0..CLASSES as u8)).collect::<Vec<_>>())
     };
     DataSet {
         name: "noise".into(),
         item: vec![INPUTS],
         transposed: false,
-        classes: CLASSES,
+        task: Task::numbered(CLASSES),
+        header: None,
+        features: None,
         train: split(SAMPLES),
         validation: None,
         test: split(1),
@@ -156,6 +161,7 @@ impl Rig {
             first: first as u32,
             rows: rows as u32,
             batch: batch as u32,
+            total: batch as f32,
             step: 5,
             ..StepValues::default()
         };
@@ -191,7 +197,7 @@ impl Rig {
     /// Inputs (B, I) after dropout.
     pub fn inputs(&self, masks: &[Vec<f64>]) -> Vec<f64> {
         let value = |&byte: &u8| f64::from(byte) * f64::from(SCALE) + f64::from(SHIFT);
-        self.data.train.pixels.iter().map(value).zip(&masks[0]).map(|(value, factor)| value * factor).collect()
+        self.data.train.pixels().iter().map(value).zip(&masks[0]).map(|(value, factor)| value * factor).collect()
     }
 
     /// Mean loss of all samples, and the side of zero of each hidden sum.
@@ -215,7 +221,8 @@ impl Rig {
                 x = activated.collect();
             }
             let normaliser: f64 = x.iter().map(|z| z.exp()).sum();
-            let (label, smoothing) = (self.data.train.labels[sample] as usize, f64::from(self.config.label_smoothing));
+            let (label, smoothing) =
+                (self.data.train.classes()[sample] as usize, f64::from(self.config.label_smoothing));
             let wanted = (1.0 - smoothing) * x[label] + smoothing * x.iter().sum::<f64>() / CLASSES as f64;
             total += normaliser.ln() - wanted;
         }

@@ -1,7 +1,9 @@
 //! The oracle: every kernel as formulas in double precision on plain matrices, without padding, blocks or threads.
 
+use super::loss;
 use gpu_mlp::base::rng::threefry;
 use gpu_mlp::kernels::dead::Dead;
+use gpu_mlp::kernels::loss::LossKind;
 use gpu_mlp::kernels::squares::{PART, Squares};
 use gpu_mlp::kernels::update::Rule;
 use gpu_mlp::kernels::{Activation, Form, Op};
@@ -148,12 +150,22 @@ pub fn oracle<'a>(op: Op<'a>, now: &'a StepValues, m: &'a [Matrix<'a>]) -> Vec<(
         }
         Op::Gather(k) => {
             let sample = move |b: usize| m[2].at(0, now.cursor as usize + b) as usize;
-            let x = move |b, i| m[0].at(sample(b), i) * f64::from(k.map.scale) + f64::from(k.map.shift);
+            let bytes = k.samples.dtype == DType::U8;
+            let (scale, shift) = if bytes { (k.map.scale, k.map.shift) } else { (1.0, 0.0) };
+            let x = move |b, i| m[0].at(sample(b), i) * f64::from(scale) + f64::from(shift);
             let x0 = move |b, i| x(b, i) * kept(m[3], k.keep, b, i);
             vec![
                 gives(4, move |b, i| only_if(real(b), || x0(b, i))),
-                gives(5, move |_, b| only_if(real(b), || m[1].at(0, sample(b)))),
+                if k.targets.dtype == DType::F32 {
+                    gives(5, move |b, t| only_if(real(b), || m[1].at(sample(b), t)))
+                } else {
+                    gives(5, move |_, b| only_if(real(b), || m[1].at(0, sample(b))))
+                },
             ]
+        }
+        Op::Pick(_) => {
+            let sample = move |b: usize| m[1].at(0, now.cursor as usize + b) as usize;
+            vec![gives(2, move |_, b| only_if(real(b), || m[0].at(0, sample(b))))]
         }
         Op::Linear(k) => {
             let product =
@@ -169,7 +181,22 @@ pub fn oracle<'a>(op: Op<'a>, now: &'a StepValues, m: &'a [Matrix<'a>]) -> Vec<(
         Op::SoftmaxXent(k) => {
             let logits = (0..k.logits.rows).map(|b| (0..k.logits.cols).map(|c| m[0].at(b, c)).collect());
             let (d, score) = softmax(logits.collect(), m[1], now, k.smoothing);
-            vec![gives(2, move |b, c| score[b][c]), gives(3, move |b, c| d[b][c])]
+            let weight = move |b| if k.weighted { m[2].at(0, b) } else { 1.0 };
+            vec![gives(3, move |b, c| weight(b) * score[b][c]), gives(4, move |b, c| weight(b) * d[b][c])]
+        }
+        Op::Loss(k) => {
+            let weight = move |b| if k.weighted { m[2].at(0, b) } else { 1.0 };
+            let targets = k.z.cols;
+            let mean = move |b, of: fn(LossKind, f64, f64) -> f64| {
+                sum(targets, |t| of(k.kind, m[0].at(b, t), m[1].at(b, t))) / targets as f64
+            };
+            let score = move |b, column| weight(b) * mean(b, if column == 0 { loss::value } else { loss::metric });
+            let share = move |b| weight(b) / (targets as f64 * f64::from(now.total));
+            let dz = move |b, t| share(b) * loss::slope(k.kind, m[0].at(b, t), m[1].at(b, t));
+            vec![
+                gives(3, move |b, column| only_if(real(b), || score(b, column))),
+                gives(4, move |b, t| only_if(real(b), || dz(b, t))),
+            ]
         }
         Op::Head(k) => {
             let z = |b, c| sum(k.x.cols, |i| m[0].at(b, i) * m[1].at(c, i)) + m[2].at(0, c);
@@ -277,7 +304,7 @@ fn softmax(logits: Vec<Vec<f64>>, t: Matrix<'_>, now: &StepValues, smoothing: f3
         let y = |c| even + (1.0 - f64::from(smoothing)) * f64::from(c == label);
         let far: f64 = z.iter().enumerate().map(|(c, z)| y(c) * (top - z)).sum();
         let p = z.iter().map(|z| (z - top).exp() / total);
-        let d = p.enumerate().map(|(c, p)| (p - y(c)) / f64::from(now.batch));
+        let d = p.enumerate().map(|(c, p)| (p - y(c)) / f64::from(now.total));
         let hit = z.iter().position(|&z| z == top) == Some(label);
         (d.collect(), [far + total.ln(), f64::from(hit)])
     };

@@ -1,0 +1,171 @@
+//! Reads arrays of numbers as tables: NPY, NPZ and safetensors.
+//!
+//! An array has no names of columns. An NPY file is one array, and the target is one of its columns. An archive has the
+//! samples `x` and the targets `y`; the columns of `y` follow those of `x`. Samples of more than two dimensions are
+//! flattened, so a picture of 28 × 28 is 784 columns.
+
+use std::path::{Path, PathBuf};
+
+use super::MOST_COLUMNS;
+use super::chunk::{Chunk, Fault, infinite};
+use super::field::short;
+use super::plan::{Kind, Plan, Role, Use};
+use super::source::{Columns, Guess, Source};
+use crate::base::error::Error;
+use crate::base::text::counted;
+use crate::data::bad;
+use crate::data::diagnose::AGAIN;
+use matrix::Matrix;
+
+mod archive;
+mod matrix;
+mod tensors;
+
+/// Opens a file whose first bytes are `head`. `None` if it is not an array or archive.
+pub(super) fn open(path: &Path, head: &[u8]) -> Result<Option<Box<dyn Source>>, Error> {
+    let is = |extension: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension));
+    let arrays = if head.starts_with(b"\x93NUMPY") {
+        Arrays::new(path, Matrix::of_file(path)?, None)?
+    } else if head.starts_with(b"PK\x03\x04") && is("npz") {
+        let [x, y] = archive::open(path)?;
+        Arrays::new(path, x.ok_or_else(|| lacks_samples(path))?, y)?
+    } else if is("safetensors") {
+        let [x, y] = tensors::open(path)?;
+        Arrays::new(path, x.ok_or_else(|| lacks_samples(path))?, y)?
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(Box::new(arrays)))
+}
+
+fn lacks_samples(path: &Path) -> Error {
+    bad(path, "has no samples", "store them under the name x, and the targets as y")
+}
+
+/// The path of an array in a file, for messages.
+fn inside(path: &Path, name: &str) -> PathBuf {
+    path.join(short(name).trim_start_matches('/'))
+}
+
+/// The names of the array of samples.
+const SAMPLES: [&str; 2] = ["x", "data"];
+/// The names of the array of targets.
+const TARGETS: [&str; 2] = ["y", "target"];
+
+/// The places of the samples and of the targets among the names of arrays. A single array holds samples.
+fn find(path: &Path, names: &[String]) -> Result<[Option<usize>; 2], Error> {
+    let place =
+        |known: &[&str]| known.iter().find_map(|known| names.iter().position(|name| name.eq_ignore_ascii_case(known)));
+    if let (None, [_]) = (place(&SAMPLES), names) {
+        return Ok([Some(0), None]);
+    }
+    let Some(samples) = place(&SAMPLES) else {
+        let shown: Vec<String> = names.iter().map(|name| short(name)).collect();
+        let problem = format!("holds the arrays {}, and none is named x or data", crate::data::folder::few(&shown));
+        return Err(bad(path, problem, "store the samples as x and the targets as y"));
+    };
+    Ok([Some(samples), place(&TARGETS)])
+}
+
+/// Samples, and targets if they have an array of their own.
+struct Arrays {
+    path: PathBuf,
+    columns: Columns,
+    samples: Matrix,
+    /// Number of columns, T, and the values (N, T), row-major.
+    targets: (usize, Vec<f64>),
+    /// Rows read so far.
+    row: usize,
+}
+
+impl Arrays {
+    fn new(path: &Path, samples: Matrix, targets: Option<Matrix>) -> Result<Arrays, Error> {
+        let targets = match targets {
+            None => (0, Vec::new()),
+            Some(targets) if targets.rows() != samples.rows() => {
+                let problem = format!(
+                    "holds {}, but targets for {}",
+                    counted(samples.rows(), "sample"),
+                    counted(targets.rows(), "sample")
+                );
+                return Err(bad(path, problem, "give each sample one row of targets"));
+            }
+            Some(targets) => (targets.columns(), targets.all(path)?),
+        };
+        let width = samples.columns().saturating_add(targets.0);
+        if width > MOST_COLUMNS {
+            let problem = format!("has {width} columns, more than {MOST_COLUMNS}");
+            return Err(bad(path, problem, "check that the first index is that of the sample"));
+        }
+        let columns = Columns { names: None, guesses: vec![Guess::default(); width], targets: targets.0, unit: "row" };
+        Ok(Arrays { path: path.to_owned(), columns, samples, targets, row: 0 })
+    }
+
+    fn fill(&self, raw: &matrix::Rows, plan: &Plan) -> Result<Chunk, (Fault, usize)> {
+        let mut chunk = Chunk::default();
+        let width = self.samples.columns();
+        // Features that are numbers are copied as they are; only the other columns need a look at each value.
+        let is_number = |used: &Use| used.role == Role::Feature && used.kind == Kind::Number;
+        let used = || (0..width).filter_map(|at| Some((at, plan.uses.get(at).copied().flatten()?)));
+        let numbers: Vec<(usize, usize)> =
+            used().filter(|(_, used)| is_number(used)).map(|(at, used)| (at, used.slot)).collect();
+        let others: Vec<usize> = used().filter(|(_, used)| !is_number(used)).map(|(at, _)| at).collect();
+        let mut stored = Vec::new();
+        raw.floats(&mut stored);
+        let as_stored = plan.features == width && numbers.iter().copied().eq((0..width).map(|at| (at, at)));
+        if as_stored {
+            chunk.values = std::mem::take(&mut stored);
+        }
+        let (columns, targets) = &self.targets;
+        for row in 0..raw.rows {
+            let at = |fault| (fault, row);
+            chunk.start_row(plan);
+            if let Some(stored) = stored.get(row * width..(row + 1) * width) {
+                let features = &mut chunk.values[row * plan.features..];
+                numbers.iter().for_each(|&(at, slot)| features[slot] = stored[at]);
+            }
+            for &column in &others {
+                chunk.put_number(plan, column, raw.value(row, column)).map_err(at)?;
+            }
+            let row = self.row + row;
+            let targets = targets.get(row * columns..(row + 1) * columns).unwrap_or_default();
+            for (column, &value) in (width..).zip(targets) {
+                chunk.put_number(plan, column, value).map_err(at)?;
+            }
+        }
+        match chunk.values.iter().position(|value| value.is_infinite()) {
+            None => Ok(chunk),
+            Some(at) => {
+                let slot = at % plan.features;
+                let column = numbers.iter().find(|number| number.1 == slot).map_or(0, |number| number.0);
+                Err((infinite(column, chunk.values[at].to_string().as_bytes()), at / plan.features))
+            }
+        }
+    }
+}
+
+impl Source for Arrays {
+    fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    fn likely_rows(&self) -> Option<u64> {
+        Some(self.samples.likely_rows())
+    }
+
+    fn next(&mut self, plan: &mut Plan) -> Result<Option<Chunk>, Error> {
+        let Some(raw) = self.samples.next(&self.path)? else { return Ok(None) };
+        let path = &self.path;
+        let error =
+            |(fault, row): (Fault, usize), plan: &Plan| fault.error(path, plan, &format!("row {}", self.row + row));
+        let mut chunk = self.fill(&raw, plan).map_err(|fault| error(fault, plan))?;
+        chunk.settle(plan).map_err(|fault| error((fault, 0), plan))?;
+        self.row += raw.rows;
+        Ok(Some(chunk))
+    }
+}
+
+/// The error of an array that is shorter or longer than its header says.
+fn wrong_length(path: &Path) -> Error {
+    bad(path, "does not hold the values that its header declares", AGAIN)
+}

@@ -1,0 +1,148 @@
+//! Tables from file to prediction, as a user has them.
+
+use crate::common::program::gpu_mlp;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Output;
+
+fn run(folder: &Path, words: &str) -> Output {
+    gpu_mlp(folder).args(words.split_whitespace()).output().expect("it runs")
+}
+
+/// Runs a command that must succeed; returns its output.
+fn ok(folder: &Path, words: &str) -> String {
+    let output = run(folder, words);
+    assert!(output.status.success(), "{words}\n{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Runs a command that must fail with exit code `code`; returns its message.
+fn fails(folder: &Path, words: &str, code: i32) -> String {
+    let output = run(folder, words);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{words}\n{text}");
+    text
+}
+
+/// Rows of numbers, a category, a class that follows from both, and a real value; some values are missing.
+fn table(rows: usize, names: bool) -> String {
+    let mut text = if names { String::from("id,size,colour,kind,price\n") } else { String::new() };
+    for at in 0..rows {
+        let size = (at * 37 % 101) as f64 / 10.0;
+        let colour = ["red", "green", "blue"][at * 7 % 3];
+        let kind = if size > 5.0 || colour == "red" { "dear" } else { "cheap" };
+        let price = 3.0 * size + if colour == "red" { 20.0 } else { 0.0 };
+        let shown = if at % 10 == 3 { String::new() } else { size.to_string() };
+        let _ = writeln!(text, "r{at},{shown},{colour},{kind},{price}");
+    }
+    text
+}
+
+#[test]
+fn classes_values_and_labels_are_trained_scored_predicted_and_exported() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    std::fs::write(dir.join("shop.csv"), table(400, true)).expect("it is written");
+    let common = "train --engine cpu --data shop.csv --id-column id --test 0.25 --epochs 40 --batch-size 16";
+    ok(dir, &format!("{common} --target kind --ignore price --out kinds"));
+    ok(dir, &format!("{common} --target price --ignore kind --out prices --optimizer adam"));
+
+    let scores: serde_json::Value = serde_json::from_str(&ok(dir, "eval kinds --engine cpu --json")).expect("JSON");
+    assert!(scores["accuracy"].as_f64().expect("a share") > 0.9, "{scores}");
+    assert_eq!(scores["classes"][0]["name"], "cheap", "{scores}");
+    let scores: serde_json::Value = serde_json::from_str(&ok(dir, "eval prices --engine cpu --json")).expect("JSON");
+    assert!(scores["targets"][0]["r2"].as_f64().expect("a share") > 0.8, "{scores}");
+    assert_eq!(scores["targets"][0]["name"], "price", "{scores}");
+
+    // Columns in another order, a category that training did not have, and no targets.
+    std::fs::write(dir.join("new.csv"), "colour,size,id\nred,9,a\nblue,0.5,b\nviolet,,c\n").expect("it is written");
+    ok(dir, "predict kinds new.csv --id-column id --engine cpu --out kinds.csv");
+    let answers = std::fs::read_to_string(dir.join("kinds.csv")).expect("the answers");
+    let lines: Vec<&str> = answers.lines().collect();
+    assert_eq!(lines[0], "id,class,probability,p_cheap,p_dear");
+    assert!(
+        lines[1].starts_with("a,dear,") && lines[2].starts_with("b,cheap,") && lines[3].starts_with("c,"),
+        "{answers}"
+    );
+    assert_eq!(lines.len(), 4);
+    let values = ok(dir, "predict prices new.csv --engine cpu --out -");
+    let price: f64 =
+        values.lines().nth(1).and_then(|line| line.split(',').nth(1)).expect("a value").parse().expect("a number");
+    assert!((price - 47.0).abs() < 12.0, "{values}");
+    for run in ["kinds", "prices"] {
+        ok(dir, &format!("export {run} --format onnx"));
+        ok(dir, &format!("report {run} --engine cpu"));
+    }
+
+    // Labels: two columns of 0 and 1.
+    let rows: String =
+        (0..200).map(|at| format!("{},{},{}\n", at % 20, u8::from(at % 20 > 9), u8::from(at % 20 < 5))).collect();
+    std::fs::write(dir.join("labels.csv"), format!("x,high,low\n{rows}")).expect("it is written");
+    ok(
+        dir,
+        "train --engine cpu --data labels.csv --target high,low --task labels --test 50 --epochs 60 --optimizer adam --lr 0.02 --out labels",
+    );
+    let scores: serde_json::Value = serde_json::from_str(&ok(dir, "eval labels --engine cpu --json")).expect("JSON");
+    assert!(scores["exact_match"].as_f64().expect("a share") > 0.9, "{scores}");
+}
+
+#[test]
+fn a_run_on_a_table_resumes_and_repeats_with_equal_bits() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    std::fs::write(dir.join("shop.csv"), table(300, true)).expect("it is written");
+    let settings = "--engine cpu --data shop.csv --target price --ignore id,kind --test 60 --validation 40 --epochs 6";
+    ok(dir, &format!("train {settings} --out whole"));
+    ok(dir, &format!("train {settings} --out part --max-steps 9"));
+    ok(dir, "train --resume part --epochs 6");
+    ok(dir, "train --config whole --engine cpu --out again");
+    let model = |run: &str| std::fs::read(dir.join(run).join("model.safetensors")).expect("a model");
+    assert!(model("whole") == model("part"), "resumed");
+    assert!(model("whole") == model("again"), "repeated");
+}
+
+#[test]
+fn the_weights_of_classes_and_rows_count_in_training() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    std::fs::write(dir.join("shop.csv"), table(200, true)).expect("it is written");
+    let train = "train --engine cpu --data shop.csv --target kind --ignore id,price --epochs 2 --force";
+    ok(dir, &format!("{train} --out plain"));
+    ok(dir, &format!("{train} --out weighed --class-weight dear=1,cheap=9"));
+    ok(dir, &format!("{train} --out ones --class-weight dear=1,cheap=1 --plan plain"));
+    ok(dir, &format!("{train} --out plan --plan plain"));
+    let model = |run: &str| std::fs::read(dir.join(run).join("model.safetensors")).expect("a model");
+    assert!(model("plain") != model("weighed"));
+    // A product with 1 changes nothing. The fused last layer sums in another order, so both plans are plain.
+    assert!(model("ones") == model("plan"));
+    let message = fails(dir, &format!("{train} --out no --class-weight deer=2"), 2);
+    assert!(message.contains("no class deer") && message.contains("dear"), "{message}");
+    let message = fails(dir, &format!("{train} --out no --class-weight dear=0,cheap=0"), 2);
+    assert!(message.contains("above 0"), "{message}");
+}
+
+#[test]
+fn mistakes_with_tables_are_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    std::fs::write(dir.join("shop.csv"), table(100, true)).expect("it is written");
+    let train = "train --engine cpu --epochs 1 --out run --force";
+    let message = fails(dir, &format!("{train} --data shop.csv"), 5);
+    assert!(message.contains("--target") && message.contains("kind"), "{message}");
+    let message = fails(dir, &format!("{train} --data digits --target kind"), 2);
+    assert!(message.contains("--target is for a table"), "{message}");
+    let message = fails(dir, &format!("{train} --data shop.csv --target kind --ignore id --loss mse"), 2);
+    assert!(message.contains("2 classes") && message.contains("cross-entropy"), "{message}");
+    let message = fails(dir, &format!("{train} --data shop.csv --target price --ignore id --label-smoothing 0.1"), 2);
+    assert!(message.contains("label-smoothing is only for classes"), "{message}");
+    let message = fails(dir, &format!("{train} --data shop.csv --target kind --ignore id --test 100"), 2);
+    assert!(message.contains("none"), "{message}");
+    ok(dir, &format!("{train} --data shop.csv --target kind --ignore id,price"));
+    let message = fails(dir, "eval run --engine cpu", 2);
+    assert!(message.contains("trained on all rows"), "{message}");
+    std::fs::write(dir.join("narrow.csv"), "size\n1\n").expect("it is written");
+    let message = fails(dir, "predict run narrow.csv --engine cpu", 5);
+    assert!(message.contains("colour"), "{message}");
+    let message = fails(dir, "eval run --engine cpu --data digits", 2);
+    assert!(message.contains("shape [2]"), "{message}");
+}
