@@ -15,6 +15,7 @@ PACKAGES = {
         "tensorflow-cpu; platform_machine == 'x86_64' or platform_machine == 'AMD64'",
         "tensorflow; platform_machine == 'arm64' or platform_machine == 'aarch64'",
     ],
+    "sklearn": ["scikit-learn"],
     "torch": ["torch", "numpy"],
 }
 

@@ -52,16 +52,19 @@
 //! use gpu_mlp::engine::machine::{EngineName, Machine};
 //! use gpu_mlp::results::assess::Predictor;
 //! use gpu_mlp::run::model_file::{self, Description};
+//! use gpu_mlp::train::divide;
 //! use gpu_mlp::train::session::{EpochReport, Limits, Session, Wish};
 //!
 //! async fn train_save_and_use(path: &std::path::Path) -> Result<(), gpu_mlp::Error> {
-//!     // Points in a plane, two bytes each; the class is the side of the diagonal.
-//!     let points: Vec<u8> = (0..2000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-//!     let labels = points.chunks(2).map(|xy| u8::from(xy[0] > xy[1])).collect::<Vec<u8>>();
+//!     // Points in a plane, two floats each; the class is the side of the diagonal. Targets of `f32` would be real values.
+//!     let points: Vec<f32> = (0..2000u32).map(|i| i.wrapping_mul(2_654_435_761) as f32 / u32::MAX as f32).collect();
+//!     let labels: Vec<u32> = points.chunks(2).map(|xy| u32::from(xy[0] > xy[1])).collect();
 //!     let (train, test) = (Split::new(points.clone(), labels.clone()), Split::new(points, labels));
 //!     let data = DataSet::from_splits("diagonal", vec![2], train, test)?;
 //!
 //!     let config = Config { hidden: vec![16], epochs: 20, ..Config::default() };
+//!     // Normalises floats by what the training split shows.
+//!     let data = divide(&config, data)?;
 //!     let (machine, which) = Machine::choose(EngineName::Auto, &Default::default()).await?;
 //!     println!("{which}");
 //!     let mut session = Session::open(&config, &data, &machine, Limits::default()).await?;
@@ -74,14 +77,14 @@
 //!     session.run(&mut each_epoch).await?;
 //!     assert!(accuracy > 0.95, "{accuracy}");
 //!
-//!     // A model file also holds the architecture, the scaling of the inputs and the shape of a sample.
+//!     // A model file also holds the architecture, the normalisation and the shape of a sample.
 //!     let description = Description::of(&config, &data, session.trainer().net());
 //!     model_file::save(path, &session.model().await?, &description)?;
 //!
 //!     // A predictor is made once and used for any number of calls. This one computes one sample at a time.
 //!     let (model, description) = model_file::read(path)?;
 //!     let mut predictor = Predictor::new(&machine, &model, &description, 1).await?;
-//!     let predictions = predictor.classify(vec![250u8, 10, 10, 250]).await?;
+//!     let predictions = predictor.classify(vec![0.9f32, 0.1, 0.1, 0.9]).await?;
 //!     assert_eq!((predictions.class(0), predictions.class(1)), (1, 0));
 //!     println!("probability of the first answer: {:.3}", predictions.row(0)[1]);
 //!     Ok(())

@@ -115,7 +115,11 @@ const WIDTH: usize = 14;
 
 /// The first training samples of each class, side by side; nothing if samples are not grey pictures.
 fn sheet(data: &DataSet, samples: usize) -> String {
-    let Some((rows, columns)) = picture_size(&data.item).filter(|_| samples > 0) else { return String::new() };
+    let Some((rows, columns)) =
+        picture_size(&data.item).filter(|_| samples > 0 && data.train.samples.bytes().is_some())
+    else {
+        return String::new();
+    };
     let step = columns.div_ceil(WIDTH).max(rows.div_ceil(2 * WIDTH));
     let mut text = String::new();
     for class in 0..data.outputs() {

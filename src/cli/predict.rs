@@ -96,7 +96,7 @@ impl Predict {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let (model, description) = self.model.read()?;
         let path = self.model.path();
-        if description.features.is_some() && !self.files.is_empty() {
+        if description.features.is_some() {
             return self.tables(&model, &description).await;
         }
         let mut source;
@@ -108,6 +108,7 @@ impl Predict {
             machine = Some(self.engine.machine().await?);
             let data = data.open(ahead)?;
             description.check_data(&data)?.iter().for_each(|note| say!("note: {note}"));
+            let data = description.encode(data)?;
             source = Source::split(data, self.split, &self.index)?;
         } else {
             let files = Files::find(&self.files, self.fit, &description);
@@ -162,6 +163,9 @@ impl Predict {
 
     /// Predicts the rows of tables.
     async fn tables(&self, model: &Mlp, description: &Description) -> anyhow::Result<ExitCode> {
+        if self.files.is_empty() {
+            return Err(Error::Setting("the model predicts rows of tables: name a file, such as new.csv".into()).into());
+        }
         self.check_out(&self.model.path(), &self.files)?;
         let machine = self.engine.machine().await?;
         let waiting = Waiting::on(&machine);

@@ -115,7 +115,8 @@ pub const MOST_UNITS: usize = 64;
 /// above. All units have the same scale, up to the largest weight shown. `None` if a sample of shape `item` is not an image.
 pub fn first_layer(layer: &Layer, item: &[usize]) -> Option<Picture> {
     const DOT: usize = 2;
-    let (rows, cols) = picture_size(item)?;
+    // A table with categories has more inputs than columns.
+    let (rows, cols) = picture_size(item).filter(|(rows, cols)| rows * cols == layer.inputs)?;
     if rows * cols != layer.inputs || layer.inputs == 0 || rows.max(cols) > 1024 {
         return None;
     }

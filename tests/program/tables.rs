@@ -121,6 +121,23 @@ fn the_weights_of_classes_and_rows_count_in_training() {
     assert!(message.contains("above 0"), "{message}");
 }
 
+/// 64 columns, as many as a picture of 8×8 has pixels; one of them is a category, so the net has more inputs.
+#[test]
+fn a_table_as_wide_as_a_picture_is_no_picture() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    let columns: String = (0..63).map(|at| format!("c{at},")).collect();
+    let row = |at: usize| (0..63).map(|column| format!("{},", (at * column) % 17)).collect::<String>();
+    let rows: String =
+        (0..60).map(|at| format!("{}{},{}\n", row(at), ["a", "b", "c"][at % 3], ["x", "y"][at % 2])).collect();
+    std::fs::write(dir.join("wide.csv"), format!("{columns}kind,label\n{rows}")).expect("it is written");
+    ok(dir, "data wide.csv --html wide.html");
+    ok(dir, "data wide.csv");
+    ok(dir, "train --engine cpu --data wide.csv --test 20 --epochs 1 --batch-size 8 --out run --tensorboard board");
+    ok(dir, "report run --engine cpu");
+    ok(dir, "predict run wide.csv --engine cpu --show");
+}
+
 #[test]
 fn mistakes_with_tables_are_named() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -143,6 +160,8 @@ fn mistakes_with_tables_are_named() {
     std::fs::write(dir.join("narrow.csv"), "size\n1\n").expect("it is written");
     let message = fails(dir, "predict run narrow.csv --engine cpu", 5);
     assert!(message.contains("colour"), "{message}");
+    let message = fails(dir, "predict run --engine cpu", 2);
+    assert!(message.contains("name a file"), "{message}");
     let message = fails(dir, "eval run --engine cpu --data digits", 2);
     assert!(message.contains("shape [2]"), "{message}");
 }

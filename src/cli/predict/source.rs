@@ -4,7 +4,7 @@ use super::files::Files;
 use super::index::{Index, samples};
 use clap::ValueEnum;
 use gpu_mlp::Error;
-use gpu_mlp::data::{DataSet, Samples, Split};
+use gpu_mlp::data::{DataSet, Split};
 use std::process::ExitCode;
 
 /// A split of the data set.
@@ -19,10 +19,8 @@ pub enum Which {
 pub struct Batch {
     /// Names of the samples.
     pub names: Vec<String>,
-    /// Pictures (N, I), if samples are bytes.
+    /// Samples (N, I).
     pub pixels: Vec<u8>,
-    /// Raw numbers (N, F), if samples are numbers.
-    pub numbers: Vec<f32>,
     /// Classes, if they are known.
     pub labels: Option<Vec<u32>>,
     /// Why each picture may have been misread; empty for samples of a data set.
@@ -73,14 +71,10 @@ impl Source {
             Source::Split(data, which, index) => (data, *which, index),
         };
         let (word, split) = part(data, which);
-        let inputs = split.inputs();
         let (mut batch, mut labels) = (Batch::default(), Vec::new());
         for sample in index.take(most) {
             batch.names.push(format!("{word} {sample}"));
-            match &split.samples {
-                Samples::Bytes(bytes) => batch.pixels.extend(&bytes[sample * inputs..][..inputs]),
-                Samples::Floats(numbers) => batch.numbers.extend(&numbers[sample * inputs..][..inputs]),
-            }
+            batch.pixels.extend(split.sample(sample));
             labels.extend(split.classes().get(sample));
         }
         batch.labels = Some(labels).filter(|labels| !labels.is_empty());

@@ -48,6 +48,7 @@ fn dimensions(item: &[usize]) -> String {
 
 /// The first samples of each class; `None` if samples are not grey pictures.
 fn sheet(data: &DataSet, samples: usize) -> Option<Markup> {
+    data.train.samples.bytes()?;
     let (rows, columns) = picture_size(&data.item)?;
     let samples = samples.min(MOST_PIXELS / (data.outputs() * rows * columns).max(1));
     let picture = |at: usize| {

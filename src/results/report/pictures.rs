@@ -90,7 +90,8 @@ pub fn mistakes(results: &Results, findings: &ClassFindings, runs: usize) -> Opt
 /// Weights of the first layer's units with the largest norms; `None` if samples are not pictures.
 pub fn first_layer(model: &Mlp, item: &[usize], runs: usize) -> Option<Markup> {
     let layer = model.layers.first()?;
-    let (rows, columns) = picture_size(item)?;
+    // A table with categories has more inputs than columns.
+    let (rows, columns) = picture_size(item).filter(|(rows, columns)| rows * columns == layer.inputs)?;
     let norm = |unit: &usize| layer.weight[unit * layer.inputs..][..layer.inputs].iter().map(|w| w * w).sum::<f32>();
     let mut units: Vec<usize> = (0..layer.outputs).collect();
     units.sort_by(|a, b| norm(b).total_cmp(&norm(a)));
