@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 #[command(next_help_heading = "Data")]
 pub struct DataOptions {
     /// Data set: `mnist`, `digits` (built in, generated), `auto` (MNIST if it is found or can be downloaded, else digits), a
-    /// table (CSV, TSV, NPY, NPZ, safetensors or Parquet file; see --target), a folder of IDX files, of …train.csv and
+    /// table (CSV, TSV, NPY, NPZ or safetensors file; see --target), a folder of IDX files, of …train.csv and
     /// …test.csv with bytes, or of pictures as train/CLASS/1.png, or Keras' mnist.npz. GPU_MLP_DATA_DIR names the folder of the MNIST files [default: auto, or digits if a --digits option is given]
     #[arg(long, value_name = "auto|mnist|digits|PATH")]
     data: Option<Choice>,
