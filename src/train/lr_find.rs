@@ -84,7 +84,7 @@ pub async fn lr_find(config: &Config, data: &DataSet, machine: &Machine, sweep: 
         };
         trainer.advance(trainer.step() + 1, &mut |_| ControlFlow::Continue(())).await?;
         let score = trainer.score();
-        let fresh = (score.loss_sum - before.loss_sum) / (score.samples - before.samples) as f64;
+        let fresh = (score.loss_sum - before.loss_sum) / (score.weight() - before.weight());
         let loss = trainer.validate().await?.map_or(fresh, |score| score.loss());
         mean = SMOOTHING * mean + (1.0 - SMOOTHING) * loss;
         weight = SMOOTHING * weight + (1.0 - SMOOTHING);

@@ -85,7 +85,13 @@ impl<'a> Session<'a> {
     pub fn resume(&mut self, snapshot: &Snapshot) -> Result<(), Error> {
         let State { score, plateau, .. } = &snapshot.state;
         // No run sees more samples than a double can count; more would overflow.
-        let possible = score.metric_sum >= 0.0 && score.samples < 1 << f64::MANTISSA_DIGITS;
+        let most = match (self.metric(), score.weight) {
+            (Metric::Accuracy, None) => score.samples as f64,
+            // Sums of weights are rounded.
+            (Metric::Accuracy, Some(weight)) => 1.001 * weight,
+            (Metric::Rmse, _) => f64::INFINITY,
+        };
+        let possible = (0.0..=most).contains(&score.metric_sum) && score.samples < 1 << f64::MANTISSA_DIGITS;
         if !(possible && (0.0..=1.0).contains(plateau)) {
             return Err(Error::Setting(format!("the state is impossible: {:?}", snapshot.state)));
         }
