@@ -1,5 +1,6 @@
 // tally: one row of the epoch's record: the sums of the losses and of the metrics (hits, for classes) of one micro-batch.
 // score (B, 2) -> record (S, 2), row `slot`
+// tally_int does the same with integers.
 // One workgroup; each invocation adds every 64th sample, then the 64 sums are added pairwise: the order never changes.
 // Twin: src/kernels/tally.rs
 struct StepValues {
@@ -11,6 +12,8 @@ struct Params { batch: u32, pad0: u32, pad1: u32, pad2: u32, }
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> score: array<vec4<f32>>;          // (B, 2)
 @group(1) @binding(2) var<storage, read_write> record: array<vec4<f32>>;    // (S, 2)
+@group(1) @binding(3) var<storage, read> score_int: array<vec4<i32>>;           // (B, 2)
+@group(1) @binding(4) var<storage, read_write> record_int: array<vec4<i32>>;    // (S, 2)
 
 var<workgroup> sums: array<vec4<f32>, 64>;
 
@@ -24,4 +27,18 @@ fn tally(@builtin(local_invocation_index) lane: u32) {
         if lane < half { sums[lane] += sums[lane + half]; }
     }
     if lane == 0u { record[now.slot] = sums[0]; }
+}
+
+var<workgroup> sums_int: array<vec4<i32>, 64>;
+
+@compute @workgroup_size(64)
+fn tally_int(@builtin(local_invocation_index) lane: u32) {
+    var sum = vec4<i32>(0);
+    for (var b = lane; b < params.batch; b += 64u) { sum += score_int[b]; }
+    sums_int[lane] = sum;
+    for (var half = 32u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if lane < half { sums_int[lane] += sums_int[lane + half]; }
+    }
+    if lane == 0u { record_int[now.slot] = sums_int[0]; }
 }

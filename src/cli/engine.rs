@@ -57,6 +57,13 @@ impl ThreadOptions {
     }
 }
 
+impl AdapterOptions {
+    /// Whether an adapter or a backend was asked for.
+    pub fn names_one(&self) -> bool {
+        self.adapter.is_some() || self.backend.is_some()
+    }
+}
+
 /// Selects the engine.
 #[derive(Args)]
 #[command(next_help_heading = "Engine")]

@@ -3,30 +3,41 @@
 use super::engine::{AdapterOptions, ThreadOptions};
 use super::out::out;
 use clap::Args;
+use gpu_mlp::base::cache::folder;
 use gpu_mlp::base::text::percent;
 use gpu_mlp::config::Config;
 use gpu_mlp::data::digits;
 use gpu_mlp::engine::Memory;
 use gpu_mlp::engine::cpu::CpuEngine;
+use gpu_mlp::engine::gpu::{Gpu, list, select};
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::engine::parity::{Verdict, compare_case, compare_steps};
 use gpu_mlp::kernels::Precision;
 use gpu_mlp::kernels::{cases, shaders};
 use gpu_mlp::plan::kernel::Needs;
+use gpu_mlp::train::golden::{self, Golden};
 use gpu_mlp::train::steps::Trial;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Instant;
 
 #[derive(Args)]
 #[command(after_help = "\
 Runs each kernel on the adapter and on the CPU, with all its cases; then whole training steps, dispatch by dispatch.
 `error` is the difference with the largest share of its bound. Bounds are computed from the arithmetic, not chosen.
 
+With --exact it trains a small net in integers on every adapter and on the CPU. All must reach the same bits: those of a hash in
+the program. It takes seconds, and needs no data and no network.
+
 Examples:
   gpu-mlp parity
+  gpu-mlp parity --exact
   gpu-mlp parity --backend vulkan
   gpu-mlp parity --adapter llvmpipe --backend gl   one of several adapters, see `gpu-mlp devices`")]
 pub struct Parity {
+    /// Train in integers on every adapter and on the CPU, and compare the bits with the reference
+    #[arg(long)]
+    exact: bool,
     #[command(flatten)]
     adapter: AdapterOptions,
     #[command(flatten)]
@@ -35,6 +46,9 @@ pub struct Parity {
 
 impl Parity {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
+        if self.exact {
+            return exact(&self.adapter).await;
+        }
         let machine = self.adapter.machine().await?;
         let mut out = out();
         writeln!(out, "{} against the CPU\n", machine.description())?;
@@ -77,6 +91,50 @@ impl Parity {
         }
         Ok(ExitCode::from(3))
     }
+}
+
+/// The golden run on the CPU and on every adapter.
+async fn exact(adapters: &AdapterOptions) -> anyhow::Result<ExitCode> {
+    let mut machines = vec![Ok(Machine::Cpu)];
+    let found = list(&adapters.wanted()).await?;
+    if found.is_empty() && adapters.names_one() {
+        // The error says which adapters there are.
+        select(&adapters.wanted()).await?;
+    }
+    for one in found {
+        let line = one.line();
+        machines.push(Gpu::open(one, folder().as_deref()).await.map(Machine::Gpu).map_err(|error| (line, error)));
+    }
+    let mut out = out();
+    writeln!(out, "reference {}", golden::SHA256)?;
+    let mut wrong = 0;
+    for machine in machines {
+        let begin = Instant::now();
+        let (name, result) = match machine {
+            Ok(machine) => (format!("{}, {}", machine.name(), machine.description()), Golden::run(&machine).await),
+            Err((line, error)) => (line, Err(error)),
+        };
+        match result {
+            Ok(golden) => {
+                let yes = if golden.is_right() { "yes" } else { "NO" };
+                let (seconds, accuracy) = (begin.elapsed().as_secs_f64(), percent(golden.accuracy, 1));
+                let Golden { sha256, updates, .. } = &golden;
+                writeln!(
+                    out,
+                    "\n{name}\n  bit-identical to the reference: {yes}  ({updates} updates, {accuracy} % right, {seconds:.1} s)"
+                )?;
+                if !golden.is_right() {
+                    writeln!(out, "  its hash is {sha256}")?;
+                }
+                wrong += usize::from(!golden.is_right());
+            }
+            Err(error) => {
+                writeln!(out, "\n{name}\n  did not finish: {error}")?;
+                wrong += 1;
+            }
+        }
+    }
+    Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::from(3) })
 }
 
 /// The first steps of a small run on generated digits, the last of them with a partial batch.

@@ -5,10 +5,12 @@ use super::rate::Guessing;
 use super::signals::Signals;
 use super::sink::Sink;
 use gpu_mlp::Error;
+use gpu_mlp::base::text::percent;
 use gpu_mlp::results::tensorboard::Board;
 use gpu_mlp::run::checkpoint::Keeper;
 use gpu_mlp::run::metrics::Record;
 use gpu_mlp::train::session::{EpochReport, Finish, Inspection, Observer, Progress, Reason, Snapshot, Wish};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Records a run: progress on stderr, one line per epoch on stdout, `metrics.jsonl`, the TensorBoard file, checkpoints.
@@ -22,7 +24,12 @@ pub struct Recorder<'a> {
     pub guessing: Guessing,
     pub keeper: Keeper,
     pub signals: Signals,
+    /// Layers of training in integers about whose limited values there was a note.
+    pub noted: BTreeSet<usize>,
 }
+
+/// Share of limited values from which on there is a note.
+const NOTED: f64 = 0.01;
 
 impl Observer for Recorder<'_> {
     fn progress(&mut self, progress: &Progress) -> Wish {
@@ -37,7 +44,18 @@ impl Observer for Recorder<'_> {
         let mut text = line(report, self.epochs);
         let health = report.health.iter().flatten().filter(|_| self.show_health);
         health.for_each(|layer| text += &format!("\n{layer}"));
+        let limited = report.limited.iter().flatten();
+        limited.clone().filter(|_| self.show_health).for_each(|layer| text += &format!("\n{layer}"));
         self.sink.line(&text)?;
+        for layer in limited.filter(|layer| layer.worst().0 > NOTED) {
+            if self.noted.insert(layer.layer) {
+                let (share, what) = layer.worst();
+                let (layer, share) = (layer.layer, percent(share, 1));
+                say!(
+                    "note: {share} % of the {what} of layer {layer} do not fit in 8 bits and were limited: --health show"
+                );
+            }
+        }
         if let Some(warning) = self.guessing.warning(report) {
             say!("{warning}");
         }

@@ -114,7 +114,8 @@ struct Training {
     /// What to do if a loss or weight becomes NaN or infinite: `stop` names the tensor, layer and step where it began
     #[arg(long, value_enum)]
     on_nan: Option<OnNan>,
-    /// Precision of the matrix products: `f16-mixed` rounds the factors to half precision and keeps sums and weights in single
+    /// Number format: `f16-mixed` rounds the factors of products to half precision; `int8` trains with integers alone, so that
+    /// every device computes the same bits
     #[arg(long, value_enum)]
     precision: Option<Precision>,
 }

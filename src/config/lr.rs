@@ -20,7 +20,7 @@ impl Optimizer {
         // The default schedule falls linearly to 0, so the mean is half of this.
         let base = if descent { f64::min(0.2, 0.5 * (1.0 - f64::from(momentum))) } else { 0.001 };
         let exponent = if descent && ratio < 1.0 { 1.0 } else { 1.0 / 3.0 };
-        let lr = base * ratio.powf(exponent);
+        let lr = base * libm::pow(ratio, exponent);
         format!("{lr:.2e}").parse().unwrap_or(lr as f32)
     }
 }

@@ -247,6 +247,8 @@ impl Config {
             Some("gradients of several micro-batches are added up")
         } else if self.precision == Precision::F16Mixed {
             Some("fused updates do not support mixed precision")
+        } else if self.precision == Precision::Int8 {
+            Some("updates in integers are not fused")
         } else {
             None
         }

@@ -1,7 +1,7 @@
 //! The shapes of learning-rate schedules. A new schedule is a change in this file.
 //!
 //! A shape is a pure function from progress to a share of the base rate. [`crate::train::rates`] adds the base rate,
-//! the warm-up and the plateau factor.
+//! the warm-up and the plateau factor. Cosines and powers come from `libm`, which gives the same bits on every platform.
 
 use super::Config;
 use crate::base::error::Error;
@@ -35,7 +35,7 @@ const CYCLE_START: f64 = 0.04;
 
 /// Half a cosine, from 0 (at 0) to 1 (at 1).
 fn ease(x: f64) -> f64 {
-    0.5 * (1.0 - (std::f64::consts::PI * x).cos())
+    0.5 * (1.0 - libm::cos(std::f64::consts::PI * x))
 }
 
 /// Progress of a run in its schedule. The schedule starts after the warm-up.
@@ -81,10 +81,12 @@ impl Shape {
         match self.schedule {
             // `Plateau` has a separate factor: see `lowered`.
             Schedule::Constant | Schedule::Plateau => 1.0,
-            Schedule::Step => self.gamma.powf((updates / self.step_epochs.saturating_mul(per_epoch).max(1)) as f64),
-            Schedule::Exponential => self.gamma.powf(updates as f64 / per_epoch as f64),
+            Schedule::Step => {
+                libm::pow(self.gamma, (updates / self.step_epochs.saturating_mul(per_epoch).max(1)) as f64)
+            }
+            Schedule::Exponential => libm::pow(self.gamma, updates as f64 / per_epoch as f64),
             Schedule::Linear => self.end + (1.0 - self.end) * (1.0 - share),
-            Schedule::Cosine => self.end + (1.0 - self.end) * (0.5 * (1.0 + (std::f64::consts::PI * share).cos())),
+            Schedule::Cosine => self.end + (1.0 - self.end) * (0.5 * (1.0 + libm::cos(std::f64::consts::PI * share))),
             Schedule::OneCycle if share < self.peak => CYCLE_START + (1.0 - CYCLE_START) * ease(share / self.peak),
             Schedule::OneCycle => 1.0 - (1.0 - self.end) * ease((share - self.peak) / (1.0 - self.peak)),
         }

@@ -71,7 +71,7 @@ impl Form {
     }
 }
 
-/// Precision of the matrix products of layers. Everything else, every tensor included, is in single precision.
+/// Number format of training.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
@@ -79,7 +79,10 @@ pub enum Precision {
     /// Single precision.
     #[default]
     F32,
-    /// Factors rounded to half precision, sums in single precision. Uses the plain plan: fused updates have no such
+    /// Factors of the matrix products rounded to half precision; everything else in single precision. Uses the plain plan: fused updates have no such
     /// form.
     F16Mixed,
+    /// Integers alone: products of 8 bits, weights of 32 bits. Every device computes the same bits. See
+    /// [`super::fixed`].
+    Int8,
 }

@@ -12,12 +12,21 @@ pub mod average;
 pub mod clip;
 pub mod dead;
 pub mod dropout;
+pub mod fixed;
 pub mod form;
 pub mod forms;
 pub mod gather;
 pub mod half;
 pub mod head;
 mod input_map;
+pub mod int_gather;
+pub mod int_gradient;
+pub mod int_levels;
+pub mod int_linear;
+pub mod int_linear_dx;
+pub mod int_quantise;
+pub mod int_softmax;
+pub mod int_step;
 pub mod linear;
 pub mod linear_db;
 pub mod linear_dw;
@@ -135,6 +144,22 @@ kernels! {
     average => Average,
     /// Units that are zero for every sample.
     dead => Dead,
+    /// Mini-batch in integers.
+    int_gather => IntGather,
+    /// Weights as factors of integer products.
+    int_quantise => IntQuantise,
+    /// A layer in integers.
+    int_linear => IntLinear,
+    /// Loss and error signal in integers.
+    int_softmax => IntSoftmax,
+    /// Error signal of the layer below in integers.
+    int_linear_dx => IntLinearDx,
+    /// Gradients in integers.
+    int_gradient => IntGradient,
+    /// Gradient descent in integers.
+    int_step => IntStep,
+    /// Shifts of the error signals.
+    int_levels => IntLevels,
 }
 
 /// Distance between neighbouring `f32` values near 1: two evaluations of the same sum of K terms, in any order, differ

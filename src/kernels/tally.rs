@@ -3,14 +3,14 @@
 use super::EPSILON;
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
-use crate::plan::kernel::{Args, Bounds, Cost, Kernel, Shader, StepValues, Witness, expect, read, update};
+use crate::plan::kernel::{Arg, Args, Bounds, Cost, Kernel, Shader, StepValues, Witness, expect, read, update};
 use crate::plan::tensor::{DType, TensorId};
 
 /// Adds up the scores of a micro-batch. Every micro-batch has a row, so the host can add the rows in double precision,
 /// draw a curve of them, or find the step in which a loss became infinite or NaN.
 #[derive(Clone, Debug)]
 pub struct Tally {
-    /// Loss and metric of each sample (B, 2).
+    /// Loss and metric of each sample (B, 2): floats, or integers.
     pub score: TensorId,
     /// Their sums (S, 2), of which row `StepValues::slot` is written.
     pub tally: TensorId,
@@ -21,18 +21,27 @@ uniform! {
     struct Params { batch: u32, pad0: u32, pad1: u32, pad2: u32, }
 }
 
-/// The shader.
-pub static SHADERS: &[Shader] = &[Shader {
-    name: "tally",
-    source: include_str!("../../shaders/tally.wgsl"),
-    args: &[read(1, "score"), update(2, "record")],
-    params: Params::FIELDS,
-    overrides: &[],
-}];
+const SOURCE: &str = include_str!("../../shaders/tally.wgsl");
+
+const FLOATS: &[Arg] = &[read(1, "score"), update(2, "record")];
+const INTEGERS: &[Arg] = &[read(3, "score_int"), update(4, "record_int")];
+
+const fn shader(name: &'static str, args: &'static [Arg]) -> Shader {
+    Shader { name, source: SOURCE, args, params: Params::FIELDS, overrides: &[] }
+}
+
+/// One for floats, one for integers.
+pub static SHADERS: &[Shader] = &[shader("tally", FLOATS), shader("tally_int", INTEGERS)];
+
+impl Tally {
+    fn integers(&self) -> bool {
+        self.score.dtype != DType::F32
+    }
+}
 
 impl Kernel for Tally {
     fn shader(&self) -> &'static Shader {
-        &SHADERS[0]
+        &SHADERS[usize::from(self.integers())]
     }
 
     fn tensors(&self) -> Vec<TensorId> {
@@ -40,16 +49,9 @@ impl Kernel for Tally {
     }
 
     fn params(&self) -> Vec<u8> {
-        expect("tally", "score", self.score, DType::F32, self.score.rows, 2, "a score is a loss and a metric");
-        expect(
-            "tally",
-            "tally",
-            self.tally,
-            DType::F32,
-            self.tally.rows,
-            2,
-            "a row is a sum of losses and one of metrics",
-        );
+        let dtype = if self.integers() { DType::I32(0) } else { DType::F32 };
+        expect("tally", "score", self.score, dtype, self.score.rows, 2, "a score is a loss and a metric");
+        expect("tally", "tally", self.tally, dtype, self.tally.rows, 2, "a row is a sum of losses and one of metrics");
         bytemuck::bytes_of(&Params { batch: self.score.rows as u32, ..Params::default() }).to_vec()
     }
 
@@ -58,6 +60,15 @@ impl Kernel for Tally {
     }
 
     fn twin(&self, now: &StepValues, mut args: Args<'_>) {
+        if self.integers() {
+            let (score, record) = (args.words(0), args.words_mut(1));
+            let row = &mut record[4 * now.slot as usize..][..4];
+            row.fill(0);
+            for line in score.chunks_exact(4) {
+                row.iter_mut().zip(line).for_each(|(sum, value)| *sum = sum.wrapping_add(*value));
+            }
+            return;
+        }
         let (score, record) = (args.f32(0), args.f32_mut(1));
         let mut sums = [0.0; 4];
         for line in score.chunks_exact(4) {
@@ -69,6 +80,9 @@ impl Kernel for Tally {
     }
 
     fn bounds(&self, now: &StepValues, witness: &Witness<'_>) -> Bounds {
+        if self.integers() {
+            return vec![None, None];
+        }
         let mut bound = vec![0.0; self.tally.words()];
         for (column, bound) in bound[4 * now.slot as usize..][..2].iter_mut().enumerate() {
             let values = || witness.f32(0).chunks_exact(4).map(|line| line[column].abs());
@@ -110,6 +124,12 @@ pub fn cases() -> Vec<Case> {
                 _ => case,
             });
         }
+        let mut case = Case::new(format!("fixed point {batch} samples, slot {slot}"));
+        let score = case.i32("score", batch, 2, 0, Fill::Integers(30_000));
+        let tally = case.i32("tally", slots, 2, 0, Fill::Integers(9));
+        case.now.slot = slot;
+        case.push(Tally { score, tally });
+        cases.push(case);
     }
     cases
 }

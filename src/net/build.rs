@@ -5,6 +5,7 @@ use crate::base::rng::{Stream, device_key};
 use crate::config::{Config, Optimizer, PlanKind};
 use crate::kernels::activate::Activate;
 use crate::kernels::dropout::Dropout;
+use crate::kernels::fixed::WEIGHT_BITS;
 use crate::kernels::forms::MatmulShape;
 use crate::kernels::gather::Gather;
 use crate::kernels::linear::Linear;
@@ -34,6 +35,8 @@ pub(super) struct Builder<'a> {
     pub config: &'a Config,
     pub sizes: Sizes,
     pub map: &'a InputMap,
+    /// Levels of the error signals, in an integer plan.
+    pub levels: TensorId,
 }
 
 impl<'a> Builder<'a> {
@@ -41,7 +44,11 @@ impl<'a> Builder<'a> {
         let mut plan = Plan::default();
         let none = plan.tensor("none", Role::Scratch, DType::Bits, 1, 1);
         let sizes = Sizes { forms: sizes.forms.in_precision(config.precision), ..sizes };
-        Builder { plan, none, config, sizes, map }
+        let mut builder = Builder { plan, none, config, sizes, map, levels: none };
+        if builder.exact() {
+            builder.levels = builder.add_levels();
+        }
+        builder
     }
 
     /// Whether gradient and optimizer step are fused.
@@ -56,11 +63,12 @@ impl<'a> Builder<'a> {
         let widths = self.config.widths(self.sizes.inputs, self.sizes.outputs);
         let state = if train { self.rule().state() } else { &[] };
         let pairs = widths.windows(2).zip(1..);
+        let dtype = if self.exact() { DType::I32(WEIGHT_BITS) } else { DType::F32 };
         pairs
             .map(|(pair, number)| {
                 let role = Role::Parameter { layer: number };
-                let w = self.plan.f32(format!("w{number}"), role, pair[1], pair[0]);
-                let b = self.plan.f32(format!("b{number}"), role, 1, pair[1]);
+                let w = self.plan.tensor(format!("w{number}"), role, dtype, pair[1], pair[0]);
+                let b = self.plan.tensor(format!("b{number}"), role, dtype, 1, pair[1]);
                 let mut remember = |of: TensorId| -> Vec<TensorId> {
                     let role = Role::Optimizer { layer: number };
                     state.iter().map(|kind| self.plan.like(&format!("{kind}_"), role, of)).collect()
@@ -69,14 +77,17 @@ impl<'a> Builder<'a> {
                 let gradients = (train && !fused).then(|| (self.gradient(w, number), self.gradient(b, number)));
                 let mut average = |of: TensorId| self.plan.like("ema_", Role::Average { layer: number }, of);
                 let average = (train && self.config.ema > 0.0).then(|| [average(w), average(b)]);
-                (LayerIds { w, b, state, average }, gradients)
+                let grid = self.exact().then(|| self.grid(number - 1, pair[0]));
+                (LayerIds { w, b, state, average, grid }, gradients)
             })
             .collect()
     }
 
     /// Adds the gradient of a parameter of a layer (from 1).
     pub(super) fn gradient(&mut self, of: TensorId, layer: usize) -> TensorId {
-        self.plan.like("d", Role::Gradient { layer }, of)
+        let dtype = if self.exact() { DType::I32(0) } else { of.dtype };
+        let name = format!("d{}", self.plan.name(of));
+        self.plan.tensor(name, Role::Gradient { layer }, dtype, of.rows, of.cols)
     }
 
     /// Adds the tensors that hold a split, or two windows of it if it is streamed.
@@ -87,10 +98,15 @@ impl<'a> Builder<'a> {
         let window = if stream { batch * 8192usize.div_ceil(batch).min(binds / batch).max(1) } else { samples };
         let rows = if window < samples { 2 * window } else { samples };
         let Sizes { inputs, outputs, floats, weighted, loss, .. } = self.sizes;
+        let stored = match (floats, self.exact()) {
+            (false, _) => DType::U8,
+            (true, false) => DType::F32,
+            (true, true) => self.input_type(),
+        };
         let mut tensor =
             |name: &str, dtype, rows, cols| self.plan.tensor(format!("{prefix}{name}"), Role::Data, dtype, rows, cols);
         Source {
-            samples: tensor("samples", if floats { DType::F32 } else { DType::U8 }, rows, inputs),
+            samples: tensor("samples", stored, rows, inputs),
             targets: match loss {
                 None => tensor("targets", DType::U32, 1, rows),
                 Some(_) => tensor("targets", DType::F32, rows, outputs),
@@ -183,6 +199,9 @@ impl<'a> Builder<'a> {
         let none = self.none;
         let micro = samples.clamp(1, EVAL_BATCH).min(self.samples_that_fit());
         let source = self.source(&format!("{split}_"), samples, micro, self.too_large(samples));
+        if self.exact() {
+            return self.int_evaluation(layers, split, source, micro, samples.div_ceil(micro));
+        }
         let start = self.plan.steps.len();
         let mut x = self.plan.f32(format!("{split}_x0"), Role::Evaluation, micro, self.sizes.inputs);
         let batch = self.gather(&source, none, x, 1.0, &format!("{split}_"), Role::Evaluation);

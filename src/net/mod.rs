@@ -1,6 +1,7 @@
 //! From settings to a plan: the tensors of a net, and the kernels of a training step.
 
 mod build;
+pub mod exact;
 mod loss;
 mod measure;
 pub mod mlp;
@@ -96,6 +97,8 @@ pub struct LayerIds {
     pub state: Vec<TensorId>,
     /// Moving averages of weights and biases, if used; they start as copies of the initial weights.
     pub average: Option<[TensorId; 2]>,
+    /// In an integer plan, the fractional bits of weights and of biases in the product of the layer.
+    pub grid: Option<[u8; 2]>,
 }
 
 impl LayerIds {
@@ -158,6 +161,8 @@ pub struct Net {
     pub inputs: InputMap,
     /// The layers, first to last.
     pub layers: Vec<LayerIds>,
+    /// Levels of the error signals, in an integer plan: see [`crate::kernels::int_levels`].
+    pub levels: Option<TensorId>,
     /// Present if the net was made for training.
     pub training: Option<Training>,
     /// Evaluation of the test split.
@@ -173,11 +178,11 @@ impl Net {
     }
 
     /// The lasting tensors, which keep their values between updates: weights, biases, optimizer state, averages; by
-    /// layer.
+    /// layer. In an integer plan also the levels.
     pub fn lasting(&self) -> Vec<TensorId> {
         let of =
             |ids: &LayerIds| [&[ids.w, ids.b], ids.state.as_slice(), ids.average.as_slice().as_flattened()].concat();
-        self.layers.iter().flat_map(of).collect()
+        self.layers.iter().flat_map(of).chain(self.levels).collect()
     }
 
     /// Builds the plan of training, with evaluations of test and validation split.
@@ -189,7 +194,16 @@ impl Net {
         let validation = build.sizes.validation;
         let validation = (validation > 0).then(|| build.evaluation(&layers, "validation", validation));
         let layers = layers.into_iter().map(|(ids, _)| ids).collect();
-        Net { plan: build.plan, inputs: inputs.clone(), layers, training: Some(training), evaluation, validation }
+        let levels = build.exact().then_some(build.levels);
+        Net {
+            plan: build.plan,
+            inputs: inputs.clone(),
+            layers,
+            levels,
+            training: Some(training),
+            evaluation,
+            validation,
+        }
     }
 
     /// Builds a plan that only evaluates one split of `sizes.test` samples.
@@ -198,6 +212,7 @@ impl Net {
         let layers = build.layers(false);
         let evaluation = build.evaluation(&layers, "test", build.sizes.test);
         let layers = layers.into_iter().map(|(ids, _)| ids).collect();
-        Net { plan: build.plan, inputs: inputs.clone(), layers, training: None, evaluation, validation: None }
+        let levels = build.exact().then_some(build.levels);
+        Net { plan: build.plan, inputs: inputs.clone(), layers, levels, training: None, evaluation, validation: None }
     }
 }

@@ -41,9 +41,12 @@ impl Builder<'_> {
         let (batch, micro) = (config.batch(train), config.micro_batch(train));
         let stream = config.upload == Upload::Stream || config.upload == Upload::Auto && self.too_large(train);
         let source = self.source("", train, batch, stream);
+        let slots = train / batch * batch.div_ceil(micro) + (train % batch).div_ceil(micro);
+        if self.exact() {
+            return self.int_training(layers, source, micro, slots);
+        }
         // With few classes, a fused step computes the whole last layer in one dispatch.
         let headed = self.fused() && layers.len() > 1 && self.has_head();
-        let slots = train / batch * batch.div_ceil(micro) + (train % batch).div_ceil(micro);
         let tally_rows = if headed { Head::record_rows(micro) } else { 1 };
         let tally = self.plan.f32("tally", Role::Record, slots * tally_rows, 2);
 
@@ -69,7 +72,7 @@ impl Builder<'_> {
     }
 
     /// Probability that an input of a layer, from 0, is kept.
-    fn keep(&self, layer: usize) -> f32 {
+    pub(super) fn keep(&self, layer: usize) -> f32 {
         if layer == 0 { self.config.input_keep_prob } else { self.config.keep_prob }
     }
 

@@ -3,7 +3,7 @@
 use crate::base::rng::{Stream, host};
 use crate::plan::Plan;
 use crate::plan::kernel::{Kernel, MAX_GROUPS, StepValues};
-use crate::plan::tensor::{DType, Role, TensorId, pack_bytes};
+use crate::plan::tensor::{DType, Role, TensorId, pack_bytes, pack_fixed};
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, RngExt};
 
@@ -79,6 +79,32 @@ impl Case {
         let below = if let Fill::Below(n) = fill { n } else { u32::MAX };
         let words = (0..cols).map(|_| rng.random_range(0..below)).collect();
         self.add(name, DType::U32, 1, cols, Some(words))
+    }
+
+    /// A tensor of i8 from −127 to 127, its padding zero.
+    pub fn i8(&mut self, name: &str, rows: usize, cols: usize, bits: u8) -> TensorId {
+        let mut rng = self.rng();
+        let values: Vec<f32> = (0..rows * cols).map(|_| rng.random_range(-127..=127) as f32).collect();
+        self.add(name, DType::I8(bits), rows, cols, Some(pack_fixed(&values, cols, 0)))
+    }
+
+    /// A tensor of i32, its padding zero.
+    pub fn i32(&mut self, name: &str, rows: usize, cols: usize, bits: u8, fill: Fill) -> TensorId {
+        let mut rng = self.rng();
+        let mut draw = || match fill {
+            Fill::Integers(n) => rng.random_range(-n..=n).cast_unsigned(),
+            Fill::Below(n) => rng.random_range(0..n),
+            other => panic!("{other:?} does not fill integers"),
+        };
+        let words: Vec<u32> = (0..rows * cols).map(|_| draw()).collect();
+        let id = self.add(name, DType::I32(bits), rows, cols, None);
+        self.data[id.index] = Some(id.pad(&words));
+        id
+    }
+
+    /// A tensor of any type that the kernel writes.
+    pub fn output_of(&mut self, name: &str, dtype: DType, rows: usize, cols: usize) -> TensorId {
+        self.add(name, dtype, rows, cols, None)
     }
 
     /// A tensor of random bytes.

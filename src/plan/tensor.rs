@@ -1,7 +1,7 @@
 //! Tensors: a name, a shape, and a place in the plan.
 //!
 //! Every tensor is one buffer of 32-bit words. An `F32` row is padded with zeros to a multiple of four values (one
-//! `vec4<f32>`), a `U8` or `Bits` row to a whole word. So shaders can load whole vectors at any width, and no kernel needs a
+//! `vec4<f32>`), an `I32` row likewise, an `I8` row to a multiple of sixteen, a `U8` or `Bits` row to a whole word. So shaders can load whole vectors at any width, and no kernel needs a
 //! second form for odd widths. **Padding is always zero**: every kernel that writes a tensor writes its padding too, and the
 //! parity tests check it.
 
@@ -16,6 +16,10 @@ pub enum DType {
     U8,
     /// Truth values, thirty-two per word, the first in the lowest bit.
     Bits,
+    /// Fixed-point numbers, one per word: an i32 with this many fractional bits.
+    I32(u8),
+    /// Fixed-point numbers, four per word, the first in the lowest bits: i8 with this many fractional bits.
+    I8(u8),
 }
 
 /// A handle: which tensor, and its shape. A vector `(O)` is one row of `O` columns.
@@ -35,9 +39,10 @@ impl TensorId {
     /// Words from the start of one row to the start of the next.
     pub fn stride(self) -> usize {
         match self.dtype {
-            DType::F32 => self.cols.next_multiple_of(4),
+            DType::F32 | DType::I32(_) => self.cols.next_multiple_of(4),
             DType::U32 => self.cols,
             DType::U8 => self.cols.div_ceil(4),
+            DType::I8(_) => self.cols.div_ceil(16) * 4,
             DType::Bits => self.cols.div_ceil(32),
         }
     }
@@ -60,28 +65,62 @@ impl TensorId {
         }
     }
 
-    /// `values` (rows × cols, without padding) as the words of this tensor.
+    /// `values` (rows × cols, without padding) as the words of this tensor. Fixed-point numbers are rounded, and limited to what
+    /// fits.
     ///
     /// # Panics
-    /// If the number of values is not rows × cols: a bug in the calling code.
+    /// If the number of values is not rows × cols, or if a word holds several values: bugs in the calling code.
     pub fn pack(self, values: &[f32]) -> Vec<u32> {
-        assert_eq!(values.len(), self.rows * self.cols, "pack: tensor is {}", self.shape());
-        let mut words = vec![0; self.words()];
-        for (row, line) in values.chunks_exact(self.cols.max(1)).enumerate() {
-            for (col, value) in line.iter().enumerate() {
-                words[row * self.stride() + col] = value.to_bits();
-            }
-        }
-        words
+        let word = |&value: &f32| match self.dtype {
+            DType::I32(bits) => to_fixed(value, bits, i32::MAX).cast_unsigned(),
+            _ => value.to_bits(),
+        };
+        self.pad(&values.iter().map(word).collect::<Vec<_>>())
     }
 
     /// The inverse of [`TensorId::pack`]: the values without padding.
     pub fn unpack(self, words: &[u32]) -> Vec<f32> {
-        words
-            .chunks_exact(self.stride().max(1))
-            .flat_map(|row| row[..self.cols].iter().map(|&word| f32::from_bits(word)))
-            .collect()
+        let value = |word: u32| match self.dtype {
+            DType::I32(bits) => from_fixed(word.cast_signed(), bits),
+            _ => f32::from_bits(word),
+        };
+        self.unpad(words).into_iter().map(value).collect()
     }
+
+    /// Adds the padding to rows of words (rows × cols).
+    ///
+    /// # Panics
+    /// As [`TensorId::pack`].
+    pub fn pad(self, words: &[u32]) -> Vec<u32> {
+        assert_eq!(words.len(), self.rows * self.cols, "tensor is {}", self.shape());
+        assert!(
+            !matches!(self.dtype, DType::U8 | DType::Bits | DType::I8(_)),
+            "{:?} has several values a word",
+            self.dtype
+        );
+        let mut padded = vec![0; self.words()];
+        let (from, to) = (self.cols.max(1), self.stride().max(1));
+        for (line, row) in padded.chunks_exact_mut(to).zip(words.chunks_exact(from)) {
+            line[..self.cols].copy_from_slice(row);
+        }
+        padded
+    }
+
+    /// The inverse of [`TensorId::pad`].
+    pub fn unpad(self, words: &[u32]) -> Vec<u32> {
+        words.chunks_exact(self.stride().max(1)).flat_map(|row| &row[..self.cols]).copied().collect()
+    }
+}
+
+/// A value as an integer with this many fractional bits, rounded half up and limited to ±`most`.
+pub fn to_fixed(value: f32, bits: u8, most: i32) -> i32 {
+    let scaled = (f64::from(value) * f64::from(1u32 << bits) + 0.5).floor();
+    scaled.clamp(f64::from(-most), f64::from(most)) as i32
+}
+
+/// The value of an integer with this many fractional bits, rounded to single precision.
+pub fn from_fixed(value: i32, bits: u8) -> f32 {
+    (f64::from(value) / f64::from(1u32 << bits)) as f32
 }
 
 /// What a tensor is for. Checks and messages ask for the role; they never parse the name. Layers count from 1.
@@ -174,6 +213,18 @@ pub fn pack_bytes(rows: &[u8], cols: usize) -> Vec<u32> {
             let mut bytes = [0; 4];
             bytes[..four.len()].copy_from_slice(four);
             words.push(u32::from_le_bytes(bytes));
+        }
+    }
+    words
+}
+
+/// Packs rows of numbers as i8 with some fractional bits, four to a word, each row padded to a multiple of sixteen.
+pub fn pack_fixed(rows: &[f32], cols: usize, bits: u8) -> Vec<u32> {
+    let stride = TensorId { index: 0, rows: 1, cols, dtype: DType::I8(bits) }.stride();
+    let mut words = vec![0; rows.len() / cols.max(1) * stride];
+    for (line, row) in words.chunks_exact_mut(stride.max(1)).zip(rows.chunks_exact(cols.max(1))) {
+        for (byte, &value) in bytemuck::cast_slice_mut::<u32, i8>(line).iter_mut().zip(row) {
+            *byte = to_fixed(value, bits, 127) as i8;
         }
     }
     words

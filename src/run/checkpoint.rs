@@ -263,12 +263,12 @@ fn step_of_manifest(name: &str) -> Option<u64> {
 }
 
 fn serialize(tensors: &[Values]) -> Result<Vec<u8>, String> {
-    let little_endian =
-        |tensor: &Values| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    let little_endian = |tensor: &Values| tensor.words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
     let parts: Vec<_> = tensors.iter().map(|tensor| (tensor, little_endian(tensor))).collect();
     let views = parts.iter().map(|(tensor, bytes)| {
         let Values { name, rows, cols, .. } = tensor;
-        let view = TensorView::new(Dtype::F32, vec![*rows, *cols], bytes);
+        let dtype = if tensor.integers { Dtype::I32 } else { Dtype::F32 };
+        let view = TensorView::new(dtype, vec![*rows, *cols], bytes);
         Ok((name.clone(), view.map_err(|error| format!("{name}: {error}"))?))
     });
     let views = views.collect::<Result<Vec<_>, String>>()?;
@@ -281,12 +281,11 @@ fn deserialize(bytes: &[u8], names: &[String]) -> Result<Vec<Values>, String> {
     let tensor = |name: &String| {
         // Taken out, so that a repeated name cannot allocate memory again.
         let view = left.remove(name).ok_or_else(|| format!("{name} is missing, or is named twice"))?;
-        let (Dtype::F32, &[rows, cols]) = (view.dtype(), view.shape()) else {
-            return Err(format!("{name} is {:?} {:?}, not F32 of two dimensions", view.shape(), view.dtype()));
+        let (dtype @ (Dtype::F32 | Dtype::I32), &[rows, cols]) = (view.dtype(), view.shape()) else {
+            return Err(format!("{name} is {:?} {:?}, not F32 or I32 of two dimensions", view.shape(), view.dtype()));
         };
-        let words = view.data().chunks_exact(4);
-        let values = words.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        Ok(Values { name: name.clone(), rows, cols, values })
+        let words = view.data().chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        Ok(Values { name: name.clone(), rows, cols, integers: dtype == Dtype::I32, words })
     };
     names.iter().map(tensor).collect()
 }

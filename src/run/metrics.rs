@@ -8,7 +8,7 @@ use crate::run::folder::METRICS;
 use crate::run::history::{Epoch, History};
 use crate::run::scores::Scores;
 use crate::run::settings::Ancestor;
-use crate::train::health::LayerHealth;
+use crate::train::health::{LayerHealth, Limited};
 use crate::train::session::{EpochReport, Finish, Reason};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -80,6 +80,9 @@ pub enum Record<'a> {
         /// Health per layer, if measured.
         #[serde(skip_serializing_if = "Option::is_none")]
         health: Option<&'a [LayerHealth]>,
+        /// For training in integers: how many values were limited, per layer.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        limited: Option<&'a [Limited]>,
     },
     /// The run was resumed from a checkpoint; records after that checkpoint were removed.
     Resume {
@@ -143,6 +146,7 @@ impl<'a> Record<'a> {
             images_per_second: report.images_per_second,
             data,
             health: report.health.as_deref(),
+            limited: report.limited.as_deref(),
         }
     }
 }

@@ -8,9 +8,9 @@ use crate::config::{Config, LossName};
 use crate::data::layout::Layout;
 use crate::data::{DataSet, Features, Header, Task};
 use crate::engine::machine::Machine;
-use crate::kernels::{Activation, InputMap};
+use crate::kernels::{Activation, InputMap, Precision};
 use crate::net::mlp::Mlp;
-use crate::net::{Net, Sizes, loss};
+use crate::net::{Net, Sizes, exact, loss};
 use crate::run::folder::MODEL;
 use crate::run::state_dict::StateDict;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -40,6 +40,9 @@ pub struct Description {
     /// δ of the Huber loss.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub huber_delta: Option<f32>,
+    /// The number format that it computes with, if not single precision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Precision>,
     /// The columns of the table that it was trained on, if it was a table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<Header>,
@@ -77,6 +80,7 @@ impl Description {
             task: None,
             loss: None,
             huber_delta: None,
+            precision: None,
             header: None,
             features: None,
             transposed: None,
@@ -97,6 +101,8 @@ impl Description {
             task: Some(data.task.clone()),
             loss: Some(config.loss).filter(|&loss| loss != LossName::Auto),
             huber_delta: (config.loss == LossName::Huber).then_some(config.huber_delta),
+            // Mixed precision only rounds; a model trained with it predicts in single precision too.
+            precision: Some(config.precision).filter(|&precision| precision == Precision::Int8),
             header: data.header.clone(),
             features: data.features.clone(),
             transposed: Some(data.transposed),
@@ -119,18 +125,21 @@ impl Description {
 
     /// Sizes of a plan that evaluates `samples` samples with targets, without weights.
     pub fn sizes(&self, samples: usize, machine: &Machine) -> Result<Sizes, Error> {
-        Ok(Sizes {
+        let config = self.config();
+        let sizes = Sizes {
             inputs: self.widths.first().copied().unwrap_or(0),
             outputs: self.widths.last().copied().unwrap_or(0),
             floats: self.features.is_some(),
             weighted: false,
-            loss: loss(&self.config(), &self.task())?,
+            loss: loss(&config, &self.task())?,
             train: 0,
             validation: 0,
             test: samples,
             forms: machine.form().into(),
             limit: machine.limit(),
-        })
+        };
+        exact::check(&config, &sizes, &self.inputs)?;
+        Ok(sizes)
     }
 
     /// A configuration with this architecture, to build an evaluation.
@@ -154,7 +163,8 @@ impl Description {
         let default = Config::default();
         let loss = self.loss.unwrap_or(default.loss);
         let huber_delta = self.huber_delta.unwrap_or(default.huber_delta);
-        Config { hidden, activation, alpha, loss, huber_delta, ..default }
+        let precision = self.precision.unwrap_or(default.precision);
+        Config { hidden, activation, alpha, loss, huber_delta, precision, ..default }
     }
 }
 

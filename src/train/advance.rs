@@ -118,6 +118,7 @@ impl Trainer<'_> {
         let training = self.on.job.training();
         let due = self.finite_checked.is_none_or(|finite_checked| finite_checked.elapsed() >= FINITE_CHECK_INTERVAL);
         let check = (due && self.on.job.config.on_nan == OnNan::Stop).then_some(&training.finite);
+        let check = check.filter(|check| !check.steps.is_empty());
         if let Some(check) = check {
             chunk.work.push((check.steps.clone(), StepValues::default()));
             self.finite_checked = Some(Instant::now());
@@ -144,7 +145,7 @@ impl Trainer<'_> {
     ) -> Result<ControlFlow<()>, Error> {
         let Some(record) = waiting.pop_front() else { return Ok(ControlFlow::Continue(())) };
         let rows = record.rows.await?;
-        self.score.add(&rows, record.samples, record.weight);
+        self.score.add(self.on.job.training().tally, &rows, record.samples, record.weight);
         if record.first_step == 0 {
             tracing::debug!(samples = self.score.samples, "first steps trained");
         }

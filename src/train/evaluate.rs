@@ -45,7 +45,7 @@ pub async fn evaluate(
     }
     let rows = engine.read(evaluation.tally, 0..evaluation.tally.words()).await?;
     let mut score = Score::default();
-    score.add(&rows, split.len(), evaluation.source.weights.map(|_| split.weight()));
+    score.add(evaluation.tally, &rows, split.len(), evaluation.source.weights.map(|_| split.weight()));
     Ok(score)
 }
 

@@ -8,11 +8,12 @@ use crate::base::error::{Error, Origin};
 use crate::config::Config;
 use crate::data::DataSet;
 use crate::engine::Engine;
+use crate::kernels::fixed::{MOST, used};
 use crate::net::mlp::{Layer, Mlp};
 use crate::net::{Net, Training};
 use crate::plan::Work;
 use crate::plan::kernel::StepValues;
-use crate::plan::tensor::TensorId;
+use crate::plan::tensor::{DType, TensorId};
 use std::sync::Arc;
 
 /// What is trained: settings, data, plan and rates.
@@ -118,6 +119,9 @@ impl<'a> Executor<'a> {
     /// Whether all parameters are finite, and small enough to be squared, as computed on the device.
     pub async fn finite(&mut self) -> Result<bool, Error> {
         let check = &self.job.training().finite;
+        if check.steps.is_empty() {
+            return Ok(true);
+        }
         self.engine.run(&[(check.steps.clone(), StepValues::default())]).await?;
         let totals = self.engine.read(check.totals, 0..check.totals.words()).await?;
         Ok(all_finite(&totals))
@@ -143,6 +147,9 @@ impl<'a> Executor<'a> {
         step: u64,
         kernel: Option<&'static str>,
     ) -> Result<Option<Origin>, Error> {
+        if id.dtype != DType::F32 {
+            return Ok(None);
+        }
         let bad = |word: &u32| !f32::from_bits(*word).is_finite();
         let words = self.engine.read(id, 0..id.words()).await?;
         let found = words.iter().enumerate().position(|(at, word)| bad(word) && !before.get(at).is_some_and(bad));
@@ -163,8 +170,9 @@ impl<'a> Executor<'a> {
         let mut layers = Vec::new();
         for at in 0..self.job.net.layers.len() {
             let [w, b] = self.job.net.layers[at].evaluated();
-            let weight = self.read(w).await?;
-            let bias = self.read(b).await?;
+            let grid = self.job.net.layers[at].grid;
+            let weight = self.parameter(w, grid.map(|[bits, _]| (bits, MOST))).await?;
+            let bias = self.parameter(b, grid.map(|[_, bits]| (bits, i32::MAX))).await?;
             layers.push(Layer { inputs: w.cols, outputs: w.rows, weight, bias });
         }
         Ok(Mlp { activation: self.job.config.activation(), layers })
@@ -174,8 +182,8 @@ impl<'a> Executor<'a> {
     pub async fn values(&mut self) -> Result<Vec<Values>, Error> {
         let mut tensors = Vec::new();
         for id in self.job.net.lasting() {
-            let name = self.job.net.plan.name(id).to_string();
-            tensors.push(Values { name, rows: id.rows, cols: id.cols, values: self.read(id).await? });
+            let words = self.engine.read(id, 0..id.words()).await?;
+            tensors.push(Values::new(&self.job.net, id, &words));
         }
         Ok(tensors)
     }
@@ -187,24 +195,29 @@ impl<'a> Executor<'a> {
     pub fn restore(&mut self, tensors: &[Values]) -> Result<(), Error> {
         let Net { plan, .. } = &self.job.net;
         let ids = self.job.net.lasting();
-        let wanted = |id: &TensorId| (plan.name(*id).to_string(), id.rows, id.cols);
-        let given = |values: &Values| (values.name.clone(), values.rows, values.cols);
-        let same = |(id, values): (&TensorId, &Values)| {
-            given(values) == wanted(id) && values.values.len() == id.rows * id.cols
-        };
+        let wanted = |id: &TensorId| (plan.name(*id).to_string(), id.rows, id.cols, id.dtype != DType::F32);
+        let given = |values: &Values| (values.name.clone(), values.rows, values.cols, values.integers);
+        let same =
+            |(id, values): (&TensorId, &Values)| given(values) == wanted(id) && values.words.len() == id.rows * id.cols;
         if ids.len() != tensors.len() || !ids.iter().zip(tensors).all(same) {
             let wanted: Vec<_> = ids.iter().map(wanted).collect();
             let given: Vec<_> = tensors.iter().map(given).collect();
             return Err(Error::Setting(format!("the net has the tensors {wanted:?}, but was given {given:?}")));
         }
         for (id, values) in ids.iter().zip(tensors) {
-            self.engine.write(*id, 0, &id.pack(&values.values));
+            self.engine.write(*id, 0, &id.pad(&values.words));
         }
         Ok(())
     }
 
-    async fn read(&mut self, id: TensorId) -> Result<Vec<f32>, Error> {
-        Ok(id.unpack(&self.engine.read(id, 0..id.words()).await?))
+    /// Reads weights or biases. `grid`: the fractional bits and the largest magnitude with which an integer plan uses them.
+    /// The model then holds what is used, so it predicts the same bits everywhere.
+    async fn parameter(&mut self, id: TensorId, grid: Option<(u8, i32)>) -> Result<Vec<f32>, Error> {
+        let words = self.engine.read(id, 0..id.words()).await?;
+        Ok(match grid {
+            Some((bits, most)) => used(&id.unpad(&words), bits, most),
+            None => id.unpack(&words),
+        })
     }
 }
 

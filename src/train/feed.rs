@@ -4,7 +4,7 @@
 use crate::data::{Samples, Split, Targets};
 use crate::engine::Engine;
 use crate::net::Source;
-use crate::plan::tensor::{TensorId, pack_bytes, pack_floats};
+use crate::plan::tensor::{DType, TensorId, pack_bytes, pack_fixed, pack_floats};
 use std::ops::Range;
 
 /// Samples that are packed at a time, so that the host never holds a second copy of the whole set.
@@ -96,9 +96,10 @@ fn write(source: &Source, at: usize, split: &Split, rows: Range<usize>, engine: 
 /// Writes some samples (rows of `id.cols` values) to the rows of a tensor from `at` on.
 pub(crate) fn write_samples(id: TensorId, at: usize, samples: &Samples, rows: Range<usize>, engine: &mut dyn Engine) {
     let values = rows.start * id.cols..rows.end * id.cols;
-    let words = match samples {
-        Samples::Bytes(bytes) => pack_bytes(&bytes[values], id.cols),
-        Samples::Floats(floats) => pack_floats(&floats[values], id.cols),
+    let words = match (samples, id.dtype) {
+        (Samples::Bytes(bytes), _) => pack_bytes(&bytes[values], id.cols),
+        (Samples::Floats(floats), DType::I8(bits)) => pack_fixed(&floats[values], id.cols, bits),
+        (Samples::Floats(floats), _) => pack_floats(&floats[values], id.cols),
     };
     engine.write(id, at * id.stride(), &words);
 }

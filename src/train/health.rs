@@ -35,6 +35,49 @@ impl fmt::Display for LayerHealth {
     }
 }
 
+/// How many values of a layer did not fit in 8 bits and were limited, as shares of all since the start of the run; for training
+/// in integers. Counts end at 2³⁰, so a share may be larger than it is given here in a very long run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Limited {
+    /// The layer, from 1.
+    pub layer: usize,
+    /// Of its weights.
+    pub weights: f64,
+    /// Of its outputs; 0 for the last layer, whose outputs have 32 bits.
+    pub outputs: f64,
+    /// Of its error signals; 0 for the last layer, whose errors always fit.
+    pub errors: f64,
+}
+
+impl Limited {
+    /// The shares, from the levels after `updates` updates and `samples` samples: see [`crate::kernels::int_levels`].
+    pub(super) fn of(net: &Net, levels: &[u32], updates: u64, samples: u64) -> Vec<Limited> {
+        let share = |count: u32, all: f64| if all > 0.0 { f64::from(count) / all } else { 0.0 };
+        let layer = |(at, (row, ids)): (usize, (&[u32; 8], &LayerIds))| Limited {
+            layer: at + 1,
+            weights: share(row[3], updates as f64 * (ids.w.rows * ids.w.cols) as f64),
+            outputs: share(row[4], samples as f64 * ids.w.rows as f64),
+            errors: share(row[5], samples as f64 * ids.w.rows as f64),
+        };
+        levels.as_chunks::<8>().0.iter().zip(&net.layers).enumerate().map(layer).collect()
+    }
+
+    /// The largest share, and what it is of.
+    pub fn worst(&self) -> (f64, &'static str) {
+        let all = [(self.weights, "weights"), (self.outputs, "outputs"), (self.errors, "error signals")];
+        all.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, ""))
+    }
+}
+
+/// Writes one line.
+impl fmt::Display for Limited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Limited { layer, weights, outputs, errors } = *self;
+        let [weights, outputs, errors] = [weights, outputs, errors].map(|share| percent(share, 3));
+        write!(f, "  layer {layer}  limited: weights {weights} %  outputs {outputs} %  errors {errors} %")
+    }
+}
+
 impl LayerHealth {
     /// Whether all norms and the ratio are finite.
     pub fn is_finite(&self) -> bool {

@@ -124,7 +124,7 @@ mod tests {
 
     /// Points of a smoothed loss over ten rates per decade, from 10⁻⁵.
     fn points(loss: impl Fn(f64) -> f64) -> Vec<SweepPoint> {
-        let lr = |number: i32| 10f64.powf(f64::from(number) / 10.0 - 5.0);
+        let lr = |number: i32| libm::pow(10.0, f64::from(number) / 10.0 - 5.0);
         (0..60).map(|number| SweepPoint { lr: lr(number), loss: 0.0, smoothed: loss(lr(number)) }).collect()
     }
 

@@ -130,7 +130,7 @@ pub fn prepare(engine: &mut dyn Engine, net: &Net, model: &Mlp, data: &DataSet) 
     let feed = Feed::new(training.source, &data.train, engine);
     let test_feed = Feed::new(net.evaluation.source, &data.test, engine);
     load_parameters(engine, &net.layers, model);
-    for &id in net.layers.iter().flat_map(|layer| &layer.state) {
+    for &id in net.layers.iter().flat_map(|layer| &layer.state).chain(&net.levels) {
         engine.write(id, 0, &vec![0; id.words()]);
     }
     (feed, test_feed)

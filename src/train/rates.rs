@@ -178,7 +178,7 @@ impl Sweep {
 
     /// The rate of update `step` (from 0).
     fn lr(&self, step: u64) -> f64 {
-        self.from * (self.to / self.from).powf(step as f64 / (self.steps - 1) as f64)
+        self.from * libm::pow(self.to / self.from, step as f64 / (self.steps - 1) as f64)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use crate::base::text::percent;
 use crate::data::Task;
+use crate::kernels::fixed::LOSS_BITS;
+use crate::plan::tensor::{DType, TensorId};
 use serde::{Deserialize, Serialize};
 
 /// Loss and metric of a split, or of the part of it that was seen so far. Samples with weights count by their weight.
@@ -53,12 +55,17 @@ impl Score {
         self.weight.unwrap_or(self.samples as f64)
     }
 
-    /// Adds rows of a tally (sum of losses, sum of metrics, two words of padding) over this many samples of this weight.
-    pub fn add(&mut self, rows: &[u32], samples: usize, weight: Option<f64>) {
-        let values: &[f32] = bytemuck::cast_slice(rows);
-        for row in values.chunks_exact(4) {
-            self.loss_sum += f64::from(row[0]);
-            self.metric_sum += f64::from(row[1]);
+    /// Adds rows of a tally (sum of losses, sum of metrics, two words of padding) over this many samples of this weight. The
+    /// rows are of the type of `tally`.
+    pub fn add(&mut self, tally: TensorId, rows: &[u32], samples: usize, weight: Option<f64>) {
+        for row in rows.chunks_exact(4) {
+            if tally.dtype == DType::F32 {
+                self.loss_sum += f64::from(f32::from_bits(row[0]));
+                self.metric_sum += f64::from(f32::from_bits(row[1]));
+            } else {
+                self.loss_sum += f64::from(row[0]) / f64::from(1 << LOSS_BITS);
+                self.metric_sum += f64::from(row[1]);
+            }
         }
         self.samples += samples as u64;
         if let Some(weight) = weight {

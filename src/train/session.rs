@@ -264,6 +264,7 @@ impl<'a> Session<'a> {
         self.tested = test.map(|test| (step, test));
         let Rate { lr, momentum } = self.trainer.rate(step - 1);
         let health = self.trainer.health().await?;
+        let limited = self.trainer.limited().await?;
         let epoch = self.epoch(step);
         let mut best = false;
         if let Some(score) = validation.filter(|_| whole) {
@@ -288,6 +289,7 @@ impl<'a> Session<'a> {
             lr,
             momentum,
             health,
+            limited,
             seconds,
             images_per_second: train.samples as f64 / seconds,
         })

@@ -6,7 +6,7 @@ use crate::data::DataSet;
 use crate::engine::Engine;
 use crate::kernels::forms::Forms;
 use crate::net::mlp::Mlp;
-use crate::net::{Net, Sizes, Training};
+use crate::net::{Net, Sizes, Training, exact};
 use crate::plan::Work;
 use crate::plan::kernel::StepValues;
 use crate::train::feed::Feed;
@@ -178,7 +178,9 @@ impl Trial {
     pub fn new(config: &Config, data: &DataSet, forms: impl Into<Forms>) -> Result<Trial, Error> {
         let inputs = input_map(&config.normalize, &data.train.samples);
         let train = data.train.len();
-        let net = Net::for_training(config, Sizes::of(config, data, forms, u64::MAX)?, &inputs);
+        let sizes = Sizes::of(config, data, forms, u64::MAX)?;
+        exact::check(config, &sizes, &inputs)?;
+        let net = Net::for_training(config, sizes, &inputs);
         let model =
             Mlp::new(&config.widths(data.inputs(), data.outputs()), config.activation(), config.init, config.seed);
         let mut work = Vec::new();

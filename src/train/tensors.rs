@@ -2,7 +2,7 @@
 
 use crate::net::Net;
 use crate::net::mlp::Mlp;
-use crate::plan::tensor::TensorId;
+use crate::plan::tensor::{DType, TensorId};
 
 /// A copy of a tensor on the host.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,14 +13,28 @@ pub struct Values {
     pub rows: usize,
     /// Number of values in a row.
     pub cols: usize,
-    /// The values (rows × cols), without padding.
-    pub values: Vec<f32>,
+    /// Whether the values are i32, not f32.
+    pub integers: bool,
+    /// The bits of the values (rows × cols), without padding.
+    pub words: Vec<u32>,
 }
 
 impl Values {
-    /// Whether all values are finite.
+    /// A copy of these words of a tensor, which may include padding.
+    pub(super) fn new(net: &Net, id: TensorId, words: &[u32]) -> Values {
+        let name = net.plan.name(id).to_string();
+        let integers = matches!(id.dtype, DType::I32(_));
+        Values { name, rows: id.rows, cols: id.cols, integers, words: id.unpad(words) }
+    }
+
+    /// The values as floats, whose bits they are.
+    pub fn floats(&self) -> Vec<f32> {
+        bytemuck::cast_slice(&self.words).to_vec()
+    }
+
+    /// Whether all values are finite, as integers always are.
     pub fn is_finite(&self) -> bool {
-        self.values.iter().all(|value| value.is_finite())
+        self.integers || self.words.iter().all(|&word| f32::from_bits(word).is_finite())
     }
 }
 
@@ -28,8 +42,8 @@ impl Values {
 pub(super) fn first_values(net: &Net, model: &Mlp) -> Vec<Values> {
     let mut tensors = Vec::new();
     let mut add = |id: TensorId, values: Option<&[f32]>| {
-        let values = values.map_or_else(|| vec![0.0; id.rows * id.cols], <[f32]>::to_vec);
-        tensors.push(Values { name: net.plan.name(id).to_string(), rows: id.rows, cols: id.cols, values });
+        let words = values.map_or_else(|| vec![0; id.words()], |values| id.pack(values));
+        tensors.push(Values::new(net, id, &words));
     };
     for (ids, layer) in net.layers.iter().zip(&model.layers) {
         add(ids.w, Some(&layer.weight));
@@ -40,5 +54,6 @@ pub(super) fn first_values(net: &Net, model: &Mlp) -> Vec<Values> {
             add(b, Some(&layer.bias));
         }
     }
+    net.levels.into_iter().for_each(|id| add(id, None));
     tensors
 }

@@ -4,7 +4,7 @@ use super::chunk::Pace;
 use super::evaluate::{evaluate, evaluate_finite};
 use super::executor::{Executor, Job};
 use super::feed::Feed;
-use super::health::{self, LayerHealth};
+use super::health::{self, LayerHealth, Limited};
 use super::rates::{Rate, Rates};
 use super::replay::ReplayStart;
 use super::tensors::first_values;
@@ -17,7 +17,7 @@ use crate::engine::machine::Machine;
 use crate::engine::memory;
 use crate::kernels::forms::Forms;
 use crate::net::mlp::Mlp;
-use crate::net::{Net, Sizes};
+use crate::net::{Net, Sizes, exact};
 use std::time::Instant;
 
 /// A net in training: data, weights and optimizer state on an engine, and the number of updates made.
@@ -68,7 +68,9 @@ impl<'a> Trainer<'a> {
         }
         let inputs = input_map(&config.normalize, &data.train.samples);
         let forms = Forms { default: machine.form(), chosen: config.forms.clone() };
-        let net = Net::for_training(config, Sizes::of(config, data, forms, machine.limit())?, &inputs);
+        let sizes = Sizes::of(config, data, forms, machine.limit())?;
+        exact::check(config, &sizes, &inputs)?;
+        let net = Net::for_training(config, sizes, &inputs);
         let state: u64 = net.lasting().iter().map(|id| id.bytes()).sum();
         memory::check(&net.plan, machine.room(), 0, copies * state)?;
         let model =
@@ -215,6 +217,18 @@ impl<'a> Trainer<'a> {
         };
         let values = id.unpack(&self.on.engine.read(id, 0..id.words()).await?);
         Ok(Some(health::layers(config, net, &values)))
+    }
+
+    /// For training in integers: how many values of each layer were limited since the start; `None` for floats.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn limited(&mut self) -> Result<Option<Vec<Limited>>, Error> {
+        let Some(id) = self.net().levels else { return Ok(None) };
+        let levels = self.on.engine.read(id, 0..id.words()).await?;
+        let (per_epoch, all) = (self.updates_per_epoch(), self.data().train.len() as u64);
+        let rest = self.step % per_epoch * self.config().batch(all as usize) as u64;
+        Ok(Some(Limited::of(self.net(), &levels, self.step, self.step / per_epoch * all + rest)))
     }
 
     /// Returns the model with the current weights, or with their averages if there are any.

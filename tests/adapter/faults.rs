@@ -29,7 +29,7 @@ fn poisoned<'a>(config: &Config, data: &'a DataSet, machine: &Machine, name: &st
         trainer.epoch(&mut |_| {}).await?;
         let mut tensors = trainer.tensors().await?;
         let tensor = tensors.iter_mut().find(|tensor| tensor.name == name).expect("the net has it");
-        tensor.values[3 * tensor.cols + 5] = value;
+        tensor.words[3 * tensor.cols + 5] = value.to_bits();
         trainer.restore(&tensors)?;
         trainer.seek(trainer.step(), trainer.score());
         Ok::<_, Error>(trainer)
@@ -62,7 +62,7 @@ fn a_step_that_is_too_large_is_named_with_the_weights_it_ruined() {
         assert_eq!(trainer.step(), 0);
         let tensors = block_on(trainer.tensors()).expect("all of them are finite");
         let first = Mlp::new(&[784, 128, 10], config.activation(), config.init, config.seed);
-        assert!(tensors[0].values == first.layers[0].weight);
+        assert!(tensors[0].floats() == first.layers[0].weight);
     }
 }
 
@@ -142,7 +142,7 @@ fn a_run_that_started_from_a_model_is_replayed_from_that_model() {
         let (_, _, origin) = fault(&mut trainer);
         assert!(matches!(origin, Origin::Tensor { kernel: Some(_), .. }), "{origin}");
         let tensors = block_on(trainer.tensors()).expect("all of them are finite");
-        assert!(tensors[0].values == model.layers[0].weight, "the replay began with another model");
+        assert!(tensors[0].floats() == model.layers[0].weight, "the replay began with another model");
     }
 }
 

@@ -4,6 +4,7 @@
 mod common;
 
 mod bench;
+mod exact;
 mod faults;
 mod floats;
 mod gl_context;

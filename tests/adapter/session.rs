@@ -132,7 +132,7 @@ fn a_state_with_a_value_that_is_not_finite_cannot_be_resumed() {
     let mut notes = Notes { at: vec![3], ..Notes::default() };
     block_on(open(&config(), &data, &Machine::Cpu).run(&mut notes)).unwrap();
     let mut from = notes.snapshots.swap_remove(0);
-    from.tensors[1].values[0] = f32::NAN;
+    from.tensors[1].words[0] = f32::NAN.to_bits();
     let error = open(&config(), &data, &Machine::Cpu).resume(&from).unwrap_err();
     assert!(error.to_string().contains(&format!("a value of {} is not finite", from.tensors[1].name)), "{error}");
 }

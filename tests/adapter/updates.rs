@@ -20,7 +20,7 @@ fn digits() -> DataSet {
 /// Concatenated values of all tensors whose name begins with one of the prefixes.
 fn flat(tensors: &[Values], prefixes: [&str; 2]) -> Vec<f64> {
     let named = |tensor: &&Values| prefixes.iter().any(|prefix| tensor.name.starts_with(prefix));
-    tensors.iter().filter(named).flat_map(|tensor| &tensor.values).map(|&value| f64::from(value)).collect()
+    tensors.iter().filter(named).flat_map(|tensor| tensor.floats()).map(f64::from).collect()
 }
 
 /// All tensors before training and after each of `updates` updates.

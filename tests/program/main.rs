@@ -11,6 +11,7 @@ mod examples;
 mod exit_codes;
 mod faulty_models;
 mod hints;
+mod integers;
 mod learning_rate;
 mod meeting_data;
 mod predict;

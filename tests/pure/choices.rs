@@ -83,7 +83,7 @@ fn a_run_stops_without_improvement_and_returns_the_best_epoch() {
     assert_eq!(finish.restored, Some(number));
     let snapshot = &notes.snapshots[3 * number - 1];
     assert_eq!(snapshot.state.step, 3 * number as u64);
-    assert_eq!(snapshot.tensors[0].values, finish.model.layers[0].weight);
+    assert_eq!(snapshot.tensors[0].floats(), finish.model.layers[0].weight);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Each CPU twin against an oracle in double precision; bit-identical products on any number of threads; dropout masks.
 
 mod compare;
+mod exact;
 pub(crate) mod loss;
 mod oracle;
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod environment;
 pub(crate) mod gemm;
+pub(crate) mod gemm8;
 pub(crate) mod parts;
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) mod signals;

@@ -186,7 +186,10 @@ pub(super) fn tensors(snapshot: &Snapshot) -> Vec<Values> {
     let mut tensors = snapshot.tensors.clone();
     for (number, layer) in (1..).zip(snapshot.best.iter().flat_map(|best| &best.layers)) {
         let Layer { inputs, outputs, weight, bias } = layer;
-        let named = |name: String, rows, cols, values: &Vec<f32>| Values { name, rows, cols, values: values.clone() };
+        let named = |name, rows, cols, values: &[f32]| {
+            let words = bytemuck::cast_slice(values).to_vec();
+            Values { name, rows, cols, integers: false, words }
+        };
         tensors.push(named(format!("{BEST}w{number}"), *outputs, *inputs, weight));
         tensors.push(named(format!("{BEST}b{number}"), 1, *outputs, bias));
     }
@@ -200,7 +203,7 @@ impl Generation<Saved> {
             self.tensors.iter().cloned().partition(|tensor| tensor.name.starts_with(BEST));
         let layer = |pair: &[Values]| {
             let (outputs, inputs) = (pair[0].rows, pair[0].cols);
-            Layer { inputs, outputs, weight: pair[0].values.clone(), bias: pair[1].values.clone() }
+            Layer { inputs, outputs, weight: pair[0].floats(), bias: pair[1].floats() }
         };
         let layers: Vec<Layer> = best.chunks_exact(2).map(layer).collect();
         let activation = self.state.identity.config.activation();

@@ -3,7 +3,7 @@
 use super::Snapshot;
 use crate::base::error::Error;
 use crate::net::mlp::Mlp;
-use crate::train::health::LayerHealth;
+use crate::train::health::{LayerHealth, Limited};
 use crate::train::{Metric, Score};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -153,6 +153,8 @@ pub struct EpochReport {
     pub momentum: f32,
     /// The net's health, layer by layer, if it was measured in this epoch.
     pub health: Option<Vec<LayerHealth>>,
+    /// For training in integers: how many values were limited since the start, layer by layer.
+    pub limited: Option<Vec<Limited>>,
     /// Seconds of training alone.
     pub seconds: f64,
     /// Training samples per second.

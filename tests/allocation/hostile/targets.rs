@@ -201,7 +201,7 @@ fn checkpoint(bytes: &[u8]) -> bool {
     let Some(found) = said(Checkpoints::new(Arc::new(disk), run).of_run(None)) else { return false };
     let generation = found.expect("a checkpoint").generation;
     let all = generation.tensors.iter();
-    assert!(all.clone().all(|tensor| tensor.values.len() == tensor.rows * tensor.cols));
+    assert!(all.clone().all(|tensor| tensor.words.len() == tensor.rows * tensor.cols));
     let identity = &generation.state.identity;
     assert!(identity.differences(identity).is_empty());
     pollster::block_on(async {

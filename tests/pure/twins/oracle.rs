@@ -1,6 +1,6 @@
 //! The oracle: every kernel as formulas in double precision on plain matrices, without padding, blocks or threads.
 
-use super::loss;
+use super::{exact, loss};
 use gpu_mlp::base::rng::threefry;
 use gpu_mlp::kernels::dead::Dead;
 use gpu_mlp::kernels::loss::LossKind;
@@ -13,8 +13,8 @@ use gpu_mlp::plan::tensor::{DType, TensorId};
 /// Number of values in one word of a tensor.
 pub fn per_word(id: TensorId) -> usize {
     match id.dtype {
-        DType::F32 | DType::U32 => 1,
-        DType::U8 => 4,
+        DType::F32 | DType::U32 | DType::I32(_) => 1,
+        DType::U8 | DType::I8(_) => 4,
         DType::Bits => 32,
     }
 }
@@ -31,6 +31,8 @@ impl Matrix<'_> {
         match id.dtype {
             DType::F32 => f64::from(f32::from_bits(word)),
             DType::U32 => f64::from(word),
+            DType::I32(_) => f64::from(word.cast_signed()),
+            DType::I8(_) => f64::from(word.to_le_bytes()[col % 4].cast_signed()),
             DType::U8 => f64::from(word.to_le_bytes()[col % 4]),
             DType::Bits => f64::from(word >> (col % 32) & 1),
         }
@@ -141,6 +143,9 @@ pub fn oracle<'a>(op: Op<'a>, now: &'a StepValues, m: &'a [Matrix<'a>]) -> Vec<(
     let real = move |b: usize| b < now.rows as usize;
     let scale = 1024.0 * f64::from(now.batch.next_power_of_two());
     let old = move |arg: usize, r, c| only_if(now.accumulate == 1, || m[arg].at(r, c));
+    if let Some(formulas) = exact::oracle(op, now, m) {
+        return formulas;
+    }
     match op {
         Op::Dropout(k) => {
             let pair = move |b, c| (now.first as usize + b) * k.mask.cols.div_ceil(2) + c / 2;
@@ -271,6 +276,8 @@ pub fn oracle<'a>(op: Op<'a>, now: &'a StepValues, m: &'a [Matrix<'a>]) -> Vec<(
             let d = if now.step == 0 { 0.0 } else { f64::from(k.decay) };
             vec![gives(1, move |r, c| d * m[1].at(r, c) + (1.0 - d) * m[0].at(r, c))]
         }
+        Op::IntGather(_) | Op::IntQuantise(_) | Op::IntLinear(_) | Op::IntSoftmax(_) => unreachable!("see `exact`"),
+        Op::IntLinearDx(_) | Op::IntGradient(_) | Op::IntStep(_) | Op::IntLevels(_) => unreachable!("see `exact`"),
         Op::Dead(k) => {
             let rows = k.h.rows.min(now.rows as usize);
             let dead = move |unit| (0..rows).all(|b| m[0].at(b, unit) == 0.0);

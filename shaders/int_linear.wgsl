@@ -1,0 +1,181 @@
+// int_linear: y = act(x·wᵀ + b) ⊙ mask in integers.   x (B, I) i8, w (O, I) i8, b (O) i32, mask (B, O) bits -> y (B, O) i8
+// int_logits: z = x·wᵀ + b, for the last layer.   -> z (B, O) i32
+// words: u32 of a row of x and of w. Sums have `bits` fractional bits; b is shifted right by `bias_shift` to match, and what
+// follows the activation by `out_shift`. keep is 1/keep, alpha the slope of leaky ReLU, both with 12 fractional bits.
+// Formats: src/kernels/fixed.rs. Twin: src/kernels/int_linear.rs
+struct StepValues {
+    cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32,
+}
+struct Params {
+    batch: u32, words: u32, outputs: u32, out_words: u32, mask_stride: u32, bits: u32,
+    bias_shift: u32, out_shift: u32, keep: i32, alpha: i32, layer: u32, pad: u32,
+}
+@group(0) @binding(0) var<uniform> now: StepValues;
+@group(1) @binding(0) var<uniform> params: Params;
+@group(1) @binding(1) var<storage, read> x: array<vec4<u32>>;               // (B, I) sixteen per vec4
+@group(1) @binding(2) var<storage, read> w: array<vec4<u32>>;               // (O, I) sixteen per vec4
+@group(1) @binding(3) var<storage, read> b: array<i32>;                     // (O)
+@group(1) @binding(4) var<storage, read> mask: array<u32>;                  // (B, O) bits
+@group(1) @binding(5) var<storage, read_write> levels: array<atomic<i32>>;  // (L, 8)
+@group(1) @binding(6) var<storage, read_write> y: array<u32>;               // (B, O) four per word
+@group(1) @binding(7) var<storage, read_write> z: array<vec4<i32>>;         // (B, O)
+
+override ACT: u32 = 0u;         // 0 identity, 1 ReLU, 2 leaky ReLU, 3 sigmoid, 4 tanh
+override MASKED: bool = false;
+
+// The functions of src/kernels/fixed.rs.
+fn shift(v: i32, k: u32) -> i32 {
+    if k == 0u { return v; }
+    return (v >> k) + ((v >> (k - 1u)) & 1);
+}
+fn times12(v: i32, m: i32) -> i32 { return (v >> 12u) * m + (((v & 4095) * m + 2048) >> 12u); }
+fn exp_minus(d: u32) -> u32 {
+    let t = (min(d, 4095u) * 94548u) >> 8u;
+    let f = t & 65535u;
+    let p = 65536u - ((f * (45325u - ((f * (15149u - ((f * 2593u) >> 16u))) >> 16u))) >> 16u);
+    return p >> min(1u + (t >> 16u), 31u);
+}
+fn eighth(v: i32) -> u32 {
+    let size = u32(abs(v));
+    if params.bits >= 8u { return size >> (params.bits - 8u); }
+    return min(size, 4095u) << (8u - params.bits);
+}
+fn activate(v: i32) -> i32 {
+    switch ACT {
+        case 1u: { return max(v, 0); }
+        case 2u: { return select(v, times12(v, params.alpha), v < 0); }
+        case 3u: {
+            let e = exp_minus(eighth(v));
+            let high = i32(((32768u << 14u) + (32768u + e) / 2u) / (32768u + e));
+            return select(high, (1 << 14u) - high, v < 0);
+        }
+        case 4u: {
+            let e = exp_minus(2u * min(eighth(v), 4095u));
+            let high = i32((((32768u - e) << 14u) + (32768u + e) / 2u) / (32768u + e));
+            return select(high, -high, v < 0);
+        }
+        default: { return v; }
+    }
+}
+
+// Bias, activation, dropout and zeros in the padding; stores word `word` of row `row`. Counts values that do not fit.
+fn finish(row: u32, word: u32, products: vec4<i32>) {
+    if row >= params.batch || word >= params.out_words { return; }
+    var packed = 0u;
+    var limited = 0;
+    for (var i = 0u; i < 4u; i++) {
+        let col = word * 4u + i;
+        if col >= params.outputs { break; }
+        var v = activate(products[i] + shift(b[col], params.bias_shift));
+        if MASKED {
+            let kept = (mask[row * params.mask_stride + col / 32u] >> (col % 32u)) & 1u;
+            v = times12(v, params.keep) * i32(kept);
+        }
+        v = shift(v, params.out_shift);
+        let narrow = clamp(v, -127, 127);
+        if narrow != v && row < now.rows { limited++; }
+        packed |= (u32(narrow) & 255u) << (8u * i);
+    }
+    y[row * params.out_words + word] = packed;
+    if limited > 0 { atomicAdd(&levels[params.layer * 8u + 4u], limited); }
+}
+
+fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
+
+fn dot16(a: vec4<u32>, c: vec4<u32>) -> i32 {
+    return dot4I8Packed(a.x, c.x) + dot4I8Packed(a.y, c.y) + dot4I8Packed(a.z, c.z) + dot4I8Packed(a.w, c.w);
+}
+
+// The products of a row of x with four neighbouring rows of w. Rows past the end repeat the last one.
+fn four(row: u32, word: u32) -> vec4<i32> {
+    let words4 = params.words / 4u;
+    let o = min(word * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs - 1u)) * words4;
+    var sum = vec4<i32>(0);
+    for (var k = 0u; k < words4; k++) {
+        let v = x[row * words4 + k];
+        sum += vec4<i32>(dot16(v, w[o.x + k]), dot16(v, w[o.y + k]), dot16(v, w[o.z + k]), dot16(v, w[o.w + k]));
+    }
+    return sum;
+}
+
+// One invocation makes a word of y.
+@compute @workgroup_size(64)
+fn int_linear(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+              @builtin(local_invocation_index) lane: u32) {
+    let at = number(group, groups) * 64u + lane;
+    let row = at / params.out_words;
+    if row >= params.batch { return; }
+    finish(row, at % params.out_words, four(row, at % params.out_words));
+}
+
+// One invocation makes four neighbouring logits.
+@compute @workgroup_size(64)
+fn int_logits(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+              @builtin(local_invocation_index) lane: u32) {
+    let at = number(group, groups) * 64u + lane;
+    let outputs4 = params.out_words / 4u;
+    let row = at / outputs4;
+    if row >= params.batch { return; }
+    let col = at % outputs4 * 4u + vec4<u32>(0u, 1u, 2u, 3u);
+    var v = four(row, at % outputs4);
+    for (var i = 0u; i < 4u; i++) {
+        if col[i] < params.outputs { v[i] += shift(b[col[i]], params.bias_shift); } else { v[i] = 0; }
+    }
+    z[at] = v;
+}
+
+// Four neighbouring inputs as floats. Floats hold the products of 8-bit integers, and their sums up to 2²⁴, exactly.
+fn floats(row: u32, word: u32) -> vec4<f32> { return vec4<f32>(unpack4xI8(x[row + word / 4u][word % 4u])); }
+fn factors(row: u32, word: u32) -> vec4<f32> { return vec4<f32>(unpack4xI8(w[row + word / 4u][word % 4u])); }
+
+// Offsets of four rows of x or of w.
+fn rows_at(row: u32, rows: u32) -> vec4<u32> {
+    return min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(rows - 1u)) * (params.words / 4u);
+}
+fn four_rows(r: vec4<u32>, k: u32) -> mat4x4<f32> {
+    return mat4x4<f32>(floats(r.x, k), floats(r.y, k), floats(r.z, k), floats(r.w, k));
+}
+fn four_factors(o: vec4<u32>, k: u32) -> mat4x4<f32> {
+    return transpose(mat4x4<f32>(factors(o.x, k), factors(o.y, k), factors(o.z, k), factors(o.w, k)));
+}
+
+// For software adapters, whose fastest product is that of floats: one invocation keeps a 16×16 tile of sums. After 1024 terms
+// they are added to integers.
+@compute @workgroup_size(16)
+fn int_linear_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                        @builtin(local_invocation_index) lane: u32) {
+    let tiles_across = (params.out_words + 3u) / 4u;
+    let at = number(group, groups) * 16u + lane;
+    let row = at / tiles_across * 16u;
+    let word = at % tiles_across * 4u;
+    if row >= params.batch { return; }
+    // Rows past the end repeat the last row; their results are not stored.
+    let r0 = rows_at(row + 0u, params.batch); let r1 = rows_at(row + 4u, params.batch);
+    let r2 = rows_at(row + 8u, params.batch); let r3 = rows_at(row + 12u, params.batch);
+    let o0 = rows_at(word * 4u + 0u, params.outputs); let o1 = rows_at(word * 4u + 4u, params.outputs);
+    let o2 = rows_at(word * 4u + 8u, params.outputs); let o3 = rows_at(word * 4u + 12u, params.outputs);
+    var sums = array<vec4<i32>, 64>();
+    for (var begin = 0u; begin < params.words; begin += 256u) {
+        var c00 = mat4x4<f32>(); var c01 = mat4x4<f32>(); var c02 = mat4x4<f32>(); var c03 = mat4x4<f32>();
+        var c10 = mat4x4<f32>(); var c11 = mat4x4<f32>(); var c12 = mat4x4<f32>(); var c13 = mat4x4<f32>();
+        var c20 = mat4x4<f32>(); var c21 = mat4x4<f32>(); var c22 = mat4x4<f32>(); var c23 = mat4x4<f32>();
+        var c30 = mat4x4<f32>(); var c31 = mat4x4<f32>(); var c32 = mat4x4<f32>(); var c33 = mat4x4<f32>();
+        let end = min(begin + 256u, params.words);
+        for (var k = begin; k < end; k++) {
+            let x0 = four_rows(r0, k); let x1 = four_rows(r1, k); let x2 = four_rows(r2, k); let x3 = four_rows(r3, k);
+            let w0 = four_factors(o0, k);
+            c00 += w0 * x0; c10 += w0 * x1; c20 += w0 * x2; c30 += w0 * x3;
+            let w1 = four_factors(o1, k);
+            c01 += w1 * x0; c11 += w1 * x1; c21 += w1 * x2; c31 += w1 * x3;
+            let w2 = four_factors(o2, k);
+            c02 += w2 * x0; c12 += w2 * x1; c22 += w2 * x2; c32 += w2 * x3;
+            let w3 = four_factors(o3, k);
+            c03 += w3 * x0; c13 += w3 * x1; c23 += w3 * x2; c33 += w3 * x3;
+        }
+        var tile = array<mat4x4<f32>, 16>(
+            c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33);
+        for (var i = 0u; i < 64u; i++) { sums[i] += vec4<i32>(tile[i / 4u][i % 4u]); }
+    }
+    for (var i = 0u; i < 64u; i++) { finish(row + i / 16u * 4u + i % 4u, word + i / 4u % 4u, sums[i]); }
+}

@@ -1,0 +1,148 @@
+// int_linear_dx: dx = (dy·w) ⊙ act'(x) ⊙ mask in integers.
+// dy (B, O) i8, w (O, I) i8, x (B, I) i8, mask (B, I) bits, levels (L, 8) i32 -> dx (B, I) i8
+// x is the output of the layer below, so dx is that layer's error signal δ. It is shifted right by the layer's level; the
+// largest |δ| of the update is kept for the next level. words: u32 of a row of x, w and dx. keep is 1/keep, back is keep,
+// alpha the slope of leaky ReLU, all with 12 fractional bits.
+// Formats: src/kernels/fixed.rs. Twin: src/kernels/int_linear_dx.rs
+struct Params {
+    batch: u32, words: u32, inputs: u32, outputs: u32, dy_words: u32, mask_stride: u32,
+    keep: i32, back: i32, alpha: i32, layer: u32, pad0: u32, pad1: u32,
+}
+@group(1) @binding(0) var<uniform> params: Params;
+@group(1) @binding(1) var<storage, read> dy: array<u32>;                    // (B, O) four per word
+@group(1) @binding(2) var<storage, read> w: array<u32>;                     // (O, I) four per word
+@group(1) @binding(3) var<storage, read> x: array<u32>;                     // (B, I) four per word
+@group(1) @binding(4) var<storage, read> mask: array<u32>;                  // (B, I) bits
+@group(1) @binding(5) var<storage, read_write> levels: array<atomic<i32>>;  // (L, 8)
+@group(1) @binding(6) var<storage, read_write> dx: array<u32>;              // (B, I) four per word
+
+override ACT: u32 = 0u;         // 0 identity, 1 ReLU, 2 leaky ReLU, 3 sigmoid, 4 tanh
+override MASKED: bool = false;
+
+// The functions of src/kernels/fixed.rs.
+fn shift(v: i32, k: u32) -> i32 {
+    if k == 0u { return v; }
+    return (v >> k) + ((v >> (k - 1u)) & 1);
+}
+fn times12(v: i32, m: i32) -> i32 { return (v >> 12u) * m + (((v & 4095) * m + 2048) >> 12u); }
+fn slope(a: i32, v: i32) -> i32 {
+    switch ACT {
+        case 1u: { return select(0, v, a > 0); }
+        case 2u: { return select(times12(v, params.alpha), v, a > 0); }
+        case 3u: { return times12(v, max(a * (64 - a), 0)); }
+        case 4u: { return times12(v, max(4096 - a * a, 0)); }
+        default: { return v; }
+    }
+}
+
+// Activation's slope, dropout, level; stores word `word` of row `row`.
+fn finish(row: u32, word: u32, products: vec4<i32>) {
+    if row >= params.batch || word >= params.words { return; }
+    let level = u32(atomicLoad(&levels[params.layer * 8u]));
+    let below = x[row * params.words + word];
+    var packed = 0u;
+    var limited = 0;
+    var peak = 0;
+    for (var i = 0u; i < 4u; i++) {
+        let col = word * 4u + i;
+        if col >= params.inputs { break; }
+        var a = i32(below << (24u - 8u * i)) >> 24u;
+        if MASKED { a = times12(a, params.back); }
+        var v = slope(a, products[i]);
+        if MASKED {
+            let kept = (mask[row * params.mask_stride + col / 32u] >> (col % 32u)) & 1u;
+            v = times12(v, params.keep) * i32(kept);
+        }
+        peak = max(peak, abs(v));
+        v = shift(v, level);
+        let narrow = clamp(v, -127, 127);
+        if narrow != v { limited++; }
+        packed |= (u32(narrow) & 255u) << (8u * i);
+    }
+    dx[row * params.words + word] = packed;
+    atomicMax(&levels[params.layer * 8u + 1u], peak);
+    if limited > 0 { atomicAdd(&levels[params.layer * 8u + 5u], limited); }
+}
+
+fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
+
+// The transpose of 4×4 bytes.
+fn turn(m: vec4<u32>) -> vec4<u32> {
+    let low = vec2<u32>((m.x & 0xffu) | ((m.y & 0xffu) << 8u) | ((m.x & 0xff00u) << 8u) | ((m.y & 0xff00u) << 16u),
+                        (m.z & 0xffu) | ((m.w & 0xffu) << 8u) | ((m.z & 0xff00u) << 8u) | ((m.w & 0xff00u) << 16u));
+    let high = vec2<u32>(((m.x >> 16u) & 0xffu) | (((m.y >> 16u) & 0xffu) << 8u) | ((m.x >> 24u) << 16u) | ((m.y >> 24u) << 24u),
+                         ((m.z >> 16u) & 0xffu) | (((m.w >> 16u) & 0xffu) << 8u) | ((m.z >> 24u) << 16u) | ((m.w >> 24u) << 24u));
+    return vec4<u32>((low.x & 0xffffu) | (low.y << 16u), (low.x >> 16u) | (low.y & 0xffff0000u),
+                     (high.x & 0xffffu) | (high.y << 16u), (high.x >> 16u) | (high.y & 0xffff0000u));
+}
+
+// One invocation makes a word of dx.
+@compute @workgroup_size(64)
+fn int_linear_dx(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                 @builtin(local_invocation_index) lane: u32) {
+    let at = number(group, groups) * 64u + lane;
+    let row = at / params.words;
+    if row >= params.batch { return; }
+    let word = at % params.words;
+    var sum = vec4<i32>(0);
+    for (var k = 0u; k < params.dy_words; k++) {
+        // dy is zero in its padding; there, rows of w past the end repeat the last one.
+        let o = min(k * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs - 1u)) * params.words + word;
+        let m = turn(vec4<u32>(w[o.x], w[o.y], w[o.z], w[o.w]));
+        let d = dy[row * params.dy_words + k];
+        sum += vec4<i32>(dot4I8Packed(d, m.x), dot4I8Packed(d, m.y), dot4I8Packed(d, m.z), dot4I8Packed(d, m.w));
+    }
+    finish(row, word, sum);
+}
+
+// Four neighbouring values as floats. Floats hold the products of 8-bit integers, and their sums up to 2²⁴, exactly.
+fn errors(row: u32, k: u32) -> vec4<f32> { return vec4<f32>(unpack4xI8(dy[row + k])); }
+fn factors(at: u32) -> vec4<f32> { return vec4<f32>(unpack4xI8(w[at])); }
+
+fn rows_at(row: u32) -> vec4<u32> {
+    return min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.dy_words;
+}
+fn four_rows(r: vec4<u32>, k: u32) -> mat4x4<f32> {
+    return mat4x4<f32>(errors(r.x, k), errors(r.y, k), errors(r.z, k), errors(r.w, k));
+}
+fn four_factors(o: vec4<u32>, col: u32) -> mat4x4<f32> {
+    return mat4x4<f32>(factors(o.x + col), factors(o.y + col), factors(o.z + col), factors(o.w + col));
+}
+
+// For software adapters: one invocation keeps a 16×16 tile of sums, as in int_linear.
+@compute @workgroup_size(16)
+fn int_linear_dx_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                           @builtin(local_invocation_index) lane: u32) {
+    let tiles_across = (params.words + 3u) / 4u;
+    let at = number(group, groups) * 16u + lane;
+    let row = at / tiles_across * 16u;
+    let word = at % tiles_across * 4u;
+    if row >= params.batch { return; }
+    // Rows past the end repeat the last one; their results are not stored. Rows of `words` are whole multiples of four.
+    let r0 = rows_at(row + 0u); let r1 = rows_at(row + 4u); let r2 = rows_at(row + 8u); let r3 = rows_at(row + 12u);
+    var sums = array<vec4<i32>, 64>();
+    for (var begin = 0u; begin < params.dy_words; begin += 256u) {
+        var c00 = mat4x4<f32>(); var c01 = mat4x4<f32>(); var c02 = mat4x4<f32>(); var c03 = mat4x4<f32>();
+        var c10 = mat4x4<f32>(); var c11 = mat4x4<f32>(); var c12 = mat4x4<f32>(); var c13 = mat4x4<f32>();
+        var c20 = mat4x4<f32>(); var c21 = mat4x4<f32>(); var c22 = mat4x4<f32>(); var c23 = mat4x4<f32>();
+        var c30 = mat4x4<f32>(); var c31 = mat4x4<f32>(); var c32 = mat4x4<f32>(); var c33 = mat4x4<f32>();
+        let end = min(begin + 256u, (params.outputs + 3u) / 4u);
+        for (var k = begin; k < end; k++) {
+            let d0 = four_rows(r0, k); let d1 = four_rows(r1, k); let d2 = four_rows(r2, k); let d3 = four_rows(r3, k);
+            // dy is zero in its padding; there, rows of w past the end repeat the last one.
+            let o = min(k * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs - 1u)) * params.words + word;
+            let w0 = four_factors(o, 0u);
+            c00 += w0 * d0; c10 += w0 * d1; c20 += w0 * d2; c30 += w0 * d3;
+            let w1 = four_factors(o, 1u);
+            c01 += w1 * d0; c11 += w1 * d1; c21 += w1 * d2; c31 += w1 * d3;
+            let w2 = four_factors(o, 2u);
+            c02 += w2 * d0; c12 += w2 * d1; c22 += w2 * d2; c32 += w2 * d3;
+            let w3 = four_factors(o, 3u);
+            c03 += w3 * d0; c13 += w3 * d1; c23 += w3 * d2; c33 += w3 * d3;
+        }
+        var tile = array<mat4x4<f32>, 16>(
+            c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33);
+        for (var i = 0u; i < 64u; i++) { sums[i] += vec4<i32>(tile[i / 4u][i % 4u]); }
+    }
+    for (var i = 0u; i < 64u; i++) { finish(row + i / 16u * 4u + i % 4u, word + i / 4u % 4u, sums[i]); }
+}

@@ -1,0 +1,425 @@
+//! Matrix products of 8-bit integers on the CPU, summed in 32 bits. The result is exact, so it depends neither on the
+//! instructions that the processor has nor on the number of threads.
+
+use super::parts::{Shared, for_each_part};
+use super::team;
+use std::cell::RefCell;
+
+/// A factor: rows of i8, four to a word, zero-padded to whole words.
+#[derive(Clone, Copy)]
+pub struct Bytes<'a> {
+    /// The words.
+    pub words: &'a [u32],
+    /// Words from one stored row to the next.
+    pub stride: usize,
+    /// Whether the terms of a sum lie along the stored rows; otherwise each stored row holds one term of every sum.
+    pub along: bool,
+}
+
+/// A product to be computed: c (M, N), where c\[m, n\] is the sum over K of a's and b's terms.
+#[derive(Clone, Copy)]
+pub struct Gemm8<'a> {
+    /// Rows of c.
+    pub m: usize,
+    /// Terms of each sum. |a|·|b|·K must stay below 2³¹.
+    pub k: usize,
+    /// Columns of c.
+    pub n: usize,
+    /// Left factor: M sums.
+    pub a: Bytes<'a>,
+    /// Right factor: N sums.
+    pub b: Bytes<'a>,
+}
+
+/// Where the result goes: rows of words.
+pub struct Target<'a> {
+    /// The words (M, `stride`).
+    pub words: &'a mut [u32],
+    /// Words of a row.
+    pub stride: usize,
+    /// Values in a word: 1, or 4.
+    pub per_word: usize,
+}
+
+/// Columns of a panel: two registers of AVX-512.
+pub const PANEL: usize = 32;
+/// Rows that are computed together.
+const ROWS: usize = 8;
+/// Rows of a task.
+const TASK: usize = 64;
+/// Fewest multiply-adds for which a second thread saves time.
+const PARALLEL_FROM: usize = 1 << 20;
+
+/// The sums of some rows and of the columns of a panel.
+type Block = [[i32; PANEL]; ROWS];
+
+/// Instructions that multiply and add.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    /// AVX-512 VNNI: four products of a u8 and an i8 per sum.
+    Vnni,
+    /// AVX2: two products of i16 per sum.
+    Pairs,
+    /// Any processor.
+    Plain,
+}
+
+impl Unit {
+    /// The fastest of this processor.
+    fn best() -> Unit {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512f") {
+                return Unit::Vnni;
+            }
+            if is_x86_feature_detected!("avx2") {
+                return Unit::Pairs;
+            }
+        }
+        Unit::Plain
+    }
+
+    /// Words of packed factors per word of four terms.
+    fn words(self) -> usize {
+        if self == Unit::Vnni { 1 } else { 2 }
+    }
+}
+
+thread_local! {
+    /// Packed factors; they grow to the largest product and are kept.
+    static SCRATCH: RefCell<[Vec<u32>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
+}
+
+impl Gemm8<'_> {
+    /// Computes the product. Calls `finish(row, first column, sums, words)` once for every row and panel: it turns the sums
+    /// into the words of the target, padding included.
+    ///
+    /// # Panics
+    /// If a side is zero, or an operand or the target is too short: a bug in a twin.
+    pub fn run(self, target: Target<'_>, finish: impl Fn(usize, usize, &[i32], &mut [u32]) + Sync) {
+        self.run_on(Unit::best(), target, finish);
+    }
+
+    fn run_on(self, unit: Unit, target: Target<'_>, finish: impl Fn(usize, usize, &[i32], &mut [u32]) + Sync) {
+        let Gemm8 { m, k, n, a, b } = self;
+        assert!(m > 0 && k > 0 && n > 0, "product: {m}×{k} by {k}×{n}");
+        a.check(m, k);
+        b.check(n, k);
+        let Target { words, stride, per_word } = target;
+        assert!(words.len() >= m * stride && n.div_ceil(per_word) <= stride, "product: the target is too short");
+        let groups = k.div_ceil(4) * unit.words();
+        let panels = n.div_ceil(PANEL);
+        let alone = m * k * n < PARALLEL_FROM;
+        let mut scratch = SCRATCH.take();
+        let [left, right] = &mut scratch;
+        left.resize(left.len().max(m * groups), 0);
+        right.resize(right.len().max(panels * groups * PANEL), 0);
+        let (left, right) = (&mut left[..m * groups], &mut right[..panels * groups * PANEL]);
+        spread(alone, right, groups * PANEL, &|panel, words| {
+            pack_panel(words, b, panel * PANEL..n.min((panel + 1) * PANEL), k, unit)
+        });
+        spread(alone, left, 16 * groups, &|part, words| pack_rows(words, a, part * 16, k, groups, unit));
+        let (left, right) = (&*left, &*right);
+        let out = Shared::of(words);
+        let chunks = m.div_ceil(TASK);
+        let task = |number: usize| {
+            let (panel, chunk) = (number / chunks, number % chunks);
+            let b = &right[panel * groups * PANEL..][..groups * PANEL];
+            let first = panel * PANEL;
+            let columns = PANEL.min(n - first);
+            let begin = first / per_word;
+            let end = if first + PANEL >= n { stride } else { (first + PANEL) / per_word };
+            let offsets = unit.offsets(b);
+            let mut sums = [[0; PANEL]; ROWS];
+            let last = m.min((chunk + 1) * TASK);
+            for row in (chunk * TASK..last).step_by(ROWS) {
+                // Rows past the end repeat the last one.
+                let rows = std::array::from_fn(|r| &left[(row + r).min(last - 1) * groups..][..groups]);
+                unit.multiply(rows, b, &offsets, &mut sums);
+                for (row, sums) in (row..last.min(row + ROWS)).zip(&sums) {
+                    // SAFETY: each pair of a row and a panel belongs to one task.
+                    #[expect(unsafe_code, reason = "parts of rows cannot be borrowed apart otherwise")]
+                    let words = unsafe { out.part(row * stride + begin, end - begin) };
+                    finish(row, first, &sums[..columns], words);
+                }
+            }
+        };
+        if alone {
+            (0..panels * chunks).for_each(task)
+        } else {
+            team::for_each(panels * chunks, &task)
+        }
+        SCRATCH.set(scratch);
+    }
+}
+
+/// Divides words into parts, on this thread alone or on several.
+fn spread(alone: bool, words: &mut [u32], part: usize, work: &(dyn Fn(usize, &mut [u32]) + Sync)) {
+    if alone {
+        words.chunks_mut(part).enumerate().for_each(|(number, part)| work(number, part));
+    } else {
+        for_each_part([(words, part)], |number, [part]| work(number, part));
+    }
+}
+
+impl Bytes<'_> {
+    /// # Panics
+    /// If the factor is too short for this many sums of `k` terms.
+    fn check(self, sums: usize, k: usize) {
+        let (rows, cols) = if self.along { (sums, k) } else { (k, sums) };
+        let need = (rows - 1) * self.stride + cols.div_ceil(4);
+        assert!(
+            cols.div_ceil(4) <= self.stride && need <= self.words.len(),
+            "product: a factor of {rows}×{cols} is too short"
+        );
+    }
+
+    /// Four terms of four sums, from sum 4·`sum4` and term 4·`term4` on; terms past the end are zero.
+    #[inline(always)]
+    fn block(self, sum4: usize, term4: usize, k: usize) -> [u32; 4] {
+        turn(std::array::from_fn(
+            |t| if 4 * term4 + t < k { self.words[(4 * term4 + t) * self.stride + sum4] } else { 0 },
+        ))
+    }
+}
+
+/// The transpose of 4×4 bytes.
+#[inline(always)]
+fn turn([a, b, c, d]: [u32; 4]) -> [u32; 4] {
+    let low = |x: u32, y: u32| (x & 0xff) | (y & 0xff) << 8 | (x & 0xff00) << 8 | (y & 0xff00) << 16;
+    let high = |x: u32, y: u32| (x >> 16 & 0xff) | (y >> 16 & 0xff) << 8 | (x >> 24) << 16 | (y >> 24) << 24;
+    let [ab, cd, ef, gh] = [low(a, b), low(c, d), high(a, b), high(c, d)];
+    [ab & 0xffff | cd << 16, ab >> 16 | cd & 0xffff_0000, ef & 0xffff | gh << 16, ef >> 16 | gh & 0xffff_0000]
+}
+
+/// Two words of two i16 each, of a word of four i8.
+#[inline(always)]
+fn widen(word: u32) -> [u32; 2] {
+    let [a, b, c, d] = word.to_le_bytes().map(|byte| u32::from(i16::from(byte.cast_signed()).cast_unsigned()));
+    [a | b << 16, c | d << 16]
+}
+
+/// Stores a word of four terms at place `at` of `width` neighbours.
+#[inline(always)]
+fn store(words: &mut [u32], term4: usize, width: usize, at: usize, word: u32, unit: Unit) {
+    if unit == Unit::Vnni {
+        words[term4 * width + at] = word;
+    } else {
+        let [first, second] = widen(word);
+        words[2 * term4 * width + at] = first;
+        words[(2 * term4 + 1) * width + at] = second;
+    }
+}
+
+/// Packs the columns of a panel: terms in groups, and in each group all columns. Columns past the end are zero.
+#[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn pack_panel(words: &mut [u32], b: Bytes<'_>, columns: std::ops::Range<usize>, k: usize, unit: Unit) {
+    if columns.len() < PANEL {
+        words.fill(0);
+    }
+    for term4 in 0..k.div_ceil(4) {
+        if b.along {
+            for (at, column) in columns.clone().enumerate() {
+                store(words, term4, PANEL, at, b.words[column * b.stride + term4], unit);
+            }
+        } else {
+            for four in 0..columns.len().div_ceil(4) {
+                for (at, word) in b.block(columns.start / 4 + four, term4, k).into_iter().enumerate() {
+                    store(words, term4, PANEL, 4 * four + at, word, unit);
+                }
+            }
+        }
+    }
+}
+
+/// Packs rows: for each row its terms in groups. `words` holds whole rows from `first` on.
+#[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn pack_rows(words: &mut [u32], a: Bytes<'_>, first: usize, k: usize, groups: usize, unit: Unit) {
+    // The left factor of VNNI is unsigned: 128 is added to it, and taken from the sums by `Unit::offsets`.
+    let flip = if unit == Unit::Vnni { 0x8080_8080 } else { 0 };
+    for (four, rows) in words.chunks_mut(4 * groups).enumerate() {
+        for term4 in 0..k.div_ceil(4) {
+            let row = first + 4 * four;
+            let block = if a.along {
+                let word = |r: usize| if r * groups < rows.len() { a.words[(row + r) * a.stride + term4] } else { 0 };
+                [word(0), word(1), word(2), word(3)]
+            } else {
+                a.block(row / 4, term4, k)
+            };
+            for (line, word) in rows.chunks_exact_mut(groups).zip(block) {
+                store(line, term4, 1, 0, word ^ flip, unit);
+            }
+        }
+    }
+}
+
+impl Unit {
+    /// What each sum of a panel begins with.
+    fn offsets(self, b: &[u32]) -> [i32; PANEL] {
+        let mut offsets = [0; PANEL];
+        if self == Unit::Vnni {
+            for line in b.as_chunks::<PANEL>().0 {
+                for (offset, word) in offsets.iter_mut().zip(line) {
+                    let sum: i32 = word.to_le_bytes().into_iter().map(|byte| i32::from(byte.cast_signed())).sum();
+                    *offset -= 128 * sum;
+                }
+            }
+        }
+        offsets
+    }
+
+    /// The sums of eight rows and a panel.
+    fn multiply(self, rows: [&[u32]; ROWS], b: &[u32], offsets: &[i32; PANEL], sums: &mut Block) {
+        assert!(rows.iter().all(|row| row.len() * PANEL == b.len()), "rows do not fit the panel");
+        match self {
+            // SAFETY: `best` has seen that the processor has the instructions; the lengths are checked above.
+            #[cfg(target_arch = "x86_64")]
+            #[expect(unsafe_code, reason = "see above")]
+            Unit::Vnni => unsafe { vnni(rows, b, offsets, sums) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            #[expect(unsafe_code, reason = "see above")]
+            Unit::Pairs => unsafe {
+                pairs([rows[0], rows[1], rows[2], rows[3]], b, &mut sums[..4]);
+                pairs([rows[4], rows[5], rows[6], rows[7]], b, &mut sums[4..]);
+            },
+            _ => plain(rows, b, sums),
+        }
+    }
+}
+
+/// Sums of pairs in plain Rust.
+fn plain(rows: [&[u32]; ROWS], b: &[u32], sums: &mut Block) {
+    let halves = |word: u32| [word as u16, (word >> 16) as u16].map(|half| i32::from(half.cast_signed()));
+    for (row, sums) in rows.iter().zip(sums) {
+        *sums = [0; PANEL];
+        for (&a, line) in row.iter().zip(b.as_chunks::<PANEL>().0) {
+            let [a0, a1] = halves(a);
+            for (sum, &word) in sums.iter_mut().zip(line) {
+                let [b0, b1] = halves(word);
+                *sum += a0 * b0 + a1 * b1;
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The processor must have AVX-512 VNNI, and `b` a line of [`PANEL`] words for each word of a row.
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "the instructions for which 8-bit training is fast")]
+#[target_feature(enable = "avx512f,avx512vnni")]
+unsafe fn vnni(rows: [&[u32]; ROWS], b: &[u32], offsets: &[i32; PANEL], out: &mut Block) {
+    use std::arch::x86_64::{_mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_storeu_si512};
+    // SAFETY: both halves of `offsets`, of each line of `b` and of each row of `out` have 16 words.
+    unsafe {
+        let begin = [0, 16].map(|half| _mm512_loadu_si512(offsets.as_ptr().add(half).cast()));
+        let mut sums = [begin; ROWS];
+        for (group, line) in b.as_chunks::<PANEL>().0.iter().enumerate() {
+            let [first, second] = [0, 16].map(|half| _mm512_loadu_si512(line.as_ptr().add(half).cast()));
+            for (sums, row) in sums.iter_mut().zip(rows) {
+                let a = _mm512_set1_epi32(row.get_unchecked(group).cast_signed());
+                sums[0] = _mm512_dpbusd_epi32(sums[0], a, first);
+                sums[1] = _mm512_dpbusd_epi32(sums[1], a, second);
+            }
+        }
+        for (out, sums) in out.iter_mut().zip(sums) {
+            _mm512_storeu_si512(out.as_mut_ptr().cast(), sums[0]);
+            _mm512_storeu_si512(out.as_mut_ptr().add(16).cast(), sums[1]);
+        }
+    }
+}
+
+/// # Safety
+/// The processor must have AVX2, and `b` a line of [`PANEL`] words for each word of a row.
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "the instructions for which 8-bit training is fast")]
+#[target_feature(enable = "avx2")]
+unsafe fn pairs(rows: [&[u32]; 4], b: &[u32], out: &mut [[i32; PANEL]]) {
+    use std::arch::x86_64::{
+        _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_set1_epi32, _mm256_setzero_si256,
+        _mm256_storeu_si256,
+    };
+    for half in [0, 16] {
+        // SAFETY: each half of a line of `b` and of a row of `out` has 16 words: two registers of 8.
+        unsafe {
+            let mut sums = [[_mm256_setzero_si256(); 2]; 4];
+            for (group, line) in b.as_chunks::<PANEL>().0.iter().enumerate() {
+                let [first, second] = [0, 8].map(|at| _mm256_loadu_si256(line.as_ptr().add(half + at).cast()));
+                for (sums, row) in sums.iter_mut().zip(rows) {
+                    let a = _mm256_set1_epi32(row.get_unchecked(group).cast_signed());
+                    sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(a, first));
+                    sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(a, second));
+                }
+            }
+            for (out, sums) in out.iter_mut().zip(sums) {
+                _mm256_storeu_si256(out.as_mut_ptr().add(half).cast(), sums[0]);
+                _mm256_storeu_si256(out.as_mut_ptr().add(half + 8).cast(), sums[1]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Stores rows of i8 with words of padding.
+    fn stored(rows: &[Vec<i8>], stride: usize) -> Vec<u32> {
+        let mut words = vec![0; rows.len() * stride];
+        for (line, row) in words.chunks_exact_mut(stride).zip(rows) {
+            for (at, &value) in row.iter().enumerate() {
+                line[at / 4] |= u32::from(value.cast_unsigned()) << (8 * (at % 4));
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn every_unit_gives_the_exact_sums() {
+        let mut random = 1u64;
+        let mut draw = || {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            ((random >> 40) % 255) as u8 as i16 - 127
+        };
+        let units: Vec<Unit> = match Unit::best() {
+            Unit::Vnni => vec![Unit::Vnni, Unit::Pairs, Unit::Plain],
+            Unit::Pairs => vec![Unit::Pairs, Unit::Plain],
+            Unit::Plain => vec![Unit::Plain],
+        };
+        for (m, k, n) in [(1, 1, 1), (3, 5, 7), (8, 16, 32), (9, 17, 33), (70, 129, 65), (64, 784, 128), (65, 3, 200)] {
+            let mut matrix = |rows: usize, cols: usize| -> Vec<Vec<i8>> {
+                (0..rows).map(|_| (0..cols).map(|_| draw() as i8).collect()).collect()
+            };
+            let (a, b) = (matrix(m, k), matrix(n, k));
+            let turned = |matrix: &[Vec<i8>]| -> Vec<Vec<i8>> {
+                (0..k).map(|term| matrix.iter().map(|row| row[term]).collect()).collect()
+            };
+            let want: Vec<i32> = a
+                .iter()
+                .flat_map(|a| b.iter().map(|b| a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()))
+                .collect();
+            for (a_along, b_along) in [(true, true), (true, false), (false, true), (false, false)] {
+                let stride = |along: bool, sums: usize| if along { k } else { sums }.div_ceil(16) * 4;
+                let words = |matrix: &[Vec<i8>], along: bool, sums: usize| match along {
+                    true => stored(matrix, stride(true, sums)),
+                    false => stored(&turned(matrix), stride(false, sums)),
+                };
+                let (left, right) = (words(&a, a_along, m), words(&b, b_along, n));
+                let shape = Gemm8 {
+                    m,
+                    k,
+                    n,
+                    a: Bytes { words: &left, stride: stride(a_along, m), along: a_along },
+                    b: Bytes { words: &right, stride: stride(b_along, n), along: b_along },
+                };
+                for &unit in &units {
+                    let mut out = vec![0; m * n];
+                    let target = Target { words: &mut out, stride: n, per_word: 1 };
+                    shape.run_on(unit, target, |_, _, sums, words| words.copy_from_slice(bytemuck::cast_slice(sums)));
+                    let out: &[i32] = bytemuck::cast_slice(&out);
+                    assert!(out == want, "{m}×{k}×{n}, along {a_along} and {b_along}");
+                }
+            }
+        }
+    }
+}

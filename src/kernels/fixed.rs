@@ -1,0 +1,358 @@
+//! Fixed-point numbers: how a net is trained with integers alone, so that every device computes the same bits.
+//!
+//! A float may be rounded, fused or reordered in many ways, and each device has its own. A sum of integers is the same in any
+//! order. So `precision int8` stores every value as an integer and a fixed number of **fractional bits**: the integer `n` with
+//! `f` fractional bits stands for n·2⁻ᶠ.
+//!
+//! | what | stored as | fractional bits | range |
+//! |---|---|---|---|
+//! | weights and biases that are updated, velocities | i32 | 28 ([`WEIGHT_BITS`]) | ±8 |
+//! | factors: weights as a product uses them | i8 | 5 to 8, more for layers with many inputs ([`factor_bits`]) | ±4 to ±0.5 |
+//! | inputs | i8 | as many as their range allows, at most 6 ([`input_bits`]) | |
+//! | outputs of hidden layers | i8 | 4, or 6 for sigmoid and tanh ([`hidden_bits`]) | ±8, ±2 |
+//! | sums of a product | i32 | those of both factors together | |
+//! | probabilities | u32 | 16 | 0 to 1 |
+//! | error signal δ | i8 | follows its size, a shift per layer: [`super::int_levels`] | |
+//!
+//! How can 8 bits train a net? A product needs few bits, because the errors of its terms cancel. The update needs many: a step
+//! is often a thousandth of the weight, and would be rounded away. So the products use 8 bits, and the weights that are
+//! updated have 32. The values of δ shrink from layer to layer and as training goes on, so each layer shifts its δ until the
+//! largest one fills 8 bits. The shift follows from the updates before, never from the order within a batch.
+//!
+//! Before us: Gupta et al., "Deep Learning with Limited Numerical Precision" (ICML 2015) trained with 16 bits and stochastic
+//! rounding. Banner et al., "Scalable Methods for 8-bit Training" (NeurIPS 2018) and Wang et al., "NITI" (arXiv 2009.13108)
+//! trained with 8-bit products. They aimed at speed; here the aim is equal bits, so nothing is rounded at random, and
+//! exponentials and logarithms are integer polynomials. RepDL (2025) makes floats repeatable across devices by correct
+//! rounding, which costs speed.
+//!
+//! Every function here has a twin of the same name in the shaders `int_*.wgsl`. Shifts of negative numbers keep the sign, in
+//! Rust as in WGSL.
+
+use super::{Activation, InputMap};
+use crate::plan::tensor::{from_fixed, to_fixed};
+
+/// Fractional bits of weights, biases and velocities.
+pub const WEIGHT_BITS: u8 = 28;
+/// Fractional bits of a loss in the record.
+pub const LOSS_BITS: u8 = 10;
+/// Fractional bits of probabilities.
+pub const PROBABILITY_BITS: u8 = 16;
+/// Bits by which the error signal of the logits is shifted: ±1 then fills 8 bits.
+pub const LOGIT_SHIFT: u8 = 9;
+/// Fractional bits of samples that are floats: they are standardised, so few lie beyond ±8.
+pub const FLOAT_BITS: u8 = 4;
+/// Largest value of an i8: the range is symmetric.
+pub const MOST: i32 = 127;
+/// Largest loss of a sample, in nats.
+pub const LARGEST_LOSS: u32 = 32;
+
+/// Fractional bits of the factors of a layer with this many inputs. Initial weights have about the size √(2/I).
+pub fn factor_bits(inputs: usize) -> u8 {
+    let half = (usize::BITS - inputs.saturating_sub(1).leading_zeros()).div_ceil(2) as u8;
+    (half + 1).clamp(5, 8)
+}
+
+/// Fractional bits of the outputs of a hidden layer; `None` for an activation that has no integer form.
+pub fn hidden_bits(act: Activation) -> Option<u8> {
+    match act {
+        Activation::Relu | Activation::LeakyRelu(_) | Activation::Identity => Some(4),
+        Activation::Sigmoid | Activation::Tanh => Some(6),
+        _ => None,
+    }
+}
+
+/// Fractional bits of inputs that are bytes: the most, up to 6, with which the largest still fits. `None` if none does.
+pub fn input_bits(map: &InputMap) -> Option<u8> {
+    let largest = [0.0, 255.0].map(|byte: f32| (byte * map.scale + map.shift).abs()).into_iter().fold(0.0, f32::max);
+    (0..=6).rev().find(|&bits| largest * f32::from(1u8 << bits) < 127.5)
+}
+
+/// The map of bytes as integers: input = (byte·scale + shift) >> 16, with `bits` fractional bits, rounded.
+pub fn integer_map(map: &InputMap, bits: u8) -> [i32; 2] {
+    let whole = |value: f32| (f64::from(value) * f64::from(1u32 << (16 + bits))).round() as i32;
+    [whole(map.scale), whole(map.shift) + (1 << 15)]
+}
+
+/// v·2⁻ᵏ, rounded half up. `k` is at most 31.
+#[inline(always)]
+pub fn shift(v: i32, k: u32) -> i32 {
+    if k == 0 { v } else { (v >> k) + (v >> (k - 1) & 1) }
+}
+
+/// v·2ᵏ, limited to what fits. `k` is at most 31.
+#[inline(always)]
+pub fn shift_left(v: i32, k: u32) -> i32 {
+    let most = i32::MAX >> k;
+    v.clamp(-most, most) << k
+}
+
+/// a + b, limited to what fits.
+#[inline(always)]
+pub fn add(a: i32, b: i32) -> i32 {
+    a.saturating_add(b).max(-i32::MAX)
+}
+
+/// Limits to an i8.
+#[inline(always)]
+pub fn narrow(v: i32) -> i32 {
+    v.clamp(-MOST, MOST)
+}
+
+/// v·m·2⁻¹², rounded half up. The product must fit in 43 bits, so that the result fits: see `net::exact`.
+#[inline(always)]
+pub fn times12(v: i32, m: i32) -> i32 {
+    (v >> 12) * m + (((v & 4095) * m + 2048) >> 12)
+}
+
+/// A positive number as m·2⁻ˢ, with 2¹⁵ ≤ m < 2¹⁶; m is 0 for zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Factor {
+    /// The multiplier.
+    pub m: i32,
+    /// The shift.
+    pub s: i32,
+}
+
+impl Factor {
+    /// Of a float that is not negative, by its bits alone.
+    pub fn of(value: f32) -> Factor {
+        let bits = value.to_bits();
+        if bits < 1 << 23 {
+            // Zero, or too small to matter.
+            return Factor { m: 0, s: 16 };
+        }
+        let m = ((bits & 0x7f_ffff | 0x80_0000) + 128) >> 8;
+        let s = 142 - (bits >> 23).cast_signed();
+        if m > 0xffff { Factor { m: 0x8000, s: s - 1 } } else { Factor { m: m.cast_signed(), s } }
+    }
+
+    /// 1/n, rounded down.
+    pub fn one_over(n: u32) -> Factor {
+        let whole = 0x8000_0000 / n.max(1);
+        let zeros = whole.leading_zeros();
+        Factor { m: ((whole << zeros) >> 16).cast_signed(), s: 15 + zeros.cast_signed() }
+    }
+
+    /// v times this number, rounded half up and limited to what fits.
+    #[inline(always)]
+    pub fn times(self, v: i32) -> i32 {
+        let v = if self.s < 16 { shift_left(v, (16 - self.s).min(31).cast_unsigned()) } else { v };
+        let (high, low) = (v >> 16, (v & 0xffff).cast_unsigned());
+        let product = low * self.m.cast_unsigned();
+        if self.s <= 16 {
+            return high * self.m + ((product + 0x8000) >> 16).cast_signed();
+        }
+        let k = (self.s - 16).cast_unsigned();
+        if k > 31 { 0 } else { shift(high * self.m + (product >> 16).cast_signed(), k) }
+    }
+}
+
+/// e⁻ᵈ with 15 fractional bits, of d with 8: 2⁻ᵗ with t = d·log₂e, its fraction by a polynomial.
+#[inline(always)]
+pub fn exp_minus(d: u32) -> u32 {
+    // log₂e with 16 fractional bits.
+    let t = (d.min(4095) * 94_548) >> 8;
+    let f = t & 0xffff;
+    let p = 65_536 - ((f * (45_325 - ((f * (15_149 - ((f * 2_593) >> 16))) >> 16))) >> 16);
+    p >> (1 + (t >> 16)).min(31)
+}
+
+/// ln x with [`LOSS_BITS`] fractional bits, of a whole number from 1 on.
+#[inline(always)]
+pub fn ln(x: u32) -> u32 {
+    let zeros = x.max(1).leading_zeros();
+    // 15 bits, so that every product fits.
+    let f = ((x.max(1) << zeros) >> 16) & 0x7fff;
+    // log₂(1 + f) with 16 fractional bits.
+    let inner = 44_222 - ((f * (20_775 - ((f * 5_263) >> 15))) >> 15);
+    let fraction = (f * (94_246 - ((f * inner) >> 15))) >> 15;
+    // ln 2 with 16 fractional bits; the product has 32, of which 22 are dropped.
+    let log2 = ((31 - zeros) << 16) + fraction;
+    (((log2 >> 5) * 45_426) >> 16) >> 1
+}
+
+/// An activation of a sum with `bits` fractional bits. Sigmoid and tanh return 14 fractional bits, the others as many as they
+/// were given.
+#[inline(always)]
+pub fn activate(act: Activation, alpha: i32, z: i32, bits: u32) -> i32 {
+    match act {
+        Activation::Relu => z.max(0),
+        Activation::LeakyRelu(_) => {
+            if z < 0 {
+                times12(z, alpha)
+            } else {
+                z
+            }
+        }
+        Activation::Sigmoid => {
+            let e = exp_minus(eighth(z, bits));
+            let high = (((32_768u32 << 14) + (32_768 + e) / 2) / (32_768 + e)).cast_signed();
+            if z < 0 { (1 << 14) - high } else { high }
+        }
+        Activation::Tanh => {
+            let e = exp_minus(2 * eighth(z, bits).min(4095));
+            let high = ((((32_768 - e) << 14) + (32_768 + e) / 2) / (32_768 + e)).cast_signed();
+            if z < 0 { -high } else { high }
+        }
+        _ => z,
+    }
+}
+
+/// |z| with 8 fractional bits, of z with `bits`.
+#[inline(always)]
+pub fn eighth(z: i32, bits: u32) -> u32 {
+    let size = z.unsigned_abs().min(i32::MAX.cast_unsigned());
+    if bits >= 8 { size >> (bits - 8) } else { size.min(4095) << (8 - bits) }
+}
+
+/// v times the slope of an activation, from its output `a` before dropout, with [`hidden_bits`].
+#[inline(always)]
+pub fn slope(act: Activation, alpha: i32, a: i32, v: i32) -> i32 {
+    match act {
+        Activation::Relu => {
+            if a > 0 {
+                v
+            } else {
+                0
+            }
+        }
+        Activation::LeakyRelu(_) => {
+            if a > 0 {
+                v
+            } else {
+                times12(v, alpha)
+            }
+        }
+        Activation::Sigmoid => times12(v, (a * (64 - a)).max(0)),
+        Activation::Tanh => times12(v, (4096 - a * a).max(0)),
+        _ => v,
+    }
+}
+
+/// Pipeline constants of the shaders of a layer, with their defaults.
+pub(super) const OVERRIDES: &[(&str, f64)] = &[("ACT", 0.0), ("MASKED", 0.0)];
+
+/// The constants of a layer that differ from the defaults.
+pub(super) fn overrides(act: Activation, keep: f32) -> Vec<(&'static str, f64)> {
+    act.overrides(keep).into_iter().filter(|(name, _)| *name != "ALPHA").collect()
+}
+
+/// Packs values that fit in an i8, four to a word; the rest of the words becomes zero.
+#[inline(always)]
+pub(super) fn pack(values: &[i32], words: &mut [u32]) {
+    let (whole, rest) = values.as_chunks::<4>();
+    let (filled, padding) = words.split_at_mut(whole.len());
+    for (word, four) in filled.iter_mut().zip(whole) {
+        *word = u32::from_le_bytes(four.map(|value| value as u8));
+    }
+    padding.fill(0);
+    if let Some(word) = padding.first_mut() {
+        *word = rest.iter().rev().fold(0, |word, &value| word << 8 | u32::from(value as u8));
+    }
+}
+
+/// The i8 at a place of a row of words.
+#[inline(always)]
+pub(super) fn byte(row: &[u32], at: usize) -> i32 {
+    i32::from(row[at / 4].to_le_bytes()[at % 4].cast_signed())
+}
+
+/// α, the slope of leaky ReLU below 0, with 12 fractional bits; 0 for other activations.
+pub fn alpha(act: Activation) -> i32 {
+    if let Activation::LeakyRelu(alpha) = act { to_fixed(alpha, 12, 1 << 16) } else { 0 }
+}
+
+/// A weight, a bias or a gradient as an integer.
+pub fn to_weight(value: f32) -> i32 {
+    to_fixed(value, WEIGHT_BITS, i32::MAX)
+}
+
+/// Weights (words of i32) as products use them: rounded to `bits` fractional bits, at most `most` in magnitude.
+pub fn used(words: &[u32], bits: u8, most: i32) -> Vec<f32> {
+    let drop = u32::from(WEIGHT_BITS - bits);
+    words.iter().map(|word| from_fixed(shift(word.cast_signed(), drop).clamp(-most, most), bits)).collect()
+}
+
+/// 1/keep or keep with 12 fractional bits.
+pub fn twelve(value: f32) -> i32 {
+    to_fixed(value, 12, i32::MAX >> 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_product_with_a_factor_is_rounded_half_up() {
+        for value in [1.0f32, 0.5, 0.9, 0.1, 1e-3, 3.7e-7, 5.0, 1000.0] {
+            let factor = Factor::of(value);
+            let exact = f64::from(factor.m) * (-f64::from(factor.s)).exp2();
+            assert!((exact / f64::from(value) - 1.0).abs() < 2e-5, "{value}: {factor:?}");
+            for v in [0, 1, -1, 7, -7, 12_345, -12_345, 1 << 20, -(1 << 20), i32::MAX, -i32::MAX] {
+                let want = f64::from(v) * exact;
+                let got = factor.times(v);
+                if want.abs() < f64::from(i32::MAX) * 0.5 {
+                    assert!((f64::from(got) - want).abs() <= 1.0, "{v} times {value}: {got}, not {want}");
+                } else {
+                    assert!(got.signum() == v.signum() && got.abs() > 1 << 29, "{v} times {value}: {got}");
+                }
+            }
+        }
+        for n in [1, 2, 3, 7, 64, 100, 4096, 60_000, 131_072] {
+            let factor = Factor::one_over(n);
+            let exact = f64::from(factor.m) * (-f64::from(factor.s)).exp2();
+            assert!((exact * f64::from(n) - 1.0).abs() < 4e-5, "1/{n}: {factor:?}");
+            assert!((0x8000..=0xffff).contains(&factor.m));
+        }
+        assert_eq!(Factor::of(0.0).times(i32::MAX), 0);
+    }
+
+    #[test]
+    fn shifts_and_products_round_half_up() {
+        let half_up = |value: f64| (value + 0.5).floor() as i32;
+        for v in [0, 1, -1, 3, -3, 5, 100, -100, 99_999, -99_999, i32::MAX, -i32::MAX] {
+            for k in [0, 1, 2, 9, 16, 31] {
+                assert_eq!(shift(v, k), half_up(f64::from(v) * (-f64::from(k)).exp2()), "{v} >> {k}");
+            }
+            for m in [0, 41, 2048, 4096, 5120] {
+                if v.abs() < 1 << 28 {
+                    assert_eq!(times12(v, m), half_up(f64::from(v) * f64::from(m) / 4096.0), "{v} times {m}");
+                }
+            }
+        }
+        assert_eq!([add(i32::MAX, 1), add(-i32::MAX, -5), shift_left(-3, 31)], [i32::MAX, -i32::MAX, 0]);
+    }
+
+    #[test]
+    fn exponential_and_logarithm_are_near_the_true_ones() {
+        for d in 0..4096 {
+            let (want, got) = ((-f64::from(d) / 256.0).exp(), f64::from(exp_minus(d)) / 32_768.0);
+            assert!((got - want).abs() < 1.5e-4, "exp(-{d}/256): {got}, not {want}");
+        }
+        for x in (1..200_000).chain([1 << 20, u32::MAX]) {
+            let (want, got) = (f64::from(x).ln(), f64::from(ln(x)) / 1024.0);
+            assert!((got - want).abs() < 3e-3, "ln {x}: {got}, not {want}");
+        }
+        for act in [Activation::Sigmoid, Activation::Tanh] {
+            for z in (-5000..5000).step_by(7) {
+                let want = act.apply(z as f32 / 1024.0);
+                let got = activate(act, 0, z, 10) as f32 / 16_384.0;
+                assert!((got - want).abs() < 4e-3, "{act:?} of {z}/1024: {got}, not {want}");
+            }
+        }
+    }
+
+    #[test]
+    fn formats_follow_the_range() {
+        assert_eq!(
+            [1, 4, 64, 65, 128, 256, 257, 784, 1024, 1025, 4096, 8192].map(factor_bits),
+            [5, 5, 5, 5, 5, 5, 6, 6, 6, 7, 7, 8]
+        );
+        assert_eq!(input_bits(&InputMap::UNIT), Some(6));
+        let mnist = InputMap { scale: 1.0 / 78.6, shift: -33.3 / 78.6 };
+        assert_eq!(input_bits(&mnist), Some(5));
+        assert_eq!(input_bits(&InputMap::RAW), None);
+        let [scale, shift] = integer_map(&mnist, 5);
+        assert_eq!([0, 33, 255].map(|byte| (byte * scale + shift) >> 16), [-14, 0, 90]);
+    }
+}

@@ -1,0 +1,78 @@
+//! The shift of each layer's error signal: training in integers keeps δ within 8 bits.
+
+use super::int_step::{Params, SOURCE};
+use crate::plan::case::{Case, Fill};
+use crate::plan::kernel::{Args, Kernel, Shader, StepValues, expect, update};
+use crate::plan::tensor::{DType, TensorId};
+
+/// Sets the levels of the next update from the largest |δ| of this one. A level rises at once, and falls by one in eight
+/// updates, so that one batch without errors does not make the next large error stop at the limit.
+///
+/// It looks at the whole update before, not at the micro-batch at hand: so a batch may be cut in any way.
+#[derive(Clone, Debug)]
+pub struct IntLevels {
+    /// A row per layer (L, 8), i32: the level; the largest |δ| before the shift; the sum of the levels of this and all later
+    /// layers; how many weights, outputs and errors did not fit in 8 bits since the start; two unused.
+    pub levels: TensorId,
+}
+
+/// Largest count that is kept, so that no count overflows.
+pub const MOST_COUNTED: u32 = 1 << 30;
+
+/// The shader.
+pub static SHADERS: &[Shader] = &[Shader {
+    name: "int_levels",
+    source: SOURCE,
+    args: &[update(7, "counts")],
+    params: Params::FIELDS,
+    overrides: &[],
+}];
+
+impl Kernel for IntLevels {
+    fn shader(&self) -> &'static Shader {
+        &SHADERS[0]
+    }
+
+    fn tensors(&self) -> Vec<TensorId> {
+        vec![self.levels]
+    }
+
+    fn params(&self) -> Vec<u8> {
+        expect("int_levels", "levels", self.levels, DType::I32(0), self.levels.rows, 8, "a row has eight numbers");
+        bytemuck::bytes_of(&Params { count: self.levels.rows as u32, ..Params::default() }).to_vec()
+    }
+
+    fn groups(&self) -> u32 {
+        1
+    }
+
+    fn twin(&self, now: &StepValues, mut args: Args<'_>) {
+        let mut sum = 0u32;
+        for row in args.words_mut(0).chunks_exact_mut(8).rev() {
+            let need = 25u32.saturating_sub(row[1].leading_zeros());
+            let level = row[0];
+            row[0] = if need >= level { need } else { level - u32::from(now.step % 8 == 7) };
+            row[1] = 0;
+            sum = sum.wrapping_add(row[0]);
+            row[2] = sum;
+            row[3..6].iter_mut().for_each(|count| *count = (*count).min(MOST_COUNTED));
+        }
+    }
+
+    fn flops(&self) -> u64 {
+        0
+    }
+}
+
+/// Levels that rise, stay and fall.
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (layers, most, step) in [(1, 1, 0), (2, 12, 7), (3, 1 << 20, 8), (5, 400, 15), (9, i32::MAX as u32, 3)] {
+        let mut case = Case::new(format!("{layers} layers up to {most} step {step}"));
+        let levels = case.i32("levels", layers, 8, 0, Fill::Below(most));
+        case.now.step = step;
+        case.push(IntLevels { levels });
+        cases.push(case);
+    }
+    cases
+}

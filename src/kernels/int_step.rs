@@ -1,0 +1,183 @@
+//! w ← w − lr·(ḡ + l2·w), or with momentum, in integers: gradient descent.
+
+use super::fixed::{Factor, WEIGHT_BITS, add, to_weight};
+use crate::base::audited::parts::for_each_part;
+use crate::plan::case::{Case, Fill};
+use crate::plan::kernel::uniform;
+use crate::plan::kernel::{Arg, Args, Kernel, Shader, StepValues, expect, groups, read, update};
+use crate::plan::tensor::{DType, TensorId};
+use multiversion::multiversion;
+
+/// One step down the gradient. Weights and velocities have 28 fractional bits and stop at ±8.
+#[derive(Clone, Debug)]
+pub struct IntStep {
+    /// Gradient, summed over the batch (O, I) or (O), i32.
+    pub g: TensorId,
+    /// Weights or biases, of the same shape, i32.
+    pub w: TensorId,
+    /// Velocity, of the same shape, i32; `None` for descent without momentum.
+    pub v: Option<TensorId>,
+    /// Levels (L, 8), of which the layer's sum counts: see [`super::int_levels`].
+    pub levels: TensorId,
+    /// The layer, from 0.
+    pub layer: usize,
+    /// Fractional bits of `g`, if all levels were 0.
+    pub base: u8,
+    /// Largest magnitude of a mean gradient; 0 for no limit.
+    pub clip: f32,
+    /// Strength of the penalty l2/2·‖w‖².
+    pub l2: f32,
+    /// Nesterov's variant.
+    pub nesterov: bool,
+}
+
+uniform! {
+    /// Uniform block of all shaders of the file.
+    pub(super) struct Params {
+        count: u32, words: u32, inputs: u32, stride: u32, layer: u32, base: i32, clip: i32, l2: f32,
+    }
+}
+
+pub(super) const SOURCE: &str = include_str!("../../shaders/int_step.wgsl");
+
+const WITHOUT: &[Arg] = &[read(1, "g"), update(2, "w"), read(4, "levels")];
+const WITH: &[Arg] = &[read(1, "g"), update(2, "w"), update(3, "v"), read(4, "levels")];
+const NESTEROV: &[(&str, f64)] = &[("NESTEROV", 0.0)];
+
+const fn shader(name: &'static str, args: &'static [Arg], overrides: &'static [(&'static str, f64)]) -> Shader {
+    Shader { name, source: SOURCE, args, params: Params::FIELDS, overrides }
+}
+
+/// One without and one with momentum.
+pub static SHADERS: &[Shader] = &[shader("int_sgd", WITHOUT, &[]), shader("int_momentum", WITH, NESTEROV)];
+
+/// What a step multiplies by.
+#[derive(Clone, Copy)]
+struct Factors {
+    mean: Factor,
+    l2: Factor,
+    lr: Factor,
+    momentum: Factor,
+    clip: i32,
+    nesterov: bool,
+}
+
+impl IntStep {
+    fn clip(&self) -> i32 {
+        if self.clip > 0.0 { to_weight(self.clip).max(1) } else { 0 }
+    }
+}
+
+impl Kernel for IntStep {
+    fn shader(&self) -> &'static Shader {
+        &SHADERS[usize::from(self.v.is_some())]
+    }
+
+    fn tensors(&self) -> Vec<TensorId> {
+        [Some(self.g), Some(self.w), self.v, Some(self.levels)].into_iter().flatten().collect()
+    }
+
+    fn params(&self) -> Vec<u8> {
+        let IntStep { g, w, v, levels, layer, .. } = *self;
+        let because = format!("w is {}", w.shape());
+        expect("int_step", "g", g, DType::I32(0), w.rows, w.cols, &because);
+        for id in [Some(w), v].into_iter().flatten() {
+            expect("int_step", "w or v", id, DType::I32(WEIGHT_BITS), w.rows, w.cols, &because);
+        }
+        assert!(layer < levels.rows, "int_step: levels is {} but there is layer {layer}", levels.shape());
+        let params = Params {
+            count: w.words() as u32,
+            layer: layer as u32,
+            // ḡ = g·2⁻ᵇᵃˢᵉ/n, and has 28 fractional bits.
+            base: i32::from(self.base) - i32::from(WEIGHT_BITS),
+            clip: self.clip(),
+            l2: self.l2,
+            ..Params::default()
+        };
+        bytemuck::bytes_of(&params).to_vec()
+    }
+
+    fn overrides(&self) -> Vec<(&'static str, f64)> {
+        if self.nesterov { vec![("NESTEROV", 1.0)] } else { vec![] }
+    }
+
+    fn groups(&self) -> u32 {
+        groups(self.w.words(), 64)
+    }
+
+    fn twin(&self, now: &StepValues, mut args: Args<'_>) {
+        let g: &[i32] = bytemuck::cast_slice(args.words(0));
+        let w: &mut [i32] = bytemuck::cast_slice_mut(args.words_mut(1));
+        let mut mean = Factor::one_over(now.batch);
+        let levels = args.words(if self.v.is_some() { 3 } else { 2 });
+        let sum = levels[self.layer * self.levels.stride() + 2].cast_signed();
+        mean.s += i32::from(self.base) - i32::from(WEIGHT_BITS) - sum;
+        let factors = Factors {
+            mean,
+            l2: Factor::of(self.l2),
+            lr: Factor::of(now.lr),
+            momentum: Factor::of(now.momentum),
+            clip: self.clip(),
+            nesterov: self.nesterov,
+        };
+        const PART: usize = 1 << 14;
+        if self.v.is_some() {
+            let v: &mut [i32] = bytemuck::cast_slice_mut(args.words_mut(2));
+            for_each_part([(w, PART), (v, PART)], |part, [w, v]| momentum(w, v, &g[part * PART..], factors));
+        } else {
+            for_each_part([(w, PART)], |part, [w]| descend(w, &g[part * PART..], factors));
+        }
+    }
+
+    fn flops(&self) -> u64 {
+        6 * (self.w.rows * self.w.cols) as u64
+    }
+}
+
+/// ḡ + l2·w.
+#[inline(always)]
+fn gradient(g: i32, w: i32, f: &Factors) -> i32 {
+    let mut mean = f.mean.times(g);
+    if f.clip > 0 {
+        mean = mean.clamp(-f.clip, f.clip);
+    }
+    if f.l2.m > 0 { add(mean, f.l2.times(w)) } else { mean }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn descend(w: &mut [i32], g: &[i32], f: Factors) {
+    for (w, &g) in w.iter_mut().zip(g) {
+        *w = add(*w, -f.lr.times(gradient(g, *w, &f)));
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn momentum(w: &mut [i32], v: &mut [i32], g: &[i32], f: Factors) {
+    for ((w, v), &g) in w.iter_mut().zip(v).zip(g) {
+        let d = gradient(g, *w, &f);
+        *v = add(f.momentum.times(*v), d);
+        let step = if f.nesterov { add(d, f.momentum.times(*v)) } else { *v };
+        *w = add(*w, -f.lr.times(step));
+    }
+}
+
+/// Weights and biases, with and without momentum, penalty and limit; gradients so large that they stop.
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (rows, cols) in [(1, 1), (1, 10), (7, 13), (128, 784)] {
+        for (kind, l2, clip) in [(0, 0.0, 0.0), (0, 1e-3, 0.0), (1, 0.0, 0.0), (1, 1e-4, 0.01), (2, 0.01, 0.0)] {
+            for (most, batch, lr) in [(1 << 16, 64, 0.2f32), (i32::MAX, 57, 3.0)] {
+                let mut case =
+                    Case::new(format!("({rows},{cols}) kind {kind} l2 {l2} clip {clip} up to {most} batch {batch}"));
+                let g = case.i32("g", rows, cols, 0, Fill::Integers(most));
+                let w = case.i32("w", rows, cols, WEIGHT_BITS, Fill::Integers(most));
+                let v = (kind > 0).then(|| case.i32("v", rows, cols, WEIGHT_BITS, Fill::Integers(most)));
+                let levels = case.i32("levels", 2, 8, 0, Fill::Below(9));
+                (case.now.lr, case.now.momentum, case.now.batch) = (lr, 0.9, batch);
+                case.push(IntStep { g, w, v, levels, layer: 1, base: 11, clip, l2, nesterov: kind == 2 });
+                cases.push(case);
+            }
+        }
+    }
+    cases
+}
