@@ -79,6 +79,20 @@ fn int_gradient_b(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
     if now.accumulate == 1u { g[word] += sum; } else { g[word] = sum; }
 }
 
+// Word `word` of four rows of the batch as floats: a column per row. Rows from `end` on are zero.
+fn four_of_x(b: u32, end: u32, word: u32) -> mat4x4<f32> {
+    let r = min(vec4<u32>(b) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.words + word;
+    let real = vec4<f32>(vec4<u32>(b) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(end));
+    return mat4x4<f32>(real.x * vec4<f32>(unpack4xI8(x[r.x])), real.y * vec4<f32>(unpack4xI8(x[r.y])),
+                       real.z * vec4<f32>(unpack4xI8(x[r.z])), real.w * vec4<f32>(unpack4xI8(x[r.w])));
+}
+// The same of dy, turned: a row per row. What it holds from the end on does not matter.
+fn four_of_dy(b: u32, word: u32) -> mat4x4<f32> {
+    let r = min(vec4<u32>(b) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.dy_words + word;
+    return transpose(mat4x4<f32>(vec4<f32>(unpack4xI8(dy[r.x])), vec4<f32>(unpack4xI8(dy[r.y])),
+                                 vec4<f32>(unpack4xI8(dy[r.z])), vec4<f32>(unpack4xI8(dy[r.w]))));
+}
+
 // For software adapters, whose fastest product is that of floats: one invocation makes a 16×16 tile. Floats hold the products of
 // 8-bit integers, and their sums up to 2²⁴, exactly; after 1024 terms they are added to integers.
 @compute @workgroup_size(16)
@@ -91,26 +105,83 @@ fn int_gradient_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_
     if row4 * 4u >= params.outputs { return; }
     var sums = array<vec4<i32>, 64>();
     for (var begin = 0u; begin < params.batch; begin += 1024u) {
-        var tile = array<vec4<f32>, 64>();
+        var c00 = mat4x4<f32>(); var c01 = mat4x4<f32>(); var c02 = mat4x4<f32>(); var c03 = mat4x4<f32>();
+        var c10 = mat4x4<f32>(); var c11 = mat4x4<f32>(); var c12 = mat4x4<f32>(); var c13 = mat4x4<f32>();
+        var c20 = mat4x4<f32>(); var c21 = mat4x4<f32>(); var c22 = mat4x4<f32>(); var c23 = mat4x4<f32>();
+        var c30 = mat4x4<f32>(); var c31 = mat4x4<f32>(); var c32 = mat4x4<f32>(); var c33 = mat4x4<f32>();
         let end = min(begin + 1024u, params.batch);
-        for (var b = begin; b < end; b++) {
+        for (var b = begin; b < end; b += 4u) {
             // Rows of dy and of x are whole multiples of four words.
-            let v0 = vec4<f32>(unpack4xI8(x[b * params.words + col4]));
-            let v1 = vec4<f32>(unpack4xI8(x[b * params.words + col4 + 1u]));
-            let v2 = vec4<f32>(unpack4xI8(x[b * params.words + col4 + 2u]));
-            let v3 = vec4<f32>(unpack4xI8(x[b * params.words + col4 + 3u]));
-            for (var i = 0u; i < 4u; i++) {
-                let d = vec4<f32>(unpack4xI8(dy[b * params.dy_words + row4 + i]));
-                let t = i * 16u;
-                tile[t] += d.x * v0; tile[t + 1u] += d.x * v1; tile[t + 2u] += d.x * v2; tile[t + 3u] += d.x * v3;
-                tile[t + 4u] += d.y * v0; tile[t + 5u] += d.y * v1; tile[t + 6u] += d.y * v2; tile[t + 7u] += d.y * v3;
-                tile[t + 8u] += d.z * v0; tile[t + 9u] += d.z * v1; tile[t + 10u] += d.z * v2; tile[t + 11u] += d.z * v3;
-                tile[t + 12u] += d.w * v0; tile[t + 13u] += d.w * v1; tile[t + 14u] += d.w * v2; tile[t + 15u] += d.w * v3;
-            }
+            let v0 = four_of_x(b, end, col4); let v1 = four_of_x(b, end, col4 + 1u);
+            let v2 = four_of_x(b, end, col4 + 2u); let v3 = four_of_x(b, end, col4 + 3u);
+            let d0 = four_of_dy(b, row4);
+            c00 += v0 * d0; c01 += v1 * d0; c02 += v2 * d0; c03 += v3 * d0;
+            let d1 = four_of_dy(b, row4 + 1u);
+            c10 += v0 * d1; c11 += v1 * d1; c12 += v2 * d1; c13 += v3 * d1;
+            let d2 = four_of_dy(b, row4 + 2u);
+            c20 += v0 * d2; c21 += v1 * d2; c22 += v2 * d2; c23 += v3 * d2;
+            let d3 = four_of_dy(b, row4 + 3u);
+            c30 += v0 * d3; c31 += v1 * d3; c32 += v2 * d3; c33 += v3 * d3;
         }
-        for (var i = 0u; i < 64u; i++) { sums[i] += vec4<i32>(tile[i]); }
+        var tile = array<mat4x4<f32>, 16>(
+            c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33);
+        for (var i = 0u; i < 64u; i++) { sums[i] += vec4<i32>(tile[i / 4u][i % 4u]); }
     }
     for (var i = 0u; i < 64u; i++) {
-        if col4 + i % 4u < params.inputs4 { store(row4 * 4u + i / 4u, col4 + i % 4u, sums[i]); }
+        if col4 + i / 4u % 4u < params.inputs4 { store(row4 * 4u + i / 16u * 4u + i % 4u, col4 + i / 4u % 4u, sums[i]); }
     }
+}
+
+// 32 rows of 16 words, 64 terms, plus one as spacing: neighbouring rows then start in different memory banks.
+const ROW = 17u;
+var<workgroup> left: array<u32, 544>;
+var<workgroup> right: array<u32, 544>;
+
+// The products of four rows from 4·ty on with four rows from 4·tx on, as they lie in workgroup memory.
+struct Tile { s0: vec4<i32>, s1: vec4<i32>, s2: vec4<i32>, s3: vec4<i32>, }
+fn multiply(tx: u32, ty: u32, t: ptr<function, Tile>) {
+    for (var k = 0u; k < 16u; k++) {
+        let r = tx * 4u * ROW + k;
+        let v = vec4<u32>(right[r], right[r + ROW], right[r + 2u * ROW], right[r + 3u * ROW]);
+        let l = ty * 4u * ROW + k;
+        (*t).s0 += products(left[l], v);
+        (*t).s1 += products(left[l + ROW], v);
+        (*t).s2 += products(left[l + 2u * ROW], v);
+        (*t).s3 += products(left[l + 3u * ROW], v);
+    }
+}
+
+// For GPUs: a workgroup of 64 makes a 32×32 tile, 64 samples at a time.
+@compute @workgroup_size(64)
+fn int_gradient_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                      @builtin(local_invocation_index) lane: u32) {
+    let tiles_across = (params.inputs4 + 7u) / 8u;
+    let top = number(group, groups) / tiles_across * 8u;
+    let across = number(group, groups) % tiles_across * 8u;
+    if top * 4u >= params.outputs { return; }
+    var t = Tile();
+    for (var b = 0u; b < params.batch; b += 64u) {
+        // Each invocation stages two blocks of 4×4 of dy and two of x, turned. Words past the end repeat the last one; their
+        // results are not stored.
+        for (var i = 0u; i < 2u; i++) {
+            let word = lane % 8u;
+            let term = lane / 8u + i * 8u;
+            let d = terms_of_dy(b + term * 4u, min(top + word, params.dy_words - 1u));
+            let v = terms_of_x(b + term * 4u, min(across + word, params.words - 1u));
+            for (var j = 0u; j < 4u; j++) {
+                left[(word * 4u + j) * ROW + term] = d[j];
+                right[(word * 4u + j) * ROW + term] = v[j];
+            }
+        }
+        workgroupBarrier();
+        multiply(lane % 8u, lane / 8u, &t);
+        workgroupBarrier();
+    }
+    let row = top * 4u + lane / 8u * 4u;
+    let col4 = across + lane % 8u;
+    if col4 >= params.inputs4 { return; }
+    store(row, col4, t.s0);
+    store(row + 1u, col4, t.s1);
+    store(row + 2u, col4, t.s2);
+    store(row + 3u, col4, t.s3);
 }

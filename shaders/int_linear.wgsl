@@ -15,7 +15,7 @@ struct Params {
 @group(1) @binding(0) var<uniform> params: Params;
 @group(1) @binding(1) var<storage, read> x: array<vec4<u32>>;               // (B, I) sixteen per vec4
 @group(1) @binding(2) var<storage, read> w: array<vec4<u32>>;               // (O, I) sixteen per vec4
-@group(1) @binding(3) var<storage, read> b: array<i32>;                     // (O)
+@group(1) @binding(3) var<storage, read> b: array<vec4<i32>>;               // (O)
 @group(1) @binding(4) var<storage, read> mask: array<u32>;                  // (B, O) bits
 @group(1) @binding(5) var<storage, read_write> levels: array<atomic<i32>>;  // (L, 8)
 @group(1) @binding(6) var<storage, read_write> y: array<u32>;               // (B, O) four per word
@@ -24,36 +24,41 @@ struct Params {
 override ACT: u32 = 0u;         // 0 identity, 1 ReLU, 2 leaky ReLU, 3 sigmoid, 4 tanh
 override MASKED: bool = false;
 
-// The functions of src/kernels/fixed.rs.
-fn shift(v: i32, k: u32) -> i32 {
+// The functions of src/kernels/fixed.rs, four values at a time.
+fn shift(v: vec4<i32>, k: u32) -> vec4<i32> {
     if k == 0u { return v; }
-    return (v >> k) + ((v >> (k - 1u)) & 1);
+    return (v >> vec4<u32>(k)) + ((v >> vec4<u32>(k - 1u)) & vec4<i32>(1));
 }
-fn times12(v: i32, m: i32) -> i32 { return (v >> 12u) * m + (((v & 4095) * m + 2048) >> 12u); }
-fn exp_minus(d: u32) -> u32 {
-    let t = (min(d, 4095u) * 94548u) >> 8u;
-    let f = t & 65535u;
-    let p = 65536u - ((f * (45325u - ((f * (15149u - ((f * 2593u) >> 16u))) >> 16u))) >> 16u);
-    return p >> min(1u + (t >> 16u), 31u);
+fn times12(v: vec4<i32>, m: i32) -> vec4<i32> {
+    return (v >> vec4<u32>(12u)) * m + (((v & vec4<i32>(4095)) * m + 2048) >> vec4<u32>(12u));
 }
-fn eighth(v: i32) -> u32 {
-    let size = u32(abs(v));
-    if params.bits >= 8u { return size >> (params.bits - 8u); }
-    return min(size, 4095u) << (8u - params.bits);
+fn exp_minus(d: vec4<u32>) -> vec4<u32> {
+    let t = (min(d, vec4<u32>(4095u)) * 94548u) >> vec4<u32>(8u);
+    let f = t & vec4<u32>(65535u);
+    let a = 15149u - ((f * 2593u) >> vec4<u32>(16u));
+    let b = 45325u - ((f * a) >> vec4<u32>(16u));
+    let p = 65536u - ((f * b) >> vec4<u32>(16u));
+    return p >> min(1u + (t >> vec4<u32>(16u)), vec4<u32>(31u));
 }
-fn activate(v: i32) -> i32 {
+fn eighth(v: vec4<i32>) -> vec4<u32> {
+    let size = bitcast<vec4<u32>>(abs(v));
+    if params.bits >= 8u { return size >> vec4<u32>(params.bits - 8u); }
+    return min(size, vec4<u32>(4095u)) << vec4<u32>(8u - params.bits);
+}
+fn activate(v: vec4<i32>) -> vec4<i32> {
+    let negative = v < vec4<i32>(0);
     switch ACT {
-        case 1u: { return max(v, 0); }
-        case 2u: { return select(v, times12(v, params.alpha), v < 0); }
+        case 1u: { return max(v, vec4<i32>(0)); }
+        case 2u: { return select(v, times12(v, params.alpha), negative); }
         case 3u: {
             let e = exp_minus(eighth(v));
-            let high = i32(((32768u << 14u) + (32768u + e) / 2u) / (32768u + e));
-            return select(high, (1 << 14u) - high, v < 0);
+            let high = bitcast<vec4<i32>>(((32768u << 14u) + (32768u + e) / 2u) / (32768u + e));
+            return select(high, (1 << 14u) - high, negative);
         }
         case 4u: {
-            let e = exp_minus(2u * min(eighth(v), 4095u));
-            let high = i32((((32768u - e) << 14u) + (32768u + e) / 2u) / (32768u + e));
-            return select(high, -high, v < 0);
+            let e = exp_minus(2u * min(eighth(v), vec4<u32>(4095u)));
+            let high = bitcast<vec4<i32>>((((32768u - e) << vec4<u32>(14u)) + (32768u + e) / 2u) / (32768u + e));
+            return select(high, -high, negative);
         }
         default: { return v; }
     }
@@ -62,23 +67,22 @@ fn activate(v: i32) -> i32 {
 // Bias, activation, dropout and zeros in the padding; stores word `word` of row `row`. Counts values that do not fit.
 fn finish(row: u32, word: u32, products: vec4<i32>) {
     if row >= params.batch || word >= params.out_words { return; }
-    var packed = 0u;
-    var limited = 0;
-    for (var i = 0u; i < 4u; i++) {
-        let col = word * 4u + i;
-        if col >= params.outputs { break; }
-        var v = activate(products[i] + shift(b[col], params.bias_shift));
-        if MASKED {
-            let kept = (mask[row * params.mask_stride + col / 32u] >> (col % 32u)) & 1u;
-            v = times12(v, params.keep) * i32(kept);
-        }
-        v = shift(v, params.out_shift);
-        let narrow = clamp(v, -127, 127);
-        if narrow != v && row < now.rows { limited++; }
-        packed |= (u32(narrow) & 255u) << (8u * i);
+    // Words past the last column are padding.
+    let at = min(word, (params.outputs - 1u) / 4u);
+    var v = activate(products + shift(b[at], params.bias_shift));
+    if MASKED {
+        let bits = mask[row * params.mask_stride + at / 8u] >> (at % 8u * 4u);
+        let kept = (vec4<u32>(bits) >> vec4<u32>(0u, 1u, 2u, 3u)) & vec4<u32>(1u);
+        v = times12(v, params.keep) * vec4<i32>(kept);
     }
-    y[row * params.out_words + word] = packed;
-    if limited > 0 { atomicAdd(&levels[params.layer * 8u + 4u], limited); }
+    v = select(vec4<i32>(0), shift(v, params.out_shift), word * 4u + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.outputs));
+    let narrow = clamp(v, vec4<i32>(-127), vec4<i32>(127));
+    let bytes = bitcast<vec4<u32>>(narrow) & vec4<u32>(255u);
+    y[row * params.out_words + word] = bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u);
+    if any(narrow != v) && row < now.rows {
+        let limited = select(vec4<i32>(0), vec4<i32>(1), narrow != v);
+        atomicAdd(&levels[params.layer * 8u + 4u], limited.x + limited.y + limited.z + limited.w);
+    }
 }
 
 fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
@@ -117,12 +121,9 @@ fn int_logits(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) 
     let outputs4 = params.out_words / 4u;
     let row = at / outputs4;
     if row >= params.batch { return; }
-    let col = at % outputs4 * 4u + vec4<u32>(0u, 1u, 2u, 3u);
-    var v = four(row, at % outputs4);
-    for (var i = 0u; i < 4u; i++) {
-        if col[i] < params.outputs { v[i] += shift(b[col[i]], params.bias_shift); } else { v[i] = 0; }
-    }
-    z[at] = v;
+    let col4 = at % outputs4;
+    let v = four(row, col4) + shift(b[col4], params.bias_shift);
+    z[at] = select(vec4<i32>(0), v, col4 * 4u + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.outputs));
 }
 
 // Four neighbouring inputs as floats. Floats hold the products of 8-bit integers, and their sums up to 2²⁴, exactly.
@@ -178,4 +179,65 @@ fn int_linear_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wo
         for (var i = 0u; i < 64u; i++) { sums[i] += vec4<i32>(tile[i / 4u][i % 4u]); }
     }
     for (var i = 0u; i < 64u; i++) { finish(row + i / 16u * 4u + i % 4u, word + i / 4u % 4u, sums[i]); }
+}
+
+fn products(d: u32, v: vec4<u32>) -> vec4<i32> {
+    return vec4<i32>(dot4I8Packed(d, v.x), dot4I8Packed(d, v.y), dot4I8Packed(d, v.z), dot4I8Packed(d, v.w));
+}
+
+// 32 rows of 16 words, 64 terms, plus one as spacing: neighbouring rows then start in different memory banks.
+const ROW = 17u;
+var<workgroup> left: array<u32, 544>;
+var<workgroup> right: array<u32, 544>;
+
+// The products of four rows from 4·ty on with four rows from 4·tx on, as they lie in workgroup memory.
+struct Tile { s0: vec4<i32>, s1: vec4<i32>, s2: vec4<i32>, s3: vec4<i32>, }
+fn multiply(tx: u32, ty: u32, t: ptr<function, Tile>) {
+    for (var k = 0u; k < 16u; k++) {
+        let r = tx * 4u * ROW + k;
+        let v = vec4<u32>(right[r], right[r + ROW], right[r + 2u * ROW], right[r + 3u * ROW]);
+        let l = ty * 4u * ROW + k;
+        (*t).s0 += products(left[l], v);
+        (*t).s1 += products(left[l + ROW], v);
+        (*t).s2 += products(left[l + 2u * ROW], v);
+        (*t).s3 += products(left[l + 3u * ROW], v);
+    }
+}
+
+// For GPUs: a workgroup of 64 makes a 32×32 tile of y, 64 inputs at a time.
+@compute @workgroup_size(64)
+fn int_linear_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                    @builtin(local_invocation_index) lane: u32) {
+    let tiles_across = (params.out_words + 7u) / 8u;
+    let top = number(group, groups) / tiles_across * 32u;
+    let across = number(group, groups) % tiles_across * 32u;
+    if top >= params.batch { return; }
+    let words4 = params.words / 4u;
+    var t = Tile();
+    for (var k = 0u; k < words4; k += 4u) {
+        // Each invocation stages two vec4 of x and two of w. Past the end of a row they count as zero.
+        for (var i = 0u; i < 2u; i++) {
+            let row = lane / 4u + i * 16u;
+            let kk = k + lane % 4u;
+            var a = vec4<u32>(0u);
+            var c = vec4<u32>(0u);
+            if kk < words4 {
+                a = x[min(top + row, params.batch - 1u) * words4 + kk];
+                c = w[min(across + row, params.outputs - 1u) * words4 + kk];
+            }
+            for (var j = 0u; j < 4u; j++) {
+                left[row * ROW + lane % 4u * 4u + j] = a[j];
+                right[row * ROW + lane % 4u * 4u + j] = c[j];
+            }
+        }
+        workgroupBarrier();
+        multiply(lane % 8u, lane / 8u, &t);
+        workgroupBarrier();
+    }
+    let row = top + lane / 8u * 4u;
+    let word = across / 4u + lane % 8u;
+    finish(row, word, t.s0);
+    finish(row + 1u, word, t.s1);
+    finish(row + 2u, word, t.s2);
+    finish(row + 3u, word, t.s3);
 }

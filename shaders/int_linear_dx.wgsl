@@ -19,49 +19,50 @@ struct Params {
 override ACT: u32 = 0u;         // 0 identity, 1 ReLU, 2 leaky ReLU, 3 sigmoid, 4 tanh
 override MASKED: bool = false;
 
-// The functions of src/kernels/fixed.rs.
-fn shift(v: i32, k: u32) -> i32 {
+// The functions of src/kernels/fixed.rs, four values at a time.
+fn shift(v: vec4<i32>, k: u32) -> vec4<i32> {
     if k == 0u { return v; }
-    return (v >> k) + ((v >> (k - 1u)) & 1);
+    return (v >> vec4<u32>(k)) + ((v >> vec4<u32>(k - 1u)) & vec4<i32>(1));
 }
-fn times12(v: i32, m: i32) -> i32 { return (v >> 12u) * m + (((v & 4095) * m + 2048) >> 12u); }
-fn slope(a: i32, v: i32) -> i32 {
+fn times12(v: vec4<i32>, m: vec4<i32>) -> vec4<i32> {
+    return (v >> vec4<u32>(12u)) * m + (((v & vec4<i32>(4095)) * m + 2048) >> vec4<u32>(12u));
+}
+fn slope(a: vec4<i32>, v: vec4<i32>) -> vec4<i32> {
     switch ACT {
-        case 1u: { return select(0, v, a > 0); }
-        case 2u: { return select(times12(v, params.alpha), v, a > 0); }
-        case 3u: { return times12(v, max(a * (64 - a), 0)); }
-        case 4u: { return times12(v, max(4096 - a * a, 0)); }
+        case 1u: { return select(vec4<i32>(0), v, a > vec4<i32>(0)); }
+        case 2u: { return select(times12(v, vec4<i32>(params.alpha)), v, a > vec4<i32>(0)); }
+        case 3u: { return times12(v, max(a * (64 - a), vec4<i32>(0))); }
+        case 4u: { return times12(v, max(4096 - a * a, vec4<i32>(0))); }
         default: { return v; }
     }
 }
 
-// Activation's slope, dropout, level; stores word `word` of row `row`.
+// Activation's slope, dropout, level; stores word `word` of row `row`. w is zero in its padding, and so is dx.
 fn finish(row: u32, word: u32, products: vec4<i32>) {
     if row >= params.batch || word >= params.words { return; }
     let level = u32(atomicLoad(&levels[params.layer * 8u]));
-    let below = x[row * params.words + word];
-    var packed = 0u;
-    var limited = 0;
-    var peak = 0;
-    for (var i = 0u; i < 4u; i++) {
-        let col = word * 4u + i;
-        if col >= params.inputs { break; }
-        var a = i32(below << (24u - 8u * i)) >> 24u;
-        if MASKED { a = times12(a, params.back); }
-        var v = slope(a, products[i]);
-        if MASKED {
-            let kept = (mask[row * params.mask_stride + col / 32u] >> (col % 32u)) & 1u;
-            v = times12(v, params.keep) * i32(kept);
-        }
-        peak = max(peak, abs(v));
-        v = shift(v, level);
-        let narrow = clamp(v, -127, 127);
-        if narrow != v { limited++; }
-        packed |= (u32(narrow) & 255u) << (8u * i);
+    var a = unpack4xI8(x[row * params.words + word]);
+    if MASKED { a = times12(a, vec4<i32>(params.back)); }
+    var v = slope(a, products);
+    if MASKED {
+        // Words past the last column are padding, which has no bits.
+        let at = min(word, (params.inputs - 1u) / 4u);
+        let bits = mask[row * params.mask_stride + at / 8u] >> (at % 8u * 4u);
+        let kept = (vec4<u32>(bits) >> vec4<u32>(0u, 1u, 2u, 3u)) & vec4<u32>(1u);
+        v = times12(v, vec4<i32>(params.keep)) * vec4<i32>(kept);
     }
-    dx[row * params.words + word] = packed;
-    atomicMax(&levels[params.layer * 8u + 1u], peak);
-    if limited > 0 { atomicAdd(&levels[params.layer * 8u + 5u], limited); }
+    let size = abs(v);
+    let peak = max(max(size.x, size.y), max(size.z, size.w));
+    v = shift(v, level);
+    let narrow = clamp(v, vec4<i32>(-127), vec4<i32>(127));
+    let bytes = bitcast<vec4<u32>>(narrow) & vec4<u32>(255u);
+    dx[row * params.words + word] = bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u);
+    // Most values are below the largest so far.
+    if peak > atomicLoad(&levels[params.layer * 8u + 1u]) { atomicMax(&levels[params.layer * 8u + 1u], peak); }
+    if any(narrow != v) {
+        let limited = select(vec4<i32>(0), vec4<i32>(1), narrow != v);
+        atomicAdd(&levels[params.layer * 8u + 5u], limited.x + limited.y + limited.z + limited.w);
+    }
 }
 
 fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
@@ -145,4 +146,66 @@ fn int_linear_dx_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
         for (var i = 0u; i < 64u; i++) { sums[i] += vec4<i32>(tile[i / 4u][i % 4u]); }
     }
     for (var i = 0u; i < 64u; i++) { finish(row + i / 16u * 4u + i % 4u, word + i / 4u % 4u, sums[i]); }
+}
+
+fn products(d: u32, v: vec4<u32>) -> vec4<i32> {
+    return vec4<i32>(dot4I8Packed(d, v.x), dot4I8Packed(d, v.y), dot4I8Packed(d, v.z), dot4I8Packed(d, v.w));
+}
+
+// 32 rows of 16 words, 64 terms, plus one as spacing: neighbouring rows then start in different memory banks.
+const ROW = 17u;
+var<workgroup> left: array<u32, 544>;
+var<workgroup> right: array<u32, 544>;
+
+// The products of four rows from 4·ty on with four rows from 4·tx on, as they lie in workgroup memory.
+struct Tile { s0: vec4<i32>, s1: vec4<i32>, s2: vec4<i32>, s3: vec4<i32>, }
+fn multiply(tx: u32, ty: u32, t: ptr<function, Tile>) {
+    for (var k = 0u; k < 16u; k++) {
+        let r = tx * 4u * ROW + k;
+        let v = vec4<u32>(right[r], right[r + ROW], right[r + 2u * ROW], right[r + 3u * ROW]);
+        let l = ty * 4u * ROW + k;
+        (*t).s0 += products(left[l], v);
+        (*t).s1 += products(left[l + ROW], v);
+        (*t).s2 += products(left[l + 2u * ROW], v);
+        (*t).s3 += products(left[l + 3u * ROW], v);
+    }
+}
+
+// For GPUs: a workgroup of 64 makes a 32×32 tile of dx, 64 outputs at a time.
+@compute @workgroup_size(64)
+fn int_linear_dx_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                       @builtin(local_invocation_index) lane: u32) {
+    let tiles_across = (params.words + 7u) / 8u;
+    let top = number(group, groups) / tiles_across * 32u;
+    let word0 = number(group, groups) % tiles_across * 8u;
+    if top >= params.batch { return; }
+    var t = Tile();
+    for (var k = 0u; k < params.dy_words; k += 16u) {
+        // Each invocation stages eight words of dy, and two blocks of 4×4 weights, turned. Past the end dy counts as zero, so
+        // what w holds there does not matter.
+        for (var i = 0u; i < 8u; i++) {
+            let row = lane / 16u + i * 4u;
+            let kk = k + lane % 16u;
+            var d = 0u;
+            if kk < params.dy_words { d = dy[min(top + row, params.batch - 1u) * params.dy_words + kk]; }
+            left[row * ROW + lane % 16u] = d;
+        }
+        for (var i = 0u; i < 2u; i++) {
+            let word = lane % 8u;
+            let term = lane / 8u + i * 8u;
+            let o = min((k + term) * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs - 1u)) * params.words
+                + min(word0 + word, params.words - 1u);
+            let m = turn(vec4<u32>(w[o.x], w[o.y], w[o.z], w[o.w]));
+            for (var j = 0u; j < 4u; j++) { right[(word * 4u + j) * ROW + term] = m[j]; }
+        }
+        workgroupBarrier();
+        multiply(lane % 8u, lane / 8u, &t);
+        workgroupBarrier();
+    }
+    let row = top + lane / 8u * 4u;
+    let word = word0 + lane % 8u;
+    finish(row, word, t.s0);
+    finish(row + 1u, word, t.s1);
+    finish(row + 2u, word, t.s2);
+    finish(row + 3u, word, t.s3);
 }

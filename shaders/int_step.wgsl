@@ -3,6 +3,7 @@
 //   int_sgd        w ← w − lr·(ḡ + l2·w).                     g (O, I) i32, levels (L, 8) i32 -> w (O, I) i32
 //   int_momentum   v ← μ·v + ḡ + l2·w, w ← w − lr·v.          -> w, v (O, I) i32
 //   int_levels     the shift of each layer's error signal for the next update -> levels (L, 8) i32
+// count: vec4 of w, words of q, or layers; words, stride: words of a row of q, vec4 of a row of w.
 // ḡ is g divided by the batch, with 28 fractional bits as w and v have. g has `base` fractional bits less the layer's sum of
 // levels. Formats: src/kernels/fixed.rs
 // Twins: src/kernels/int_levels.rs, int_quantise.rs, int_step.rs
@@ -10,93 +11,101 @@ struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
     lr: f32, momentum: f32, bias1: f32, bias2: f32,
 }
-struct Params { count: u32, words: u32, inputs: u32, stride: u32, layer: u32, base: i32, clip: i32, l2: f32, }
+struct Params { count: u32, words: u32, stride: u32, layer: u32, base: i32, clip: i32, l2: f32, pad: u32, }
 @group(0) @binding(0) var<uniform> now: StepValues;
 @group(1) @binding(0) var<uniform> params: Params;
-@group(1) @binding(1) var<storage, read> g: array<i32>;                     // (O, I)
-@group(1) @binding(2) var<storage, read_write> w: array<i32>;               // (O, I)
-@group(1) @binding(3) var<storage, read_write> v: array<i32>;               // (O, I)
+@group(1) @binding(1) var<storage, read> g: array<vec4<i32>>;               // (O, I)
+@group(1) @binding(2) var<storage, read_write> w: array<vec4<i32>>;         // (O, I)
+@group(1) @binding(3) var<storage, read_write> v: array<vec4<i32>>;         // (O, I)
 @group(1) @binding(4) var<storage, read> levels: array<i32>;                // (L, 8)
-@group(1) @binding(5) var<storage, read> master: array<i32>;                // (O, I)
+@group(1) @binding(5) var<storage, read> master: array<vec4<i32>>;          // (O, I)
 @group(1) @binding(6) var<storage, read_write> q: array<u32>;               // (O, I) four per word
 @group(1) @binding(7) var<storage, read_write> counts: array<atomic<i32>>;  // (L, 8)
 
 override NESTEROV: bool = false;
 
-// The functions of src/kernels/fixed.rs.
-fn shift(a: i32, k: u32) -> i32 {
+// The functions of src/kernels/fixed.rs, four values at a time.
+fn shift(a: vec4<i32>, k: u32) -> vec4<i32> {
     if k == 0u { return a; }
-    return (a >> k) + ((a >> (k - 1u)) & 1);
+    return (a >> vec4<u32>(k)) + ((a >> vec4<u32>(k - 1u)) & vec4<i32>(1));
 }
-fn shift_left(a: i32, k: u32) -> i32 {
-    let most = 0x7fffffff >> k;
-    return clamp(a, -most, most) << k;
-}
-fn add(a: i32, c: i32) -> i32 {
-    let sum = bitcast<i32>(bitcast<u32>(a) + bitcast<u32>(c));
+fn add(a: vec4<i32>, c: vec4<i32>) -> vec4<i32> {
+    let sum = bitcast<vec4<i32>>(bitcast<vec4<u32>>(a) + bitcast<vec4<u32>>(c));
     // The sum overflows if both have the other sign than it has.
-    if ((a ^ sum) & (c ^ sum)) < 0 { return select(0x7fffffff, -0x7fffffff, a < 0); }
-    return max(sum, -0x7fffffff);
+    let limit = select(vec4<i32>(0x7fffffff), vec4<i32>(-0x7fffffff), a < vec4<i32>(0));
+    return select(max(sum, vec4<i32>(-0x7fffffff)), limit, ((a ^ sum) & (c ^ sum)) < vec4<i32>(0));
 }
 
-// A positive number as m·2⁻ˢ.
-struct Factor { m: i32, s: i32, }
-fn factor(bits: u32) -> Factor {
-    if bits < 0x800000u { return Factor(0, 16); }
+// A positive number m·2⁻ˢ, ready to multiply: v is shifted left, multiplied in two halves of 16 bits, and shifted right.
+struct Multiplier { left: u32, m: i32, half: u32, right: u32, below: u32, round: i32, }
+fn multiplier(m: i32, s: i32) -> Multiplier {
+    let right = u32(clamp(s - 16, 0, 32));
+    // From 32 bits on nothing is left.
+    if right > 31u { return Multiplier(0u, 0, 0u, 31u, 30u, 1); }
+    let below = max(right, 1u) - 1u;
+    return Multiplier(u32(clamp(16 - s, 0, 31)), m, select(0u, 0x8000u, right == 0u), right, below, select(0, 1, right > 0u));
+}
+fn of_bits(bits: u32) -> Multiplier {
+    if bits < 0x800000u { return multiplier(0, 16); }
     let m = (((bits & 0x7fffffu) | 0x800000u) + 128u) >> 8u;
     let s = 142 - i32(bits >> 23u);
-    if m > 0xffffu { return Factor(0x8000, s - 1); }
-    return Factor(i32(m), s);
+    if m > 0xffffu { return multiplier(0x8000, s - 1); }
+    return multiplier(i32(m), s);
 }
-fn one_over(n: u32) -> Factor {
-    let whole = 0x80000000u / max(n, 1u);
+fn times(f: Multiplier, a: vec4<i32>) -> vec4<i32> {
+    let most = vec4<i32>(0x7fffffff >> f.left);
+    let c = clamp(a, -most, most) << vec4<u32>(f.left);
+    let low = bitcast<vec4<u32>>(c & vec4<i32>(0xffff)) * u32(f.m) + f.half;
+    let product = (c >> vec4<u32>(16u)) * f.m + bitcast<vec4<i32>>(low >> vec4<u32>(16u));
+    return (product >> vec4<u32>(f.right)) + ((product >> vec4<u32>(f.below)) & vec4<i32>(f.round));
+}
+
+// What a step multiplies by.
+struct Factors { mean: Multiplier, l2: Multiplier, lr: Multiplier, momentum: Multiplier, }
+fn factors() -> Factors {
+    // 1/batch, rounded down.
+    let whole = 0x80000000u / max(now.batch, 1u);
     let zeros = countLeadingZeros(whole);
-    return Factor(i32((whole << zeros) >> 16u), 15 + i32(zeros));
-}
-fn times(f: Factor, a: i32) -> i32 {
-    var c = a;
-    if f.s < 16 { c = shift_left(a, u32(min(16 - f.s, 31))); }
-    let high = c >> 16u;
-    let product = u32(c & 0xffff) * u32(f.m);
-    if f.s <= 16 { return high * f.m + i32((product + 0x8000u) >> 16u); }
-    let k = u32(f.s - 16);
-    if k > 31u { return 0; }
-    return shift(high * f.m + i32(product >> 16u), k);
+    let s = 15 + i32(zeros) + params.base - levels[params.layer * 8u + 2u];
+    return Factors(multiplier(i32((whole << zeros) >> 16u), s), of_bits(bitcast<u32>(params.l2)),
+                   of_bits(bitcast<u32>(now.lr)), of_bits(bitcast<u32>(now.momentum)));
 }
 
 fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
 
 // ḡ + l2·w at a place.
-fn gradient(at: u32) -> i32 {
-    var f = one_over(now.batch);
-    f.s += params.base - levels[params.layer * 8u + 2u];
-    var mean = times(f, g[at]);
-    if params.clip > 0 { mean = clamp(mean, -params.clip, params.clip); }
-    if params.l2 > 0.0 { mean = add(mean, times(factor(bitcast<u32>(params.l2)), w[at])); }
+fn gradient(f: Factors, at: u32) -> vec4<i32> {
+    var mean = times(f.mean, g[at]);
+    if params.clip > 0 { mean = clamp(mean, vec4<i32>(-params.clip), vec4<i32>(params.clip)); }
+    if params.l2 > 0.0 { mean = add(mean, times(f.l2, w[at])); }
     return mean;
 }
 
 // w − lr·d at a place.
-fn descend(at: u32, d: i32) { w[at] = add(w[at], -times(factor(bitcast<u32>(now.lr)), d)); }
+fn descend(f: Factors, at: u32, d: vec4<i32>) { w[at] = add(w[at], -times(f.lr, d)); }
+
+// vec4 that an invocation updates, 64 apart.
+const EACH = 8u;
 
 @compute @workgroup_size(64)
 fn int_sgd(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
            @builtin(local_invocation_index) lane: u32) {
-    let at = number(group, groups) * 64u + lane;
-    if at >= params.count { return; }
-    descend(at, gradient(at));
+    let f = factors();
+    let first = number(group, groups) * 64u * EACH + lane;
+    for (var at = first; at < min(first + 64u * EACH, params.count); at += 64u) { descend(f, at, gradient(f, at)); }
 }
 
 @compute @workgroup_size(64)
 fn int_momentum(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                 @builtin(local_invocation_index) lane: u32) {
-    let at = number(group, groups) * 64u + lane;
-    if at >= params.count { return; }
-    let momentum = factor(bitcast<u32>(now.momentum));
-    let d = gradient(at);
-    let next = add(times(momentum, v[at]), d);
-    v[at] = next;
-    if NESTEROV { descend(at, add(d, times(momentum, next))); } else { descend(at, next); }
+    let f = factors();
+    let first = number(group, groups) * 64u * EACH + lane;
+    for (var at = first; at < min(first + 64u * EACH, params.count); at += 64u) {
+        let d = gradient(f, at);
+        let next = add(times(f.momentum, v[at]), d);
+        v[at] = next;
+        if NESTEROV { descend(f, at, add(d, times(f.momentum, next))); } else { descend(f, at, next); }
+    }
 }
 
 // One invocation makes a word of q. Micro-batches after the first count nothing.
@@ -105,19 +114,17 @@ fn int_quantise(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
                 @builtin(local_invocation_index) lane: u32) {
     let at = number(group, groups) * 64u + lane;
     if at >= params.count { return; }
-    let row = at / params.words;
-    var packed = 0u;
-    var limited = 0;
-    for (var i = 0u; i < 4u; i++) {
-        let col = at % params.words * 4u + i;
-        if col >= params.inputs { break; }
-        let value = shift(master[row * params.stride + col], u32(params.base));
-        let narrow = clamp(value, -127, 127);
-        if narrow != value { limited++; }
-        packed |= (u32(narrow) & 255u) << (8u * i);
+    let word = at % params.words;
+    // Rows of q are padded to more words than rows of w have vec4.
+    if word >= params.stride { q[at] = 0u; return; }
+    let value = shift(master[at / params.words * params.stride + word], u32(params.base));
+    let narrow = clamp(value, vec4<i32>(-127), vec4<i32>(127));
+    let bytes = bitcast<vec4<u32>>(narrow) & vec4<u32>(255u);
+    q[at] = bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u);
+    if any(narrow != value) && now.first == 0u {
+        let limited = select(vec4<i32>(0), vec4<i32>(1), narrow != value);
+        atomicAdd(&counts[params.layer * 8u + 3u], limited.x + limited.y + limited.z + limited.w);
     }
-    q[at] = packed;
-    if limited > 0 && now.first == 0u { atomicAdd(&counts[params.layer * 8u + 3u], limited); }
 }
 
 // One invocation does all layers, the last first.

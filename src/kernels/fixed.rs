@@ -28,7 +28,7 @@
 //! Every function here has a twin of the same name in the shaders `int_*.wgsl`. Shifts of negative numbers keep the sign, in
 //! Rust as in WGSL.
 
-use super::{Activation, InputMap};
+use super::{Activation, Form, InputMap};
 use crate::plan::tensor::{from_fixed, to_fixed};
 
 /// Fractional bits of weights, biases and velocities.
@@ -79,13 +79,6 @@ pub fn shift(v: i32, k: u32) -> i32 {
     if k == 0 { v } else { (v >> k) + (v >> (k - 1) & 1) }
 }
 
-/// v·2ᵏ, limited to what fits. `k` is at most 31.
-#[inline(always)]
-pub fn shift_left(v: i32, k: u32) -> i32 {
-    let most = i32::MAX >> k;
-    v.clamp(-most, most) << k
-}
-
 /// a + b, limited to what fits.
 #[inline(always)]
 pub fn add(a: i32, b: i32) -> i32 {
@@ -134,16 +127,53 @@ impl Factor {
     }
 
     /// v times this number, rounded half up and limited to what fits.
+    pub fn times(self, v: i32) -> i32 {
+        Multiplier::from(self).times(v)
+    }
+}
+
+/// A [`Factor`], ready for a loop without branches: v is shifted left, multiplied in two halves of 16 bits, and shifted right.
+#[derive(Clone, Copy)]
+pub struct Multiplier {
+    /// Bits to the left, and the largest |v| for which they fit.
+    left: u32,
+    most: i32,
+    m: i32,
+    /// Half of the last place, if nothing is shifted right.
+    half: u32,
+    /// Bits to the right; the bit below them rounds, if there are any.
+    right: u32,
+    below: u32,
+    round: i32,
+}
+
+impl From<Factor> for Multiplier {
+    fn from(factor: Factor) -> Multiplier {
+        let left = (16 - factor.s).clamp(0, 31).cast_unsigned();
+        let right = (factor.s - 16).clamp(0, 32).cast_unsigned();
+        // From 32 bits on nothing is left.
+        let (m, right) = if right > 31 { (0, 31) } else { (factor.m, right) };
+        Multiplier {
+            left,
+            most: i32::MAX >> left,
+            m,
+            half: if right == 0 { 0x8000 } else { 0 },
+            right,
+            below: right.saturating_sub(1),
+            round: i32::from(right > 0),
+        }
+    }
+}
+
+impl Multiplier {
+    /// v times the factor.
     #[inline(always)]
     pub fn times(self, v: i32) -> i32 {
-        let v = if self.s < 16 { shift_left(v, (16 - self.s).min(31).cast_unsigned()) } else { v };
-        let (high, low) = (v >> 16, (v & 0xffff).cast_unsigned());
-        let product = low * self.m.cast_unsigned();
-        if self.s <= 16 {
-            return high * self.m + ((product + 0x8000) >> 16).cast_signed();
-        }
-        let k = (self.s - 16).cast_unsigned();
-        if k > 31 { 0 } else { shift(high * self.m + (product >> 16).cast_signed(), k) }
+        // `clamp` could panic, for all that the compiler knows, and would keep it from using wide registers.
+        let v = v.min(self.most).max(-self.most) << self.left;
+        let low = (v & 0xffff).cast_unsigned() * self.m.cast_unsigned() + self.half;
+        let product = (v >> 16) * self.m + (low >> 16).cast_signed();
+        (product >> self.right) + (product >> self.below & self.round)
     }
 }
 
@@ -229,6 +259,27 @@ pub fn slope(act: Activation, alpha: i32, a: i32, v: i32) -> i32 {
     }
 }
 
+/// The forms of integer products. All give the same bits, so the choice is free.
+pub const FORMS: [Form; 3] = [Form::Plain, Form::Tiled, Form::Registers];
+
+/// Index of a form in [`FORMS`].
+///
+/// # Panics
+/// For another form: a bug in the code that builds the plan.
+pub(super) fn form(form: Form) -> usize {
+    FORMS.iter().position(|&one| one == form).unwrap_or_else(|| panic!("integer products have no form {}", form.name()))
+}
+
+/// What the cases of a layer's products try: form, activation, keep probability. The forms share what follows the products, so
+/// only one of them tries everything.
+pub(super) fn variants() -> Vec<(Form, Activation, f32)> {
+    let all =
+        [Activation::Relu, Activation::LeakyRelu(0.1), Activation::Identity, Activation::Sigmoid, Activation::Tanh];
+    let plain = all.into_iter().flat_map(|act| [1.0, 0.8].map(|keep| (Form::Plain, act, keep)));
+    let others = [Form::Tiled, Form::Registers].map(|form| (form, Activation::LeakyRelu(0.1), 0.8));
+    plain.chain(others).collect()
+}
+
 /// Pipeline constants of the shaders of a layer, with their defaults.
 pub(super) const OVERRIDES: &[(&str, f64)] = &[("ACT", 0.0), ("MASKED", 0.0)];
 
@@ -240,21 +291,9 @@ pub(super) fn overrides(act: Activation, keep: f32) -> Vec<(&'static str, f64)> 
 /// Packs values that fit in an i8, four to a word; the rest of the words becomes zero.
 #[inline(always)]
 pub(super) fn pack(values: &[i32], words: &mut [u32]) {
-    let (whole, rest) = values.as_chunks::<4>();
-    let (filled, padding) = words.split_at_mut(whole.len());
-    for (word, four) in filled.iter_mut().zip(whole) {
-        *word = u32::from_le_bytes(four.map(|value| value as u8));
-    }
+    let (bytes, padding) = bytemuck::cast_slice_mut::<u32, i8>(words).split_at_mut(values.len());
+    bytes.iter_mut().zip(values).for_each(|(byte, &value)| *byte = value as i8);
     padding.fill(0);
-    if let Some(word) = padding.first_mut() {
-        *word = rest.iter().rev().fold(0, |word, &value| word << 8 | u32::from(value as u8));
-    }
-}
-
-/// The i8 at a place of a row of words.
-#[inline(always)]
-pub(super) fn byte(row: &[u32], at: usize) -> i32 {
-    i32::from(row[at / 4].to_le_bytes()[at % 4].cast_signed())
 }
 
 /// α, the slope of leaky ReLU below 0, with 12 fractional bits; 0 for other activations.
@@ -320,7 +359,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!([add(i32::MAX, 1), add(-i32::MAX, -5), shift_left(-3, 31)], [i32::MAX, -i32::MAX, 0]);
+        assert_eq!([add(i32::MAX, 1), add(-i32::MAX, -5)], [i32::MAX, -i32::MAX]);
     }
 
     #[test]

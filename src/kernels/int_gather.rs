@@ -5,6 +5,7 @@ use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Arg, Args, Kernel, Shader, StepValues, expect, groups, read, write};
 use crate::plan::tensor::{DType, TensorId};
+use multiversion::multiversion;
 
 /// Picks the samples of a micro-batch by `order` and applies the input's dropout, as [`super::gather`] does in floats.
 #[derive(Clone, Debug)]
@@ -107,7 +108,6 @@ impl Kernel for IntGather {
         let (x0, t) = (args.words_mut(4), args.words_mut(5));
         let [scale, shift] = self.map;
         let (bytes, keep, inputs) = (self.bytes(), fixed::twelve(1.0 / self.keep), self.x0.cols);
-        let table: [u8; 256] = std::array::from_fn(|byte| narrow((byte as i32 * scale + shift) >> 16) as u8);
         for (b, (line, t)) in x0.chunks_exact_mut(self.x0.stride()).zip(t).enumerate() {
             line.fill(0);
             if b >= now.rows as usize {
@@ -120,7 +120,7 @@ impl Kernel for IntGather {
                 bytemuck::cast_slice(&samples[number * self.samples.stride()..][..self.samples.stride()]);
             let line: &mut [u8] = &mut bytemuck::cast_slice_mut(line)[..inputs];
             match bytes {
-                true => line.iter_mut().zip(sample).for_each(|(to, from)| *to = table[usize::from(*from)]),
+                true => integers(line, sample, scale, shift),
                 false => line.copy_from_slice(&sample[..inputs]),
             }
             if self.keep < 1.0 {
@@ -136,6 +136,14 @@ impl Kernel for IntGather {
 
     fn flops(&self) -> u64 {
         2 * (self.x0.rows * self.x0.cols) as u64
+    }
+}
+
+/// Bytes to integers.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn integers(line: &mut [u8], bytes: &[u8], scale: i32, shift: i32) {
+    for (to, &byte) in line.iter_mut().zip(bytes) {
+        *to = narrow((i32::from(byte) * scale + shift) >> 16) as u8;
     }
 }
 

@@ -1,6 +1,6 @@
 //! g = dyᵀ·x and the sums of dy, in integers: the gradients of a layer. They are exact.
 
-use super::Form;
+use super::{Form, fixed};
 use crate::base::audited::gemm8::{Bytes, Gemm8, Target};
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
@@ -16,7 +16,7 @@ pub struct IntGradient {
     pub x: Option<TensorId>,
     /// Gradient (O, I) or (O), i32.
     pub g: TensorId,
-    /// Which shader for weights: `Registers` for software adapters, all others alike.
+    /// Which shader for weights: `Plain`, `Tiled` for GPUs, or `Registers` for software adapters.
     pub form: Form,
 }
 
@@ -36,13 +36,17 @@ const fn shader(name: &'static str, args: &'static [Arg]) -> Shader {
     Shader { name, source: SOURCE, args, params: Params::FIELDS, overrides: &[] }
 }
 
-/// Two for weights, one for biases.
-pub static SHADERS: &[Shader] =
-    &[shader("int_gradient", WEIGHTS), shader("int_gradient_registers", WEIGHTS), shader("int_gradient_b", BIASES)];
+/// Three for weights, one for biases.
+pub static SHADERS: &[Shader] = &[
+    shader("int_gradient", WEIGHTS),
+    shader("int_gradient_tiled", WEIGHTS),
+    shader("int_gradient_registers", WEIGHTS),
+    shader("int_gradient_b", BIASES),
+];
 
 impl Kernel for IntGradient {
     fn shader(&self) -> &'static Shader {
-        &SHADERS[if self.x.is_none() { 2 } else { usize::from(self.form == Form::Registers) }]
+        &SHADERS[if self.x.is_none() { 3 } else { fixed::form(self.form) }]
     }
 
     fn tensors(&self) -> Vec<TensorId> {
@@ -74,7 +78,7 @@ impl Kernel for IntGradient {
 
     fn groups(&self) -> u32 {
         match self.x {
-            Some(_) if self.form == Form::Registers => self.form.groups(self.dy.cols, self.g.stride(), 1),
+            Some(_) if self.form != Form::Plain => self.form.groups(self.dy.cols, self.g.stride(), 1),
             Some(_) => groups(self.dy.cols.div_ceil(4) * self.g.stride() / 4, 64),
             None => groups(self.dy.cols.div_ceil(4), 64),
         }
@@ -125,7 +129,9 @@ pub fn cases() -> Vec<Case> {
         [(1, 1, 1), (3, 5, 7), (8, 16, 33), (33, 65, 31), (64, 784, 128), (70, 36, 10), (2100, 20, 17)]
     {
         for accumulate in [0, 1] {
-            for (weights, form) in [(true, Form::Plain), (true, Form::Registers), (false, Form::Plain)] {
+            for (weights, form) in
+                [(true, Form::Plain), (true, Form::Tiled), (true, Form::Registers), (false, Form::Plain)]
+            {
                 let what = if weights { "weights" } else { "biases" };
                 let mut case = Case::new(format!("{what} accumulate {accumulate} ({batch},{inputs},{outputs})"));
                 let dy = case.i8("dy", batch, outputs, 7);

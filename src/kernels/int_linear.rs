@@ -31,7 +31,7 @@ pub struct IntLinear {
     pub keep: f32,
     /// The layer, from 0.
     pub layer: usize,
-    /// Which shader of a hidden layer: `Registers` for software adapters, all others alike.
+    /// Which shader of a hidden layer: `Plain`, `Tiled` for GPUs, or `Registers` for software adapters.
     pub form: Form,
 }
 
@@ -52,9 +52,10 @@ const fn shader(name: &'static str, args: &'static [Arg], overrides: &'static [(
     Shader { name, source: SOURCE, args, params: Params::FIELDS, overrides }
 }
 
-/// Two for hidden layers, one for the last.
+/// Three for hidden layers, one for the last.
 pub static SHADERS: &[Shader] = &[
     shader("int_linear", HIDDEN, fixed::OVERRIDES),
+    shader("int_linear_tiled", HIDDEN, fixed::OVERRIDES),
     shader("int_linear_registers", HIDDEN, fixed::OVERRIDES),
     shader("int_logits", LAST, &[]),
 ];
@@ -104,7 +105,7 @@ impl IntLinear {
 
 impl Kernel for IntLinear {
     fn shader(&self) -> &'static Shader {
-        &SHADERS[if self.last() { 2 } else { usize::from(self.form == Form::Registers) }]
+        &SHADERS[if self.last() { 3 } else { fixed::form(self.form) }]
     }
 
     fn tensors(&self) -> Vec<TensorId> {
@@ -133,7 +134,7 @@ impl Kernel for IntLinear {
     fn groups(&self) -> u32 {
         match (self.last(), self.form) {
             (true, _) => groups(self.y.words() / 4, 64),
-            (false, Form::Registers) => self.form.groups(self.y.rows, 4 * self.y.stride(), 1),
+            (false, Form::Tiled | Form::Registers) => self.form.groups(self.y.rows, 4 * self.y.stride(), 1),
             (false, _) => groups(self.y.words(), 64),
         }
     }
@@ -203,25 +204,20 @@ fn finish(params: &Params, act: Activation, sums: &[i32], b: &[i32], bits: Optio
 /// Sizes around a word, a vec4 and a panel, every activation, with and without dropout; hidden and last layers.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    let all =
-        [Activation::Relu, Activation::LeakyRelu(0.1), Activation::Identity, Activation::Sigmoid, Activation::Tanh];
     let sizes = [(1, 1, 1), (3, 5, 7), (8, 16, 33), (33, 65, 31), (64, 784, 128), (5, 300, 10), (17, 2100, 20)];
     for (number, (batch, inputs, outputs)) in sizes.into_iter().enumerate() {
-        for act in all {
-            for (keep, form) in [(1.0, Form::Plain), (0.8, Form::Plain), (1.0, Form::Registers), (0.8, Form::Registers)]
-            {
-                let mut case = Case::new(format!("{act} keep {keep} ({batch},{inputs},{outputs})"));
-                let x = case.i8("x", batch, inputs, 4);
-                let w = case.i8("w", outputs, inputs, 6);
-                let b = case.i32("b", 1, outputs, WEIGHT_BITS, Fill::Integers(1 << 30));
-                let mask = case.mask("mask", batch, outputs, keep);
-                let levels = case.i32("levels", 2, 8, 0, Fill::Integers(20));
-                let bits = fixed::hidden_bits(act).unwrap_or(4);
-                let y = case.output_of("y", DType::I8(bits), batch, outputs);
-                case.now.rows = if number % 2 == 0 { u32::MAX } else { 2 };
-                case.push(IntLinear { x, w, b, mask, y, levels, act, keep, layer: 1, form });
-                cases.push(case);
-            }
+        for (form, act, keep) in fixed::variants() {
+            let mut case = Case::new(format!("{act} keep {keep} ({batch},{inputs},{outputs})"));
+            let x = case.i8("x", batch, inputs, 4);
+            let w = case.i8("w", outputs, inputs, 6);
+            let b = case.i32("b", 1, outputs, WEIGHT_BITS, Fill::Integers(1 << 30));
+            let mask = case.mask("mask", batch, outputs, keep);
+            let levels = case.i32("levels", 2, 8, 0, Fill::Integers(20));
+            let bits = fixed::hidden_bits(act).unwrap_or(4);
+            let y = case.output_of("y", DType::I8(bits), batch, outputs);
+            case.now.rows = if number % 2 == 0 { u32::MAX } else { 2 };
+            case.push(IntLinear { x, w, b, mask, y, levels, act, keep, layer: 1, form });
+            cases.push(case);
         }
         let mut case = Case::new(format!("sums ({batch},{inputs},{outputs})"));
         let (x, w) = (case.i8("x", batch, inputs, 4), case.i8("w", outputs, inputs, 6));

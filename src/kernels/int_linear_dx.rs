@@ -1,6 +1,6 @@
 //! dx = (dy·w) ⊙ act'(x) ⊙ mask in integers: the error signal of the layer below.
 
-use super::fixed::{self, alpha, byte, narrow, pack, shift, slope, times12, twelve};
+use super::fixed::{self, alpha, narrow, pack, shift, slope, times12, twelve};
 use super::{Activation, Form};
 use crate::base::audited::gemm8::{Bytes, Gemm8, Target};
 use crate::plan::case::{Case, Fill};
@@ -31,7 +31,7 @@ pub struct IntLinearDx {
     pub keep: f32,
     /// This layer, from 0.
     pub layer: usize,
-    /// Which shader: `Registers` for software adapters, all others alike.
+    /// Which shader: `Plain`, `Tiled` for GPUs, or `Registers` for software adapters.
     pub form: Form,
 }
 
@@ -50,8 +50,9 @@ const fn shader(name: &'static str) -> Shader {
     Shader { name, source, args: ARGS, params: Params::FIELDS, overrides: fixed::OVERRIDES }
 }
 
-/// One for GPUs, one for software adapters.
-pub static SHADERS: &[Shader] = &[shader("int_linear_dx"), shader("int_linear_dx_registers")];
+/// One for each of [`fixed::FORMS`].
+pub static SHADERS: &[Shader] =
+    &[shader("int_linear_dx"), shader("int_linear_dx_tiled"), shader("int_linear_dx_registers")];
 
 impl IntLinearDx {
     fn params_of(&self) -> Params {
@@ -73,7 +74,7 @@ impl IntLinearDx {
 
 impl Kernel for IntLinearDx {
     fn shader(&self) -> &'static Shader {
-        &SHADERS[usize::from(self.form == Form::Registers)]
+        &SHADERS[fixed::form(self.form)]
     }
 
     fn tensors(&self) -> Vec<TensorId> {
@@ -99,7 +100,7 @@ impl Kernel for IntLinearDx {
 
     fn groups(&self) -> u32 {
         match self.form {
-            Form::Registers => self.form.groups(self.dx.rows, 4 * self.dx.stride(), 1),
+            Form::Tiled | Form::Registers => self.form.groups(self.dx.rows, 4 * self.dx.stride(), 1),
             _ => groups(self.dx.words(), 64),
         }
     }
@@ -121,7 +122,7 @@ impl Kernel for IntLinearDx {
         let target = Target { words: args.words_mut(5), stride: self.dx.stride(), per_word: 4 };
         product.run(target, |row, first, sums, words| {
             let bits = if self.keep < 1.0 { Some(mask[row * self.mask.stride() + first / 32]) } else { None };
-            let below = &x[row * self.x.stride() + first / 4..];
+            let below = &x[row * self.x.stride() + first / 4..][..sums.len().div_ceil(4)];
             let (largest, count) = finish(&params, self.act, sums, below, bits, level, words);
             peak.fetch_max(largest, Relaxed);
             limited.fetch_add(count, Relaxed);
@@ -150,9 +151,8 @@ fn finish(
     let mut values = [0; 32];
     let mut outputs = [0; 32];
     let values = &mut values[..sums.len()];
-    for (at, output) in outputs[..sums.len()].iter_mut().enumerate() {
-        *output = byte(below, at);
-    }
+    let below: &[i8] = bytemuck::cast_slice(below);
+    outputs.iter_mut().zip(below).for_each(|(output, &byte)| *output = byte.into());
     if bits.is_some() {
         outputs.iter_mut().for_each(|output| *output = times12(*output, params.back));
     }
@@ -178,25 +178,20 @@ fn finish(
 /// Sizes around a word and a panel, every activation, with and without dropout, several levels.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    let all =
-        [Activation::Relu, Activation::LeakyRelu(0.1), Activation::Identity, Activation::Sigmoid, Activation::Tanh];
     for (batch, inputs, outputs) in
         [(1, 1, 1), (3, 5, 7), (8, 33, 16), (33, 31, 65), (64, 128, 10), (5, 300, 40), (17, 20, 2100)]
     {
-        for act in all {
-            for (keep, most, form) in
-                [(1.0, 0, Form::Plain), (0.8, 12, Form::Plain), (1.0, 9, Form::Registers), (0.8, 12, Form::Registers)]
-            {
-                let mut case = Case::new(format!("{act} keep {keep} levels up to {most} ({batch},{inputs},{outputs})"));
-                let dy = case.i8("dy", batch, outputs, 7);
-                let w = case.i8("w", outputs, inputs, 6);
-                let x = case.i8("x", batch, inputs, fixed::hidden_bits(act).unwrap_or(4));
-                let mask = case.mask("mask", batch, inputs, keep);
-                let levels = case.i32("levels", 2, 8, 0, Fill::Below(most + 1));
-                let dx = case.output_of("dx", DType::I8(0), batch, inputs);
-                case.push(IntLinearDx { dy, w, x, mask, levels, dx, act, keep, layer: 1, form });
-                cases.push(case);
-            }
+        for (form, act, keep) in fixed::variants() {
+            let most = if keep < 1.0 { 12 } else { 9 };
+            let mut case = Case::new(format!("{act} keep {keep} levels up to {most} ({batch},{inputs},{outputs})"));
+            let dy = case.i8("dy", batch, outputs, 7);
+            let w = case.i8("w", outputs, inputs, 6);
+            let x = case.i8("x", batch, inputs, fixed::hidden_bits(act).unwrap_or(4));
+            let mask = case.mask("mask", batch, inputs, keep);
+            let levels = case.i32("levels", 2, 8, 0, Fill::Below(most + 1));
+            let dx = case.output_of("dx", DType::I8(0), batch, inputs);
+            case.push(IntLinearDx { dy, w, x, mask, levels, dx, act, keep, layer: 1, form });
+            cases.push(case);
         }
     }
     cases

@@ -1,6 +1,6 @@
 //! q = w·2⁻ᵏ rounded to 8 bits: the weights as factors of a product.
 
-use super::fixed::{WEIGHT_BITS, narrow, pack, shift};
+use super::fixed::{WEIGHT_BITS, narrow, shift};
 use super::int_step::{Params, SOURCE};
 use crate::base::audited::parts::for_each_part;
 use crate::plan::case::{Case, Fill};
@@ -56,8 +56,7 @@ impl Kernel for IntQuantise {
         let params = Params {
             count: q.words() as u32,
             words: q.stride() as u32,
-            inputs: w.cols as u32,
-            stride: w.stride() as u32,
+            stride: w.stride() as u32 / 4,
             layer: layer as u32,
             base: self.dropped().cast_signed(),
             ..Params::default()
@@ -94,15 +93,14 @@ impl Kernel for IntQuantise {
 /// Rounds a row. Returns the number of values that do not fit.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn quantise(weights: &[i32], words: &mut [u32], dropped: u32) -> i32 {
+    let (bytes, padding) = bytemuck::cast_slice_mut::<u32, i8>(words).split_at_mut(weights.len());
+    padding.fill(0);
     let mut limited = 0;
-    for (part, words) in weights.chunks(64).zip(words.chunks_mut(16)) {
-        let mut values = [0; 64];
-        for (value, &weight) in values.iter_mut().zip(part) {
-            let rounded = shift(weight, dropped);
-            *value = narrow(rounded);
-            limited += i32::from(*value != rounded);
-        }
-        pack(&values[..part.len()], words);
+    for (byte, &weight) in bytes.iter_mut().zip(weights) {
+        let rounded = shift(weight, dropped);
+        let value = narrow(rounded);
+        *byte = value as i8;
+        limited += i32::from(value != rounded);
     }
     limited
 }

@@ -1,6 +1,6 @@
 //! w ← w − lr·(ḡ + l2·w), or with momentum, in integers: gradient descent.
 
-use super::fixed::{Factor, WEIGHT_BITS, add, to_weight};
+use super::fixed::{Factor, Multiplier, WEIGHT_BITS, add, to_weight};
 use crate::base::audited::parts::for_each_part;
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
@@ -34,7 +34,7 @@ pub struct IntStep {
 uniform! {
     /// Uniform block of all shaders of the file.
     pub(super) struct Params {
-        count: u32, words: u32, inputs: u32, stride: u32, layer: u32, base: i32, clip: i32, l2: f32,
+        count: u32, words: u32, stride: u32, layer: u32, base: i32, clip: i32, l2: f32, pad: u32,
     }
 }
 
@@ -54,10 +54,11 @@ pub static SHADERS: &[Shader] = &[shader("int_sgd", WITHOUT, &[]), shader("int_m
 /// What a step multiplies by.
 #[derive(Clone, Copy)]
 struct Factors {
-    mean: Factor,
-    l2: Factor,
-    lr: Factor,
-    momentum: Factor,
+    mean: Multiplier,
+    l2: Multiplier,
+    penalised: bool,
+    lr: Multiplier,
+    momentum: Multiplier,
     clip: i32,
     nesterov: bool,
 }
@@ -86,7 +87,7 @@ impl Kernel for IntStep {
         }
         assert!(layer < levels.rows, "int_step: levels is {} but there is layer {layer}", levels.shape());
         let params = Params {
-            count: w.words() as u32,
+            count: w.words() as u32 / 4,
             layer: layer as u32,
             // ḡ = g·2⁻ᵇᵃˢᵉ/n, and has 28 fractional bits.
             base: i32::from(self.base) - i32::from(WEIGHT_BITS),
@@ -102,7 +103,8 @@ impl Kernel for IntStep {
     }
 
     fn groups(&self) -> u32 {
-        groups(self.w.words(), 64)
+        // An invocation updates eight vec4.
+        groups(self.w.words() / 4, 64 * 8)
     }
 
     fn twin(&self, now: &StepValues, mut args: Args<'_>) {
@@ -113,11 +115,12 @@ impl Kernel for IntStep {
         let sum = levels[self.layer * self.levels.stride() + 2].cast_signed();
         mean.s += i32::from(self.base) - i32::from(WEIGHT_BITS) - sum;
         let factors = Factors {
-            mean,
-            l2: Factor::of(self.l2),
-            lr: Factor::of(now.lr),
-            momentum: Factor::of(now.momentum),
-            clip: self.clip(),
+            mean: mean.into(),
+            l2: Factor::of(self.l2).into(),
+            penalised: self.l2 > 0.0,
+            lr: Factor::of(now.lr).into(),
+            momentum: Factor::of(now.momentum).into(),
+            clip: if self.clip > 0.0 { self.clip() } else { i32::MAX },
             nesterov: self.nesterov,
         };
         const PART: usize = 1 << 14;
@@ -137,11 +140,8 @@ impl Kernel for IntStep {
 /// ḡ + l2·w.
 #[inline(always)]
 fn gradient(g: i32, w: i32, f: &Factors) -> i32 {
-    let mut mean = f.mean.times(g);
-    if f.clip > 0 {
-        mean = mean.clamp(-f.clip, f.clip);
-    }
-    if f.l2.m > 0 { add(mean, f.l2.times(w)) } else { mean }
+    let mean = f.mean.times(g).min(f.clip).max(-f.clip);
+    if f.penalised { add(mean, f.l2.times(w)) } else { mean }
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]

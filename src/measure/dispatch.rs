@@ -11,8 +11,8 @@ use crate::engine::machine::Machine;
 use crate::engine::parity::compare_step;
 use crate::engine::{Engine, Memory};
 use crate::kernels::Form;
-use crate::kernels::Precision;
 use crate::kernels::forms::Forms;
+use crate::kernels::{Precision, fixed};
 use crate::plan::kernel::{Access, Needs, StepValues};
 use crate::plan::tensor::{DType, TensorId};
 use crate::plan::{Plan, Work};
@@ -168,8 +168,9 @@ pub async fn kernels(
         config.check(data.train.len())?;
         let forms = match (machine, config.precision) {
             // On the CPU all forms have the same twin.
-            (Machine::Cpu, Precision::F32) => &Form::SINGLE[..1],
+            (Machine::Cpu, Precision::F32 | Precision::Int8) => &Form::SINGLE[..1],
             (_, Precision::F32) => &Form::SINGLE[..],
+            (_, Precision::Int8) => &fixed::FORMS,
             (Machine::Gpu(gpu), _) if gpu.offers() == Needs::Coop => &Form::MIXED,
             _ => &Form::MIXED[..1],
         };

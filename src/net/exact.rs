@@ -14,7 +14,7 @@ use crate::kernels::int_quantise::IntQuantise;
 use crate::kernels::int_softmax::{ERROR_BITS, IntSoftmax, MOST_CLASSES};
 use crate::kernels::int_step::IntStep;
 use crate::kernels::tally::Tally;
-use crate::kernels::{Activation, InputMap, Precision};
+use crate::kernels::{Activation, Form, InputMap, Precision};
 use crate::plan::tensor::{DType, Role, TensorId};
 
 /// Columns of the tensor of levels: see [`IntLevels`].
@@ -99,6 +99,12 @@ impl Builder<'_> {
         self.config.precision == Precision::Int8
     }
 
+    /// Form of the products: that of the adapter, or the one of GPUs if integer products do not have it.
+    fn int_form(&self) -> Form {
+        let form = self.sizes.forms.default;
+        if fixed::FORMS.contains(&form) { form } else { Form::Tiled }
+    }
+
     /// Type of the inputs of the net.
     pub(super) fn input_type(&self) -> DType {
         DType::I8(if self.sizes.floats { FLOAT_BITS } else { fixed::input_bits(self.map).unwrap_or(0) })
@@ -169,7 +175,7 @@ impl Builder<'_> {
         let role = self.plan.role(x);
         let bits = fraction(x.dtype) + fraction(last.q.dtype);
         let z = self.plan.tensor(name("logits"), role, DType::I32(bits), rows, classes);
-        let (mask, act, form) = (self.none, Activation::Identity, self.sizes.forms.default);
+        let (mask, act, form) = (self.none, Activation::Identity, self.int_form());
         self.plan.push(IntLinear {
             x,
             w: last.q,
@@ -200,7 +206,7 @@ impl Builder<'_> {
         let role = Role::Activation { layer: 1 };
         let [x0, t] = self.int_gather(&source, masks[0], micro, self.keep(0), "", role);
         let mut activations = vec![x0];
-        let (act, form) = (self.config.activation(), self.sizes.forms.default);
+        let (act, form) = (self.config.activation(), self.int_form());
         for operand in &operands[..layers.len() - 1] {
             let layer = operand.layer;
             let role = Role::Activation { layer: layer + 1 };
@@ -286,7 +292,7 @@ impl Builder<'_> {
         let operands = self.operands(layers, counts, &format!("{split}_"));
         let none = self.none;
         let [mut x, t] = self.int_gather(&source, none, micro, 1.0, &format!("{split}_"), Role::Evaluation);
-        let (act, form) = (self.config.activation(), self.sizes.forms.default);
+        let (act, form) = (self.config.activation(), self.int_form());
         for operand in &operands[..layers.len() - 1] {
             let layer = operand.layer;
             let name = format!("{split}_h{}", layer + 1);

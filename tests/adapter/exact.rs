@@ -60,11 +60,10 @@ fn every_machine_trains_the_same_bits_with_every_optimizer_and_activation() {
     let data = data();
     let base = Config { epochs: 1, ..config() };
     let variants = [
-        Config { momentum: 0.0, ..base.clone() },
-        Config { optimizer: Optimizer::Nesterov, activation: ActivationName::Tanh, ..base.clone() },
+        Config { momentum: 0.0, hidden: vec![], ..base.clone() },
+        Config { optimizer: Optimizer::Nesterov, activation: ActivationName::Tanh, hidden: vec![40], ..base.clone() },
         Config { activation: ActivationName::Sigmoid, hidden: vec![40], clip_value: 0.001, ..base.clone() },
-        Config { activation: ActivationName::LeakyRelu, schedule: Schedule::OneCycle, ..base.clone() },
-        Config { activation: ActivationName::Identity, hidden: vec![], ..base.clone() },
+        Config { activation: ActivationName::LeakyRelu, schedule: Schedule::OneCycle, hidden: vec![33, 7], ..base },
     ];
     for config in variants {
         let want = train(&config, &data, &Machine::Cpu);
@@ -77,17 +76,19 @@ fn every_machine_trains_the_same_bits_with_every_optimizer_and_activation() {
 #[test]
 fn a_batch_may_be_cut_and_fed_in_any_way() {
     let data = data();
+    let want = train(&config(), &data, &Machine::Cpu);
+    let changes = [
+        Config { physical_batch: 57, ..config() },
+        Config { physical_batch: 32, ..config() },
+        Config { physical_batch: 7, ..config() },
+        Config { batch_size: BatchSize::Samples(16), accumulate: 4, ..config() },
+        Config { upload: Upload::Stream, ..config() },
+    ];
     for machine in machines() {
-        let (want, scores) = train(&config(), &data, &machine);
-        for change in [
-            Config { physical_batch: 32, ..config() },
-            Config { physical_batch: 57, ..config() },
-            Config { physical_batch: 7, ..config() },
-            Config { batch_size: BatchSize::Samples(16), accumulate: 4, ..config() },
-            Config { upload: Upload::Stream, ..config() },
-        ] {
-            let (tensors, found) = train(&change, &data, &machine);
-            assert!(tensors == want && found == scores, "{}: {change:?}", machine.description());
+        // Adapters run the same plans, so one cut is enough for them.
+        let tried = if matches!(machine, Machine::Cpu) { &changes[..] } else { &changes[..1] };
+        for change in tried {
+            assert!(train(change, &data, &machine) == want, "{}: {change:?}", machine.description());
         }
     }
 }

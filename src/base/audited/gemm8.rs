@@ -174,22 +174,10 @@ impl Bytes<'_> {
         );
     }
 
-    /// Four terms of four sums, from sum 4·`sum4` and term 4·`term4` on; terms past the end are zero.
-    #[inline(always)]
-    fn block(self, sum4: usize, term4: usize, k: usize) -> [u32; 4] {
-        turn(std::array::from_fn(
-            |t| if 4 * term4 + t < k { self.words[(4 * term4 + t) * self.stride + sum4] } else { 0 },
-        ))
+    /// The stored row of a term, as bytes; `None` past the end.
+    fn term(&self, term: usize, k: usize) -> Option<&[u8]> {
+        (term < k).then(|| bytemuck::cast_slice(&self.words[term * self.stride..][..self.stride]))
     }
-}
-
-/// The transpose of 4×4 bytes.
-#[inline(always)]
-fn turn([a, b, c, d]: [u32; 4]) -> [u32; 4] {
-    let low = |x: u32, y: u32| (x & 0xff) | (y & 0xff) << 8 | (x & 0xff00) << 8 | (y & 0xff00) << 16;
-    let high = |x: u32, y: u32| (x >> 16 & 0xff) | (y >> 16 & 0xff) << 8 | (x >> 24) << 16 | (y >> 24) << 24;
-    let [ab, cd, ef, gh] = [low(a, b), low(c, d), high(a, b), high(c, d)];
-    [ab & 0xffff | cd << 16, ab >> 16 | cd & 0xffff_0000, ef & 0xffff | gh << 16, ef >> 16 | gh & 0xffff_0000]
 }
 
 /// Two words of two i16 each, of a word of four i8.
@@ -199,35 +187,37 @@ fn widen(word: u32) -> [u32; 2] {
     [a | b << 16, c | d << 16]
 }
 
-/// Stores a word of four terms at place `at` of `width` neighbours.
-#[inline(always)]
-fn store(words: &mut [u32], term4: usize, width: usize, at: usize, word: u32, unit: Unit) {
-    if unit == Unit::Vnni {
-        words[term4 * width + at] = word;
-    } else {
-        let [first, second] = widen(word);
-        words[2 * term4 * width + at] = first;
-        words[(2 * term4 + 1) * width + at] = second;
-    }
-}
-
 /// Packs the columns of a panel: terms in groups, and in each group all columns. Columns past the end are zero.
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn pack_panel(words: &mut [u32], b: Bytes<'_>, columns: std::ops::Range<usize>, k: usize, unit: Unit) {
-    if columns.len() < PANEL {
-        words.fill(0);
-    }
-    for term4 in 0..k.div_ceil(4) {
+    let lines = words.as_chunks_mut::<PANEL>().0;
+    let mut four = [0; PANEL];
+    let mut terms = [[0u8; PANEL]; 4];
+    for (term4, lines) in lines.chunks_exact_mut(unit.words()).enumerate() {
         if b.along {
-            for (at, column) in columns.clone().enumerate() {
-                store(words, term4, PANEL, at, b.words[column * b.stride + term4], unit);
+            for (word, column) in four.iter_mut().zip(columns.clone()) {
+                *word = b.words[column * b.stride + term4];
             }
         } else {
-            for four in 0..columns.len().div_ceil(4) {
-                for (at, word) in b.block(columns.start / 4 + four, term4, k).into_iter().enumerate() {
-                    store(words, term4, PANEL, 4 * four + at, word, unit);
+            for (at, bytes) in terms.iter_mut().enumerate() {
+                match b.term(4 * term4 + at, k) {
+                    Some(row) => bytes[..columns.len()].copy_from_slice(&row[columns.clone()]),
+                    None => *bytes = [0; PANEL],
                 }
             }
+            let [t0, t1, t2, t3] = &terms;
+            for column in 0..PANEL {
+                four[column] = u32::from_le_bytes([t0[column], t1[column], t2[column], t3[column]]);
+            }
+        }
+        match lines {
+            [line] => *line = four,
+            [first, second] => {
+                for column in 0..PANEL {
+                    [first[column], second[column]] = widen(four[column]);
+                }
+            }
+            _ => unreachable!("a group has one or two lines"),
         }
     }
 }
@@ -237,33 +227,40 @@ fn pack_panel(words: &mut [u32], b: Bytes<'_>, columns: std::ops::Range<usize>, 
 fn pack_rows(words: &mut [u32], a: Bytes<'_>, first: usize, k: usize, groups: usize, unit: Unit) {
     // The left factor of VNNI is unsigned: 128 is added to it, and taken from the sums by `Unit::offsets`.
     let flip = if unit == Unit::Vnni { 0x8080_8080 } else { 0 };
-    for (four, rows) in words.chunks_mut(4 * groups).enumerate() {
-        for term4 in 0..k.div_ceil(4) {
-            let row = first + 4 * four;
-            let block = if a.along {
-                let word = |r: usize| if r * groups < rows.len() { a.words[(row + r) * a.stride + term4] } else { 0 };
-                [word(0), word(1), word(2), word(3)]
-            } else {
-                a.block(row / 4, term4, k)
-            };
-            for (line, word) in rows.chunks_exact_mut(groups).zip(block) {
-                store(line, term4, 1, 0, word ^ flip, unit);
-            }
+    let store = |line: &mut [u32], term4: usize, word: u32| match unit {
+        Unit::Vnni => line[term4] = word ^ flip,
+        _ => [line[2 * term4], line[2 * term4 + 1]] = widen(word),
+    };
+    if a.along {
+        for (row, line) in (first..).zip(words.chunks_exact_mut(groups)) {
+            let terms = &a.words[row * a.stride..][..k.div_ceil(4)];
+            terms.iter().enumerate().for_each(|(term4, &word)| store(line, term4, word));
+        }
+        return;
+    }
+    for term4 in 0..k.div_ceil(4) {
+        let terms: [Option<&[u8]>; 4] = std::array::from_fn(|at| a.term(4 * term4 + at, k));
+        for (row, line) in (first..).zip(words.chunks_exact_mut(groups)) {
+            let bytes = terms.map(|term| term.map_or(0, |term| term[row]));
+            store(line, term4, u32::from_le_bytes(bytes));
         }
     }
 }
 
 impl Unit {
-    /// What each sum of a panel begins with.
+    /// What each sum of a panel begins with: with an unsigned left factor, −128 times the sum of the column.
     fn offsets(self, b: &[u32]) -> [i32; PANEL] {
+        if self != Unit::Vnni {
+            return [0; PANEL];
+        }
+        const LEN: usize = 64;
+        let ones = [0x0101_0101; LEN];
+        let mut sums = [[0; PANEL]; ROWS];
         let mut offsets = [0; PANEL];
-        if self == Unit::Vnni {
-            for line in b.as_chunks::<PANEL>().0 {
-                for (offset, word) in offsets.iter_mut().zip(line) {
-                    let sum: i32 = word.to_le_bytes().into_iter().map(|byte| i32::from(byte.cast_signed())).sum();
-                    *offset -= 128 * sum;
-                }
-            }
+        for part in b.chunks(LEN * PANEL) {
+            let row = &ones[..part.len() / PANEL];
+            self.multiply([row; ROWS], part, &[0; PANEL], &mut sums);
+            offsets.iter_mut().zip(sums[0]).for_each(|(offset, sum)| *offset -= 128 * sum);
         }
         offsets
     }
