@@ -15,6 +15,7 @@ pub mod session;
 pub mod steps;
 mod tensors;
 mod trainer;
+pub mod trial;
 
 pub use advance::{Epoch, OnProgress};
 pub use evaluate::{OnLogits, evaluate};
