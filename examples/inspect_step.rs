@@ -8,7 +8,7 @@ use gpu_mlp::data::digits;
 use gpu_mlp::engine::machine::{EngineName, Machine};
 use gpu_mlp::plan::kernel::Access;
 use gpu_mlp::plan::tensor::DType;
-use gpu_mlp::train::steps::Trial;
+use gpu_mlp::train::trial::Trial;
 
 async fn inspect() -> Result<(), gpu_mlp::Error> {
     let data = digits::generate(&digits::Options { train: 640, test: 64, seed: 1 });

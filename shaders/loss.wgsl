@@ -25,27 +25,23 @@ struct Params { batch: u32, targets: u32, targets4: u32, pad: u32, }
 override DELTA: f32 = 1.0;      // δ of Huber's loss
 override WEIGHTED: bool = false;
 
-fn mse(z: vec4<f32>, y: vec4<f32>) -> vec4<f32> { return (z - y) * (z - y); }
-fn mse_slope(z: vec4<f32>, y: vec4<f32>) -> vec4<f32> { return 2.0 * (z - y); }
+const MSE = 0u;
+const MAE = 1u;
+const HUBER = 2u;
+const POISSON = 3u;
+const BCE = 4u;
 
-fn mae(z: vec4<f32>, y: vec4<f32>) -> vec4<f32> { return abs(z - y); }
-fn mae_slope(z: vec4<f32>, y: vec4<f32>) -> vec4<f32> {
-    return select(select(vec4<f32>(0.0), vec4<f32>(1.0), z > y), vec4<f32>(-1.0), z < y);
-}
-
-fn huber(z: vec4<f32>, y: vec4<f32>) -> vec4<f32> {
+fn loss(kind: u32, z: vec4<f32>, y: vec4<f32>) -> vec4<f32> {
     let d = abs(z - y);
-    return select(0.5 * d * d, DELTA * (d - 0.5 * DELTA), d > vec4<f32>(DELTA));
+    switch kind {
+        case MSE: { return (z - y) * (z - y); }
+        case MAE: { return d; }
+        case HUBER: { return select(0.5 * d * d, DELTA * (d - 0.5 * DELTA), d > vec4<f32>(DELTA)); }
+        case POISSON: { return exp(z) - y * z; }
+        // In this form nothing overflows, and no logarithm of 0 is taken.
+        default: { return select(z, vec4<f32>(0.0), z < vec4<f32>(0.0)) - z * y + log(1.0 + exp(-abs(z))); }
+    }
 }
-fn huber_slope(z: vec4<f32>, y: vec4<f32>) -> vec4<f32> {
-    let d = z - y;
-    let limit = vec4<f32>(DELTA);
-    // Unlike `clamp` of some machines, comparisons let a NaN pass.
-    return select(select(d, -limit, d < -limit), limit, d > limit);
-}
-
-fn poisson(z: vec4<f32>, y: vec4<f32>) -> vec4<f32> { return exp(z) - y * z; }
-fn poisson_slope(z: vec4<f32>, y: vec4<f32>) -> vec4<f32> { return exp(z) - y; }
 
 // 1 / (1 + e⁻ᶻ).
 fn sigmoid(z: vec4<f32>) -> vec4<f32> {
@@ -53,13 +49,25 @@ fn sigmoid(z: vec4<f32>) -> vec4<f32> {
     return select(vec4<f32>(1.0), e, z < vec4<f32>(0.0)) / (1.0 + e);
 }
 
-// In this form nothing overflows, and no logarithm of 0 is taken.
-fn bce(z: vec4<f32>, y: vec4<f32>) -> vec4<f32> {
-    return select(z, vec4<f32>(0.0), z < vec4<f32>(0.0)) - z * y + log(1.0 + exp(-abs(z)));
+fn slope(kind: u32, z: vec4<f32>, y: vec4<f32>) -> vec4<f32> {
+    let d = z - y;
+    let limit = vec4<f32>(DELTA);
+    switch kind {
+        case MSE: { return 2.0 * d; }
+        case MAE: { return select(select(vec4<f32>(0.0), vec4<f32>(1.0), z > y), vec4<f32>(-1.0), z < y); }
+        // Unlike `clamp` of some machines, comparisons let a NaN pass.
+        case HUBER: { return select(select(d, -limit, d < -limit), limit, d > limit); }
+        case POISSON: { return exp(z) - y; }
+        default: { return sigmoid(z) - y; }
+    }
 }
-fn bce_slope(z: vec4<f32>, y: vec4<f32>) -> vec4<f32> { return sigmoid(z) - y; }
-fn agreement(z: vec4<f32>, y: vec4<f32>) -> vec4<f32> {
-    return select(vec4<f32>(0.0), vec4<f32>(1.0), (z > vec4<f32>(0.0)) == (y > vec4<f32>(0.5)));
+
+fn metric(kind: u32, z: vec4<f32>, y: vec4<f32>) -> vec4<f32> {
+    switch kind {
+        case MSE, MAE, HUBER: { return (z - y) * (z - y); }
+        case POISSON: { return (exp(z) - y) * (exp(z) - y); }
+        default: { return select(vec4<f32>(0.0), vec4<f32>(1.0), (z > vec4<f32>(0.0)) == (y > vec4<f32>(0.5))); }
+    }
 }
 
 // Number of the sample. The grid may be folded into two dimensions.
@@ -80,91 +88,52 @@ fn weight(b: u32) -> f32 {
     return w;
 }
 
-struct Sums { loss: vec4<f32>, metric: vec4<f32>, }
-
-// Adds losses and metrics of four targets of a sample, and stores their gradient.
-fn add(sums: ptr<function, Sums>, b: u32, i4: u32, loss: vec4<f32>, slope: vec4<f32>, metric: vec4<f32>) {
-    let zero = vec4<f32>(0.0);
-    let inside = i4 * 4u + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.targets);
-    (*sums).loss += select(zero, loss, inside);
-    (*sums).metric += select(zero, metric, inside);
-    let gradient = weight(b) * slope / (f32(params.targets) * now.total);
-    dz[b * params.targets4 + i4] = select(zero, gradient, inside);
-}
-
 fn total(v: vec4<f32>) -> f32 { return v.x + v.y + v.z + v.w; }
 
-fn finish(b: u32, sums: Sums) {
-    let mean = vec2<f32>(total(sums.loss), total(sums.metric)) / f32(params.targets);
-    score[b] = vec4<f32>(weight(b) * mean, 0.0, 0.0);
+// Score and gradient of a sample. `kind` is a constant in each entry point.
+fn run(kind: u32, b: u32) {
+    if !exists(b) { return; }
+    let w = weight(b);
+    let zero = vec4<f32>(0.0);
+    var losses = zero;
+    var metrics = zero;
+    for (var i4 = 0u; i4 < params.targets4; i4++) {
+        let at = b * params.targets4 + i4;
+        let inside = i4 * 4u + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.targets);
+        losses += select(zero, loss(kind, z[at], y[at]), inside);
+        metrics += select(zero, metric(kind, z[at], y[at]), inside);
+        dz[at] = select(zero, w * slope(kind, z[at], y[at]) / (f32(params.targets) * now.total), inside);
+    }
+    let mean = vec2<f32>(total(losses), total(metrics)) / f32(params.targets);
+    score[b] = vec4<f32>(w * mean, 0.0, 0.0);
 }
 
 @compute @workgroup_size(64)
 fn loss_mse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
             @builtin(local_invocation_index) lane: u32) {
-    let b = sample(group, groups, lane);
-    if !exists(b) { return; }
-    var sums = Sums();
-    for (var i4 = 0u; i4 < params.targets4; i4++) {
-        let a = z[b * params.targets4 + i4];
-        let t = y[b * params.targets4 + i4];
-        add(&sums, b, i4, mse(a, t), mse_slope(a, t), mse(a, t));
-    }
-    finish(b, sums);
+    run(MSE, sample(group, groups, lane));
 }
 
 @compute @workgroup_size(64)
 fn loss_mae(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
             @builtin(local_invocation_index) lane: u32) {
-    let b = sample(group, groups, lane);
-    if !exists(b) { return; }
-    var sums = Sums();
-    for (var i4 = 0u; i4 < params.targets4; i4++) {
-        let a = z[b * params.targets4 + i4];
-        let t = y[b * params.targets4 + i4];
-        add(&sums, b, i4, mae(a, t), mae_slope(a, t), mse(a, t));
-    }
-    finish(b, sums);
+    run(MAE, sample(group, groups, lane));
 }
 
 @compute @workgroup_size(64)
 fn loss_huber(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
               @builtin(local_invocation_index) lane: u32) {
-    let b = sample(group, groups, lane);
-    if !exists(b) { return; }
-    var sums = Sums();
-    for (var i4 = 0u; i4 < params.targets4; i4++) {
-        let a = z[b * params.targets4 + i4];
-        let t = y[b * params.targets4 + i4];
-        add(&sums, b, i4, huber(a, t), huber_slope(a, t), mse(a, t));
-    }
-    finish(b, sums);
+    run(HUBER, sample(group, groups, lane));
 }
 
 @compute @workgroup_size(64)
 fn loss_poisson(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                 @builtin(local_invocation_index) lane: u32) {
-    let b = sample(group, groups, lane);
-    if !exists(b) { return; }
-    var sums = Sums();
-    for (var i4 = 0u; i4 < params.targets4; i4++) {
-        let a = z[b * params.targets4 + i4];
-        let t = y[b * params.targets4 + i4];
-        add(&sums, b, i4, poisson(a, t), poisson_slope(a, t), mse(exp(a), t));
-    }
-    finish(b, sums);
+    run(POISSON, sample(group, groups, lane));
 }
 
 @compute @workgroup_size(64)
 fn loss_bce(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
             @builtin(local_invocation_index) lane: u32) {
-    let b = sample(group, groups, lane);
-    if !exists(b) { return; }
-    var sums = Sums();
-    for (var i4 = 0u; i4 < params.targets4; i4++) {
-        let a = z[b * params.targets4 + i4];
-        let t = y[b * params.targets4 + i4];
-        add(&sums, b, i4, bce(a, t), bce_slope(a, t), agreement(a, t));
-    }
-    finish(b, sums);
+    run(BCE, sample(group, groups, lane));
 }

@@ -1,6 +1,7 @@
 //! `gpu-mlp eval`
 
 mod classes;
+mod importance;
 mod labels;
 mod scores;
 mod values;
@@ -13,7 +14,7 @@ use super::progress::Waiting;
 use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::data::{DataSet, Split};
-use gpu_mlp::results::assess::{Assessment, Findings, assess};
+use gpu_mlp::results::assess::{Assessment, Findings, assess, importances};
 use gpu_mlp::train::Metric;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -25,6 +26,7 @@ Examples:
   gpu-mlp eval runs/1                                      on the test split of its data set
   gpu-mlp eval runs/1/model.safetensors --data digits      on another data set
   gpu-mlp eval runs/1/model.safetensors --engine cpu       on the CPU
+  gpu-mlp eval runs/iris --importance                      of the columns of a table
   gpu-mlp eval runs/1/model.safetensors --min-accuracy 0.97 || echo not good enough
   gpu-mlp eval runs/1/model.safetensors --json > scores.json")]
 pub struct Eval {
@@ -33,6 +35,9 @@ pub struct Eval {
     /// Exit with code 3 if the accuracy (0 to 1) is below this
     #[arg(long, value_name = "SHARE", value_parser = share)]
     min_accuracy: Option<f64>,
+    /// For a table: also print how much the score drops if the values of one column are permuted among the rows
+    #[arg(long)]
+    importance: bool,
     /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
@@ -72,10 +77,18 @@ impl Eval {
         let data = tested(description.encode(data)?, description.data_sha256 == sha256)?;
         let waiting = Waiting::on(&machine);
         let result = assess(&machine, &model, &description, &data.test, &data.item).await?;
+        let importances = match self.importance {
+            true => Some(importances(&machine, &model, &description, &data.test).await?),
+            false => None,
+        };
         drop(waiting);
         let text = match self.json {
-            true => format!("{}\n", object(&result, &data)?),
-            false => tables(&result, &data)?,
+            true => {
+                let mut object = object(&result, &data)?;
+                importances.iter().for_each(|found| object["importance"] = importance::object(found));
+                format!("{object}\n")
+            }
+            false => tables(&result, &data)? + &importances.iter().map(importance::table).collect::<String>(),
         };
         out().write_all(text.as_bytes())?;
         let accuracy = result.score.metric();

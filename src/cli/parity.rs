@@ -6,7 +6,6 @@ use clap::Args;
 use gpu_mlp::base::cache::folder;
 use gpu_mlp::base::text::percent;
 use gpu_mlp::config::Config;
-use gpu_mlp::data::digits;
 use gpu_mlp::engine::Memory;
 use gpu_mlp::engine::cpu::CpuEngine;
 use gpu_mlp::engine::gpu::{Gpu, list, select};
@@ -16,7 +15,7 @@ use gpu_mlp::kernels::Precision;
 use gpu_mlp::kernels::{cases, shaders};
 use gpu_mlp::plan::kernel::Needs;
 use gpu_mlp::train::golden::{self, Golden};
-use gpu_mlp::train::steps::Trial;
+use gpu_mlp::train::trial::{Run, Trial};
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -72,13 +71,15 @@ impl Parity {
             faults.extend(verdicts.into_iter().filter(|verdict| verdict.fault.is_some()));
         }
         writeln!(out)?;
-        let configs = Trial::configs();
-        let mixed = configs.iter().find(|(_, config)| config.keep_prob < 1.0).map(|(_, config)| config.clone());
-        let mixed = mixed.map(|config| ("step: mixed precision", Config { precision: Precision::F16Mixed, ..config }));
+        let runs = Trial::runs()?;
+        let mixed = runs.iter().find(|run| run.config.keep_prob < 1.0).cloned().map(|run| {
+            let config = Config { precision: Precision::F16Mixed, ..run.config };
+            Run { name: "step: mixed precision", config, ..run }
+        });
         let mixed = mixed.filter(|_| machine.offers() >= Needs::Half);
-        for (label, config) in configs.into_iter().chain(mixed) {
-            let verdicts = step(&machine, &config).await?;
-            writeln!(out, "{}", line(label, &verdicts))?;
+        for run in runs.into_iter().chain(mixed) {
+            let verdicts = step(&machine, &run).await?;
+            writeln!(out, "{}", line(run.name, &verdicts))?;
             faults.extend(verdicts.into_iter().filter(|verdict| verdict.fault.is_some()));
         }
         if faults.is_empty() {
@@ -137,14 +138,13 @@ async fn exact(adapters: &AdapterOptions) -> anyhow::Result<ExitCode> {
     Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::from(3) })
 }
 
-/// The first steps of a small run on generated digits, the last of them with a partial batch.
-async fn step(machine: &Machine, config: &Config) -> anyhow::Result<Vec<Verdict>> {
-    let data = digits::generate(&digits::Options { train: 120, test: 10, seed: 1 });
-    let trial = Trial::new(config, &data, machine.form())?;
+/// The first steps of a small run, the last of them with a partial batch.
+async fn step(machine: &Machine, Run { config, data, .. }: &Run) -> anyhow::Result<Vec<Verdict>> {
+    let trial = Trial::new(config, data, machine.form())?;
     let mut cpu = CpuEngine::new(&trial.net.plan, Memory::default());
     let mut other = machine.engine(&trial.net.plan).await?;
-    trial.start(config, &data, &mut cpu);
-    trial.start(config, &data, other.as_mut());
+    trial.start(config, data, &mut cpu);
+    trial.start(config, data, other.as_mut());
     Ok(compare_steps(&trial.net.plan, &trial.work, &mut cpu, other.as_mut()).await?)
 }
 

@@ -51,8 +51,9 @@ already has that layout is not changed. Notes say what was done and what is unsu
 pub struct Predict {
     #[command(flatten)]
     model: ModelOptions,
-    /// For a model of a table: files with the same columns. For a model of pictures: PNG or JPEG files of any size, folders of them (without the folders in them), patterns such as '*.png' or
-    /// 'a/**/*.png', `-` for standard input; without files, samples of the data set are classified
+    /// For a model of a table: files with the same columns. For a model of pictures: PNG or JPEG files of any size, folders of
+    /// them (without the folders in them), patterns such as '*.png' or 'a/**/*.png', `-` for standard input; without files,
+    /// samples of the data set are classified
     #[arg(value_name = "FILE", conflicts_with_all = ["index", "split"])]
     files: Vec<PathBuf>,
     /// How pictures are prepared: `auto` like the training pictures, `mnist` like MNIST's, `plain` only in grey and resized

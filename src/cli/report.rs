@@ -11,7 +11,7 @@ use gpu_mlp::base::text::counted;
 use gpu_mlp::data::{Choice, DataSet};
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::net::mlp::Mlp;
-use gpu_mlp::results::assess::assess;
+use gpu_mlp::results::assess::{assess, importances};
 use gpu_mlp::results::report::{MOST_RUNS, Results, Subject, page};
 use gpu_mlp::run::folder::{METRICS, MODEL, REPORT, RunFolder};
 use gpu_mlp::run::history::History;
@@ -25,6 +25,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+/// Most columns of a table whose importance a page shows.
+const MOST_COLUMNS: usize = 100;
+
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -36,8 +39,8 @@ Several runs are compared. Those that differ only in their seed are one line: th
 The page of more than 8 runs has no details of each run, and its scores are those in the records.
 
 The page is one file that needs neither a network nor scripts. It shows curves, gradients, confusion matrix, mistakes,
-calibration, weights and settings. Nothing is downloaded: if the data set of a run is missing, the page says so and shows
-the rest.")]
+calibration, weights and settings, and for a table of at most 100 columns their importance. Nothing is downloaded: if the
+data set of a run is missing, the page says so and shows the rest.")]
 pub struct Report {
     /// Run folders
     #[arg(required = true, value_name = "RUN", num_args = 1..)]
@@ -143,19 +146,7 @@ impl Report {
             Err(problem) => Err(problem.clone()),
             Ok((model, description)) => match self.data_of(&history, sets) {
                 Err(problem) => Err(problem),
-                Ok(data) => match description.check_data(&data) {
-                    Err(error) => Err(error.to_string()),
-                    Ok(note) => {
-                        note.iter().for_each(|note| say!("note: {name}: {note}"));
-                        match encoded(description, data) {
-                            Err(error) => Err(error.to_string()),
-                            Ok(data) => {
-                                let assessment = assess(machine, model, description, &data.test, &data.item).await;
-                                assessment.map(|assessment| Results { assessment, data }).map_err(&mut reason)
-                            }
-                        }
-                    }
-                },
+                Ok(data) => evaluated(&name, machine, model, description, data).await.map_err(&mut reason),
             },
         };
         let mut notes = Vec::new();
@@ -208,6 +199,30 @@ fn why_not(error: &Error) -> String {
         }
         _ => format!("{error}: {}", super::next(error)),
     }
+}
+
+/// The model's results on the test split.
+async fn evaluated(
+    name: &str,
+    machine: &Machine,
+    model: &Mlp,
+    description: &Description,
+    data: Arc<DataSet>,
+) -> Result<Results, Error> {
+    description.check_data(&data)?.iter().for_each(|note| say!("note: {name}: {note}"));
+    let data = encoded(description, data)?;
+    let assessment = assess(machine, model, description, &data.test, &data.item).await?;
+    let importance = match data.header.as_ref().map(|header| header.columns.len()) {
+        None => None,
+        Some(0..=MOST_COLUMNS) => {
+            let found = importances(machine, model, description, &data.test).await;
+            Some(found.map_err(|error| error.to_string()))
+        }
+        Some(columns) => {
+            Some(Err(format!("there are {columns} columns, which take long; gpu-mlp eval --importance computes it")))
+        }
+    };
+    Ok(Results { assessment, data, importance })
 }
 
 /// The data set as the model takes it.

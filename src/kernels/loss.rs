@@ -40,22 +40,17 @@ uniform! {
 
 const ARGS: &[Arg] = &[read(1, "z"), read(2, "y"), read(3, "weights"), write(4, "score"), write(5, "dz")];
 
-/// Pipeline constants of Huber's loss, with their defaults.
-const WITH_DELTA: &[(&str, f64)] = &[("DELTA", 1.0), WEIGHTED[0]];
+/// Pipeline constants with their defaults. Only Huber's loss uses δ, but all entry points share a function that names it.
+const OVERRIDES: &[(&str, f64)] = &[("DELTA", 1.0), WEIGHTED[0]];
 
-const fn shader(name: &'static str, overrides: &'static [(&'static str, f64)]) -> Shader {
+const fn shader(name: &'static str) -> Shader {
     let source = include_str!("../../shaders/loss.wgsl");
-    Shader { name, source, args: ARGS, params: Params::FIELDS, overrides }
+    Shader { name, source, args: ARGS, params: Params::FIELDS, overrides: OVERRIDES }
 }
 
 /// One for each kind.
-pub static SHADERS: &[Shader] = &[
-    shader("loss_mse", WEIGHTED),
-    shader("loss_mae", WEIGHTED),
-    shader("loss_huber", WITH_DELTA),
-    shader("loss_poisson", WEIGHTED),
-    shader("loss_bce", WEIGHTED),
-];
+pub static SHADERS: &[Shader] =
+    &[shader("loss_mse"), shader("loss_mae"), shader("loss_huber"), shader("loss_poisson"), shader("loss_bce")];
 
 impl Loss {
     /// The weight of a sample.

@@ -16,7 +16,7 @@ use crate::kernels::{Precision, fixed};
 use crate::plan::kernel::{Access, Needs, StepValues};
 use crate::plan::tensor::{DType, TensorId};
 use crate::plan::{Plan, Work};
-use crate::train::steps::Trial;
+use crate::train::trial::Trial;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::ops::Range;

@@ -1,17 +1,20 @@
-//! Evaluation of a model: accuracy with its confidence interval, loss, scores per class, calibration.
+//! Evaluation of a model: accuracy with its confidence interval, loss, scores per class, calibration, importance of columns.
 
 mod calibration;
 mod classes;
+mod importance;
 pub mod metrics;
 mod predictions;
 mod predictor;
 
 pub use calibration::{BINS, Bin, expected_error};
 pub use classes::{ClassScore, Confusion, Mixup};
+pub use importance::{Importances, importances};
 pub use predictions::{Predictions, softmax};
 pub use predictor::{Predictor, in_units};
 
 use crate::base::error::Error;
+use crate::base::text::counted;
 use crate::data::{Samples, Split, Targets, Task};
 use crate::engine::machine::Machine;
 use crate::net::mlp::Mlp;
@@ -119,8 +122,15 @@ pub async fn assess(
         _ => false,
     };
     if !fits {
-        let problem = format!("the model predicts {}, and the data set has other targets", task.counted());
-        return Err(Error::Setting(problem));
+        let targets = match &split.targets {
+            Targets::Classes(_) => "classes".into(),
+            Targets::Values { width, .. } => counted(*width, "value"),
+            Targets::Labels { width, .. } => counted(*width, "label"),
+        };
+        return Err(Error::Setting(format!(
+            "the model predicts {}, but the targets of the data set are {targets}: evaluate it on a data set with the same targets",
+            task.counted()
+        )));
     }
     description.check_shape(item)?;
     let net = predictor::net(machine, description, split.len())?;

@@ -91,11 +91,10 @@ impl<'a> Executor<'a> {
 
     /// The sum of the weights of update `step`, whose epoch has begun; `None` if samples have no weights.
     pub fn weight(&self, step: u64) -> Option<f64> {
-        let weights = self.job.data.train.weights.as_ref()?;
         let (_, order) = self.order.as_ref().expect("an epoch that has begun");
+        let steps = self.job.steps();
         let first = self.job.first(step);
-        let batch = self.job.config.batch(order.len()).min(order.len() - first);
-        Some(order[first..first + batch].iter().map(|&sample| f64::from(weights[sample as usize])).sum())
+        steps.weight(&order[first..order.len().min(first + steps.batch())])
     }
 
     /// Appends the work of update `step`, whose samples are loaded. Each micro-batch takes the next `slot` of the

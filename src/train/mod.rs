@@ -16,6 +16,7 @@ pub mod session;
 pub mod steps;
 mod tensors;
 mod trainer;
+pub mod trial;
 
 pub use advance::{Epoch, OnProgress};
 pub use evaluate::{OnLogits, evaluate};

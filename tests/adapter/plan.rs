@@ -2,11 +2,11 @@
 
 use crate::common::machines;
 use gpu_mlp::config::{BatchSize, Config};
-use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::engine::Memory;
 use gpu_mlp::engine::cpu::CpuEngine;
 use gpu_mlp::engine::parity::compare_steps;
 use gpu_mlp::kernels::Precision;
+use gpu_mlp::kernels::fixed::FORMS;
 use gpu_mlp::kernels::linear;
 use gpu_mlp::kernels::linear_db::LinearDb;
 use gpu_mlp::kernels::sgd::Sgd;
@@ -14,24 +14,31 @@ use gpu_mlp::kernels::{Form, InputMap, shaders};
 use gpu_mlp::net::{Net, Sizes};
 use gpu_mlp::plan::Plan;
 use gpu_mlp::plan::tensor::Role;
-use gpu_mlp::train::steps::Trial;
+use gpu_mlp::train::trial::{Run, Trial};
 use std::collections::BTreeSet;
 
 #[test]
 fn each_dispatch_of_a_training_step_agrees_with_the_cpu_on_every_adapter() {
-    let data = generate(&Options { train: 120, test: 10, seed: 1 });
+    let runs = Trial::runs().unwrap();
     for machine in machines::adapters() {
         let mut used = BTreeSet::new();
-        let precision = |form: Form| if form.is_half() { Precision::F16Mixed } else { Precision::F32 };
+        let precision = |form: Form, config: &Config| match config.precision {
+            Precision::Int8 => Precision::Int8,
+            _ if form.is_half() => Precision::F16Mixed,
+            _ => Precision::F32,
+        };
         let forms = Form::all().filter(|&form| machine.runs(&linear::SHADERS[form as usize]));
         for form in forms {
-            for (name, config) in Trial::configs() {
-                let config = Config { precision: precision(form), ..config };
-                let trial = Trial::new(&config, &data, form).unwrap();
+            for Run { name, config, data } in &runs {
+                if config.precision == Precision::Int8 && !FORMS.contains(&form) {
+                    continue;
+                }
+                let config = Config { precision: precision(form, config), ..config.clone() };
+                let trial = Trial::new(&config, data, form).unwrap();
                 let mut cpu = CpuEngine::new(&trial.net.plan, Memory::default());
                 let mut gpu = pollster::block_on(machine.engine(&trial.net.plan)).expect("the plan fits");
-                trial.start(&config, &data, &mut cpu);
-                trial.start(&config, &data, gpu.as_mut());
+                trial.start(&config, data, &mut cpu);
+                trial.start(&config, data, gpu.as_mut());
                 let compared = compare_steps(&trial.net.plan, &trial.work, &mut cpu, gpu.as_mut());
                 let verdicts = pollster::block_on(compared).expect("the adapter answers");
                 assert!(verdicts.len() >= 3 * 5, "three updates of at least five dispatches");
@@ -43,10 +50,8 @@ fn each_dispatch_of_a_training_step_agrees_with_the_cpu_on_every_adapter() {
                 }
             }
         }
-        // The runs classify bytes without weights.
-        let other = |name: &str| name.starts_with("loss_") || ["gather_floats", "pick"].contains(&name);
         let here = shaders().into_iter().filter(|shader| machine.runs(shader));
-        let all: BTreeSet<_> = here.map(|shader| shader.name).filter(|name| !other(name)).collect();
+        let all: BTreeSet<_> = here.map(|shader| shader.name).collect();
         assert_eq!(used, all, "every kernel of the step was compared");
     }
 }
@@ -69,8 +74,8 @@ fn a_dispatch_may_not_read_and_write_one_tensor() {
 
 #[test]
 fn the_table_names_every_step_with_its_shapes() {
-    let data = generate(&Options { train: 120, test: 10, seed: 1 });
-    let net = Trial::new(&Trial::configs()[0].1, &data, Form::Tiled).unwrap().net;
+    let Run { config, data, .. } = &Trial::runs().unwrap()[0];
+    let net = Trial::new(config, data, Form::Tiled).unwrap().net;
     let table = net.plan.table(0..net.plan.steps.len());
     assert_eq!(table.lines().count(), net.plan.steps.len() + 1);
     assert!(table.contains("x0(50,784) w1(65,784) b1(65) none(1) -> h1(50,65)"), "{table}");

@@ -9,5 +9,6 @@ pub mod program;
 pub mod runs;
 pub mod shelf;
 pub mod splits;
+pub mod tables;
 
 pub use not_run::{no_adapter, not_run};

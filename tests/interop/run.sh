@@ -1,6 +1,7 @@
 #!/bin/sh
-# Checks interoperation with PyTorch, ONNX runtimes, TensorBoard and writers of pictures: builds the program, installs Python
-# packages into a virtual environment, and runs all checks, or only those named: tests/interop/run.sh onnx_runtime torch_step
+# Checks interoperation with PyTorch, scikit-learn, ONNX runtimes, TensorBoard and writers of pictures: builds the program,
+# installs Python packages into a virtual environment, and runs all checks, or only those named:
+# tests/interop/run.sh onnx_runtime torch_step
 #
 # MNIST comes from $GPU_MLP_DATA_DIR or the cache; otherwise the program downloads it. $ENGINE is `cpu` (default) or `gpu`.
 # PyTorch is a large download; $INTEROP_VENV can name a virtual environment that already has the packages.
@@ -19,7 +20,7 @@ OPENCV_4=$(realpath "$venv")/opencv-4
 GPU_MLP=$(realpath "$target/release/gpu-mlp")
 export GPU_MLP OPENCV_4 PYTHONDONTWRITEBYTECODE=1
 failed=''
-for check in ${*:-onnx_runtime torch_state torch_step tensorboard_events pictures}; do
+for check in ${*:-onnx_runtime torch_state torch_step torch_losses tables tensorboard_events pictures}; do
     echo "== $check"
     "$venv/bin/python" "tests/interop/$check.py" || failed="$failed $check"
 done

@@ -54,6 +54,14 @@ fn classes_values_and_labels_are_trained_scored_predicted_and_exported() {
     assert!(scores["targets"][0]["r2"].as_f64().expect("a share") > 0.8, "{scores}");
     assert_eq!(scores["targets"][0]["name"], "price", "{scores}");
 
+    let text = ok(dir, "eval kinds --engine cpu --importance --json");
+    let found = &serde_json::from_str::<serde_json::Value>(&text).expect("JSON")["importance"];
+    let columns: Vec<&str> =
+        found["columns"].as_array().expect("columns").iter().filter_map(|c| c["name"].as_str()).collect();
+    assert_eq!((columns, &found["score"]), (vec!["size", "colour"], &"accuracy".into()), "{found}");
+    assert!(found["columns"][1]["mean"].as_f64().expect("a drop") > 0.05, "{found}");
+    assert!(ok(dir, "eval prices --engine cpu --importance").contains("drop of the R²"));
+
     // Columns in another order, a category that training did not have, and no targets.
     std::fs::write(dir.join("new.csv"), "colour,size,id\nred,9,a\nblue,0.5,b\nviolet,,c\n").expect("it is written");
     ok(dir, "predict kinds new.csv --id-column id --engine cpu --out kinds.csv");
@@ -72,6 +80,8 @@ fn classes_values_and_labels_are_trained_scored_predicted_and_exported() {
     for run in ["kinds", "prices"] {
         ok(dir, &format!("export {run} --format onnx"));
         ok(dir, &format!("report {run} --engine cpu"));
+        let page = std::fs::read_to_string(dir.join(run).join("report.html")).expect("a page");
+        assert!(page.contains("Importance of columns"));
     }
 
     // Labels: two columns of 0 and 1.

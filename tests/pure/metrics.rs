@@ -261,7 +261,8 @@ fn the_importance_of_a_feature_is_the_drop_of_the_score_without_it() {
         let errors = raw.chunks(3).zip(&truth).map(|(row, y)| f64::from(3.0 * row[0] + row[1] - y).powi(2));
         Ok(-errors.sum::<f64>() / 4000.0)
     };
-    let found = pollster::block_on(importance(&rows, 3, 5, 1, score)).unwrap();
+    let (base, found) = pollster::block_on(importance(&rows, &[1; 3], 5, 1, score)).unwrap();
+    assert_eq!(base, 0.0);
     let variance = 1.0 / 3.0;
     let near = |at: usize, wanted: f64| (found[at].mean - wanted).abs() < 0.1 * wanted;
     assert!(near(0, 18.0 * variance) && near(1, 2.0 * variance), "{found:?}");
@@ -269,27 +270,32 @@ fn the_importance_of_a_feature_is_the_drop_of_the_score_without_it() {
     assert_eq!((found[2].mean, found[2].deviation, calls), (0.0, 0.0, 16));
 }
 
+/// A feature of one value, and one of two values, which stay together.
 #[test]
-fn importance_permutes_one_column_and_restores_it() {
-    let rows: Vec<f32> = (0..200).map(|at| at as f32).collect();
+fn importance_permutes_one_feature_and_restores_it() {
+    let rows: Vec<f32> = (0..300).map(|at| at as f32).collect();
     let mut seen = Vec::new();
-    let score = async |raw: &[f32]| {
-        seen.push(raw.to_vec());
+    let score = async |rows: &[f32]| {
+        seen.push(rows.to_vec());
         Ok(0.0)
     };
-    pollster::block_on(importance(&rows, 2, 2, 1, score)).unwrap();
+    pollster::block_on(importance(&rows, &[1, 2], 2, 1, score)).unwrap();
     assert_eq!((seen.len(), &seen[0]), (5, &rows));
-    for (call, raw) in seen.iter().enumerate().skip(1) {
-        let permuted = (call - 1) / 2;
-        let column = |rows: &[f32], at: usize| rows.iter().copied().skip(at).step_by(2).collect::<Vec<f32>>();
-        let (mut own, other) = (column(raw, permuted), column(raw, 1 - permuted));
-        assert_eq!(other, column(&rows, 1 - permuted));
-        assert_ne!(own, column(&rows, permuted));
-        own.sort_by(f32::total_cmp);
-        assert_eq!(own, column(&rows, permuted));
+    for (call, permuted) in seen.iter().enumerate().skip(1) {
+        let features = |rows: &[f32]| -> [Vec<Vec<f32>>; 2] {
+            [0..1, 1..3].map(|values| rows.chunks(3).map(|row| row[values.clone()].to_vec()).collect())
+        };
+        let (mut now, was) = (features(permuted), features(&rows));
+        let feature = (call - 1) / 2;
+        assert_eq!(now[1 - feature], was[1 - feature]);
+        assert_ne!(now[feature], was[feature]);
+        now[feature].sort_by(|a, b| a[0].total_cmp(&b[0]));
+        assert_eq!(now[feature], was[feature]);
     }
     assert_ne!(seen[1], seen[2]);
-    for (raw, columns, repeats) in [(&rows[..199], 2, 1), (&rows[..], 0, 1), (&rows[..], 2, 0), (&[], 2, 1)] {
-        assert!(pollster::block_on(importance(raw, columns, repeats, 1, async |_| Ok(0.0))).is_err());
+    let wrong: [(&[f32], &[usize], usize); 4] =
+        [(&rows[..299], &[1, 2], 1), (&rows, &[], 1), (&rows, &[1, 2], 0), (&[], &[1, 2], 1)];
+    for (rows, widths, repeats) in wrong {
+        assert!(pollster::block_on(importance(rows, widths, repeats, 1, async |_| Ok(0.0))).is_err());
     }
 }

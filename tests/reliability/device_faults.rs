@@ -16,6 +16,7 @@ use gpu_mlp::plan::Work;
 use gpu_mlp::plan::tensor::Role;
 use gpu_mlp::plan::tensor::{DType, TensorId};
 use gpu_mlp::train::Trainer;
+use gpu_mlp::train::trial::Trial;
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -60,6 +61,14 @@ fn lose(config: &Config, data: &DataSet) {
 #[test]
 fn a_device_lost_while_training_is_an_error_and_so_is_every_later_request() {
     lose(&Config::default(), &digits_of(2000));
+}
+
+/// Floats, with each loss.
+#[test]
+fn a_device_lost_while_training_on_a_table_is_an_error() {
+    for run in Trial::tables().unwrap() {
+        lose(&Config { epochs: 3, ..run.config }, &run.data);
+    }
 }
 
 /// A lost device refuses everything at once, but reports the loss only when its queue is empty.

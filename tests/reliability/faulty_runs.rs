@@ -12,6 +12,7 @@ use gpu_mlp::run::checkpoint::{Checkpoints, Every, Identity, Keeper, Loaded, Sav
 use gpu_mlp::run::folder::METRICS;
 use gpu_mlp::run::metrics::{Metrics, Record};
 use gpu_mlp::train::session::{EpochReport, Limits, Observer, Session, Snapshot, Wish};
+use gpu_mlp::train::trial::Trial;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -97,16 +98,35 @@ fn a_run_whose_disk_fails_at_any_call_is_resumed_to_the_same_end() {
         epochs: 3,
         ..Config::default()
     };
+    let [faults, survived, resumed] = fail(&config, &data, 1, 1);
+    eprintln!("figure: {faults} faults injected into runs, {survived} without effect; {resumed} runs resumed");
+    assert!(faults > 200 && survived > 0 && survived < faults);
+}
+
+/// Floats, with each loss. Each call fails in one of the runs.
+#[test]
+fn a_run_on_a_table_whose_disk_fails_is_resumed_to_the_same_end() {
+    let tables = Trial::tables().unwrap();
+    for (number, run) in tables.iter().enumerate() {
+        let config = Config { epochs: 3, ..run.config.clone() };
+        let [faults, ..] = fail(&config, &run.data, 1 + number, tables.len());
+        assert!(faults > 20, "{}: {faults}", run.name);
+    }
+}
+
+/// Lets one call of a run's disk fail: the first-th, then each `step` calls later, in every way. Returns the number of faults,
+/// of those without effect on the end, and of resumed runs.
+fn fail(config: &Config, data: &DataSet, first: usize, step: usize) -> [usize; 3] {
     let disk = Arc::new(Faulty::default());
-    let end = train(&disk, &config, &data).unwrap();
+    let end = train(&disk, config, data).unwrap();
     let whole = facts(&disk, &end);
     assert_eq!(whole.1.len(), 3);
     let (mut faults, mut resumed, mut survived) = (0, 0, 0);
     for fault in FAULTS {
-        for k in 1.. {
+        for k in (first..).step_by(step) {
             let disk = Arc::new(Faulty::default());
             disk.arm(k, fault);
-            let outcome = train(&disk, &config, &data);
+            let outcome = train(&disk, config, data);
             if !disk.struck() {
                 break;
             }
@@ -121,13 +141,12 @@ fn a_run_whose_disk_fails_at_any_call_is_resumed_to_the_same_end() {
                     continue;
                 }
                 let disk = Arc::new(disk.after(left));
-                let end = train(&disk, &config, &data)
+                let end = train(&disk, config, data)
                     .unwrap_or_else(|error| panic!("{fault:?} at call {k}, {left:?} left: {error}"));
                 assert!(facts(&disk, &end) == whole, "{fault:?} at call {k}, {left:?} left: a different end");
                 resumed += 1;
             }
         }
     }
-    eprintln!("figure: {faults} faults injected into runs, {survived} without effect; {resumed} runs resumed");
-    assert!(faults > 200 && survived > 0 && survived < faults);
+    [faults, survived, resumed]
 }

@@ -6,6 +6,7 @@ use crate::common::runs::{
     SMALL, adapter, complete, facts, generations, long, metrics, newest, refused, same, small, start, train,
     wait_for_a_checkpoint,
 };
+use crate::common::tables::{self, LOSSES, TABLE};
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,19 @@ fn variants() -> Vec<Vec<&'static str>> {
     .collect();
     let gpu = "--engine gpu --momentum 0.9 --lr 0.02 --keep-prob 0.8 --upload stream --ema 0.9 --checkpoint-steps 30";
     variants.push(gpu.split(' ').collect());
+    // Floats, with each loss.
+    let more = [
+        "--optimizer adam --upload stream --ema 0.9",
+        "--momentum 0.9 --input-keep-prob 0.9",
+        "--optimizer rmsprop --schedule cosine",
+        "--optimizer adamw --l2 0.01",
+        "--keep-prob 0.8 --accumulate 2",
+        "--plan plain --physical-batch 10 --clip-norm 1",
+    ];
+    let table = |(loss, more): (&&'static str, &'static str)| {
+        [TABLE, loss, "--engine cpu --checkpoint-steps 9", more].into_iter().flat_map(str::split_whitespace).collect()
+    };
+    variants.extend(LOSSES.iter().zip(more).map(table));
     variants
 }
 
@@ -64,11 +78,19 @@ fn killed(folder: &Path, args: &[&str], whole: Duration, kills: usize, seed: u64
 fn a_run_killed_at_any_moment_and_resumed_ends_like_an_uninterrupted_one() {
     let (mut kills, mut points, mut middle) = (0, BTreeSet::new(), 0);
     for (number, variant) in variants().iter().enumerate() {
-        let folder = TempDir::new().unwrap();
-        if variant.contains(&"gpu") && !adapter(folder.path()) {
+        if variant.contains(&"gpu") && !adapter(TempDir::new().unwrap().path()) {
             continue;
         }
-        let mut args = SMALL.to_vec();
+        let tabular = variant.contains(&"--data");
+        let new_folder = || {
+            let folder = TempDir::new().unwrap();
+            if tabular {
+                tables::write(folder.path(), 2100);
+            }
+            folder
+        };
+        let folder = new_folder();
+        let mut args = if tabular { Vec::new() } else { SMALL.to_vec() };
         if variant.contains(&"--digits-train") {
             args.retain(|word| !["--digits-train", "2000"].contains(word));
         }
@@ -85,7 +107,7 @@ fn a_run_killed_at_any_moment_and_resumed_ends_like_an_uninterrupted_one() {
             assert!(end["restored_epoch"].as_u64() < last, "the best epoch must be before the last: {end}");
         }
         for attempt in 0..if long() { 12 } else { 1 } {
-            let folder = TempDir::new().unwrap();
+            let folder = new_folder();
             let seed = 100 * number as u64 + attempt;
             let mut its = killed(folder.path(), &args, took, if long() { 9 } else { 5 }, seed);
             let resumed = facts(&folder.path().join("run"));

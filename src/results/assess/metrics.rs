@@ -59,11 +59,11 @@ fn metrics<const K: usize>(
 
 /// The weights of samples; `None` if all are 1.
 #[derive(Clone, Copy, Debug)]
-struct Weights<'a>(Option<&'a [f32]>);
+pub(super) struct Weights<'a>(Option<&'a [f32]>);
 
 impl<'a> Weights<'a> {
     /// Checks the weights of N samples.
-    fn new(weights: Option<&'a [f32]>, samples: usize) -> Result<Weights<'a>, Error> {
+    pub(super) fn new(weights: Option<&'a [f32]>, samples: usize) -> Result<Weights<'a>, Error> {
         let Some(given) = weights else { return Ok(Weights(None)) };
         if given.len() != samples {
             let [weights, samples] = [counted(given.len(), "weight"), counted(samples, "sample")];
@@ -84,7 +84,7 @@ impl<'a> Weights<'a> {
     }
 
     /// The weighted mean of the samples' values; `None` if no sample has a weight.
-    fn mean(self, values: impl Iterator<Item = f64>) -> Option<f64> {
+    pub(super) fn mean(self, values: impl Iterator<Item = f64>) -> Option<f64> {
         let (mut sum, mut total) = (0.0, 0.0);
         for (sample, value) in values.enumerate() {
             let weight = self.of(sample);

@@ -89,11 +89,17 @@ impl Predictor {
                 return Err(Error::Setting("the model takes samples of floats, but was given bytes".into()));
             }
         };
+        self.forward(&samples).await
+    }
+
+    /// The outputs of the net (N, C) for encoded samples (N, I).
+    pub(super) async fn forward(&mut self, samples: &Samples) -> Result<Vec<f32>, Error> {
         let Evaluation { source, micro, logits, .. } = self.evaluation;
+        let count = samples.len() / source.samples.cols;
         let mut outputs = Vec::with_capacity(count * logits.cols);
         for first in (0..count).step_by(micro) {
             let rows = micro.min(count - first);
-            write_samples(source.samples, 0, &samples, first..first + rows, self.engine.as_mut());
+            write_samples(source.samples, 0, samples, first..first + rows, self.engine.as_mut());
             let values =
                 StepValues { rows: rows as u32, batch: rows as u32, total: rows as f32, ..StepValues::default() };
             self.engine.run(&[(self.evaluation.steps.clone(), values)]).await?;
@@ -112,7 +118,10 @@ impl Predictor {
     /// Those of [`Predictor::outputs`]; [`Error::Setting`] if the model does not predict classes.
     pub async fn classify(&mut self, samples: impl Into<Samples>) -> Result<Predictions, Error> {
         if !self.task.is_classes() {
-            return Err(Error::Setting(format!("the model predicts {}, not a class", self.task.counted())));
+            return Err(Error::Setting(format!(
+                "the model predicts {}, not classes: use `Predictor::predict`",
+                self.task.counted()
+            )));
         }
         let classes = self.task.outputs();
         let outputs = self.outputs(samples).await?;
@@ -126,7 +135,10 @@ impl Predictor {
     /// Those of [`Predictor::outputs`]; [`Error::Setting`] if the model predicts classes.
     pub async fn predict(&mut self, samples: impl Into<Samples>) -> Result<Vec<f32>, Error> {
         if self.task.is_classes() {
-            return Err(Error::Setting(format!("the model predicts one of {}: classify instead", self.task.counted())));
+            return Err(Error::Setting(format!(
+                "the model predicts {}, not values: use `Predictor::classify`",
+                self.task.counted()
+            )));
         }
         let mut outputs = self.outputs(samples).await?;
         in_units(&self.task, self.description.counts(), &mut outputs);

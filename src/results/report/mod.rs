@@ -2,7 +2,8 @@
 //!
 //! [`page`] composes the page. `groups` finds the runs that belong together; `summary` and `compare` begin the page, with the
 //! scores that `scores` takes from the records. `curves`, `schedule` and `health` draw the recorded measurements; `results` and
-//! `pictures` show the model's predictions on the test split, `values` those of real values and labels; `details` lists the settings; `notes` reports problems.
+//! `pictures` show the model's predictions on the test split, `values` those of real values and labels, `importance` the
+//! columns that the model uses; `details` lists the settings; `notes` reports problems.
 //! [`data_page`] composes a page about a data set.
 //! [`chart`] draws line charts with the scales of [`axis`]; `labels` places the names of the lines.
 
@@ -14,6 +15,7 @@ mod data_set;
 mod details;
 mod groups;
 mod health;
+mod importance;
 mod labels;
 mod notes;
 mod pictures;
@@ -27,7 +29,7 @@ pub use data_set::{data_page, first_of};
 
 use crate::data::DataSet;
 use crate::net::mlp::Mlp;
-use crate::results::assess::{Assessment, Findings};
+use crate::results::assess::{Assessment, Findings, Importances};
 use crate::run::history::History;
 use crate::run::model_file::Description;
 use groups::Group;
@@ -58,6 +60,8 @@ pub struct Results {
     pub assessment: Assessment,
     /// The data set.
     pub data: Arc<DataSet>,
+    /// The importance of the columns of a table, or why it was not computed; `None` if the data set is no table.
+    pub importance: Option<Result<Importances, String>>,
 }
 
 /// The page as HTML, under 1 MB for hundreds of runs. Runs that differ only in their seed are shown together. With more than
@@ -141,6 +145,11 @@ fn run(subject: &Subject, runs: usize) -> Markup {
                     }
                     Findings::Values(findings) => { (section("Values", values::values(findings, names, weights))) }
                     Findings::Labels(findings) => { (section("Labels", values::labels(findings, names, weights))) }
+                }
+                @match &results.importance {
+                    Some(Ok(found)) => { (section("Columns", importance::importance(found))) }
+                    Some(Err(reason)) => { (section("Columns", html! { p.note { "The importance of columns was not computed: " (reason) "." } })) }
+                    None => {}
                 }
             }
             Err(reason) => {
