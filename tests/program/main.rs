@@ -13,6 +13,7 @@ mod faulty_models;
 mod hints;
 mod learning_rate;
 mod meeting_data;
+mod new_head;
 mod predict;
 mod report;
 mod run_folder;
