@@ -68,6 +68,8 @@ fn columns(next: &str) -> String {
         ("ignore the", "--ignore"),
         ("make it the id", "--id-column"),
         ("the delimiter", "--delimiter"),
+        ("a new head", "--new-head"),
+        ("the feature `parquet`", "cargo install --path . --features parquet"),
     ];
     let meant: Vec<&str> =
         options.iter().filter(|(words, _)| next.contains(words)).map(|(_, option)| *option).collect();

@@ -121,6 +121,11 @@ impl DataOptions {
         Ok(self)
     }
 
+    /// Reads a table like the one that a model was trained on.
+    pub fn like(&mut self, header: Option<Header>) {
+        self.header = header;
+    }
+
     /// How to read a table.
     pub fn table_options(&self) -> gpu_mlp::data::table::Options {
         self.table.options()

@@ -4,6 +4,7 @@ use super::model::understood;
 use super::resume::Resumed;
 use gpu_mlp::Error;
 use gpu_mlp::config::{Config, Normalize, Settings};
+use gpu_mlp::data::{DataSet, Header};
 use gpu_mlp::kernels::InputMap;
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::run::model_file::{self, Description};
@@ -15,14 +16,52 @@ use std::path::Path;
 pub struct First {
     pub model: Mlp,
     pub description: Description,
+    /// Whether the file says how samples become inputs: it is of this program.
+    pub described: bool,
+    /// Whether the last layer is replaced.
+    pub new_head: bool,
     pub ancestor: Ancestor,
+}
+
+impl First {
+    /// The columns of the table that the model was trained on; without its targets if those of the run are new.
+    pub fn header(&self) -> Option<Header> {
+        let header = self.description.header.clone()?;
+        Some(if self.new_head { Header { target: None, ..header } } else { header })
+    }
+
+    /// The model that training starts with, for a data set that was encoded for it.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the last layer stays, and its outputs are not what the data set has.
+    pub fn model(&self, config: &Config, data: &DataSet) -> Result<Mlp, Error> {
+        let (then, now) = (self.description.task(), &data.task);
+        if self.new_head {
+            say!("new head: {}, {} before", now.counted(), then.counted());
+            return Ok(self.model.with_new_head(data.outputs(), config.init, config.seed));
+        }
+        let differ = |what: String| {
+            Err(Error::Setting(format!(
+                "{} predicts {}, but {} has {what}: --new-head replaces the last layer for them",
+                self.ancestor.path,
+                then.counted(),
+                data.name
+            )))
+        };
+        let same_kind = std::mem::discriminant(&then) == std::mem::discriminant(now) || !self.described;
+        match then.outputs() == now.outputs() && same_kind {
+            true => Ok(self.model.clone()),
+            false => differ(now.counted()),
+        }
+    }
 }
 
 /// Returns the settings (`layers` over the architecture and normalisation of the model, over `base`) and the model.
 ///
 /// # Errors
-/// Those of reading the model; [`Error::Setting`] if the settings ask for another architecture.
-pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config, First), Error> {
+/// Those of reading the model; [`Error::Setting`] if the settings ask for another architecture, or for a `new_head` on a model
+/// without hidden layers.
+pub fn begin(path: &Path, base: Config, layers: &[&Settings], new_head: bool) -> Result<(Config, First), Error> {
     let file = model_file::open(path)?;
     check_recorded(path, &file.sha256)?;
     let widths = file.state.widths();
@@ -40,6 +79,12 @@ pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config,
             path.display()
         )))
     };
+    if new_head && base.hidden.is_empty() {
+        return Err(Error::Setting(format!(
+            "--new-head keeps the hidden layers, but {} has none: train without --from",
+            path.display()
+        )));
+    }
     if config.hidden != base.hidden {
         return refuse("hidden", format!("{:?}", config.hidden), format!("{:?}", base.hidden));
     }
@@ -53,9 +98,10 @@ pub fn begin(path: &Path, base: Config, layers: &[&Settings]) -> Result<(Config,
         None => understood(path, &file.state, &config),
     }
     let ancestor = Ancestor { path: path.display().to_string(), sha256: file.sha256.clone() };
-    let described = file.description.clone();
+    let own = file.description.clone();
+    let described = own.is_some();
     let (model, stranger) = file.with(config.activation(), InputMap::UNIT);
-    Ok((config, First { model, description: described.unwrap_or(stranger), ancestor }))
+    Ok((config, First { model, description: own.unwrap_or(stranger), described, new_head, ancestor }))
 }
 
 /// For a run that is resumed from a checkpoint: the model that it started with. The weights come from the checkpoint, so `path`

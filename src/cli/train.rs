@@ -25,8 +25,9 @@ use gpu_mlp::data::{DataSet, Split};
 use gpu_mlp::measure::tune::still_sound;
 use gpu_mlp::run::checkpoint::{Identity, Setup};
 use gpu_mlp::run::folder::{RunFolder, model_in};
+use gpu_mlp::run::model_file::Description;
 use gpu_mlp::run::settings;
-use gpu_mlp::run::settings::Ancestor;
+use gpu_mlp::run::settings::{Ancestor, DataSettings};
 use gpu_mlp::train::session::{EpochReport, Limits, Session, Wish};
 use gpu_mlp::train::{divide, divide_as};
 use run_folder::Run;
@@ -45,6 +46,7 @@ Examples:
   gpu-mlp train --preset nielsen
   gpu-mlp train --config runs/1                            repeat that run, bit-identical
   gpu-mlp train --from runs/1/model.safetensors --lr 0.02 --epochs 2
+  gpu-mlp train --from runs/1 --new-head --data digits     other classes
   gpu-mlp train --batch-size full --epochs 50              full-batch gradient descent
   gpu-mlp train --resume runs/1                            resume that run from its last checkpoint")]
 pub struct Train {
@@ -74,6 +76,10 @@ pub struct Train {
     /// adopted, and its activation and normalisation if the file names them
     #[arg(long, value_name = "MODEL", help_heading = "Net")]
     from: Option<PathBuf>,
+    /// With --from: keep the hidden layers of the model and draw its last layer anew, for other classes or targets; a table
+    /// must have the columns of the model, and is encoded as in its training
+    #[arg(long, help_heading = "Net")]
+    new_head: bool,
     /// Run folder: model.safetensors, config.toml, metrics.jsonl [default: the next free runs/N]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
@@ -96,19 +102,21 @@ fn help(key: &str) -> Option<String> {
     Some(arg.get_help()?.to_string().split(" [default: ").next()?.to_string())
 }
 
-/// Divides a data set, and encodes a table: by its own training rows, or as the model that the run starts with does.
-fn divided(config: &Config, data: DataSet, first: Option<&First>) -> Result<DataSet, Error> {
-    match first.and_then(|first| Some((first.description.features.as_ref()?, first.description.task()))) {
-        Some((features, task)) => divide_as(config, data, Some(features), &task),
-        None => divide(config, data),
-    }
+/// A model, and whether its targets apply too: what determines how a table becomes numbers.
+type Learned<'a> = Option<(&'a Description, bool)>;
+
+/// Divides a data set, and encodes a table: by its own training rows, or by what a model has learned.
+fn divided(config: &Config, data: DataSet, learned: Learned) -> Result<DataSet, Error> {
+    let Some((description, with_targets)) = learned else { return divide(config, data) };
+    description.check_samples(&data)?;
+    divide_as(config, data, description.features.as_ref(), with_targets.then(|| description.task()).as_ref())
 }
 
 /// As [`divided`]. Says what is suspicious about the data.
-fn surveyed(config: &Config, data: DataSet, first: Option<&First>) -> Result<DataSet, Error> {
+fn surveyed(config: &Config, data: DataSet, learned: Learned) -> Result<DataSet, Error> {
     let survey = Survey::of(&data);
     let classes = survey.train.classes.clone();
-    let data = divided(config, data, first)?;
+    let data = divided(config, data, learned)?;
     tracing::debug!("data surveyed");
     let lost = lost_classes(&classes, &data.train.counts(classes.len()));
     survey.notes().iter().chain(&lost).for_each(|note| say!("note: {note}"));
@@ -149,6 +157,7 @@ impl Train {
         self.data.resume(&self.said, &saved.data)?;
         self.engine.resume(&self.said, &saved.engine);
         self.said.or_saved("from", &mut self.from, saved.data.from.as_ref().map(PathBuf::from));
+        self.new_head |= saved.data.new_head;
         let board = saved.tensorboard.as_ref().map(PathBuf::from);
         let given = self.tensorboard.as_deref().map(settings::from_root);
         // A run may have a folder of its own inside the one that it was given.
@@ -170,13 +179,26 @@ impl Train {
                 // The default rate depends on the data, which are not read here.
                 BatchSize::Full => settled.config,
             };
-            let text = settings::to_text(&config, &self.data.settings(None, self.from.as_deref()), None, help)?;
+            let text = settings::to_text(&config, &self.data_settings(None), None, help)?;
             out().write_all(text.as_bytes())?;
             return Ok(ExitCode::SUCCESS);
         }
         if resumed.is_none() {
             self.refuse_if_taken()?;
         }
+        let checkpoint = resumed.and_then(|resumed| resumed.checkpoint.as_ref());
+        // A resumed run keeps what it has learned. Only a model of this program says how samples become inputs.
+        let resumed_model = checkpoint.and_then(|checkpoint| checkpoint.state.description.clone());
+        let first = settled.first.take();
+        let learned: Learned = match (&resumed_model, &first) {
+            (Some(description), _) => Some((description, true)),
+            (None, Some(first)) if first.described => Some((&first.description, !first.new_head)),
+            _ => None,
+        };
+        self.data.like(match &first {
+            Some(first) => first.header(),
+            None => resumed_model.as_ref().and_then(|description| description.header.clone()),
+        });
         let ahead = self.data.ahead();
         let machine = self.engine.machine_for(settled.config.precision).await?;
         tracing::debug!("machine open");
@@ -185,10 +207,9 @@ impl Train {
         tracing::debug!("data open");
         // The record holds numbers, not shares.
         settled.config = settled.config.in_samples(undivided);
-        let first = settled.first.as_ref();
         let data = match resumed {
-            None => surveyed(&settled.config, data, first)?,
-            Some(_) => divided(&settled.config, data, first)?,
+            None => surveyed(&settled.config, data, learned)?,
+            Some(_) => divided(&settled.config, data, learned)?,
         };
         let data = self.limits.cut(data);
         if settled.config.validates() || settled.config.limit_train.is_some() {
@@ -197,7 +218,7 @@ impl Train {
                 .map(|(n, noun)| counted(n, noun));
             say!("split: {train}, {validation}");
         }
-        if let Some(first) = &settled.first {
+        if let Some(first) = &first {
             first.description.check_data(&data)?.iter().for_each(|note| say!("note: {note}"));
         }
         settled.config.check(data.train.len())?;
@@ -218,16 +239,17 @@ impl Train {
             }
             None => self.tune.choose(&mut settled.config, &data, &machine).await?,
         }
-        let Settled { config, first, ancestor, mut limits, .. } = settled;
+        let Settled { config, ancestor, mut limits, .. } = settled;
         let identity = Identity::new(&config, &data, &machine);
         let changed = resumed.map_or(Ok(Vec::new()), |resumed| self.resume.check(resumed, &identity))?;
-        let checkpoint = resumed.and_then(|resumed| resumed.checkpoint.as_ref());
         if let (Some(checkpoint), true) = (checkpoint, self.limits.dry_run) {
             limits.max_steps = Some(checkpoint.step + 1);
         }
 
         let mut session = Session::open(&config, &data, &machine, limits).await?;
-        first.iter().try_for_each(|first| session.begin_with(&first.model))?;
+        if let Some(first) = first {
+            session.begin_with(&first.model(&config, &data)?)?;
+        }
         let net = session.trainer().net();
         let (widths, parameters) = (session.trainer().widths(), net.parameters());
         say!(
@@ -252,6 +274,11 @@ impl Train {
         self.into_run_folder(session, run).await
     }
 
+    /// The data settings of the run.
+    fn data_settings(&self, opened: Option<&DataSet>) -> DataSettings {
+        DataSettings { new_head: self.new_head, ..self.data.settings(opened, self.from.as_deref()) }
+    }
+
     /// Refuses the folder of the model that the run starts with, and without --force a folder that holds a run.
     fn refuse_if_taken(&self) -> Result<(), Error> {
         let Some(out) = self.out.as_deref().map(RunFolder::new) else { return Ok(()) };
@@ -264,6 +291,10 @@ impl Train {
         let file = self.base.file()?;
         let from_is_of_file = self.from.is_none();
         self.from = self.from.take().or(file.data.from.as_ref().map(PathBuf::from)).map(|path| model_in(&path));
+        self.new_head |= file.data.new_head;
+        if self.new_head && self.from.is_none() {
+            return Err(Error::Setting("--new-head keeps the hidden layers of a model: name it with --from".into()));
+        }
         let base = self.base.config();
         let saved = match resumed.filter(|_| !self.base.is_preset()) {
             Some(resumed) => resumed.identity.config.settings()?,
@@ -277,7 +308,7 @@ impl Train {
                 (plain(base)?, None, from::again(path.as_deref(), resumed)?)
             }
             (_, Some(path)) => {
-                let (config, first) = from::begin(path, base, &layers)?;
+                let (config, first) = from::begin(path, base, &layers, self.new_head)?;
                 let ancestor = first.ancestor.clone();
                 (config, Some(first), Some(ancestor))
             }

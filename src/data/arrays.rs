@@ -33,20 +33,8 @@ pub(super) fn assemble(name: &str, item: Vec<usize>, train: Split, test: Split) 
         ));
     }
     let sha256 = sha256(&item, None, &train, &test);
-    let [name, origin] = [name, "arrays in memory"].map(String::from);
-    Ok(DataSet {
-        name,
-        item,
-        transposed: false,
-        task,
-        header: None,
-        features: None,
-        train,
-        validation: None,
-        test,
-        sha256,
-        origin,
-    })
+    let origin = "arrays in memory".to_owned();
+    Ok(DataSet::new(name.to_owned(), origin, item, task, train, test, sha256))
 }
 
 fn check(which: &str, split: &Split, inputs: usize, item: &[usize]) -> Result<(), Error> {

@@ -76,19 +76,9 @@ pub fn generate(options: &Options) -> DataSet {
         hash.update(labels);
     }
     let [train, test] = [train, test].map(|(pixels, labels)| Split::new(pixels, labels));
-    DataSet {
-        name: "digits".into(),
-        item: vec![pen::SIDE, pen::SIDE],
-        transposed: false,
-        task: Task::numbered(CLASSES),
-        header: None,
-        features: None,
-        train,
-        validation: None,
-        test,
-        sha256: hex(&hash.finalize()),
-        origin: format!("generated from strokes, seed {}", options.seed),
-    }
+    let origin = format!("generated from strokes, seed {}", options.seed);
+    let (item, task) = (vec![pen::SIDE, pen::SIDE], Task::numbered(CLASSES));
+    DataSet::new("digits".into(), origin, item, task, train, test, hex(&hash.finalize()))
 }
 
 /// Pixels (N, 28, 28) and labels (N) of a split.

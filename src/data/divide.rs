@@ -33,22 +33,14 @@ impl DataSet {
         let mut divided = self;
         if validation > 0 {
             let held_out = stratified(&strata(&divided.train), validation, seed, Stream::Validation);
-            let (held_out, rest) = divided.train.parted(&held_out);
+            let (held_out, rest) = std::mem::take(&mut divided.train).parted(&held_out);
             (divided.validation, divided.train) = (Some(held_out), rest);
         }
         if let Some(limit) = limit.filter(|limit| *limit < divided.train.len()) {
             let kept = stratified(&strata(&divided.train), limit, seed, Stream::Subset);
-            divided.train = divided.train.parted(&kept).0;
+            divided.train = std::mem::take(&mut divided.train).parted(&kept).0;
         }
         Ok(divided)
-    }
-}
-
-impl Split {
-    /// The marked samples and the others, each in the order of the split.
-    pub(super) fn parted(&self, marked: &[bool]) -> (Split, Split) {
-        let (marked, others): (Vec<usize>, Vec<usize>) = (0..marked.len()).partition(|&sample| marked[sample]);
-        (self.rows(&marked), self.rows(&others))
     }
 }
 

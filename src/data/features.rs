@@ -1,8 +1,9 @@
 //! From the raw values of a table to the inputs of a net: scaling, one-hot encoding, missing values.
 //!
 //! A raw table (N, F) has numbers, category codes and NaN for missing values. [`Features::fit`] learns from the training
-//! rows only: means, medians, categories. [`Features::apply`] turns any rows (n, F) into inputs (n, I). The model file
-//! holds the features, so every later file is encoded by the same rules.
+//! rows only: means, medians, quartiles, categories. A row of weight 2 counts twice, a row of weight 0 not at all.
+//! [`Features::apply`] turns any rows (n, F) into inputs (n, I). The model file holds the features, so every later file is
+//! encoded by the same rules.
 //!
 //! | column | inputs |
 //! |---|---|

@@ -94,19 +94,7 @@ pub fn assemble(name: String, origin: String, paths: &[PathBuf; 4], files: Files
         );
         return Err(bad(&paths[3], problem, "take both files from one data set, or correct this label"));
     }
-    Ok(DataSet {
-        name,
-        item: train_item,
-        transposed: false,
-        task: Task::numbered(classes),
-        header: None,
-        features: None,
-        train,
-        validation: None,
-        test,
-        sha256,
-        origin,
-    })
+    Ok(DataSet::new(name, origin, train_item, Task::numbered(classes), train, test, sha256))
 }
 
 /// Refuses files whose numbers of samples fit only if the splits of the labels are exchanged.

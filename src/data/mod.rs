@@ -41,6 +41,8 @@ pub mod table;
 mod tabular;
 pub mod target_scale;
 mod task;
+#[cfg(feature = "ndarray")]
+mod views;
 
 pub use column::Column;
 pub use features::{Features, Scaling};
@@ -85,6 +87,31 @@ pub struct DataSet {
 }
 
 impl DataSet {
+    /// A data set as it was read: without names of columns, without a validation split, and not encoded.
+    fn new(
+        name: String,
+        origin: String,
+        item: Vec<usize>,
+        task: Task,
+        train: Split,
+        test: Split,
+        sha256: String,
+    ) -> DataSet {
+        DataSet {
+            name,
+            item,
+            transposed: false,
+            task,
+            header: None,
+            features: None,
+            train,
+            validation: None,
+            test,
+            sha256,
+            origin,
+        }
+    }
+
     /// The number of inputs of a net, I: the values of an encoded sample.
     #[must_use]
     pub fn inputs(&self) -> usize {
@@ -121,15 +148,17 @@ impl DataSet {
     }
 
     /// Turns raw numbers into the inputs of a net, and real targets into standard units. Whatever is learned for that (means,
-    /// medians, categories) is learned from the training split alone. Bytes do not change, and nothing is done twice.
+    /// medians, categories) is learned from the training split alone, and a sample counts as often as its weight says. Bytes do not
+    /// change, and nothing is done twice.
     ///
     /// # Errors
     /// [`Error::Data`] if a column cannot be encoded.
     pub fn encoded(mut self, scaling: Scaling, standardise: bool) -> Result<DataSet, Error> {
         if let (Samples::Floats(raw), None) = (&self.train.samples, &self.features) {
+            let weights = self.train.weights.as_deref();
             let features = match &self.header {
-                None => Features::uniform(&self.item, raw, scaling),
-                Some(header) => Features::fit(&header.columns, raw, scaling),
+                None => Features::uniform(&self.item, raw, weights, scaling),
+                Some(header) => Features::fit(&header.columns, raw, weights, scaling),
             };
             self.encode_samples(features?)?;
         }
@@ -137,7 +166,7 @@ impl DataSet {
             && standardise
             && scales.is_empty()
         {
-            let scales = TargetScale::fit(values, names.len())?;
+            let scales = TargetScale::fit(values, names.len(), self.train.weights.as_deref())?;
             self.standardise_targets(&scales);
         }
         Ok(self)
@@ -256,7 +285,8 @@ pub struct Request {
     pub digits: digits::Options,
     /// Which column of a table is what.
     pub table: table::Options,
-    /// The columns of the table that a model was trained on; the table is read like it.
+    /// The columns of the table that a model was trained on; the table is read like it. If there is no target among them,
+    /// the target is chosen as for a new model.
     pub header: Option<Header>,
     /// Where the test rows of a table are; `None`: it has none.
     pub test: Option<TestRows>,

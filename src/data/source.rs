@@ -6,7 +6,7 @@
 //! | `NAME.npz` with `x_train`, `y_train`, `x_test`, `y_test` | [`npz`](super::npz) |
 //! | a folder with `…train.csv` and `…test.csv` | [`csv`](super::csv) |
 //! | a folder with `train/CLASS/` and `test/CLASS/` of pictures | [`class_folders`] |
-//! | a file with a row per sample: CSV, TSV, NPY, NPZ, safetensors | [`tabular`], [`table`](super::table) |
+//! | a file with a row per sample: CSV, TSV, NPY, NPZ, safetensors, Parquet | [`tabular`], [`table`](super::table) |
 //!
 //! IDX files come first: a folder that holds them may hold the same data in other forms.
 

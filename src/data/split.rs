@@ -243,6 +243,27 @@ impl Split {
         }
     }
 
+    /// The marked samples and the others, each in the order of the split. Only the smaller part is copied.
+    pub(super) fn parted(self, marked: &[bool]) -> (Split, Split) {
+        let inputs = self.inputs();
+        let (samples, others) = match self.samples {
+            Samples::Bytes(values) => both(parted(values, marked, inputs), Samples::Bytes),
+            Samples::Floats(values) => both(parted(values, marked, inputs), Samples::Floats),
+        };
+        let (targets, other_targets) = match self.targets {
+            Targets::Classes(classes) => both(parted(classes, marked, 1), Targets::Classes),
+            Targets::Values { width, values } => {
+                both(parted(values, marked, width), |values| Targets::Values { width, values })
+            }
+            Targets::Labels { width, values } => {
+                both(parted(values, marked, width), |values| Targets::Labels { width, values })
+            }
+        };
+        let (weights, other_weights) = self.weights.map(|weights| parted(weights, marked, 1)).unzip();
+        let others = Split { samples: others, targets: other_targets, weights: other_weights };
+        (Split { samples, targets, weights }, others)
+    }
+
     /// The first `samples` samples, or all if there are fewer.
     #[must_use]
     pub fn head(&self, samples: usize) -> Split {
@@ -261,4 +282,28 @@ fn picked<T: Copy>(values: &[T], rows: &[usize], width: usize) -> Vec<T> {
     let mut picked = Vec::with_capacity(rows.len() * width);
     rows.iter().for_each(|&row| picked.extend_from_slice(&values[row * width..][..width]));
     picked
+}
+
+/// The marked rows and the others. The larger part stays where it is: a second table may not fit into memory.
+fn parted<T: Copy>(mut values: Vec<T>, marked: &[bool], width: usize) -> (Vec<T>, Vec<T>) {
+    let count = marked.iter().filter(|marked| **marked).count();
+    let moved = 2 * count <= marked.len();
+    let mut taken = Vec::with_capacity(count.min(marked.len() - count) * width);
+    let mut kept = 0;
+    for (row, &marked) in marked.iter().enumerate() {
+        let place = row * width..(row + 1) * width;
+        if marked == moved {
+            taken.extend_from_slice(&values[place]);
+        } else {
+            values.copy_within(place, kept * width);
+            kept += 1;
+        }
+    }
+    values.truncate(kept * width);
+    values.shrink_to_fit();
+    if moved { (taken, values) } else { (values, taken) }
+}
+
+fn both<T, U>((one, other): (T, T), f: impl Fn(T) -> U) -> (U, U) {
+    (f(one), f(other))
 }

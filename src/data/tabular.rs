@@ -18,6 +18,7 @@ const TEST_SEED: u64 = 1;
 /// [`Error::Data`] if a file cannot be read, or has no targets; [`Error::Setting`] if the options contradict each other.
 pub(super) fn open(path: &Path, request: &Request, watch: &mut dyn FnMut(Event)) -> Result<DataSet, Error> {
     let whole = match &request.header {
+        Some(header) if header.target.is_none() => table::read_anew(path, header, &request.table)?,
         Some(header) => table::read_like(path, header, &request.table)?,
         None => table::read(path, &request.table)?,
     };
@@ -51,19 +52,9 @@ pub(super) fn open(path: &Path, request: &Request, watch: &mut dyn FnMut(Event))
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     // `table.csv.gz` is the table.
     let name = name.split_once(".csv").or(name.split_once(".tsv")).map_or(&*name, |(stem, _)| stem);
-    Ok(DataSet {
-        name: super::folder::not_reserved(name),
-        item,
-        transposed: false,
-        task: task(&header).ok_or_else(|| no_target(path, &header))?,
-        header: Some(header),
-        features: None,
-        train,
-        validation: None,
-        test,
-        sha256,
-        origin,
-    })
+    let name = super::folder::not_reserved(name);
+    let task = task(&header).ok_or_else(|| no_target(path, &header))?;
+    Ok(DataSet { header: Some(header), ..DataSet::new(name, origin, item, task, train, test, sha256) })
 }
 
 fn say(table: &Table, watch: &mut dyn FnMut(Event)) {

@@ -48,6 +48,16 @@ impl Mlp {
         Mlp { activation, layers: widths.windows(2).enumerate().map(layer).collect() }
     }
 
+    /// A net with the hidden layers of this one and a new last layer for `outputs` outputs, drawn as by [`Mlp::new`].
+    pub fn with_new_head(&self, outputs: usize, init: Init, seed: u64) -> Mlp {
+        let hidden = self.layers.len().saturating_sub(1);
+        let mut widths = self.widths();
+        widths[hidden + 1..].fill(outputs);
+        let drawn = Mlp::new(&widths, self.activation, init, seed);
+        let layers = self.layers.iter().take(hidden).cloned().chain(drawn.layers.into_iter().skip(hidden));
+        Mlp { activation: self.activation, layers: layers.collect() }
+    }
+
     /// Width of the input.
     pub fn inputs(&self) -> usize {
         self.layers.first().map_or(0, |layer| layer.inputs)

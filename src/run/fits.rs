@@ -20,10 +20,17 @@ impl Description {
     /// [`Error::Setting`] if the model takes bytes and the data set has numbers, or the other way round; [`Error::Data`] if the
     /// columns are not those of the model.
     pub fn encode(&self, data: DataSet) -> Result<DataSet, Error> {
-        let bytes = data.train.samples.bytes().is_some();
-        match (&self.features, bytes) {
-            (None, true) => data.encoded_as(None, &self.task()),
-            (Some(features), false) => data.encoded_as(Some(features), &self.task()),
+        self.check_samples(&data)?;
+        data.encoded_as(self.features.as_ref(), &self.task())
+    }
+
+    /// Checks that the model takes samples of this type: bytes or numbers.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if it takes the other one.
+    pub fn check_samples(&self, data: &DataSet) -> Result<(), Error> {
+        match (&self.features, data.train.samples.bytes().is_some()) {
+            (None, true) | (Some(_), false) => Ok(()),
             (None, false) => Err(Error::Setting(format!(
                 "the model takes samples of bytes, such as pictures, but {} has numbers: name another data set",
                 data.name

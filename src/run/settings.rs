@@ -46,6 +46,9 @@ pub struct DataSettings {
     /// The model whose weights the run starts with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// Whether the last layer of that model is replaced.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub new_head: bool,
     /// The columns of a table.
     #[serde(flatten)]
     pub table: TableSettings,
@@ -86,12 +89,13 @@ pub struct TableSettings {
 
 impl DataSettings {
     /// Names of the keys.
-    const KEYS: [&str; 14] = [
+    const KEYS: [&str; 15] = [
         "data",
         "digits_train",
         "digits_test",
         "digits_seed",
         "from",
+        "new_head",
         "target",
         "task",
         "test",
@@ -103,8 +107,8 @@ impl DataSettings {
         "header",
     ];
 
-    /// Returns all data settings: the data set, the options of the digits if they may be used, and the model. Paths are
-    /// absolute, so that the file works from any folder of this machine.
+    /// Returns all data settings: the data set, the options of the digits if they may be used, and the model, whose last layer
+    /// stays. Paths are absolute, so that the file works from any folder of this machine.
     pub fn of(choice: &Choice, options: &digits::Options, table: TableSettings, from: Option<&Path>) -> DataSettings {
         let generated = choice.may_be_digits();
         DataSettings {
@@ -113,6 +117,7 @@ impl DataSettings {
             digits_test: generated.then_some(options.test),
             digits_seed: generated.then_some(options.seed),
             from: from.map(from_root),
+            new_head: false,
             table,
         }
     }

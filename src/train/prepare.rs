@@ -27,15 +27,23 @@ pub fn divide(config: &Config, data: DataSet) -> Result<DataSet, Error> {
     weigh(config, data.encoded(scaling, standardises(config))?)
 }
 
-/// As [`divide`], but encodes raw numbers by what a model learned before, for a run that starts with its weights.
+/// As [`divide`], but encodes raw numbers by what a model learned before, for a run that starts with its weights: samples as
+/// its `features`, targets as its `task`. Without a task the targets are new, and are standardised by the training split.
 ///
 /// # Errors
 /// Those of [`DataSet::divided`] and [`DataSet::encoded_as`].
-pub fn divide_as(config: &Config, data: DataSet, features: Option<&Features>, task: &Task) -> Result<DataSet, Error> {
+pub fn divide_as(
+    config: &Config,
+    data: DataSet,
+    features: Option<&Features>,
+    task: Option<&Task>,
+) -> Result<DataSet, Error> {
     let samples = data.train.len();
     let limit = config.limit_train.map(|limit| limit.samples(samples));
     let data = data.divided(config.validation.samples(samples), limit, config.split_seed)?;
-    weigh(config, data.encoded_as(features, task)?)
+    let own = data.task.clone();
+    let data = data.encoded_as(features, task.unwrap_or(&own))?;
+    weigh(config, if task.is_none() { data.encoded(Scaling::None, standardises(config))? } else { data })
 }
 
 /// Multiplies the weights of the training samples by those of their classes.

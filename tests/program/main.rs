@@ -14,6 +14,7 @@ mod hints;
 mod integers;
 mod learning_rate;
 mod meeting_data;
+mod new_head;
 mod predict;
 mod report;
 mod run_folder;

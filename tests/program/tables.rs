@@ -10,14 +10,14 @@ fn run(folder: &Path, words: &str) -> Output {
 }
 
 /// Runs a command that must succeed; returns its output.
-fn ok(folder: &Path, words: &str) -> String {
+pub fn ok(folder: &Path, words: &str) -> String {
     let output = run(folder, words);
     assert!(output.status.success(), "{words}\n{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 /// Runs a command that must fail with exit code `code`; returns its message.
-fn fails(folder: &Path, words: &str, code: i32) -> String {
+pub fn fails(folder: &Path, words: &str, code: i32) -> String {
     let output = run(folder, words);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{words}\n{text}");
@@ -25,7 +25,7 @@ fn fails(folder: &Path, words: &str, code: i32) -> String {
 }
 
 /// Rows of numbers, a category, a class that follows from both, and a real value; some values are missing.
-fn table(rows: usize, names: bool) -> String {
+pub fn table(rows: usize, names: bool) -> String {
     let mut text = if names { String::from("id,size,colour,kind,price\n") } else { String::new() };
     for at in 0..rows {
         let size = (at * 37 % 101) as f64 / 10.0;
@@ -129,6 +129,41 @@ fn the_weights_of_classes_and_rows_count_in_training() {
     assert!(message.contains("no class deer") && message.contains("dear"), "{message}");
     let message = fails(dir, &format!("{train} --out no --class-weight dear=0,cheap=0"), 2);
     assert!(message.contains("above 0"), "{message}");
+}
+
+/// Whole numbers, so that all sums are exact.
+#[test]
+fn the_weight_of_a_row_counts_like_repetition_in_what_is_learned() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    let (mut weighted, mut repeated) = ("x,y,colour,price,times\n".to_owned(), "x,y,colour,price\n".to_owned());
+    for at in 0..60 {
+        // A colour and a missing value that are only in rows of weight 0, and a missing value in one that counts.
+        let times = if [20, 30].contains(&at) { 0 } else { at % 4 };
+        let (y, colour) = (if [15, 20].contains(&at) { String::new() } else { (at * 7 % 13).to_string() }, at % 2);
+        let x = if at == 20 { String::new() } else { (at * 11 % 17).to_string() };
+        let colour = if at == 30 { "violet" } else { ["red", "blue"][colour] };
+        let row = format!("{x},{y},{colour},{}", at * 5 % 23);
+        let _ = writeln!(weighted, "{row},{times}");
+        (0..times).for_each(|_| repeated.push_str(&format!("{row}\n")));
+    }
+    std::fs::write(dir.join("weighted.csv"), weighted).expect("it is written");
+    std::fs::write(dir.join("repeated.csv"), repeated).expect("it is written");
+    for scaling in ["standard", "robust", "minmax", "unit", "none"] {
+        let train = format!(
+            "train --engine cpu --target price --task values --normalize {scaling} --epochs 1 --batch-size 8 --force"
+        );
+        ok(dir, &format!("{train} --data weighted.csv --weight-column times --out weighted"));
+        ok(dir, &format!("{train} --data repeated.csv --out repeated"));
+        let learned = |run: &str| {
+            let path = dir.join(run).join("model.safetensors");
+            let (_, description) = gpu_mlp::run::model_file::read(&path).expect("a model");
+            (description.features.expect("a table"), description.task.expect("values"))
+        };
+        let (features, task) = learned("weighted");
+        assert_eq!((&features, &task), (&learned("repeated").0, &learned("repeated").1), "{scaling}");
+        assert_eq!(features.names(), ["x", "y", "y is missing", "colour=blue", "colour=red", "colour=other"]);
+    }
 }
 
 /// 64 columns, as many as a picture of 8×8 has pixels; one of them is a category, so the net has more inputs.

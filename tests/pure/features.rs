@@ -25,7 +25,7 @@ fn apply(features: &Features, raw: &[f32]) -> Vec<f32> {
 
 /// The inputs of one column of numbers, learned from itself.
 fn scaled(values: &[f32], scaling: Scaling) -> Vec<f32> {
-    apply(&Features::fit(&numbers(&["x"]), values, scaling).unwrap(), values)
+    apply(&Features::fit(&numbers(&["x"]), values, None, scaling).unwrap(), values)
 }
 
 fn close(found: &[f32], wanted: &[f64]) {
@@ -64,7 +64,7 @@ fn robust_scaling_uses_half_the_range_if_the_quartiles_are_equal() {
 
 #[test]
 fn robust_scaling_limits_outliers_to_three() {
-    let features = Features::fit(&numbers(&["x"]), &[1.0, 2.0, 3.0, 4.0, 5.0], Scaling::Robust).unwrap();
+    let features = Features::fit(&numbers(&["x"]), &[1.0, 2.0, 3.0, 4.0, 5.0], None, Scaling::Robust).unwrap();
     let inputs = apply(&features, &[1e6, -1e20, f32::MAX, f32::MIN]);
     close(&inputs, &[3.0, -3.0, 3.0, -3.0]);
 }
@@ -85,7 +85,7 @@ fn tiny_and_huge_values_give_finite_inputs() {
 fn a_missing_value_becomes_the_median_and_an_indicator_where_training_rows_had_one() {
     let columns = numbers(&["age", "height"]);
     let raw = [1.0, 7.0, NAN, 8.0, 3.0, 9.0, 5.0, 9.0];
-    let features = Features::fit(&columns, &raw, Scaling::Standard).unwrap();
+    let features = Features::fit(&columns, &raw, None, Scaling::Standard).unwrap();
     assert_eq!(features.names(), ["age", "age is missing", "height"]);
     assert_eq!((features.width(), features.inputs()), (2, 3));
     let inputs = apply(&features, &raw);
@@ -103,7 +103,7 @@ fn a_missing_value_becomes_the_median_and_an_indicator_where_training_rows_had_o
 #[test]
 fn a_column_without_any_value_gives_zero_and_the_indicator() {
     for scaling in ALL {
-        let features = Features::fit(&numbers(&["x"]), &[NAN, NAN], scaling).unwrap();
+        let features = Features::fit(&numbers(&["x"]), &[NAN, NAN], None, scaling).unwrap();
         assert_eq!(apply(&features, &[NAN]), [0.0, 1.0]);
         assert!(apply(&features, &[7.0])[0].is_finite());
     }
@@ -114,7 +114,7 @@ fn categories_of_the_training_rows_are_one_hot_and_all_others_share_an_input() {
     // `blue` does not occur in the training rows.
     let columns = [categories("colour", &["red", "blue", "green"]), Column::numeric("x")];
     let train = vec![0.0, 1.0, 2.0, 2.0, 0.0, 3.0];
-    let features = Features::fit(&columns, &train, Scaling::None).unwrap();
+    let features = Features::fit(&columns, &train, None, Scaling::None).unwrap();
     assert_eq!(features.names(), ["colour=green", "colour=red", "colour=other", "x"]);
     let path = Path::new("table.csv");
     let encoded = features.encode(path, &columns, train).unwrap();
@@ -124,14 +124,14 @@ fn categories_of_the_training_rows_are_one_hot_and_all_others_share_an_input() {
         let encoded = features.encode(path, &columns, vec![code, 4.0]).unwrap();
         assert_eq!(encoded, [0.0, 0.0, 1.0, 4.0], "{code}");
     }
-    let shadowed = Features::fit(&[categories("c", &["other"])], &[0.0], Scaling::None).unwrap();
+    let shadowed = Features::fit(&[categories("c", &["other"])], &[0.0], None, Scaling::None).unwrap();
     assert_eq!(shadowed.names(), ["c=other", "c=(other)"]);
 }
 
 #[test]
 fn another_file_is_matched_by_the_names_of_columns_and_categories() {
     let columns = [Column::numeric("x"), categories("colour", &["red", "green"]), Column::numeric("y")];
-    let features = Features::fit(&columns, &[1.0, 0.0, 2.0, 3.0, 1.0, 4.0], Scaling::None).unwrap();
+    let features = Features::fit(&columns, &[1.0, 0.0, 2.0, 3.0, 1.0, 4.0], None, Scaling::None).unwrap();
     let other = [
         Column::numeric("unused"),
         categories("colour", &["green", "violet", "red"]),
@@ -149,7 +149,7 @@ fn another_file_is_matched_by_the_names_of_columns_and_categories() {
 #[test]
 fn rows_of_the_same_columns_and_codes_are_not_copied() {
     let columns = [Column::numeric("x"), categories("colour", &["green", "red"])];
-    let features = Features::fit(&columns, &[1.0, 0.0, 3.0, 1.0], Scaling::None).unwrap();
+    let features = Features::fit(&columns, &[1.0, 0.0, 3.0, 1.0], None, Scaling::None).unwrap();
     let recode = features.recode(Path::new("same.csv"), &columns).unwrap();
     assert!(recode.is_identity());
     assert_eq!(recode.rows(vec![5.0, 1.0, 6.0, 2.0]).unwrap(), [5.0, 1.0, 6.0, 2.0]);
@@ -159,7 +159,7 @@ fn rows_of_the_same_columns_and_codes_are_not_copied() {
 #[test]
 fn columns_or_categories_in_another_order_are_found() {
     let columns = [Column::numeric("x"), Column::numeric("y"), categories("colour", &["green", "red"])];
-    let features = Features::fit(&columns, &[1.0, 2.0, 0.0, 3.0, 4.0, 1.0], Scaling::None).unwrap();
+    let features = Features::fit(&columns, &[1.0, 2.0, 0.0, 3.0, 4.0, 1.0], None, Scaling::None).unwrap();
     let path = Path::new("other.csv");
     let [x, y, colour] = columns;
     let exchanged = [y.clone(), x.clone(), colour];
@@ -171,7 +171,7 @@ fn columns_or_categories_in_another_order_are_found() {
 #[test]
 fn a_file_that_does_not_fit_is_refused_with_the_name_of_the_column() {
     let columns = [Column::numeric("age"), categories("colour", &["red"])];
-    let features = Features::fit(&columns, &[1.0, 0.0], Scaling::None).unwrap();
+    let features = Features::fit(&columns, &[1.0, 0.0], None, Scaling::None).unwrap();
     let red = || categories("colour", &["red"]);
     let cases = [
         (vec![red()], "no column `age`"),
@@ -193,14 +193,15 @@ fn a_file_that_does_not_fit_is_refused_with_the_name_of_the_column() {
 #[test]
 fn values_that_cannot_be_learned_from_are_refused() {
     let columns = numbers(&["a", "b"]);
-    assert!(Features::fit(&columns, &[], Scaling::None).is_err());
-    assert!(Features::fit(&[], &[1.0], Scaling::None).is_err());
-    assert!(Features::fit(&columns, &[1.0, 2.0, 3.0], Scaling::None).is_err());
-    let error = Features::fit(&columns, &[1.0, 2.0, 3.0, f32::INFINITY], Scaling::Robust).unwrap_err().to_string();
+    assert!(Features::fit(&columns, &[], None, Scaling::None).is_err());
+    assert!(Features::fit(&[], &[1.0], None, Scaling::None).is_err());
+    assert!(Features::fit(&columns, &[1.0, 2.0, 3.0], None, Scaling::None).is_err());
+    let error =
+        Features::fit(&columns, &[1.0, 2.0, 3.0, f32::INFINITY], None, Scaling::Robust).unwrap_err().to_string();
     assert!(error.contains("row 1 of column `b` is inf"), "{error}");
-    assert!(Features::uniform(&[2, 2], &[1.0, 2.0, 3.0], Scaling::None).is_err());
-    assert!(Features::uniform(&[usize::MAX, 2], &[1.0, 2.0], Scaling::None).is_err());
-    let features = Features::fit(&columns, &[1.0, 2.0], Scaling::None).unwrap();
+    assert!(Features::uniform(&[2, 2], &[1.0, 2.0, 3.0], None, Scaling::None).is_err());
+    assert!(Features::uniform(&[usize::MAX, 2], &[1.0, 2.0], None, Scaling::None).is_err());
+    let features = Features::fit(&columns, &[1.0, 2.0], None, Scaling::None).unwrap();
     assert!(features.apply(&[1.0], &mut Vec::new()).is_err() && features.apply_in_place(vec![1.0; 3]).is_err());
 }
 
@@ -219,7 +220,7 @@ fn in_place_gives_the_same_bits() {
     let columns = numbers(&["a", "b", "c", "d", "e"]);
     for missing in [false, true] {
         let raw = table(5000, 5, missing);
-        let features = Features::fit(&columns, &raw, Scaling::Robust).unwrap();
+        let features = Features::fit(&columns, &raw, None, Scaling::Robust).unwrap();
         assert_eq!(features.inputs(), if missing { 7 } else { 5 });
         assert_eq!(features.apply_in_place(raw.clone()).unwrap(), apply(&features, &raw));
     }
@@ -228,7 +229,7 @@ fn in_place_gives_the_same_bits() {
 #[test]
 fn rows_are_encoded_independently_and_appended() {
     let raw = table(3000, 4, true);
-    let features = Features::fit(&numbers(&["a", "b", "c", "d"]), &raw, Scaling::Standard).unwrap();
+    let features = Features::fit(&numbers(&["a", "b", "c", "d"]), &raw, None, Scaling::Standard).unwrap();
     let all = apply(&features, &raw);
     let mut appended = Vec::new();
     raw.chunks(4 * 7).for_each(|rows| features.apply(rows, &mut appended).unwrap());
@@ -242,8 +243,8 @@ fn the_number_of_threads_has_no_influence() {
     let with = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let features = Features::fit(&columns, &raw, Scaling::Robust).unwrap();
-            let uniform = Features::uniform(&[2, 3], &raw, Scaling::Standard).unwrap();
+            let features = Features::fit(&columns, &raw, None, Scaling::Robust).unwrap();
+            let uniform = Features::uniform(&[2, 3], &raw, None, Scaling::Standard).unwrap();
             (apply(&features, &raw), uniform)
         })
     };
@@ -254,7 +255,7 @@ fn the_number_of_threads_has_no_influence() {
 #[test]
 fn pictures_have_one_scaling_for_all_pixels() {
     let raw = [0.0, 4.0, 1.0, 3.0, 2.0, 2.0, NAN, NAN];
-    let features = Features::uniform(&[2, 2], &raw, Scaling::Standard).unwrap();
+    let features = Features::uniform(&[2, 2], &raw, None, Scaling::Standard).unwrap();
     assert_eq!((features.width(), features.inputs(), features.columns.len()), (4, 4, 1));
     assert_eq!(features.names(), ["pixel 0", "pixel 1", "pixel 2", "pixel 3"]);
     let deviation = (10.0f64 / 6.0).sqrt();
@@ -267,18 +268,18 @@ fn pictures_have_one_scaling_for_all_pixels() {
 #[test]
 fn the_text_form_is_compact_and_exact() {
     let columns = [Column::numeric("x"), categories("colour", &["red"]), Column::numeric("y")];
-    let features = Features::fit(&columns, &[1.0, 0.0, 2.0, 3.0, 0.0, NAN], Scaling::None).unwrap();
+    let features = Features::fit(&columns, &[1.0, 0.0, 2.0, 3.0, 0.0, NAN], None, Scaling::None).unwrap();
     assert_eq!(
         serde_json::to_string(&features).unwrap(),
         r#"{"columns":[{"name":"x","encoding":{"number":{"fill":2.0,"center":0.0,"scale":1.0}}},"#.to_owned()
             + r#"{"name":"colour","encoding":{"categories":["red"]}},"#
             + r#"{"name":"y","encoding":{"number":{"fill":2.0,"center":0.0,"scale":1.0,"indicator":true}}}]}"#
     );
-    let picture = Features::uniform(&[1000], &table(3, 1000, false), Scaling::Robust).unwrap();
+    let picture = Features::uniform(&[1000], &table(3, 1000, false), None, Scaling::Robust).unwrap();
     assert!(serde_json::to_string(&picture).unwrap().len() < 200);
     let columns: Vec<Column> = (0..300).map(|at| Column::numeric(at.to_string())).collect();
     for scaling in ALL {
-        let features = Features::fit(&columns, &table(20, 300, true), scaling).unwrap();
+        let features = Features::fit(&columns, &table(20, 300, true), None, scaling).unwrap();
         let read: Features = serde_json::from_str(&serde_json::to_string(&features).unwrap()).unwrap();
         assert_eq!(read, features);
     }
@@ -312,4 +313,41 @@ fn a_text_form_that_contradicts_itself_is_refused() {
     for text in wrong {
         assert!(read(&text).is_err(), "{text}");
     }
+}
+
+/// Whole numbers, so that all sums are exact.
+#[test]
+fn a_weight_counts_like_repetition() {
+    let colours = ["red", "green", "blue"];
+    let columns = [Column::numeric("a"), categories("colour", &colours), Column::numeric("b"), Column::numeric("c")];
+    let mut random = host(5, Stream::Init, 0);
+    let mut raw: Vec<f32> = (0..60 * 4).map(|_| random.random_range(-20i16..20).into()).collect();
+    let mut weights: Vec<u8> = (0..60).map(|_| random.random_range(0..4)).collect();
+    for (row, values) in raw.chunks_mut(4).enumerate() {
+        // A missing value in `b`; one in `c`, and the only blue, in a row of weight 0.
+        values[1] = f32::from(row as u8 % 2);
+        (values[2], weights[row]) = if row == 7 { (NAN, 2) } else { (values[2], weights[row]) };
+        if row == 9 {
+            (values[1], values[3], weights[row]) = (2.0, NAN, 0);
+        }
+    }
+    let rows = raw.chunks(4).zip(&weights);
+    let repeated: Vec<f32> = rows.flat_map(|(row, &weight)| row.repeat(weight.into())).collect();
+    let weights: Vec<f32> = weights.into_iter().map(f32::from).collect();
+    for scaling in ALL {
+        let weighted = Features::fit(&columns, &raw, Some(&weights), scaling).unwrap();
+        assert_eq!(weighted, Features::fit(&columns, &repeated, None, scaling).unwrap(), "{scaling:?}");
+        assert_eq!(weighted.names(), ["a", "colour=green", "colour=red", "colour=other", "b", "b is missing", "c"]);
+        assert_ne!(weighted, Features::fit(&columns, &raw, None, scaling).unwrap(), "{scaling:?}");
+        for missing in [false, true] {
+            let filled = |raw: &[f32]| raw.iter().map(|v| if missing { *v } else { v.max(-20.0) }).collect::<Vec<_>>();
+            let weighted = Features::uniform(&[2, 2], &filled(&raw), Some(&weights), scaling).unwrap();
+            assert_eq!(weighted, Features::uniform(&[2, 2], &filled(&repeated), None, scaling).unwrap(), "{scaling:?}");
+        }
+    }
+    assert!(Features::fit(&columns, &raw, Some(&weights[1..]), Scaling::None).is_err());
+    assert!(Features::uniform(&[4], &raw, Some(&weights[1..]), Scaling::None).is_err());
+    // The sums are rounded, and the column is constant all the same.
+    let constant = Features::fit(&numbers(&["x"]), &[0.1; 100], Some(&[0.3; 100]), Scaling::Standard).unwrap();
+    assert_eq!(apply(&constant, &[0.1, 1.0]), [0.0; 2]);
 }

@@ -49,6 +49,7 @@ fn train(disk: &Arc<Faulty>, config: &Config, data: &DataSet) -> Result<Snapshot
         from: None,
         changed: None,
         best: None,
+        description: None,
         session: Default::default(),
     };
     let (metrics, whole) = match found {

@@ -17,6 +17,7 @@ use gpu_mlp::results::tensorboard::Board;
 use gpu_mlp::run::checkpoint::{Identity, Keeper, Saved, Setup};
 use gpu_mlp::run::folder::{METRICS, RunFolder};
 use gpu_mlp::run::metrics::{Record, SCHEMA};
+use gpu_mlp::run::model_file::Description;
 use gpu_mlp::run::settings::{self, Ancestor, from_root};
 use gpu_mlp::train::session::Session;
 use std::collections::BTreeSet;
@@ -73,7 +74,7 @@ impl Train {
             tensorboard: tensorboard.clone(),
             ..settings::Provenance::now(data, machine, ancestor.as_ref())
         };
-        let settings = self.data.settings(Some(data), self.from.as_deref());
+        let settings = self.data_settings(Some(data));
         let text = settings::to_text(&config, &settings, Some(&record), |_| None)?;
         write_whole(&Os, &folder.settings(), (head(since) + &text).as_bytes())?;
 
@@ -81,7 +82,10 @@ impl Train {
         begin(&mut sink, &session, machine, ancestor.as_ref(), resumed_at, changed)?;
         let setup = Setup { data: settings, engine, tensorboard };
         let best = before.and_then(|state| state.best);
-        let saved = Saved { identity, setup, from: ancestor, changed: since, best, session: Default::default() };
+        let description = data.features.is_some().then(|| Description::of(&config, data, session.trainer().net()));
+        let session_state = Default::default();
+        let saved =
+            Saved { identity, setup, from: ancestor, changed: since, best, description, session: session_state };
         let bytes = sink.metrics.bytes();
         let mut recorder = Recorder {
             display: Display::new(waiting),

@@ -8,53 +8,92 @@ use crate::data::column::Column;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 
+/// Most values that are copied at a time, unless a single column has more.
+const COPIED: usize = 1 << 25;
+/// Rows that a thread copies at a time.
+const ROWS: usize = 1 << 14;
+
 impl Features {
-    /// Learns from the training rows: raw values (N, F), row by row; NaN where a value is missing. Each thread copies one
-    /// column at a time; nothing else is copied.
+    /// Learns from the training rows: raw values (N, F), row by row; NaN where a value is missing. A row counts as often as
+    /// its weight (N) says; a row of weight 0 teaches nothing. Some columns are copied at a time, up to 128 MB.
     ///
     /// # Errors
-    /// [`Error::Setting`] if there are no values, if they are not whole rows, or if one is infinite.
-    pub fn fit(columns: &[Column], raw: &[f32], scaling: Scaling) -> Result<Features, Error> {
-        check_rows(raw, columns.len())?;
-        let rows = raw.len() / columns.len();
-        let fit = |(at, column): (usize, &Column)| {
-            let values = raw.chunks_exact(columns.len()).map(|row| row[at]);
-            let encoding = match &column.categories {
-                Some(names) => Encoding::Categories(occurring(names, values)),
-                None => {
-                    let mut present = Vec::with_capacity(rows);
-                    present.extend(values.filter(|value| !value.is_nan()));
-                    let indicator = present.len() < rows;
-                    Encoding::Number(Number { indicator, ..number(Values { all: &present, parallel: false }, scaling) })
-                }
-            };
-            Feature { name: column.name.clone(), count: 1, encoding }
-        };
-        let features = Features { columns: columns.par_iter().enumerate().map(fit).collect() };
+    /// [`Error::Setting`] if there are no values, if they are not whole rows, if one is infinite, or if there is not one
+    /// weight per row.
+    pub fn fit(columns: &[Column], raw: &[f32], weights: Option<&[f32]>, scaling: Scaling) -> Result<Features, Error> {
+        let rows = check_rows(raw, columns.len())?;
+        check_weights(weights, rows)?;
+        let group = (COPIED / rows).clamp(1, columns.len());
+        let mut learned = Vec::with_capacity(columns.len());
+        for (first, group) in (0..).step_by(group).zip(columns.chunks(group)) {
+            let values = copied(raw, columns.len(), first, group.len());
+            learned.par_extend(group.par_iter().zip(values).map(|(column, values)| Feature {
+                name: column.name.clone(),
+                count: 1,
+                encoding: encoding(column, values, weights, scaling),
+            }));
+        }
+        let features = Features { columns: learned };
         refuse_infinite(&features, raw)?;
         Ok(features)
     }
 
     /// Learns one scaling for all values of samples of shape `item` (N, I), such as the pixels of pictures. Missing values
-    /// are filled and have no indicator.
+    /// are filled and have no indicator. Weights (N) count as in [`Features::fit`].
     ///
     /// # Errors
     /// As [`Features::fit`].
-    pub fn uniform(item: &[usize], raw: &[f32], scaling: Scaling) -> Result<Features, Error> {
+    pub fn uniform(item: &[usize], raw: &[f32], weights: Option<&[f32]>, scaling: Scaling) -> Result<Features, Error> {
         let count = item.iter().try_fold(1usize, |product, &size| product.checked_mul(size)).unwrap_or(0);
-        check_rows(raw, count)?;
-        let present: Vec<f32>;
-        let all = if raw.par_iter().any(|value| value.is_nan()) {
-            present = raw.par_iter().copied().filter(|value| !value.is_nan()).collect();
-            &present
+        check_weights(weights, check_rows(raw, count)?)?;
+        let number = if raw.par_iter().any(|value| value.is_nan()) {
+            let each = weights.map(|weights| weights.iter().flat_map(|&weight| std::iter::repeat_n(weight, count)));
+            number_of_present(raw.to_vec(), each, scaling)
         } else {
-            raw
+            number(Values { all: raw, weights, width: count }, scaling)
         };
-        let encoding = Encoding::Number(number(Values { all, parallel: true }, scaling));
+        let encoding = Encoding::Number(number);
         let features = Features { columns: vec![Feature { name: "pixel".into(), count, encoding }] };
         refuse_infinite(&features, raw)?;
         Ok(features)
     }
+}
+
+/// Copies of `count` columns from `first` on, of rows of `width` values: one walk over the table.
+fn copied(raw: &[f32], width: usize, first: usize, count: usize) -> Vec<Vec<f32>> {
+    let rows = raw.len() / width;
+    let mut columns = vec![vec![0.0; rows]; count];
+    let mut parts: Vec<Vec<&mut [f32]>> = (0..rows.div_ceil(ROWS)).map(|_| Vec::with_capacity(count)).collect();
+    for column in &mut columns {
+        parts.iter_mut().zip(column.chunks_mut(ROWS)).for_each(|(part, own)| part.push(own));
+    }
+    parts.par_iter_mut().zip(raw.par_chunks(ROWS * width)).for_each(|(columns, rows)| {
+        for (at, row) in rows.chunks_exact(width).enumerate() {
+            columns.iter_mut().zip(&row[first..]).for_each(|(column, &value)| column[at] = value);
+        }
+    });
+    columns
+}
+
+/// What is learned of a column with these values.
+fn encoding(column: &Column, values: Vec<f32>, weights: Option<&[f32]>, scaling: Scaling) -> Encoding {
+    let counts = |row: usize| weights.is_none_or(|weights| weights[row] > 0.0);
+    if let Some(names) = &column.categories {
+        let codes = values.into_iter().enumerate().filter(|(row, _)| counts(*row));
+        return Encoding::Categories(occurring(names, codes.map(|(_, code)| code)));
+    }
+    let missing = |(row, value): (usize, &f32)| value.is_nan() && counts(row);
+    let indicator = values.iter().enumerate().any(missing);
+    let each = weights.map(|weights| weights.iter().copied());
+    Encoding::Number(Number { indicator, ..number_of_present(values, each, scaling) })
+}
+
+/// The scaling of a number, from the values that are not missing, with a weight for each.
+fn number_of_present(mut values: Vec<f32>, weights: Option<impl Iterator<Item = f32>>, scaling: Scaling) -> Number {
+    let present = |(value, weight): (&f32, f32)| (!value.is_nan()).then_some(weight);
+    let weights: Option<Vec<f32>> = weights.map(|weights| values.iter().zip(weights).filter_map(present).collect());
+    values.retain(|value| !value.is_nan());
+    number(Values { all: &values, weights: weights.as_deref(), width: 1 }, scaling)
 }
 
 /// The scaling of a number, from the values that are present.
@@ -66,6 +105,8 @@ fn number(values: Values, scaling: Scaling) -> Number {
     };
     let (low, high) = (f64::from(low), f64::from(high));
     let (center, size) = match scaling {
+        // The sums of weighted values are rounded, and the deviation of equal values must be 0.
+        Scaling::Standard if low == high => (low, 0.0),
         Scaling::Standard => values.moments(),
         Scaling::Robust => (median, if third > first { third - first } else { (high - low) / 2.0 }),
         Scaling::MinMax => (low, high - low),
@@ -93,8 +134,8 @@ pub(super) fn position(code: f32, categories: usize) -> Option<usize> {
     (at < categories && at as f32 == code).then_some(at)
 }
 
-/// Checks that there is at least one whole row of `width` values.
-pub(super) fn check_rows(raw: &[f32], width: usize) -> Result<(), Error> {
+/// Checks that there is at least one whole row of `width` values. Returns the number of rows.
+pub(super) fn check_rows(raw: &[f32], width: usize) -> Result<usize, Error> {
     if width == 0 || raw.is_empty() || !raw.len().is_multiple_of(width) {
         return Err(Error::Setting(format!(
             "{} cannot be whole rows of {}: give at least one row, each with a value for every column",
@@ -102,7 +143,18 @@ pub(super) fn check_rows(raw: &[f32], width: usize) -> Result<(), Error> {
             counted(width, "column")
         )));
     }
-    Ok(())
+    Ok(raw.len() / width)
+}
+
+fn check_weights(weights: Option<&[f32]>, rows: usize) -> Result<(), Error> {
+    match weights {
+        Some(weights) if weights.len() != rows => Err(Error::Setting(format!(
+            "{} for {}: give one weight per row, or none at all",
+            counted(weights.len(), "weight"),
+            counted(rows, "row")
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Infinite values show in the statistics only as NaN, so they are refused with their place.

@@ -22,7 +22,8 @@ const LONGEST: u32 = 10_000;
 /// Memory is reserved in advance up to this compression ratio.
 const LIKELY_EXPANSION: u64 = 16;
 /// What to do about a type that is not a number.
-const AS_NUMBERS: &str = "save the array as numbers, as in x.astype('float32')";
+const AS_NUMBERS: &str =
+    "save the array as numbers, as in x.astype('float32'), or class names as texts, as in y.astype(str)";
 /// What to do about an order that is not read.
 const AS_BYTES: &str = "save the array as unsigned bytes, as in numpy.ascontiguousarray(x).astype('uint8')";
 
@@ -39,8 +40,40 @@ pub(in crate::data) struct Head {
     pub(in crate::data) by_columns: bool,
 }
 
-/// Reads a header. The values follow it in the stream.
+/// What the header of an array of texts declares.
+#[derive(Clone, Debug)]
+pub(in crate::data) struct TextHead {
+    /// The type in NumPy's words.
+    pub(in crate::data) descr: String,
+    /// Whether a character has four bytes, as Unicode's number; otherwise it is a byte.
+    pub(in crate::data) wide: bool,
+    /// The order of the four bytes.
+    pub(in crate::data) order: Order,
+    /// Characters of each text; a shorter one ends with zeros.
+    pub(in crate::data) length: usize,
+    /// The number of texts.
+    pub(in crate::data) count: usize,
+}
+
+/// What the header of an array declares.
+pub(in crate::data) enum Declared {
+    Numbers(Head),
+    /// One text per row.
+    Texts(TextHead),
+}
+
+/// Reads the header of an array of numbers. The values follow it in the stream.
 pub(in crate::data) fn head(path: &Path, file: &mut impl Read) -> Result<Head, Error> {
+    match declared(path, file)? {
+        Declared::Numbers(head) => Ok(head),
+        Declared::Texts(TextHead { descr, .. }) => {
+            Err(bad(path, format!("holds values of the type {descr}, not numbers"), AS_NUMBERS))
+        }
+    }
+}
+
+/// Reads a header. The values follow it in the stream.
+pub(in crate::data) fn declared(path: &Path, file: &mut impl Read) -> Result<Declared, Error> {
     let header = header(path, file)?;
     let damaged = || bad(path, "has a damaged header", AGAIN);
     let descr = field(&header, "descr").ok_or_else(damaged)?;
@@ -52,10 +85,17 @@ pub(in crate::data) fn head(path: &Path, file: &mut impl Read) -> Result<Head, E
         ));
     }
     let descr = quoted(descr).ok_or_else(damaged)?;
+    let shape = field(&header, "shape").and_then(shape).ok_or_else(damaged)?;
+    if let Some((wide, order, length)) = text(descr) {
+        let one_each = |&count: &u64| count > 0 && shape[1..].iter().all(|&size| size == 1);
+        return match shape.first().copied().filter(one_each).and_then(|count| usize::try_from(count).ok()) {
+            Some(count) => Ok(Declared::Texts(TextHead { descr: descr.to_owned(), wide, order, length, count })),
+            None => Err(bad(path, format!("holds texts in the shape {shape:?}"), "give each sample one text")),
+        };
+    }
     let Some((kind, order)) = kind(descr) else {
         return Err(bad(path, format!("holds values of the type {descr}, not numbers"), AS_NUMBERS));
     };
-    let shape = field(&header, "shape").and_then(shape).ok_or_else(damaged)?;
     let by_columns = field(&header, "fortran_order").ok_or_else(damaged)?.starts_with("True");
     let by_columns = by_columns && shape.iter().filter(|&&size| size > 1).count() > 1;
     let count = shape.iter().try_fold(1_u64, |n, &size| n.checked_mul(size));
@@ -64,7 +104,7 @@ pub(in crate::data) fn head(path: &Path, file: &mut impl Read) -> Result<Head, E
         (Some(1..), Ok(shape)) if shape.is_empty() => {
             Err(bad(path, "is a single number, not an array", "give it one row per sample"))
         }
-        (Some(values @ 1..), Ok(shape)) => Ok(Head { kind, order, shape, values, by_columns }),
+        (Some(values @ 1..), Ok(shape)) => Ok(Declared::Numbers(Head { kind, order, shape, values, by_columns })),
         _ => {
             let problem = format!("declares the shape {shape:?}, which holds no values or more than any file can");
             Err(bad(path, problem, "put at least one sample into each split"))
@@ -127,6 +167,15 @@ fn shape(text: &str) -> Option<Vec<u64>> {
     let inner = text.strip_prefix('(')?.split_once(')')?.0;
     let sizes = inner.split(',').map(str::trim).filter(|size| !size.is_empty());
     sizes.map(|size| size.parse().ok()).collect()
+}
+
+/// Whether characters have four bytes, their order, and the number of characters, of a type of texts.
+fn text(descr: &str) -> Option<(bool, Order, usize)> {
+    let (order, name) = descr.split_at_checked(1)?;
+    let order = if order == ">" { Order::Big } else { Order::Little };
+    let (kind, length) = name.split_at_checked(1)?;
+    let wide = ["S", "U"].iter().position(|known| *known == kind)? == 1;
+    Some((wide, order, length.parse().ok()?))
 }
 
 /// The type that NumPy names so. A truth value is a byte, 0 or 1.

@@ -33,6 +33,7 @@ pub(super) fn texts(
             _ => count(all.targets.iter().skip(used.slot).step_by(plan.targets), |value| !value.is_nan()),
         };
         match (used.role, options.task) {
+            (Role::Feature, _) if plan.known => false,
             (Role::Target, Some(Goal::Values)) => false,
             (Role::Target, _) if plan.targets > 1 => false,
             (Role::Target, Some(Goal::Classes)) => true,
@@ -82,7 +83,8 @@ pub(super) fn table(
     options: &Options,
 ) -> Result<Table, Error> {
     refuse_row_numbers(path, columns, plan, &all)?;
-    let (mut features, mut targets) = (Vec::new(), vec![TargetColumn { name: String::new(), place: 0 }; plan.targets]);
+    let mut features = vec![Column::numeric(""); plan.features];
+    let mut targets = vec![TargetColumn { name: String::new(), place: 0 }; plan.targets];
     let mut place = 0;
     for ((name, used), lexicon) in plan.names.iter().zip(&plan.uses).zip(&plan.words) {
         let Some(used) = used else { continue };
@@ -93,7 +95,7 @@ pub(super) fn table(
                     recode(&mut all.values, used.slot, plan.features, &places);
                     names
                 });
-                features.push(Column { name: name.clone(), categories });
+                features[used.slot] = Column { name: name.clone(), categories };
             }
             Role::Target => {
                 if let Some(target) = targets.get_mut(used.slot) {

@@ -1,9 +1,9 @@
 //! Tables: one file with a row per sample and a column per feature, and columns with targets, weights and identifiers.
 //!
 //! Reading order: this page has the types. `roles` decides which column of a file is what: [`read`] by [`Options`],
-//! [`read_like`] and [`Rows`] by the [`Header`] of the training file. `plan` is what they
+//! [`read_like`] and [`Rows`] by the [`Header`] of the training file, [`read_anew`] by both. `plan` is what they
 //! decide, and `chunk` turns fields into numbers by it. `text` reads CSV
-//! and TSV, and `arrays` reads NPY, NPZ and safetensors; each is a `source` of chunks. `kinds` makes a table of them and
+//! and TSV, and `arrays` reads NPY, NPZ and safetensors, and `columnar` reads Parquet; each is a `source` of chunks. `kinds` makes a table of them and
 //! decides what its targets are, and `words` keeps the categories.
 //!
 //! A value is an f32. NaN means missing; a category is the index of its name in [`Column::categories`]. Nothing is scaled
@@ -20,6 +20,8 @@ use crate::data::Column;
 mod arrays;
 #[cfg(feature = "tables")]
 mod chunk;
+#[cfg(feature = "parquet")]
+mod columnar;
 #[cfg(feature = "tables")]
 mod field;
 #[cfg(feature = "tables")]
@@ -211,24 +213,36 @@ pub struct Options {
     pub header: Option<bool>,
 }
 
-/// Reads a training file: CSV or TSV (also gzipped), NPY, NPZ, or safetensors.
+/// Reads a training file: CSV or TSV (also gzipped), NPY, NPZ, safetensors, or Parquet with the feature `parquet`.
 ///
 /// # Errors
 /// [`Error::Data`] if it cannot be read or is not a table, with the line and column of a field that does not fit;
 /// [`Error::Setting`] if the options contradict each other.
 pub fn read(path: &Path, options: &Options) -> Result<Table, Error> {
     #[cfg(feature = "tables")]
-    return rows::read(path, options);
+    return rows::read(path, None, options);
     #[cfg(not(feature = "tables"))]
     Err(not_built(path, options))
+}
+
+/// Reads a training file for a model that exists: features in the order and with the categories of `header`, and targets of
+/// its own, chosen by the options as in [`read`]. Columns that are neither are not used, with a note.
+///
+/// # Errors
+/// As [`read`]; also for a missing column.
+pub fn read_anew(path: &Path, header: &Header, options: &Options) -> Result<Table, Error> {
+    #[cfg(feature = "tables")]
+    return rows::read(path, Some(header), options);
+    #[cfg(not(feature = "tables"))]
+    Err(not_built(path, (header, options)))
 }
 
 /// Reads a file with the columns of another one, such as a test file: features in the order and with the categories of
 /// `header`, and targets, which must be there if `header` has them.
 ///
 /// Columns are matched by name, or by position if one of the files has no names. Further columns are ignored with a note.
-/// A category that `header` lacks gets the code after its last one. Of `options`, `target`, `task` and `categorical`
-/// have no effect.
+/// A category that `header` lacks gets the code after its last one. Of `options`, `task` and `categorical` have no
+/// effect, and neither has `target`, which must not name another column.
 ///
 /// # Errors
 /// As [`read`]; also for a missing column and for a class that `header` lacks.

@@ -46,6 +46,8 @@ pub(super) struct Plan {
     pub(super) targets: usize,
     pub(super) weighted: bool,
     pub(super) identified: bool,
+    /// Whether the features are those of another file.
+    pub(super) known: bool,
     /// Whether targets that are missing or unknown become NaN. Predictions do not need them.
     pub(super) lenient: bool,
 }
@@ -62,6 +64,7 @@ impl Plan {
             targets: 0,
             weighted: false,
             identified: false,
+            known: false,
             lenient: false,
         }
     }

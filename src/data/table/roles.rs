@@ -6,7 +6,7 @@ use super::field::{labelled, short};
 use super::plan::{Kind, Plan, Role, Use};
 use super::source::Columns;
 use super::words::Lexicon;
-use super::{Goal, Header, Options, TargetKind};
+use super::{Goal, Header, Options, Target, TargetColumn, TargetKind};
 use crate::base::error::Error;
 use crate::base::text::{counted, nearest};
 use crate::data::bad;
@@ -71,6 +71,14 @@ fn named(
     options.ignore.iter().try_for_each(|name| set(name, "a column to ignore", None))?;
     options.weight.iter().try_for_each(|name| set(name, "the weight", Some(Role::Weight)))?;
     options.id.iter().try_for_each(|name| set(name, "the id", Some(Role::Id)))?;
+    if columns.weights > 0 {
+        let last = columns.width() - 1;
+        if roles[last].is_none() && roles.contains(&Some(Some(Role::Weight))) {
+            let problem = "has an array of weights, and another column is to be the weight too";
+            return Err(bad(path, problem, "leave out the weight column, or remove the array"));
+        }
+        roles[last] = roles[last].or(Some(Some(Role::Weight)));
+    }
     Ok(roles)
 }
 
@@ -80,7 +88,8 @@ fn targets(path: &Path, columns: &Columns, options: &Options) -> Result<Vec<usiz
         return names.iter().map(|name| find(path, columns, name, "the target")).collect();
     }
     if columns.targets > 0 {
-        return Ok((columns.width() - columns.targets..columns.width()).collect());
+        let end = columns.width() - columns.weights;
+        return Ok((end - columns.targets..end).collect());
     }
     let names = columns.names.as_deref().unwrap_or_default();
     let found: Vec<usize> = (0..names.len()).filter(|&at| is_label(names[at].as_bytes())).collect();
@@ -105,8 +114,15 @@ fn targets(path: &Path, columns: &Columns, options: &Options) -> Result<Vec<usiz
     }
 }
 
-/// The plan for a training file. `words` are further columns that turned out to hold texts.
-pub(super) fn training(path: &Path, columns: &Columns, options: &Options, words: &[usize]) -> Result<Plan, Error> {
+/// The plan for a training file, and notes about what is not used. `words` are further columns that turned out to hold texts.
+/// The features are those of `header`, if there is one.
+pub(super) fn training(
+    path: &Path,
+    columns: &Columns,
+    header: Option<&Header>,
+    options: &Options,
+    words: &[usize],
+) -> Result<(Plan, Vec<String>), Error> {
     let mut roles = named(path, columns, options, &[])?;
     let targets = targets(path, columns, options)?;
     for (slot, &at) in targets.iter().enumerate() {
@@ -123,8 +139,16 @@ pub(super) fn training(path: &Path, columns: &Columns, options: &Options, words:
     let forced = options.categorical.iter().map(|name| find(path, columns, name, "a column of categories"));
     let forced = forced.collect::<Result<Vec<usize>, _>>()?;
     let mut plan = Plan::new(columns);
+    let free: Vec<usize> = (0..columns.width()).filter(|&at| roles[at].is_none()).collect();
+    if let Some(header) = header {
+        let features = Header { target: None, ..header.clone() };
+        let found = matched(path, columns, &features, &free)?;
+        set_features(&mut plan, &found.features, header);
+        plan.known = true;
+    }
+    let otherwise = header.is_none().then_some(Role::Feature);
     for (at, (role, guess)) in roles.iter().zip(&columns.guesses).enumerate() {
-        let Some(role) = role.unwrap_or(Some(Role::Feature)) else { continue };
+        let Some(role) = role.unwrap_or(otherwise) else { continue };
         let slot = match role {
             Role::Target => targets.iter().position(|&target| target == at).unwrap_or(0),
             _ => plan.features,
@@ -154,7 +178,8 @@ pub(super) fn training(path: &Path, columns: &Columns, options: &Options, words:
         let next = "put the values of a sample into each row, beside the target; check the delimiter";
         return Err(bad(path, problem, next));
     }
-    Ok(plan)
+    let notes = header.map_or_else(Vec::new, |header| unused(path, columns, header, &plan, &free));
+    Ok((plan, notes))
 }
 
 /// The plan for a file with the columns of a training file, and notes about what is not used. `demanded` is whether the
@@ -168,6 +193,9 @@ pub(super) fn like(
 ) -> Result<(Plan, Vec<String>), Error> {
     let lenient = [None, Some(Role::Weight)];
     let roles = named(path, columns, options, if demanded { &lenient[..1] } else { &lenient })?;
+    if let (true, true, Some(target)) = (demanded, header.named, &header.target) {
+        refuse_another_target(path, target, options)?;
+    }
     let mut plan = Plan::new(columns);
     plan.lenient = !demanded;
     for (at, role) in roles.iter().enumerate() {
@@ -176,15 +204,8 @@ pub(super) fn like(
         }
     }
     let free: Vec<usize> = (0..columns.width()).filter(|&at| roles[at].is_none()).collect();
-    let by_name = header.named && columns.names.is_some();
-    let found = if by_name { by_names(path, columns, header, &free) } else { by_places(path, header, &free) };
-    let Found { features, targets } = found?;
-    for (slot, (&at, column)) in features.iter().zip(&header.columns).enumerate() {
-        let lexicon = column.categories.as_deref().map(Lexicon::closed);
-        let kind = if lexicon.is_some() { Kind::Word } else { Kind::Number };
-        plan.set(at, Use { role: Role::Feature, slot, kind }, lexicon);
-    }
-    let mut notes = Vec::new();
+    let Found { features, targets } = matched(path, columns, header, &free)?;
+    set_features(&mut plan, &features, header);
     match (&header.target, targets) {
         (Some(target), Some(places)) => {
             plan.targets = places.len();
@@ -198,14 +219,51 @@ pub(super) fn like(
             }
         }
         (Some(target), None) if demanded => {
-            let missing: Vec<String> = target.columns.iter().map(|column| short(&column.name)).collect();
+            let missing = named_columns(target);
             let problem = format!("lacks targets: {}", few(&missing));
             return Err(bad(path, problem, "add the target columns of the training file"));
         }
         _ => {}
     }
-    let extra: Vec<String> =
-        free.iter().filter(|&&at| plan.uses[at].is_none()).map(|&at| short(&columns.name(at))).collect();
+    let notes = unused(path, columns, header, &plan, &free);
+    Ok((plan, notes))
+}
+
+/// Refuses options that name another target. A number is not compared: it is that of a column in another file.
+fn refuse_another_target(path: &Path, target: &Target, options: &Options) -> Result<(), Error> {
+    let is_known = |name: &&String| {
+        let same = |column: &TargetColumn| column.name.trim().eq_ignore_ascii_case(name.trim());
+        name.trim().parse::<i64>().is_ok() || target.columns.iter().any(same)
+    };
+    match options.target.iter().flatten().find(|name| !is_known(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let known = few(&named_columns(target));
+            let problem = format!("is to be read with the target {}, but the model predicts {known}", short(name));
+            Err(bad(path, problem, "leave the target out; another one needs a new model, or a new head for this one"))
+        }
+    }
+}
+
+/// The names of target columns, for messages.
+fn named_columns(target: &Target) -> Vec<String> {
+    target.columns.iter().map(|column| short(&column.name)).collect()
+}
+
+/// Uses these columns of the file as the features of `header`.
+fn set_features(plan: &mut Plan, places: &[usize], header: &Header) {
+    for (slot, (&at, column)) in places.iter().zip(&header.columns).enumerate() {
+        let lexicon = column.categories.as_deref().map(Lexicon::closed);
+        let kind = if lexicon.is_some() { Kind::Word } else { Kind::Number };
+        plan.set(at, Use { role: Role::Feature, slot, kind }, lexicon);
+    }
+}
+
+/// Notes about what is not used of a file that is read like another one.
+fn unused(path: &Path, columns: &Columns, header: &Header, plan: &Plan, free: &[usize]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let extra = free.iter().filter(|&&at| plan.uses[at].is_none());
+    let extra: Vec<String> = extra.map(|&at| short(&columns.name(at))).collect();
     if !extra.is_empty() {
         notes.push(format!(
             "{}: the training file lacks these columns, so they are not used: {}",
@@ -219,7 +277,7 @@ pub(super) fn like(
             path.display()
         ));
     }
-    Ok((plan, notes))
+    notes
 }
 
 /// Where the columns of a training file are in another file.
@@ -228,11 +286,21 @@ struct Found {
     targets: Option<Vec<usize>>,
 }
 
+/// By name, or by position if one of the files has no names. `free` are the columns of the file without another use.
+fn matched(path: &Path, columns: &Columns, header: &Header, free: &[usize]) -> Result<Found, Error> {
+    let by_name = header.named && columns.names.is_some();
+    if by_name { by_names(path, columns, header, free) } else { by_places(path, header, free) }
+}
+
 fn by_names(path: &Path, columns: &Columns, header: &Header, free: &[usize]) -> Result<Found, Error> {
     let places: std::collections::HashMap<String, usize> = free.iter().map(|&at| (columns.name(at), at)).collect();
     let place = |name: &String| places.get(name).copied();
     let missing: Vec<String> =
         header.columns.iter().map(|column| &column.name).filter(|name| place(name).is_none()).cloned().collect();
+    if let Some(name) = missing.iter().find(|name| (0..columns.width()).any(|at| columns.name(at) == **name)) {
+        let problem = format!("has {} for another purpose, but it is one of the model's features", labelled(name));
+        return Err(bad(path, problem, "name another column for that, or train a new model"));
+    }
     if !missing.is_empty() {
         let problem = format!("lacks {} of the training file: {}", counted(missing.len(), "column"), few(&missing));
         let next = format!("add them, or leave their fields empty; its columns are {}", listed(columns));

@@ -9,18 +9,18 @@ use super::{Header, Ids, Options, RawTargets, Table, TargetKind, kinds, roles};
 use crate::base::error::Error;
 use crate::data::bad;
 
-/// See [`read`](super::read).
-pub(super) fn read(path: &Path, options: &Options) -> Result<Table, Error> {
+/// See [`read`](super::read), and [`read_anew`](super::read_anew) for features that `header` determines.
+pub(super) fn read(path: &Path, header: Option<&Header>, options: &Options) -> Result<Table, Error> {
     let mut words = Vec::new();
     // A column whose first rows are numbers may turn out to hold texts; then the file is read once more.
     for _ in 0..2 {
         let mut source = source::open(path, options)?;
         let columns = source.columns().clone();
-        let mut plan = roles::training(path, &columns, options, &words)?;
+        let (mut plan, notes) = roles::training(path, &columns, header, options, &words)?;
         let all = collect(path, source.as_mut(), &mut plan)?;
         words = kinds::texts(path, &columns, &plan, &all, options)?;
         if words.is_empty() {
-            return kinds::table(path, &columns, &plan, all, options);
+            return kinds::table(path, &columns, &plan, all, options).map(|table| Table { notes, ..table });
         }
     }
     Err(bad(path, "changed while it was read", "read it when it is complete"))

@@ -17,8 +17,11 @@ pub(super) struct Columns {
     pub(super) names: Option<Vec<String>>,
     /// What the first rows show, per column.
     pub(super) guesses: Vec<Guess>,
-    /// The number of last columns that are known to be targets, because they come from an array of their own.
+    /// The number of last columns that are known to be targets, because they come from an array of their own; those of the
+    /// weights follow them.
     pub(super) targets: usize,
+    /// The number of columns after those that are known to be weights: 0 or 1.
+    pub(super) weights: usize,
     /// What a row is called in messages: `line`, from 1, or `row`, from 0.
     pub(super) unit: &'static str,
 }
@@ -79,9 +82,23 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Box<dyn Source>, Er
         let mut head = Vec::new();
         let file = File::open(path).and_then(|file| file.take(8).read_to_end(&mut head));
         file.map_err(unreadable)?;
+        if head.starts_with(b"PAR1") {
+            return row_groups(path);
+        }
         if let Some(source) = arrays::open(path, &head)? {
             return Ok(source);
         }
     }
     Ok(Box::new(text::Text::open(path, options)?))
+}
+
+#[cfg(feature = "parquet")]
+fn row_groups(path: &Path) -> Result<Box<dyn Source>, Error> {
+    Ok(Box::new(super::columnar::open(path)?))
+}
+
+#[cfg(not(feature = "parquet"))]
+fn row_groups(path: &Path) -> Result<Box<dyn Source>, Error> {
+    let problem = "is a Parquet file, and this program was built without the feature `parquet`";
+    Err(bad(path, problem, "build it with the feature `parquet`, or write the table as CSV"))
 }

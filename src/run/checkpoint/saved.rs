@@ -6,6 +6,7 @@ use crate::config::Config;
 use crate::data::DataSet;
 use crate::engine::machine::Machine;
 use crate::net::mlp::{Layer, Mlp};
+use crate::run::model_file::Description;
 use crate::run::settings::Ancestor;
 use crate::train::Values;
 use crate::train::session::{Snapshot, State};
@@ -25,6 +26,10 @@ pub struct Saved {
     pub changed: Option<u64>,
     /// The best generation so far.
     pub best: Option<Best>,
+    /// How the samples and targets of a table become numbers: a resumed run learns that no second time. `None` for bytes, and
+    /// in files of early versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<Description>,
     /// The position of the run.
     pub session: State,
 }
@@ -39,6 +44,7 @@ struct Stored {
     from: Option<Ancestor>,
     changed: Option<u64>,
     best: Option<Best>,
+    description: Option<Description>,
     session: serde_json::Value,
 }
 
@@ -46,7 +52,7 @@ impl TryFrom<Stored> for Saved {
     type Error = String;
 
     fn try_from(stored: Stored) -> Result<Saved, String> {
-        let Stored { identity, setup, words, from, changed, best, mut session } = stored;
+        let Stored { identity, setup, words, from, changed, best, description, mut session } = stored;
         if words.is_some()
             && let Some(session) = session.as_object_mut()
             && let Some(judge) = session.remove("judge")
@@ -60,7 +66,7 @@ impl TryFrom<Stored> for Saved {
             (None, Some(words)) => Setup::from_words(&words)?,
             (None, None) => return Err("it has no setup".into()),
         };
-        Ok(Saved { identity, setup, from, changed, best, session })
+        Ok(Saved { identity, setup, from, changed, best, description, session })
     }
 }
 

@@ -96,6 +96,7 @@ mod tests {
             digits_seed: Some(7),
             table: Default::default(),
             from: Some("/a/model.safetensors".into()),
+            new_head: false,
         };
         let engine =
             EngineSettings { engine: EngineName::Gpu, adapter: Some("RTX".into()), backend: Some("vulkan".into()) };

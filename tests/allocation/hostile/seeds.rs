@@ -51,6 +51,8 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             let x = || ("x", Dtype::F32, vec![4, 3], floats(12));
             vec![safetensors([x(), y]), safetensors([x()])]
         }
+        #[cfg(feature = "parquet")]
+        "parquet" => super::parquet::seeds(),
         other => panic!("{other} has no seeds"),
     }
 }
@@ -228,6 +230,7 @@ fn checkpoints() -> Vec<Vec<u8>> {
         from: None,
         changed: None,
         best,
+        description: None,
         session: snapshot.state.clone(),
     };
     let mut keeper = Keeper::new(checkpoints, saved, Every::default(), 0, None);
@@ -266,6 +269,7 @@ fn configs() -> Vec<Vec<u8>> {
         digits_test: Some(10),
         digits_seed: Some(1),
         from: Some("/model".into()),
+        new_head: true,
         table: TableSettings {
             target: Some(vec!["price".into()]),
             test: Some("0.2".into()),

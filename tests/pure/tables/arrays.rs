@@ -230,3 +230,69 @@ fn bad_arrays_are_refused() {
     torn[values + good.len() - 1] ^= 1;
     not_read("a.npz", &torn, &["checksum"]);
 }
+
+/// Texts as NumPy stores them: each with as many characters as the longest.
+pub(super) fn texts(wide: bool, texts: &[&str]) -> Vec<u8> {
+    let longest = texts.iter().map(|text| text.chars().count()).max().expect("a text");
+    let padded = texts.iter().map(|text| text.chars().chain(std::iter::repeat('\0')).take(longest));
+    let values: Vec<u8> = match wide {
+        true => padded.flatten().flat_map(|character| (character as u32).to_le_bytes()).collect(),
+        false => padded.flatten().map(|character| character as u8).collect(),
+    };
+    let descr = format!("{}{longest}", if wide { "<U" } else { "|S" });
+    npy(&descr, false, &format!("{},", texts.len()), &values)
+}
+
+#[test]
+fn the_targets_of_an_archive_may_be_names_of_classes() {
+    let x = npy("<f4", false, "4, 2", &raw(&[1, 2, 3, 4, 5, 6, 7, 8], |v| (v as f32).to_le_bytes()));
+    for (wide, words) in [(true, ["setosa", "iris ü", "setosa", "a"]), (false, ["setosa", "iris u", "setosa", "a"])] {
+        for deflated in [false, true] {
+            let archive = npz(deflated, &[("x", x.clone()), ("y", texts(wide, &words))]);
+            let read =
+                arrays("a.npz", &archive, &Options::default()).unwrap_or_else(|error| panic!("{}", said(&error)));
+            assert_eq!(classes(&read.header), ["a", words[1], "setosa"]);
+            assert_eq!(read.targets, RawTargets::Classes(vec![2, 1, 2, 0]));
+        }
+    }
+    let refused = |archive: &[(&str, Vec<u8>)], words: &[&str]| {
+        let error = said(&arrays("a.npz", &npz(false, archive), &Options::default()).expect_err("it is refused"));
+        assert!(words.iter().all(|word| error.contains(word)), "{error:?} lacks one of {words:?}");
+    };
+    refused(&[("x", x.clone()), ("y", texts(true, &["a", "b", "c"]))], &["4 samples", "3 samples"]);
+    refused(&[("x", texts(true, &["a", "b"])), ("y", x.clone())], &["texts", "numbers"]);
+    refused(&[("x", x.clone()), ("y", texts(true, &["a", "nan", "b", "c"]))], &["row 1", "missing"]);
+    refused(&[("x", x.clone()), ("y", npy("<U1", false, "2, 2", &[b'a', 0, 0, 0].repeat(4)))], &["[2, 2]"]);
+    refused(&[("x", x.clone()), ("y", npy("<U1", false, "4,", &[0xff; 16]))], &["sample 0", "damaged"]);
+    refused(&[("x", x), ("y", npy("<U1", false, "4,", &[b'a', 0, 0, 0]))], &["does not hold"]);
+}
+
+#[test]
+fn archives_and_tensors_may_hold_weights() {
+    let x = raw(&[1, 2, 3, 4, 5, 6], |v| (v as f32).to_le_bytes());
+    let (y, w) = (vec![0, 1, 1], raw(&[2, 0, 1], |v| f64::from(v).to_le_bytes()));
+    let x_npy = npy("<f4", false, "3, 2", &x);
+    let archive = |w: Vec<u8>| npz(true, &[("x", x_npy.clone()), ("y", npy("|u1", false, "3,", &y)), ("weights", w)]);
+    let file = tensors(&[
+        ("x", Dtype::F32, vec![3, 2], x.clone()),
+        ("y", Dtype::U8, vec![3], y.clone()),
+        ("weights", Dtype::F64, vec![3], w.clone()),
+    ]);
+    for (name, bytes) in [("a.npz", archive(npy("<f8", false, "3,", &w))), ("a.safetensors", file)] {
+        let read = arrays(name, &bytes, &Options::default()).unwrap_or_else(|error| panic!("{}", said(&error)));
+        assert_eq!(read.weights, Some(vec![2.0, 0.0, 1.0]), "{name}");
+        assert_eq!((read.header.columns.len(), read.targets), (2, RawTargets::Values(vec![0.0, 1.0, 1.0])), "{name}");
+        // The file may be a test file, and one to predict.
+        let (_dir, path) = super::file(name, &bytes);
+        assert_eq!(read_like(&path, &read.header, &Options::default()).expect("a table").weights, read.weights);
+        let mut rows = Rows::open(&path, &read.header, &Options::default()).expect("rows");
+        assert_eq!(rows.next_batch().expect("a batch").expect("rows").weights, read.weights);
+        let twice = Options { weight: Some("0".into()), ..Options::default() };
+        let error = said(&arrays(name, &bytes, &twice).expect_err("two weights"));
+        assert!(error.contains("array of weights"), "{error}");
+    }
+    let two = archive(npy("<f8", false, "3, 2", &w.repeat(2)));
+    assert!(said(&arrays("a.npz", &two, &Options::default()).expect_err("two")).contains("2 weights"));
+    let negative = archive(npy("<f8", false, "3,", &raw(&[1, -1, 1], |v| f64::from(v).to_le_bytes())));
+    assert!(said(&arrays("a.npz", &negative, &Options::default()).expect_err("negative")).contains("-1"));
+}

@@ -9,13 +9,15 @@ use flate2::read::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::matrix::{Body, Matrix};
+use super::{Parts, Targets, texts};
 use crate::base::error::Error;
 use crate::data::bad;
 use crate::data::diagnose::AGAIN;
+use crate::data::npz::npy::Declared;
 use crate::data::npz::{NAMES, npy};
 
-/// The samples and the targets.
-pub(super) fn open(path: &Path) -> Result<[Option<Matrix>; 2], Error> {
+/// The samples, the targets and the weights.
+pub(super) fn open(path: &Path) -> Result<Parts, Error> {
     let unreadable = |error: io::Error| bad(path, format!("cannot be read: {error}"), "check that you may read it");
     let damaged = |error: zip::result::ZipError| bad(path, format!("is a damaged archive: {error}"), AGAIN);
     let file = File::open(path).map_err(unreadable)?;
@@ -48,11 +50,31 @@ pub(super) fn open(path: &Path) -> Result<[Option<Matrix>; 2], Error> {
         };
         let mut stream = Checked { stream, crc: Crc::new(), sum };
         let path = super::inside(path, &entries[at]);
-        let head = npy::head(&path, &mut stream)?;
-        Matrix::new(&path, &head, Body::Stream(Box::new(stream)), packed)
+        match npy::declared(&path, &mut stream)? {
+            Declared::Numbers(head) => {
+                Matrix::new(&path, &head, Body::Stream(Box::new(stream)), packed).map(Array::Numbers)
+            }
+            Declared::Texts(head) => Ok(Array::Texts(texts::read(&path, &head, stream, packed)?)),
+        }
     };
-    let [samples, targets] = super::find(path, &names)?;
-    Ok([samples.map(&mut open).transpose()?, targets.map(&mut open).transpose()?])
+    let [samples, targets, weights] = super::find(path, &names)?.map(|at| at.map(&mut open).transpose());
+    let numbers = |array: Option<Array>| match array {
+        None => Ok(None),
+        Some(Array::Numbers(matrix)) => Ok(Some(matrix)),
+        Some(Array::Texts(_)) => Err(bad(path, "holds texts as samples or weights", "save them as numbers")),
+    };
+    let targets = match targets? {
+        None => None,
+        Some(Array::Numbers(matrix)) => Some(Targets::numbers(path, matrix)?),
+        Some(Array::Texts(texts)) => Some(texts),
+    };
+    Ok((numbers(samples?)?, targets, numbers(weights?)?))
+}
+
+/// An array of the archive.
+enum Array {
+    Numbers(Matrix),
+    Texts(Targets),
 }
 
 /// A stream that fails at its end if its checksum is wrong.

@@ -14,7 +14,7 @@ use crate::data::number::{Kind, Order};
 /// Bytes that are read at a time, at least one row.
 const CHUNK: usize = 1 << 22;
 /// Largest possible compression ratio of DEFLATE.
-const MOST_EXPANSION: u64 = 1032;
+pub(super) const MOST_EXPANSION: u64 = 1032;
 
 /// Where the values are.
 pub(super) enum Body {

@@ -1,8 +1,9 @@
 //! Reads arrays of numbers as tables: NPY, NPZ and safetensors.
 //!
 //! An array has no names of columns. An NPY file is one array, and the target is one of its columns. An archive has the
-//! samples `x` and the targets `y`; the columns of `y` follow those of `x`. Samples of more than two dimensions are
-//! flattened, so a picture of 28 × 28 is 784 columns.
+//! samples `x` and the targets `y`, and perhaps `weights`; the columns of `y` follow those of `x`, and the weights come
+//! last. Samples of more than two dimensions are flattened, so a picture of 28 × 28 is 784 columns. The targets of an NPZ
+//! archive may be texts, the names of classes.
 
 use std::path::{Path, PathBuf};
 
@@ -20,18 +21,20 @@ use matrix::Matrix;
 mod archive;
 mod matrix;
 mod tensors;
+mod texts;
 
 /// Opens a file whose first bytes are `head`. `None` if it is not an array or archive.
 pub(super) fn open(path: &Path, head: &[u8]) -> Result<Option<Box<dyn Source>>, Error> {
     let is = |extension: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension));
     let arrays = if head.starts_with(b"\x93NUMPY") {
-        Arrays::new(path, Matrix::of_file(path)?, None)?
+        Arrays::new(path, Matrix::of_file(path)?, None, None)?
     } else if head.starts_with(b"PK\x03\x04") && is("npz") {
-        let [x, y] = archive::open(path)?;
-        Arrays::new(path, x.ok_or_else(|| lacks_samples(path))?, y)?
+        let (samples, targets, weights) = archive::open(path)?;
+        Arrays::new(path, samples.ok_or_else(|| lacks_samples(path))?, targets, weights)?
     } else if is("safetensors") {
-        let [x, y] = tensors::open(path)?;
-        Arrays::new(path, x.ok_or_else(|| lacks_samples(path))?, y)?
+        let [samples, targets, weights] = tensors::open(path)?;
+        let targets = targets.map(|targets| Targets::numbers(path, targets)).transpose()?;
+        Arrays::new(path, samples.ok_or_else(|| lacks_samples(path))?, targets, weights)?
     } else {
         return Ok(None);
     };
@@ -52,53 +55,102 @@ const SAMPLES: [&str; 2] = ["x", "data"];
 /// The names of the array of targets.
 const TARGETS: [&str; 2] = ["y", "target"];
 
-/// The places of the samples and of the targets among the names of arrays. A single array holds samples.
-fn find(path: &Path, names: &[String]) -> Result<[Option<usize>; 2], Error> {
+/// The names of the array of weights.
+const WEIGHTS: [&str; 3] = ["weights", "weight", "sample_weight"];
+
+/// The places of the samples, targets and weights among the names of arrays. A single array holds samples.
+fn find(path: &Path, names: &[String]) -> Result<[Option<usize>; 3], Error> {
     let place =
         |known: &[&str]| known.iter().find_map(|known| names.iter().position(|name| name.eq_ignore_ascii_case(known)));
     if let (None, [_]) = (place(&SAMPLES), names) {
-        return Ok([Some(0), None]);
+        return Ok([Some(0), None, None]);
     }
     let Some(samples) = place(&SAMPLES) else {
         let shown: Vec<String> = names.iter().map(|name| short(name)).collect();
         let problem = format!("holds the arrays {}, and none is named x or data", crate::data::folder::few(&shown));
         return Err(bad(path, problem, "store the samples as x and the targets as y"));
     };
-    Ok([Some(samples), place(&TARGETS)])
+    Ok([Some(samples), place(&TARGETS), place(&WEIGHTS)])
 }
 
-/// Samples, and targets if they have an array of their own.
+/// Targets of N rows that have an array of their own.
+enum Targets {
+    Numbers {
+        /// The number of columns, T.
+        columns: usize,
+        /// The values (N, T), row-major.
+        values: Vec<f64>,
+    },
+    /// The names of classes, and the one of each row (N).
+    Texts { names: Vec<String>, codes: Vec<u32> },
+}
+
+impl Targets {
+    fn numbers(path: &Path, matrix: Matrix) -> Result<Targets, Error> {
+        Ok(Targets::Numbers { columns: matrix.columns(), values: matrix.all(path)? })
+    }
+
+    /// T.
+    fn columns(&self) -> usize {
+        if let Targets::Numbers { columns, .. } = self { *columns } else { 1 }
+    }
+
+    /// N.
+    fn rows(&self) -> usize {
+        match self {
+            Targets::Numbers { columns, values } => values.len() / (*columns).max(1),
+            Targets::Texts { codes, .. } => codes.len(),
+        }
+    }
+}
+
+/// Samples, targets and weights.
+type Parts = (Option<Matrix>, Option<Targets>, Option<Matrix>);
+
+/// Samples, and targets and weights if they have arrays of their own.
 struct Arrays {
     path: PathBuf,
     columns: Columns,
     samples: Matrix,
-    /// Number of columns, T, and the values (N, T), row-major.
-    targets: (usize, Vec<f64>),
+    targets: Option<Targets>,
+    /// Weights (N).
+    weights: Option<Vec<f64>>,
     /// Rows read so far.
     row: usize,
 }
 
 impl Arrays {
-    fn new(path: &Path, samples: Matrix, targets: Option<Matrix>) -> Result<Arrays, Error> {
-        let targets = match targets {
-            None => (0, Vec::new()),
-            Some(targets) if targets.rows() != samples.rows() => {
-                let problem = format!(
-                    "holds {}, but targets for {}",
-                    counted(samples.rows(), "sample"),
-                    counted(targets.rows(), "sample")
-                );
-                return Err(bad(path, problem, "give each sample one row of targets"));
+    fn new(path: &Path, samples: Matrix, targets: Option<Targets>, weights: Option<Matrix>) -> Result<Arrays, Error> {
+        let check = |what: &str, rows: usize| {
+            if rows == samples.rows() {
+                return Ok(());
             }
-            Some(targets) => (targets.columns(), targets.all(path)?),
+            let [samples, others] = [samples.rows(), rows].map(|rows| counted(rows, "sample"));
+            let problem = format!("holds {samples}, but {what} for {others}");
+            Err(bad(path, problem, format!("give each sample one row of {what}")))
         };
-        let width = samples.columns().saturating_add(targets.0);
+        targets.iter().try_for_each(|targets| check("targets", targets.rows()))?;
+        if let Some(weights) = &weights {
+            check("weights", weights.rows())?;
+            if weights.columns() != 1 {
+                let problem = format!("holds {} per sample", counted(weights.columns(), "weight"));
+                return Err(bad(path, problem, "give each sample one weight"));
+            }
+        }
+        let targets_width = targets.as_ref().map_or(0, Targets::columns);
+        let width = samples.columns().saturating_add(targets_width).saturating_add(usize::from(weights.is_some()));
         if width > MOST_COLUMNS {
             let problem = format!("has {width} columns, more than {MOST_COLUMNS}");
             return Err(bad(path, problem, "check that the first index is that of the sample"));
         }
-        let columns = Columns { names: None, guesses: vec![Guess::default(); width], targets: targets.0, unit: "row" };
-        Ok(Arrays { path: path.to_owned(), columns, samples, targets, row: 0 })
+        let mut guesses = vec![Guess::default(); width];
+        if matches!(targets, Some(Targets::Texts { .. })) {
+            guesses[samples.columns()].texts = 1;
+        }
+        let weights = weights.map(|weights| weights.all(path)).transpose()?;
+        let attached = usize::from(weights.is_some());
+        let columns = Columns { names: None, guesses, targets: targets_width, weights: attached, unit: "row" };
+        Ok(Arrays { path: path.to_owned(), columns, samples, targets, weights, row: 0 })
     }
 
     fn fill(&self, raw: &matrix::Rows, plan: &Plan) -> Result<Chunk, (Fault, usize)> {
@@ -116,7 +168,8 @@ impl Arrays {
         if as_stored {
             chunk.values = std::mem::take(&mut stored);
         }
-        let (columns, targets) = &self.targets;
+        let targets = self.targets.as_ref();
+        let last = width + targets.map_or(0, Targets::columns);
         for row in 0..raw.rows {
             let at = |fault| (fault, row);
             chunk.start_row(plan);
@@ -128,9 +181,21 @@ impl Arrays {
                 chunk.put_number(plan, column, raw.value(row, column)).map_err(at)?;
             }
             let row = self.row + row;
-            let targets = targets.get(row * columns..(row + 1) * columns).unwrap_or_default();
-            for (column, &value) in (width..).zip(targets) {
-                chunk.put_number(plan, column, value).map_err(at)?;
+            match targets {
+                None => {}
+                Some(Targets::Numbers { columns, values }) => {
+                    let values = values.get(row * columns..(row + 1) * columns).unwrap_or_default();
+                    for (column, &value) in (width..).zip(values) {
+                        chunk.put_number(plan, column, value).map_err(at)?;
+                    }
+                }
+                Some(Targets::Texts { names, codes }) => {
+                    let name = codes.get(row).and_then(|&code| names.get(code as usize)).map_or("", String::as_str);
+                    chunk.put(plan, width, name.as_bytes(), row).map_err(at)?;
+                }
+            }
+            if let Some(&weight) = self.weights.as_ref().and_then(|weights| weights.get(row)) {
+                chunk.put_number(plan, last, weight).map_err(at)?;
             }
         }
         match chunk.values.iter().position(|value| value.is_infinite()) {

@@ -16,8 +16,8 @@ use crate::data::number::{Kind, Order};
 /// Longest header in bytes; that of the crate `safetensors`.
 const LONGEST: u64 = 100_000_000;
 
-/// The samples and the targets.
-pub(super) fn open(path: &Path) -> Result<[Option<Matrix>; 2], Error> {
+/// The samples, the targets and the weights.
+pub(super) fn open(path: &Path) -> Result<[Option<Matrix>; 3], Error> {
     let unreadable = |error: io::Error| bad(path, format!("cannot be read: {error}"), "check that you may read it");
     let damaged = |problem: String| bad(path, format!("is not a safetensors file: {problem}"), AGAIN);
     let mut file = File::open(path).map_err(unreadable)?;
@@ -57,8 +57,8 @@ pub(super) fn open(path: &Path) -> Result<[Option<Matrix>; 2], Error> {
         let head = Head { kind, order: Order::Little, shape: info.shape.clone(), values, by_columns: false };
         Matrix::new(path, &head, Body::Stream(Box::new(file.take(bytes))), bytes)
     };
-    let [samples, targets] = super::find(path, &names)?;
-    Ok([samples.map(open).transpose()?, targets.map(open).transpose()?])
+    let [samples, targets, weights] = super::find(path, &names)?.map(|at| at.map(open).transpose());
+    Ok([samples?, targets?, weights?])
 }
 
 fn kind(dtype: Dtype) -> Option<Kind> {

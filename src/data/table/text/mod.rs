@@ -99,7 +99,7 @@ impl Text {
         }
         let guesses = guesses(&head[skipped..], delimiter, width);
         blocks.skip(skipped);
-        let columns = Columns { names, guesses, targets: 0, unit: "line" };
+        let columns = Columns { names, guesses, targets: 0, weights: 0, unit: "line" };
         Ok(Text { path: path.to_owned(), blocks, ahead: None, delimiter, columns, length, read: (0, 0) })
     }
 }

@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn both_ways_read_the_same() {
-        let columns = Columns { names: None, guesses: vec![Guess::default(); 3], targets: 0, unit: "line" };
+        let columns = Columns { names: None, guesses: vec![Guess::default(); 3], targets: 0, weights: 0, unit: "line" };
         let mut plan = Plan::new(&columns);
         for (slot, role) in [Role::Id, Role::Feature, Role::Feature].into_iter().enumerate() {
             plan.set(slot, Use { role, slot: slot.saturating_sub(1), kind: Kind::Number }, None);
