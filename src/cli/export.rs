@@ -8,6 +8,7 @@ use gpu_mlp::Error;
 use gpu_mlp::base::disk::write_out;
 use gpu_mlp::base::text::counted;
 use gpu_mlp::data::folder::few;
+use gpu_mlp::kernels::Precision;
 use gpu_mlp::results::export::{csv::csv, onnx::onnx, sequential::Sequential};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -92,6 +93,11 @@ impl Export {
             say!("written: {}, {}", path.display(), counted(bytes.len(), "byte"));
         }
         note.iter().for_each(|note| say!("{note}"));
+        if description.precision == Some(Precision::Int8) {
+            say!(
+                "note: the model computes in integers and rounds the outputs of its layers; these weights in floats do not"
+            );
+        }
         if description.was_transposed() == Some(true) {
             say!(
                 "note: the training images were transposed on loading: their files store columns as rows. {}",
