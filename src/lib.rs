@@ -47,7 +47,8 @@
 //! # Train on your own arrays
 //!
 //! The functions that compute are async. Any executor will do. The examples use the crate `pollster`, which your crate must
-//! depend on itself: `cargo add pollster`.
+//! depend on itself: `cargo add pollster`. With the feature `blocking`, `gpu_mlp::blocking::Model` does the same in five lines
+//! without an executor. With the feature `ndarray`, `Split::new` takes views of arrays.
 //!
 //! ```
 //! use gpu_mlp::config::Config;
@@ -111,3 +112,5 @@ pub mod run;
 pub mod train;
 
 pub use base::error::{Error, Origin};
+#[cfg(all(feature = "blocking", not(target_family = "wasm")))]
+pub use results::blocking;

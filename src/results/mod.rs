@@ -1,6 +1,8 @@
 //! The results of a model: evaluation, reports, pictures, and export to other programs' formats.
 
 pub mod assess;
+#[cfg(all(feature = "blocking", not(target_family = "wasm")))]
+pub mod blocking;
 pub mod export;
 #[cfg(feature = "formats")]
 pub mod picture;

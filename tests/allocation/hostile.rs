@@ -4,6 +4,8 @@
 
 mod bombs;
 mod mutate;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod seeds;
 mod targets;
 
@@ -120,11 +122,17 @@ fn tensors_with_samples() {
     try_out("tensors", 10_000);
 }
 
+#[cfg(feature = "parquet")]
+#[test]
+fn row_groups() {
+    try_out("parquet", 10_000);
+}
+
 /// With `FUZZ_CORPUS=fuzz/corpus cargo test --test allocation seeds`, also writes the initial corpus of the fuzzer.
 #[test]
 fn seeds_are_many_and_can_be_written() {
     let folder = std::env::var_os("FUZZ_CORPUS");
-    for target in &TARGETS {
+    for target in TARGETS {
         let files: Vec<_> = seeds::seeds(target.name).into_iter().chain(found(target.name)).collect();
         assert!(files.len() >= 2, "{}", target.name);
         let Some(folder) = &folder else { continue };

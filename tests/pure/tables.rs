@@ -5,6 +5,8 @@ mod columns;
 mod formats;
 mod hostile;
 mod like;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod speed;
 mod targets;
 

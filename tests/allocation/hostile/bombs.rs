@@ -127,6 +127,8 @@ pub fn bombs(target: &str) -> Vec<Vec<u8>> {
             [u64::MAX.to_le_bytes().to_vec(), vec![b' '; SIZE]].concat(),
             [99_000_000_u64.to_le_bytes().to_vec(), b"{}".to_vec()].concat(),
         ],
+        #[cfg(feature = "parquet")]
+        "parquet" => super::parquet::bombs(),
         other => panic!("{other} has no bombs"),
     }
 }

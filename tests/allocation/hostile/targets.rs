@@ -49,7 +49,7 @@ pub struct Seen {
     pub held: usize,
 }
 
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: &[Target] = &[
     Target { name: "idx", read: idx, most: |bytes| BASE + 8 * bytes.len() },
     Target { name: "gzip", read: idx, most: |bytes| BASE + 8 * inflated(bytes) },
     Target { name: "model", read: model, most: |bytes| BASE + 64 * bytes.len() },
@@ -73,6 +73,9 @@ pub const TARGETS: [Target; 13] = [
     Target { name: "npy", read: npy, most: |bytes| 4 * BASE + 256 * bytes.len() },
     Target { name: "archive", read: archive, most: |bytes| 4 * BASE + 64 * 1032 * bytes.len() },
     Target { name: "tensors", read: tensors, most: |bytes| 4 * BASE + 256 * bytes.len() },
+    // Each of three columns holds an unpacked page of at most 16 MiB, or as much as its bytes can be, and a dictionary.
+    #[cfg(feature = "parquet")]
+    Target { name: "parquet", read: parquet, most: |bytes| 32 * BASE + 4 * 1032 * bytes.len() },
 ];
 
 /// Memory in bytes that a reader may hold for an input of any size.
@@ -335,6 +338,11 @@ fn archive(bytes: &[u8]) -> bool {
 
 fn tensors(bytes: &[u8]) -> bool {
     table_in("t.safetensors", bytes)
+}
+
+#[cfg(feature = "parquet")]
+fn parquet(bytes: &[u8]) -> bool {
+    table_in("t.parquet", bytes)
 }
 
 fn picture(bytes: &[u8]) -> bool {

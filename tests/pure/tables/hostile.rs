@@ -73,6 +73,8 @@ fn try_out(name: &str, seeds: &[Vec<u8>], options: &[Options], mutants: usize) {
     let header = read(&path, &options[0]).unwrap_or_else(|error| panic!("{}", said(&error))).header;
     let random = &mut ChaCha8Rng::seed_from_u64(7);
     let mut accepted = 0;
+    // With `MUTANTS=1000000` as many for each format.
+    let mutants = std::env::var("MUTANTS").ok().and_then(|count| count.parse().ok()).unwrap_or(mutants);
     for _ in 0..mutants {
         let seed = &seeds[random.random_range(0..seeds.len())];
         let bytes = mutant(random, seed);
@@ -112,17 +114,37 @@ fn mutated_csv() {
     try_out("t.csv", &seeds, &[last(), by_name, categories], 10_000);
 }
 
+#[cfg(feature = "parquet")]
+#[test]
+fn mutated_parquet() {
+    use ::parquet::basic::Compression;
+    use ::parquet::file::properties::WriterProperties;
+    let packed = |packing| super::parquet::sample(WriterProperties::builder().set_compression(packing).build());
+    let plain = WriterProperties::builder().set_dictionary_enabled(false).build();
+    let seeds = [
+        packed(Compression::UNCOMPRESSED),
+        packed(Compression::SNAPPY),
+        packed(Compression::ZSTD(Default::default())),
+        super::parquet::sample(plain),
+    ];
+    let by_name = Options { id: Some("id".into()), weight: Some("price".into()), ..target("kind") };
+    let categories = Options { categorical: vec!["new".into(), "id".into()], ..target("kind") };
+    try_out("t.parquet", &seeds, &[target("kind"), by_name, categories], 10_000);
+}
+
 #[test]
 fn mutated_arrays() {
     let x = npy("<f4", false, "4, 3", &(0..12).flat_map(|at| (at as f32).to_le_bytes()).collect::<Vec<_>>());
     let fortran = npy(">i2", true, "4, 3", &[0, 1].repeat(12));
     let y = npy("|u1", false, "4,", &[0, 1, 0, 1]);
+    let y_again = y.clone();
     let categories = Options { categorical: vec!["0".into()], ..last() };
     try_out("a.npy", &[x.clone(), fortran.clone()], &[last(), categories.clone()], 10_000);
     let archives = [
         npz(true, &[("x", x.clone()), ("y", y.clone())]),
         npz(false, &[("x", fortran), ("y", y)]),
         npz(false, &[("x", x.clone())]),
+        npz(false, &[("x", x.clone()), ("y", super::arrays::texts(true, &["a", "b", "a", "b"])), ("weights", y_again)]),
     ];
     try_out("a.npz", &archives, &[last(), categories.clone()], 10_000);
     let f32s = (0..12).flat_map(|at| (at as f32).to_le_bytes()).collect::<Vec<_>>();
