@@ -22,6 +22,7 @@ use gpu_mlp::base::text::counted;
 use gpu_mlp::config::{BatchSize, Config, Settings};
 use gpu_mlp::data::survey::{Survey, lost_classes};
 use gpu_mlp::data::{DataSet, Split};
+use gpu_mlp::kernels::Precision;
 use gpu_mlp::measure::tune::still_sound;
 use gpu_mlp::run::checkpoint::{Identity, Setup};
 use gpu_mlp::run::folder::{RunFolder, model_in};
@@ -258,7 +259,9 @@ impl Train {
             net.plan.bytes() as f64 / 1e6
         );
         say!("{rate}");
-        if let Some(because) = config.plain_because(data.train.len()) {
+        config.without_effect().iter().for_each(|note| say!("note: {note}"));
+        // Integers have only one plan, so nothing was asked for that is not done.
+        if let Some(because) = config.plain_because(data.train.len()).filter(|_| config.precision != Precision::Int8) {
             say!("note: the plain plan is used: {because}");
         }
         if let (Some(resumed), Some(checkpoint)) = (resumed, checkpoint) {

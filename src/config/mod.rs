@@ -7,6 +7,7 @@ mod check;
 mod choices;
 mod class_weight;
 mod health;
+mod idle;
 mod init;
 mod layers;
 mod lr;
