@@ -64,10 +64,10 @@ def digest(folder, out, records):
 def killed(program, words, out, folder, times):
     """Stops a run after a number of updates and resumes it, again and again."""
     updates = 97
-    train(program, f"{words} --max-updates {updates}", out, folder)
+    train(program, f"{words} --max-steps {updates}", out, folder)
     for number in range(times):
         updates += 61 * (number + 1)
-        run(program, ["train", "--resume", out, "--quiet", "--max-updates", str(updates)], folder)
+        run(program, ["train", "--resume", out, "--quiet", "--max-steps", str(updates)], folder)
     run(program, ["train", "--resume", out, "--quiet"], folder)
     return [json.loads(line) for line in (folder / out / "metrics.jsonl").read_text().splitlines()]
 
