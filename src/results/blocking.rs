@@ -7,7 +7,7 @@
 //! use gpu_mlp::{blocking::Model, config::Config, data::{DataSet, Split}};
 //!
 //! # fn main() -> Result<(), gpu_mlp::Error> {
-//! # let (points, labels) = (vec![0.0f32, 1.0, 1.0, 0.0, 0.2, 0.9, 0.7, 0.1], vec![0u32, 1, 0, 1]);
+//! # let (points, labels) = (vec![0.0f32, 1.0, 1.0, 0.0, 0.2, 0.9, 0.7, 0.1].repeat(32), vec![0u32, 1, 0, 1].repeat(32));
 //! # let path = std::env::temp_dir().join("gpu-mlp-blocking.safetensors");
 //! let data = DataSet::from_splits("points", vec![2], Split::new(points, labels), Split::default())?;
 //! Model::fit(&Config { epochs: 50, ..Config::default() }, data)?.save(&path)?;
