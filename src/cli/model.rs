@@ -21,7 +21,7 @@ pub struct ModelOptions {
     /// For a PyTorch state dict: activation of the hidden layers [default: relu]
     #[arg(long, value_enum, help_heading = "Model of another program")]
     activation: Option<ActivationName>,
-    /// For a PyTorch state dict: slope of leaky ReLU below zero [default: 0.01]
+    /// For a PyTorch state dict: slope of leaky ReLU below zero [default: 0.01], or minus the lower limit of ELU [default: 1]
     #[arg(long, value_name = "SLOPE", help_heading = "Model of another program")]
     alpha: Option<f32>,
     /// For a PyTorch state dict: scaling of an input byte p: p/255 or (p/255 − MEAN)/DEVIATION [default: unit]
@@ -51,10 +51,10 @@ impl ModelOptions {
             }
             return Ok((Mlp { activation: description.activation, layers: file.state.layers }, description));
         }
-        let Config { activation, alpha, .. } = Config::default();
+        let activation = self.activation.unwrap_or(Config::default().activation);
         let config = Config {
-            activation: self.activation.unwrap_or(activation),
-            alpha: self.alpha.unwrap_or(alpha),
+            activation,
+            alpha: self.alpha.unwrap_or(activation.default_alpha()),
             normalize: self.normalize.clone().unwrap_or(Normalize::OF_STATE_DICTS),
             ..Config::default()
         };

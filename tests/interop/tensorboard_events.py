@@ -43,7 +43,8 @@ def check(verdict, name, run, folder):
     epochs = [record for record in records if record["type"] == "epoch"]
     steps = [record["step"] for record in epochs]
     # With a validation split the test split is scored once, at the end.
-    end = [] if "test_loss" in epochs[-1] else [records[-1] | {"step": steps[-1]}]
+    end = {field: value for field, value in records[-1].items() if field.startswith("test_")}
+    end = [] if "test_loss" in epochs[-1] else [end | {"step": steps[-1]}]
     wanted = scalars(epochs + end)
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0}).Reload()
     tags = events.Tags()

@@ -146,7 +146,7 @@ def main():
                 verdict.check(f"from torch {name}, {dtype}", ours == theirs, f"{ours} here, {theirs} there")
         words = ["--data", "mnist", "--activation", activation, *flags]
         predicted, said = gpu_mlp("predict", folder / "t.safetensors", "--index", "0,1", *words)
-        verdict.check("predict reports how it read the file", "label 7" in predicted and "784→10" in said)
+        verdict.check("predict reports how it read the file", "label 7" in predicted and "784→64" in said)
         gpu_mlp("train", "--from", folder / "t.safetensors", "--epochs", 1, "--out", folder / "run", "--force", *words)
         after = hits(gpu_mlp("eval", folder / "run/model.safetensors", "--data", "mnist")[0])
         verdict.check("train --from starts from the weights", after > 9000, f"{after} of 10000")

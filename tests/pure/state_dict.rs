@@ -170,6 +170,11 @@ mod cli {
         let graph = onnx_rs::parse(&onnx).unwrap().graph.unwrap();
         assert_eq!(graph.node.iter().filter(|node| node.op_type == onnx_rs::ast::OpType::Tanh).count(), 2);
 
+        // PyTorch's α of ELU is 1.
+        let export =
+            ["export", "t.safetensors", "--format", "safetensors", "--activation", "elu", "--out", "u.safetensors"];
+        assert!(run(folder.path(), &export, false).2.contains("nn.ELU(1)"));
+
         // A learning rate of almost zero keeps the accuracy.
         for file in ["runs/1/model.safetensors", "t.safetensors"] {
             let words = ["train", "--from", file, "--lr", "1e-12", "--epochs", "1", "--out", "again", "--force"];

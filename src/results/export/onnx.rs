@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! pixels u8 (N, item…) → Cast → Mul scale → Add shift → Flatten → Gemm → activation → … → Gemm → logits f32 (N, C)
-//! logits → Softmax → probabilities f32 (N, C);  logits → ArgMax → label i64 (N)
+//! logits → Softmax → probabilities f32 (N, C);  logits → ArgMax → Reshape → label i64 (N)
 //! ```
 //!
 //! A model of a table takes `features` f32 (N, F) as they are in the table; the graph fills missing values, scales, and encodes

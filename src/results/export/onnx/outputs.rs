@@ -1,7 +1,7 @@
 //! The part of the graph from the outputs of the net to answers.
 
 use super::super::onnx_proto::*;
-use super::{FLOAT, INT64, dimension, integer, tensor, value};
+use super::{FLOAT, INT64, dimension, integer, integers, tensor, value};
 use crate::data::Task;
 use crate::run::model_file::Description;
 
@@ -16,7 +16,10 @@ pub(super) fn add(graph: &mut Graph, description: &Description) {
     match &task {
         Task::Classes { .. } => {
             graph.push("Softmax", &[NAME], "probabilities", vec![integer("axis", 1)]);
-            graph.push("ArgMax", &[NAME], "label", vec![integer("axis", 1), integer("keepdims", 0)]);
+            // OpenCV 4 does not write the output of an ArgMax that drops the dimension.
+            graph.push("ArgMax", &[NAME], "best", vec![integer("axis", 1), integer("keepdims", 1)]);
+            graph.initializer.push(integers("flat", &[-1]));
+            graph.push("Reshape", &["best", "flat"], "label", vec![]);
             graph.output.push(value("probabilities", FLOAT, width(), "softmax of the logits"));
             graph.output.push(value("label", INT64, vec![], "the most probable class"));
         }
