@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
-"""Compares training in integers with training in floats, and the bits that machines reach. Prints Markdown tables.
+"""Compares training in integers with training in floats: accuracy, speed, and whether machines give the same bits. Prints
+Markdown tables.
 
     bench/integers.py accuracy [--seeds 10] [--nets S K]
     bench/integers.py bits [--nets S K D]
     bench/integers.py speed [--nets S K W] [--rounds 5] [--engines cpu lavapipe]
 
-`accuracy`: mean test accuracy over seeds, int8 and f32 with the same settings, and the standard error of the difference.
-`bits`: SHA-256 of weights, velocities, levels and records after a run with --precision int8: on the CPU with 1, 2 and 3 threads,
-on Mesa's Vulkan and GL drivers, on SwiftShader if Debian's `chromium` is installed, and with batches that are cut, streamed data,
-and runs that are killed and resumed. Exits with code 3 if they are not all equal.
-`speed`: images per second in turn; medians and ratios.
+`accuracy`: mean and standard deviation of the test accuracy over seeds, of int8 and f32 with the same settings, and the
+standard error of the difference.
+`bits`: SHA-256 of the last checkpoint (weights, velocities, levels) and of the scores after a run with --precision int8. It
+runs on the CPU with 1, 2 and 3 threads, with two sizes of micro-batches, with streamed data, and stopped and resumed many
+times; on Mesa's Vulkan and GL drivers; and on SwiftShader if Debian's `chromium` is installed. Exits with code 3 if not all
+are equal.
+`speed`: training speed in images per second, f32 and int8 measured alternately; medians, ranges and their ratio.
 
-Needs MNIST ($GPU_MLP_DATA_DIR), Python 3.8, and a built program: --gpu-mlp PATH, else it is built.
+Needs MNIST ($GPU_MLP_DATA_DIR) and Python 3.8. Uses the program of --gpu-mlp PATH, or builds one.
 """
 import argparse, hashlib, json, os, statistics, subprocess, sys, tempfile
 from pathlib import Path
@@ -22,6 +25,8 @@ NETS = {
     "K": "--hidden 512,512 --keep-prob 0.8 --batch-size 128 --momentum 0.9 --lr 0.05 --epochs 8",
     "D": "--hidden 101,77,53,31,19 --keep-prob 0.9 --batch-size 100 --optimizer nesterov --epochs 2",
 }
+# Updates of a whole run.
+UPDATES = {"S": 5 * 938, "K": 8 * 469, "D": 2 * 600}
 SWIFTSHADER = Path("/usr/lib/chromium/vk_swiftshader_icd.json")
 
 
@@ -61,13 +66,12 @@ def digest(folder, out, records):
     return hashlib.sha256(checkpoint + json.dumps(losses).encode()).hexdigest()
 
 
-def killed(program, words, out, folder, times):
-    """Stops a run after a number of updates and resumes it, again and again."""
-    updates = 97
-    train(program, f"{words} --max-steps {updates}", out, folder)
-    for number in range(times):
-        updates += 61 * (number + 1)
-        run(program, ["train", "--resume", out, "--quiet", "--max-steps", str(updates)], folder)
+def killed(program, words, net, out, folder, times):
+    """Stops a run at `times` places and resumes it each time."""
+    part = UPDATES[net] // (times + 1)
+    train(program, f"{words} --max-steps {part}", out, folder)
+    for number in range(2, times + 1):
+        run(program, ["train", "--resume", out, "--quiet", "--max-steps", str(number * part)], folder)
     run(program, ["train", "--resume", out, "--quiet"], folder)
     return [json.loads(line) for line in (folder / out / "metrics.jsonl").read_text().splitlines()]
 
@@ -95,10 +99,10 @@ def bits(args, program, folder):
     row = []
     for net in args.nets:
         out = f"{net}killed"
-        records = killed(program, f"{NETS[net]} --precision int8 --engine cpu", out, folder, args.kills)
+        records = killed(program, f"{NETS[net]} --precision int8 --engine cpu", net, out, folder, args.kills)
         row.append(digest(folder, out, records))
         found[net].add(row[-1])
-    print(f"| CPU, stopped and resumed {args.kills + 1} times | " + " | ".join(value[:16] for value in row) + " |")
+    print(f"| CPU, stopped and resumed {args.kills} times | " + " | ".join(value[:16] for value in row) + " |")
     return all(len(values) == 1 for values in found.values())
 
 
@@ -124,7 +128,7 @@ def main():
     parse.add_argument("what", choices=["accuracy", "bits", "speed"])
     parse.add_argument("--nets", nargs="+")
     parse.add_argument("--seeds", type=int, default=10)
-    parse.add_argument("--kills", type=int, default=19)
+    parse.add_argument("--kills", type=int, default=20)
     parse.add_argument("--rounds", type=int, default=5)
     parse.add_argument("--seconds", type=float, default=3, help="--max-time of each run of `speed`")
     parse.add_argument("--engines", nargs="+", default=["cpu", "lavapipe"])

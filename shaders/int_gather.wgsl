@@ -1,9 +1,9 @@
-// int_gather: x0[b] = integers of samples[order[cursor + b]] ⊙ mask,  t[b] = targets[order[cursor + b]]
-//   int_gather         samples (N, I) bytes; an integer is (byte·scale + shift) >> 16
-//   int_gather_fixed   samples (N, I) i8, which are integers already
+// int_gather: x0[b] = samples[order[cursor + b]] ⊙ mask / keep in integers,  t[b] = targets[order[cursor + b]]
+//   int_gather         samples (N, I) bytes; an input is (byte·scale + shift) >> 16
+//   int_gather_fixed   samples (N, I) i8, which are inputs already
 // targets (N), order (M), mask (B, I) bits -> x0 (B, I) i8, t (B)
 // One invocation makes four neighbouring inputs of one sample, a word. Rows past the end of a partial batch become zeros.
-// keep is 1/keep with 12 fractional bits. Twin: src/kernels/int_gather.rs
+// params.keep is the inverse of the keep probability, with 12 fractional bits. Twin: src/kernels/int_gather.rs
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
     lr: f32, momentum: f32, bias1: f32, bias2: f32,
@@ -25,7 +25,7 @@ override MASKED: bool = false;
 // v·m·2⁻¹², rounded half up.
 fn times12(v: i32, m: i32) -> i32 { return (v >> 12u) * m + (((v & 4095) * m + 2048) >> 12u); }
 
-// The word of a sample from which word `word` of row `row` is made; 0 past its end.
+// Word `word` of the sample of row `row`; 0 past the sample's end. Word 0 also stores the row's class.
 fn source(row: u32, word: u32) -> u32 {
     let sample = order[now.cursor + row];
     if word == 0u { t[row] = targets[sample]; }
@@ -33,7 +33,7 @@ fn source(row: u32, word: u32) -> u32 {
     return samples[sample * params.sample_words + word];
 }
 
-// Dropout and zeros in the padding; stores a word.
+// Applies dropout to four inputs and stores them as word `word` of row `row`. Padding becomes zero.
 fn put(row: u32, word: u32, values: vec4<i32>) {
     let col = word * 4u + vec4<u32>(0u, 1u, 2u, 3u);
     var v = select(vec4<i32>(0), values, col < vec4<u32>(params.inputs));
@@ -52,7 +52,7 @@ fn place(group: vec3<u32>, groups: vec3<u32>, lane: u32) -> vec2<u32> {
     return vec2<u32>(at / params.words, at % params.words);
 }
 
-// Whether a row is past the end of the batch; zeros are stored then.
+// Whether a row is past the end of the tensor, or of a partial batch. Stores zeros for the latter.
 fn skip(at: vec2<u32>) -> bool {
     if at.x >= params.batch { return true; }
     if at.x < now.rows { return false; }

@@ -1,6 +1,7 @@
 // int_gradient: g = dyᵀ·x in integers.   dy (B, O) i8, x (B, I) i8 -> g (O, I) i32
 // int_gradient_b: g = the sums of dy over the batch.   dy (B, O) i8 -> g (O) i32
-// Added to g if `accumulate` is 1. words: u32 of a row of x. Twin: src/kernels/int_gradient.rs
+// Added to g if `accumulate` is 1. words, dy_words: u32 per row of x, of dy. inputs4: vec4 per row of g.
+// Formats: src/kernels/fixed.rs. Twin: src/kernels/int_gradient.rs
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
     lr: f32, momentum: f32, bias1: f32, bias2: f32,
@@ -24,12 +25,14 @@ fn turn(m: vec4<u32>) -> vec4<u32> {
 
 fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
 
-// The word `word` of four rows of the batch, turned: each component holds four terms of a sum. Rows past the end are zero.
+// Word `word` of the four rows of dy from `row` on, transposed: a component holds one column, four terms of a sum. Rows past
+// the end are zero.
 fn terms_of_dy(row: u32, word: u32) -> vec4<u32> {
     var m = vec4<u32>(0u);
     for (var i = 0u; i < 4u; i++) { if row + i < params.batch { m[i] = dy[(row + i) * params.dy_words + word]; } }
     return turn(m);
 }
+// The same of x.
 fn terms_of_x(row: u32, word: u32) -> vec4<u32> {
     var m = vec4<u32>(0u);
     for (var i = 0u; i < 4u; i++) { if row + i < params.batch { m[i] = x[(row + i) * params.words + word]; } }
@@ -46,7 +49,7 @@ fn store(row: u32, col4: u32, sum: vec4<i32>) {
     if now.accumulate == 1u { g[at] += sum; } else { g[at] = sum; }
 }
 
-// One invocation makes 4×4 values. x is zero in its padding, and so is g.
+// One invocation makes 4×4 values. The padding of x is zero, so that of g becomes zero too.
 @compute @workgroup_size(64)
 fn int_gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                 @builtin(local_invocation_index) lane: u32) {
@@ -79,22 +82,22 @@ fn int_gradient_b(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
     if now.accumulate == 1u { g[word] += sum; } else { g[word] = sum; }
 }
 
-// Word `word` of four rows of the batch as floats: a column per row. Rows from `end` on are zero.
+// Word `word` of the four rows of x from `b` on as floats: a matrix column per row of x. Rows from `end` on are zero.
 fn four_of_x(b: u32, end: u32, word: u32) -> mat4x4<f32> {
     let r = min(vec4<u32>(b) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.words + word;
     let real = vec4<f32>(vec4<u32>(b) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(end));
     return mat4x4<f32>(real.x * vec4<f32>(unpack4xI8(x[r.x])), real.y * vec4<f32>(unpack4xI8(x[r.y])),
                        real.z * vec4<f32>(unpack4xI8(x[r.z])), real.w * vec4<f32>(unpack4xI8(x[r.w])));
 }
-// The same of dy, turned: a row per row. What it holds from the end on does not matter.
+// The same of dy, transposed: a matrix row per row of dy. Rows past the end may hold anything, because x is zero there.
 fn four_of_dy(b: u32, word: u32) -> mat4x4<f32> {
     let r = min(vec4<u32>(b) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.dy_words + word;
     return transpose(mat4x4<f32>(vec4<f32>(unpack4xI8(dy[r.x])), vec4<f32>(unpack4xI8(dy[r.y])),
                                  vec4<f32>(unpack4xI8(dy[r.z])), vec4<f32>(unpack4xI8(dy[r.w]))));
 }
 
-// For software adapters, whose fastest product is that of floats: one invocation makes a 16×16 tile. Floats hold the products of
-// 8-bit integers, and their sums up to 2²⁴, exactly; after 1024 terms they are added to integers.
+// For software adapters, which multiply floats fastest: one invocation makes a 16×16 tile. Products of 8-bit integers, and
+// their sums up to 2²⁴, are exact in floats. After 1024 terms the sums are added to integers.
 @compute @workgroup_size(16)
 fn int_gradient_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                           @builtin(local_invocation_index) lane: u32) {
@@ -132,13 +135,15 @@ fn int_gradient_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_
     }
 }
 
-// 32 rows of 16 words, 64 terms, plus one as spacing: neighbouring rows then start in different memory banks.
+// Words per row in workgroup memory: 16 words (64 terms), and one of padding, so that neighbouring rows start in different
+// memory banks. Each array has 32 rows.
 const ROW = 17u;
 var<workgroup> left: array<u32, 544>;
 var<workgroup> right: array<u32, 544>;
 
-// The products of four rows from 4·ty on with four rows from 4·tx on, as they lie in workgroup memory.
+// 4×4 sums.
 struct Tile { s0: vec4<i32>, s1: vec4<i32>, s2: vec4<i32>, s3: vec4<i32>, }
+// Adds the products of the four rows of `left` from 4·ty on with the four rows of `right` from 4·tx on.
 fn multiply(tx: u32, ty: u32, t: ptr<function, Tile>) {
     for (var k = 0u; k < 16u; k++) {
         let r = tx * 4u * ROW + k;
@@ -161,7 +166,7 @@ fn int_gradient_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
     if top * 4u >= params.outputs { return; }
     var t = Tile();
     for (var b = 0u; b < params.batch; b += 64u) {
-        // Each invocation stages two blocks of 4×4 of dy and two of x, turned. Words past the end repeat the last one; their
+        // Each invocation stages two 4×4 blocks of dy and two of x, transposed. Words past the end repeat the last one. Their
         // results are not stored.
         for (var i = 0u; i < 2u; i++) {
             let word = lane % 8u;

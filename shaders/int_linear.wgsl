@@ -1,7 +1,9 @@
-// int_linear: y = act(x·wᵀ + b) ⊙ mask in integers.   x (B, I) i8, w (O, I) i8, b (O) i32, mask (B, O) bits -> y (B, O) i8
+// int_linear: y = act(x·wᵀ + b) ⊙ mask / keep in integers.   x (B, I) i8, w (O, I) i8, b (O) i32, mask (B, O) bits,
+//   levels (L, 8) i32 -> y (B, O) i8. Counts the outputs that do not fit in 8 bits.
 // int_logits: z = x·wᵀ + b, for the last layer.   -> z (B, O) i32
-// words: u32 of a row of x and of w. Sums have `bits` fractional bits; b is shifted right by `bias_shift` to match, and what
-// follows the activation by `out_shift`. keep is 1/keep, alpha the slope of leaky ReLU, both with 12 fractional bits.
+// words, out_words: u32 per row of x and w, of y. Sums have `bits` fractional bits. b is shifted right by `bias_shift` to
+// match. Outputs are shifted right by `out_shift`. params.keep is the inverse of the keep probability, alpha the slope of
+// leaky ReLU, both with 12 fractional bits.
 // Formats: src/kernels/fixed.rs. Twin: src/kernels/int_linear.rs
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
@@ -64,7 +66,8 @@ fn activate(v: vec4<i32>) -> vec4<i32> {
     }
 }
 
-// Bias, activation, dropout and zeros in the padding; stores word `word` of row `row`. Counts values that do not fit.
+// Adds the bias, applies activation and dropout, and stores word `word` of row `row`. Padding becomes zero. Counts values
+// that do not fit.
 fn finish(row: u32, word: u32, products: vec4<i32>) {
     if row >= params.batch || word >= params.out_words { return; }
     // Words past the last column are padding.
@@ -126,7 +129,7 @@ fn int_logits(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) 
     z[at] = select(vec4<i32>(0), v, col4 * 4u + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.outputs));
 }
 
-// Four neighbouring inputs as floats. Floats hold the products of 8-bit integers, and their sums up to 2²⁴, exactly.
+// Four neighbouring inputs as floats. Products of 8-bit integers, and their sums up to 2²⁴, are exact in floats.
 fn floats(row: u32, word: u32) -> vec4<f32> { return vec4<f32>(unpack4xI8(x[row + word / 4u][word % 4u])); }
 fn factors(row: u32, word: u32) -> vec4<f32> { return vec4<f32>(unpack4xI8(w[row + word / 4u][word % 4u])); }
 
@@ -141,8 +144,8 @@ fn four_factors(o: vec4<u32>, k: u32) -> mat4x4<f32> {
     return transpose(mat4x4<f32>(factors(o.x, k), factors(o.y, k), factors(o.z, k), factors(o.w, k)));
 }
 
-// For software adapters, whose fastest product is that of floats: one invocation keeps a 16×16 tile of sums. After 1024 terms
-// they are added to integers.
+// For software adapters, which multiply floats fastest: one invocation makes a 16×16 tile. After 1024 terms the sums are
+// added to integers.
 @compute @workgroup_size(16)
 fn int_linear_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                         @builtin(local_invocation_index) lane: u32) {
@@ -185,13 +188,15 @@ fn products(d: u32, v: vec4<u32>) -> vec4<i32> {
     return vec4<i32>(dot4I8Packed(d, v.x), dot4I8Packed(d, v.y), dot4I8Packed(d, v.z), dot4I8Packed(d, v.w));
 }
 
-// 32 rows of 16 words, 64 terms, plus one as spacing: neighbouring rows then start in different memory banks.
+// Words per row in workgroup memory: 16 words (64 terms), and one of padding, so that neighbouring rows start in different
+// memory banks. Each array has 32 rows.
 const ROW = 17u;
 var<workgroup> left: array<u32, 544>;
 var<workgroup> right: array<u32, 544>;
 
-// The products of four rows from 4·ty on with four rows from 4·tx on, as they lie in workgroup memory.
+// 4×4 sums.
 struct Tile { s0: vec4<i32>, s1: vec4<i32>, s2: vec4<i32>, s3: vec4<i32>, }
+// Adds the products of the four rows of `left` from 4·ty on with the four rows of `right` from 4·tx on.
 fn multiply(tx: u32, ty: u32, t: ptr<function, Tile>) {
     for (var k = 0u; k < 16u; k++) {
         let r = tx * 4u * ROW + k;
@@ -215,7 +220,7 @@ fn int_linear_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgr
     let words4 = params.words / 4u;
     var t = Tile();
     for (var k = 0u; k < words4; k += 4u) {
-        // Each invocation stages two vec4 of x and two of w. Past the end of a row they count as zero.
+        // Each invocation stages two vec4 of x and two of w; zeros past the end of a row.
         for (var i = 0u; i < 2u; i++) {
             let row = lane / 4u + i * 16u;
             let kk = k + lane % 4u;

@@ -1,8 +1,9 @@
-// int_linear_dx: dx = (dy·w) ⊙ act'(x) ⊙ mask in integers.
+// int_linear_dx: dx = (dy·w) ⊙ act'(x) ⊙ mask / keep in integers.
 // dy (B, O) i8, w (O, I) i8, x (B, I) i8, mask (B, I) bits, levels (L, 8) i32 -> dx (B, I) i8
-// x is the output of the layer below, so dx is that layer's error signal δ. It is shifted right by the layer's level; the
-// largest |δ| of the update is kept for the next level. words: u32 of a row of x, w and dx. keep is 1/keep, back is keep,
-// alpha the slope of leaky ReLU, all with 12 fractional bits.
+// x is the output of the layer below, so dx is that layer's error signal δ. It is shifted right by the layer's level. The
+// largest |δ| of the update is kept in `levels`, and sets the next level. words, dy_words: u32 per row of x, w and dx, of dy.
+// params.keep is the inverse of the keep probability, back that probability, alpha the slope of leaky ReLU, all with 12
+// fractional bits.
 // Formats: src/kernels/fixed.rs. Twin: src/kernels/int_linear_dx.rs
 struct Params {
     batch: u32, words: u32, inputs: u32, outputs: u32, dy_words: u32, mask_stride: u32,
@@ -37,7 +38,8 @@ fn slope(a: vec4<i32>, v: vec4<i32>) -> vec4<i32> {
     }
 }
 
-// Activation's slope, dropout, level; stores word `word` of row `row`. w is zero in its padding, and so is dx.
+// Applies slope, dropout and level, and stores word `word` of row `row`. The padding of w is zero, so that of dx becomes zero
+// too.
 fn finish(row: u32, word: u32, products: vec4<i32>) {
     if row >= params.batch || word >= params.words { return; }
     let level = u32(atomicLoad(&levels[params.layer * 8u]));
@@ -57,7 +59,7 @@ fn finish(row: u32, word: u32, products: vec4<i32>) {
     let narrow = clamp(v, vec4<i32>(-127), vec4<i32>(127));
     let bytes = bitcast<vec4<u32>>(narrow) & vec4<u32>(255u);
     dx[row * params.words + word] = bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u);
-    // Most values are below the largest so far.
+    // Most values are below the largest so far, so a load often saves the atomic operation.
     if peak > atomicLoad(&levels[params.layer * 8u + 1u]) { atomicMax(&levels[params.layer * 8u + 1u], peak); }
     if any(narrow != v) {
         let limited = select(vec4<i32>(0), vec4<i32>(1), narrow != v);
@@ -96,7 +98,7 @@ fn int_linear_dx(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     finish(row, word, sum);
 }
 
-// Four neighbouring values as floats. Floats hold the products of 8-bit integers, and their sums up to 2²⁴, exactly.
+// Four neighbouring values as floats. Products of 8-bit integers, and their sums up to 2²⁴, are exact in floats.
 fn errors(row: u32, k: u32) -> vec4<f32> { return vec4<f32>(unpack4xI8(dy[row + k])); }
 fn factors(at: u32) -> vec4<f32> { return vec4<f32>(unpack4xI8(w[at])); }
 
@@ -110,7 +112,7 @@ fn four_factors(o: vec4<u32>, col: u32) -> mat4x4<f32> {
     return mat4x4<f32>(factors(o.x + col), factors(o.y + col), factors(o.z + col), factors(o.w + col));
 }
 
-// For software adapters: one invocation keeps a 16×16 tile of sums, as in int_linear.
+// For software adapters: one invocation makes a 16×16 tile, as in int_linear_registers.
 @compute @workgroup_size(16)
 fn int_linear_dx_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                            @builtin(local_invocation_index) lane: u32) {
@@ -119,7 +121,7 @@ fn int_linear_dx_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
     let row = at / tiles_across * 16u;
     let word = at % tiles_across * 4u;
     if row >= params.batch { return; }
-    // Rows past the end repeat the last one; their results are not stored. Rows of `words` are whole multiples of four.
+    // Rows past the end repeat the last one. Their results are not stored. `words` is a multiple of four.
     let r0 = rows_at(row + 0u); let r1 = rows_at(row + 4u); let r2 = rows_at(row + 8u); let r3 = rows_at(row + 12u);
     var sums = array<vec4<i32>, 64>();
     for (var begin = 0u; begin < params.dy_words; begin += 256u) {
@@ -152,13 +154,15 @@ fn products(d: u32, v: vec4<u32>) -> vec4<i32> {
     return vec4<i32>(dot4I8Packed(d, v.x), dot4I8Packed(d, v.y), dot4I8Packed(d, v.z), dot4I8Packed(d, v.w));
 }
 
-// 32 rows of 16 words, 64 terms, plus one as spacing: neighbouring rows then start in different memory banks.
+// Words per row in workgroup memory: 16 words (64 terms), and one of padding, so that neighbouring rows start in different
+// memory banks. Each array has 32 rows.
 const ROW = 17u;
 var<workgroup> left: array<u32, 544>;
 var<workgroup> right: array<u32, 544>;
 
-// The products of four rows from 4·ty on with four rows from 4·tx on, as they lie in workgroup memory.
+// 4×4 sums.
 struct Tile { s0: vec4<i32>, s1: vec4<i32>, s2: vec4<i32>, s3: vec4<i32>, }
+// Adds the products of the four rows of `left` from 4·ty on with the four rows of `right` from 4·tx on.
 fn multiply(tx: u32, ty: u32, t: ptr<function, Tile>) {
     for (var k = 0u; k < 16u; k++) {
         let r = tx * 4u * ROW + k;
@@ -181,8 +185,8 @@ fn int_linear_dx_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wor
     if top >= params.batch { return; }
     var t = Tile();
     for (var k = 0u; k < params.dy_words; k += 16u) {
-        // Each invocation stages eight words of dy, and two blocks of 4×4 weights, turned. Past the end dy counts as zero, so
-        // what w holds there does not matter.
+        // Each invocation stages eight words of dy, and two blocks of 4×4 weights, transposed. Past the end dy is zero, so w
+        // may hold anything there.
         for (var i = 0u; i < 8u; i++) {
             let row = lane / 16u + i * 4u;
             let kk = k + lane % 16u;

@@ -1,6 +1,8 @@
-// int_softmax: p = softmax(z), loss = −Σ y·log p, dz = p − y, in integers.   z (B, C) i32, t (B) -> score (B, 2) i32, dz (B, C) i8
-// y is onehot(t), or smoothed: `hot` for the class, `even` more for each class, with 16 fractional bits. Losses have 10.
-// One invocation per sample. Twin: src/kernels/int_softmax.rs
+// int_softmax: p = softmax(z), loss = −Σ y·log p, dz = p − y, in integers.
+// z (B, C) i32, t (B) -> score (B, 2) i32: loss and hit, dz (B, C) i8
+// y is onehot(t), or smoothed: `even` for each class, and `hot` in addition for class t, with 16 fractional bits. Logits have
+// `bits` fractional bits, losses 10, dz 7. One invocation per sample.
+// Formats: src/kernels/fixed.rs. Twin: src/kernels/int_softmax.rs
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
     lr: f32, momentum: f32, bias1: f32, bias2: f32,
@@ -29,7 +31,7 @@ fn ln(x: u32) -> u32 {
     return (((log2 >> 5u) * 45426u) >> 16u) >> 1u;
 }
 
-// How far a logit lies below the largest, with `to` fractional bits, at most 32.
+// How far a logit lies below the largest, at most 32. The result has `to` fractional bits.
 fn distance(largest: i32, v: i32, to: u32) -> u32 {
     // The difference of two i32 fits in a u32.
     let d = u32(largest) - u32(v);
@@ -59,7 +61,7 @@ fn int_softmax(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
     }
     let label = t[row];
     let far = (distance(largest, z[base + label], 10u) * params.hot) >> 16u;
-    // The largest logit has the exponential 2¹⁵.
+    // Exponentials have 15 fractional bits, so ln 2¹⁵ is subtracted.
     let loss = min(ln(sum) - ln(32768u) + far + all, 32u << 10u);
     score[row] = vec4<i32>(i32(loss), select(0, 1, best == label), 0, 0);
     for (var word = 0u; word < params.dz_words; word++) {
@@ -69,6 +71,7 @@ fn int_softmax(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
             if c >= params.classes { break; }
             let p = i32((exp_minus(distance(largest, z[base + c], 8u)) << 16u) / sum);
             let y = i32(params.even + select(0u, params.hot, c == label));
+            // Rounded half up to 7 fractional bits, and limited to ±127.
             let d = clamp(((p - y) >> 8u) + 1, -254, 255) >> 1u;
             packed |= (u32(d) & 255u) << (8u * i);
         }

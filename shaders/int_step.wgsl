@@ -1,11 +1,13 @@
-// int_step: gradient descent in integers, and what goes with it.
-//   int_quantise   q = the weights as factors of a product.   w (O, I) i32 -> q (O, I) i8; counts those that do not fit
+// int_step: gradient descent in integers, the weights as factors, and the levels.
+//   int_quantise   q = w·2⁻ᵇᵃˢᵉ, the factors of a product.     w (O, I) i32 -> q (O, I) i8; counts those that do not fit
 //   int_sgd        w ← w − lr·(ḡ + l2·w).                     g (O, I) i32, levels (L, 8) i32 -> w (O, I) i32
 //   int_momentum   v ← μ·v + ḡ + l2·w, w ← w − lr·v.          -> w, v (O, I) i32
+//                  With NESTEROV: w ← w − lr·(ḡ + l2·w + μ·v).
 //   int_levels     the shift of each layer's error signal for the next update -> levels (L, 8) i32
-// count: vec4 of w, words of q, or layers; words, stride: words of a row of q, vec4 of a row of w.
-// ḡ is g divided by the batch, with 28 fractional bits as w and v have. g has `base` fractional bits less the layer's sum of
-// levels. Formats: src/kernels/fixed.rs
+// count: vec4 of w (int_sgd, int_momentum), words of q (int_quantise), or layers (int_levels).
+// words, stride: words per row of q, vec4 per row of w.
+// ḡ is g divided by the number of samples in the batch, and has 28 fractional bits, as w and v have. g has 28 + `base`
+// fractional bits less the layer's sum of levels. Formats: src/kernels/fixed.rs
 // Twins: src/kernels/int_levels.rs, int_quantise.rs, int_step.rs
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
@@ -31,20 +33,21 @@ fn shift(a: vec4<i32>, k: u32) -> vec4<i32> {
 }
 fn add(a: vec4<i32>, c: vec4<i32>) -> vec4<i32> {
     let sum = bitcast<vec4<i32>>(bitcast<vec4<u32>>(a) + bitcast<vec4<u32>>(c));
-    // The sum overflows if both have the other sign than it has.
+    // The sum has overflowed if its sign differs from that of both terms.
     let limit = select(vec4<i32>(0x7fffffff), vec4<i32>(-0x7fffffff), a < vec4<i32>(0));
     return select(max(sum, vec4<i32>(-0x7fffffff)), limit, ((a ^ sum) & (c ^ sum)) < vec4<i32>(0));
 }
 
-// A positive number m·2⁻ˢ, ready to multiply: v is shifted left, multiplied in two halves of 16 bits, and shifted right.
+// A number m·2⁻ˢ that is not negative, prepared: v is shifted left, multiplied in two halves of 16 bits, and shifted right.
 struct Multiplier { left: u32, m: i32, half: u32, right: u32, below: u32, round: i32, }
 fn multiplier(m: i32, s: i32) -> Multiplier {
     let right = u32(clamp(s - 16, 0, 32));
-    // From 32 bits on nothing is left.
+    // After a shift of 32 bits or more nothing is left.
     if right > 31u { return Multiplier(0u, 0, 0u, 31u, 30u, 1); }
     let below = max(right, 1u) - 1u;
     return Multiplier(u32(clamp(16 - s, 0, 31)), m, select(0u, 0x8000u, right == 0u), right, below, select(0, 1, right > 0u));
 }
+// `Factor::of` the float with these bits.
 fn of_bits(bits: u32) -> Multiplier {
     if bits < 0x800000u { return multiplier(0, 16); }
     let m = (((bits & 0x7fffffu) | 0x800000u) + 128u) >> 8u;
@@ -60,10 +63,10 @@ fn times(f: Multiplier, a: vec4<i32>) -> vec4<i32> {
     return (product >> vec4<u32>(f.right)) + ((product >> vec4<u32>(f.below)) & vec4<i32>(f.round));
 }
 
-// What a step multiplies by.
+// The factors of an update.
 struct Factors { mean: Multiplier, l2: Multiplier, lr: Multiplier, momentum: Multiplier, }
 fn factors() -> Factors {
-    // 1/batch, rounded down.
+    // `Factor::one_over` the batch.
     let whole = 0x80000000u / max(now.batch, 1u);
     let zeros = countLeadingZeros(whole);
     let s = 15 + i32(zeros) + params.base - levels[params.layer * 8u + 2u];
@@ -73,7 +76,7 @@ fn factors() -> Factors {
 
 fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
 
-// ḡ + l2·w at a place.
+// ḡ, limited to `clip` if that is above 0, + l2·w, for vec4 number `at`.
 fn gradient(f: Factors, at: u32) -> vec4<i32> {
     var mean = times(f.mean, g[at]);
     if params.clip > 0 { mean = clamp(mean, vec4<i32>(-params.clip), vec4<i32>(params.clip)); }
@@ -81,10 +84,10 @@ fn gradient(f: Factors, at: u32) -> vec4<i32> {
     return mean;
 }
 
-// w − lr·d at a place.
+// w ← w − lr·d for vec4 number `at`.
 fn descend(f: Factors, at: u32, d: vec4<i32>) { w[at] = add(w[at], -times(f.lr, d)); }
 
-// vec4 that an invocation updates, 64 apart.
+// Number of vec4 that an invocation updates. They lie 64 apart.
 const EACH = 8u;
 
 @compute @workgroup_size(64)
@@ -108,7 +111,7 @@ fn int_momentum(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     }
 }
 
-// One invocation makes a word of q. Micro-batches after the first count nothing.
+// One invocation makes a word of q. Only the first micro-batch of an update counts.
 @compute @workgroup_size(64)
 fn int_quantise(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                 @builtin(local_invocation_index) lane: u32) {
@@ -127,7 +130,7 @@ fn int_quantise(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     }
 }
 
-// One invocation does all layers, the last first.
+// A single invocation sets all levels, from the last layer to the first.
 @compute @workgroup_size(1)
 fn int_levels() {
     var sum = 0;

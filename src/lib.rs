@@ -32,8 +32,8 @@
 //! (for up to 16 classes), and [`kernels::update`] computes and applies a layer's gradients in one dispatch, without
 //! storing them.
 //!
-//! With `precision` int8 the same step is done in integers, by the kernels `int_*`, so that every machine computes the same
-//! bits: [`kernels::fixed`] explains it.
+//! With `precision` int8, kernels named `int_*` compute the same step in integers, so every machine computes the same bits.
+//! [`kernels::fixed`] explains how.
 //!
 //! An [`engine`] runs the plan: [`engine::cpu`] as a loop over the twins, [`engine::gpu`] as compute passes.
 //! [`engine::machine`] chooses one, [`measure::tune`] finds the fastest form of each matrix product

@@ -121,7 +121,7 @@ impl DataOptions {
         Ok(self)
     }
 
-    /// Reads a table like the one that a model was trained on.
+    /// Sets the columns that a table must have: those of the table that a model was trained on. `None`: any columns.
     pub fn like(&mut self, header: Option<Header>) {
         self.header = header;
     }

@@ -95,7 +95,8 @@ impl Export {
         note.iter().for_each(|note| say!("{note}"));
         if description.precision == Some(Precision::Int8) {
             say!(
-                "note: the model computes in integers and rounds the outputs of its layers; these weights in floats do not"
+                "note: the model was trained in integers, which rounds the outputs of each layer; the exported file computes in \
+                 floats, so its outputs differ slightly"
             );
         }
         if description.was_transposed() == Some(true) {

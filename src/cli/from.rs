@@ -16,7 +16,7 @@ use std::path::Path;
 pub struct First {
     pub model: Mlp,
     pub description: Description,
-    /// Whether the file says how samples become inputs: it is of this program.
+    /// Whether the file describes how samples become inputs. Files of this program do.
     pub described: bool,
     /// Whether the last layer is replaced.
     pub new_head: bool,
@@ -24,7 +24,7 @@ pub struct First {
 }
 
 impl First {
-    /// The columns of the table that the model was trained on; without its targets if those of the run are new.
+    /// The columns of the table that the model was trained on; without its targets if the run has a new head.
     pub fn header(&self) -> Option<Header> {
         let header = self.description.header.clone()?;
         Some(if self.new_head { Header { target: None, ..header } } else { header })
@@ -33,16 +33,16 @@ impl First {
     /// The model that training starts with, for a data set that was encoded for it.
     ///
     /// # Errors
-    /// [`Error::Setting`] if the last layer stays, and its outputs are not what the data set has.
+    /// [`Error::Setting`] if the last layer is kept, but the data set has other targets.
     pub fn model(&self, config: &Config, data: &DataSet) -> Result<Mlp, Error> {
         let (then, now) = (self.description.task(), &data.task);
         if self.new_head {
-            say!("new head: {}, {} before", now.counted(), then.counted());
+            say!("new last layer for {}; the model had {}", now.counted(), then.counted());
             return Ok(self.model.with_new_head(data.outputs(), config.init, config.seed));
         }
         let differ = |what: String| {
             Err(Error::Setting(format!(
-                "{} predicts {}, but {} has {what}: --new-head replaces the last layer for them",
+                "{} predicts {}, but {} has {what}: use --new-head to replace the last layer",
                 self.ancestor.path,
                 then.counted(),
                 data.name

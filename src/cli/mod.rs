@@ -52,7 +52,7 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Train multilayer perceptrons on the GPU, on Vulkan, Metal or DX12, or on the CPU.
+/// Train multilayer perceptrons on pictures or tables, on the GPU (Vulkan, Metal, DX12, GL) or on the CPU.
 #[derive(Parser)]
 #[command(version, after_help = EXAMPLES)]
 pub struct Cli {
@@ -103,13 +103,13 @@ enum Command {
     Eval(eval::Eval),
     /// Describe a data set, and say what is suspicious.
     Data(data_set::Data),
-    /// Classify pictures, or samples of a data set.
+    /// Classify pictures or samples of a data set, or predict the rows of a table.
     Predict(predict::Predict),
     /// Write a model in the format of another program.
     Export(export::Export),
     /// Write an HTML report of one or more runs.
     Report(report::Report),
-    /// Compare every kernel and whole training steps on the adapter with the CPU.
+    /// Compare the adapter with the CPU: every kernel, whole training steps, or the bits of a run in integers.
     Parity(parity::Parity),
     /// Time training runs, dispatches and kernels, and check their results.
     Bench(Box<bench::Bench>),

@@ -22,11 +22,13 @@ use std::time::Instant;
 
 #[derive(Args)]
 #[command(after_help = "\
-Runs each kernel on the adapter and on the CPU, with all its cases; then whole training steps, dispatch by dispatch.
-`error` is the difference with the largest share of its bound. Bounds are computed from the arithmetic, not chosen.
+Runs each kernel on the adapter and on the CPU, with all its cases; then whole training steps,
+dispatch by dispatch. `error` is the difference with the largest share of its bound. Bounds are
+computed from the arithmetic, not chosen.
 
-With --exact it trains a small net in integers on every adapter and on the CPU. All must reach the same bits: those of a hash in
-the program. It takes seconds, and needs no data and no network.
+With --exact it instead trains a small net in integers, on the CPU and on every adapter that
+--adapter and --backend allow. Each result must have the hash that is stored in the program, so all
+are bit-identical. It takes seconds per adapter, and needs no data and no network.
 
 Examples:
   gpu-mlp parity
@@ -34,7 +36,7 @@ Examples:
   gpu-mlp parity --backend vulkan
   gpu-mlp parity --adapter llvmpipe --backend gl   one of several adapters, see `gpu-mlp devices`")]
 pub struct Parity {
-    /// Train in integers on every adapter and on the CPU, and compare the bits with the reference
+    /// Instead, train in integers on the CPU and on every adapter, and compare the results with a reference hash
     #[arg(long)]
     exact: bool,
     #[command(flatten)]
@@ -94,7 +96,7 @@ impl Parity {
     }
 }
 
-/// The golden run on the CPU and on every adapter.
+/// The golden run on the CPU and on every adapter that the options allow. The exit code is 3 if one differs or fails.
 async fn exact(adapters: &AdapterOptions) -> anyhow::Result<ExitCode> {
     let mut machines = vec![Ok(Machine::Cpu)];
     let found = list(&adapters.wanted()).await?;

@@ -24,11 +24,11 @@ pub struct Recorder<'a> {
     pub guessing: Guessing,
     pub keeper: Keeper,
     pub signals: Signals,
-    /// Layers of training in integers about whose limited values there was a note.
+    /// For training in integers: the layers, from 1, about whose limited values a note was printed.
     pub noted: BTreeSet<usize>,
 }
 
-/// Share of limited values from which on there is a note.
+/// A note is printed if a larger share of values was limited.
 const NOTED: f64 = 0.01;
 
 impl Observer for Recorder<'_> {
@@ -52,7 +52,8 @@ impl Observer for Recorder<'_> {
                 let (share, what) = layer.worst();
                 let (layer, share) = (layer.layer, percent(share, 1));
                 say!(
-                    "note: {share} % of the {what} of layer {layer} do not fit in 8 bits and were limited: --health show"
+                    "note: {share} % of the {what} of layer {layer} did not fit in 8 bits and were limited; \
+                     `--health show` prints the shares of each layer"
                 );
             }
         }

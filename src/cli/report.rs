@@ -218,9 +218,7 @@ async fn evaluated(
             let found = importances(machine, model, description, &data.test).await;
             Some(found.map_err(|error| error.to_string()))
         }
-        Some(columns) => {
-            Some(Err(format!("there are {columns} columns, which take long; gpu-mlp eval --importance computes it")))
-        }
+        Some(columns) => Some(Err(format!("{columns} columns would take long: run gpu-mlp eval --importance"))),
     };
     Ok(Results { assessment, data, importance })
 }

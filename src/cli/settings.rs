@@ -33,8 +33,9 @@ struct Net {
     /// Probability that dropout keeps an input; 1 turns it off
     #[arg(long, value_name = "P")]
     input_keep_prob: Option<f32>,
-    /// Input scaling of a byte p: `unit` is p/255, `standard` is zero mean and unit variance, MEAN,DEVIATION is (p/255 − MEAN)/DEVIATION
-    #[arg(long, value_name = "unit|standard|MEAN,DEVIATION")]
+    /// Input scaling. `standard` is zero mean and unit variance. For a byte p, `unit` is p/255 and MEAN,DEVIATION is
+    /// (p/255 − MEAN)/DEVIATION. For a table also `robust`, `minmax` and `none`
+    #[arg(long, value_name = "standard|robust|minmax|unit|none|MEAN,DEVIATION")]
     normalize: Option<Normalize>,
 }
 

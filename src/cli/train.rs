@@ -77,8 +77,8 @@ pub struct Train {
     /// adopted, and its activation and normalisation if the file names them
     #[arg(long, value_name = "MODEL", help_heading = "Net")]
     from: Option<PathBuf>,
-    /// With --from: keep the hidden layers of the model and draw its last layer anew, for other classes or targets; a table
-    /// must have the columns of the model, and is encoded as in its training
+    /// With --from: keep the hidden layers of the model and start with a new last layer, for other classes or targets; a
+    /// table must have the columns that the model was trained on, and is encoded as then
     #[arg(long, help_heading = "Net")]
     new_head: bool,
     /// Run folder: model.safetensors, config.toml, metrics.jsonl [default: the next free runs/N]
@@ -103,7 +103,8 @@ fn help(key: &str) -> Option<String> {
     Some(arg.get_help()?.to_string().split(" [default: ").next()?.to_string())
 }
 
-/// A model, and whether its targets apply too: what determines how a table becomes numbers.
+/// The model that determines how a table is encoded, and whether it also determines the targets; `None` if the training rows
+/// do.
 type Learned<'a> = Option<(&'a Description, bool)>;
 
 /// Divides a data set, and encodes a table: by its own training rows, or by what a model has learned.
@@ -188,7 +189,7 @@ impl Train {
             self.refuse_if_taken()?;
         }
         let checkpoint = resumed.and_then(|resumed| resumed.checkpoint.as_ref());
-        // A resumed run keeps what it has learned. Only a model of this program says how samples become inputs.
+        // A resumed run keeps the encoding that it began with. Only a model of this program describes its encoding.
         let resumed_model = checkpoint.and_then(|checkpoint| checkpoint.state.description.clone());
         let first = settled.first.take();
         let learned: Learned = match (&resumed_model, &first) {
@@ -260,7 +261,7 @@ impl Train {
         );
         say!("{rate}");
         config.without_effect().iter().for_each(|note| say!("note: {note}"));
-        // Integers have only one plan, so nothing was asked for that is not done.
+        // Integers have only the plain plan, so a note would say nothing.
         if let Some(because) = config.plain_because(data.train.len()).filter(|_| config.precision != Precision::Int8) {
             say!("note: the plain plan is used: {because}");
         }

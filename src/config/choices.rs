@@ -129,13 +129,14 @@ pub enum Upload {
     Stream,
 }
 
-/// Kernels of a training step. Both kinds give the same results up to rounding.
+/// Kernels of a training step. Both kinds give the same results up to rounding. [`super::Config::plain_because`] says when
+/// the plain kind is used instead of the fused one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum PlanKind {
     /// Fused gradient and optimizer step; the gradient is never stored. Where that is impossible, for instance with
-    /// gradient accumulation, the plain kind is used: see [`Config::plain_because`].
+    /// gradient accumulation, the plain kind is used.
     Fused,
     /// One kernel per textbook formula.
     Plain,

@@ -147,9 +147,9 @@ impl DataSet {
         arrays::assemble(name, item, train, test)
     }
 
-    /// Turns raw numbers into the inputs of a net, and real targets into standard units. Whatever is learned for that (means,
-    /// medians, categories) is learned from the training split alone, and a sample counts as often as its weight says. Bytes do not
-    /// change, and nothing is done twice.
+    /// Encodes raw numbers as the inputs of a net, and standardises real targets. Means, medians and categories are learned
+    /// from the training split alone, where a sample of weight 2 counts twice. Bytes, and data that are encoded already, do
+    /// not change.
     ///
     /// # Errors
     /// [`Error::Data`] if a column cannot be encoded.
@@ -172,8 +172,8 @@ impl DataSet {
         Ok(self)
     }
 
-    /// Turns raw numbers into the inputs of a model that was trained before, and real targets into its units, by what it
-    /// learned then. Bytes do not change, and nothing is done twice.
+    /// Encodes raw numbers as the inputs of a model that was trained before, and scales real targets as for it. Bytes, and
+    /// data that are encoded already, do not change.
     ///
     /// # Errors
     /// [`Error::Data`] if the columns are not those of the model.

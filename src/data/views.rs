@@ -1,5 +1,5 @@
-//! Samples and targets from views of the crate `ndarray`. The first axis is that of the samples; the values are copied in
-//! their logical order, so transposed and sliced views are taken as they look.
+//! Samples and targets from views of the crate `ndarray`. The first axis counts the samples. Values are copied in logical
+//! order, so transposed and sliced views are possible.
 //!
 //! ```
 //! use gpu_mlp::data::{DataSet, Split};

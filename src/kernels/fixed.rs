@@ -1,32 +1,36 @@
 //! Fixed-point numbers: how a net is trained with integers alone, so that every device computes the same bits.
 //!
-//! A float may be rounded, fused or reordered in many ways, and each device has its own. A sum of integers is the same in any
-//! order. So `precision int8` stores every value as an integer and a fixed number of **fractional bits**: the integer `n` with
-//! `f` fractional bits stands for n·2⁻ᶠ.
+//! Devices round, fuse and reorder float operations differently. A sum of integers is the same in any order. So
+//! `precision int8` stores every value as an integer with a number of **fractional bits**: the integer `n` with `f`
+//! fractional bits stands for n·2⁻ᶠ.
 //!
 //! | what | stored as | fractional bits | range |
 //! |---|---|---|---|
-//! | weights and biases that are updated, velocities | i32 | 28 ([`WEIGHT_BITS`]) | ±8 |
-//! | factors: weights as a product uses them | i8 | 5 to 8, more for layers with many inputs ([`factor_bits`]) | ±4 to ±0.5 |
-//! | inputs | i8 | as many as their range allows, at most 6 ([`input_bits`]) | |
-//! | outputs of hidden layers | i8 | 4, or 6 for sigmoid and tanh ([`hidden_bits`]) | ±8, ±2 |
-//! | sums of a product | i32 | those of both factors together | |
-//! | probabilities | u32 | 16 | 0 to 1 |
-//! | error signal δ | i8 | follows its size, a shift per layer: [`super::int_levels`] | |
+//! | weights, biases and velocities | i32 | 28 ([`WEIGHT_BITS`]) | ±8 |
+//! | factors: weights, rounded for a product | i8 | 5 to 8, more for layers with many inputs ([`factor_bits`]) | ±4 to ±0.5 |
+//! | inputs that are bytes | i8 | as many as their range allows, at most 6 ([`input_bits`]) | |
+//! | inputs that are floats | i8 | 4 ([`FLOAT_BITS`]) | ±8 |
+//! | outputs of hidden layers | i8 | 4, or 6 for sigmoid and tanh ([`hidden_bits`]) | ±8, or ±2 |
+//! | sums of a product | i32 | the sum of those of both factors | |
+//! | probabilities | u32 | 16 ([`PROBABILITY_BITS`]) | 0 to 1 |
+//! | error signal δ of the logits | i8 | 7 | ±1 |
+//! | error signal δ of hidden layers | i8 | set by a shift per layer: [`super::int_levels`] | |
+//! | gradients | i32 | those of δ and of the layer's inputs together | |
+//! | losses | i32 | 10 ([`LOSS_BITS`]) | 0 to 32 |
 //!
-//! How can 8 bits train a net? A product needs few bits, because the errors of its terms cancel. The update needs many: a step
-//! is often a thousandth of the weight, and would be rounded away. So the products use 8 bits, and the weights that are
-//! updated have 32. The values of δ shrink from layer to layer and as training goes on, so each layer shifts its δ until the
-//! largest one fills 8 bits. The shift follows from the updates before, never from the order within a batch.
+//! How can 8 bits train a net? A product needs few bits, because the rounding errors of its terms mostly cancel. The update
+//! needs many: a step is often a thousandth of the weight, and would be rounded away. So the products use 8 bits, and the
+//! weights that are updated have 32. The size of δ changes from layer to layer and during training, so each layer shifts its
+//! δ to fill 8 bits. The shift follows from earlier updates, never from the order within a batch.
 //!
-//! Before us: Gupta et al., "Deep Learning with Limited Numerical Precision" (ICML 2015) trained with 16 bits and stochastic
-//! rounding. Banner et al., "Scalable Methods for 8-bit Training" (NeurIPS 2018) and Wang et al., "NITI" (arXiv 2009.13108)
-//! trained with 8-bit products. They aimed at speed; here the aim is equal bits, so nothing is rounded at random, and
-//! exponentials and logarithms are integer polynomials. RepDL (2025) makes floats repeatable across devices by correct
+//! Earlier work: Gupta et al., "Deep Learning with Limited Numerical Precision" (ICML 2015) trained with 16 bits and
+//! stochastic rounding. Banner et al., "Scalable Methods for 8-bit Training" (NeurIPS 2018) and Wang et al., "NITI" (arXiv
+//! 2009.13108) trained with 8-bit products. They aimed at speed. Here the aim is equal bits, so nothing is rounded at random,
+//! and exponentials and logarithms are integer polynomials. RepDL (2025) makes floats repeatable across devices by correct
 //! rounding, which costs speed.
 //!
-//! Every function here has a twin of the same name in the shaders `int_*.wgsl`. Shifts of negative numbers keep the sign, in
-//! Rust as in WGSL.
+//! The shaders `int_*.wgsl` repeat the arithmetic of this page, under the same names where it is a function there. Right
+//! shifts of an i32 keep the sign, in Rust and in WGSL.
 
 use super::{Activation, Form, InputMap};
 use crate::plan::tensor::{from_fixed, to_fixed};
@@ -37,16 +41,17 @@ pub const WEIGHT_BITS: u8 = 28;
 pub const LOSS_BITS: u8 = 10;
 /// Fractional bits of probabilities.
 pub const PROBABILITY_BITS: u8 = 16;
-/// Bits by which the error signal of the logits is shifted: ±1 then fills 8 bits.
+/// Bits by which the error signal of the logits, a difference of probabilities, is shifted right. ±1 then fills 8 bits.
 pub const LOGIT_SHIFT: u8 = 9;
 /// Fractional bits of samples that are floats: they are standardised, so few lie beyond ±8.
 pub const FLOAT_BITS: u8 = 4;
-/// Largest value of an i8: the range is symmetric.
+/// Largest magnitude of an i8. The range is symmetric: −128 is not used.
 pub const MOST: i32 = 127;
-/// Largest loss of a sample, in nats.
+/// Largest loss of a sample, in nats. Larger ones are recorded as this.
 pub const LARGEST_LOSS: u32 = 32;
 
-/// Fractional bits of the factors of a layer with this many inputs. Initial weights have about the size √(2/I).
+/// Fractional bits of the factors of a layer with this many inputs, I: log₂√I + 1, rounded up, from 5 to 8. Initial weights
+/// have about the size √(2/I), so a layer with more inputs has smaller weights.
 pub fn factor_bits(inputs: usize) -> u8 {
     let half = (usize::BITS - inputs.saturating_sub(1).leading_zeros()).div_ceil(2) as u8;
     (half + 1).clamp(5, 8)
@@ -67,7 +72,8 @@ pub fn input_bits(map: &InputMap) -> Option<u8> {
     (0..=6).rev().find(|&bits| largest * f32::from(1u8 << bits) < 127.5)
 }
 
-/// The map of bytes as integers: input = (byte·scale + shift) >> 16, with `bits` fractional bits, rounded.
+/// The map of bytes to inputs in integers: `[scale, shift]` of input = (byte·scale + shift) >> 16. The input has `bits`
+/// fractional bits and is rounded.
 pub fn integer_map(map: &InputMap, bits: u8) -> [i32; 2] {
     let whole = |value: f32| (f64::from(value) * f64::from(1u32 << (16 + bits))).round() as i32;
     [whole(map.scale), whole(map.shift) + (1 << 15)]
@@ -79,13 +85,13 @@ pub fn shift(v: i32, k: u32) -> i32 {
     if k == 0 { v } else { (v >> k) + (v >> (k - 1) & 1) }
 }
 
-/// a + b, limited to what fits.
+/// a + b, limited to ±(2³¹ − 1).
 #[inline(always)]
 pub fn add(a: i32, b: i32) -> i32 {
     a.saturating_add(b).max(-i32::MAX)
 }
 
-/// Limits to an i8.
+/// Limits to ±[`MOST`].
 #[inline(always)]
 pub fn narrow(v: i32) -> i32 {
     v.clamp(-MOST, MOST)
@@ -97,7 +103,7 @@ pub fn times12(v: i32, m: i32) -> i32 {
     (v >> 12) * m + (((v & 4095) * m + 2048) >> 12)
 }
 
-/// A positive number as m·2⁻ˢ, with 2¹⁵ ≤ m < 2¹⁶; m is 0 for zero.
+/// A number that is not negative, as m·2⁻ˢ with 2¹⁵ ≤ m < 2¹⁶; m is 0 for zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Factor {
     /// The multiplier.
@@ -107,7 +113,8 @@ pub struct Factor {
 }
 
 impl Factor {
-    /// Of a float that is not negative, by its bits alone.
+    /// Rounds a float that is not negative. Uses only its bits, so every device gets the same factor. Floats below 2⁻¹²⁶
+    /// become 0.
     pub fn of(value: f32) -> Factor {
         let bits = value.to_bits();
         if bits < 1 << 23 {
@@ -119,31 +126,36 @@ impl Factor {
         if m > 0xffff { Factor { m: 0x8000, s: s - 1 } } else { Factor { m: m.cast_signed(), s } }
     }
 
-    /// 1/n, rounded down.
+    /// 1/n, rounded down; n = 0 counts as 1.
     pub fn one_over(n: u32) -> Factor {
         let whole = 0x8000_0000 / n.max(1);
         let zeros = whole.leading_zeros();
         Factor { m: ((whole << zeros) >> 16).cast_signed(), s: 15 + zeros.cast_signed() }
     }
 
-    /// v times this number, rounded half up and limited to what fits.
+    /// v times this number, rounded half up. A result that may not fit in 32 bits becomes ±m·2¹⁵, which is from 2³⁰ to 2³¹.
     pub fn times(self, v: i32) -> i32 {
         Multiplier::from(self).times(v)
     }
 }
 
-/// A [`Factor`], ready for a loop without branches: v is shifted left, multiplied in two halves of 16 bits, and shifted right.
+/// A [`Factor`] prepared for a loop without branches: v is shifted left, multiplied in two halves of 16 bits, and shifted
+/// right.
 #[derive(Clone, Copy)]
 pub struct Multiplier {
-    /// Bits to the left, and the largest |v| for which they fit.
+    /// Bits that v is shifted left.
     left: u32,
+    /// Largest |v| that can be shifted left without overflow.
     most: i32,
+    /// [`Factor::m`].
     m: i32,
-    /// Half of the last place, if nothing is shifted right.
+    /// Added before the low 16 bits of the product are dropped. It rounds half up if nothing else is shifted right.
     half: u32,
-    /// Bits to the right; the bit below them rounds, if there are any.
+    /// Bits that the product is shifted right.
     right: u32,
+    /// The highest bit that is shifted out, which rounds.
     below: u32,
+    /// 1 if that bit is added, else 0.
     round: i32,
 }
 
@@ -151,7 +163,7 @@ impl From<Factor> for Multiplier {
     fn from(factor: Factor) -> Multiplier {
         let left = (16 - factor.s).clamp(0, 31).cast_unsigned();
         let right = (factor.s - 16).clamp(0, 32).cast_unsigned();
-        // From 32 bits on nothing is left.
+        // After a shift of 32 bits or more nothing is left.
         let (m, right) = if right > 31 { (0, 31) } else { (factor.m, right) };
         Multiplier {
             left,
@@ -166,10 +178,10 @@ impl From<Factor> for Multiplier {
 }
 
 impl Multiplier {
-    /// v times the factor.
+    /// v times the factor: see [`Factor::times`].
     #[inline(always)]
     pub fn times(self, v: i32) -> i32 {
-        // `clamp` could panic, for all that the compiler knows, and would keep it from using wide registers.
+        // `clamp` may panic, which would prevent vectorisation.
         let v = v.min(self.most).max(-self.most) << self.left;
         let low = (v & 0xffff).cast_unsigned() * self.m.cast_unsigned() + self.half;
         let product = (v >> 16) * self.m + (low >> 16).cast_signed();
@@ -177,7 +189,8 @@ impl Multiplier {
     }
 }
 
-/// e⁻ᵈ with 15 fractional bits, of d with 8: 2⁻ᵗ with t = d·log₂e, its fraction by a polynomial.
+/// e⁻ᵈ with 15 fractional bits, where `d` has 8 and is limited to 4095. It is computed as 2⁻ᵗ with t = d·log₂e, the
+/// fractional part of t by a polynomial. The error is below 1.5·10⁻⁴.
 #[inline(always)]
 pub fn exp_minus(d: u32) -> u32 {
     // log₂e with 16 fractional bits.
@@ -187,7 +200,7 @@ pub fn exp_minus(d: u32) -> u32 {
     p >> (1 + (t >> 16)).min(31)
 }
 
-/// ln x with [`LOSS_BITS`] fractional bits, of a whole number from 1 on.
+/// ln x with [`LOSS_BITS`] fractional bits, where x is a whole number; 0 counts as 1. The error is below 3·10⁻³.
 #[inline(always)]
 pub fn ln(x: u32) -> u32 {
     let zeros = x.max(1).leading_zeros();
@@ -196,13 +209,13 @@ pub fn ln(x: u32) -> u32 {
     // log₂(1 + f) with 16 fractional bits.
     let inner = 44_222 - ((f * (20_775 - ((f * 5_263) >> 15))) >> 15);
     let fraction = (f * (94_246 - ((f * inner) >> 15))) >> 15;
-    // ln 2 with 16 fractional bits; the product has 32, of which 22 are dropped.
+    // ln 2 has 16 fractional bits, as log2 has. Of 32 bits 22 are dropped, 5 of them first, so that the product fits.
     let log2 = ((31 - zeros) << 16) + fraction;
     (((log2 >> 5) * 45_426) >> 16) >> 1
 }
 
-/// An activation of a sum with `bits` fractional bits. Sigmoid and tanh return 14 fractional bits, the others as many as they
-/// were given.
+/// The activation of a sum `z` with `bits` fractional bits. Sigmoid and tanh return 14 fractional bits, the others `bits`.
+/// `alpha` is the slope of leaky ReLU, from [`alpha`].
 #[inline(always)]
 pub fn activate(act: Activation, alpha: i32, z: i32, bits: u32) -> i32 {
     match act {
@@ -228,14 +241,15 @@ pub fn activate(act: Activation, alpha: i32, z: i32, bits: u32) -> i32 {
     }
 }
 
-/// |z| with 8 fractional bits, of z with `bits`.
+/// |z| with 8 fractional bits, where z has `bits`. If `bits` is below 8, |z| is first limited to 4095.
 #[inline(always)]
 pub fn eighth(z: i32, bits: u32) -> u32 {
     let size = z.unsigned_abs().min(i32::MAX.cast_unsigned());
     if bits >= 8 { size >> (bits - 8) } else { size.min(4095) << (8 - bits) }
 }
 
-/// v times the slope of an activation, from its output `a` before dropout, with [`hidden_bits`].
+/// v times the derivative of an activation, computed from the activation's output `a` before dropout, which has
+/// [`hidden_bits`] fractional bits. `alpha` is the slope of leaky ReLU, from [`alpha`].
 #[inline(always)]
 pub fn slope(act: Activation, alpha: i32, a: i32, v: i32) -> i32 {
     match act {
@@ -259,7 +273,7 @@ pub fn slope(act: Activation, alpha: i32, a: i32, v: i32) -> i32 {
     }
 }
 
-/// The forms of integer products. All give the same bits, so the choice is free.
+/// The forms of integer products. All give the same bits.
 pub const FORMS: [Form; 3] = [Form::Plain, Form::Tiled, Form::Registers];
 
 /// Index of a form in [`FORMS`].
@@ -270,8 +284,8 @@ pub(super) fn form(form: Form) -> usize {
     FORMS.iter().position(|&one| one == form).unwrap_or_else(|| panic!("integer products have no form {}", form.name()))
 }
 
-/// What the cases of a layer's products try: form, activation, keep probability. The forms share what follows the products, so
-/// only one of them tries everything.
+/// What the cases of a layer cover: form, activation, keep probability. All forms share the code after the product, so only
+/// the plain form is tried with every activation.
 pub(super) fn variants() -> Vec<(Form, Activation, f32)> {
     let all =
         [Activation::Relu, Activation::LeakyRelu(0.1), Activation::Identity, Activation::Sigmoid, Activation::Tanh];
@@ -283,12 +297,12 @@ pub(super) fn variants() -> Vec<(Form, Activation, f32)> {
 /// Pipeline constants of the shaders of a layer, with their defaults.
 pub(super) const OVERRIDES: &[(&str, f64)] = &[("ACT", 0.0), ("MASKED", 0.0)];
 
-/// The constants of a layer that differ from the defaults.
+/// The constants of a layer that differ from the defaults. α is not a constant here, but a parameter with 12 fractional bits.
 pub(super) fn overrides(act: Activation, keep: f32) -> Vec<(&'static str, f64)> {
     act.overrides(keep).into_iter().filter(|(name, _)| *name != "ALPHA").collect()
 }
 
-/// Packs values that fit in an i8, four to a word; the rest of the words becomes zero.
+/// Packs values that fit in an i8, four to a word, and fills the remaining words with zeros.
 #[inline(always)]
 pub(super) fn pack(values: &[i32], words: &mut [u32]) {
     let (bytes, padding) = bytemuck::cast_slice_mut::<u32, i8>(words).split_at_mut(values.len());
@@ -301,18 +315,19 @@ pub fn alpha(act: Activation) -> i32 {
     if let Activation::LeakyRelu(alpha) = act { to_fixed(alpha, 12, 1 << 16) } else { 0 }
 }
 
-/// A weight, a bias or a gradient as an integer.
+/// A weight, a bias or a mean gradient as an integer with [`WEIGHT_BITS`] fractional bits.
 pub fn to_weight(value: f32) -> i32 {
     to_fixed(value, WEIGHT_BITS, i32::MAX)
 }
 
-/// Weights (words of i32) as products use them: rounded to `bits` fractional bits, at most `most` in magnitude.
+/// Weights or biases as a product uses them. `words` are i32 with [`WEIGHT_BITS`] fractional bits. They are rounded to `bits`
+/// fractional bits, limited to ±`most`, and returned as floats.
 pub fn used(words: &[u32], bits: u8, most: i32) -> Vec<f32> {
     let drop = u32::from(WEIGHT_BITS - bits);
     words.iter().map(|word| from_fixed(shift(word.cast_signed(), drop).clamp(-most, most), bits)).collect()
 }
 
-/// 1/keep or keep with 12 fractional bits.
+/// A number, such as a keep probability or its inverse, with 12 fractional bits.
 pub fn twelve(value: f32) -> i32 {
     to_fixed(value, 12, i32::MAX >> 1)
 }

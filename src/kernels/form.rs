@@ -71,7 +71,7 @@ impl Form {
     }
 }
 
-/// Number format of training.
+/// Number format of training. [`super::fixed`] explains the integers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
@@ -79,10 +79,9 @@ pub enum Precision {
     /// Single precision.
     #[default]
     F32,
-    /// Factors of the matrix products rounded to half precision; everything else in single precision. Uses the plain plan: fused updates have no such
-    /// form.
+    /// Factors of the matrix products rounded to half precision; everything else in single precision. Uses the plain plan,
+    /// because fused updates do not support it.
     F16Mixed,
-    /// Integers alone: products of 8 bits, weights of 32 bits. Every device computes the same bits. See
-    /// [`super::fixed`].
+    /// Integers alone: products of 8 bits, weights of 32 bits. Every device computes the same bits. Uses the plain plan.
     Int8,
 }

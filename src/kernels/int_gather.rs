@@ -1,4 +1,4 @@
-//! x0\[b\] = samples\[order\[cursor + b\]\] as 8-bit integers: the mini-batch of training in integers.
+//! x0\[b\] = samples\[order\[cursor + b\]\] ⊙ mask / keep as 8-bit integers: the mini-batch of training in integers.
 
 use super::fixed::{self, narrow, times12};
 use crate::plan::case::{Case, Fill};
@@ -10,9 +10,9 @@ use multiversion::multiversion;
 /// Picks the samples of a micro-batch by `order` and applies the input's dropout, as [`super::gather`] does in floats.
 #[derive(Clone, Debug)]
 pub struct IntGather {
-    /// Samples (N, I): bytes, or i8 with the fractional bits of `x0`.
+    /// Samples (N, I): u8, or i8 with the fractional bits of `x0`.
     pub samples: TensorId,
-    /// Their classes (N).
+    /// Classes of the samples (N).
     pub targets: TensorId,
     /// Sample numbers, in the order of use (M).
     pub order: TensorId,
@@ -24,7 +24,7 @@ pub struct IntGather {
     pub t: TensorId,
     /// Map of bytes: input = (byte·scale + shift) >> 16; ignored for i8. See [`fixed::integer_map`].
     pub map: [i32; 2],
-    /// Keep probability of the input.
+    /// Probability that dropout keeps an input; kept inputs are divided by it.
     pub keep: f32,
 }
 
@@ -43,7 +43,7 @@ const fn shader(name: &'static str) -> Shader {
     Shader { name, source, args: ARGS, params: Params::FIELDS, overrides: &[("MASKED", 0.0)] }
 }
 
-/// One for bytes, one for i8.
+/// For samples of bytes, and of i8.
 pub static SHADERS: &[Shader] = &[shader("int_gather"), shader("int_gather_fixed")];
 
 impl IntGather {
@@ -139,7 +139,7 @@ impl Kernel for IntGather {
     }
 }
 
-/// Bytes to integers.
+/// A row of bytes as i8, by the map of bytes.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn integers(line: &mut [u8], bytes: &[u8], scale: i32, shift: i32) {
     for (to, &byte) in line.iter_mut().zip(bytes) {

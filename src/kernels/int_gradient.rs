@@ -1,4 +1,4 @@
-//! g = dyᵀ·x and the sums of dy, in integers: the gradients of a layer. They are exact.
+//! g = dyᵀ·x, and the sums of dy, in integers: the gradients of a layer. The sums are not rounded.
 
 use super::{Form, fixed};
 use crate::base::audited::gemm8::{Bytes, Gemm8, Target};
@@ -7,7 +7,8 @@ use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Arg, Args, Kernel, Shader, StepValues, expect, groups, read, update};
 use crate::plan::tensor::{DType, TensorId};
 
-/// The gradient of the weights, or of the biases if there is no `x`. Added to `g` if `StepValues::accumulate` is 1.
+/// The gradient of the weights, or of the biases if there is no `x`, summed over the batch. It is added to `g` if
+/// `StepValues::accumulate` is 1, else it replaces `g`.
 #[derive(Clone, Debug)]
 pub struct IntGradient {
     /// Error signal (B, O), i8.
@@ -36,7 +37,7 @@ const fn shader(name: &'static str, args: &'static [Arg]) -> Shader {
     Shader { name, source: SOURCE, args, params: Params::FIELDS, overrides: &[] }
 }
 
-/// Three for weights, one for biases.
+/// One for weights in each of [`fixed::FORMS`], one for biases.
 pub static SHADERS: &[Shader] = &[
     shader("int_gradient", WEIGHTS),
     shader("int_gradient_tiled", WEIGHTS),
@@ -126,7 +127,7 @@ impl Kernel for IntGradient {
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (batch, inputs, outputs) in
-        [(1, 1, 1), (3, 5, 7), (8, 16, 33), (33, 65, 31), (64, 784, 128), (70, 36, 10), (2100, 20, 17)]
+        [(1, 1, 1), (3, 5, 7), (8, 16, 33), (33, 65, 31), (64, 784, 128), (70, 36, 10), (2100, 20, 17), (5, 3, 700)]
     {
         for accumulate in [0, 1] {
             for (weights, form) in

@@ -1,22 +1,24 @@
-//! The shift of each layer's error signal: training in integers keeps δ within 8 bits.
+//! The level of each layer: how far its error signal δ is shifted right to fit in 8 bits, in training with integers.
 
 use super::int_step::{Params, SOURCE};
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::{Args, Kernel, Shader, StepValues, expect, update};
 use crate::plan::tensor::{DType, TensorId};
 
-/// Sets the levels of the next update from the largest |δ| of this one. A level rises at once, and falls by one in eight
-/// updates, so that one batch without errors does not make the next large error stop at the limit.
+/// Sets the levels of the next update from the largest |δ| of this one. A level rises at once to what was needed. It falls by
+/// at most one per eight updates, so that the errors after one batch of small errors still fit.
 ///
-/// It looks at the whole update before, not at the micro-batch at hand: so a batch may be cut in any way.
+/// The levels of an update follow from the update before, not from its micro-batches. So the result does not depend on how a
+/// batch is cut into micro-batches.
 #[derive(Clone, Debug)]
 pub struct IntLevels {
-    /// A row per layer (L, 8), i32: the level; the largest |δ| before the shift; the sum of the levels of this and all later
-    /// layers; how many weights, outputs and errors did not fit in 8 bits since the start; two unused.
+    /// A row per layer (L, 8), i32. Column 0: the level. Column 1: the largest |δ| of the update, before the shift. Column 2:
+    /// the sum of the levels of this and all later layers. Columns 3 to 5: how many weights, outputs and errors did not fit
+    /// in 8 bits since the start. Columns 6 and 7 are unused.
     pub levels: TensorId,
 }
 
-/// Largest count that is kept, so that no count overflows.
+/// Counts stop here, so that they cannot overflow.
 pub const MOST_COUNTED: u32 = 1 << 30;
 
 /// The shader.

@@ -1,4 +1,4 @@
-//! y = act(x·wᵀ + b) ⊙ mask in integers: a layer's forward step. The last layer stores its sums.
+//! y = act(x·wᵀ + b) ⊙ mask / keep in integers: the forward pass of a layer. The last layer stores x·wᵀ + b.
 
 use super::fixed::{self, WEIGHT_BITS, activate, alpha, narrow, pack, shift, times12, twelve};
 use super::{Activation, Form};
@@ -10,7 +10,7 @@ use crate::plan::tensor::{DType, TensorId};
 use multiversion::multiversion;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
-/// A layer, forward. Counts outputs that do not fit in 8 bits.
+/// The forward pass of a layer. Counts the outputs that do not fit in 8 bits; they are limited.
 #[derive(Clone, Debug)]
 pub struct IntLinear {
     /// Inputs (B, I), i8.
@@ -23,9 +23,9 @@ pub struct IntLinear {
     pub mask: TensorId,
     /// Outputs (B, O), i8; or i32 for the sums of the last layer, without activation and dropout.
     pub y: TensorId,
-    /// Levels (L, 8), which hold the counts: see [`super::int_levels`].
+    /// Levels (L, 8), i32. The layer's count of outputs is updated: see [`super::int_levels`].
     pub levels: TensorId,
-    /// Activation of each sum, one with [`fixed::hidden_bits`].
+    /// Activation of each sum; one for which [`fixed::hidden_bits`] is not `None`.
     pub act: Activation,
     /// Probability that dropout keeps an output; kept outputs are divided by it.
     pub keep: f32,
@@ -52,7 +52,7 @@ const fn shader(name: &'static str, args: &'static [Arg], overrides: &'static [(
     Shader { name, source: SOURCE, args, params: Params::FIELDS, overrides }
 }
 
-/// Three for hidden layers, one for the last.
+/// One for hidden layers in each of [`fixed::FORMS`], one for the last layer.
 pub static SHADERS: &[Shader] = &[
     shader("int_linear", HIDDEN, fixed::OVERRIDES),
     shader("int_linear_tiled", HIDDEN, fixed::OVERRIDES),
@@ -73,7 +73,7 @@ impl IntLinear {
         x + w
     }
 
-    /// How far the value that follows the activation is shifted.
+    /// Bits by which a value is shifted right after activation and dropout.
     fn out_shift(&self) -> u32 {
         let of_act = match self.act {
             Activation::Sigmoid | Activation::Tanh => 14,
@@ -178,7 +178,8 @@ impl Kernel for IntLinear {
     }
 }
 
-/// Bias, activation, dropout by at most 32 `bits`, and rounding of part of a row. Returns how many values do not fit.
+/// Adds the bias to at most 32 sums of a row, applies activation and dropout, rounds and packs. `bits` is the word of the
+/// dropout mask. Returns how many values do not fit in 8 bits.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn finish(params: &Params, act: Activation, sums: &[i32], b: &[i32], bits: Option<u32>, words: &mut [u32]) -> i32 {
     let mut values = [0; 32];
@@ -204,7 +205,8 @@ fn finish(params: &Params, act: Activation, sums: &[i32], b: &[i32], bits: Optio
 /// Sizes around a word, a vec4 and a panel, every activation, with and without dropout; hidden and last layers.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    let sizes = [(1, 1, 1), (3, 5, 7), (8, 16, 33), (33, 65, 31), (64, 784, 128), (5, 300, 10), (17, 2100, 20)];
+    let sizes =
+        [(1, 1, 1), (3, 5, 7), (8, 16, 33), (33, 65, 31), (64, 784, 128), (5, 300, 10), (17, 2100, 20), (65, 9, 200)];
     for (number, (batch, inputs, outputs)) in sizes.into_iter().enumerate() {
         for (form, act, keep) in fixed::variants() {
             let mut case = Case::new(format!("{act} keep {keep} ({batch},{inputs},{outputs})"));

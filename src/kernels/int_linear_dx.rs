@@ -1,4 +1,4 @@
-//! dx = (dy·w) ⊙ act'(x) ⊙ mask in integers: the error signal of the layer below.
+//! dx = (dy·w) ⊙ act'(x) ⊙ mask / keep in integers: the error signal of the layer below.
 
 use super::fixed::{self, alpha, narrow, pack, shift, slope, times12, twelve};
 use super::{Activation, Form};
@@ -10,7 +10,7 @@ use crate::plan::tensor::{DType, TensorId};
 use multiversion::multiversion;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
-/// The error signal of a layer from that of the layer above, shifted to 8 bits by the layer's level.
+/// The error signal of a layer, from that of the layer above. It is shifted right by the layer's level to fit in 8 bits.
 #[derive(Clone, Debug)]
 pub struct IntLinearDx {
     /// Error signal of the layer above (B, O), i8.
@@ -19,15 +19,15 @@ pub struct IntLinearDx {
     pub w: TensorId,
     /// Outputs of this layer (B, I), i8.
     pub x: TensorId,
-    /// Its dropout mask (B, I); ignored, and of any shape, if `keep` is 1.
+    /// Dropout mask of this layer (B, I); ignored, and of any shape, if `keep` is 1.
     pub mask: TensorId,
-    /// Levels (L, 8); the largest |δ| and the count of this layer are updated: see [`super::int_levels`].
+    /// Levels (L, 8), i32. This layer's largest |δ| and count of errors are updated: see [`super::int_levels`].
     pub levels: TensorId,
     /// Error signal of this layer (B, I), i8.
     pub dx: TensorId,
     /// Activation of this layer.
     pub act: Activation,
-    /// Keep probability of this layer.
+    /// Probability that dropout keeps an output of this layer.
     pub keep: f32,
     /// This layer, from 0.
     pub layer: usize,
@@ -136,8 +136,8 @@ impl Kernel for IntLinearDx {
     }
 }
 
-/// Slope, dropout by at most 32 `bits`, and level of part of a row. Returns the largest magnitude before the shift, and how
-/// many values do not fit.
+/// Applies slope, dropout and level to at most 32 sums of a row, and packs them. `below` are the layer's outputs, `bits` the
+/// word of the dropout mask. Returns the largest magnitude before the shift, and how many values do not fit in 8 bits.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn finish(
     params: &Params,
@@ -179,7 +179,7 @@ fn finish(
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (batch, inputs, outputs) in
-        [(1, 1, 1), (3, 5, 7), (8, 33, 16), (33, 31, 65), (64, 128, 10), (5, 300, 40), (17, 20, 2100)]
+        [(1, 1, 1), (3, 5, 7), (8, 33, 16), (33, 31, 65), (64, 128, 10), (5, 300, 40), (17, 20, 2100), (65, 200, 9)]
     {
         for (form, act, keep) in fixed::variants() {
             let most = if keep < 1.0 { 12 } else { 9 };

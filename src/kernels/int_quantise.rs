@@ -1,4 +1,4 @@
-//! q = w·2⁻ᵏ rounded to 8 bits: the weights as factors of a product.
+//! q = w·2⁻ᵏ, rounded and limited to 8 bits: the weights as factors of a product.
 
 use super::fixed::{WEIGHT_BITS, narrow, shift};
 use super::int_step::{Params, SOURCE};
@@ -16,7 +16,7 @@ pub struct IntQuantise {
     pub w: TensorId,
     /// Factors (O, I), i8.
     pub q: TensorId,
-    /// Levels (L, 8): see [`super::int_levels`].
+    /// Levels (L, 8), i32. The layer's count of weights is updated: see [`super::int_levels`].
     pub levels: TensorId,
     /// The layer, from 0.
     pub layer: usize,
@@ -32,7 +32,7 @@ pub static SHADERS: &[Shader] = &[Shader {
 }];
 
 impl IntQuantise {
-    /// Bits that are dropped.
+    /// k: the fractional bits that are dropped.
     fn dropped(&self) -> u32 {
         let DType::I8(bits) = self.q.dtype else { panic!("int_quantise: q is {:?}, not i8", self.q.dtype) };
         u32::from(WEIGHT_BITS - bits)
@@ -90,7 +90,7 @@ impl Kernel for IntQuantise {
     }
 }
 
-/// Rounds a row. Returns the number of values that do not fit.
+/// Rounds and packs a row. Returns the number of values that do not fit in 8 bits.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn quantise(weights: &[i32], words: &mut [u32], dropped: u32) -> i32 {
     let (bytes, padding) = bytemuck::cast_slice_mut::<u32, i8>(words).split_at_mut(weights.len());

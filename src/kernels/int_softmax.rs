@@ -6,17 +6,17 @@ use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Args, Kernel, Shader, StepValues, expect, groups, read, write};
 use crate::plan::tensor::{DType, TensorId};
 
-/// Losses and hits of a micro-batch, and the error signal of the logits. A loss is at most [`LARGEST_LOSS`] nats. The
-/// smallest error that is not rounded to 0 is 2⁻⁸.
+/// Losses and hits of a micro-batch, and the error signal of the logits. A loss is limited to [`LARGEST_LOSS`] nats. Errors
+/// below 2⁻⁸ are rounded to 0.
 #[derive(Clone, Debug)]
 pub struct IntSoftmax {
     /// Logits (B, C), i32.
     pub z: TensorId,
-    /// Classes (B).
+    /// True classes (B).
     pub t: TensorId,
-    /// Loss, with [`LOSS_BITS`] fractional bits, and hit of each sample (B, 2), i32.
+    /// Loss and hit of each sample (B, 2), i32. The loss has [`LOSS_BITS`] fractional bits; a hit is 1.
     pub score: TensorId,
-    /// Error signal (B, C), i8 with 7 fractional bits.
+    /// Error signal p − y (B, C), i8 with [`ERROR_BITS`] fractional bits. It is not divided by the batch.
     pub dz: TensorId,
     /// Label smoothing ε: see [`super::softmax_xent`].
     pub smoothing: f32,
@@ -36,7 +36,7 @@ pub static SHADERS: &[Shader] = &[Shader {
     overrides: &[],
 }];
 
-/// Most classes: the sum of their exponentials must fit in 32 bits.
+/// Maximum number of classes: the sum of their exponentials must fit in 32 bits.
 pub const MOST_CLASSES: usize = 1 << 16;
 /// Fractional bits of the error signal.
 pub const ERROR_BITS: u8 = PROBABILITY_BITS - LOGIT_SHIFT;
@@ -47,7 +47,8 @@ impl IntSoftmax {
         u32::from(bits)
     }
 
-    /// Target probabilities with 16 fractional bits: what the class has more than the others, and what each class has.
+    /// Target probabilities y with 16 fractional bits, `[hot, even]`: `even` for each class, and `hot` in addition for the
+    /// true one.
     fn targets(&self) -> [u32; 2] {
         let (one, classes) = (f64::from(1u32 << PROBABILITY_BITS), self.z.cols as f64);
         let smoothing = f64::from(self.smoothing);
@@ -55,7 +56,8 @@ impl IntSoftmax {
     }
 }
 
-/// How far a logit lies below the largest, with `to` fractional bits.
+/// How far a logit lies below the largest, at most [`LARGEST_LOSS`]. The logits have `bits` fractional bits, the result has
+/// `to`.
 #[inline(always)]
 fn distance(largest: i32, z: i32, bits: u32, to: u32) -> u32 {
     let d = largest.cast_unsigned().wrapping_sub(z.cast_unsigned());
@@ -134,7 +136,7 @@ impl Kernel for IntSoftmax {
 /// Classes around a word, logits near and far, with and without smoothing, partial batches.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (batch, classes, rows) in [(1, 1, 1), (5, 2, 3), (64, 10, 64), (65, 17, 65), (33, 100, 20)] {
+    for (batch, classes, rows) in [(1, 1, 1), (5, 2, 3), (64, 10, 64), (65, 17, 65), (33, 100, 20), (200, 3, 199)] {
         for (bits, most, smoothing) in
             [(11, 1 << 14, 0.0), (11, 1 << 20, 0.0), (10, i32::MAX, 0.0), (5, 300, 0.1), (12, 1 << 15, 0.2)]
         {

@@ -1,4 +1,4 @@
-//! w ← w − lr·(ḡ + l2·w), or with momentum, in integers: gradient descent.
+//! w ← w − lr·(ḡ + l2·w) in integers, also with momentum: gradient descent. ḡ is the mean gradient.
 
 use super::fixed::{Factor, Multiplier, WEIGHT_BITS, add, to_weight};
 use crate::base::audited::parts::for_each_part;
@@ -8,7 +8,7 @@ use crate::plan::kernel::{Arg, Args, Kernel, Shader, StepValues, expect, groups,
 use crate::plan::tensor::{DType, TensorId};
 use multiversion::multiversion;
 
-/// One step down the gradient. Weights and velocities have 28 fractional bits and stop at ±8.
+/// One update. Weights and velocities have 28 fractional bits and are limited to ±8.
 #[derive(Clone, Debug)]
 pub struct IntStep {
     /// Gradient, summed over the batch (O, I) or (O), i32.
@@ -17,11 +17,11 @@ pub struct IntStep {
     pub w: TensorId,
     /// Velocity, of the same shape, i32; `None` for descent without momentum.
     pub v: Option<TensorId>,
-    /// Levels (L, 8), of which the layer's sum counts: see [`super::int_levels`].
+    /// Levels (L, 8), i32. Only the layer's sum of levels is used: see [`super::int_levels`].
     pub levels: TensorId,
     /// The layer, from 0.
     pub layer: usize,
-    /// Fractional bits of `g`, if all levels were 0.
+    /// Fractional bits of `g` if all levels are 0. The layer's sum of levels is subtracted from them.
     pub base: u8,
     /// Largest magnitude of a mean gradient; 0 for no limit.
     pub clip: f32,
@@ -32,7 +32,7 @@ pub struct IntStep {
 }
 
 uniform! {
-    /// Uniform block of all shaders of the file.
+    /// Uniform block of all shaders in `int_step.wgsl`; also of [`super::int_quantise`] and [`super::int_levels`].
     pub(super) struct Params {
         count: u32, words: u32, stride: u32, layer: u32, base: i32, clip: i32, l2: f32, pad: u32,
     }
@@ -51,7 +51,7 @@ const fn shader(name: &'static str, args: &'static [Arg], overrides: &'static [(
 /// One without and one with momentum.
 pub static SHADERS: &[Shader] = &[shader("int_sgd", WITHOUT, &[]), shader("int_momentum", WITH, NESTEROV)];
 
-/// What a step multiplies by.
+/// The numbers of an update, prepared for its loop.
 #[derive(Clone, Copy)]
 struct Factors {
     mean: Multiplier,
@@ -89,7 +89,7 @@ impl Kernel for IntStep {
         let params = Params {
             count: w.words() as u32 / 4,
             layer: layer as u32,
-            // ḡ = g·2⁻ᵇᵃˢᵉ/n, and has 28 fractional bits.
+            // From the fractional bits of g to the 28 of ḡ.
             base: i32::from(self.base) - i32::from(WEIGHT_BITS),
             clip: self.clip(),
             l2: self.l2,
@@ -137,7 +137,7 @@ impl Kernel for IntStep {
     }
 }
 
-/// ḡ + l2·w.
+/// ḡ, limited to `clip`, + l2·w.
 #[inline(always)]
 fn gradient(g: i32, w: i32, f: &Factors) -> i32 {
     let mean = f.mean.times(g).min(f.clip).max(-f.clip);
@@ -161,7 +161,7 @@ fn momentum(w: &mut [i32], v: &mut [i32], g: &[i32], f: Factors) {
     }
 }
 
-/// Weights and biases, with and without momentum, penalty and limit; gradients so large that they stop.
+/// Weights and biases, with and without momentum, penalty and clipping; gradients so large that weights are limited.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (rows, cols) in [(1, 1), (1, 10), (7, 13), (128, 784)] {

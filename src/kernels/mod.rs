@@ -158,7 +158,7 @@ kernels! {
     int_gradient => IntGradient,
     /// Gradient descent in integers.
     int_step => IntStep,
-    /// Shifts of the error signals.
+    /// Levels: the shifts of the error signals in integers.
     int_levels => IntLevels,
 }
 

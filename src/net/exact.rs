@@ -1,4 +1,4 @@
-//! The plan in integers: the same step as in floats, with the kernels `int_*`. Formats: [`crate::kernels::fixed`].
+//! The plan in integers: the same training step as in floats, with the kernels `int_*`. Formats: [`crate::kernels::fixed`].
 
 use super::build::{Builder, Layer};
 use super::{Evaluation, Sizes, Source, Training};
@@ -20,7 +20,7 @@ use crate::plan::tensor::{DType, Role, TensorId};
 /// Columns of the tensor of levels: see [`IntLevels`].
 const LEVEL_COLUMNS: usize = 8;
 
-/// Checks that a net can be trained in integers, and that no sum can overflow.
+/// With precision int8, checks that the net can be trained in integers, and that no sum can overflow.
 ///
 /// # Errors
 /// [`Error::Setting`] names the setting that has no integer form, or the sum with its largest value.
@@ -30,13 +30,13 @@ pub fn check(config: &Config, sizes: &Sizes, inputs: &InputMap) -> Result<(), Er
     }
     let refuse = |problem: String| Err(Error::Setting(format!("precision is int8, but {problem}")));
     if sizes.loss.is_some() {
-        return refuse("it trains classes only, with cross-entropy: use precision f32 for values and labels".into());
+        return refuse("the loss is not cross-entropy: use precision f32 for values and labels".into());
     }
     if sizes.weighted {
         return refuse("samples have weights, which need precision f32".into());
     }
     if !matches!(config.optimizer, Optimizer::Sgd | Optimizer::Nesterov) {
-        return refuse("the optimizer divides by roots, which need precision f32: use sgd or nesterov".into());
+        return refuse("the optimizer needs roots: use sgd or nesterov, or precision f32".into());
     }
     if config.clip_norm > 0.0 {
         return refuse("clip-norm needs a root: use clip-value, or precision f32".into());
@@ -52,7 +52,7 @@ pub fn check(config: &Config, sizes: &Sizes, inputs: &InputMap) -> Result<(), Er
         return refuse(format!("alpha is {} but must be at most 1", config.alpha));
     }
     if !sizes.floats && fixed::input_bits(inputs).is_none() {
-        return refuse(format!("normalize is {inputs}, which makes inputs above 127: use standard or unit"));
+        return refuse(format!("normalize is {inputs}, and inputs do not fit in 8 bits: use standard or unit"));
     }
     if sizes.outputs > MOST_CLASSES {
         return refuse(format!("there are {} classes but at most {MOST_CLASSES} are possible", sizes.outputs));
@@ -63,12 +63,14 @@ pub fn check(config: &Config, sizes: &Sizes, inputs: &InputMap) -> Result<(), Er
     let keep = f64::from(config.keep_prob);
     for (number, pair) in (1..).zip(widths.windows(2)) {
         let (inputs, outputs) = (pair[0] as f64, pair[1] as f64);
-        // A bias is at most 8, and sums have at most 14 fractional bits.
+        // A bias is at most 8, and sums have at most 14 fractional bits: 8·2¹⁴ = 2¹⁷.
         let forward = (product * inputs + f64::from(1 << 17)) / keep;
         let backward = product * outputs / keep;
         for (what, largest) in [("sums", forward), ("error signals", backward)] {
             if largest > most {
-                return refuse(format!("the {what} of layer {number} can reach {largest:.0}, above {most}: use f32"));
+                return refuse(format!(
+                    "the {what} of layer {number} can reach {largest:.0}, above {most}: use precision f32"
+                ));
             }
         }
     }
@@ -86,7 +88,7 @@ pub fn check(config: &Config, sizes: &Sizes, inputs: &InputMap) -> Result<(), Er
     Ok(())
 }
 
-/// A layer as products use it: factors q (O, I), and what it is computed from.
+/// A layer as its products use it: the factors q (O, I), the biases b (O), and the layer's number, from 0.
 struct Operand {
     q: TensorId,
     b: TensorId,
@@ -99,7 +101,7 @@ impl Builder<'_> {
         self.config.precision == Precision::Int8
     }
 
-    /// Form of the products: that of the adapter, or the one of GPUs if integer products do not have it.
+    /// Form of the products: that of the adapter, or `Tiled` if integer products do not have it.
     fn int_form(&self) -> Form {
         let form = self.sizes.forms.default;
         if fixed::FORMS.contains(&form) { form } else { Form::Tiled }
@@ -115,20 +117,20 @@ impl Builder<'_> {
         DType::I8(fixed::hidden_bits(self.config.activation()).unwrap_or(4))
     }
 
-    /// The fractional bits of weights and biases of layer `layer` (from 0) in its product.
+    /// The fractional bits that the product of layer `layer` (from 0) uses: of its weights, and of its biases.
     pub(super) fn grid(&self, layer: usize, inputs: usize) -> [u8; 2] {
         let input = if layer == 0 { self.input_type() } else { self.hidden_type() };
         let bits = factor_bits(inputs);
         [bits, bits + fraction(input)]
     }
 
-    /// Adds the levels of the error signals.
+    /// Adds the tensor of levels (L, 8): see [`IntLevels`].
     pub(super) fn add_levels(&mut self) -> TensorId {
         let layers = self.config.hidden.len() + 1;
         self.plan.tensor("levels", Role::Scratch, DType::I32(0), layers, LEVEL_COLUMNS)
     }
 
-    /// Adds the steps that round the weights to factors.
+    /// Adds the steps that round the weights to factors, one per layer.
     fn operands(&mut self, layers: &[Layer], levels: TensorId, prefix: &str) -> Vec<Operand> {
         let mut operands = Vec::new();
         for (layer, (ids, _)) in layers.iter().enumerate() {
@@ -141,7 +143,7 @@ impl Builder<'_> {
         operands
     }
 
-    /// Adds the step that picks a micro-batch: returns its inputs and classes.
+    /// Adds the step that picks a micro-batch. Returns its inputs (B, I) and classes (B).
     fn int_gather(
         &mut self,
         from: &Source,
@@ -160,7 +162,7 @@ impl Builder<'_> {
         [x0, t]
     }
 
-    /// Adds the last layer and the loss. Returns the logits and their error signal.
+    /// Adds the last layer and the loss. Returns the logits and their error signal, each (B, C).
     fn int_loss(
         &mut self,
         x: TensorId,
@@ -285,7 +287,7 @@ impl Builder<'_> {
     ) -> Evaluation {
         let levels = self.levels;
         let tally = self.plan.tensor(format!("{split}_tally"), Role::Record, DType::I32(0), slots, 2);
-        // Counts of training must not depend on how often a split is scored.
+        // Scoring has counts of its own, so those of training do not depend on how often a split is scored.
         let counts =
             self.plan.tensor(format!("{split}_levels"), Role::Scratch, DType::I32(0), levels.rows, LEVEL_COLUMNS);
         let start = self.plan.steps.len();
@@ -317,7 +319,7 @@ impl Builder<'_> {
     }
 }
 
-/// Fractional bits of a type.
+/// Fractional bits of a type; 0 if it is not fixed-point.
 fn fraction(dtype: DType) -> u8 {
     match dtype {
         DType::I32(bits) | DType::I8(bits) => bits,

@@ -97,7 +97,7 @@ pub struct LayerIds {
     pub state: Vec<TensorId>,
     /// Moving averages of weights and biases, if used; they start as copies of the initial weights.
     pub average: Option<[TensorId; 2]>,
-    /// In an integer plan, the fractional bits of weights and of biases in the product of the layer.
+    /// In an integer plan, the fractional bits that the layer's product uses: of its weights, and of its biases.
     pub grid: Option<[u8; 2]>,
 }
 

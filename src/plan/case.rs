@@ -81,14 +81,14 @@ impl Case {
         self.add(name, DType::U32, 1, cols, Some(words))
     }
 
-    /// A tensor of i8 from −127 to 127, its padding zero.
+    /// A tensor of random i8 from −127 to 127, with `bits` fractional bits.
     pub fn i8(&mut self, name: &str, rows: usize, cols: usize, bits: u8) -> TensorId {
         let mut rng = self.rng();
         let values: Vec<f32> = (0..rows * cols).map(|_| rng.random_range(-127..=127) as f32).collect();
         self.add(name, DType::I8(bits), rows, cols, Some(pack_fixed(&values, cols, 0)))
     }
 
-    /// A tensor of i32, its padding zero.
+    /// A tensor of random i32, with `bits` fractional bits. `fill` must be one of integers.
     pub fn i32(&mut self, name: &str, rows: usize, cols: usize, bits: u8, fill: Fill) -> TensorId {
         let mut rng = self.rng();
         let mut draw = || match fill {

@@ -1,9 +1,9 @@
 //! Tensors: a name, a shape, and a place in the plan.
 //!
-//! Every tensor is one buffer of 32-bit words. An `F32` row is padded with zeros to a multiple of four values (one
-//! `vec4<f32>`), an `I32` row likewise, an `I8` row to a multiple of sixteen, a `U8` or `Bits` row to a whole word. So shaders can load whole vectors at any width, and no kernel needs a
-//! second form for odd widths. **Padding is always zero**: every kernel that writes a tensor writes its padding too, and the
-//! parity tests check it.
+//! Every tensor is one buffer of 32-bit words. Rows are padded with zeros: an `F32` or `I32` row to a multiple of four values
+//! (one `vec4`), an `I8` row to a multiple of sixteen values (also one `vec4`), a `U8` or `Bits` row to a whole word. So
+//! shaders can load whole vectors at any width, and no kernel needs a second form for odd widths. **Padding is always zero**:
+//! every kernel that writes a tensor writes its padding too, and the parity tests check it.
 
 /// What the words of a tensor hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,11 +65,12 @@ impl TensorId {
         }
     }
 
-    /// `values` (rows × cols, without padding) as the words of this tensor. Fixed-point numbers are rounded, and limited to what
-    /// fits.
+    /// `values` (rows × cols, without padding) as the words of this tensor. Fixed-point numbers are rounded half up, and
+    /// limited to ±(2³¹ − 1).
     ///
     /// # Panics
-    /// If the number of values is not rows × cols, or if a word holds several values: bugs in the calling code.
+    /// If the number of values is not rows × cols, or if a word of this tensor holds several values: bugs in the calling
+    /// code.
     pub fn pack(self, values: &[f32]) -> Vec<u32> {
         let word = |&value: &f32| match self.dtype {
             DType::I32(bits) => to_fixed(value, bits, i32::MAX).cast_unsigned(),
@@ -87,7 +88,7 @@ impl TensorId {
         self.unpad(words).into_iter().map(value).collect()
     }
 
-    /// Adds the padding to rows of words (rows × cols).
+    /// Adds the padding to `words` (rows × cols), one value each.
     ///
     /// # Panics
     /// As [`TensorId::pack`].
@@ -218,7 +219,8 @@ pub fn pack_bytes(rows: &[u8], cols: usize) -> Vec<u32> {
     words
 }
 
-/// Packs rows of numbers as i8 with some fractional bits, four to a word, each row padded to a multiple of sixteen.
+/// Packs rows of numbers as i8 with `bits` fractional bits, four to a word, each row padded with zeros to a multiple of
+/// sixteen values. Numbers are rounded half up and limited to ±127.
 pub fn pack_fixed(rows: &[f32], cols: usize, bits: u8) -> Vec<u32> {
     let stride = TensorId { index: 0, rows: 1, cols, dtype: DType::I8(bits) }.stride();
     let mut words = vec![0; rows.len() / cols.max(1) * stride];

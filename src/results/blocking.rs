@@ -38,7 +38,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Trains a model to the end. Numbers are encoded, and the validation split is taken, as by [`divide`].
+    /// Trains a model for all epochs. [`divide`] encodes numbers and splits off the validation samples.
     ///
     /// # Errors
     /// Those of [`divide`], [`Session::open`] and [`Session::run`].
@@ -74,7 +74,7 @@ impl Model {
         block_on(async { Model::on(&machine().await?, model, description).await })
     }
 
-    /// Writes the model with what it has learned about samples and targets.
+    /// Writes the model, with the encoding of samples and targets.
     ///
     /// # Errors
     /// Those of [`model_file::save`].
@@ -98,7 +98,7 @@ impl Model {
         block_on(self.predictor.predict(samples))
     }
 
-    /// The weights.
+    /// The layers with their weights and biases.
     pub fn weights(&self) -> &Mlp {
         &self.model
     }

@@ -27,7 +27,7 @@ impl Description {
     /// Checks that the model takes samples of this type: bytes or numbers.
     ///
     /// # Errors
-    /// [`Error::Setting`] if it takes the other one.
+    /// [`Error::Setting`] if it takes the other type.
     pub fn check_samples(&self, data: &DataSet) -> Result<(), Error> {
         match (&self.features, data.train.samples.bytes().is_some()) {
             (None, true) | (Some(_), false) => Ok(()),

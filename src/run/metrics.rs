@@ -80,7 +80,7 @@ pub enum Record<'a> {
         /// Health per layer, if measured.
         #[serde(skip_serializing_if = "Option::is_none")]
         health: Option<&'a [LayerHealth]>,
-        /// For training in integers: how many values were limited, per layer.
+        /// For training in integers: the share of values that were limited since the start of the run, per layer.
         #[serde(skip_serializing_if = "Option::is_none")]
         limited: Option<&'a [Limited]>,
     },

@@ -40,7 +40,7 @@ pub struct Description {
     /// δ of the Huber loss.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub huber_delta: Option<f32>,
-    /// The number format that it computes with, if not single precision.
+    /// Number format of the model's computation; `None` for single precision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<Precision>,
     /// The columns of the table that it was trained on, if it was a table.

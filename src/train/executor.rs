@@ -209,8 +209,8 @@ impl<'a> Executor<'a> {
         Ok(())
     }
 
-    /// Reads weights or biases. `grid`: the fractional bits and the largest magnitude with which an integer plan uses them.
-    /// The model then holds what is used, so it predicts the same bits everywhere.
+    /// Reads weights or biases. `grid`: the fractional bits and the largest magnitude that the products of an integer plan
+    /// use. Values are rounded to them, so the saved model predicts the same bits as the run.
     async fn parameter(&mut self, id: TensorId, grid: Option<(u8, i32)>) -> Result<Vec<f32>, Error> {
         let words = self.engine.read(id, 0..id.words()).await?;
         Ok(match grid {

@@ -35,17 +35,17 @@ impl fmt::Display for LayerHealth {
     }
 }
 
-/// How many values of a layer did not fit in 8 bits and were limited, as shares of all since the start of the run; for training
-/// in integers. Counts end at 2³⁰, so a share may be larger than it is given here in a very long run.
+/// For training in integers: the shares of a layer's values that did not fit in 8 bits and were limited, since the start of
+/// the run. Counts stop at 2³⁰, so the shares of a very long run can be too low.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Limited {
     /// The layer, from 1.
     pub layer: usize,
-    /// Of its weights.
+    /// Share of its weights, counted once per update.
     pub weights: f64,
-    /// Of its outputs; 0 for the last layer, whose outputs have 32 bits.
+    /// Share of its outputs; 0 for the last layer, whose outputs have 32 bits.
     pub outputs: f64,
-    /// Of its error signals; 0 for the last layer, whose errors always fit.
+    /// Share of its error signals; 0 for the last layer, whose errors are within ±1 and not counted.
     pub errors: f64,
 }
 
@@ -62,7 +62,7 @@ impl Limited {
         levels.as_chunks::<8>().0.iter().zip(&net.layers).enumerate().map(layer).collect()
     }
 
-    /// The largest share, and what it is of.
+    /// The largest share, from 0 to 1, and the name of its values.
     pub fn worst(&self) -> (f64, &'static str) {
         let all = [(self.weights, "weights"), (self.outputs, "outputs"), (self.errors, "error signals")];
         all.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, ""))

@@ -55,8 +55,8 @@ impl Score {
         self.weight.unwrap_or(self.samples as f64)
     }
 
-    /// Adds rows of a tally (sum of losses, sum of metrics, two words of padding) over this many samples of this weight. The
-    /// rows are of the type of `tally`.
+    /// Adds rows of `tally`: sum of losses, sum of metrics, two words of padding. They cover this many samples with this
+    /// total weight. In integers, losses have [`LOSS_BITS`] fractional bits.
     pub fn add(&mut self, tally: TensorId, rows: &[u32], samples: usize, weight: Option<f64>) {
         for row in rows.chunks_exact(4) {
             if tally.dtype == DType::F32 {

@@ -91,8 +91,8 @@ impl Steps<'_> {
         Some(samples.iter().map(|&sample| f64::from(weights[sample as usize])).sum())
     }
 
-    /// The divisor of the mean: the weight of these samples, or their number. A batch whose weights are all 0 has a gradient of
-    /// 0, so any divisor but 0 is right for it.
+    /// The divisor of the mean: the sum of the weights of these samples, or their number. If all weights are 0, so is the
+    /// gradient, and any divisor but 0 is right: it is 1.
     fn total(&self, samples: &[u32]) -> f32 {
         match self.weight(samples) {
             None => samples.len() as f32,

@@ -20,19 +20,19 @@ pub struct Values {
 }
 
 impl Values {
-    /// A copy of these words of a tensor, which may include padding.
+    /// The values of a tensor, from all its words, padding included.
     pub(super) fn new(net: &Net, id: TensorId, words: &[u32]) -> Values {
         let name = net.plan.name(id).to_string();
         let integers = matches!(id.dtype, DType::I32(_));
         Values { name, rows: id.rows, cols: id.cols, integers, words: id.unpad(words) }
     }
 
-    /// The values as floats, whose bits they are.
+    /// The words read as f32. Only meaningful if `integers` is false.
     pub fn floats(&self) -> Vec<f32> {
         bytemuck::cast_slice(&self.words).to_vec()
     }
 
-    /// Whether all values are finite, as integers always are.
+    /// Whether all values are finite. Integers always are.
     pub fn is_finite(&self) -> bool {
         self.integers || self.words.iter().all(|&word| f32::from_bits(word).is_finite())
     }

@@ -219,7 +219,8 @@ impl<'a> Trainer<'a> {
         Ok(Some(health::layers(config, net, &values)))
     }
 
-    /// For training in integers: how many values of each layer were limited since the start; `None` for floats.
+    /// For training in integers: the share of each layer's values that were limited since the start of the run; `None` for
+    /// floats.
     ///
     /// # Errors
     /// If the device fails.

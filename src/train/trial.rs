@@ -19,7 +19,7 @@ use rand::RngExt;
 /// A small run.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// What it trains with.
+    /// Name, for messages.
     pub name: &'static str,
     /// Settings.
     pub config: Config,
@@ -42,9 +42,9 @@ impl Trial {
     /// on digits has a plain plan and, if possible, a fused one.
     ///
     /// # Errors
-    /// [`Error::Data`] if a data set contradicts itself; that is an error of this program.
+    /// [`Error::Data`] if a data set is inconsistent, which would be a bug.
     pub fn runs() -> Result<Vec<Run>, Error> {
-        // Health is measured in the last epoch, which is this one.
+        // There is only one epoch, and health is measured in the last one.
         let small = Config { hidden: vec![65, 34], batch_size: BatchSize::Samples(50), epochs: 1, ..Config::default() };
         let nesterov = Config {
             optimizer: Optimizer::Nesterov,

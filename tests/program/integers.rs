@@ -48,12 +48,11 @@ fn a_run_in_integers_learns_resumes_and_is_used_like_any_other() {
 #[test]
 fn limited_values_are_noted_and_recorded() {
     let folder = TempDir::new().expect("a folder");
-    let args =
-        [&TRAIN, &DATA[..], &["--lr", "3", "--momentum", "0.97", "--out", "wild", "--health", "show"]].concat();
+    let args = [&TRAIN, &DATA[..], &["--lr", "3", "--momentum", "0.97", "--out", "wild", "--health", "show"]].concat();
     let output = run(folder.path(), &args);
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(stdout.contains("layer 1  limited: weights "), "{stdout}");
-    assert!(stderr.contains("do not fit in 8 bits and were limited"), "{stderr}");
+    assert!(stderr.contains("did not fit in 8 bits and were limited"), "{stderr}");
     let text = std::fs::read_to_string(folder.path().join("wild/metrics.jsonl")).expect("metrics");
     let epoch = text.lines().find(|line| line.contains("\"epoch\":3")).expect("the last epoch");
     let epoch: Value = serde_json::from_str(epoch).expect("JSON");

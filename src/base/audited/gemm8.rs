@@ -1,22 +1,23 @@
-//! Matrix products of 8-bit integers on the CPU, summed in 32 bits. The result is exact, so it depends neither on the
-//! instructions that the processor has nor on the number of threads.
+//! Matrix products of 8-bit integers on the CPU, summed in 32 bits. The result is exact, so it is the same with any
+//! instructions of the processor and any number of threads.
 
 use super::parts::{Shared, for_each_part};
 use super::team;
 use std::cell::RefCell;
 
-/// A factor: rows of i8, four to a word, zero-padded to whole words.
+/// A factor: a matrix of i8, four to a word, each row padded with zeros to whole words.
 #[derive(Clone, Copy)]
 pub struct Bytes<'a> {
     /// The words.
     pub words: &'a [u32],
     /// Words from one stored row to the next.
     pub stride: usize,
-    /// Whether the terms of a sum lie along the stored rows; otherwise each stored row holds one term of every sum.
+    /// Whether a stored row holds the K terms of one sum. Otherwise a stored row holds one term of every sum: the factor is
+    /// transposed.
     pub along: bool,
 }
 
-/// A product to be computed: c (M, N), where c\[m, n\] is the sum over K of a's and b's terms.
+/// A product c (M, N): c\[m, n\] is the sum over k of a\[m, k\]·b\[n, k\].
 #[derive(Clone, Copy)]
 pub struct Gemm8<'a> {
     /// Rows of c.
@@ -25,9 +26,9 @@ pub struct Gemm8<'a> {
     pub k: usize,
     /// Columns of c.
     pub n: usize,
-    /// Left factor: M sums.
+    /// Left factor (M, K); stored as (K, M) unless `along`.
     pub a: Bytes<'a>,
-    /// Right factor: N sums.
+    /// Right factor (N, K); stored as (K, N) unless `along`.
     pub b: Bytes<'a>,
 }
 
@@ -37,7 +38,7 @@ pub struct Target<'a> {
     pub words: &'a mut [u32],
     /// Words of a row.
     pub stride: usize,
-    /// Values in a word: 1, or 4.
+    /// Values in a word: 1 for i32, 4 for i8.
     pub per_word: usize,
 }
 
@@ -45,15 +46,15 @@ pub struct Target<'a> {
 pub const PANEL: usize = 32;
 /// Rows that are computed together.
 const ROWS: usize = 8;
-/// Rows of a task.
+/// Rows of c that a thread computes at a time.
 const TASK: usize = 64;
 /// Fewest multiply-adds for which a second thread saves time.
 const PARALLEL_FROM: usize = 1 << 20;
 
-/// The sums of some rows and of the columns of a panel.
+/// The sums of [`ROWS`] rows and the columns of a panel.
 type Block = [[i32; PANEL]; ROWS];
 
-/// Instructions that multiply and add.
+/// The instructions that multiply and add.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unit {
     /// AVX-512 VNNI: four products of a u8 and an i8 per sum.
@@ -79,7 +80,7 @@ impl Unit {
         Unit::Plain
     }
 
-    /// Words of packed factors per word of four terms.
+    /// Packed words for a word of four terms: two where terms are widened to i16.
     fn words(self) -> usize {
         if self == Unit::Vnni { 1 } else { 2 }
     }
@@ -91,11 +92,11 @@ thread_local! {
 }
 
 impl Gemm8<'_> {
-    /// Computes the product. Calls `finish(row, first column, sums, words)` once for every row and panel: it turns the sums
-    /// into the words of the target, padding included.
+    /// Computes the product. Calls `finish(row, first column, sums, words)` once for every row and panel. It must write the
+    /// sums, at most [`PANEL`], into the words of the target, and zeros into the padding.
     ///
     /// # Panics
-    /// If a side is zero, or an operand or the target is too short: a bug in a twin.
+    /// If M, K or N is zero, or a factor or the target is too short: a bug in a twin.
     pub fn run(self, target: Target<'_>, finish: impl Fn(usize, usize, &[i32], &mut [u32]) + Sync) {
         self.run_on(Unit::best(), target, finish);
     }
@@ -153,7 +154,7 @@ impl Gemm8<'_> {
     }
 }
 
-/// Divides words into parts, on this thread alone or on several.
+/// Calls `work` with each part of `words` and its number, on this thread alone or on several.
 fn spread(alone: bool, words: &mut [u32], part: usize, work: &(dyn Fn(usize, &mut [u32]) + Sync)) {
     if alone {
         words.chunks_mut(part).enumerate().for_each(|(number, part)| work(number, part));
@@ -163,6 +164,8 @@ fn spread(alone: bool, words: &mut [u32], part: usize, work: &(dyn Fn(usize, &mu
 }
 
 impl Bytes<'_> {
+    /// Checks the length.
+    ///
     /// # Panics
     /// If the factor is too short for this many sums of `k` terms.
     fn check(self, sums: usize, k: usize) {
@@ -174,20 +177,21 @@ impl Bytes<'_> {
         );
     }
 
-    /// The stored row of a term, as bytes; `None` past the end.
+    /// The stored row of a term, as bytes; `None` past the end. Only for factors that are not `along`.
     fn term(&self, term: usize, k: usize) -> Option<&[u8]> {
         (term < k).then(|| bytemuck::cast_slice(&self.words[term * self.stride..][..self.stride]))
     }
 }
 
-/// Two words of two i16 each, of a word of four i8.
+/// Widens a word of four i8 to two words of two i16.
 #[inline(always)]
 fn widen(word: u32) -> [u32; 2] {
     let [a, b, c, d] = word.to_le_bytes().map(|byte| u32::from(i16::from(byte.cast_signed()).cast_unsigned()));
     [a | b << 16, c | d << 16]
 }
 
-/// Packs the columns of a panel: terms in groups, and in each group all columns. Columns past the end are zero.
+/// Packs the columns of a panel, a group of terms after the other. A group holds its terms of all columns. Columns past the
+/// end are zero.
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn pack_panel(words: &mut [u32], b: Bytes<'_>, columns: std::ops::Range<usize>, k: usize, unit: Unit) {
     let lines = words.as_chunks_mut::<PANEL>().0;
@@ -222,10 +226,10 @@ fn pack_panel(words: &mut [u32], b: Bytes<'_>, columns: std::ops::Range<usize>, 
     }
 }
 
-/// Packs rows: for each row its terms in groups. `words` holds whole rows from `first` on.
+/// Packs rows, each as `groups` words. `words` are whole packed rows, from row `first` on.
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn pack_rows(words: &mut [u32], a: Bytes<'_>, first: usize, k: usize, groups: usize, unit: Unit) {
-    // The left factor of VNNI is unsigned: 128 is added to it, and taken from the sums by `Unit::offsets`.
+    // VNNI needs an unsigned left factor, so 128 is added to its terms. `Unit::offsets` corrects the sums.
     let flip = if unit == Unit::Vnni { 0x8080_8080 } else { 0 };
     let store = |line: &mut [u32], term4: usize, word: u32| match unit {
         Unit::Vnni => line[term4] = word ^ flip,
@@ -248,7 +252,8 @@ fn pack_rows(words: &mut [u32], a: Bytes<'_>, first: usize, k: usize, groups: us
 }
 
 impl Unit {
-    /// What each sum of a panel begins with: with an unsigned left factor, −128 times the sum of the column.
+    /// The initial values of the sums of a panel. For VNNI, whose left factor is 128 too large, −128 times the sum of the
+    /// column.
     fn offsets(self, b: &[u32]) -> [i32; PANEL] {
         if self != Unit::Vnni {
             return [0; PANEL];
@@ -265,11 +270,11 @@ impl Unit {
         offsets
     }
 
-    /// The sums of eight rows and a panel.
+    /// Computes the sums of [`ROWS`] rows and a panel.
     fn multiply(self, rows: [&[u32]; ROWS], b: &[u32], offsets: &[i32; PANEL], sums: &mut Block) {
         assert!(rows.iter().all(|row| row.len() * PANEL == b.len()), "rows do not fit the panel");
         match self {
-            // SAFETY: `best` has seen that the processor has the instructions; the lengths are checked above.
+            // SAFETY: `best` has checked that the processor has the instructions; the lengths are checked above.
             #[cfg(target_arch = "x86_64")]
             #[expect(unsafe_code, reason = "see above")]
             Unit::Vnni => unsafe { vnni(rows, b, offsets, sums) },
@@ -285,7 +290,7 @@ impl Unit {
     }
 }
 
-/// Sums of pairs in plain Rust.
+/// Sums of products of i16, for any processor.
 fn plain(rows: [&[u32]; ROWS], b: &[u32], sums: &mut Block) {
     let halves = |word: u32| [word as u16, (word >> 16) as u16].map(|half| i32::from(half.cast_signed()));
     for (row, sums) in rows.iter().zip(sums) {

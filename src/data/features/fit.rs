@@ -14,8 +14,8 @@ const COPIED: usize = 1 << 25;
 const ROWS: usize = 1 << 14;
 
 impl Features {
-    /// Learns from the training rows: raw values (N, F), row by row; NaN where a value is missing. A row counts as often as
-    /// its weight (N) says; a row of weight 0 teaches nothing. Some columns are copied at a time, up to 128 MB.
+    /// Learns from the training rows: raw values (N, F), row by row; NaN where a value is missing. `weights` (N): a row of
+    /// weight 2 counts twice, one of weight 0 not at all. Columns are copied in groups of up to 128 MB, or one by one.
     ///
     /// # Errors
     /// [`Error::Setting`] if there are no values, if they are not whole rows, if one is infinite, or if there is not one
@@ -59,7 +59,7 @@ impl Features {
     }
 }
 
-/// Copies of `count` columns from `first` on, of rows of `width` values: one walk over the table.
+/// Copies `count` columns from column `first` on, in one pass over the rows of `width` values. Returns a vector per column.
 fn copied(raw: &[f32], width: usize, first: usize, count: usize) -> Vec<Vec<f32>> {
     let rows = raw.len() / width;
     let mut columns = vec![vec![0.0; rows]; count];
@@ -105,7 +105,7 @@ fn number(values: Values, scaling: Scaling) -> Number {
     };
     let (low, high) = (f64::from(low), f64::from(high));
     let (center, size) = match scaling {
-        // The sums of weighted values are rounded, and the deviation of equal values must be 0.
+        // Weighted sums are rounded, but the deviation of equal values must be 0.
         Scaling::Standard if low == high => (low, 0.0),
         Scaling::Standard => values.moments(),
         Scaling::Robust => (median, if third > first { third - first } else { (high - low) / 2.0 }),

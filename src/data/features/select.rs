@@ -65,9 +65,9 @@ impl Values<'_> {
         if range == none { (0.0, 0.0) } else { range }
     }
 
-    /// The quantiles for these shares, above 0 and below 1: the value at which the sum of the weights, in ascending order,
-    /// reaches this share of the total; the mean of it and the next one if the sum is exactly the share. That is numpy's
-    /// `averaged_inverted_cdf`. Zeros if there are no values.
+    /// The quantiles for these shares, above 0 and below 1. Weights are added up in ascending order of the values. The
+    /// quantile is the value at which the sum reaches this share of the total. If the sum equals the share, it is the mean of
+    /// that value and the next. That is numpy's `averaged_inverted_cdf`. Zeros if there are no values.
     pub(super) fn quantiles<const K: usize>(self, shares: [f64; K]) -> [f64; K] {
         let mut select = Select::new(self);
         let total: f64 = select.coarse.iter().sum();
@@ -98,7 +98,7 @@ impl<'a> Select<'a> {
         Select { values, coarse, fine: None }
     }
 
-    /// The value at which the sum of the weights, in ascending order, reaches `goal`, or goes `beyond` it.
+    /// The value at which the sum of the weights, in ascending order, reaches `goal`, or exceeds it if `beyond`.
     fn value(&mut self, goal: f64, beyond: bool) -> f32 {
         let (upper, before) = bucket(&self.coarse, goal, beyond);
         let goal = goal - before;
@@ -115,8 +115,8 @@ impl<'a> Select<'a> {
     }
 }
 
-/// The bucket in which the sum reaches `goal` or goes `beyond` it, and the sum before that bucket. The last bucket in use if
-/// none does, as rounding may cause.
+/// The bucket in which the sum reaches `goal`, or exceeds it if `beyond`, and the sum before that bucket. If rounding leaves
+/// no such bucket, the last one in use.
 fn bucket(sums: &[f64], goal: f64, beyond: bool) -> (u32, f64) {
     let (mut sum, mut last) = (0.0, (0, 0.0));
     for (number, &more) in sums.iter().enumerate().filter(|(_, more)| **more > 0.0) {

@@ -1,10 +1,10 @@
 //! Tables: one file with a row per sample and a column per feature, and columns with targets, weights and identifiers.
 //!
 //! Reading order: this page has the types. `roles` decides which column of a file is what: [`read`] by [`Options`],
-//! [`read_like`] and [`Rows`] by the [`Header`] of the training file, [`read_anew`] by both. `plan` is what they
-//! decide, and `chunk` turns fields into numbers by it. `text` reads CSV
-//! and TSV, and `arrays` reads NPY, NPZ and safetensors, and `columnar` reads Parquet; each is a `source` of chunks. `kinds` makes a table of them and
-//! decides what its targets are, and `words` keeps the categories.
+//! [`read_like`] and [`Rows`] by the [`Header`] of the training file, [`read_anew`] by both. `plan` is the result, and
+//! `chunk` turns fields into numbers by it. `text` reads CSV and TSV, `arrays` reads NPY, NPZ and safetensors, `columnar`
+//! reads Parquet; each is a `source` of chunks. `kinds` makes a table of the chunks and decides what its targets are. `words`
+//! keeps the categories.
 //!
 //! A value is an f32. NaN means missing; a category is the index of its name in [`Column::categories`]. Nothing is scaled
 //! or filled here: that must be learned from the training rows, and this module does not know which rows those are.
@@ -241,8 +241,8 @@ pub fn read_anew(path: &Path, header: &Header, options: &Options) -> Result<Tabl
 /// `header`, and targets, which must be there if `header` has them.
 ///
 /// Columns are matched by name, or by position if one of the files has no names. Further columns are ignored with a note.
-/// A category that `header` lacks gets the code after its last one. Of `options`, `task` and `categorical` have no
-/// effect, and neither has `target`, which must not name another column.
+/// A category that `header` lacks gets the code after its last one. The options `task` and `categorical` have no effect. The
+/// option `target` must not name another column.
 ///
 /// # Errors
 /// As [`read`]; also for a missing column and for a class that `header` lacks.

@@ -46,7 +46,7 @@ pub(super) struct Plan {
     pub(super) targets: usize,
     pub(super) weighted: bool,
     pub(super) identified: bool,
-    /// Whether the features are those of another file.
+    /// Whether the features are determined by the header of another file.
     pub(super) known: bool,
     /// Whether targets that are missing or unknown become NaN. Predictions do not need them.
     pub(super) lenient: bool,

@@ -74,7 +74,7 @@ fn named(
     if columns.weights > 0 {
         let last = columns.width() - 1;
         if roles[last].is_none() && roles.contains(&Some(Some(Role::Weight))) {
-            let problem = "has an array of weights, and another column is to be the weight too";
+            let problem = "has an array of weights, and a weight column is named too";
             return Err(bad(path, problem, "leave out the weight column, or remove the array"));
         }
         roles[last] = roles[last].or(Some(Some(Role::Weight)));
@@ -229,7 +229,8 @@ pub(super) fn like(
     Ok((plan, notes))
 }
 
-/// Refuses options that name another target. A number is not compared: it is that of a column in another file.
+/// Refuses options that name a target which is not one of `target`. Targets that are given by number are not compared, because
+/// the number refers to another file.
 fn refuse_another_target(path: &Path, target: &Target, options: &Options) -> Result<(), Error> {
     let is_known = |name: &&String| {
         let same = |column: &TargetColumn| column.name.trim().eq_ignore_ascii_case(name.trim());
@@ -259,7 +260,7 @@ fn set_features(plan: &mut Plan, places: &[usize], header: &Header) {
     }
 }
 
-/// Notes about what is not used of a file that is read like another one.
+/// Notes about unused columns of a file that is read by the header of another one.
 fn unused(path: &Path, columns: &Columns, header: &Header, plan: &Plan, free: &[usize]) -> Vec<String> {
     let mut notes = Vec::new();
     let extra = free.iter().filter(|&&at| plan.uses[at].is_none());
@@ -286,7 +287,8 @@ struct Found {
     targets: Option<Vec<usize>>,
 }
 
-/// By name, or by position if one of the files has no names. `free` are the columns of the file without another use.
+/// Finds the columns of `header` in a file, by name, or by position if one of the files has no names. `free` are
+/// the columns of the file without another use.
 fn matched(path: &Path, columns: &Columns, header: &Header, free: &[usize]) -> Result<Found, Error> {
     let by_name = header.named && columns.names.is_some();
     if by_name { by_names(path, columns, header, free) } else { by_places(path, header, free) }

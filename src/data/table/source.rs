@@ -17,10 +17,10 @@ pub(super) struct Columns {
     pub(super) names: Option<Vec<String>>,
     /// What the first rows show, per column.
     pub(super) guesses: Vec<Guess>,
-    /// The number of last columns that are known to be targets, because they come from an array of their own; those of the
-    /// weights follow them.
+    /// The number of columns that are known to be targets, because they come from an array of their own. They are the last
+    /// columns before those of the weights.
     pub(super) targets: usize,
-    /// The number of columns after those that are known to be weights: 0 or 1.
+    /// The number of columns that are known to be weights, 0 or 1. They are the last columns.
     pub(super) weights: usize,
     /// What a row is called in messages: `line`, from 1, or `row`, from 0.
     pub(super) unit: &'static str,

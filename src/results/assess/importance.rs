@@ -13,9 +13,9 @@ use rand::seq::index;
 
 /// Permutations of each column.
 const REPEATS: usize = 5;
-/// Most rows used. The model is evaluated on them [`REPEATS`] times per column.
+/// Maximum number of rows used. The model is evaluated on them [`REPEATS`] times per column.
 const MOST_ROWS: usize = 2000;
-/// Seed of the permutations and of the choice of rows: equal models give equal answers.
+/// Seed of the permutations and of the choice of rows. It is fixed, so the same model gets the same result.
 const SEED: u64 = 1;
 
 /// How much a score drops if the values of one column are permuted among the rows, for each column of a table.
@@ -33,12 +33,12 @@ pub struct Importances {
     pub columns: Vec<(String, Importance)>,
 }
 
-/// The importance of the columns of a table, on a split of encoded samples. A column is permuted as a whole: a category with all
-/// its inputs, a number with its indicator of missing values. Of more than 2,000 rows a random 2,000 are used.
+/// The importance of the columns of a table, on a split of encoded samples. All inputs of a column are permuted together:
+/// those of its categories, or a number with its indicator of missing values. At most 2,000 rows are used, chosen at random.
 ///
 /// # Errors
 /// [`Error::Setting`] if the model was not trained on a table, if the split is not one of such samples, or if the score is not
-/// defined for its rows; [`Error::NotFinite`] if the model has no answer for a row; errors of the device.
+/// defined for its rows; [`Error::NotFinite`] if an output of the model is not finite; errors of the device.
 pub async fn importances(
     machine: &Machine,
     model: &Mlp,

@@ -60,7 +60,7 @@ pub struct Results {
     pub assessment: Assessment,
     /// The data set.
     pub data: Arc<DataSet>,
-    /// The importance of the columns of a table, or why it was not computed; `None` if the data set is no table.
+    /// The importance of the columns of a table, or why it was not computed; `None` if the data set is not a table.
     pub importance: Option<Result<Importances, String>>,
 }
 

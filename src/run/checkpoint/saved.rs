@@ -26,8 +26,8 @@ pub struct Saved {
     pub changed: Option<u64>,
     /// The best generation so far.
     pub best: Option<Best>,
-    /// How the samples and targets of a table become numbers: a resumed run learns that no second time. `None` for bytes, and
-    /// in files of early versions.
+    /// The encoding of the samples and targets of a table, so that a resumed run uses the same. `None` for bytes, and in
+    /// files of early versions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<Description>,
     /// The position of the run.

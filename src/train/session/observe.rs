@@ -153,7 +153,7 @@ pub struct EpochReport {
     pub momentum: f32,
     /// The net's health, layer by layer, if it was measured in this epoch.
     pub health: Option<Vec<LayerHealth>>,
-    /// For training in integers: how many values were limited since the start, layer by layer.
+    /// For training in integers: the share of values that were limited since the start of the run, per layer.
     pub limited: Option<Vec<Limited>>,
     /// Seconds of training alone.
     pub seconds: f64,

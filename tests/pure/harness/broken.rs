@@ -26,7 +26,11 @@ pub struct Scene {
 impl Scene {
     /// Index of the word that holds the last value.
     pub fn last(&self) -> usize {
-        let per_word = if self.id.dtype == DType::Bits { 32 } else { 1 };
+        let per_word = match self.id.dtype {
+            DType::Bits => 32,
+            DType::U8 | DType::I8(_) => 4,
+            DType::F32 | DType::U32 | DType::I32(_) => 1,
+        };
         self.id.words() - self.id.stride() + (self.id.cols - 1) / per_word
     }
 }

@@ -90,12 +90,12 @@ impl Targets {
         Ok(Targets::Numbers { columns: matrix.columns(), values: matrix.all(path)? })
     }
 
-    /// T.
+    /// The number of columns, T.
     fn columns(&self) -> usize {
         if let Targets::Numbers { columns, .. } = self { *columns } else { 1 }
     }
 
-    /// N.
+    /// The number of rows, N.
     fn rows(&self) -> usize {
         match self {
             Targets::Numbers { columns, values } => values.len() / (*columns).max(1),

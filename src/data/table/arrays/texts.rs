@@ -39,7 +39,7 @@ pub(super) fn read(path: &Path, head: &TextHead, stream: impl Read, packed: u64)
         });
         codes.push(code);
     }
-    // The last read may be what finds a wrong checksum.
+    // A wrong checksum is found only when the end is read.
     let rest = stream.take(1).read_to_end(&mut raw).map_err(|error| broken(path, &error, "after its texts"))?;
     if rest > 0 { Err(wrong_length(path)) } else { Ok(Targets::Texts { names, codes }) }
 }

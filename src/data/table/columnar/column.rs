@@ -32,7 +32,7 @@ impl Values {
 enum Meaning {
     /// Numbers or texts, as they are.
     Itself,
-    /// Whole numbers of which the stored bits are without a sign.
+    /// Whole numbers without a sign, stored in the bits of signed ones.
     Unsigned,
     /// Whole numbers that are multiplied by this.
     Scaled(f64),
@@ -54,7 +54,7 @@ pub(super) fn is_text(column: &ColumnDescriptor) -> bool {
 }
 
 impl Column {
-    /// Returns a problem and an advice if the values are neither numbers nor texts.
+    /// Opens a column. If its values are neither numbers nor texts, returns the problem and what to do about it.
     pub(super) fn new(
         column: &ColumnDescriptor,
         reader: ColumnReader,
@@ -154,7 +154,7 @@ fn whole(bytes: &[u8]) -> Option<i128> {
     Some(i128::from_be_bytes(all))
 }
 
-/// The values, if each could be read.
+/// The values; an error if one could not be read.
 fn all<T>(values: Vec<Option<Option<T>>>) -> Result<Vec<Option<T>>> {
     let damaged = || ParquetError::General("a number has a length that is not read".into());
     values.into_iter().map(|value| value.map(|value| value.ok_or_else(damaged)).transpose()).collect()

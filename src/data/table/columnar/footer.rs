@@ -1,4 +1,4 @@
-//! A look at the footer of a Parquet file before the crate `parquet` reads it.
+//! Checks the footer of a Parquet file before the crate `parquet` reads it.
 //!
 //! The crate reserves memory for as many children as an element of the schema declares, and follows nested groups without a
 //! limit. So a damaged footer could end the program. Tables are flat: all elements but the first are columns.
@@ -18,7 +18,7 @@ mod kind {
     pub(super) const STRUCT: u8 = 12;
 }
 
-/// Deepest structs in structs; the format has fewer.
+/// Maximum nesting of structs. The format needs less.
 const DEEPEST: usize = 16;
 
 /// What the schema is.
@@ -28,11 +28,11 @@ pub(super) enum Schema {
     Flat,
     /// Columns inside others, such as lists.
     Nested,
-    /// It cannot be read.
+    /// A schema that cannot be read.
     Damaged,
 }
 
-/// Looks at the schema in a footer.
+/// The kind of the schema in a footer.
 pub(super) fn schema(footer: &[u8]) -> Schema {
     elements(&mut Reader(footer)).unwrap_or(Schema::Damaged)
 }

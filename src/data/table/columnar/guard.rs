@@ -12,14 +12,14 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use super::footer::sizes;
 
-/// Bytes that are read at a time of the header of a page. It is rarely longer.
+/// Size of the blocks in which the header of a page is read, in bytes. Most headers fit in one.
 const HEADER: usize = 512;
-/// A page that unpacks to more than this must hold a good part of it.
+/// Unpacked size in bytes above which a page is checked by [`MOST_EXPANSION`].
 const LARGE: i64 = 1 << 24;
-/// Most bytes that a large page may unpack to for each of its own.
+/// Maximum ratio of the unpacked to the packed size of a large page.
 const MOST_EXPANSION: i64 = 1032;
 
-/// The file, for several columns at once.
+/// The file, shared by the readers of several columns.
 pub(super) struct Shared {
     file: Mutex<File>,
     length: u64,
@@ -128,7 +128,7 @@ pub(super) struct Checked<R> {
     pub(super) dictionary: bool,
 }
 
-/// Calls the crate. It panics on some damaged files, and that is an error like others.
+/// Calls the crate `parquet`. It panics on some damaged files; a panic becomes an error.
 pub(super) fn caught<T>(f: impl FnOnce() -> Result<T>) -> Result<T> {
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f));
     result.unwrap_or_else(|_| Err(ParquetError::General("its values cannot be decoded".into())))
@@ -138,7 +138,7 @@ impl<R: PageReader> Checked<R> {
     fn check(&mut self, page: Page) -> Result<Page> {
         let refuse = |problem: String| Err(ParquetError::General(problem));
         let (values, most) = match &page {
-            // A value of a dictionary has at least a byte, and truth values have none.
+            // A value of a dictionary has at least one byte. Truth values have no dictionary.
             Page::DictionaryPage { buf, num_values, .. } => (*num_values as usize, buf.len()),
             Page::DataPage { num_values, .. } | Page::DataPageV2 { num_values, .. } => {
                 (*num_values as usize, self.rows)
@@ -156,7 +156,7 @@ impl<R: PageReader> Checked<R> {
         match page.encoding() {
             Encoding::PLAIN | Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY | Encoding::RLE => Ok(page),
             other => refuse(format!(
-                "a page has the encoding {other}, which is not read: write it with PLAIN or a dictionary"
+                "a page has the encoding {other}, which is not supported: write it with PLAIN or a dictionary"
             )),
         }
     }

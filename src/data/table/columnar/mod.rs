@@ -1,7 +1,7 @@
 //! Reads Parquet files, some rows of a row group at a time.
 //!
-//! The crate `parquet` decodes the pages, without its Arrow part. It trusts some lengths in a file, so `footer` and `guard`
-//! look at them before. `column` makes numbers and texts of the values of a column.
+//! The crate `parquet` decodes the pages, without its Arrow part. It does not check some lengths in a file, so `footer` and
+//! `guard` check them first. `column` turns the values of a column into numbers or texts.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -31,9 +31,9 @@ mod guard;
 
 /// The first and the last bytes of a file.
 pub(super) const MAGIC: &[u8] = b"PAR1";
-/// Bytes of the values that are read at a time, at least a row.
+/// Bytes of values that are read at a time. A row may be larger.
 const BATCH: usize = 1 << 22;
-/// Most values for each byte of a file. Columns of equal values are packed better, but nothing can be learned from those.
+/// Maximum number of values per byte of a file. Columns of equal values can exceed it, but nothing can be learned from them.
 const MOST_EXPANSION: u64 = 1032;
 
 /// A file that is being read.
@@ -65,7 +65,9 @@ pub(super) fn open(path: &Path) -> Result<RowGroups, Error> {
     let [a, b, c, d, magic @ ..] = end;
     let size = u64::from(u32::from_le_bytes([a, b, c, d]));
     let start = (length - 8).checked_sub(size).filter(|_| magic == MAGIC);
-    let start = start.ok_or_else(|| damaged("it does not end as one, so it may be truncated, or encrypted"))?;
+    let start = start.ok_or_else(|| {
+        damaged("its last bytes are not those of a Parquet file, so it may be truncated or encrypted")
+    })?;
     let mut footer = Vec::new();
     file.seek(SeekFrom::Start(start)).map_err(unreadable)?;
     file.by_ref().take(size).read_to_end(&mut footer).map_err(unreadable)?;
@@ -119,7 +121,7 @@ fn check_sizes(metadata: &ParquetMetaData, length: u64) -> Result<(), String> {
     let width = metadata.file_metadata().schema_descr().num_columns();
     let mut rows = 0_u64;
     for group in metadata.row_groups() {
-        let own = u64::try_from(group.num_rows()).map_err(|_| "a row group has less than no rows")?;
+        let own = u64::try_from(group.num_rows()).map_err(|_| "a row group has a negative number of rows")?;
         rows = rows.saturating_add(own);
         if group.columns().len() != width {
             return Err(format!("a row group has {}, not {width}", counted(group.columns().len(), "column")));

@@ -9,7 +9,7 @@ use std::ops::Range;
 /// How much a score drops if the values of one feature are permuted among the samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Importance {
-    /// Mean drop over the repeats. Near 0, or below, the model does not use the feature.
+    /// Mean drop over the repeats. Near or below 0 means that the model does not use the feature.
     pub mean: f64,
     /// Standard deviation of the drops (divisor: number of repeats).
     pub deviation: f64,
