@@ -17,6 +17,7 @@ use gpu_mlp::measure::device::{Device, DeviceKind};
 use gpu_mlp::measure::training::Demand;
 use gpu_mlp::measure::workload::Workload;
 use gpu_mlp::measure::{Report, dispatch, growth, roof, training};
+use gpu_mlp::train::divide;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -83,7 +84,7 @@ impl Bench {
         if cfg!(debug_assertions) {
             say!("note: this is a debug build; measure with `cargo run --release`");
         }
-        let data = self.data.open(ahead)?;
+        let data = divide(config, self.data.open(ahead)?)?;
         let several = self.growth || self.kernels && !self.net.given;
         let mut report = Report::new(device, &data, Some(config).filter(|_| !several));
         report.workload = self.net.workload;

@@ -99,11 +99,11 @@ impl Parity {
 /// The golden run on the CPU and on every adapter that the options allow. The exit code is 3 if one differs or fails.
 async fn exact(adapters: &AdapterOptions) -> anyhow::Result<ExitCode> {
     let mut machines = vec![Ok(Machine::Cpu)];
-    let found = list(&adapters.wanted()).await?;
-    if found.is_empty() && adapters.names_one() {
-        // The error says which adapters there are.
-        select(&adapters.wanted()).await?;
-    }
+    let found = match adapters.names_one() {
+        // Without such an adapter, the error says which there are.
+        true => vec![select(&adapters.wanted()).await?],
+        false => list(&adapters.wanted()).await?,
+    };
     for one in found {
         let line = one.line();
         machines.push(Gpu::open(one, folder().as_deref()).await.map(Machine::Gpu).map_err(|error| (line, error)));

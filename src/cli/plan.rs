@@ -9,7 +9,7 @@ use gpu_mlp::config::LossName;
 use gpu_mlp::data::Task;
 use gpu_mlp::engine::memory;
 use gpu_mlp::kernels::{Form, InputMap};
-use gpu_mlp::net::{Net, Sizes, loss};
+use gpu_mlp::net::{Net, Sizes, exact, loss};
 use gpu_mlp::plan::tensor::Tensor;
 use std::io::Write;
 use std::process::ExitCode;
@@ -75,6 +75,7 @@ impl PlanCommand {
             forms: self.form.into(),
             limit: u64::MAX,
         };
+        exact::check(&config, &sizes, &InputMap::UNIT)?;
         let net = Net::for_training(&config, sizes, &InputMap::UNIT);
         memory::addressable(&net.plan)?;
         let mut out = out();

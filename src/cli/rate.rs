@@ -2,6 +2,7 @@
 
 use super::settings::word;
 use gpu_mlp::config::Config;
+use gpu_mlp::data::Task;
 use gpu_mlp::train::session::EpochReport;
 
 /// Number of updates after which a training loss says something about the learning rate.
@@ -25,7 +26,7 @@ pub fn line(config: &Config, samples: usize) -> String {
 
 /// Warns once per run if the net does worse than guessing.
 pub struct Guessing {
-    /// The loss of a net that gives every class the same probability; `None` after the warning.
+    /// The loss of a net that gives every class the same probability; `None` after the warning, and for real values.
     loss: Option<f64>,
     /// Training loss of the first epoch.
     first: Option<f64>,
@@ -38,7 +39,7 @@ pub struct Guessing {
 }
 
 impl Guessing {
-    pub fn new(config: &Config, samples: usize, classes: usize) -> Guessing {
+    pub fn new(config: &Config, samples: usize, task: &Task) -> Guessing {
         let lr = config.learning_rate(samples);
         let default = Config { lr: None, ..config.clone() }.learning_rate(samples);
         let advice = match lr == default {
@@ -46,7 +47,12 @@ impl Guessing {
             false => format!("try --lr {default}, the {}, or `gpu-mlp lr-find`", default_for(config, samples)),
         };
         Guessing {
-            loss: Some((classes as f64).ln()),
+            loss: match task {
+                Task::Classes { names } => Some((names.len() as f64).ln()),
+                Task::Labels { .. } => Some(std::f64::consts::LN_2),
+                // The loss of the best constant depends on the loss.
+                Task::Values { .. } => None,
+            },
             first: None,
             epochs: config.epochs,
             lr,

@@ -10,7 +10,6 @@ use gpu_mlp::results::tensorboard::Board;
 use gpu_mlp::run::checkpoint::Keeper;
 use gpu_mlp::run::metrics::Record;
 use gpu_mlp::train::session::{EpochReport, Finish, Inspection, Observer, Progress, Reason, Snapshot, Wish};
-use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Records a run: progress on stderr, one line per epoch on stdout, `metrics.jsonl`, the TensorBoard file, checkpoints.
@@ -24,8 +23,8 @@ pub struct Recorder<'a> {
     pub guessing: Guessing,
     pub keeper: Keeper,
     pub signals: Signals,
-    /// For training in integers: the layers, from 1, about whose limited values a note was printed.
-    pub noted: BTreeSet<usize>,
+    /// Whether there was a note about limited values.
+    pub noted: bool,
 }
 
 /// A note is printed if a larger share of values was limited.
@@ -47,15 +46,14 @@ impl Observer for Recorder<'_> {
         let limited = report.limited.iter().flatten();
         limited.clone().filter(|_| self.show_health).for_each(|layer| text += &format!("\n{layer}"));
         self.sink.line(&text)?;
-        for layer in limited.filter(|layer| layer.worst().0 > NOTED) {
-            if self.noted.insert(layer.layer) {
-                let (share, what) = layer.worst();
-                let (layer, share) = (layer.layer, percent(share, 1));
-                say!(
-                    "note: {share} % of the {what} of layer {layer} did not fit in 8 bits and were limited; \
-                     `--health show` prints the shares of each layer"
-                );
-            }
+        let worst = limited.max_by(|a, b| a.worst().0.total_cmp(&b.worst().0)).filter(|layer| layer.worst().0 > NOTED);
+        if let Some(layer) = worst.filter(|_| !std::mem::replace(&mut self.noted, true)) {
+            let ((share, what), layer) = (layer.worst(), layer.layer);
+            let share = percent(share, 1);
+            say!(
+                "note: so far {share} % of the {what} of layer {layer} did not fit in 8 bits and were limited. The first updates \
+                 limit many errors, which does no harm; later, a lower --lr helps. `--health show` prints the shares of each layer"
+            );
         }
         if let Some(warning) = self.guessing.warning(report) {
             say!("{warning}");

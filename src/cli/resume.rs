@@ -169,6 +169,17 @@ impl ResumeOptions {
         if refused.is_empty() {
             return Ok(differences.into_iter().map(|difference| difference.name).collect());
         }
+        // No float is as exact as the integers of a checkpoint, nor the other way round.
+        let precision = |difference: &Difference| {
+            difference.name == "precision"
+                && [&difference.then, &difference.now].iter().any(|side| side.contains("int8"))
+        };
+        if let Some(difference) = differences.iter().find(|difference| precision(difference)) {
+            let path = resumed.folder.path().display();
+            return Err(Error::Setting(format!(
+                "the resumed run in {path} has another number format ({difference}): train --from {path} starts a new run with its weights"
+            )));
+        }
         let lines: String =
             refused.iter().map(|difference| format!("\n  {difference}{}", origin(difference))).collect();
         let names: Vec<&str> = refused.iter().map(|difference| difference.name.as_str()).collect();

@@ -21,9 +21,10 @@ use gpu_mlp::Error;
 use gpu_mlp::base::text::counted;
 use gpu_mlp::config::{BatchSize, Config, Settings};
 use gpu_mlp::data::survey::{Survey, lost_classes};
-use gpu_mlp::data::{DataSet, Split};
+use gpu_mlp::data::{DataSet, Split, Task};
 use gpu_mlp::kernels::Precision;
 use gpu_mlp::measure::tune::still_sound;
+use gpu_mlp::net::with_loss;
 use gpu_mlp::run::checkpoint::{Identity, Setup};
 use gpu_mlp::run::folder::{RunFolder, model_in};
 use gpu_mlp::run::model_file::Description;
@@ -224,6 +225,26 @@ impl Train {
             first.description.check_data(&data)?.iter().for_each(|note| say!("note: {note}"));
         }
         settled.config.check(data.train.len())?;
+        settled.config = with_loss(&settled.config, &data.task);
+        if let BatchSize::Samples(batch) = settled.config.batch_size
+            && resumed.is_none()
+            && settled.config.batch_size == Config::default().batch_size
+            && data.train.len() < batch
+        {
+            let samples = counted(data.train.len(), "training sample");
+            say!("note: there are only {samples}, so the batch is all of them instead of {batch}");
+            settled.config.batch_size = BatchSize::Full;
+        }
+        if let Task::Values { scales, .. } = &data.task
+            && !scales.is_empty()
+        {
+            say!(
+                "note: losses and RMSE of the epochs are in standard deviations of the target; `gpu-mlp eval` gives its units"
+            );
+        }
+        if settled.config.precision == Precision::Int8 {
+            notes::in_integers(&settled.config, &data).iter().for_each(|note| say!("note: {note}"));
+        }
         let rate = rate::line(&settled.config, data.train.len());
         settled.config = settled.config.with_learning_rate(data.train.len());
         // The data of the file's run: named by the file, or the same in another place.

@@ -63,6 +63,13 @@ pub enum LossName {
     Bce,
 }
 
+impl LossName {
+    /// Whether targets are real values.
+    pub fn is_of_values(self) -> bool {
+        matches!(self, LossName::Mse | LossName::Mae | LossName::Huber | LossName::Poisson)
+    }
+}
+
 impl fmt::Display for LossName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

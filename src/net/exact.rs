@@ -17,6 +17,8 @@ use crate::kernels::tally::Tally;
 use crate::kernels::{Activation, Form, InputMap, Precision};
 use crate::plan::tensor::{DType, Role, TensorId};
 
+/// Largest learning rate: a weight is at most 8, so a larger one is a mistake.
+const MOST_LR: f32 = 64.0;
 /// Columns of the tensor of levels: see [`IntLevels`].
 const LEVEL_COLUMNS: usize = 8;
 
@@ -44,6 +46,9 @@ pub fn check(config: &Config, sizes: &Sizes, inputs: &InputMap) -> Result<(), Er
     if config.ema > 0.0 {
         return refuse("averages of weights (ema) need precision f32".into());
     }
+    if let Some(lr) = config.lr.filter(|&lr| lr > MOST_LR) {
+        return refuse(format!("lr is {lr} but must be at most {MOST_LR}"));
+    }
     let act = config.activation();
     if fixed::hidden_bits(act).is_none() {
         return refuse(format!("{act} has no integer form: use relu, leaky-relu, sigmoid, tanh or identity"));
@@ -67,7 +72,8 @@ pub fn check(config: &Config, sizes: &Sizes, inputs: &InputMap) -> Result<(), Er
         let forward = (product * inputs + f64::from(1 << 17)) / keep;
         let backward = product * outputs / keep;
         for (what, largest) in [("sums", forward), ("error signals", backward)] {
-            if largest > most {
+            // The first layer passes no error signal on.
+            if largest > most && (number > 1 || what == "sums") {
                 return refuse(format!(
                     "the {what} of layer {number} can reach {largest:.0}, above {most}: use precision f32"
                 ));
@@ -93,6 +99,15 @@ struct Operand {
     q: TensorId,
     b: TensorId,
     layer: usize,
+}
+
+/// What the loss of a micro-batch is computed with. `prefix`: of the names of its tensors.
+struct LossStep<'a> {
+    t: TensorId,
+    levels: TensorId,
+    tally: TensorId,
+    smoothing: f32,
+    prefix: &'a str,
 }
 
 impl Builder<'_> {
@@ -163,20 +178,12 @@ impl Builder<'_> {
     }
 
     /// Adds the last layer and the loss. Returns the logits and their error signal, each (B, C).
-    fn int_loss(
-        &mut self,
-        x: TensorId,
-        last: &Operand,
-        t: TensorId,
-        levels: TensorId,
-        tally: TensorId,
-        smoothing: f32,
-        name: impl Fn(&str) -> String,
-    ) -> [TensorId; 2] {
+    fn int_loss(&mut self, x: TensorId, last: &Operand, loss: &LossStep<'_>) -> [TensorId; 2] {
+        let LossStep { t, levels, tally, smoothing, prefix } = *loss;
         let (rows, classes) = (x.rows, self.sizes.outputs);
         let role = self.plan.role(x);
         let bits = fraction(x.dtype) + fraction(last.q.dtype);
-        let z = self.plan.tensor(name("logits"), role, DType::I32(bits), rows, classes);
+        let z = self.plan.tensor(format!("{prefix}logits"), role, DType::I32(bits), rows, classes);
         let (mask, act, form) = (self.none, Activation::Identity, self.int_form());
         self.plan.push(IntLinear {
             x,
@@ -190,8 +197,8 @@ impl Builder<'_> {
             layer: last.layer,
             form,
         });
-        let score = self.plan.tensor(name("score"), role, DType::I32(0), rows, 2);
-        let dz = self.plan.tensor(name("dlogits"), role, DType::I8(ERROR_BITS), rows, classes);
+        let score = self.plan.tensor(format!("{prefix}score"), role, DType::I32(0), rows, 2);
+        let dz = self.plan.tensor(format!("{prefix}dlogits"), role, DType::I8(ERROR_BITS), rows, classes);
         self.plan.push(IntSoftmax { z, t, score, dz, smoothing });
         self.plan.push(Tally { score, tally });
         [z, dz]
@@ -219,8 +226,8 @@ impl Builder<'_> {
         }
         let last = layers.len() - 1;
         let smoothing = self.config.label_smoothing;
-        let [_, mut dy] =
-            self.int_loss(activations[last], &operands[last], t, levels, tally, smoothing, str::to_string);
+        let loss = LossStep { t, levels, tally, smoothing, prefix: "" };
+        let [_, mut dy] = self.int_loss(activations[last], &operands[last], &loss);
 
         // Fractional bits of each layer's error signal if all levels are 0.
         let mut bits = ERROR_BITS;
@@ -314,7 +321,8 @@ impl Builder<'_> {
             x = y;
         }
         let last = &operands[layers.len() - 1];
-        let [logits, _] = self.int_loss(x, last, t, counts, tally, 0.0, |name| format!("{split}_{name}"));
+        let loss = LossStep { t, levels: counts, tally, smoothing: 0.0, prefix: &format!("{split}_") };
+        let [logits, _] = self.int_loss(x, last, &loss);
         Evaluation { source, micro, steps: start..self.plan.steps.len(), logits, tally }
     }
 }

@@ -42,6 +42,16 @@ pub fn loss(config: &Config, task: &Task) -> Result<Option<LossKind>, Error> {
     Ok(kind)
 }
 
+/// The settings with the loss that `auto` stands for, if targets are real values: the default learning rate depends on it.
+#[must_use]
+pub fn with_loss(config: &Config, task: &Task) -> Config {
+    let loss = match (config.loss, task) {
+        (LossName::Auto, Task::Values { .. }) => LossName::Mse,
+        (loss, _) => loss,
+    };
+    Config { loss, ..config.clone() }
+}
+
 /// Whether targets are standardised for the loss that the settings choose: all real values but counts.
 pub fn standardises(config: &Config) -> bool {
     config.loss != LossName::Poisson

@@ -16,7 +16,7 @@ use crate::kernels::loss::LossKind;
 use crate::plan::Plan;
 use crate::plan::tensor::TensorId;
 use build::Builder;
-pub use loss::{loss, standardises};
+pub use loss::{loss, standardises, with_loss};
 pub use measure::{FiniteCheck, Health};
 use std::ops::Range;
 

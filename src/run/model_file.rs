@@ -99,7 +99,7 @@ impl Description {
             inputs: net.inputs.clone(),
             item: data.item.clone(),
             task: Some(data.task.clone()),
-            loss: Some(config.loss).filter(|&loss| loss != LossName::Auto),
+            loss: Some(config.loss).filter(|&loss| !matches!(loss, LossName::Auto | LossName::Mse)),
             huber_delta: (config.loss == LossName::Huber).then_some(config.huber_delta),
             // Mixed precision only rounds; a model trained with it predicts in single precision too.
             precision: Some(config.precision).filter(|&precision| precision == Precision::Int8),

@@ -12,6 +12,7 @@ use crate::base::error::Error;
 use crate::config::{BatchSize, Config, HealthName, OnNan};
 use crate::data::DataSet;
 use crate::engine::machine::Machine;
+use crate::net::with_loss;
 use crate::train::Trainer;
 use crate::train::rates::{Rates, Sweep};
 use serde::Serialize;
@@ -102,7 +103,7 @@ pub async fn lr_find(config: &Config, data: &DataSet, machine: &Machine, sweep: 
         points.push(SweepPoint { lr, loss, smoothed });
     }
     let lowest = lowest_of(&points);
-    let center = Config { lr: None, ..config.clone() }.learning_rate(data.train.len());
+    let center = Config { lr: None, ..with_loss(&config, &data.task) }.learning_rate(data.train.len());
     let trials = trials::compare(&config, data, machine, f64::from(center)).await?;
     let best = trials.last().filter(|best| best.loss.is_finite());
     let suggestion = best.map(|best| two_digits(best.lr));

@@ -17,7 +17,7 @@ use crate::engine::machine::Machine;
 use crate::engine::memory;
 use crate::kernels::forms::Forms;
 use crate::net::mlp::Mlp;
-use crate::net::{Net, Sizes, exact};
+use crate::net::{Net, Sizes, exact, with_loss};
 use std::time::Instant;
 
 /// A net in training: data, weights and optimizer state on an engine, and the number of updates made.
@@ -90,7 +90,7 @@ impl<'a> Trainer<'a> {
         let validation = net.validation.as_ref().zip(data.validation.as_ref());
         let validation_feed = validation.map(|(part, split)| Feed::new(part.source, split, engine.as_mut()));
         let replay_start = ReplayStart::new(0, first_values(&net, model));
-        let config = config.with_learning_rate(data.train.len());
+        let config = with_loss(&config, &data.task).with_learning_rate(data.train.len());
         let rates = Rates::new(&config, data.train.len());
         Trainer {
             on: Executor::new(Job { config, data, net, rates }, engine, feed),

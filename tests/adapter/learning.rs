@@ -160,7 +160,7 @@ fn the_fused_plan_trains_like_the_plain_one_except_for_rounding() {
     let data = digits(500, 10);
     for optimizer in Optimizer::ALL {
         let momentum = optimizer.default_momentum();
-        let lr = Some(0.1 * optimizer.default_lr(momentum, 64));
+        let lr = Some(0.1 * optimizer.default_lr(momentum, 64, false));
         let plain = Config { optimizer, lr, momentum, l2: 0.01, keep_prob: 0.8, epochs: 2, ..Config::default() };
         let plain = Config { plan: PlanKind::Plain, ..plain };
         for machine in machines() {

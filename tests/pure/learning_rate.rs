@@ -28,6 +28,6 @@ fn the_default_rate_learns_at_every_batch_size() {
 
 #[test]
 fn the_default_rate_at_batch_size_64_is_that_of_old_runs() {
-    let rates = Optimizer::ALL.map(|optimizer| optimizer.default_lr(optimizer.default_momentum(), 64));
+    let rates = Optimizer::ALL.map(|optimizer| optimizer.default_lr(optimizer.default_momentum(), 64, false));
     assert_eq!(rates, [0.2, 0.05, 0.001, 0.001, 0.001]);
 }

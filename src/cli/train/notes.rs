@@ -1,10 +1,37 @@
 //! Notes before a run is resumed: that nothing is left to train, and that the learning rate jumps.
 
 use crate::cli::resume::Resumed;
+use gpu_mlp::base::text::percent;
 use gpu_mlp::config::{Amount, Config};
+use gpu_mlp::data::DataSet;
+use gpu_mlp::kernels::fixed::{FLOAT_BITS, MOST};
 use gpu_mlp::run::history::History;
 use gpu_mlp::train::rates::Rates;
 use gpu_mlp::train::session::{Reason, Session};
+
+/// What a user of `precision int8` should know about this net and these data.
+pub fn in_integers(config: &Config, data: &DataSet) -> Vec<String> {
+    let mut notes = Vec::new();
+    if config.hidden.len() > DEEP {
+        let layers = config.hidden.len();
+        notes.push(format!(
+            "with {layers} hidden layers, 8 bits learn less well than single precision: compare with --precision f32"
+        ));
+    }
+    if let Some(floats) = data.train.samples.floats() {
+        let most = f32::from(MOST as i8) / f32::from(1u8 << FLOAT_BITS);
+        let cut = floats.iter().filter(|value| value.abs() > most).count() as f64 / floats.len().max(1) as f64;
+        notes.push(format!(
+            "in integers a column has steps of 1/{} of its scale and ends at ±{most:.1}: {} % of the values are cut",
+            1 << FLOAT_BITS,
+            percent(cut, 2)
+        ));
+    }
+    notes
+}
+
+/// Hidden layers from which on 8 bits are clearly worse than single precision: see BENCHMARKS.md.
+const DEEP: usize = 6;
 
 /// Prints the notes on a session that was resumed. `undivided` is the size of the training split before any samples were
 /// taken out; `changed` has the names of what differs from the checkpoint.

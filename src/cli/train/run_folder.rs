@@ -20,7 +20,6 @@ use gpu_mlp::run::metrics::{Record, SCHEMA};
 use gpu_mlp::run::model_file::Description;
 use gpu_mlp::run::settings::{self, Ancestor, from_root};
 use gpu_mlp::train::session::Session;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -94,8 +93,8 @@ impl Train {
             data: &data.name,
             epochs: config.epochs,
             show_health: config.health == HealthName::Show,
-            noted: BTreeSet::new(),
-            guessing: Guessing::new(&config, data.train.len(), data.outputs()),
+            noted: false,
+            guessing: Guessing::new(&config, data.train.len(), &data.task),
             keeper: Keeper::new(open.checkpoints, saved, self.resume.every(), bytes, resumed_at),
             signals: Signals::listen()?,
         };
