@@ -48,7 +48,7 @@ async fn train() -> Result<(), gpu_mlp::Error> {
         }
         let record = engine.read(training.tally, training.tally_words(0..slots)).await?;
         score = Score::default();
-        score.add(&record, samples, None);
+        score.add(training.tally, &record, samples, None);
         let test = evaluate(engine.as_mut(), &net.evaluation, &mut test_feed, &data.test, None).await?;
         println!("epoch {}: loss {:.3}, test accuracy {:.3}", epoch + 1, score.loss(), test.metric());
     }

@@ -13,13 +13,14 @@ use tempfile::TempDir;
 
 /// The generation of a step; its content depends only on the step.
 fn generation(step: u64) -> Generation<Vec<f64>> {
-    let values = |count: usize| (0..count).map(|at| (at as f32 + step as f32).sin()).collect();
+    let values = |count: usize| (0..count).map(|at| (at as f32 + step as f32).sin().to_bits()).collect();
     let tensors = [("w1", 3, 5), ("m_w1", 3, 5), ("b1", 1, 3)];
     let tensor = |(name, rows, cols): (&str, usize, usize)| Values {
         name: name.into(),
         rows,
         cols,
-        values: values(rows * cols),
+        integers: false,
+        words: values(rows * cols),
     };
     Generation {
         step,

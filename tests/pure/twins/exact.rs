@@ -151,9 +151,9 @@ pub fn oracle<'a>(op: Op<'a>, now: &'a StepValues, m: &'a [Matrix<'a>]) -> Optio
             let sum = move |b| total(classes, |c| e(b, c));
             let label = move |b| at(m[1], 0, b) as usize;
             let loss = move |b| {
-                let all = total(classes, |c| far(b, c, 10) * even >> 16);
+                let all = total(classes, |c| (far(b, c, 10) * even) >> 16);
                 let entropy = i128::from(ln(sum(b) as u32)) - i128::from(ln(1 << 15));
-                (entropy + (far(b, label(b), 10) * hot >> 16) + all).min(32 << 10)
+                (entropy + ((far(b, label(b), 10) * hot) >> 16) + all).min(32 << 10)
             };
             let dz = move |b, c| {
                 let y = even + if c == label(b) { hot } else { 0 };
