@@ -6,6 +6,9 @@ mod labels;
 mod scores;
 mod values;
 
+pub use classes::width;
+pub use scores::short;
+
 use super::data::DataOptions;
 use super::engine::EngineOptions;
 use super::model::ModelOptions;

@@ -118,10 +118,10 @@ fn divided(config: &Config, data: DataSet, learned: Learned) -> Result<DataSet, 
 /// As [`divided`]. Says what is suspicious about the data.
 fn surveyed(config: &Config, data: DataSet, learned: Learned) -> Result<DataSet, Error> {
     let survey = Survey::of(&data);
-    let classes = survey.train.classes.clone();
+    let classes = &survey.train.classes;
     let data = divided(config, data, learned)?;
     tracing::debug!("data surveyed");
-    let lost = lost_classes(&classes, &data.train.counts(classes.len()));
+    let lost = lost_classes(&survey.names, classes, &data.train.counts(classes.len()));
     survey.notes().iter().chain(&lost).for_each(|note| say!("note: {note}"));
     if data.test.is_empty() {
         say!(

@@ -1,9 +1,12 @@
-//! What a data set holds: counts per class, ranges, duplicates. [`Survey::notes`] names what is suspicious.
+//! What a data set holds: counts per class, ranges, duplicates; the columns of a table. [`Survey::notes`] names what is
+//! suspicious.
 //!
 //! A sample is compared by a 64-bit hash first and then byte by byte, so equal hashes of different samples do no harm.
 
+mod columns;
 mod notes;
 
+pub use columns::{ColumnSurvey, Spread};
 pub use notes::lost_classes;
 
 use std::collections::HashMap;
@@ -11,15 +14,17 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rayon::prelude::*;
 
-use super::{DataSet, Samples, Split};
+use super::{DataSet, Split};
 
-/// What one split holds.
+/// What one split holds. Ranges, blank samples and copies are those of bytes; of numbers they are not surveyed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SplitSurvey {
     /// The number of samples.
     pub samples: usize,
-    /// The number of samples of each class.
+    /// The number of samples of each class; empty if the targets are not classes.
     pub classes: Vec<usize>,
+    /// Real values or labels (1 or 0); empty if the targets are classes.
+    pub targets: Vec<ColumnSurvey>,
     /// The smallest and the largest value.
     pub range: [u8; 2],
     /// The mean of all values.
@@ -41,6 +46,10 @@ pub struct Survey {
     pub train: SplitSurvey,
     /// The test split.
     pub test: SplitSurvey,
+    /// The names of the classes; empty if the targets are not classes.
+    pub names: Vec<String>,
+    /// The columns of the training split; empty if samples are bytes.
+    pub columns: Vec<ColumnSurvey>,
     /// The number of features with one value in the whole training split.
     pub constant_features: usize,
     /// The number of test samples that are training samples, too.
@@ -49,7 +58,7 @@ pub struct Survey {
     pub same: bool,
     /// Whether a sample has two dimensions or more.
     pub pictures: bool,
-    /// Whether samples are bytes. Of numbers, ranges and copies are not surveyed.
+    /// Whether samples are bytes.
     pub bytes: bool,
     /// Whether the classes of this data set are known to begin with 1, as those of EMNIST's letters.
     from_one: bool,
@@ -101,7 +110,7 @@ fn split(split: &Split, inputs: usize, classes: usize) -> (SplitSurvey, Vec<u64>
 }
 
 /// The number of features that have the same value in every sample.
-fn constant_features<T: PartialEq>(values: &[T], inputs: usize) -> usize {
+fn constant_features(values: &[u8], inputs: usize) -> usize {
     let Some(first) = values.get(..inputs) else { return 0 };
     let mut open: Vec<usize> = (0..inputs).collect();
     for sample in values.chunks_exact(inputs) {
@@ -111,24 +120,29 @@ fn constant_features<T: PartialEq>(values: &[T], inputs: usize) -> usize {
 }
 
 impl Survey {
-    /// Surveys a data set: one pass over its bytes, on all threads.
+    /// Surveys a data set, before it is encoded: one pass over its samples, on all threads.
     #[must_use]
     pub fn of(data: &DataSet) -> Survey {
-        let (inputs, bytes) = (data.inputs(), data.train.samples.bytes().is_some());
-        let classes = if data.task.is_classes() { data.outputs() } else { 0 };
-        let (train, _, firsts) = split(&data.train, inputs, classes);
-        let (test, hashes, _) = split(&data.test, inputs, classes);
+        let inputs = data.inputs();
+        let names = if data.task.is_classes() { data.task.names() } else { &[] };
+        let (mut train, _, firsts) = split(&data.train, inputs, names.len());
+        let (mut test, hashes, _) = split(&data.test, inputs, names.len());
+        train.targets = columns::targets(&data.train, data.task.names());
+        test.targets = columns::targets(&data.test, data.task.names());
+        let columns = columns::features(data);
         let is_shared = |(at, hash): (usize, &u64)| {
             firsts.get(hash).is_some_and(|&first| data.train.sample(first) == data.test.sample(at))
         };
         Survey {
             train,
             test,
-            constant_features: match &data.train.samples {
-                Samples::Bytes(values) => constant_features(values, inputs),
-                Samples::Floats(values) => constant_features(values, inputs),
+            names: names.to_vec(),
+            constant_features: match data.train.samples.bytes() {
+                Some(values) => constant_features(values, inputs),
+                None => columns.iter().filter(|column| column.constant).count(),
             },
-            bytes,
+            columns,
+            bytes: data.train.samples.bytes().is_some(),
             shared: hashes.iter().enumerate().filter(|&pair| is_shared(pair)).count(),
             same: data.train == data.test,
             pictures: data.item.len() > 1 && inputs > 1,

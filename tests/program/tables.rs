@@ -97,6 +97,28 @@ fn classes_values_and_labels_are_trained_scored_predicted_and_exported() {
 }
 
 #[test]
+fn a_table_is_described() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    std::fs::write(dir.join("shop.csv"), table(40, true)).expect("it is written");
+    let options = "data --data shop.csv --id-column id --test 0.25";
+    let text = ok(dir, &format!("{options} --target kind"));
+    for words in ["size", "colour  3 categories", "no column is constant", "cheap", "dear"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    assert!(!text.contains(" 255 "), "{text}");
+    let text = ok(dir, &format!("{options} --target price --json"));
+    let found: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let (size, colour) = (&found["columns"][0], &found["columns"][1]);
+    assert_eq!((&size["name"], &size["kind"]), (&"size".into(), &"number".into()));
+    // The digits of the file, not those of an f32 as f64.
+    assert!(size["largest"].to_string().len() <= 4 && size["largest"].as_f64() > Some(5.0), "{size}");
+    assert_eq!((&colour["categories"], &colour["mean"]), (&3.into(), &serde_json::Value::Null));
+    assert_eq!(found["train"]["targets"][0]["name"], "price", "{found}");
+    assert!(found.get("classes").is_none() && found["train"].get("blank").is_none(), "{found}");
+}
+
+#[test]
 fn a_run_on_a_table_resumes_and_repeats_with_equal_bits() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dir = folder.path();

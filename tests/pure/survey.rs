@@ -2,7 +2,8 @@
 
 use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::data::survey::{Survey, lost_classes};
-use gpu_mlp::data::{DataSet, Split};
+use gpu_mlp::data::{Choice, DataSet, Request, Split, Task, table};
+use gpu_mlp::results::report::data_page;
 
 use crate::common::mnist;
 use crate::common::splits::{classes, pixels};
@@ -148,10 +149,112 @@ fn a_class_that_the_validation_split_takes_away() {
     classes(&mut train)[77] = 9;
     let data = DataSet::from_splits("some", vec![4, 4], train, test).expect("a set");
     let before = data.train.counts(data.outputs());
+    let names = data.task.names().to_vec();
     // The seeds draw alike: the share of one sample is rounded by its remainder.
     let divided = data.clone().divided(900, None, 1).expect("a split");
-    let note = lost_classes(&before, &divided.train.counts(10)).expect("a note");
+    let note = lost_classes(&names, &before, &divided.train.counts(10)).expect("a note");
     assert!(note.contains("class 9") && note.contains("its only one"), "{note}");
     let divided = data.divided(10, None, 1).expect("a split");
-    assert_eq!(lost_classes(&before, &divided.train.counts(10)), None);
+    assert_eq!(lost_classes(&names, &before, &divided.train.counts(10)), None);
+}
+
+/// A CSV file whose column `y` is the target.
+fn opened(text: &str) -> DataSet {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("t.csv");
+    std::fs::write(&path, text).expect("it is written");
+    let table = table::Options { target: Some(vec!["y".into()]), ..Default::default() };
+    let request = Request { choice: Choice::Dir(path), table, ..Request::default() };
+    gpu_mlp::data::open(&request, &mut |_| {}).expect("a table")
+}
+
+fn of_table(text: &str) -> Survey {
+    Survey::of(&opened(text))
+}
+
+#[test]
+fn the_page_of_a_table_has_its_columns() {
+    let data = opened("x,colour,y\n1.5,red,a\n2.5,blue,b\n");
+    let page = data_page(&data, &Survey::of(&data), 5);
+    for words in ["<th scope=\"row\">colour</th>", "2 categories", "<th scope=\"row\">b</th>", "<td>2.5</td>"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(!page.contains("<td>255</td>") && !page.contains("blank"), "{page}");
+}
+
+#[test]
+fn the_columns_of_a_table() {
+    let survey = of_table("size,same,colour,y\n1000001,7,red,a\n1000003,7,blue,b\n,7,red,a\n");
+    let [size, same, colour] = &survey.columns[..] else { panic!("{:?}", survey.columns) };
+    let numbers = size.numbers.expect("numbers");
+    assert_eq!((size.missing, size.constant, numbers.range), (1, false, [1_000_001.0, 1_000_003.0]));
+    assert_eq!((numbers.mean, numbers.deviation), (1_000_002.0, 1.0));
+    assert_eq!((&*same.name, same.constant, survey.constant_features), ("same", true, 1));
+    assert_eq!((colour.kind(), colour.numbers, colour.constant), ("2 categories".into(), None, false));
+    assert_eq!((survey.names, survey.train.classes), (vec!["a".into(), "b".into()], vec![2, 1]));
+
+    let survey = of_table("x,y\n1,0.5\n2,1.5\n4,2.5\n");
+    let target = &survey.train.targets[0];
+    let numbers = target.numbers.expect("numbers");
+    assert_eq!((&*target.name, numbers.range, numbers.mean), ("y", [0.5, 2.5], 1.5));
+    assert!((numbers.deviation - (2.0f64 / 3.0).sqrt()).abs() < 1e-12 && !survey.test.targets[0].constant);
+    assert!(survey.names.is_empty() && survey.train.classes.is_empty());
+}
+
+#[test]
+fn many_rows_are_added_up_like_few() {
+    let rows: String = (0..10_000).map(|at| format!("{},{}\n", at % 5, at % 2)).collect();
+    let numbers = of_table(&format!("x,y\n{rows}")).columns[0].numbers.expect("numbers");
+    assert_eq!((numbers.range, numbers.mean, numbers.deviation), ([0.0, 4.0], 2.0, 2.0f64.sqrt()));
+}
+
+#[test]
+fn classes_of_a_table_are_named() {
+    let rows = |count: usize, class: &str| (0..count).map(|at| format!("{at}.5,{class}\n")).collect::<String>();
+    let note = |rows: String| match &of_table(&format!("x,y\n{rows}")).notes()[..] {
+        [note] => note.clone(),
+        several => panic!("{several:?}"),
+    };
+    assert!(note(rows(240, "a")).starts_with("all 240 training samples have the label a:"));
+    assert!(note(rows(1, "a")).starts_with("the only training sample has the label a:"));
+    let one = note(rows(60, "yes") + &rows(60, "no") + &rows(1, "maybe"));
+    assert!(
+        one.starts_with("there is only 1 training sample of class maybe, ") && one.ends_with("leave it out"),
+        "{one}"
+    );
+    let two = note(rows(60, "yes") + &rows(60, "no") + &rows(1, "maybe") + &rows(1, "never"));
+    assert!(two.starts_with("there are only 2 training samples of classes maybe and never, "), "{two}");
+    let most = note(rows(99, "ham") + &rows(5, "spam"));
+    assert!(most.starts_with("class ham has 95.2 % of") && most.contains("always answers ham would"), "{most}");
+    // Rows of a class that only the test split has.
+    let rows = Split::new(vec![1.0f32, 2.0, 3.0], vec![0u32, 1, 2]);
+    let mut set = DataSet::from_splits("some", vec![1], rows.clone(), rows.rows(&[2])).expect("a set");
+    set.task = Task::Classes { names: ["ham", "spam", "eggs"].map(String::from).into() };
+    set.train = rows.rows(&[0, 1]);
+    let notes = Survey::of(&set).notes();
+    assert!(notes[0].starts_with("class eggs has no training samples, and 1 test sample of such"), "{notes:?}");
+}
+
+#[test]
+fn texts_that_differ_in_most_rows() {
+    let notes = |rows: usize, of: &dyn Fn(usize) -> String| {
+        let rows: String = (0..rows).map(|at| format!("{at},{},{}\n", of(at), ["a", "b"][at % 2])).collect();
+        of_table(&format!("n,price,y\n{rows}")).notes()
+    };
+    for of in [&|at| format!("\"1,{:03},567\"", at), &|at| format!("{at}.5 kg"), &|at| format!("{at}%") as String]
+        as [&dyn Fn(usize) -> String; 3]
+    {
+        let notes = notes(160, of);
+        assert_eq!(notes.len(), 1, "{notes:?}");
+        assert!(notes[0].starts_with("column price has 160 categories in 160 training rows"), "{notes:?}");
+    }
+    assert_eq!(notes(20, &|at| format!("{at} kg")), Vec::<String>::new());
+    assert_eq!(notes(160, &|at| format!("{} kg", at % 80)), Vec::<String>::new());
+    assert_eq!(notes(160, &|at| format!("{} kg", at % 81)).len(), 1);
+    let rows: String = (0..160).map(|at| format!("{at}.5,{at}%\n")).collect();
+    let target = of_table(&format!("x,y\n{rows}")).notes();
+    assert!(
+        target.len() == 1 && target[0].starts_with("the target has 160 classes in 160 training rows"),
+        "{target:?}"
+    );
 }

@@ -36,9 +36,10 @@ pub fn table(head: &str, groups: &[(&str, Vec<Metric>)]) -> String {
 }
 
 /// A number with five significant digits.
-fn short(value: f64) -> String {
+pub fn short(value: f64) -> String {
     let digits = value.abs().max(1e-9).log10().floor() as i32;
     match digits {
+        _ if value == 0.0 => "0".into(),
         -4..=5 => format!("{value:.*}", (4 - digits).max(0) as usize),
         _ => format!("{value:.4e}"),
     }

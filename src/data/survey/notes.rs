@@ -1,6 +1,9 @@
 //! What is suspicious about a data set, each in a sentence with its numbers and what to do.
 
+use super::columns::{AS_NUMBERS, differ};
 use super::{SplitSurvey, Survey};
+use crate::base::text::counted;
+use crate::data::folder::few;
 
 /// Most sets of pictures reach 255. A largest value up to this is another scale.
 const DIM: u8 = 64;
@@ -15,23 +18,35 @@ const COPIES: f64 = 0.05;
 /// A label beyond a gap in at most this share of the samples is taken for a mistake.
 const STRAY: f64 = 0.1;
 
-/// Classes as text: `3`, `3 and 5`, `1 … 4`.
-fn list(classes: &[usize]) -> String {
+/// Whether the names of classes are their numbers.
+fn numbered(names: &[String]) -> bool {
+    names.iter().enumerate().all(|(at, name)| *name == at.to_string())
+}
+
+/// Classes as text: `3`, `cat and dog`, `1 … 4`, `1 … 17 (with gaps)`.
+fn list(names: &[String], classes: &[usize]) -> String {
+    let name = |class: &usize| names.get(*class).map_or_else(|| class.to_string(), Clone::clone);
     match classes {
         [] => "none".into(),
-        [one] => one.to_string(),
-        [one, two] => format!("{one} and {two}"),
-        [first, .., last] if last - first + 1 == classes.len() => format!("{first} … {last}"),
+        [one] => name(one),
+        [one, two] => format!("{} and {}", name(one), name(two)),
+        [first, .., last] if numbered(names) && last - first + 1 == classes.len() => format!("{first} … {last}"),
         [rest @ .., last] if classes.len() <= 6 => {
-            format!("{} and {last}", rest.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+            format!("{} and {}", rest.iter().map(name).collect::<Vec<_>>().join(", "), name(last))
         }
-        [first, .., last] => format!("{first} … {last} (with gaps)"),
+        [first, .., last] if numbered(names) => format!("{first} … {last} (with gaps)"),
+        _ => few(&classes.iter().map(name).collect::<Vec<_>>()),
     }
 }
 
-/// The number and its noun: `1 sample`, `2 samples`.
-fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+/// The word and its classes: `class 3`, `classes cat and dog`.
+fn labelled(names: &[String], classes: &[usize]) -> String {
+    format!("{} {}", if classes.len() == 1 { "class" } else { "classes" }, list(names, classes))
+}
+
+/// The verb in the number of `count`.
+fn verb(count: usize, one: &'static str, several: &'static str) -> &'static str {
+    if count == 1 { one } else { several }
 }
 
 fn percent(part: usize, whole: usize) -> String {
@@ -52,12 +67,19 @@ impl Survey {
             notes.extend(self.labels());
             self.balance(&mut notes);
         }
-        if !self.bytes {
-            return notes;
-        }
         self.copies(&mut notes);
-        self.blank(&mut notes);
-        notes.extend(self.scale());
+        if self.bytes {
+            self.blank(&mut notes);
+            notes.extend(self.scale());
+        }
+        let used = classes(&self.train, true).len();
+        if !self.bytes && differ(used, self.train.samples) {
+            let rows = self.train.samples;
+            notes.push(format!(
+                "the target has {used} classes in {rows} training rows, so few can be learned: {AS_NUMBERS}"
+            ));
+        }
+        notes.extend(self.columns.iter().filter_map(|column| column.note(self.train.samples)));
         notes
     }
 
@@ -67,36 +89,46 @@ impl Survey {
         let (used, unused) = (classes(train, true), classes(train, false));
         let (first, last) = (*used.first()?, *used.last()?);
         if used.len() == 1 {
+            let all = match train.samples {
+                1 => "the only training sample has".into(),
+                samples => format!("all {samples} training samples have"),
+            };
+            let label = list(&self.names, &used);
             return Some(format!(
-                "all {} have the label {first}: with a single class there is nothing to learn; check the file of labels",
-                count(train.samples, "training sample")
+                "{all} the label {label}: with a single class there is nothing to learn; check the labels"
             ));
         }
         if unused.is_empty() || self.from_one && unused == [0] {
             return None;
+        }
+        let lost: usize = unused.iter().map(|&class| self.test.classes[class]).sum();
+        let lost = match lost {
+            0 => String::new(),
+            lost => format!(", and {} of such a class can only be wrong", counted(lost, "test sample")),
+        };
+        let none = format!(
+            "{} {} no training samples{lost}",
+            labelled(&self.names, &unused),
+            verb(unused.len(), "has", "have")
+        );
+        if !numbered(&self.names) {
+            return Some(format!("{none}: add samples, or keep more of them for training"));
         }
         let top = used.len() - 1;
         let stray = self.stray();
         let next = if first >= 48 && last <= 57 {
             "the labels are the digits as text (in ASCII, 0 is 48): subtract 48".to_owned()
         } else if !stray.is_empty() {
-            let samples = stray.iter().map(|&class| train.classes[class]).sum();
-            format!("correct the label {} of {}", list(&stray), count(samples, "training sample"))
+            let samples: usize = stray.iter().map(|&class| train.classes[class]).sum();
+            format!("correct the label {} of {}", list(&self.names, &stray), counted(samples, "training sample"))
         } else if first > 0 && used.len() == last + 1 - first {
             format!("subtract {first} from every label")
         } else {
             format!("add samples, or number the classes 0 … {top}")
         };
-        let lost: usize = unused.iter().map(|&class| self.test.classes[class]).sum();
-        let lost = match lost {
-            0 => String::new(),
-            lost => format!(", and {} of such a class can only be wrong", count(lost, "test sample")),
-        };
-        let (what, has) = if unused.len() == 1 { ("class", "has") } else { ("classes", "have") };
         Some(format!(
-            "the labels go to {last}, so there are {} classes, but {what} {} {has} no training samples{lost}: {next}",
-            train.classes.len(),
-            list(&unused),
+            "the labels go to {last}, so there are {}, but {none}: {next}",
+            counted(train.classes.len(), "class")
         ))
     }
 
@@ -119,11 +151,15 @@ impl Survey {
         }
         let most = used.iter().copied().max_by_key(|&class| train.classes[class]).unwrap_or(0);
         if train.classes[most] as f64 > DOMINANT * train.samples as f64 {
+            let name = list(&self.names, &[most]);
+            let right = match test.samples {
+                0 => " would look good".into(),
+                all => format!(" is right on {} of the test samples", percent(test.classes[most], all)),
+            };
             notes.push(format!(
-                "class {most} has {} of the training samples: a model that always answers {most} is right on {} of the \
-                 test samples, so look at the scores of each class",
-                percent(train.classes[most], train.samples),
-                percent(test.classes[most], test.samples)
+                "class {name} has {} of the training samples: a model that always answers {name}{right}, so look at the \
+                 scores of each class",
+                percent(train.classes[most], train.samples)
             ));
         }
         let mean = train.samples as f64 / used.len() as f64;
@@ -131,16 +167,22 @@ impl Survey {
         let stray = self.stray();
         let rare: Vec<usize> = used.iter().copied().filter(|class| rare(class) && !stray.contains(class)).collect();
         if !rare.is_empty() && mean >= 10.0 {
-            let samples = rare.iter().map(|&class| train.classes[class]).sum();
+            let samples: usize = rare.iter().map(|&class| train.classes[class]).sum();
             notes.push(format!(
-                "there is only {} of class {}, and {mean:.0} of a class on average: add samples, or leave them out",
-                count(samples, "training sample"),
-                list(&rare)
+                "there {} only {} of {}, and {mean:.0} of a class on average: add samples, or leave {} out",
+                verb(samples, "is", "are"),
+                counted(samples, "training sample"),
+                labelled(&self.names, &rare),
+                verb(samples, "it", "them")
             ));
         }
         let untested: Vec<usize> = used.into_iter().filter(|&class| test.classes[class] == 0).collect();
         if !untested.is_empty() && test.samples >= 10 * train.classes.len() {
-            notes.push(format!("there are no test samples of class {}, so it is not measured", list(&untested)));
+            notes.push(format!(
+                "there are no test samples of {}, so {} not measured",
+                labelled(&self.names, &untested),
+                verb(untested.len(), "it is", "they are")
+            ));
         }
     }
 
@@ -156,22 +198,29 @@ impl Survey {
             );
         } else if self.shared as f64 > visible(test.samples) {
             notes.push(format!(
-                "{} of {} ({}) are training samples too, so the test accuracy is too high: remove them from one split",
+                "{} of {} ({}) {} too, so the test accuracy is too high: remove {} from one split",
                 self.shared,
-                count(test.samples, "test sample"),
-                percent(self.shared, test.samples)
+                counted(test.samples, "test sample"),
+                percent(self.shared, test.samples),
+                verb(self.shared, "is a training sample", "are training samples"),
+                verb(self.shared, "it", "them")
             ));
         }
-        let of_training = |number| (count(number, "training sample"), percent(number, train.samples));
+        let of_training = |number| (counted(number, "training sample"), percent(number, train.samples));
         if train.contradictions as f64 > visible(train.samples) {
             let (samples, share) = of_training(train.contradictions);
-            notes.push(format!("{samples} ({share}) equal an earlier one with another label: check the labels"));
+            let equal = verb(train.contradictions, "equals", "equal");
+            notes.push(format!("{samples} ({share}) {equal} an earlier one with another label: check the labels"));
         }
         if train.duplicates as f64 > COPIES * train.samples as f64 {
             let (samples, share) = of_training(train.duplicates);
             notes.push(format!(
-                "{samples} ({share}) are copies of earlier ones: remove them, or a validation split will hold training \
-                 samples"
+                "{samples} ({share}) {}, or a validation split will hold training samples",
+                verb(
+                    train.duplicates,
+                    "is a copy of an earlier one: remove it",
+                    "are copies of earlier ones: remove them"
+                )
             ));
         }
     }
@@ -181,10 +230,12 @@ impl Survey {
         for (split, name) in [(&self.train, "training"), (&self.test, "test")] {
             if let (Some(first), true) = (split.blank.first(), self.pictures) {
                 notes.push(format!(
-                    "{} of {} {name} samples are blank, all pixels equal; the first is sample {first}: remove them, or \
-                     check how they were made",
+                    "{} of {} {name} samples {}, all pixels equal; the first is sample {first}: remove {}, or check how {} made",
                     split.blank.len(),
-                    split.samples
+                    split.samples,
+                    verb(split.blank.len(), "is blank", "are blank"),
+                    verb(split.blank.len(), "it", "them"),
+                    verb(split.blank.len(), "it was", "they were")
                 ));
             }
         }
@@ -195,8 +246,8 @@ impl Survey {
         let [train, test] = [&self.train, &self.test];
         let [low, high] = train.range;
         let [test_low, test_high] = test.range;
-        let differ = (train.mean - test.mean).abs() > OTHER_SCALE || high / 4 > test_high || test_high / 4 > high;
-        if differ {
+        let apart = (train.mean - test.mean).abs() > OTHER_SCALE || high / 4 > test_high || test_high / 4 > high;
+        if apart && test.samples > 0 {
             return Some(format!(
                 "the training values are {low} to {high} with the mean {:.1}, but the test values {test_low} to {test_high} \
                  with the mean {:.1}: bring both to one scale",
@@ -218,16 +269,17 @@ impl Survey {
     }
 }
 
-/// The note about classes that lose all training samples when the splits are made; `before` and `after` are their numbers.
+/// The note about classes that lose all training samples when the splits are made; `before` and `after` are the numbers of
+/// samples of each.
 #[must_use]
-pub fn lost_classes(before: &[usize], after: &[usize]) -> Option<String> {
+pub fn lost_classes(names: &[String], before: &[usize], after: &[usize]) -> Option<String> {
     let is_lost = |class: &usize| before[*class] > 0 && after.get(*class).is_none_or(|&left| left == 0);
     let lost: Vec<usize> = (0..before.len()).filter(is_lost).collect();
     let samples: usize = lost.iter().map(|&class| before[class]).sum();
     (!lost.is_empty()).then(|| {
         format!(
-            "no training sample of class {} is left after {} put aside: add samples, or keep more for training",
-            list(&lost),
+            "no training sample of {} is left after {} put aside: add samples, or keep more for training",
+            labelled(names, &lost),
             if samples == 1 { "its only one was".into() } else { format!("all {samples} were") }
         )
     })

@@ -1,13 +1,17 @@
 //! An HTML page about a data set: its notes, its numbers, its classes and a few samples of each.
 
-use super::axis::{grouped, percent};
+use super::axis::{grouped, percent, short};
 use super::pictures::uri;
 use super::{document, section, section_if};
+use crate::data::folder::few;
 use crate::data::shape::picture_size;
-use crate::data::survey::{SplitSurvey, Survey};
+use crate::data::survey::{ColumnSurvey, SplitSurvey, Survey};
 use crate::data::{DataSet, Split};
 use crate::results::png;
 use maud::{Markup, html};
+
+/// Maximum number of columns in a table of the page.
+const MOST_COLUMNS: usize = 500;
 
 /// Maximum number of pixels on the page. Even if they are random bytes, the page stays under 1 MB.
 const MOST_PIXELS: usize = 400_000;
@@ -25,16 +29,18 @@ pub fn data_page(data: &DataSet, survey: &Survey, samples: usize) -> String {
             @for (name, split) in splits {
                 div { dt { (name) } dd { (grouped(split.samples as u64)) span { "samples" } } }
             }
-            div { dt { "Classes" } dd { (data.outputs()) span { "labels 0 to " (data.outputs().saturating_sub(1)) } } }
+            div { dt { "Predicted" } dd { (data.outputs()) span { (few(data.task.names())) } } }
             div { dt { "Sample" } dd { (dimensions(&data.item)) span { (grouped(data.inputs() as u64)) " values" } } }
-            div { dt { "In both splits" } dd { (grouped(survey.shared as u64)) span { "test samples that are training samples too" } } }
+            @if survey.bytes { div { dt { "In both splits" } dd { (grouped(survey.shared as u64)) span { "test samples that are training samples too" } } } }
             div { dt { "Constant features" } dd { (grouped(survey.constant_features as u64)) span { "in the training split" } } }
         }
     };
     let main = html! {
         (section_if("Samples", sheet(data, samples)))
-        (section("Classes", classes(survey)))
-        (section("Values", values(&splits)))
+        @if data.task.is_classes() { (section("Classes", classes(survey))) }
+        @else { (section("Targets", html! { @for (name, split) in splits.iter().filter(|(_, split)| split.samples > 0) { p.note { (name) } (columns("target", &split.targets)) } })) }
+        @if survey.bytes { (section("Values", values(&splits))) }
+        @else { (section("Columns", html! { p.note { "Of the training split." } (columns("column", &survey.columns)) })) }
         (section("Details", html! { dl {
             dt { "SHA-256" } dd { (data.sha256) }
         } }))
@@ -59,9 +65,9 @@ fn sheet(data: &DataSet, samples: usize) -> Option<Markup> {
         html! {
             p.note { "The first training samples of each class." }
             ol.pairs {
-                @for class in 0..data.outputs() {
+                @for (class, name) in data.task.names().iter().enumerate() {
                     li {
-                        span.what { strong { (class) } }
+                        span.what { strong { (name) } }
                         div { @for at in first_of(&data.train, class, samples) { (picture(at)) } }
                     }
                 }
@@ -81,8 +87,8 @@ fn classes(survey: &Survey) -> Markup {
     let share = |part: usize, whole: usize| percent(part as f64 / whole.max(1) as f64);
     html! { div.scroll { table.figures {
         thead { tr { th { "class" } th { "training" } th { "share" } th { "test" } th { "share" } } }
-        tbody { @for (class, (&of_train, &of_test)) in train.classes.iter().zip(&test.classes).enumerate() { tr {
-            th scope="row" { (class) }
+        tbody { @for (name, (&of_train, &of_test)) in survey.names.iter().zip(train.classes.iter().zip(&test.classes)) { tr {
+            th scope="row" { (name) }
             td { (grouped(of_train as u64)) } td { (share(of_train, train.samples)) }
             td { (grouped(of_test as u64)) } td { (share(of_test, test.samples)) }
         } } }
@@ -98,4 +104,20 @@ fn values(splits: &[(&str, &SplitSurvey); 2]) -> Markup {
             td { (grouped(split.blank.len() as u64)) } td { (grouped(split.duplicates as u64)) } td { (grouped(split.contradictions as u64)) }
         } } }
     } } }
+}
+
+fn columns(head: &str, columns: &[ColumnSurvey]) -> Markup {
+    let number = |value: Option<f64>| value.map_or("–".into(), short);
+    html! {
+        div.scroll { table.figures {
+            thead { tr { th { (head) } th { "kind" } th { "smallest" } th { "largest" } th { "mean" } th { "deviation" } th { "missing" } th { "constant" } } }
+            tbody { @for column in columns.iter().take(MOST_COLUMNS) { tr {
+                th scope="row" { (column.name) } td { (column.kind()) }
+                td { (number(column.numbers.map(|of| of.range[0].into()))) } td { (number(column.numbers.map(|of| of.range[1].into()))) }
+                td { (number(column.numbers.map(|of| of.mean))) } td { (number(column.numbers.map(|of| of.deviation))) }
+                td { (grouped(column.missing as u64)) } td { @if column.constant { "yes" } }
+            } } }
+        } }
+        @if columns.len() > MOST_COLUMNS { p.note { "Listed: the first " (MOST_COLUMNS) " of " (grouped(columns.len() as u64)) "." } }
+    }
 }
