@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::chunk::{Chunk, Misfits};
 use super::field::{has_decimal_comma, labelled, word_of};
-use super::plan::{Kind, Plan, Role};
+use super::plan::{Kind, Plan, Role, Use};
 use super::source::Columns;
-use super::words::distinct;
+use super::words::{Alike, distinct};
 use super::{
     Column, Goal, Header, Ids, MOST_NUMBERED_CLASSES, Options, RawTargets, Table, Target, TargetColumn, TargetKind,
 };
@@ -36,7 +36,6 @@ pub(super) fn texts(
             (Role::Feature, _) if plan.known => false,
             (Role::Target, Some(Goal::Values)) => false,
             (Role::Target, _) if plan.targets > 1 => false,
-            (Role::Target, Some(Goal::Classes)) => true,
             _ => misfits.count > numbers && !has_decimal_comma(&misfits.text),
         }
     };
@@ -46,6 +45,13 @@ pub(super) fn texts(
         Some((&column, misfits)) => Err(misfit(path, columns, column, misfits)),
         None => Ok(words.into_iter().map(|(&column, _)| column).collect()),
     }
+}
+
+/// The target column that was read as numbers, if they are classes whose names need the texts.
+pub(super) fn coded_classes(plan: &Plan, all: &Chunk, options: &Options) -> Option<usize> {
+    let is_read = |used: &Option<Use>| used.is_some_and(|used| used.role == Role::Target && used.kind == Kind::Number);
+    let target = plan.uses.iter().position(is_read).filter(|_| all.coded)?;
+    matches!(decide(plan, all, options), Some((TargetKind::Classes { .. }, _))).then_some(target)
 }
 
 fn count<'a, T: 'a>(values: impl Iterator<Item = &'a T>, test: fn(&T) -> bool) -> usize {
@@ -91,7 +97,7 @@ pub(super) fn table(
         match used.role {
             Role::Feature => {
                 let categories = lexicon.as_ref().map(|lexicon| {
-                    let (names, places) = lexicon.sorted();
+                    let (names, places) = lexicon.sorted(Alike::Categories);
                     recode(&mut all.values, used.slot, plan.features, &places);
                     names
                 });
@@ -110,7 +116,7 @@ pub(super) fn table(
         None => (None, RawTargets::None),
         Some((kind, raw)) => (Some(Target { columns: targets, kind }), raw),
     };
-    let header = Header { columns: features, target, named: columns.names.is_some() };
+    let header = Header { columns: features, target, named: columns.names.is_some(), spelled: plan.spelled };
     let (weights, ids) = attached(path, plan, all.weights, all.ids)?;
     Ok(Table { header, values: all.values, targets: raw, weights, ids, notes: Vec::new() })
 }
@@ -135,14 +141,13 @@ fn decide(plan: &Plan, all: &Chunk, options: &Options) -> Option<(TargetKind, Ra
     }
     let target = plan.uses.iter().position(|used| used.is_some_and(|used| used.role == Role::Target))?;
     if plan.targets == 1 && plan.uses[target]?.kind == Kind::Word {
-        let (names, places) = plan.words[target].as_ref()?.sorted();
+        let (names, places) = plan.words[target].as_ref()?.sorted(Alike::Classes);
         let class = |&code: &f64| places.get(code as usize).map_or(0, |&place| place as u32);
         return Some((TargetKind::Classes { names }, RawTargets::Classes(all.targets.iter().map(class).collect())));
     }
     let classes = match options.task {
-        _ if plan.targets > 1 => None,
-        Some(Goal::Classes) => distinct(all.targets.iter().copied(), u32::MAX as usize),
         Some(_) => None,
+        None if plan.targets > 1 => None,
         None => {
             let few = distinct(all.targets.iter().copied(), MOST_NUMBERED_CLASSES.min(all.rows / 2));
             few.filter(|classes| classes.iter().all(|class| class.fract() == 0.0))
