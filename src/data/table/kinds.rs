@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use rayon::prelude::*;
+
 use super::chunk::{Chunk, Misfits};
 use super::field::{has_decimal_comma, labelled, word_of};
 use super::plan::{Kind, Plan, Role, Use};
@@ -80,7 +82,7 @@ fn misfit(path: &Path, columns: &Columns, column: usize, misfits: &Misfits) -> E
     bad(path, problem, next)
 }
 
-/// The table of all rows of a training file.
+/// The table of all rows of a training file, with notes about its numbers.
 pub(super) fn table(
     path: &Path,
     columns: &Columns,
@@ -118,7 +120,41 @@ pub(super) fn table(
     };
     let header = Header { columns: features, target, named: columns.names.is_some(), spelled: plan.spelled };
     let (weights, ids) = attached(path, plan, all.weights, all.ids)?;
-    Ok(Table { header, values: all.values, targets: raw, weights, ids, notes: Vec::new() })
+    let notes = crowded(plan, &all.values);
+    Ok(Table { header, values: all.values, targets: raw, weights, ids, notes })
+}
+
+/// Notes about columns of large numbers that lie close together, such as times in seconds: single precision rounds their
+/// differences away.
+fn crowded(plan: &Plan, values: &[f32]) -> Vec<String> {
+    /// From here on, single precision does not hold every whole number.
+    const LARGE: f32 = (1_u32 << f32::MANTISSA_DIGITS) as f32;
+    /// With more steps between the least and the greatest value, rounding is small beside the differences.
+    const FEW: f64 = 65536.0;
+    // Most tables have no such number, and one look at all values is quick.
+    if !values.par_chunks(1 << 16).any(|values| values.iter().any(|value| value.abs() >= LARGE)) {
+        return Vec::new();
+    }
+    let mut ranges = vec![(f32::INFINITY, f32::NEG_INFINITY); plan.features];
+    for row in values.chunks_exact(plan.features) {
+        ranges.iter_mut().zip(row).for_each(|((low, high), &value)| (*low, *high) = (low.min(value), high.max(value)));
+    }
+    let is_number = |used: &Use| used.role == Role::Feature && used.kind == Kind::Number;
+    let columns = plan.names.iter().zip(&plan.uses).filter_map(|(name, used)| Some((name, used.filter(is_number)?)));
+    let note = |(name, used): (&String, Use)| {
+        let (low, high) = ranges[used.slot];
+        let greatest = low.abs().max(high.abs());
+        let step = f64::from(greatest) - f64::from(greatest.next_down());
+        let steps = (f64::from(high) - f64::from(low)) / step;
+        (greatest.is_finite() && greatest >= LARGE && steps < FEW).then(|| {
+            format!(
+                "{}: its values are rounded to a multiple of {step}, the step of single precision at {greatest}; \
+                 subtract a constant first to keep their differences",
+                labelled(name)
+            )
+        })
+    };
+    columns.filter_map(note).collect()
 }
 
 /// Replaces the codes of one of `columns` columns by their places in the sorted list.

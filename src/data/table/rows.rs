@@ -18,12 +18,14 @@ pub(super) fn read(path: &Path, header: Option<&Header>, options: &Options) -> R
     for _ in 0..2 {
         let mut source = source::open(path, options)?;
         let columns = source.columns().clone();
-        let (mut plan, notes) = roles::training(path, &columns, header, options, &words)?;
+        let (mut plan, mut notes) = roles::training(path, &columns, header, options, &words)?;
         let all = collect(path, source.as_mut(), &mut plan)?;
         words = kinds::texts(path, &columns, &plan, &all, options)?;
         words.extend(kinds::coded_classes(&plan, &all, options));
         if words.is_empty() {
-            return kinds::table(path, &columns, &plan, all, options).map(|table| Table { notes, ..table });
+            let table = kinds::table(path, &columns, &plan, all, options)?;
+            notes.extend_from_slice(&table.notes);
+            return Ok(Table { notes, ..table });
         }
         if !path.is_file() {
             let names: Vec<String> = words.iter().map(|&at| columns.name(at)).collect();

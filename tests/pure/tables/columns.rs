@@ -32,6 +32,25 @@ fn numbers_are_rounded_to_the_nearest() {
 }
 
 #[test]
+fn large_numbers_that_lie_close_together_are_noted() {
+    let rows =
+        |first: u64, step: u64| (0..6).map(|at| format!("{},5,{}\n", first + step * at, at % 2)).collect::<String>();
+    let notes = |first, step| table(&format!("t,b,y\n{}", rows(first, step))).notes;
+    // Times in seconds: within a minute, within a day, and over years.
+    for step in [10, 10_000] {
+        let notes = notes(1_700_000_000, step);
+        assert!(notes.len() == 1 && notes[0].contains("column t") && notes[0].contains("of 128,"), "{notes:?}");
+        assert!(notes[0].contains("subtract a constant"), "{notes:?}");
+    }
+    assert_eq!(notes(1_700_000_000, 10_000_000), [""; 0]);
+    // Below 2^24, single precision holds every whole number.
+    assert_eq!(notes(16_777_000, 1), [""; 0]);
+    let (_dir, path) = file("t.csv", format!("t,b,y\n{}", rows(1_700_000_000, 10)));
+    let options = named(|options| &mut options.categorical, &["t"]);
+    assert_eq!(read(&path, &options).expect("a table").notes, [""; 0]);
+}
+
+#[test]
 fn infinite_numbers_are_refused() {
     for value in ["inf", "-Infinity", "1e39", "-1e999"] {
         refused(format!("a,y\n1,1\n{value},2\n"), &Options::default(), &["line 3, column a", value]);
