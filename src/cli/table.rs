@@ -15,13 +15,14 @@ pub struct TableOptions {
     #[arg(long, value_name = "COLUMN,…", value_delimiter = ',', allow_hyphen_values = true)]
     target: Option<Vec<String>>,
     /// For a table: what the target is: one of several classes, real values, or yes/no labels (one column each)
-    /// [default: text and few whole numbers are classes, other numbers are values]
+    /// [default: text and few whole numbers are classes, other numbers are values]. Different texts are different classes,
+    /// such as 01 and 1; but if all are plain numbers, 1 and 1.0 are the same class
     #[arg(long, value_enum, value_name = "classes|values|labels")]
     task: Option<TaskName>,
     /// Test rows of a table: another file with the same columns, a number of rows, or a share of them, such as 0.2
     #[arg(long, value_name = "FILE|N|SHARE")]
     test: Option<TestRows>,
-    /// Columns of numbers that name categories
+    /// Columns of numbers that name categories. Different texts are different categories: 01 and 1, 1.0 and 1
     #[arg(long, value_name = "COLUMN,…", value_delimiter = ',', allow_hyphen_values = true)]
     categorical: Option<Vec<String>>,
     /// Columns that are not used

@@ -131,6 +131,8 @@ pub(super) fn sha256(item: &[usize], header: Option<&Header>, train: &Split, tes
     }
     let mut hash = Sha256::new();
     hash.update(&combined);
+    // Data with the same names keep the hash that earlier versions gave them.
+    let header = header.map(|header| Header { spelled: false, ..header.clone() });
     hash.update(serde_json::to_vec(&header).unwrap_or_default());
     for weights in weights {
         // A split without weights is not skipped: the hash tells which split has them.

@@ -70,12 +70,7 @@ impl Kind {
 
     /// The number that `raw`, of [`Kind::size`] bytes, stores. A double holds every whole number up to 255 exactly.
     pub(super) fn value(self, raw: &[u8], order: Order) -> f64 {
-        let mut little = [0; 8];
-        little[..raw.len()].copy_from_slice(raw);
-        if order == Order::Big {
-            little[..raw.len()].reverse();
-        }
-        let bits = u64::from_le_bytes(little);
+        let bits = bits(raw, order);
         match self {
             Kind::U8 | Kind::U16 | Kind::U32 | Kind::U64 => bits as f64,
             Kind::I8 => f64::from(bits as i8),
@@ -90,8 +85,27 @@ impl Kind {
     }
 }
 
+/// The bytes of a number, at most 8, as the low bits.
+fn bits(raw: &[u8], order: Order) -> u64 {
+    let mut little = [0; 8];
+    little[..raw.len()].copy_from_slice(raw);
+    if order == Order::Big {
+        little[..raw.len()].reverse();
+    }
+    u64::from_le_bytes(little)
+}
+
 #[cfg(feature = "tables")]
 impl Kind {
+    /// A number of 64-bit integers, which a double may not hold exactly; `None` for other types.
+    pub(super) fn long(self, raw: &[u8], order: Order) -> Option<i128> {
+        match self {
+            Kind::U64 => Some(bits(raw, order).into()),
+            Kind::I64 => Some((bits(raw, order) as i64).into()),
+            _ => None,
+        }
+    }
+
     /// Appends all numbers in `raw`, rounded to the nearest of single precision.
     pub(super) fn floats(self, raw: &[u8], order: Order, floats: &mut Vec<f32>) {
         match (self, order) {

@@ -190,6 +190,25 @@ fn the_weight_of_a_row_counts_like_repetition_in_what_is_learned() {
 
 /// 64 columns, as many as a picture of 8×8 has pixels; one of them is a category, so the net has more inputs.
 #[test]
+fn codes_that_look_like_numbers_stay_apart_from_file_to_prediction() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    // Only the zero in front tells the two codes apart, and so the two classes.
+    let rows: String = (0..200).map(|at| ["1234,01\n", "01234,1\n"][at % 2]).collect();
+    std::fs::write(dir.join("codes.csv"), format!("zip,y\n{rows}")).expect("it is written");
+    std::fs::write(dir.join("more.csv"), "zip,y\n01234,1\n1234,01\n01234,1\n").expect("it is written");
+    let train = "train --engine cpu --data codes.csv --categorical zip --test more.csv --epochs 20 --batch-size 10";
+    ok(dir, &format!("{train} --out codes"));
+    let scores: serde_json::Value = serde_json::from_str(&ok(dir, "eval codes --engine cpu --json")).expect("JSON");
+    assert_eq!((&scores["samples"], &scores["accuracy"]), (&3.into(), &1.0.into()), "{scores}");
+    std::fs::write(dir.join("new.csv"), "zip\n01234\n1234\n").expect("it is written");
+    ok(dir, "predict codes new.csv --engine cpu --out new.out.csv");
+    let found = std::fs::read_to_string(dir.join("new.out.csv")).expect("predictions");
+    let classes: Vec<&str> = found.lines().skip(1).filter_map(|line| line.split(',').nth(1)).collect();
+    assert_eq!(classes, ["1", "01"], "{found}");
+}
+
+#[test]
 fn a_table_as_wide_as_a_picture_is_no_picture() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dir = folder.path();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::Path;
 
-use super::field::{is_missing, label, labelled, number, shown, single, word_of};
+use super::field::{is_missing, label, labelled, number, plain, shown, single, word_of};
 use super::plan::{Kind, Plan, Role, Use};
 use super::words::Fresh;
 use super::{Ids, MOST_CATEGORIES};
@@ -55,6 +55,8 @@ pub(super) struct Chunk {
     pub(super) values: Vec<f32>,
     /// Targets (rows, T): numbers, codes of classes, or 1 and 0. NaN for a misfit.
     pub(super) targets: Vec<f64>,
+    /// Whether a target that was read as a number is not [`plain`], so that its text may be more than the number.
+    pub(super) coded: bool,
     pub(super) weights: Vec<f32>,
     pub(super) ids: Ids,
     /// Per column of the file.
@@ -79,6 +81,7 @@ impl Chunk {
         self.rows += other.rows;
         self.values.extend(other.values);
         self.targets.extend(other.targets);
+        self.coded |= other.coded;
         self.weights.extend(other.weights);
         self.ids.append(&other.ids);
         merge(&mut self.misfits, other.misfits);
@@ -112,7 +115,10 @@ impl Chunk {
             }
             (_, Kind::Number) => match number::<f64>(field) {
                 Some(value) if used.role == Role::Target && !(value as f32).is_finite() => Err(infinite(column, field)),
-                Some(value) => self.number(plan, *used, column, value),
+                Some(value) => {
+                    self.coded = self.coded || used.role == Role::Target && plain(field).is_none();
+                    self.number(plan, *used, column, value)
+                }
                 None if used.role == Role::Weight => Err(bad_weight(column, &shown(field))),
                 None if plan.lenient => Ok(()),
                 None => {
@@ -160,6 +166,8 @@ impl Chunk {
         if !(value as f32).is_finite() {
             return Err(infinite(column, value.to_string().as_bytes()));
         }
+        // From here on, a double does not tell whole numbers apart.
+        self.coded |= used.role == Role::Target && value.abs() >= (1_u64 << f64::MANTISSA_DIGITS) as f64;
         self.store(plan, used, value);
         Ok(())
     }

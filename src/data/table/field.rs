@@ -54,6 +54,21 @@ pub(super) fn number<T: std::str::FromStr>(field: &[u8]) -> Option<T> {
     std::str::from_utf8(field).ok()?.parse().ok()
 }
 
+/// The number that a plain field stands for: a whole number or a decimal fraction without needless zeros in front, without
+/// a plus sign, and of at most 15 digits. Of more digits, a double may not hold all. Plain fields of equal numbers differ
+/// only in zeros at their ends, as `1` and `1.0`. Other fields, such as `01`, may be codes.
+pub(super) fn plain(field: &[u8]) -> Option<f64> {
+    let unsigned = field.strip_prefix(b"-").unwrap_or(field);
+    let point = unsigned.iter().position(|&byte| byte == b'.');
+    let (whole, part) = point.map_or((unsigned, None), |at| (&unsigned[..at], Some(&unsigned[at + 1..])));
+    let digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let is_plain = unsigned.len() - usize::from(part.is_some()) <= 15
+        && digits(whole)
+        && part.is_none_or(digits)
+        && (whole.len() == 1 || !whole.starts_with(b"0"));
+    if is_plain { number(field) } else { None }
+}
+
 /// A number as the name of a category or class. Minus zero is zero.
 pub(super) fn word_of(value: f64) -> String {
     (value + 0.0).to_string()

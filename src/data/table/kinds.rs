@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use rayon::prelude::*;
+
 use super::chunk::{Chunk, Misfits};
 use super::field::{has_decimal_comma, labelled, word_of};
-use super::plan::{Kind, Plan, Role};
+use super::plan::{Kind, Plan, Role, Use};
 use super::source::Columns;
-use super::words::distinct;
+use super::words::{Alike, distinct};
 use super::{
     Column, Goal, Header, Ids, MOST_NUMBERED_CLASSES, Options, RawTargets, Table, Target, TargetColumn, TargetKind,
 };
@@ -36,7 +38,6 @@ pub(super) fn texts(
             (Role::Feature, _) if plan.known => false,
             (Role::Target, Some(Goal::Values)) => false,
             (Role::Target, _) if plan.targets > 1 => false,
-            (Role::Target, Some(Goal::Classes)) => true,
             _ => misfits.count > numbers && !has_decimal_comma(&misfits.text),
         }
     };
@@ -46,6 +47,13 @@ pub(super) fn texts(
         Some((&column, misfits)) => Err(misfit(path, columns, column, misfits)),
         None => Ok(words.into_iter().map(|(&column, _)| column).collect()),
     }
+}
+
+/// The target column that was read as numbers, if they are classes whose names need the texts.
+pub(super) fn coded_classes(plan: &Plan, all: &Chunk, options: &Options) -> Option<usize> {
+    let is_read = |used: &Option<Use>| used.is_some_and(|used| used.role == Role::Target && used.kind == Kind::Number);
+    let target = plan.uses.iter().position(is_read).filter(|_| all.coded)?;
+    matches!(decide(plan, all, options), Some((TargetKind::Classes { .. }, _))).then_some(target)
 }
 
 fn count<'a, T: 'a>(values: impl Iterator<Item = &'a T>, test: fn(&T) -> bool) -> usize {
@@ -74,7 +82,7 @@ fn misfit(path: &Path, columns: &Columns, column: usize, misfits: &Misfits) -> E
     bad(path, problem, next)
 }
 
-/// The table of all rows of a training file.
+/// The table of all rows of a training file, with notes about its numbers.
 pub(super) fn table(
     path: &Path,
     columns: &Columns,
@@ -91,7 +99,7 @@ pub(super) fn table(
         match used.role {
             Role::Feature => {
                 let categories = lexicon.as_ref().map(|lexicon| {
-                    let (names, places) = lexicon.sorted();
+                    let (names, places) = lexicon.sorted(Alike::Categories);
                     recode(&mut all.values, used.slot, plan.features, &places);
                     names
                 });
@@ -110,9 +118,43 @@ pub(super) fn table(
         None => (None, RawTargets::None),
         Some((kind, raw)) => (Some(Target { columns: targets, kind }), raw),
     };
-    let header = Header { columns: features, target, named: columns.names.is_some() };
+    let header = Header { columns: features, target, named: columns.names.is_some(), spelled: plan.spelled };
     let (weights, ids) = attached(path, plan, all.weights, all.ids)?;
-    Ok(Table { header, values: all.values, targets: raw, weights, ids, notes: Vec::new() })
+    let notes = crowded(plan, &all.values);
+    Ok(Table { header, values: all.values, targets: raw, weights, ids, notes })
+}
+
+/// Notes about columns of large numbers that lie close together, such as times in seconds: single precision rounds their
+/// differences away.
+fn crowded(plan: &Plan, values: &[f32]) -> Vec<String> {
+    /// From here on, single precision does not hold every whole number.
+    const LARGE: f32 = (1_u32 << f32::MANTISSA_DIGITS) as f32;
+    /// With more steps between the least and the greatest value, rounding is small beside the differences.
+    const FEW: f64 = 65536.0;
+    // Most tables have no such number, and one look at all values is quick.
+    if !values.par_chunks(1 << 16).any(|values| values.iter().any(|value| value.abs() >= LARGE)) {
+        return Vec::new();
+    }
+    let mut ranges = vec![(f32::INFINITY, f32::NEG_INFINITY); plan.features];
+    for row in values.chunks_exact(plan.features) {
+        ranges.iter_mut().zip(row).for_each(|((low, high), &value)| (*low, *high) = (low.min(value), high.max(value)));
+    }
+    let is_number = |used: &Use| used.role == Role::Feature && used.kind == Kind::Number;
+    let columns = plan.names.iter().zip(&plan.uses).filter_map(|(name, used)| Some((name, used.filter(is_number)?)));
+    let note = |(name, used): (&String, Use)| {
+        let (low, high) = ranges[used.slot];
+        let greatest = low.abs().max(high.abs());
+        let step = f64::from(greatest) - f64::from(greatest.next_down());
+        let steps = (f64::from(high) - f64::from(low)) / step;
+        (greatest.is_finite() && greatest >= LARGE && steps < FEW).then(|| {
+            format!(
+                "{}: its values are rounded to a multiple of {step}, the step of single precision at {greatest}; \
+                 subtract a constant first to keep their differences",
+                labelled(name)
+            )
+        })
+    };
+    columns.filter_map(note).collect()
 }
 
 /// Replaces the codes of one of `columns` columns by their places in the sorted list.
@@ -135,14 +177,13 @@ fn decide(plan: &Plan, all: &Chunk, options: &Options) -> Option<(TargetKind, Ra
     }
     let target = plan.uses.iter().position(|used| used.is_some_and(|used| used.role == Role::Target))?;
     if plan.targets == 1 && plan.uses[target]?.kind == Kind::Word {
-        let (names, places) = plan.words[target].as_ref()?.sorted();
+        let (names, places) = plan.words[target].as_ref()?.sorted(Alike::Classes);
         let class = |&code: &f64| places.get(code as usize).map_or(0, |&place| place as u32);
         return Some((TargetKind::Classes { names }, RawTargets::Classes(all.targets.iter().map(class).collect())));
     }
     let classes = match options.task {
-        _ if plan.targets > 1 => None,
-        Some(Goal::Classes) => distinct(all.targets.iter().copied(), u32::MAX as usize),
         Some(_) => None,
+        None if plan.targets > 1 => None,
         None => {
             let few = distinct(all.targets.iter().copied(), MOST_NUMBERED_CLASSES.min(all.rows / 2));
             few.filter(|classes| classes.iter().all(|class| class.fract() == 0.0))

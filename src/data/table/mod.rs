@@ -6,8 +6,9 @@
 //! reads Parquet; each is a `source` of chunks. `kinds` makes a table of the chunks and decides what its targets are. `words`
 //! keeps the categories.
 //!
-//! A value is an f32. NaN means missing; a category is the index of its name in [`Column::categories`]. Nothing is scaled
-//! or filled here: that must be learned from the training rows, and this module does not know which rows those are.
+//! A value is an f32. NaN means missing; a category is the index of its name in [`Column::categories`]. Categories and
+//! classes keep the texts of their fields. Nothing is scaled or filled here: that must be learned from the training rows,
+//! and this module does not know which rows those are.
 
 use std::path::Path;
 
@@ -90,6 +91,10 @@ pub struct Header {
     pub target: Option<Target>,
     /// Whether the names are those of the file. If not, columns of other files are matched by position.
     pub named: bool,
+    /// Whether categories and classes have the texts of the file as their names. Models of earlier versions have the number
+    /// instead, `3` for `03`, and a field of another file is found by its number.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spelled: bool,
 }
 
 /// The columns of the targets.
@@ -115,7 +120,9 @@ pub struct TargetColumn {
 pub enum TargetKind {
     /// One column: the class of the sample.
     Classes {
-        /// The classes (C), sorted: numbers by value, others by their text.
+        /// The classes (C), sorted: numbers by value, others by their text. They are the texts of the file, and different
+        /// texts are different classes. Only if all are plain numbers, equal ones are one class: `1` and `1.0` are `1`.
+        /// Numbers with a needless zero or plus sign in front, with an exponent, or of more than 15 digits are not plain.
         names: Vec<String>,
     },
     /// Real numbers.
@@ -199,7 +206,7 @@ pub struct Options {
     /// What the targets are. `None`: texts are classes, and so are whole numbers with at most
     /// [`MOST_NUMBERED_CLASSES`] different values that occur twice on average; other numbers are values.
     pub task: Option<Goal>,
-    /// Columns of numbers that name categories.
+    /// Columns of numbers that name categories. Different texts are different categories: `01` and `1`, `1.0` and `1`.
     pub categorical: Vec<String>,
     /// The column of weights.
     pub weight: Option<String>,

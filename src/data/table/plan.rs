@@ -48,6 +48,8 @@ pub(super) struct Plan {
     pub(super) identified: bool,
     /// Whether the features are determined by the header of another file.
     pub(super) known: bool,
+    /// See [`Header::spelled`](super::Header::spelled).
+    pub(super) spelled: bool,
     /// Whether targets that are missing or unknown become NaN. Predictions do not need them.
     pub(super) lenient: bool,
 }
@@ -65,6 +67,7 @@ impl Plan {
             weighted: false,
             identified: false,
             known: false,
+            spelled: true,
             lenient: false,
         }
     }

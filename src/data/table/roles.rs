@@ -5,7 +5,7 @@ use std::path::Path;
 use super::field::{labelled, short};
 use super::plan::{Kind, Plan, Role, Use};
 use super::source::Columns;
-use super::words::Lexicon;
+use super::words::{Alike, Lexicon};
 use super::{Goal, Header, Options, Target, TargetColumn, TargetKind};
 use crate::base::error::Error;
 use crate::base::text::{counted, nearest};
@@ -156,7 +156,7 @@ pub(super) fn training(
         let kind = match (role, options.task) {
             (Role::Feature, _) if forced.contains(&at) => Kind::Word,
             (Role::Target, Some(Goal::Labels)) => Kind::Label,
-            (Role::Target, Some(Goal::Classes)) if guess.texts > 0 => Kind::Word,
+            (Role::Target, Some(Goal::Classes)) => Kind::Word,
             (Role::Target, Some(Goal::Values)) => Kind::Number,
             (Role::Feature | Role::Target, _) if guess.is_text() || words.contains(&at) => Kind::Word,
             _ => Kind::Number,
@@ -211,7 +211,10 @@ pub(super) fn like(
             plan.targets = places.len();
             for (slot, at) in places.into_iter().enumerate() {
                 let (kind, lexicon) = match &target.kind {
-                    TargetKind::Classes { names } => (Kind::Word, Some(Lexicon::closed(names))),
+                    TargetKind::Classes { names } => {
+                        let alike = if header.spelled { Alike::Classes } else { Alike::Values };
+                        (Kind::Word, Some(Lexicon::closed(names, alike)))
+                    }
                     TargetKind::Values => (Kind::Number, None),
                     TargetKind::Labels => (Kind::Label, None),
                 };
@@ -253,8 +256,10 @@ fn named_columns(target: &Target) -> Vec<String> {
 
 /// Uses these columns of the file as the features of `header`.
 fn set_features(plan: &mut Plan, places: &[usize], header: &Header) {
+    plan.spelled = header.spelled;
     for (slot, (&at, column)) in places.iter().zip(&header.columns).enumerate() {
-        let lexicon = column.categories.as_deref().map(Lexicon::closed);
+        let alike = if header.spelled { Alike::Categories } else { Alike::Values };
+        let lexicon = column.categories.as_deref().map(|names| Lexicon::closed(names, alike));
         let kind = if lexicon.is_some() { Kind::Word } else { Kind::Number };
         plan.set(at, Use { role: Role::Feature, slot, kind }, lexicon);
     }

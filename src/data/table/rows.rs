@@ -8,19 +8,31 @@ use super::source::{self, Source};
 use super::{Header, Ids, Options, RawTargets, Table, TargetKind, kinds, roles};
 use crate::base::error::Error;
 use crate::data::bad;
+use crate::data::folder::few;
 
 /// See [`read`](super::read), and [`read_anew`](super::read_anew) for features that `header` determines.
 pub(super) fn read(path: &Path, header: Option<&Header>, options: &Options) -> Result<Table, Error> {
     let mut words = Vec::new();
-    // A column whose first rows are numbers may turn out to hold texts; then the file is read once more.
+    // A column whose first rows are numbers may turn out to hold texts, or classes that are written like codes; then the file
+    // is read once more.
     for _ in 0..2 {
         let mut source = source::open(path, options)?;
         let columns = source.columns().clone();
-        let (mut plan, notes) = roles::training(path, &columns, header, options, &words)?;
+        let (mut plan, mut notes) = roles::training(path, &columns, header, options, &words)?;
         let all = collect(path, source.as_mut(), &mut plan)?;
         words = kinds::texts(path, &columns, &plan, &all, options)?;
+        words.extend(kinds::coded_classes(&plan, &all, options));
         if words.is_empty() {
-            return kinds::table(path, &columns, &plan, all, options).map(|table| Table { notes, ..table });
+            let table = kinds::table(path, &columns, &plan, all, options)?;
+            notes.extend_from_slice(&table.notes);
+            return Ok(Table { notes, ..table });
+        }
+        if !path.is_file() {
+            let names: Vec<String> = words.iter().map(|&at| columns.name(at)).collect();
+            let problem = format!("has texts after numbers, or codes such as 01, in {}", few(&names));
+            let next = "it must be read twice, and a pipe is read once: save it as a file, or say that they are texts: \
+                        declare features categorical, or take the target as classes";
+            return Err(bad(path, problem, next));
         }
     }
     Err(bad(path, "changed while it was read", "read it when it is complete"))

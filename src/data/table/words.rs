@@ -2,31 +2,53 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::field::{number, word_of};
+use super::field::{number, plain, word_of};
+
+/// Which fields name the same word, besides equal texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alike {
+    /// Categories: texts are what they are. Only if a new file lacks a text of the training file, a whole number is found
+    /// with or without zeros after its point: a column with missing values is often written with them.
+    Categories,
+    /// Classes: equal numbers, if all words are [`plain`] numbers: `1` and `1.0`. One `01` makes all of them texts.
+    Classes,
+    /// Words of a model of an earlier version: equal numbers, however they are written.
+    Values,
+}
 
 /// The words of a column. The code of a word is its index.
 #[derive(Debug, Default)]
 pub(super) struct Lexicon {
     codes: HashMap<Vec<u8>, u32>,
     words: Vec<String>,
-    /// Whether words can be added. If not, numbers are compared by value: `1.0` is the word `1`.
-    open: bool,
+    /// For new files, the codes of words by the bits of their number; `None` if several words have it.
+    values: HashMap<u64, Option<u32>>,
+    /// How a field becomes a number to look up; `None` while words can be added.
+    alike: Option<Alike>,
 }
 
 impl Lexicon {
     /// An empty list that words are added to.
     pub(super) fn open() -> Lexicon {
-        Lexicon { open: true, ..Lexicon::default() }
+        Lexicon::default()
     }
 
     /// The words of a training file.
-    pub(super) fn closed(words: &[String]) -> Lexicon {
+    pub(super) fn closed(words: &[String], alike: Alike) -> Lexicon {
         let codes = (0..).zip(words).map(|(code, word)| (word.as_bytes().to_vec(), code)).collect();
-        Lexicon { codes, words: words.to_vec(), open: false }
+        let mut values = HashMap::new();
+        if alike != Alike::Classes || words.iter().all(|word| plain(word.as_bytes()).is_some()) {
+            for (code, word) in (0..).zip(words) {
+                if let Some(bits) = bits(word.as_bytes(), alike) {
+                    values.entry(bits).and_modify(|code| *code = None).or_insert(Some(code));
+                }
+            }
+        }
+        Lexicon { codes, words: words.to_vec(), values, alike: Some(alike) }
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.open
+        self.alike.is_none()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -34,12 +56,9 @@ impl Lexicon {
     }
 
     pub(super) fn find(&self, field: &[u8]) -> Option<usize> {
-        let code = self.codes.get(field).map(|&code| code as usize);
-        if code.is_some() || self.open {
-            return code;
-        }
-        let value = number::<f64>(field)?;
-        self.codes.get(word_of(value).as_bytes()).map(|&code| code as usize)
+        let same = self.codes.get(field).copied();
+        let equal = || self.values.get(&bits(field, self.alike?)?).copied().flatten();
+        same.or_else(equal).map(|code| code as usize)
     }
 
     /// Adds the words of a chunk. Returns the code of each.
@@ -55,20 +74,24 @@ impl Lexicon {
         fresh.words.iter().map(add).collect()
     }
 
-    /// The words in order, and for each code the place of its word: by value if all are numbers, with equal numbers as one
-    /// word; otherwise by text.
-    pub(super) fn sorted(&self) -> (Vec<String>, Vec<usize>) {
+    /// The words in order, and for each code the place of its word: by value if all are numbers, otherwise by text.
+    pub(super) fn sorted(&self, alike: Alike) -> (Vec<String>, Vec<usize>) {
         let value = |word: &String| number::<f64>(word.as_bytes()).filter(|value| value.is_finite());
         let numbers: Option<Vec<f64>> = self.words.iter().map(value).collect();
+        let merged = alike == Alike::Classes && self.words.iter().all(|word| plain(word.as_bytes()).is_some());
         let names: Vec<String> = match &numbers {
-            Some(numbers) => numbers.iter().map(|&value| word_of(value)).collect(),
-            None => self.words.clone(),
+            Some(numbers) if merged => numbers.iter().map(|&value| word_of(value)).collect(),
+            _ => self.words.clone(),
         };
         let mut order: Vec<usize> = (0..names.len()).collect();
-        match &numbers {
-            Some(numbers) => order.sort_by(|&a, &b| (numbers[a] + 0.0).total_cmp(&(numbers[b] + 0.0))),
-            None => order.sort_by(|&a, &b| names[a].cmp(&names[b])),
-        }
+        order.sort_by(|&a, &b| {
+            let by_text = || names[a].cmp(&names[b]);
+            let by_value = |numbers: &Vec<f64>| {
+                let order = (numbers[a] + 0.0).total_cmp(&(numbers[b] + 0.0));
+                order.then(names[a].len().cmp(&names[b].len())).then_with(by_text)
+            };
+            numbers.as_ref().map_or_else(by_text, by_value)
+        });
         let (mut sorted, mut places): (Vec<String>, _) = (Vec::new(), vec![0; names.len()]);
         for at in order {
             if sorted.last() != Some(&names[at]) {
@@ -78,6 +101,17 @@ impl Lexicon {
         }
         (sorted, places)
     }
+}
+
+/// The number of a field, if it may be found by its number.
+fn bits(field: &[u8], alike: Alike) -> Option<u64> {
+    let value = match alike {
+        Alike::Values => number(field),
+        Alike::Classes => plain(field),
+        Alike::Categories => plain(field).filter(|value| value.fract() == 0.0),
+    };
+    // Minus zero is zero.
+    value.map(|value: f64| (value + 0.0).to_bits())
 }
 
 /// Words of a chunk that the lexicon lacked when the chunk was read. Their codes follow those of the lexicon.

@@ -33,7 +33,7 @@ fn table() -> (DataSet, Mlp, Description) {
     let data = DataSet::from_splits("shop", vec![3], split(0..100), split(100..100 + ROWS)).expect("a set");
     let colours = ["red", "green", "blue"].map(String::from).to_vec();
     let columns = vec![Column::numeric("size"), Column::categorical("colour", colours), Column::numeric("<noise>")];
-    let header = Some(Header { columns, target: None, named: true });
+    let header = Some(Header { columns, target: None, named: true, spelled: true });
     let data = DataSet { header, ..data }.encoded(Scaling::None, false).expect("an encoded set");
     let features = data.features.clone().expect("features");
     assert_eq!(features.names()[..5], ["size", "size is missing", "colour=blue", "colour=green", "colour=red"]);

@@ -179,6 +179,29 @@ fn columns_of_arrays_may_be_categories_weights_and_ids() {
 }
 
 #[test]
+fn long_integers_of_arrays_keep_their_digits_as_names() {
+    let first = 9_007_199_254_740_992_i64;
+    let numbers = |columns: i64| -> Vec<u8> {
+        (0..8).flat_map(|row| vec![first + row % 4; columns as usize]).flat_map(i64::to_le_bytes).collect()
+    };
+    let names: Vec<String> = (0..4).map(|at| (first + at).to_string()).collect();
+    let codes = vec![0, 1, 2, 3, 0, 1, 2, 3];
+    let x = npy("<i8", false, "8, 3", &numbers(3));
+    let options = Options { id: Some("0".into()), categorical: vec!["1".into()], ..last() };
+    let read = arrays("a.npy", &x, &options).unwrap_or_else(|error| panic!("{}", said(&error)));
+    assert_eq!(read.header.columns[0].categories.as_ref(), Some(&names));
+    assert_eq!((classes(&read.header), &read.targets), (&names[..], &RawTargets::Classes(codes.clone())));
+    assert_eq!(read.ids.expect("ids").get(3), Some(&*names[3]));
+    let x = npy("|u1", false, "8, 1", &[1, 2, 3, 4, 5, 6, 7, 9]);
+    let archive = npz(true, &[("x", x), ("y", npy("<i8", false, "8,", &numbers(1)))]);
+    for task in [None, Some(Goal::Classes)] {
+        let options = Options { task, ..Options::default() };
+        let read = arrays("a.npz", &archive, &options).unwrap_or_else(|error| panic!("{}", said(&error)));
+        assert_eq!((classes(&read.header), &read.targets), (&names[..], &RawTargets::Classes(codes.clone())));
+    }
+}
+
+#[test]
 fn a_csv_model_reads_an_array_by_position() {
     let train = table("a,c,y\n1,red,0\n2,blue,1\n3,red,0\n4,blue,1\n");
     let (_dir, path) = file("test.npy", npy("<f4", false, "1, 2", &[7_f32, 0.0].map(f32::to_le_bytes).concat()));

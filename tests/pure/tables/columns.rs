@@ -32,6 +32,25 @@ fn numbers_are_rounded_to_the_nearest() {
 }
 
 #[test]
+fn large_numbers_that_lie_close_together_are_noted() {
+    let rows =
+        |first: u64, step: u64| (0..6).map(|at| format!("{},5,{}\n", first + step * at, at % 2)).collect::<String>();
+    let notes = |first, step| table(&format!("t,b,y\n{}", rows(first, step))).notes;
+    // Times in seconds: within a minute, within a day, and over years.
+    for step in [10, 10_000] {
+        let notes = notes(1_700_000_000, step);
+        assert!(notes.len() == 1 && notes[0].contains("column t") && notes[0].contains("of 128,"), "{notes:?}");
+        assert!(notes[0].contains("subtract a constant"), "{notes:?}");
+    }
+    assert_eq!(notes(1_700_000_000, 10_000_000), [""; 0]);
+    // Below 2^24, single precision holds every whole number.
+    assert_eq!(notes(16_777_000, 1), [""; 0]);
+    let (_dir, path) = file("t.csv", format!("t,b,y\n{}", rows(1_700_000_000, 10)));
+    let options = named(|options| &mut options.categorical, &["t"]);
+    assert_eq!(read(&path, &options).expect("a table").notes, [""; 0]);
+}
+
+#[test]
 fn infinite_numbers_are_refused() {
     for value in ["inf", "-Infinity", "1e39", "-1e999"] {
         refused(format!("a,y\n1,1\n{value},2\n"), &Options::default(), &["line 3, column a", value]);
@@ -74,15 +93,17 @@ fn decimal_commas_are_refused() {
 }
 
 #[test]
-fn categories_of_numbers_are_sorted_by_value_and_merged() {
-    let options = named(|options| &mut options.categorical, &["a", "1"]);
-    let read = table_with("a,b,y\n10,2,1\n9,2.0,2\n9.0,,1\n-1,1e1,2\n", &options).expect("a table");
+fn declared_categories_keep_their_texts_and_are_sorted_by_value() {
+    let text = "zip,b,y\n10,9007199254740993,1\n1234,9007199254740992,2\n01234,,1\n-1,9007199254740992,2\n10.0,1e1,1\n";
+    let options = named(|options| &mut options.categorical, &["zip", "1"]);
+    let read = table_with(text, &options).expect("a table");
     let categories = |at: usize| read.header.columns[at].categories.clone().expect("categories");
-    assert_eq!(
-        (categories(0), categories(1)),
-        (vec!["-1".into(), "9".into(), "10".into()], vec!["2".into(), "10".into()])
-    );
-    assert_eq!(filled(&read.values), [2.0, 0.0, 1.0, 0.0, 1.0, -1.0, 0.0, 1.0]);
+    assert_eq!(categories(0), ["-1", "10", "10.0", "1234", "01234"]);
+    assert_eq!(categories(1), ["1e1", "9007199254740992", "9007199254740993"]);
+    assert_eq!(filled(&read.values), [1.0, 2.0, 3.0, 1.0, 4.0, -1.0, 0.0, 1.0, 2.0, 0.0]);
+    // The file read as its own test file gives the same.
+    let (_dir, path) = file("test.csv", text);
+    assert_eq!(filled(&read_like(&path, &read.header, &options).expect("a table").values), filled(&read.values));
 }
 
 #[test]

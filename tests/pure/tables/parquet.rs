@@ -165,6 +165,17 @@ fn integers_without_a_sign_halves_and_long_decimals_are_numbers() {
 }
 
 #[test]
+fn long_integers_keep_their_digits_as_names() {
+    let numbers: Vec<i64> = (0..8).map(|row| 9_007_199_254_740_992 + row % 4).collect();
+    let columns = vec![(Values::I64(numbers.clone()), None), (Values::I64(numbers.clone()), None)];
+    let bytes = file_of("required int64 a; required int64 y;", plain(), &[columns]);
+    let read = read_bytes(&bytes, &Options { categorical: vec!["a".into()], ..last() }).expect("a table");
+    let names: Vec<String> = numbers[..4].iter().map(i64::to_string).collect();
+    assert_eq!((read.header.columns[0].categories.as_ref(), classes(&read.header)), (Some(&names), &names[..]));
+    assert_eq!(read.targets, RawTargets::Classes(vec![0, 1, 2, 3, 0, 1, 2, 3]));
+}
+
+#[test]
 fn another_file_is_read_like_the_training_file_and_batch_by_batch() {
     let (_dir, path) = file("t.parquet", sample(plain()));
     let options = kinds();

@@ -76,6 +76,48 @@ fn the_task_can_be_given() {
 }
 
 #[test]
+fn classes_that_are_written_like_codes_keep_their_texts() {
+    let large: Vec<String> = (0..8).map(|at| (9_007_199_254_740_992_u64 + at % 4).to_string()).collect();
+    let large: Vec<&str> = large.iter().map(String::as_str).collect();
+    let cases = [
+        (&["01", "1", "2", "01", "1", "2"][..], &["1", "01", "2"][..]),
+        (&["+1", "1", "+1", "1", "2.0", "2.0"], &["1", "+1", "2.0"]),
+        (&["1e3", "1000", "1e3", "1000"], &["1e3", "1000"]),
+        (&large, &large[..4]),
+    ];
+    for (targets, expected) in cases {
+        for options in [Options::default(), with(Goal::Classes, &["y"])] {
+            let text = rows(targets);
+            let read = table_with(&text, &options).unwrap_or_else(|error| panic!("{targets:?}: {}", said(&error)));
+            assert_eq!(classes(&read.header), expected);
+            let class = |target: &&str| expected.iter().position(|name| name == target).expect("a class") as u32;
+            let codes = RawTargets::Classes(targets.iter().map(class).collect());
+            assert_eq!(read.targets, codes, "{targets:?}");
+            // As a test file, it has the same classes.
+            let (_dir, path) = file("test.csv", &text);
+            assert_eq!(read_like(&path, &read.header, &options).expect("a table").targets, codes, "{targets:?}");
+        }
+    }
+    // Such texts do not make classes of numbers that are none, and features may turn out to be texts at the same time.
+    assert_eq!(table(&rows(&["01", "2.5", "7"])).targets, RawTargets::Values(vec![1.0, 2.5, 7.0]));
+    let padding = "0".repeat(60);
+    let numbers = format!("1.5,1.{padding},01\n").repeat(60_000);
+    let read = table(&format!("a,b,y\n{numbers}{}", format!("x,1.{padding},1\n").repeat(60_001)));
+    assert_eq!((classes(&read.header), read.values[0]), (&["1".to_owned(), "01".to_owned()][..], 0.0));
+    // Plain numbers are compared as numbers, in a test file too.
+    let read = table(&rows(&["1.0", "2", "1.0", "2"]));
+    assert_eq!(classes(&read.header), ["1", "2"]);
+    let (_dir, path) = file("test.csv", "a,y\n1,1\n1,2.00\n");
+    assert_eq!(
+        read_like(&path, &read.header, &Options::default()).expect("a table").targets,
+        RawTargets::Classes(vec![0, 1])
+    );
+    let (_dir, path) = file("test.csv", "a,y\n1,1\n1,02\n");
+    let error = said(&read_like(&path, &read.header, &Options::default()).expect_err("another text"));
+    assert!(error.contains("\"02\" is not one of the classes"), "{error}");
+}
+
+#[test]
 fn several_targets_are_values_or_labels() {
     let text = "t2,a,t1\n1,5,0\n0,6,0.5\n1,7,0\n0,8,0\n";
     let options = Options { target: Some(vec!["t1".into(), "t2".into()]), ..Options::default() };

@@ -54,9 +54,18 @@ pub(super) struct Rows {
 impl Rows {
     /// A value. The indices must be in bounds.
     pub(super) fn value(&self, row: usize, column: usize) -> f64 {
+        self.kind.value(self.stored(row, column), self.order)
+    }
+
+    /// A value that a double may not hold: a 64-bit integer. `None` for other types. The indices must be in bounds.
+    pub(super) fn long(&self, row: usize, column: usize) -> Option<i128> {
+        self.kind.long(self.stored(row, column), self.order)
+    }
+
+    fn stored(&self, row: usize, column: usize) -> &[u8] {
         let at = if self.by_columns { column * self.rows + row } else { row * self.columns + column };
         let size = self.kind.size();
-        self.kind.value(&self.raw[at * size..][..size], self.order)
+        &self.raw[at * size..][..size]
     }
 
     /// Puts all values into an empty vector, row-major.
@@ -176,15 +185,16 @@ impl Matrix {
         Ok(Some(Rows { kind, order, by_columns, raw, rows, columns }))
     }
 
-    /// All values, row-major.
-    pub(super) fn all(mut self, path: &Path) -> Result<Vec<f64>, Error> {
-        let mut all = Vec::new();
+    /// All values, row-major, and once more as [`Rows::long`] if they are 64-bit integers.
+    pub(super) fn all(mut self, path: &Path) -> Result<(Vec<f64>, Vec<i128>), Error> {
+        let (mut all, mut long) = (Vec::new(), Vec::new());
         while let Some(rows) = self.next(path)? {
             for row in 0..rows.rows {
                 all.extend((0..rows.columns).map(|column| rows.value(row, column)));
+                long.extend((0..rows.columns).filter_map(|column| rows.long(row, column)));
             }
         }
-        Ok(all)
+        Ok((all, long))
     }
 }
 

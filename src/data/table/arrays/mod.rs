@@ -80,6 +80,8 @@ enum Targets {
         columns: usize,
         /// The values (N, T), row-major.
         values: Vec<f64>,
+        /// The same if they are one column of 64-bit integers, some of which a double does not hold. Else empty.
+        long: Vec<i128>,
     },
     /// The names of classes, and the one of each row (N).
     Texts { names: Vec<String>, codes: Vec<u32> },
@@ -87,7 +89,12 @@ enum Targets {
 
 impl Targets {
     fn numbers(path: &Path, matrix: Matrix) -> Result<Targets, Error> {
-        Ok(Targets::Numbers { columns: matrix.columns(), values: matrix.all(path)? })
+        let columns = matrix.columns();
+        let (values, mut long) = matrix.all(path)?;
+        if columns > 1 || values.iter().zip(&long).all(|(&value, &long)| value as i128 == long) {
+            long = Vec::new();
+        }
+        Ok(Targets::Numbers { columns, values, long })
     }
 
     /// The number of columns, T.
@@ -98,7 +105,7 @@ impl Targets {
     /// The number of rows, N.
     fn rows(&self) -> usize {
         match self {
-            Targets::Numbers { columns, values } => values.len() / (*columns).max(1),
+            Targets::Numbers { columns, values, .. } => values.len() / (*columns).max(1),
             Targets::Texts { codes, .. } => codes.len(),
         }
     }
@@ -147,7 +154,7 @@ impl Arrays {
         if matches!(targets, Some(Targets::Texts { .. })) {
             guesses[samples.columns()].texts = 1;
         }
-        let weights = weights.map(|weights| weights.all(path)).transpose()?;
+        let weights = weights.map(|weights| weights.all(path)).transpose()?.map(|(weights, _)| weights);
         let attached = usize::from(weights.is_some());
         let columns = Columns { names: None, guesses, targets: targets_width, weights: attached, unit: "row" };
         Ok(Arrays { path: path.to_owned(), columns, samples, targets, weights, row: 0 })
@@ -178,12 +185,21 @@ impl Arrays {
                 numbers.iter().for_each(|&(at, slot)| features[slot] = stored[at]);
             }
             for &column in &others {
-                chunk.put_number(plan, column, raw.value(row, column)).map_err(at)?;
+                let put = match raw.long(row, column) {
+                    // Names and identifiers keep all digits.
+                    Some(long) => chunk.put(plan, column, long.to_string().as_bytes(), row),
+                    None => chunk.put_number(plan, column, raw.value(row, column)),
+                };
+                put.map_err(at)?;
             }
             let row = self.row + row;
             match targets {
                 None => {}
-                Some(Targets::Numbers { columns, values }) => {
+                Some(Targets::Numbers { long, .. }) if !long.is_empty() => {
+                    let digits = long.get(row).map(i128::to_string).unwrap_or_default();
+                    chunk.put(plan, width, digits.as_bytes(), row).map_err(at)?;
+                }
+                Some(Targets::Numbers { columns, values, .. }) => {
                     let values = values.get(row * columns..(row + 1) * columns).unwrap_or_default();
                     for (column, &value) in (width..).zip(values) {
                         chunk.put_number(plan, column, value).map_err(at)?;
