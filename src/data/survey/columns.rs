@@ -2,7 +2,6 @@
 
 use rayon::prelude::*;
 
-use crate::data::csv::text;
 use crate::data::{Column, DataSet, Split};
 
 /// Rows that a thread adds up at a time.
@@ -58,10 +57,11 @@ impl ColumnSurvey {
     pub(super) fn note(&self, rows: usize) -> Option<String> {
         let categories = self.categories.filter(|&categories| differ(categories, rows))?;
         let label = if self.name.starts_with("column ") { "" } else { "column " };
+        // A line of text in place of a name would hide the note.
+        let name: String = self.name.chars().take(40).collect();
         Some(format!(
-            "{label}{} has {categories} categories in {rows} training rows, so it says little about new rows: leave it out \
-             with the setting `ignore`, or, {AS_NUMBERS}",
-            text(self.name.as_bytes())
+            "{label}{name} has {categories} categories in {rows} training rows, so it says little about new rows: leave it out \
+             with the setting `ignore`, or, {AS_NUMBERS}"
         ))
     }
 }
