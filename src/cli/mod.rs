@@ -109,7 +109,7 @@ enum Command {
     Export(export::Export),
     /// Write an HTML report of one or more runs.
     Report(report::Report),
-    /// Compare the adapter with the CPU: every kernel, whole training steps, or the bits of a run in integers.
+    /// Compare the adapter with the CPU: kernels, training steps, exact integers.
     Parity(parity::Parity),
     /// Time training runs, dispatches and kernels, and check their results.
     Bench(Box<bench::Bench>),
