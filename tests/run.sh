@@ -5,6 +5,8 @@
 #
 #     tests/run.sh                         all
 #     tests/run.sh --test adapter parity   `cargo test` with these arguments
+#
+# $TEST_FEATURES: more arguments of every `cargo test`, such as --features=parquet.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -40,7 +42,8 @@ if [ $# = 0 ]; then
     echo '== build'
 fi
 begin=$(now)
-cargo test --no-run
+features=${TEST_FEATURES:-}
+cargo test --no-run $features
 # Not `cargo run`, which could rebuild the program: without the tests, crates may have fewer features.
 program=${CARGO_TARGET_DIR:-target}/debug/gpu-mlp
 
@@ -70,7 +73,7 @@ trap 'exit 130' INT TERM
 export MESA_SHADER_CACHE_DIR="${MESA_SHADER_CACHE_DIR:-$folder/shaders}"
 
 if [ $# != 0 ]; then
-    cargo test --no-fail-fast "$@"
+    cargo test --no-fail-fast $features "$@"
     exit
 fi
 
@@ -86,7 +89,7 @@ for one in $programs; do
     begin=$(now)
     verdict=passed
     # shellcheck disable=SC2046 # two words
-    cargo test $(target "$one") || { verdict=FAILED failed="$failed $one"; }
+    cargo test $features $(target "$one") || { verdict=FAILED failed="$failed $one"; }
     [ -z "$neighbour" ] || kill "$neighbour"
     neighbour=''
     line=$(printf '%-12s %s in %4d s' "$one" $verdict $(($(now) - begin)))
