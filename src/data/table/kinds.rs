@@ -16,6 +16,7 @@ use crate::base::error::Error;
 use crate::base::text::counted;
 use crate::data::bad;
 use crate::data::csv::is_row_number;
+use crate::data::folder::few;
 
 /// The columns that were read as numbers and hold texts.
 ///
@@ -120,20 +121,20 @@ pub(super) fn table(
     };
     let header = Header { columns: features, target, named: columns.names.is_some(), spelled: plan.spelled };
     let (weights, ids) = attached(path, plan, all.weights, all.ids)?;
-    let notes = crowded(plan, &all.values);
+    let notes = crowded(plan, &all.values).into_iter().collect();
     Ok(Table { header, values: all.values, targets: raw, weights, ids, notes })
 }
 
-/// Notes about columns of large numbers that lie close together, such as times in seconds: single precision rounds their
+/// A note about columns of large numbers that lie close together, such as times in seconds: single precision rounds their
 /// differences away.
-fn crowded(plan: &Plan, values: &[f32]) -> Vec<String> {
+fn crowded(plan: &Plan, values: &[f32]) -> Option<String> {
     /// From here on, single precision does not hold every whole number.
     const LARGE: f32 = (1_u32 << f32::MANTISSA_DIGITS) as f32;
     /// With more steps between the least and the greatest value, rounding is small beside the differences.
     const FEW: f64 = 65536.0;
     // Most tables have no such number, and one look at all values is quick.
     if !values.par_chunks(1 << 16).any(|values| values.iter().any(|value| value.abs() >= LARGE)) {
-        return Vec::new();
+        return None;
     }
     let mut ranges = vec![(f32::INFINITY, f32::NEG_INFINITY); plan.features];
     for row in values.chunks_exact(plan.features) {
@@ -141,20 +142,17 @@ fn crowded(plan: &Plan, values: &[f32]) -> Vec<String> {
     }
     let is_number = |used: &Use| used.role == Role::Feature && used.kind == Kind::Number;
     let columns = plan.names.iter().zip(&plan.uses).filter_map(|(name, used)| Some((name, used.filter(is_number)?)));
-    let note = |(name, used): (&String, Use)| {
+    let rounded = |(name, used): (&String, Use)| {
         let (low, high) = ranges[used.slot];
         let greatest = low.abs().max(high.abs());
         let step = f64::from(greatest) - f64::from(greatest.next_down());
         let steps = (f64::from(high) - f64::from(low)) / step;
-        (greatest.is_finite() && greatest >= LARGE && steps < FEW).then(|| {
-            format!(
-                "{}: its values are rounded to a multiple of {step}, the step of single precision at {greatest}; \
-                 subtract a constant first to keep their differences",
-                labelled(name)
-            )
-        })
+        (greatest.is_finite() && greatest >= LARGE && steps < FEW)
+            .then(|| format!("{} to a multiple of {step}", labelled(name)))
     };
-    columns.filter_map(note).collect()
+    let rounded: Vec<String> = columns.filter_map(rounded).collect();
+    let next = "subtract a constant first to keep the differences of their values";
+    (!rounded.is_empty()).then(|| format!("single precision rounds large numbers: {}; {next}", few(&rounded)))
 }
 
 /// Replaces the codes of one of `columns` columns by their places in the sorted list.
