@@ -85,6 +85,12 @@ impl Bench {
             say!("note: this is a debug build; measure with `cargo run --release`");
         }
         let data = divide(config, self.data.open(ahead)?)?;
+        if data.test.is_empty() {
+            return Err(Error::Setting(
+                "there is no test split, on which the trained net is checked: give --test 0.2".into(),
+            )
+            .into());
+        }
         let several = self.growth || self.kernels && !self.net.given;
         let mut report = Report::new(device, &data, Some(config).filter(|_| !several));
         report.workload = self.net.workload;

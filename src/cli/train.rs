@@ -224,7 +224,6 @@ impl Train {
         if let Some(first) = &first {
             first.description.check_data(&data)?.iter().for_each(|note| say!("note: {note}"));
         }
-        settled.config.check(data.train.len())?;
         settled.config = with_loss(&settled.config, &data.task);
         if let BatchSize::Samples(batch) = settled.config.batch_size
             && resumed.is_none()
@@ -235,6 +234,7 @@ impl Train {
             say!("note: there are only {samples}, so the batch is all of them instead of {batch}");
             settled.config.batch_size = BatchSize::Full;
         }
+        settled.config.check(data.train.len())?;
         if let Task::Values { scales, .. } = &data.task
             && !scales.is_empty()
         {
