@@ -101,7 +101,7 @@ fn invalid_controls_are_refused_with_advice() {
         (&["--schedule", "plateau"], &["plateau schedule needs a validation split"]),
         (&["--validation", "1600"], &["a validation split of 1600", "1600 training samples"]),
         (&["--limit-train", "0"], &["no training samples"]),
-        (&["--limit-train", "10"], &["batch-size is 64", "10 samples"]),
+        (&["--limit-train", "10", "--batch-size", "32"], &["batch-size is 32", "10 samples"]),
         (&["--overfit-batches", "0"], &["overfit-batches is 0"]),
         (&["--overfit-batches", "1", "--batch-size", "full"], &["a batch-size that is a number"]),
         (&["--max-steps", "0"], &["max-steps is 0"]),
