@@ -35,13 +35,13 @@ fn a_run_in_integers_learns_resumes_and_is_used_like_any_other() {
 
     let end = last_record(at, "whole");
     let accuracy = end["test_accuracy"].as_f64().expect("an accuracy");
-    assert!(accuracy > 0.95, "{end}");
+    assert!(accuracy > 0.9, "{end}");
     let eval = run(at, &["eval", "whole", "--engine", "cpu", "--json"]);
     let eval: Value = serde_json::from_slice(&eval.stdout).expect("JSON");
     assert_eq!(eval["accuracy"].as_f64(), Some(accuracy), "{eval}");
     run(at, &["predict", "whole", "--index", "0-9", "--engine", "cpu"]);
     run(at, &["report", "whole", "--out", "report.html"]);
-    run(at, &["export", "whole", "--out", "model.onnx"]);
+    run(at, &["export", "whole", "--format", "onnx", "--out", "model.onnx"]);
     run(at, &["plan", "--precision", "int8"]);
 }
 
