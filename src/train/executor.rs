@@ -194,14 +194,17 @@ impl<'a> Executor<'a> {
     pub fn restore(&mut self, tensors: &[Values]) -> Result<(), Error> {
         let Net { plan, .. } = &self.job.net;
         let ids = self.job.net.lasting();
-        let wanted = |id: &TensorId| (plan.name(*id).to_string(), id.rows, id.cols, id.dtype != DType::F32);
-        let given = |values: &Values| (values.name.clone(), values.rows, values.cols, values.integers);
+        let text = |name: &str, rows: usize, cols: usize, integers: bool| {
+            format!("{name} ({rows},{cols}) {}", if integers { "i32" } else { "f32" })
+        };
+        let wanted = |id: &TensorId| text(plan.name(*id), id.rows, id.cols, id.dtype != DType::F32);
+        let given = |values: &Values| text(&values.name, values.rows, values.cols, values.integers);
         let same =
             |(id, values): (&TensorId, &Values)| given(values) == wanted(id) && values.words.len() == id.rows * id.cols;
         if ids.len() != tensors.len() || !ids.iter().zip(tensors).all(same) {
-            let wanted: Vec<_> = ids.iter().map(wanted).collect();
-            let given: Vec<_> = tensors.iter().map(given).collect();
-            return Err(Error::Setting(format!("the net has the tensors {wanted:?}, but was given {given:?}")));
+            let list = |all: Vec<String>| all.join(", ");
+            let (wanted, given) = (list(ids.iter().map(wanted).collect()), list(tensors.iter().map(given).collect()));
+            return Err(Error::Setting(format!("the net has the tensors {wanted}, but was given {given}")));
         }
         for (id, values) in ids.iter().zip(tensors) {
             self.engine.write(*id, 0, &id.pad(&values.words));

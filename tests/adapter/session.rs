@@ -178,5 +178,5 @@ fn tensors_of_another_net_are_refused() {
     let data = digits(257);
     let snapshot = block_on(open(&config(), &data, &Machine::Cpu).snapshot()).unwrap();
     let mut other = open(&Config { hidden: vec![17], ..config() }, &data, &Machine::Cpu);
-    assert!(matches!(other.resume(&snapshot), Err(Error::Setting(message)) if message.contains("(\"w1\", 17, 784)")));
+    assert!(matches!(other.resume(&snapshot), Err(Error::Setting(message)) if message.contains("w1 (17,784) f32")));
 }
