@@ -1,4 +1,5 @@
-//! Notes before a run is resumed: that nothing is left to train, and that the learning rate jumps.
+//! Notes of `train`: what to know about a net in integers; before a run is resumed, that nothing is left to train, or that the
+//! learning rate jumps.
 
 use crate::cli::resume::Resumed;
 use gpu_mlp::base::text::percent;
