@@ -7,7 +7,7 @@ use super::submission::{SLOTS, Unsubmitted};
 use super::wait::Signal;
 use crate::base::error::Error;
 use crate::engine::{Engine, Memory, Pending};
-use crate::plan::kernel::{StepValues, fold};
+use crate::plan::kernel::{MODELS, StepValues, fold};
 use crate::plan::tensor::TensorId;
 use crate::plan::{Plan, Work};
 use std::collections::VecDeque;
@@ -21,6 +21,9 @@ use wgpu::{BufferDescriptor, BufferUsages};
 const IN_FLIGHT: usize = 2;
 /// Target duration of a submission. Windows resets a device after two seconds.
 const SUBMISSION: Duration = Duration::from_millis(50);
+
+/// Bytes of the array of step values that a shader sees.
+const NOW_ARRAY: u64 = (MODELS * size_of::<StepValues>()) as u64;
 
 /// Runs a plan on a GPU.
 pub struct GpuEngine {
@@ -91,20 +94,22 @@ impl GpuEngine {
             })
         };
         let buffers: Vec<wgpu::Buffer> = plan.tensors.iter().map(make).collect();
-        // The uniform blocks of all steps share one buffer.
+        // The uniform blocks of all steps share one buffer. Shaders see an array of them, one per model. Only the first is
+        // used here, so the arrays overlap; behind the last block there is room for a whole array.
         let blocks: Vec<Vec<u8>> = plan.steps.iter().map(|kernel| kernel.params()).collect();
         let align = u64::from(limits.min_uniform_buffer_offset_alignment).max(16);
         let slot = align.max(64);
+        let longest = blocks.iter().map(Vec::len).max().unwrap_or(0);
         let uniforms = device.create_buffer(&BufferDescriptor {
             label: Some("params"),
-            size: (slot * blocks.len() as u64).max(16),
+            size: (slot * blocks.len() as u64 + (MODELS * longest) as u64).max(16),
             usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
         let mut steps = Vec::with_capacity(plan.steps.len());
         for (((number, kernel), block), built) in (0..).zip(&plan.steps).zip(&blocks).zip(pipelines) {
             queue.write_buffer(&uniforms, number * slot, block);
-            let mut entries = vec![binding(0, &uniforms, number * slot, block.len() as u64)];
+            let mut entries = vec![binding(0, &uniforms, number * slot, (MODELS * block.len()) as u64)];
             for (arg, id) in kernel.shader().args.iter().zip(kernel.tensors()) {
                 // The guard words behind a tensor are bound too, so that a write past its end is found.
                 entries.push(binding(arg.binding, &buffers[id.index], fence, (id.bytes() + fence).max(16)));
@@ -118,14 +123,14 @@ impl GpuEngine {
         }
         let buffer = device.create_buffer(&BufferDescriptor {
             label: Some("now"),
-            size: NOW_SLOT * SLOTS as u64,
+            size: NOW_SLOT * SLOTS as u64 + NOW_ARRAY,
             usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
         let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("now"),
             layout: &gpu.now_layout,
-            entries: &[binding(0, &buffer, 0, size_of::<StepValues>() as u64)],
+            entries: &[binding(0, &buffer, 0, NOW_ARRAY)],
         });
         if memory.fence > 0 {
             for buffer in &buffers {
