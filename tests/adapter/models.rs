@@ -90,7 +90,13 @@ fn compare(name: &str, configs: &[Config], data: &DataSet) {
         let alone: Vec<Outcome> = alone(configs, data, machine, None).into_iter().map(|(outcome, _)| outcome).collect();
         let together = together(configs, data, machine, &[]);
         for (number, (alone, together)) in alone.iter().zip(&together).enumerate() {
-            assert!(alone == together, "{name}, model {number}, {}\n{:?}\n{:?}", machine.description(), alone.epochs, together.epochs);
+            assert!(
+                alone == together,
+                "{name}, model {number}, {}\n{:?}\n{:?}",
+                machine.description(),
+                alone.epochs,
+                together.epochs
+            );
         }
         let first = &alone[0];
         assert!(alone[1..].iter().all(|other| other != first), "{name}: runs that should differ are equal");
