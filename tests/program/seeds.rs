@@ -64,7 +64,7 @@ fn stopped_runs_resume_and_ended_runs_are_left_alone() {
     let message = fails(dir, &format!("{TRAIN} --seeds 3 --out whole"), 2);
     assert!(message.contains("--force"), "{message}");
     fs::write(dir.join("parts/seeds.toml"), "seeds = 3").expect("a file");
-    let message = fails(dir, "train --resume parts", 4);
+    let message = fails(dir, "train --resume parts", 5);
     assert!(message.contains("seeds.toml") && message.contains("first"), "{message}");
 }
 

@@ -12,7 +12,7 @@ use gpu_mlp::run::folder::RunFolder;
 use gpu_mlp::run::history::History;
 use gpu_mlp::run::scores::Scores;
 use gpu_mlp::run::seeds::{Mean, SEEDS, SUMMARY, Seeds, Summary, means, summarise};
-use gpu_mlp::train::session::{EpochReport, Limits, Reason};
+use gpu_mlp::train::session::{EpochReport, Limits};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
