@@ -24,10 +24,11 @@ def arguments(doc, modes=("default",)):
     parse.add_argument("config", choices=CONFIGS)
     parse.add_argument("--mode", default=modes[0], choices=modes)
     parse.add_argument("--epochs", type=int, help="number of timed epochs, after a warm-up epoch")
+    parse.add_argument("--until", type=float, help="end at this test accuracy, measured after each epoch, instead of timing them all")
     parse.add_argument("--seed", type=int, default=1)
     parse.add_argument("--no-warm-up", action="store_true", help="for timing the whole process")
     args = parse.parse_args()
-    config = dict(CONFIGS[args.config], name=args.config, seed=args.seed, warm_up=not args.no_warm_up)
+    config = dict(CONFIGS[args.config], name=args.config, seed=args.seed, warm_up=not args.no_warm_up, until=args.until)
     config["epochs"] = args.epochs or config["epochs"]
     return args.mode, config
 
@@ -74,6 +75,18 @@ def one_by_one(epoch):
     return train
 
 
+def reach(config, train, accuracy):
+    """Trains until the test accuracy is `until`, or all epochs. `train` must yield after each epoch, which Keras' does not."""
+    seconds, found = [], []
+    for took, _ in train(config["epochs"]):
+        seconds.append(round(took, 4))
+        found.append(round(float(accuracy()), 4))
+        if found[-1] >= config["until"]:
+            break
+    return {"until": config["until"], "reached": found[-1] >= config["until"], "accuracy": found,
+            "epoch_seconds": seconds, "train_s": round(sum(seconds), 4)}
+
+
 def measure(peer, device, version, config, restart, train, accuracy):
     """Trains a warm-up epoch, then the timed epochs from the initial weights; checks that the net learned; prints the JSON.
 
@@ -86,6 +99,9 @@ def measure(peer, device, version, config, restart, train, accuracy):
         list(train(1))
         restart()
     first = time.perf_counter() - start
+    if config["until"]:
+        return print(json.dumps({"peer": peer, "device": device, "version": version, "config": config["name"],
+                                 "seed": config["seed"], **reach(config, train, accuracy)}))
     seconds, losses = zip(*train(config["epochs"]))
     right = float(accuracy())
     if not right >= config["floor"] or not all(later < earlier for earlier, later in zip(losses, losses[1:])):
