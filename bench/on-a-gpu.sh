@@ -16,7 +16,7 @@
 #   speed    gpu-mlp bench: S, K and W in f32, f16-mixed and int8
 #   models   gpu-mlp train --seeds: 1 to 512 nets of configuration S at once
 #   target   time to 98 % test accuracy: net and settings of K, gpu-mlp and the other trainers
-#   peers    S, K and W in PyTorch (CUDA graph, compiled, eager) and JAX (scan)
+#   peers    S, K and W in PyTorch (CUDA graph, compiled, eager) and JAX (scan; for S also many models, vmapped)
 #   share    gpu-mlp bench --share: the record of this adapter for bench/results/, written beside FILE as FILE.share.json
 #
 # The JSON file is rewritten after each measurement, so it is complete up to the moment at which anything stops the script.
@@ -41,8 +41,8 @@
 #       models   {models, steps: [fewer, more], waves, step_s: [one per round], per_model_s: median of step_s over models,
 #                 to_one: per_model_s over that of 1 model, group_to_one: step_s over that of 1 model}
 #       target   {trainer, seed, target, reached, accuracy: [per epoch], train_s: training only, wall_s: whole process}
-#       peers    {trainer, config, device, version, images_per_second: {median, min, max}, test_accuracy, ratio: speed of
-#                 gpu-mlp in f32 over this}
+#       peers    {trainer, config, device, version, images_per_second: {median, min, max}, test_accuracy, models: trained at
+#                 once, per_model_s: time of an update of one model, ratio: speed of gpu-mlp in f32 over this, for 1 model}
 #       share    {file}
 # Exit code: 0 if every measurement is ok or skipped, 3 if something failed or was stopped, 1 if nothing could be measured.
 exec python3 "$(dirname "$0")/on_a_gpu/main.py" "$@"

@@ -125,13 +125,15 @@ class Gpu:
 
         def values(lines, _):
             record = objects(lines)[-1]
+            models, steps = record["models"], 60000 // record["batch"]
             images = record["samples"] / len(record["epoch_seconds"])
             rates = sorted(images / seconds for seconds in record["epoch_seconds"])
             own = ours.get(record["config"])
             rate = {"median": rates[len(rates) // 2], "min": rates[0], "max": rates[-1]}
             return {"trainer": record["peer"], "config": record["config"], "device": record["device"],
                     "version": record["version"], "images_per_second": rate, "test_accuracy": record["final_test_acc"],
-                    "ratio": own and own / rate["median"]}
+                    "models": models, "per_model_s": images / rate["median"] / steps / models,
+                    "ratio": own and models == 1 and own / rate["median"] or None}
 
         for label in PEERS:
             if why := self.lacks(label):
@@ -139,11 +141,14 @@ class Gpu:
                 continue
             for config in CONFIGS:
                 self.peer("peers", label, config, ["--epochs", 10], values)
+            if label == "jax-scan":
+                for count in [16, 64, 512]:
+                    self.peer("peers", label, "S", ["--epochs", 2, "--models", count], values, f", {count} models")
 
-    def peer(self, part, label, config, words, values):
+    def peer(self, part, label, config, words, values, suffix=""):
         script, mode, _ = PEERS[label]
         command = [self.python, environments.SCRIPTS / script, config, "--mode", mode, *words]
-        return self.record.measure(part, f"{label} {config}", command, self.env, 75, values)
+        return self.record.measure(part, f"{label} {config}{suffix}", command, self.env, 75, values)
 
     def lacks(self, label):
         """Why a peer cannot run here, if so."""
