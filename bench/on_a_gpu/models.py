@@ -43,7 +43,7 @@ def once(gpu, models, steps, limit):
         trained_s, waves, runs = trained(f"{folder}/runs")
         if runs != models:
             raise ValueError(f"{runs} of {models} models were trained")
-        return trained_s, waves, [*command[:-2], "FOLDER", command[-1]]
+        return trained_s, waves, [str(word).replace(folder, "FOLDER") for word in command]
 
 
 def measure(gpu):

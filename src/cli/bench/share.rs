@@ -21,7 +21,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 impl Bench {
-    /// Measures parity and speeds, and writes the record. Exits with 3 if anything failed.
+    /// Measures parity and speeds, and writes the record after each part, in case the driver ends the program.
+    /// Exits with 3 if anything failed.
     pub(super) async fn write_share(&self, file: Option<&Path>, max_time: Duration) -> anyhow::Result<ExitCode> {
         file.map_or(Ok(()), refuse_to_replace)?;
         let machine = self.engine.machine().await?;
@@ -33,6 +34,7 @@ impl Bench {
         let mut share = Share::new(&machine, &data.name);
         let path = file.map_or_else(|| PathBuf::from(share.file_name()), Path::to_path_buf);
         refuse_to_replace(&path)?;
+        save(&share, &path)?;
         if let Machine::Gpu(_) = machine {
             say!("parity: every kernel against the CPU");
             let mut summary = Parity::default();
@@ -44,14 +46,13 @@ impl Bench {
             let failure = ended.await.err();
             summary.failure = failure.map(|error| without_paths(&error.to_string()));
             share.parity = Some(summary);
+            save(&share, &path)?;
         }
         say!("exact: a training run in integers");
         share.exact.set(Golden::run(&machine).await);
         drop(machine);
-        self.speeds(&data, max_time, &mut share).await?;
-        let mut text = serde_json::to_string_pretty(&share)?;
-        text.push('\n');
-        std::fs::write(&path, text).map_err(Error::file(&path))?;
+        save(&share, &path)?;
+        self.speeds(&data, max_time, &mut share, &path).await?;
         out().write_all(table(&share).as_bytes())?;
         for failure in share.failures() {
             eprintln!("FAILED: {failure}");
@@ -60,7 +61,7 @@ impl Bench {
         Ok(if share.failures().is_empty() { ExitCode::SUCCESS } else { ExitCode::from(3) })
     }
 
-    async fn speeds(&self, data: &DataSet, max_time: Duration, share: &mut Share) -> anyhow::Result<()> {
+    async fn speeds(&self, data: &DataSet, max_time: Duration, share: &mut Share, path: &Path) -> anyhow::Result<()> {
         let workloads = self.net.workload.map_or(Workload::ALL.to_vec(), |workload| vec![workload]);
         for workload in workloads {
             for precision in PRECISIONS {
@@ -68,6 +69,7 @@ impl Bench {
                 // A device of its own: a failure before says nothing about this run.
                 let result = self.speed(workload, precision, data, max_time).await;
                 share.speeds.push(Speed::new(workload, precision, result));
+                save(share, path)?;
             }
         }
         Ok(())
@@ -87,6 +89,12 @@ impl Bench {
         let run = training::train(&machine, &config, data, &demand).await?;
         Ok((run, config.forms))
     }
+}
+
+fn save(share: &Share, path: &Path) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string_pretty(share)?;
+    text.push('\n');
+    Ok(std::fs::write(path, text).map_err(Error::file(path))?)
 }
 
 /// Refuses a file that exists.
