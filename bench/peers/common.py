@@ -18,16 +18,21 @@ CONFIGS = {
 }
 
 
-def arguments(doc, modes=("default",)):
-    """Parses the command line: returns the mode and the configuration, with the fields `name`, `seed` and `warm_up` added."""
+def arguments(doc, modes=("default",), several=()):
+    """Parses the command line: returns the mode and the configuration, with the fields `name`, `seed`, `warm_up`, `until` and
+    `models` added. `several`: the modes that can train several models."""
     parse = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("config", choices=CONFIGS)
     parse.add_argument("--mode", default=modes[0], choices=modes)
     parse.add_argument("--epochs", type=int, help="number of timed epochs, after a warm-up epoch")
+    parse.add_argument("--until", type=float, help="end at this test accuracy, measured after each epoch, instead of timing them all")
+    parse.add_argument("--models", type=int, default=1, help="models that are trained at once (JAX only)")
     parse.add_argument("--seed", type=int, default=1)
     parse.add_argument("--no-warm-up", action="store_true", help="for timing the whole process")
     args = parse.parse_args()
-    config = dict(CONFIGS[args.config], name=args.config, seed=args.seed, warm_up=not args.no_warm_up)
+    if args.models != 1 and args.mode not in several:
+        parse.error(f"--models: the mode {args.mode} trains one model; modes that train several: {', '.join(several) or 'none'}")
+    config = dict(CONFIGS[args.config], name=args.config, seed=args.seed, warm_up=not args.no_warm_up, until=args.until, models=args.models)
     config["epochs"] = args.epochs or config["epochs"]
     return args.mode, config
 
@@ -74,6 +79,18 @@ def one_by_one(epoch):
     return train
 
 
+def reach(config, train, accuracy):
+    """Trains until the test accuracy is `until`, or all epochs. `train` must yield after each epoch, which Keras' does not."""
+    seconds, found = [], []
+    for took, _ in train(config["epochs"]):
+        seconds.append(round(took, 4))
+        found.append(round(float(accuracy()), 4))
+        if found[-1] >= config["until"]:
+            break
+    return {"until": config["until"], "reached": found[-1] >= config["until"], "accuracy": found,
+            "epoch_seconds": seconds, "train_s": round(sum(seconds), 4)}
+
+
 def measure(peer, device, version, config, restart, train, accuracy):
     """Trains a warm-up epoch, then the timed epochs from the initial weights; checks that the net learned; prints the JSON.
 
@@ -86,15 +103,18 @@ def measure(peer, device, version, config, restart, train, accuracy):
         list(train(1))
         restart()
     first = time.perf_counter() - start
+    if config["until"]:
+        return print(json.dumps({"peer": peer, "device": device, "version": version, "config": config["name"],
+                                 "seed": config["seed"], **reach(config, train, accuracy)}))
     seconds, losses = zip(*train(config["epochs"]))
     right = float(accuracy())
     if not right >= config["floor"] or not all(later < earlier for earlier, later in zip(losses, losses[1:])):
         sys.exit(f"{peer} did not learn: losses {losses}, test accuracy {right:.4f}; required: {config['floor']}")
-    samples = len(seconds) * (60000 // config["batch"]) * config["batch"]
+    samples = config["models"] * len(seconds) * (60000 // config["batch"]) * config["batch"]
     print(json.dumps({
         "peer": peer, "device": device, "version": version, "threads": THREADS,
         "config": config["name"], "batch": config["batch"], "seed": config["seed"],
         "warm_up_s": round(first, 3), "epoch_seconds": [round(s, 4) for s in seconds],
-        "samples": samples, "samples_per_s": round(samples / sum(seconds), 1),
+        "models": config["models"], "samples": samples, "samples_per_s": round(samples / sum(seconds), 1),
         "train_loss": [round(loss, 5) for loss in losses], "final_test_acc": round(right, 4),
     }))

@@ -1,6 +1,7 @@
 //! `gpu-mlp bench`
 
 mod choice;
+mod share;
 mod table;
 
 use super::data::DataOptions;
@@ -19,6 +20,7 @@ use gpu_mlp::measure::workload::Workload;
 use gpu_mlp::measure::{Report, dispatch, growth, roof, training};
 use gpu_mlp::train::divide;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -34,6 +36,7 @@ Examples:
   gpu-mlp bench --config W --engine cpu --json >> bench.jsonl
   gpu-mlp bench --kernels                    every kernel in every form, for S, K and W
   gpu-mlp bench --kernels --config S
+  gpu-mlp bench --share                      this adapter in a file: parity, and speed in each precision
   gpu-mlp bench --growth                     time by batch, width, depth and samples, as Markdown")]
 pub struct Bench {
     #[command(flatten)]
@@ -44,9 +47,9 @@ pub struct Bench {
     engine: EngineOptions,
     #[command(flatten)]
     tune: TuneOptions,
-    /// Approximate limit for a training run, in seconds
-    #[arg(long, default_value_t = 120.0, value_name = "SECONDS", help_heading = "Measurement")]
-    max_time: f64,
+    /// Approximate limit for a training run, in seconds [default: 120, or 10 with --share]
+    #[arg(long, value_name = "SECONDS", help_heading = "Measurement")]
+    max_time: Option<f64>,
     /// Test accuracy (0 to 1) that a run must reach [default: on MNIST, the value for --config; otherwise better than
     /// chance]
     #[arg(long, value_name = "SHARE", help_heading = "Measurement")]
@@ -60,6 +63,11 @@ pub struct Bench {
     /// Measure how time grows with each size instead; --max-time applies to each of about 26 runs
     #[arg(long, conflicts_with_all = ["run_only", "config", "Net", "Training", "Rates", "floor"], help_heading = "Measurement")]
     growth: bool,
+    /// Measure this adapter instead: parity with the CPU, and the speed of S, K and W in f32, f16-mixed and int8. Writes a JSON
+    /// file that you may send: it names the device and the driver, but no user, host or path
+    #[arg(long, value_name = "FILE", num_args = 0..=1, help_heading = "Measurement",
+        conflicts_with_all = ["run_only", "kernels", "growth", "floor", "json", "Net", "Training", "Rates"])]
+    share: Option<Option<PathBuf>>,
     /// Print one JSON object with every sample instead of the table
     #[arg(long, help_heading = "Output")]
     json: bool,
@@ -67,8 +75,12 @@ pub struct Bench {
 
 impl Bench {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let max_time = Duration::try_from_secs_f64(self.max_time)
-            .map_err(|error| Error::Setting(format!("max-time is {}: {error}", self.max_time)))?;
+        let max_time = self.max_time.unwrap_or(if self.share.is_some() { 10.0 } else { 120.0 });
+        let max_time = Duration::try_from_secs_f64(max_time)
+            .map_err(|error| Error::Setting(format!("max-time is {max_time}: {error}")))?;
+        if let Some(file) = &self.share {
+            return self.write_share(file.as_deref(), max_time).await;
+        }
         if let Some(floor) = self.floor.filter(|floor| !(0.0..=1.0).contains(floor)) {
             return Err(Error::Setting(format!("floor is {floor} but must be a share, 0 to 1")).into());
         }

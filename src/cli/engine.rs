@@ -102,6 +102,11 @@ impl EngineOptions {
         self.machine_for(Precision::default()).await
     }
 
+    /// Opens the adapter with all its features.
+    pub async fn every_feature(&self) -> Result<Machine, Error> {
+        self.adapter.machine().await
+    }
+
     /// As [`EngineOptions::machine`], for a precision.
     pub async fn machine_for(&self, precision: Precision) -> Result<Machine, Error> {
         let (machine, sentence) = Machine::choose(self.engine, &Wanted { precision, ..self.adapter.wanted() }).await?;

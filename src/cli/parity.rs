@@ -5,17 +5,10 @@ use super::out::out;
 use clap::Args;
 use gpu_mlp::base::cache::folder;
 use gpu_mlp::base::text::percent;
-use gpu_mlp::config::Config;
-use gpu_mlp::engine::Memory;
-use gpu_mlp::engine::cpu::CpuEngine;
 use gpu_mlp::engine::gpu::{Gpu, list, select};
 use gpu_mlp::engine::machine::Machine;
-use gpu_mlp::engine::parity::{Verdict, compare_case, compare_steps};
-use gpu_mlp::kernels::Precision;
-use gpu_mlp::kernels::{cases, shaders};
-use gpu_mlp::plan::kernel::Needs;
+use gpu_mlp::measure::parity::{self, Row};
 use gpu_mlp::train::golden::{self, Golden};
-use gpu_mlp::train::trial::{Run, Trial};
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -58,39 +51,23 @@ impl Parity {
             "{:<22} {:>5} {:>11}  {:>10} {:>10} {:>7}",
             "kernel", "cases", "values", "error", "bound", "share"
         )?;
-        let cases = cases();
         let mut faults = Vec::new();
-        for shader in shaders() {
-            if !machine.runs(shader) {
-                writeln!(out, "{:<22} not run: this adapter lacks {}", shader.name, shader.needs())?;
-                continue;
-            }
-            let mut verdicts = Vec::new();
-            for case in cases.iter().filter(|case| case.plan.steps[0].shader().name == shader.name) {
-                verdicts.push(compare_case(case, async |plan, memory| machine.engine_with(plan, memory).await).await?);
-            }
-            writeln!(out, "{}", line(shader.name, &verdicts))?;
-            faults.extend(verdicts.into_iter().filter(|verdict| verdict.fault.is_some()));
-        }
-        writeln!(out)?;
-        let runs = Trial::runs()?;
-        let mixed = runs.iter().find(|run| run.config.keep_prob < 1.0).cloned().map(|run| {
-            let config = Config { precision: Precision::F16Mixed, ..run.config };
-            Run { name: "step: mixed precision", config, ..run }
-        });
-        let mixed = mixed.filter(|_| machine.offers() >= Needs::Half);
-        for run in runs.into_iter().chain(mixed) {
-            let verdicts = step(&machine, &run).await?;
-            writeln!(out, "{}", line(run.name, &verdicts))?;
-            faults.extend(verdicts.into_iter().filter(|verdict| verdict.fault.is_some()));
-        }
+        let mut written = Ok(());
+        let mut steps = false;
+        let mut each = |row: &Row| {
+            faults.extend(row.faults());
+            // A line is left out between the kernels and the steps.
+            let gap = if std::mem::replace(&mut steps, row.is_step) == row.is_step { "" } else { "\n" };
+            written = std::mem::replace(&mut written, Ok(())).and_then(|()| writeln!(out, "{gap}{}", line(row)));
+        };
+        parity::run(&machine, &mut each).await?;
+        written?;
         if faults.is_empty() {
             writeln!(out, "\nevery value is within its bound")?;
             return Ok(ExitCode::SUCCESS);
         }
-        for verdict in &faults {
-            let fault = verdict.fault.as_ref().map(ToString::to_string).unwrap_or_default();
-            writeln!(out, "FAILED {} {}: {fault}", verdict.kernel, verdict.case)?;
+        for fault in &faults {
+            writeln!(out, "FAILED {fault}")?;
         }
         Ok(ExitCode::from(3))
     }
@@ -140,17 +117,10 @@ async fn exact(adapters: &AdapterOptions) -> anyhow::Result<ExitCode> {
     Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::from(3) })
 }
 
-/// The first steps of a small run, the last of them with a partial batch.
-async fn step(machine: &Machine, Run { config, data, .. }: &Run) -> anyhow::Result<Vec<Verdict>> {
-    let trial = Trial::new(config, data, machine.form())?;
-    let mut cpu = CpuEngine::new(&trial.net.plan, Memory::default());
-    let mut other = machine.engine(&trial.net.plan).await?;
-    trial.start(config, data, &mut cpu);
-    trial.start(config, data, other.as_mut());
-    Ok(compare_steps(&trial.net.plan, &trial.work, &mut cpu, other.as_mut()).await?)
-}
-
-fn line(name: &str, verdicts: &[Verdict]) -> String {
+fn line(Row { name, verdicts, lacks, .. }: &Row) -> String {
+    if let Some(lacks) = lacks {
+        return format!("{name:<22} not run: this adapter lacks {lacks}");
+    }
     let compared: usize = verdicts.iter().map(|verdict| verdict.compared).sum();
     let worst = verdicts.iter().max_by(|a, b| a.worst.total_cmp(&b.worst));
     let failed = verdicts.iter().filter(|verdict| verdict.fault.is_some()).count();

@@ -4,10 +4,10 @@ use crate::base::text::counted;
 use crate::base::threads;
 use crate::engine::gpu::{Class, Gpu};
 use crate::engine::machine::Machine;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The kind of machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceKind {
     /// A GPU.
@@ -19,7 +19,7 @@ pub enum DeviceKind {
 }
 
 /// The machine of a measurement.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
     /// GPU, software adapter, or CPU engine.
     pub class: DeviceKind,
@@ -36,9 +36,9 @@ pub struct Device {
     /// Number of threads that the CPU engine uses.
     pub threads: usize,
     /// Operating system.
-    pub os: &'static str,
+    pub os: String,
     /// Instruction set.
-    pub arch: &'static str,
+    pub arch: String,
 }
 
 impl Device {
@@ -53,8 +53,8 @@ impl Device {
             device_type: String::new(),
             processor,
             threads: threads::most(),
-            os: std::env::consts::OS,
-            arch: std::env::consts::ARCH,
+            os: std::env::consts::OS.into(),
+            arch: std::env::consts::ARCH.into(),
         };
         match machine {
             Machine::Cpu => blank,

@@ -6,13 +6,16 @@
 //!
 //! [`training`] times epochs of [`crate::train::Trainer`]; [`roof`] measures the best product and copy rates; [`dispatch`]
 //! times the dispatches of a plan one by one; [`growth`] varies one size at a time. All return a [`spread::Spread`] of
-//! samples, never a single time. [`clock`] takes the samples of dispatches and products.
+//! samples, never a single time. [`clock`] takes the samples of dispatches and products. [`parity`] compares a machine with
+//! the CPU; [`share`] is the record of one adapter that users exchange.
 
 pub mod clock;
 pub mod device;
 pub mod dispatch;
 pub mod growth;
+pub mod parity;
 pub mod roof;
+pub mod share;
 pub mod spread;
 pub mod training;
 pub mod tune;

@@ -1,9 +1,9 @@
 //! Several samples of a quantity, and their quartiles.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Order statistics of samples, and the samples themselves.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// The median.
     pub median: f64,

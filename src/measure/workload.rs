@@ -1,12 +1,12 @@
 //! The configurations for comparisons with other trainers.
 
 use crate::config::{BatchSize, Config, Normalize, Schedule};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
 /// A net, an optimizer and a batch size. The scripts in `bench/peers` train the same nets. All use ReLU, a constant
 /// learning rate and pixels in 0 … 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Workload {
     /// 784-128-10, SGD with rate 0.1, batch 64: limited by synchronisation.
     S,

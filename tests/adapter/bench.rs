@@ -7,6 +7,7 @@ use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::kernels::{Form, InputMap};
 use gpu_mlp::measure::clock::{Effort, time};
 use gpu_mlp::measure::device::{Device, DeviceKind};
+use gpu_mlp::measure::share::{PRECISIONS, Share};
 use gpu_mlp::measure::spread::{Spread, quantile};
 use gpu_mlp::measure::training::product_flops;
 use gpu_mlp::measure::workload::Workload;
@@ -18,6 +19,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
+use tempfile::TempDir;
 
 /// `gpu-mlp bench` on a few generated digits.
 fn bench(args: &[&str]) -> Command {
@@ -296,6 +298,28 @@ fn the_heading_of_a_table_names_a_software_adapter() {
 }
 
 #[test]
+fn a_record_to_share_has_a_speed_in_each_precision_and_no_path() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("mine.json");
+    let path = file.to_str().unwrap();
+    let args = ["--share", path, "--config", "S", "--engine", "cpu", "--max-time", "0.1"];
+    let (stdout, stderr) = ends(&mut bench(&args), 0);
+    assert!(stdout.contains("| S | int8 |") && stdout.contains("bit-identical to the reference: yes"), "{stdout}");
+    assert!(stderr.contains(path), "{stderr}");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let share: Share = serde_json::from_str(&text).unwrap();
+    assert_eq!(share.problems(), Vec::<String>::new());
+    assert_eq!(share.speeds.iter().map(|speed| speed.precision).collect::<Vec<_>>(), PRECISIONS);
+    assert!(share.speeds.iter().all(|speed| speed.run.is_some()), "{text}");
+    for personal in [path, env!("CARGO_MANIFEST_DIR"), "host"] {
+        assert!(!text.contains(personal), "{personal} in {text}");
+    }
+    // The file is not replaced.
+    ends(&mut bench(&args), 2);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+}
+
+#[test]
 fn invalid_options_are_refused() {
     for args in [
         &["--config", "X"][..],
@@ -305,6 +329,8 @@ fn invalid_options_are_refused() {
         &["--kernels", "--growth"],
         &["--growth", "--hidden", "3"],
         &["--growth", "--config", "S"],
+        &["--share", "--json"],
+        &["--share", "--hidden", "3"],
     ] {
         ends(&mut bench(args), 2);
     }

@@ -23,6 +23,7 @@ mod package;
 mod pictures;
 mod real_mnist;
 mod report;
+mod results;
 mod shaders;
 mod state_dict;
 mod survey;
