@@ -7,7 +7,9 @@ mod fault;
 mod pipelines;
 mod profile;
 mod shared;
+mod signal;
 mod submission;
+#[cfg_attr(target_family = "wasm", path = "wait_web.rs")]
 mod wait;
 
 pub use adapters::{Class, FoundAdapter, Wanted, list, real_gpu, select, silence_drivers};
