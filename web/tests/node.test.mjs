@@ -18,8 +18,8 @@ test("the golden run has the hash of the command line", async () => {
 });
 
 test("a run trains, repeats bit-identically, and its model can be saved and loaded", async () => {
-  const data = wasm.Data.digits(2000, 500, 1);
-  const config = JSON.stringify({ momentum: 0.9, epochs: 3 });
+  const data = wasm.Data.digits(4000, 500, 1);
+  const config = JSON.stringify({ momentum: 0.9, epochs: 6 });
   const trained = async () => {
     const run = await wasm.Run.open(cpu, data, config);
     const position = JSON.parse(await run.advance(1000));
@@ -42,7 +42,7 @@ test("a run trains, repeats bit-identically, and its model can be saved and load
 });
 
 test("bad input is an error that names its cause", async () => {
-  const data = wasm.Data.digits(20, 10, 1);
+  const data = wasm.Data.digits(100, 10, 1);
   await assert.rejects(wasm.Run.open(cpu, data, '{"hiden": [5]}'), /hiden/);
   await assert.rejects(wasm.Run.open(cpu, data, '{"lr": -1}'), /lr/);
   await assert.rejects(wasm.Device.open("tpu"), /tpu/);
