@@ -9,5 +9,6 @@ pub mod model_file;
 pub mod recorded;
 pub mod restart;
 pub mod scores;
+pub mod seeds;
 pub mod settings;
 pub mod state_dict;
