@@ -33,5 +33,5 @@ bindgen=${WASM_BINDGEN:-wasm-bindgen}
     fail "needs wasm-bindgen $version; run: cargo install wasm-bindgen-cli --version $version"
 
 RUSTFLAGS="-C target-feature=+simd128" cargo build --release --locked --target "$triple" "$@"
-"$bindgen" --target web --out-dir wasm "target/$triple/release/gpu_mlp_web.wasm"
+"$bindgen" --target web --remove-name-section --remove-producers-section --out-dir wasm "target/$triple/release/gpu_mlp_web.wasm"
 echo "web/wasm: $(wc -c <wasm/gpu_mlp_web_bg.wasm) bytes"

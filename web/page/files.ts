@@ -18,11 +18,17 @@ function download(bytes: Uint8Array, name: string) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-export function showDropped(
+/** What happens with files of the user. */
+interface Takers {
+  data: (data: DataRequest) => Promise<void>;
+  model: (bytes: ArrayBuffer) => Promise<void>;
+}
+
+export function takeFiles(
   client: Client,
   click: Click,
   tried: (work: () => Promise<unknown>) => Promise<void>,
-  open: (data: DataRequest) => Promise<void>,
+  takers: Takers,
 ) {
   const say = (text: string) => (element("file").textContent = text);
   click("save", async () => download(await client.call("save", "safetensors"), "model.safetensors"));
@@ -31,16 +37,15 @@ export function showDropped(
   const take = async (files: File[]) => {
     const [model] = files;
     if (model && files.length === 1 && model.name.endsWith(".safetensors")) {
-      await client.call("pause");
-      await client.call("load", await model.arrayBuffer());
-      say(`Loaded ${model.name}. Press Step or Play to train it further.`);
+      await takers.model(await model.arrayBuffer());
+      say(`Loaded ${model.name}. Press Play to train it further.`);
       return;
     }
     const four = ROLES.map((role) => files.find((file) => role.test(file.name)));
     const missing = four.findIndex((file) => !file);
     if (missing >= 0) throw new Error(`MNIST has four files; choose all of them. One is missing: its name matches ${ROLES[missing]}.`);
     say("Reading MNIST…");
-    await open({ kind: "idx", files: await Promise.all(four.map((file) => (file as File).arrayBuffer())) });
+    await takers.data({ kind: "idx", files: await Promise.all(four.map((file) => (file as File).arrayBuffer())) });
     say("The run uses these files.");
   };
   for (const id of ["load", "mnist"]) {

@@ -4,7 +4,7 @@ import "./style.css";
 import { Client } from "./client.ts";
 import { Chart } from "./curves.ts";
 import { element, grey, make, percent } from "./dom.ts";
-import { showDropped } from "./files.ts";
+import { takeFiles } from "./files.ts";
 import { Pad } from "./pad.ts";
 import { startProofs } from "./proving.ts";
 import type { DataRequest, Event, Look, Opened, Tick } from "./protocol.ts";
@@ -67,12 +67,17 @@ async function open(keep: boolean) {
   } finally {
     enable(true);
   }
-  const { device, run } = opened;
+  await show(opened, because);
+}
+
+/** Shows a run that has been opened. */
+async function show({ device, run, data }: Opened, because: string) {
   const widths = run.widths.join("-");
   element("device").textContent =
-    `${device.sentence}.${because} Data: ${opened.data.name}, ${opened.data.train} training and ${opened.data.test} test ` +
+    `${device.sentence}.${because} Data: ${data.name}, ${data.train} training and ${data.test} test ` +
     `samples. Net: ${widths}, ${run.parameters.toLocaleString("en")} parameters.`;
   element("link").setAttribute("href", settings.link());
+  settings.hint("lr", `${run.config.lr}`);
   loss.clear();
   accuracy.clear();
   element("status").textContent = "";
@@ -212,9 +217,20 @@ click("sample", async () => {
   pad.empty = true;
 });
 startProofs(client, click, () => opened, (on) => enable(on));
-showDropped(client, click, tried, async (request) => {
-  files = request;
-  await open(false);
+takeFiles(client, click, tried, {
+  data: async (request) => {
+    files = request;
+    await open(false);
+  },
+  model: async (bytes) => {
+    const { widths, activation } = await client.call("model", bytes);
+    await client.call("pause");
+    setPlaying(false);
+    settings.set("hidden", widths.slice(1, -1).join("-"));
+    if (activation) settings.set("activation", activation);
+    opened = await client.call("load", bytes, settings.config);
+    await show(opened, "");
+  },
 });
 clear();
 if (import.meta.env.PROD && "serviceWorker" in navigator) {

@@ -77,10 +77,11 @@ export class Proofs {
   }
 
   /** Trains once more from the start to where the run is, and compares the bits of weights and optimizer state. */
-  async again(run: wasm.Run): Promise<{ first: string; second: string; updates: number }> {
+  async again(run: wasm.Run, model: Uint8Array | null): Promise<{ first: string; second: string; updates: number }> {
     const first = await run.sha256();
     const updates = (JSON.parse(await run.advance(0)) as Position).step;
     const twin = await wasm.Run.open(this.device, this.data, JSON.stringify(this.config));
+    if (model) twin.load(model);
     let step = 0;
     while (step < updates) {
       step = (JSON.parse(await twin.advance(Math.min(200, updates - step))) as Position).step;

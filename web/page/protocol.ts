@@ -128,7 +128,9 @@ export interface Calls {
   guessPixels: { args: [pixels: Uint8Array]; answer: Float32Array };
   examples: { args: [row: number, column: number, most: number]; answer: Uint8Array[] };
   save: { args: [format: "safetensors" | "onnx"]; answer: Uint8Array };
-  load: { args: [bytes: ArrayBuffer]; answer: null };
+  /** Opens the run anew with the weights of a model. */
+  load: { args: [bytes: ArrayBuffer, config: Config]; answer: Opened };
+  model: { args: [bytes: ArrayBuffer]; answer: { widths: number[]; activation: string | null } };
   sha256: { args: []; answer: string };
   exact: { args: [engine: string]; answer: Exact };
   parity: { args: []; answer: ParityLine[] };

@@ -26,13 +26,13 @@ const FIELDS: Field[] = [
   { name: "lr", label: "Learning rate", value: "", pattern: `(${REAL})?` },
   { name: "momentum", label: "Momentum", value: "0.9", pattern: REAL },
   { name: "batch_size", label: "Batch size", value: "64", pattern: WHOLE },
-  { name: "epochs", label: "Epochs", value: "10", pattern: WHOLE },
+  { name: "epochs", label: "Epochs", value: "5", pattern: WHOLE },
   { name: "schedule", label: "Schedule", value: "linear", choices: ["constant", "linear", "cosine", "one-cycle"] },
   { name: "keep_prob", label: "Keep (dropout)", value: "1", pattern: REAL },
   { name: "l2", label: "L2 penalty", value: "0", pattern: REAL },
   { name: "precision", label: "Precision", value: "f32", choices: ["f32", "int8"] },
   { name: "seed", label: "Seed", value: "1", pattern: WHOLE, fresh: true },
-  { name: "digits", label: "Training digits", value: "6000", pattern: WHOLE, fresh: true },
+  { name: "digits", label: "Training digits", value: "10000", pattern: WHOLE, fresh: true },
 ];
 
 /** Settings that are no numbers in the library. */
@@ -72,6 +72,11 @@ export class Settings {
     const input = this.inputs.get(name);
     if (input) input.value = value;
     history.replaceState(null, "", this.link());
+  }
+
+  /** Shows what an empty setting stands for. */
+  hint(name: string, text: string) {
+    this.inputs.get(name)?.setAttribute("placeholder", text);
   }
 
   get engine(): string {

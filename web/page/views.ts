@@ -8,7 +8,7 @@ export function drawWeights(canvas: HTMLCanvasElement, weights: Float32Array, in
   const side = Math.sqrt(inputs);
   const units = weights.length / inputs;
   if (!Number.isInteger(side) || units === 0) return;
-  const columns = Math.min(units, 16);
+  const columns = Math.ceil(Math.sqrt(units));
   const tile = side + 1;
   const image = new ImageData(columns * tile - 1, Math.ceil(units / columns) * tile - 1);
   const sorted = Float32Array.from(weights, Math.abs).sort();
@@ -80,7 +80,7 @@ export function showConfusion(place: HTMLElement, counts: Uint32Array, onCell: (
 export function showProbabilities(list: HTMLElement, probabilities: ArrayLike<number>) {
   const rows = Array.from(probabilities, (p, digit) => {
     const bar = make("i");
-    bar.style.width = percent(p);
+    bar.style.width = `${100 * p}%`;
     return make("li", {}, make("span", {}, `${digit}`), make("span", {}, bar), make("span", {}, percent(p, 1)));
   });
   list.replaceChildren(...rows);

@@ -32,6 +32,8 @@ class Work {
   private request = "";
   private run: wasm.Run | null = null;
   private config: Config = {};
+  /** The model that the run began with, if its weights were not drawn. */
+  private first: Uint8Array | null = null;
   private playing = false;
   /** Updates per call. */
   private pace = 1;
@@ -46,7 +48,8 @@ class Work {
       defaults: JSON.parse(wasm.defaultConfig()),
       shaders: JSON.parse(wasm.shaders()),
     }),
-    open: (engine, data, config, keep) => this.open(engine, data, config, keep),
+    open: async (engine, data, config, keep) =>
+      this.open(engine, data, config, keep && this.run ? await this.run.safetensors() : null),
     step: (updates) => this.step(updates),
     play: async () => {
       if (!this.playing) {
@@ -80,15 +83,13 @@ class Work {
     guessPixels: (pixels) => this.training().predict(pixels),
     examples: (row, column, most) => this.examples(row, column, most),
     save: (format) => (format === "onnx" ? this.training().onnx() : this.training().safetensors()),
-    load: async (bytes) => {
-      this.training().load(new Uint8Array(bytes));
-      return null;
-    },
+    load: (bytes, config) => this.open(this.engine, null, config, new Uint8Array(bytes)),
+    model: async (bytes) => JSON.parse(wasm.modelAbout(new Uint8Array(bytes))),
     sha256: () => this.training().sha256(),
     exact: (engine) => this.proofs().exact(engine),
     parity: () => this.proofs().parity(),
     race: (updates) => this.proofs().race(updates),
-    again: () => this.proofs().again(this.training()),
+    again: () => this.proofs().again(this.training(), this.first),
   };
 
   /** Answers a call after the calls before it. */
@@ -116,15 +117,22 @@ class Work {
     return new Proofs(this.device, this.data, this.config, progress, messages);
   }
 
-  /** Opens a run. With `keep`, it begins with the weights of the run before, if its layers are the same. */
-  private async open(engine: string, data: DataRequest | null, config: Config, keep: boolean): Promise<Opened> {
+  /** Opens a run, which begins with the weights of `model` if there is one. */
+  private async open(engine: string, data: DataRequest | null, config: Config, model: Uint8Array | null): Promise<Opened> {
     this.playing = false;
-    const device = this.device && this.engine === engine ? this.device : await wasm.Device.open(engine);
-    [this.device, this.engine] = [device, engine];
     if (data) this.load(data);
+    const kept = this.device && this.engine === engine ? this.device : null;
+    const device = kept ?? (await wasm.Device.open(engine));
+    [this.device, this.engine] = [device, engine];
     if (!this.data) throw new Error("No data set is loaded.");
-    const model = keep && this.run ? await this.run.safetensors() : null;
-    const run = await wasm.Run.open(device, this.data, JSON.stringify(config));
+    let run: wasm.Run;
+    try {
+      run = await wasm.Run.open(device, this.data, JSON.stringify(config));
+    } catch (error) {
+      // The device may have been lost. The next attempt opens another.
+      this.device = null;
+      throw error;
+    }
     try {
       if (model) run.load(model);
     } catch (error) {
@@ -132,7 +140,7 @@ class Work {
       throw error;
     }
     this.run?.free();
-    [this.run, this.config, this.pace, this.looked] = [run, config, 1, 0];
+    [this.run, this.config, this.first, this.pace, this.looked] = [run, config, model, 1, 0];
     return { device: JSON.parse(device.about()), data: JSON.parse(this.data.about()), run: JSON.parse(run.about()) };
   }
 

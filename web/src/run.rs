@@ -50,6 +50,28 @@ struct Scored {
     samples: u64,
 }
 
+/// The net of a model file.
+#[derive(Serialize)]
+struct ModelAbout {
+    /// Widths, inputs first and classes last.
+    widths: Vec<usize>,
+    /// Activation as the settings name it; `null` in a file of another program.
+    activation: Option<String>,
+}
+
+/// JSON: widths and activation of the net in a safetensors file of this program or of another.
+///
+/// # Errors
+/// If the bytes are not a model.
+#[wasm_bindgen(js_name = modelAbout)]
+pub fn model_about(bytes: &[u8]) -> Result<String, JsError> {
+    let file = model_file::parse(bytes, Path::new("the model file"))?;
+    let name = |description: &Description| serde_json::to_value(description.config().activation);
+    let activation = file.description.as_ref().map(name).transpose()?;
+    let activation = activation.and_then(|name| name.as_str().map(str::to_owned));
+    json(&ModelAbout { widths: file.state.widths(), activation })
+}
+
 #[derive(Serialize)]
 struct About {
     widths: Vec<usize>,

@@ -44,7 +44,7 @@ test("the golden run on WebGPU has the hash of the command line", { timeout: PAT
 });
 
 test("trains to 97 % on digits; the same seed gives the same bits", { timeout: PATIENCE }, async () => {
-  const page = await open("?engine=cpu&digits=4000&hidden=64&epochs=6");
+  const page = await open("?engine=cpu&hidden=64");
   assert.match(await shown(page, "#device"), /engine: cpu/);
   await page.click("#play");
   await page.getByRole("button", { name: "Play" }).waitFor();
@@ -77,6 +77,7 @@ test("step, pause, reset, settings and the address", { timeout: PATIENCE }, asyn
 
 test("a drawing is read, with its four steps", { timeout: PATIENCE }, async () => {
   const page = await open();
+  await page.locator("#pad").scrollIntoViewIfNeeded();
   const box = await page.locator("#pad").boundingBox();
   const [x, y] = [box.x + box.width / 2, box.y + box.height / 4];
   await page.mouse.move(x, y);
@@ -157,4 +158,14 @@ test("axe finds nothing serious; screenshots for a human", { timeout: PATIENCE }
       await page.close();
     }
   }
+});
+
+test("the page and all its code weigh less than 1.5 MB, compressed", async () => {
+  const { gzipSync } = await import("node:zlib");
+  const { readdirSync } = await import("node:fs");
+  const dist = new URL("../dist/", import.meta.url);
+  const files = readdirSync(dist, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const sizes = files.map((file) => gzipSync(readFileSync(`${file.parentPath}/${file.name}`)).length);
+  const sum = sizes.reduce((a, b) => a + b, 0);
+  assert.ok(sum < 1.5e6, `${sum} bytes`);
 });
