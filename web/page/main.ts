@@ -18,6 +18,7 @@ const settings = new Settings(element("settings"), (fresh) => void changed(fresh
 const pad = new Pad(element("pad"), () => void guess());
 
 let opened: Opened | null = null;
+const recent = { samples: 0, seconds: 0 };
 let playing = false;
 /** Files of a data set that the user gave, instead of generated digits. */
 let files: DataRequest | null = null;
@@ -80,6 +81,7 @@ async function show({ device, run, data }: Opened, because: string) {
   settings.hint("lr", `${run.config.lr}`);
   loss.clear();
   accuracy.clear();
+  [recent.samples, recent.seconds] = [0, 0];
   element("status").textContent = "";
   showLook(await client.call("look"));
 }
@@ -122,7 +124,10 @@ function showTick(tick: Tick) {
   if (tick.loss === null || tick.accuracy === null) return;
   loss.addTraining(tick.step, tick.loss);
   accuracy.addTraining(tick.step, tick.accuracy);
-  const rate = tick.samples / tick.seconds;
+  // Over about the last second: a clock of a browser is coarse.
+  recent.samples = recent.samples * 0.8 + tick.samples;
+  recent.seconds = recent.seconds * 0.8 + tick.seconds;
+  const rate = recent.samples / recent.seconds;
   const flops = 2 * (opened?.run.multiply_adds ?? 0) * rate;
   element("status").textContent =
     `Update ${tick.step} of ${tick.last}, epoch ${tick.epoch.toFixed(2)}. Loss ${tick.loss.toFixed(4)}, accuracy ` +
