@@ -1,8 +1,9 @@
-//! The lowest layer: errors, text, hashes, random streams, the disk, the cache folder, and the only `unsafe` of the
+//! The lowest layer: errors, text, hashes, random streams, the clock, the disk, the cache folder, and the only `unsafe` of the
 //! crate.
 
 pub(crate) mod audited;
 pub mod cache;
+pub mod clock;
 pub mod disk;
 pub mod error;
 pub mod file_kind;

@@ -3,6 +3,7 @@
 mod thread_count;
 
 use crate::base::audited::team::Owned;
+use crate::base::clock::Instant;
 use crate::base::threads;
 use crate::engine::{Engine, Memory, Pending};
 use crate::plan::kernel::{Access, Args, Kernel, MAX_ARGS, StepValues};
@@ -10,7 +11,6 @@ use crate::plan::tensor::TensorId;
 use crate::plan::{Plan, Work};
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
 use thread_count::ThreadCount;
 
 /// Runs a plan on the CPU.

@@ -1,11 +1,12 @@
 //! Times dispatches. A sample repeats its dispatches until the overhead around them is small.
 
 use super::spread::Spread;
+use crate::base::clock::Instant;
 use crate::base::error::Error;
 use crate::engine::Engine;
 use crate::plan::Work;
 use crate::plan::tensor::TensorId;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a sample of [`time`] includes. Nothing is subtracted.
 pub const TIME_INCLUDES: &str =

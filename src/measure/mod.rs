@@ -21,11 +21,11 @@ pub mod training;
 pub mod tune;
 pub mod workload;
 
+use crate::base::clock::{SystemTime, UNIX_EPOCH};
 use crate::config::Config;
 use crate::data::DataSet;
 use serde::Serialize;
 use std::borrow::Cow;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The record of a `gpu-mlp bench`: machine, time, settings, and every sample.
 #[derive(Clone, Debug, Serialize)]

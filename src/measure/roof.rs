@@ -2,6 +2,7 @@
 
 use super::clock::{Effort, time};
 use super::spread::Spread;
+use crate::base::clock::Instant;
 use crate::base::error::Error;
 use crate::base::text::counted;
 use crate::engine::machine::Machine;
@@ -14,7 +15,6 @@ use crate::plan::kernel::StepValues;
 use crate::plan::tensor::{DType, Role, TensorId};
 use rayon::prelude::*;
 use serde::Serialize;
-use std::time::Instant;
 
 /// The best rates measured.
 #[derive(Clone, Debug, Serialize)]

@@ -2,6 +2,7 @@
 
 use super::cut;
 use super::spread::Spread;
+use crate::base::clock::Instant;
 use crate::base::error::Error;
 use crate::base::text::percent;
 use crate::config::Config;
@@ -10,7 +11,7 @@ use crate::engine::machine::Machine;
 use crate::results::assess::wilson;
 use crate::train::{Epoch, Score, Trainer};
 use serde::Serialize;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a sample of a run includes.
 pub const TIME_INCLUDES: &str = "shuffle, upload of the order (and of streamed samples), every step, read-back of losses \

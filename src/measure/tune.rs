@@ -4,6 +4,7 @@ mod mixed;
 mod store;
 mod trial;
 
+use crate::base::clock::Instant;
 use crate::base::error::Error;
 use crate::base::text::counted;
 use crate::config::Config;
@@ -18,7 +19,7 @@ pub use mixed::{first_fault, still_sound};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use store::Store;
 
 /// Whether to time the forms of products.

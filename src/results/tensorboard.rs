@@ -7,6 +7,7 @@
 
 mod board;
 
+use crate::base::clock::{SystemTime, UNIX_EPOCH};
 use crate::base::error::Error;
 use crate::results::picture::Picture;
 pub use board::Board;
@@ -15,7 +16,6 @@ use prost::Message;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// `tensorboard.Event`.
 #[derive(Clone, PartialEq, Message)]

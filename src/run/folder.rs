@@ -43,7 +43,7 @@ pub enum Contents {
 }
 
 /// Prevents other programs from training in a folder. The system releases the lock even if the program crashes.
-pub struct Lock(#[expect(dead_code, reason = "the open file is the lock")] File);
+pub struct Lock(#[allow(dead_code, reason = "the open file is the lock")] File);
 
 /// A run folder that this program trains in.
 pub struct OpenRun {

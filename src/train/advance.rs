@@ -4,12 +4,13 @@ use super::chunk::{Chunk, ChunkRecord};
 use super::executor::all_finite;
 use super::replay::{Replay, ReplayStart};
 use super::{Score, Trainer};
+use crate::base::clock::Instant;
 use crate::base::error::Error;
 use crate::config::OnNan;
 use crate::plan::kernel::StepValues;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Maximum time until a parameter that is not finite is noticed, even if every loss is finite.
 const FINITE_CHECK_INTERVAL: Duration = Duration::from_secs(1);

@@ -1,8 +1,9 @@
 //! Chunks: steps that are handed to the engine together, and the records that come back.
 
+use crate::base::clock::Instant;
 use crate::engine::Pending;
 use crate::plan::Work;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Target time of a chunk, and so of the time between two reports of progress.
 const AIM: Duration = Duration::from_millis(100);

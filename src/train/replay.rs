@@ -5,11 +5,12 @@
 
 use super::executor::Executor;
 use super::tensors::Values;
+use crate::base::clock::Instant;
 use crate::base::error::{Error, Origin};
 use crate::plan::kernel::{Access, StepValues};
 use crate::plan::tensor::{DType, TensorId};
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Time between two saved good states, and so about the most training that is replayed.
 const INTERVAL: Duration = Duration::from_secs(10);

@@ -7,6 +7,7 @@ mod observe;
 mod state;
 mod validation;
 
+use crate::base::clock::Instant;
 use crate::base::error::Error;
 use crate::config::Config;
 use crate::data::DataSet;
@@ -19,7 +20,7 @@ use crate::train::{Metric, Score, Trainer};
 pub use observe::{EpochReport, Inspection, Observer, Progress, Reason, Wish};
 pub use state::{Snapshot, State};
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 pub use validation::ValidationTracker;
 
 /// Copies of the lasting tensors that fit on the host. Saving a checkpoint needs the most: the state that a replay starts

@@ -9,6 +9,7 @@ use super::rates::{Rate, Rates};
 use super::replay::ReplayStart;
 use super::tensors::first_values;
 use super::{Score, Values, input_map, load_parameters, prepare};
+use crate::base::clock::Instant;
 use crate::base::error::Error;
 use crate::config::{Config, OnNan};
 use crate::data::DataSet;
@@ -19,7 +20,6 @@ use crate::engine::memory;
 use crate::kernels::forms::Forms;
 use crate::net::mlp::Mlp;
 use crate::net::{Net, Sizes, exact, with_loss};
-use std::time::Instant;
 
 /// A net in training: data, weights and optimizer state on an engine, and the number of updates made.
 ///

@@ -56,6 +56,7 @@ type Block = [[i32; PANEL]; ROWS];
 
 /// The instructions that multiply and add.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "instructions of other processors"))]
 enum Unit {
     /// AVX-512 VNNI: four products of a u8 and an i8 per sum.
     Vnni,
@@ -285,16 +286,16 @@ impl Unit {
                 pairs([rows[0], rows[1], rows[2], rows[3]], b, &mut sums[..4]);
                 pairs([rows[4], rows[5], rows[6], rows[7]], b, &mut sums[4..]);
             },
-            _ => plain(rows, b, sums),
+            _ => plain(rows, b, offsets, sums),
         }
     }
 }
 
 /// Sums of products of i16, for any processor.
-fn plain(rows: [&[u32]; ROWS], b: &[u32], sums: &mut Block) {
+fn plain(rows: [&[u32]; ROWS], b: &[u32], offsets: &[i32; PANEL], sums: &mut Block) {
     let halves = |word: u32| [word as u16, (word >> 16) as u16].map(|half| i32::from(half.cast_signed()));
     for (row, sums) in rows.iter().zip(sums) {
-        *sums = [0; PANEL];
+        *sums = *offsets;
         for (&a, line) in row.iter().zip(b.as_chunks::<PANEL>().0) {
             let [a0, a1] = halves(a);
             for (sum, &word) in sums.iter_mut().zip(line) {

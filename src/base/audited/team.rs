@@ -4,6 +4,7 @@
 //! next one usually follows within microseconds, and then sleep. A loop does not wait for a thread that has not joined:
 //! whoever is there does the work. It waits only for pieces that a thread has begun.
 
+use crate::base::clock::Instant;
 use crate::base::threads::LIMIT;
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
@@ -13,7 +14,7 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a thread spins before it sleeps. Waking a thread costs both sides a few microseconds, and on a virtual
 /// machine much more.

@@ -90,7 +90,11 @@ impl FoundAdapter {
             _ => "GPU",
         };
         let driver = format!("{} {}", self.info.driver, self.info.driver_info);
-        format!("{} ({}, {kind}, {})", self.info.name, self.info.backend, driver.trim())
+        let name = self.info.name.as_str();
+        // A browser may hide the name and the driver.
+        let name = if name.is_empty() { "an adapter without a name" } else { name };
+        let about = [self.info.backend.to_string(), kind.to_string(), driver.trim().to_string()];
+        format!("{name} ({})", about.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", "))
     }
 
     /// Sort key: real GPUs before software, discrete before integrated, newer interfaces before GL.

@@ -3,8 +3,9 @@
 use super::device::{Gpu, NOW_SLOT};
 use super::pipelines::Built;
 use super::shared::{Held, SharedDevice};
+use super::signal::Signal;
 use super::submission::{SLOTS, Unsubmitted};
-use super::wait::Signal;
+use crate::base::clock::Instant;
 use crate::base::error::Error;
 use crate::engine::{Engine, Memory, Pending};
 use crate::plan::kernel::{MODELS, StepValues, fold};
@@ -14,7 +15,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use wgpu::{BufferDescriptor, BufferUsages};
 
 /// Most submissions that are still running when another one is made.

@@ -1,9 +1,10 @@
 //! Keeps the fault that a device reports until a caller reads it.
 
 use super::shared::SharedDevice;
+use crate::base::clock::{Instant, sleep};
 use crate::base::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A fault of a device, with the message of wgpu or the driver.
 #[derive(Clone, Debug)]
@@ -69,7 +70,7 @@ impl Faults {
             }
             let status = shared.enter().device.poll(wgpu::PollType::Poll);
             idle += u32::from(matches!(status, Ok(wgpu::PollStatus::QueueEmpty)));
-            std::thread::sleep(Duration::from_millis(1));
+            sleep(Duration::from_millis(1));
         }
         fault
     }

@@ -8,7 +8,9 @@ mod group;
 mod pipelines;
 mod profile;
 mod shared;
+mod signal;
 mod submission;
+#[cfg_attr(target_family = "wasm", path = "wait_web.rs")]
 mod wait;
 
 pub use adapters::{Class, FoundAdapter, Wanted, list, real_gpu, select, silence_drivers};

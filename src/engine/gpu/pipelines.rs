@@ -2,6 +2,7 @@
 
 use super::device::Gpu;
 use super::shared::Held;
+use crate::base::clock::Instant;
 use crate::base::error::Error;
 use crate::base::{audited::wgpu as audited, cache};
 use crate::plan::kernel::{Access, Kernel, Shader};
@@ -10,7 +11,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Instant;
 use wgpu::{
     BindGroupLayout, BindGroupLayoutEntry, BindingType, BufferBindingType, ComputePipeline, ShaderModule, ShaderStages,
 };

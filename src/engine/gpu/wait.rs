@@ -2,67 +2,13 @@
 
 use super::fault::{Fault, Faults};
 use super::shared::SharedDevice;
-use crate::base::error::Error;
-use std::future::Future;
-use std::pin::Pin;
+use super::signal::Signal;
+use crate::base::clock::{Instant, sleep};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-
-/// A future value that another thread sets. Clones share it.
-pub(super) struct Signal<T>(Arc<Mutex<State<T>>>);
-
-struct State<T> {
-    value: Option<Result<T, Error>>,
-    /// Whether the value was ever set: awaiting takes it out.
-    set: bool,
-    waker: Option<Waker>,
-}
-
-impl<T> Clone for Signal<T> {
-    fn clone(&self) -> Self {
-        Signal(self.0.clone())
-    }
-}
-
-impl<T> Signal<T> {
-    pub fn new() -> Self {
-        Signal(Arc::new(Mutex::new(State { value: None, set: false, waker: None })))
-    }
-
-    /// Sets the value, unless one was set before, and wakes the task that waits.
-    pub fn set(&self, value: Result<T, Error>) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !std::mem::replace(&mut state.set, true) {
-            state.value = Some(value);
-        }
-        if let Some(waker) = state.waker.take() {
-            waker.wake();
-        }
-    }
-
-    fn is_set(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).set
-    }
-}
-
-impl<T> Future for Signal<T> {
-    type Output = Result<T, Error>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match state.value.take() {
-            Some(value) => Poll::Ready(value),
-            None => {
-                state.waker = Some(context.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
-}
+use std::time::Duration;
 
 /// A submission that a task waits for.
 struct Request {
@@ -149,7 +95,7 @@ fn wait(shared: &SharedDevice, faults: &Faults, closing: &AtomicBool, request: &
             if since.elapsed() > GRACE {
                 return Err(Fault::Lost("it finished the work but never reported it".into()));
             }
-            std::thread::sleep(Duration::from_micros(100));
+            sleep(Duration::from_micros(100));
             continue;
         }
         // No timeout: in wgpu up to 30.0.1 a wait that times out while another thread submits can panic

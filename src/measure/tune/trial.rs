@@ -1,5 +1,6 @@
 //! Times a product in each form.
 
+use crate::base::clock::Instant;
 use crate::base::error::Error;
 use crate::engine::Engine;
 use crate::engine::machine::Machine;
@@ -14,7 +15,7 @@ use crate::plan::kernel::{Kernel, StepValues};
 use crate::plan::tensor::{DType, Role, TensorId};
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A form is excluded if it is this many times slower than the best form so far.
 const HOPELESS: u32 = 3;

@@ -1,10 +1,11 @@
 //! When to save, and saving while training continues.
 
 use super::{Best, Checkpoints, Generation, Saved};
+use crate::base::clock::Instant;
 use crate::base::error::Error;
 use crate::train::session::{EpochReport, Snapshot, Wish};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often to save in addition to the end of each epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

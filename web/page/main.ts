@@ -1,0 +1,243 @@
+// The page: buttons, settings and pictures. All computing happens in the worker.
+
+import "./style.css";
+import { Client } from "./client.ts";
+import { Chart } from "./curves.ts";
+import { element, grey, make, percent } from "./dom.ts";
+import { takeFiles } from "./files.ts";
+import { Pad } from "./pad.ts";
+import { startProofs } from "./proving.ts";
+import type { DataRequest, Event, Look, Opened, Tick } from "./protocol.ts";
+import { Settings } from "./settings.ts";
+import { drawWeights, showAnswer, showConfusion, showGuess, showHealth, showProbabilities } from "./views.ts";
+
+const loss = new Chart(element("loss"), "Loss", (value) => value.toPrecision(3));
+const accuracy = new Chart(element("accuracy"), "Accuracy", (value) => percent(value, 1));
+const client = new Client(onEvent);
+const settings = new Settings(element("settings"), (fresh) => void changed(fresh));
+const pad = new Pad(element("pad"), () => void guess());
+
+let opened: Opened | null = null;
+const recent = { samples: 0, seconds: 0 };
+let playing = false;
+/** Files of a data set that the user gave, instead of generated digits. */
+let files: DataRequest | null = null;
+
+/** Does work for a button; an error becomes a sentence on the page. */
+async function tried(work: () => Promise<unknown>) {
+  try {
+    await work();
+    element("problem").hidden = true;
+  } catch (error) {
+    problem(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function problem(message: string) {
+  const place = element("problem");
+  place.textContent = message;
+  place.hidden = false;
+}
+
+function enable(on: boolean) {
+  for (const button of document.querySelectorAll<HTMLButtonElement>("button[id]")) {
+    if (!["clear", "sample"].includes(button.id)) button.disabled = !on;
+  }
+}
+
+function setPlaying(on: boolean) {
+  playing = on;
+  element("play").textContent = on ? "Pause" : "Play";
+}
+
+/** Opens a run; on an adapter that fails, the CPU engine takes its place, and the page says so. */
+async function open(keep: boolean) {
+  setPlaying(false);
+  enable(false);
+  const data = files ?? settings.data;
+  element("device").textContent = "Preparing data, device and net…";
+  let because = "";
+  try {
+    try {
+      opened = await client.call("open", settings.engine, data, settings.config, keep);
+    } catch (error) {
+      if (settings.engine !== "gpu") throw error;
+      because = ` WebGPU cannot be used here (${error instanceof Error ? error.message : error}), so the CPU engine computes.`;
+      opened = await client.call("open", "cpu", data, settings.config, keep);
+    }
+  } finally {
+    enable(true);
+  }
+  await show(opened, because);
+}
+
+/** Shows a run that has been opened. */
+async function show({ device, run, data }: Opened, because: string) {
+  const widths = run.widths.join("-");
+  element("device").textContent =
+    `${device.sentence}.${because} Data: ${data.name}, ${data.train} training and ${data.test} test ` +
+    `samples. Net: ${widths}, ${run.parameters.toLocaleString("en")} parameters.`;
+  element("link").setAttribute("href", settings.link());
+  settings.hint("lr", `${run.config.lr}`);
+  loss.clear();
+  accuracy.clear();
+  [recent.samples, recent.seconds] = [0, 0];
+  element("status").textContent = "";
+  showLook(await client.call("look"));
+}
+
+/** A setting has changed. Training goes on with the weights it has, unless the net or the data are new. */
+async function changed(fresh: boolean) {
+  const resume = playing;
+  await tried(async () => {
+    await open(!fresh);
+    element("note").textContent = fresh
+      ? "The run begins anew."
+      : "The weights stay; the schedule, the order of the samples and the optimizer's state begin anew.";
+    if (resume) await play();
+  });
+}
+
+async function play() {
+  await client.call("play");
+  setPlaying(true);
+}
+
+function onEvent(event: Event) {
+  if (event.event === "ready") void tried(start);
+  else if (event.event === "tick") showTick(event.tick);
+  else if (event.event === "look") showLook(event.look);
+  else if (event.event === "finished") setPlaying(false);
+  else if (event.event === "progress") showProgress(event.done, event.of);
+  else {
+    setPlaying(false);
+    problem(`${event.message}. Press Reset to begin anew, or choose the engine cpu.`);
+  }
+}
+
+function showProgress(done: number, of: number) {
+  const bar = element<HTMLProgressElement>("progress");
+  [bar.hidden, bar.max, bar.value] = [done >= of, of, done];
+}
+
+function showTick(tick: Tick) {
+  if (tick.loss === null || tick.accuracy === null) return;
+  loss.addTraining(tick.step, tick.loss);
+  accuracy.addTraining(tick.step, tick.accuracy);
+  // Over about the last second: a clock of a browser is coarse.
+  recent.samples = recent.samples * 0.8 + tick.samples;
+  recent.seconds = recent.seconds * 0.8 + tick.seconds;
+  const rate = recent.samples / recent.seconds;
+  const flops = 2 * (opened?.run.multiply_adds ?? 0) * rate;
+  element("status").textContent =
+    `Update ${tick.step} of ${tick.last}, epoch ${tick.epoch.toFixed(2)}. Loss ${tick.loss.toFixed(4)}, accuracy ` +
+    `${percent(tick.accuracy)}. ${Math.round(rate).toLocaleString("en")} images/s, ${(flops / 1e9).toFixed(2)} GFLOP/s. ` +
+    `Learning rate ${tick.lr.toPrecision(3)}.`;
+}
+
+function showLook(look: Look) {
+  if (look.test) {
+    loss.addTest(look.step, look.test.loss);
+    accuracy.addTest(look.step, look.test.accuracy);
+    element("status").dataset.test = `${look.test.accuracy}`;
+    const title = `Confusion matrix: ${percent(look.test.accuracy)} of ${look.test.samples} test samples right`;
+    element("confusion-title").textContent = title;
+  }
+  drawWeights(element("weights"), look.weights, look.inputs);
+  showHealth(element("health"), look.health);
+  showConfusion(element("confusion"), look.confusion, (row, column) => void tried(() => mistakes(row, column)));
+  if (!pad.empty) void guess();
+}
+
+async function mistakes(row: number, column: number) {
+  const samples = await client.call("examples", row, column, 12);
+  const pictures = samples.map((pixels) => {
+    const canvas = make("canvas", { role: "img", "aria-label": `a ${row} taken for ${column}` });
+    grey(canvas, pixels, opened?.data.item[1] ?? 28);
+    return canvas;
+  });
+  element("examples").replaceChildren(`${row} taken for ${column}:`, ...pictures);
+}
+
+let guessing = false;
+let guessAgain = false;
+
+/** Reads the drawing. While one reading is under way, only the last of the next ones counts. */
+async function guess() {
+  if (guessing || pad.empty) {
+    guessAgain = guessing;
+    return;
+  }
+  guessing = true;
+  await tried(async () => showGuess(await client.call("guess", await pad.png())));
+  guessing = false;
+  if (guessAgain) {
+    guessAgain = false;
+    void guess();
+  }
+}
+
+function clear() {
+  pad.clear();
+  showProbabilities(element("guess"), new Array(10).fill(0));
+  element("steps").replaceChildren();
+  element("answer").textContent = "";
+}
+
+async function start() {
+  const about = await client.call("about");
+  const rows = about.shaders.map(({ file, sha256 }) =>
+    make("tr", {}, make("td", {}, `${file}.wgsl`), make("td", {}, make("code", {}, sha256))),
+  );
+  element("shaders").replaceChildren(make("table", {}, ...rows));
+  element("footer").textContent = `gpu-mlp ${about.version}. No network, no tracking: this page works offline.`;
+  await open(false);
+}
+
+const click = (id: string, work: () => Promise<unknown>) => element(id).addEventListener("click", () => void tried(work));
+
+click("play", async () => {
+  if (!playing) return play();
+  await client.call("pause");
+  setPlaying(false);
+  return undefined;
+});
+click("step", async () => {
+  await client.call("pause");
+  setPlaying(false);
+  showTick(await client.call("step", 1));
+  showLook(await client.call("look"));
+});
+click("reset", async () => {
+  element("note").textContent = "";
+  await open(false);
+});
+click("clear", async () => clear());
+let sample = 0;
+click("sample", async () => {
+  const { pixels, width } = await client.call("sample", sample++);
+  pad.show(pixels, width);
+  element("steps").replaceChildren();
+  showAnswer(await client.call("guessPixels", pixels));
+  pad.empty = true;
+});
+startProofs(client, click, () => opened, (on) => enable(on));
+takeFiles(client, click, tried, {
+  data: async (request) => {
+    files = request;
+    await open(false);
+  },
+  model: async (bytes) => {
+    const { widths, activation } = await client.call("model", bytes);
+    await client.call("pause");
+    setPlaying(false);
+    settings.set("hidden", widths.slice(1, -1).join("-"));
+    if (activation) settings.set("activation", activation);
+    opened = await client.call("load", bytes, settings.config);
+    await show(opened, "");
+  },
+});
+clear();
+if (import.meta.env.PROD && "serviceWorker" in navigator) {
+  void navigator.serviceWorker.register("./sw.js").catch(() => undefined);
+}

@@ -1,0 +1,158 @@
+// What the page and its worker say to each other.
+
+/** Settings of a run: names and values of the command line's `config.toml`. */
+export type Config = Record<string, unknown>;
+
+export interface DataAbout {
+  name: string;
+  item: number[];
+  classes: number;
+  train: number;
+  test: number;
+  sha256: string;
+  origin: string;
+}
+
+export interface DeviceAbout {
+  engine: "gpu" | "cpu";
+  device: string;
+  sentence: string;
+}
+
+export interface RunAbout {
+  widths: number[];
+  parameters: number;
+  updates: number;
+  updates_per_epoch: number;
+  multiply_adds: number;
+  config: Config;
+}
+
+export interface Position {
+  step: number;
+  last: number;
+  epoch: number;
+  samples: number;
+  loss: number | null;
+  accuracy: number | null;
+  lr: number;
+}
+
+/** A position with the time that its updates took, in seconds. */
+export interface Tick extends Position {
+  seconds: number;
+}
+
+export interface Scored {
+  loss: number;
+  accuracy: number;
+  samples: number;
+}
+
+export interface LayerHealth {
+  layer: number;
+  gradient_norm: number;
+  weight_norm: number;
+  update_ratio: number;
+  dead_share?: number;
+}
+
+/** What is measured about once a second. */
+export interface Look {
+  step: number;
+  test: Scored | null;
+  weights: Float32Array;
+  inputs: number;
+  confusion: Uint32Array;
+  health: LayerHealth[] | null;
+}
+
+export interface Exact {
+  sha256: string;
+  reference: string;
+  right: boolean;
+  accuracy: number;
+  updates: number;
+}
+
+export interface ParityLine {
+  kernel: string;
+  cases: number;
+  compared: number;
+  share: number;
+  faults: string[];
+}
+
+export interface Steps {
+  ink: Uint8Array;
+  inkWidth: number;
+  crop: number[];
+  scaled: number[];
+  sample: Uint8Array;
+}
+
+export interface Guess {
+  steps: Steps;
+  probabilities: Float32Array;
+}
+
+export interface Race {
+  engine: string;
+  device: string;
+  samples: number;
+  seconds: number;
+  sha256: string;
+  loss: number;
+}
+
+export type DataRequest =
+  | { kind: "digits"; train: number; test: number; seed: number }
+  | { kind: "idx"; files: ArrayBuffer[] };
+
+export interface Opened {
+  device: DeviceAbout;
+  data: DataAbout;
+  run: RunAbout;
+}
+
+/** The calls that the worker answers, each with its arguments and its answer. */
+export interface Calls {
+  about: { args: []; answer: { version: string; defaults: Config; shaders: { file: string; sha256: string }[] } };
+  open: { args: [engine: string, data: DataRequest | null, config: Config, keep: boolean]; answer: Opened };
+  step: { args: [updates: number]; answer: Tick };
+  play: { args: []; answer: null };
+  pause: { args: []; answer: null };
+  look: { args: []; answer: Look };
+  guess: { args: [png: ArrayBuffer]; answer: Guess };
+  sample: { args: [at: number]; answer: { pixels: Uint8Array; width: number } };
+  guessPixels: { args: [pixels: Uint8Array]; answer: Float32Array };
+  examples: { args: [row: number, column: number, most: number]; answer: Uint8Array[] };
+  save: { args: [format: "safetensors" | "onnx"]; answer: Uint8Array };
+  /** Opens the run anew with the weights of a model. */
+  load: { args: [bytes: ArrayBuffer, config: Config]; answer: Opened };
+  model: { args: [bytes: ArrayBuffer]; answer: { widths: number[]; activation: string | null } };
+  sha256: { args: []; answer: string };
+  exact: { args: [engine: string]; answer: Exact };
+  parity: { args: []; answer: ParityLine[] };
+  race: { args: [updates: number]; answer: Race[] };
+  again: { args: []; answer: { first: string; second: string; updates: number } };
+}
+
+export type Name = keyof Calls;
+
+/** What the worker tells without being asked. */
+export type Event =
+  | { event: "ready" }
+  | { event: "tick"; tick: Tick }
+  | { event: "look"; look: Look }
+  | { event: "finished" }
+  | { event: "progress"; done: number; of: number; what: string }
+  | { event: "failed"; message: string };
+
+export interface Request {
+  id: number;
+  name: Name;
+  args: unknown[];
+}
+
+export type Reply = { id: number; answer: unknown } | { id: number; error: string };

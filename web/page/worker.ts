@@ -1,0 +1,240 @@
+// Trains in a worker, so that drawing never waits for training and training never waits for drawing.
+
+import init, * as wasm from "../wasm/gpu_mlp_web.js";
+import { Proofs } from "./proofs.ts";
+import type { Calls, Config, DataRequest, Event, Look, Name, Opened, Position, Reply, Request, Tick } from "./protocol.ts";
+
+/** Target time between two reports of progress, in seconds. */
+const TICK = 0.1;
+/** Time between two looks at weights and scores, in seconds. A look also lasts at most this share of the time. */
+const LOOK = 1;
+const LOOK_SHARE = 0.1;
+
+type Handlers = { [N in Name]: (...args: Calls[N]["args"]) => Promise<Calls[N]["answer"]> };
+
+function tell(event: Event) {
+  postMessage(event);
+}
+
+/** Lets messages in. `setTimeout` would wait for 4 ms. */
+const channel = new MessageChannel();
+function messages(): Promise<void> {
+  return new Promise((resolve) => {
+    channel.port1.onmessage = () => resolve();
+    channel.port2.postMessage(null);
+  });
+}
+
+class Work {
+  private device: wasm.Device | null = null;
+  private engine = "";
+  private data: wasm.Data | null = null;
+  private request = "";
+  private run: wasm.Run | null = null;
+  private config: Config = {};
+  /** The model that the run began with, if its weights were not drawn. */
+  private first: Uint8Array | null = null;
+  private playing = false;
+  /** Updates per call. */
+  private pace = 1;
+  private looked = 0;
+  private lookTook = 0;
+  /** Calls run one after another: two at a time would use one run. */
+  private queue: Promise<unknown> = Promise.resolve();
+
+  private readonly handlers: Handlers = {
+    about: async () => ({
+      version: wasm.version(),
+      defaults: JSON.parse(wasm.defaultConfig()),
+      shaders: JSON.parse(wasm.shaders()),
+    }),
+    open: async (engine, data, config, keep) =>
+      this.open(engine, data, config, keep && this.run ? await this.run.safetensors() : null),
+    step: (updates) => this.step(updates),
+    play: async () => {
+      if (!this.playing) {
+        this.playing = true;
+        void this.loop();
+      }
+      return null;
+    },
+    pause: async () => {
+      this.playing = false;
+      return null;
+    },
+    look: () => this.look(),
+    guess: async (png) => {
+      const drawing = new wasm.Drawing(new Uint8Array(png));
+      const steps = {
+        ink: drawing.ink(),
+        inkWidth: drawing.inkWidth(),
+        crop: [...drawing.cropBox()],
+        scaled: [...drawing.scaledBox()],
+        sample: drawing.sample(),
+      };
+      drawing.free();
+      return { steps, probabilities: await this.training().predict(steps.sample) };
+    },
+    sample: async (at) => {
+      if (!this.data) throw new Error("No data set is loaded.");
+      const about = JSON.parse(this.data.about());
+      return { pixels: this.data.testSample(at % about.test), width: about.item[1] };
+    },
+    guessPixels: (pixels) => this.training().predict(pixels),
+    examples: (row, column, most) => this.examples(row, column, most),
+    save: (format) => (format === "onnx" ? this.training().onnx() : this.training().safetensors()),
+    load: (bytes, config) => this.open(this.engine, null, config, new Uint8Array(bytes)),
+    model: async (bytes) => JSON.parse(wasm.modelAbout(new Uint8Array(bytes))),
+    sha256: () => this.training().sha256(),
+    exact: (engine) => this.proofs().exact(engine),
+    parity: () => this.proofs().parity(),
+    race: (updates) => this.proofs().race(updates),
+    again: () => this.proofs().again(this.training(), this.first),
+  };
+
+  /** Answers a call after the calls before it. */
+  answer(name: Name, args: unknown[]): Promise<unknown> {
+    const handler = this.handlers[name] as (...args: unknown[]) => Promise<unknown>;
+    // A pause must not wait for the update that it ends.
+    if (name === "pause") return handler(...args);
+    return this.inTurn(() => handler(...args));
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.queue.then(work);
+    this.queue = result.catch(() => undefined);
+    return result;
+  }
+
+  private training(): wasm.Run {
+    if (!this.run) throw new Error("No run is open. Press Reset.");
+    return this.run;
+  }
+
+  private proofs(): Proofs {
+    if (!this.device || !this.data) throw new Error("No run is open. Press Reset.");
+    const progress = (done: number, of: number, what: string) => tell({ event: "progress", done, of, what });
+    return new Proofs(this.device, this.data, this.config, progress, messages);
+  }
+
+  /** Opens a run, which begins with the weights of `model` if there is one. */
+  private async open(engine: string, data: DataRequest | null, config: Config, model: Uint8Array | null): Promise<Opened> {
+    this.playing = false;
+    if (data) this.load(data);
+    const kept = this.device && this.engine === engine ? this.device : null;
+    const device = kept ?? (await wasm.Device.open(engine));
+    [this.device, this.engine] = [device, engine];
+    if (!this.data) throw new Error("No data set is loaded.");
+    let run: wasm.Run;
+    try {
+      run = await wasm.Run.open(device, this.data, JSON.stringify(config));
+    } catch (error) {
+      // The device may have been lost. The next attempt opens another.
+      this.device = null;
+      throw error;
+    }
+    try {
+      if (model) run.load(model);
+    } catch (error) {
+      run.free();
+      throw error;
+    }
+    this.run?.free();
+    [this.run, this.config, this.first, this.pace, this.looked] = [run, config, model, 1, 0];
+    return { device: JSON.parse(device.about()), data: JSON.parse(this.data.about()), run: JSON.parse(run.about()) };
+  }
+
+  private load(data: DataRequest) {
+    const request = data.kind === "digits" ? JSON.stringify(data) : "";
+    if (request && request === this.request) return;
+    if (data.kind === "digits") {
+      this.data = wasm.Data.digits(data.train, data.test, data.seed);
+    } else {
+      const [a, b, c, d] = data.files.map((file) => new Uint8Array(file));
+      if (!a || !b || !c || !d) throw new Error("A data set has four files.");
+      this.data = wasm.Data.fromIdx(a, b, c, d);
+    }
+    this.request = request;
+  }
+
+  private async step(updates: number): Promise<Tick> {
+    const begin = performance.now();
+    const position: Position = JSON.parse(await this.training().advance(updates));
+    return { ...position, seconds: (performance.now() - begin) / 1000 };
+  }
+
+  private async look(): Promise<Look> {
+    const run = this.training();
+    const begin = performance.now();
+    const about = JSON.parse(run.about());
+    const look: Look = {
+      step: 0,
+      test: JSON.parse(await run.test()),
+      weights: await run.weights(0),
+      inputs: about.widths[0],
+      confusion: await run.confusion(),
+      health: JSON.parse(await run.health()),
+    };
+    look.step = JSON.parse(await run.advance(0)).step;
+    this.looked = performance.now();
+    this.lookTook = this.looked - begin;
+    return look;
+  }
+
+  /** The first test samples of class `row` that the net takes for class `column`. */
+  private async examples(row: number, column: number, most: number): Promise<Uint8Array[]> {
+    const data = this.data;
+    if (!data) return [];
+    const found: Uint8Array[] = [];
+    for (const [at, label] of data.testLabels().entries()) {
+      if (label !== row) continue;
+      const pixels = data.testSample(at);
+      const p = await this.training().predict(pixels);
+      if (p.indexOf(Math.max(...p)) === column) found.push(pixels);
+      if (found.length >= most) break;
+    }
+    return found;
+  }
+
+  private async loop() {
+    while (this.playing) {
+      try {
+        await this.inTurn(async () => {
+          if (!this.playing) return;
+          const tick = await this.step(this.pace);
+          if (tick.seconds < TICK / 2) this.pace = Math.min(2 * this.pace, 4096);
+          else if (tick.seconds > 2 * TICK) this.pace = Math.max(1, this.pace >> 1);
+          tell({ event: "tick", tick });
+          const ended = tick.step >= tick.last;
+          const pause = Math.max(LOOK * 1000, this.lookTook / LOOK_SHARE);
+          if (ended || performance.now() - this.looked > pause) tell({ event: "look", look: await this.look() });
+          if (ended) {
+            this.playing = false;
+            tell({ event: "finished" });
+          }
+        });
+        await messages();
+      } catch (error) {
+        this.playing = false;
+        tell({ event: "failed", message: text(error) });
+      }
+    }
+  }
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+await init();
+const work = new Work();
+onmessage = async ({ data: { id, name, args } }: MessageEvent<Request>) => {
+  let reply: Reply;
+  try {
+    reply = { id, answer: await work.answer(name, args) };
+  } catch (error) {
+    reply = { id, error: text(error) };
+  }
+  postMessage(reply);
+};
+tell({ event: "ready" });

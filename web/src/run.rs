@@ -1,0 +1,256 @@
+//! A training run.
+
+use crate::data::Data;
+use crate::device::Device;
+use crate::json;
+use gpu_mlp::base::hash;
+use gpu_mlp::config::Config;
+use gpu_mlp::engine::machine::Machine;
+use gpu_mlp::results::assess::Predictor;
+use gpu_mlp::results::export::onnx::onnx;
+use gpu_mlp::run::model_file::{self, Description};
+use gpu_mlp::train::{Score, Trainer};
+use serde::Serialize;
+use std::ops::ControlFlow;
+use std::path::Path;
+use wasm_bindgen::prelude::*;
+
+/// A net in training.
+#[wasm_bindgen]
+pub struct Run {
+    trainer: Trainer<'static>,
+    machine: Machine,
+    /// The predictor, and the number of updates of its model.
+    predictor: Option<(u64, Predictor)>,
+}
+
+/// Where the run is, and how well its last updates did.
+#[derive(Serialize)]
+struct Position {
+    /// Updates made.
+    step: u64,
+    /// Updates of the whole run.
+    last: u64,
+    /// Epochs trained, with a fraction.
+    epoch: f64,
+    /// Samples of this call.
+    samples: u64,
+    /// Mean loss of this call's updates, each batch scored before its update; `null` if there were none.
+    loss: Option<f64>,
+    /// Their accuracy.
+    accuracy: Option<f64>,
+    /// Learning rate of the last update.
+    lr: f32,
+}
+
+#[derive(Serialize)]
+struct Scored {
+    loss: f64,
+    accuracy: f64,
+    samples: u64,
+}
+
+/// The net of a model file.
+#[derive(Serialize)]
+struct ModelAbout {
+    /// Widths, inputs first and classes last.
+    widths: Vec<usize>,
+    /// Activation as the settings name it; `null` in a file of another program.
+    activation: Option<String>,
+}
+
+/// JSON: widths and activation of the net in a safetensors file of this program or of another.
+///
+/// # Errors
+/// If the bytes are not a model.
+#[wasm_bindgen(js_name = modelAbout)]
+pub fn model_about(bytes: &[u8]) -> Result<String, JsError> {
+    let file = model_file::parse(bytes, Path::new("the model file"))?;
+    let name = |description: &Description| serde_json::to_value(description.config().activation);
+    let activation = file.description.as_ref().map(name).transpose()?;
+    let activation = activation.and_then(|name| name.as_str().map(str::to_owned));
+    json(&ModelAbout { widths: file.state.widths(), activation })
+}
+
+#[derive(Serialize)]
+struct About {
+    widths: Vec<usize>,
+    parameters: usize,
+    updates: u64,
+    updates_per_epoch: u64,
+    /// Multiply-adds of the products of one sample, forward and backward.
+    multiply_adds: usize,
+    config: Config,
+}
+
+#[wasm_bindgen]
+impl Run {
+    /// Sets up a run. `config`: settings as JSON; `{}` for the defaults.
+    ///
+    /// # Errors
+    /// If a setting is unknown or does not suit the data, or if the device fails.
+    pub async fn open(device: &Device, data: &Data, config: String) -> Result<Run, JsError> {
+        let config: Config = serde_json::from_str(&config)?;
+        let machine = device.machine.clone();
+        let trainer = Trainer::open(&config, data.set, &machine).await?;
+        Ok(Run { trainer, machine, predictor: None })
+    }
+
+    /// JSON: widths, number of parameters and updates, and all settings.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn about(&self) -> Result<String, JsError> {
+        let widths = self.trainer.widths();
+        let products = || widths.windows(2).map(|pair| pair[0] * pair[1]);
+        // Forward, gradient of the weights, gradient of the inputs; the first layer needs no gradient of its inputs.
+        let multiply_adds = 3 * products().sum::<usize>() - products().next().unwrap_or(0);
+        json(&About {
+            parameters: widths.windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum(),
+            updates: self.last(),
+            updates_per_epoch: self.trainer.updates_per_epoch(),
+            config: self.trainer.config().clone(),
+            multiply_adds,
+            widths,
+        })
+    }
+
+    /// Makes this many updates, or fewer if the run ends before. Returns the [`Position`] as JSON.
+    ///
+    /// # Errors
+    /// If the device fails, or if a loss or a parameter is not finite; the message names the cause.
+    pub async fn advance(&mut self, updates: u32) -> Result<String, JsError> {
+        let until = (self.trainer.step() + u64::from(updates)).min(self.last());
+        let per_epoch = self.trainer.updates_per_epoch();
+        let mut part = Score::default();
+        while self.trainer.step() < until {
+            let begins = self.trainer.step().is_multiple_of(per_epoch);
+            let before = if begins { Score::default() } else { self.trainer.score() };
+            self.trainer.advance(until, &mut |_| ControlFlow::Continue(())).await?;
+            let after = self.trainer.score();
+            part.loss_sum += after.loss_sum - before.loss_sum;
+            part.metric_sum += after.metric_sum - before.metric_sum;
+            part.samples += after.samples - before.samples;
+        }
+        let step = self.trainer.step();
+        let some = part.samples > 0;
+        json(&Position {
+            step,
+            last: self.last(),
+            epoch: step as f64 / per_epoch as f64,
+            samples: part.samples,
+            loss: some.then(|| part.loss()),
+            accuracy: some.then(|| part.metric()),
+            lr: self.trainer.rate(step.saturating_sub(1)).lr,
+        })
+    }
+
+    /// Scores the test split: JSON with `loss`, `accuracy`, `samples`; `null` without a test split.
+    ///
+    /// # Errors
+    /// If the device fails, or if a value is not finite.
+    pub async fn test(&mut self) -> Result<String, JsError> {
+        let score = self.trainer.evaluate().await?;
+        let scored = |s: Score| Scored { loss: s.loss(), accuracy: s.metric(), samples: s.samples };
+        json(&score.map(scored))
+    }
+
+    /// The confusion matrix (C, C) of the test split, row by row: of each class (row), how many samples were assigned to
+    /// each class (column).
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn confusion(&mut self) -> Result<Vec<u32>, JsError> {
+        Ok(self.trainer.confusion().await?.into_iter().map(|count| count as u32).collect())
+    }
+
+    /// Health of each layer in the last measured update, as JSON; `null` if none was measured in this epoch.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn health(&mut self) -> Result<String, JsError> {
+        json(&self.trainer.health().await?)
+    }
+
+    /// The weights (outputs, inputs) of a layer, from 0, row by row.
+    ///
+    /// # Errors
+    /// If there is no such layer, or if the device fails.
+    pub async fn weights(&mut self, layer: usize) -> Result<Vec<f32>, JsError> {
+        let mut model = self.trainer.model().await?;
+        let layers = model.layers.len();
+        if layer >= layers {
+            return Err(JsError::new(&format!("there is no layer {layer}: the net has {layers}")));
+        }
+        Ok(model.layers.swap_remove(layer).weight)
+    }
+
+    /// SHA-256 of weights and optimizer state: equal for equal bits.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn sha256(&mut self) -> Result<String, JsError> {
+        let mut bytes = Vec::new();
+        for tensor in self.trainer.tensors().await? {
+            bytes.extend(tensor.name.bytes());
+            bytes.extend(tensor.words.iter().flat_map(|word| word.to_le_bytes()));
+        }
+        Ok(hash::sha256(&bytes))
+    }
+
+    /// The model as a safetensors file, as the command line writes it.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn safetensors(&mut self) -> Result<Vec<u8>, JsError> {
+        let (model, description) = (self.trainer.model().await?, self.description());
+        Ok(model_file::to_bytes(Path::new("model.safetensors"), &model, &description)?)
+    }
+
+    /// The model as an ONNX file.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn onnx(&mut self) -> Result<Vec<u8>, JsError> {
+        let (model, description) = (self.trainer.model().await?, self.description());
+        Ok(onnx(&model, &description)?)
+    }
+
+    /// Begins with the weights of a safetensors file of this program or of another.
+    ///
+    /// # Errors
+    /// If the bytes are not a model, or if its layers are not those of this net. Nothing has changed then.
+    pub fn load(&mut self, bytes: &[u8]) -> Result<(), JsError> {
+        let file = model_file::parse(bytes, Path::new("the model file"))?;
+        let (model, _) = file.with(self.trainer.config().activation(), self.trainer.net().inputs.clone());
+        self.predictor = None;
+        Ok(self.trainer.begin_with(&model)?)
+    }
+
+    /// The probabilities of the classes for samples of bytes, row by row.
+    ///
+    /// # Errors
+    /// If the bytes end within a sample, or if the device fails.
+    pub async fn predict(&mut self, pixels: Vec<u8>) -> Result<Vec<f32>, JsError> {
+        let step = self.trainer.step();
+        let mut predictor = match self.predictor.take() {
+            Some((of, predictor)) if of == step => predictor,
+            _ => {
+                let model = self.trainer.model().await?;
+                Predictor::new(&self.machine, &model, &self.description(), 1).await?
+            }
+        };
+        let predictions = predictor.classify(pixels).await?;
+        self.predictor = Some((step, predictor));
+        Ok(predictions.probabilities)
+    }
+
+    /// Updates of the whole run.
+    fn last(&self) -> u64 {
+        self.trainer.config().epochs as u64 * self.trainer.updates_per_epoch()
+    }
+
+    fn description(&self) -> Description {
+        Description::of(self.trainer.config(), self.trainer.data(), self.trainer.net())
+    }
+}
