@@ -236,7 +236,8 @@ pub fn runs(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
 
 /// The name of a model: its run's folder, or its file.
 fn name(path: &Path) -> String {
-    let path = if path.ends_with(MODEL) { path.parent().unwrap_or(path) } else { path };
+    let folder = path.parent().filter(|folder| path.ends_with(MODEL) && folder.file_name().is_some());
+    let path = folder.unwrap_or(path);
     match path.file_name() {
         Some(name) if !name.is_empty() => name.to_string_lossy().into_owned(),
         _ => path.display().to_string(),

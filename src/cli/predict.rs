@@ -137,7 +137,7 @@ impl Predict {
             let data = data.open(ahead)?;
             description.check_data(&data)?.iter().for_each(|note| say!("note: {note}"));
             let data = description.encode(data)?;
-            let index = if self.index.is_empty() { &[Index::Range(0, 0)] } else { &self.index[..] };
+            let index: &[Index] = if self.index.is_empty() { &[Index::Range(0, 0)] } else { &self.index };
             source = Source::split(data, self.split.unwrap_or(Which::Test), index)?;
         } else {
             if models.members.iter().any(|member| member.description.layout != description.layout) {

@@ -39,10 +39,9 @@ Examples:
   gpu-mlp report runs/1 runs/2 --out compare.html  two runs, overlaid
   gpu-mlp report runs/1 --engine cpu               evaluated on the CPU
 
-Several runs are compared, and their ensemble is scored if they have the same test data. A folder of runs stands for its runs.
-Those that differ only in their seed are one line: the mean, and shaded the lowest to the highest.
-The
-page of more than 8 runs has no details of each run, and their scores are those in the records.
+Several runs are compared, and scored as an ensemble if they have the same test data. A folder of runs stands for its runs.
+Runs that differ only in their seed are one line: the mean, and shaded the lowest to the highest. The page of more than 8 runs
+has no details of each run, and their scores are those in the records.
 
 The page is one file that needs neither a network nor scripts. It shows curves, gradients, confusion matrix, mistakes,
 calibration, weights and settings, and for a table of at most 100 columns their importance. Nothing is downloaded: if the

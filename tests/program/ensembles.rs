@@ -41,10 +41,16 @@ fn number(object: &Value, key: &str) -> f64 {
 #[test]
 fn eval_scores_an_ensemble_beside_its_members() {
     let all = json("eval seeds");
-    let names: Vec<&str> = all["members"].as_array().expect("members").iter().filter_map(|m| m["name"].as_str()).collect();
+    let names: Vec<&str> =
+        all["members"].as_array().expect("members").iter().filter_map(|m| m["name"].as_str()).collect();
     assert_eq!(names, ["seed-1", "seed-2", "seed-10"]);
-    assert_eq!(all, json("eval seeds/seed-1 seeds/seed-2/model.safetensors seeds/seed-10"), "a folder stands for its runs");
-    let alone: Vec<f64> = [1, 2, 10].iter().map(|seed| number(&json(&format!("eval seeds/seed-{seed}")), "accuracy")).collect();
+    assert_eq!(
+        all,
+        json("eval seeds/seed-1 seeds/seed-2/model.safetensors seeds/seed-10"),
+        "a folder stands for its runs"
+    );
+    let alone: Vec<f64> =
+        [1, 2, 10].iter().map(|seed| number(&json(&format!("eval seeds/seed-{seed}")), "accuracy")).collect();
     for (member, accuracy) in all["members"].as_array().expect("members").iter().zip(&alone) {
         assert_eq!(number(member, "accuracy"), *accuracy);
     }
@@ -62,7 +68,14 @@ fn eval_scores_an_ensemble_beside_its_members() {
     assert!((number(&doubt[1], "mean") - parts).abs() < 1e-9, "the entropy is the sum of its parts");
 
     let text = ok(at(), "eval seeds other --engine cpu");
-    for words in ["ensemble of 4 models, 200 samples", "seed-10", "other", "standard error", "mutual information", "all agree on"] {
+    for words in [
+        "ensemble of 4 models, 200 samples",
+        "seed-10",
+        "other",
+        "standard error",
+        "mutual information",
+        "all agree on",
+    ] {
         assert!(text.contains(words), "{words}: {text}");
     }
     let accuracy = number(&all, "accuracy");
@@ -113,7 +126,10 @@ fn predict_says_how_many_members_agree() {
     assert_eq!(object["scaled"]["class"], alone["class"]);
     assert!((number(&object["scaled"], "probability") - number(&alone, "probability")).abs() < 1e-6);
     let csv = predict(&["dropout"], "--mc-dropout 5 0.png --out -");
-    assert!(csv.lines().next().expect("a head").ends_with("mutual_information,scaled_class,scaled_probability"), "{csv}");
+    assert!(
+        csv.lines().next().expect("a head").ends_with("mutual_information,scaled_class,scaled_probability"),
+        "{csv}"
+    );
     let object: Value = serde_json::from_str(&predict(&["integers"], "--json --mc-dropout 5 0.png")).expect("JSON");
     assert_eq!(object["members"], 5, "{object}");
     let message = fails(at(), "predict seeds --index 0 0.png", 2);
@@ -128,12 +144,16 @@ fn passes_with_dropout_are_repeatable_and_stand_beside_the_scaled_net() {
     assert_eq!(passes["members"].as_array().map(Vec::len), Some(8));
     let settings = &passes["mc_dropout"];
     assert_eq!((settings["passes"].as_u64(), settings["seed"].as_u64()), (Some(8), Some(1)));
-    assert!((number(settings, "keep_prob") - 0.7).abs() < 1e-6 && (number(settings, "input_keep_prob") - 0.9).abs() < 1e-6);
+    assert!(
+        (number(settings, "keep_prob") - 0.7).abs() < 1e-6 && (number(settings, "input_keep_prob") - 0.9).abs() < 1e-6
+    );
     assert_eq!(passes["scaled"]["accuracy"], json("eval dropout")["accuracy"]);
     assert!(passes["members"][0]["log_loss"] != passes["members"][1]["log_loss"], "passes have other masks");
     assert!(passes["log_loss"] != json("eval dropout --mc-dropout 8 --mc-seed 9")["log_loss"]);
     let text = ok(at(), "eval dropout --mc-dropout 8 --engine cpu");
-    for words in ["8 passes with dropout, keep probability 0.7, of inputs 0.9, seed 1", "without dropout", "mean of passes"] {
+    for words in
+        ["8 passes with dropout, keep probability 0.7, of inputs 0.9, seed 1", "without dropout", "mean of passes"]
+    {
         assert!(text.contains(words), "{words}: {text}");
     }
     let whole = json("eval integers --mc-dropout 3");
@@ -144,7 +164,10 @@ fn passes_with_dropout_are_repeatable_and_stand_beside_the_scaled_net() {
     let away = TempDir::new().expect("a temporary folder");
     std::fs::copy(at().join("dropout/model.safetensors"), away.path().join("copy.safetensors")).expect("a copy");
     let message = fails(away.path(), &format!("eval copy.safetensors --mc-dropout 8 --engine cpu {DATA}"), 2);
-    assert!(message.contains("copy.safetensors has no settings") && message.contains("name the folder of its run"), "{message}");
+    assert!(
+        message.contains("copy.safetensors has no settings") && message.contains("name the folder of its run"),
+        "{message}"
+    );
     // The settings beside a model may be of another run.
     std::fs::copy(at().join("other/config.toml"), away.path().join("config.toml")).expect("a copy");
     let message = fails(away.path(), &format!("eval copy.safetensors --mc-dropout 8 --engine cpu {DATA}"), 2);

@@ -63,7 +63,8 @@ fn an_ensemble_answers_with_the_mean_of_its_members() {
     assert!(apart.fold(0.0, f32::max) < 1e-6);
     let unanimous = shares.iter().filter(|&&share| share == 3).count() as u64;
     assert_eq!(outcome.agreement.expect("votes").unanimous, unanimous);
-    let accuracies: Vec<f64> = outcome.members.iter().map(|one| one.groups[0].metrics[0].value.expect("a share")).collect();
+    let accuracies: Vec<f64> =
+        outcome.members.iter().map(|one| one.groups[0].metrics[0].value.expect("a share")).collect();
     let (mean, error) = outcome.mean(0, 0).expect("a mean");
     assert!((mean - accuracies.iter().sum::<f64>() / 3.0).abs() < 1e-12 && error.is_some_and(|error| error >= 0.0));
 }
@@ -99,7 +100,9 @@ fn members_that_do_not_fit_are_both_named() {
     let ten = |kind: fn(Vec<String>) -> Task| kind((0..10).map(|at| format!("y{at}")).collect());
     refused(&|of| of.task = Some(ten(|names| Task::Labels { names })), ["10 classes", "10 labels"]);
     refused(&|of| of.task = Some(ten(|names| Task::Classes { names })), ["`0`", "`y0`"]);
-    let features = |of: &mut Description| of.features = Some(Features::uniform(&[1], &[0.0, 1.0], None, Scaling::None).expect("features"));
+    let features = |of: &mut Description| {
+        of.features = Some(Features::uniform(&[1], &[0.0, 1.0], None, Scaling::None).expect("features"))
+    };
     refused(&features, ["bytes", "numbers"]);
     let table = |columns: Vec<Column>| Some(Header { columns, target: None, named: true, spelled: true });
     refused(&|of| of.header = table(vec![Column::numeric("x")]), ["without names", "1 column"]);
@@ -138,7 +141,15 @@ fn by_hand(member: &Member, pixels: &[u8], dropout: &McDropout, pass: u32, sampl
             products.map(|(&w, x)| f64::from(w) * x).sum::<f64>() + f64::from(layer.bias[o])
         };
         let last = number + 1 == member.model.layers.len();
-        let act = |z: f64| if last { z } else if member.model.activation == Activation::Relu { z.max(0.0) } else { z.tanh() };
+        let act = |z: f64| {
+            if last {
+                z
+            } else if member.model.activation == Activation::Relu {
+                z.max(0.0)
+            } else {
+                z.tanh()
+            }
+        };
         x = (0..layer.outputs).map(|o| act(sum(o))).collect();
     }
     softmax(&x.iter().map(|&z| z as f32).collect::<Vec<_>>())
@@ -209,14 +220,16 @@ fn an_ensemble_of_passes_is_repeatable_and_stands_beside_the_scaled_net() {
     let mut alone = block_on(Predictor::new(&Machine::Cpu, model, description, 8)).expect("a predictor");
     assert!(close(&scaled, &block_on(alone.answers(data.test.pixels())).expect("answers"), 1e-6));
     assert!(close(&answers, &scaled, 0.3), "the mean is near the scaled net");
-    assert!(block_on(Ensemble::with_dropout(
-        &Machine::Cpu,
-        &member,
-        &McDropout { input_keep_prob: 1.0, keep_prob: 0.8, seed: 1 },
-        0,
-        8
-    ))
-    .is_err());
+    assert!(
+        block_on(Ensemble::with_dropout(
+            &Machine::Cpu,
+            &member,
+            &McDropout { input_keep_prob: 1.0, keep_prob: 0.8, seed: 1 },
+            0,
+            8
+        ))
+        .is_err()
+    );
 }
 
 #[test]
@@ -235,7 +248,8 @@ fn real_values_are_averaged_in_their_own_units() {
         let mut model = Mlp::new(&[2, 1], Activation::Identity, Init::Auto, 1);
         (model.layers[0].weight, model.layers[0].bias) = (vec![1.0, 0.5], vec![bias]);
         let task = Task::Values { names: vec!["y".into()], scales: Vec::new() };
-        let description = Description { task: Some(task), ..Description::new(vec![2, 1], Activation::Identity, InputMap::RAW) };
+        let description =
+            Description { task: Some(task), ..Description::new(vec![2, 1], Activation::Identity, InputMap::RAW) };
         Member { name: format!("bias {bias}"), model, description }
     };
     let split = Split::new(vec![2u8, 4, 8, 6], vec![5.0f32, 12.0]);
@@ -260,10 +274,7 @@ fn integers_have_passes_with_dropout_too() {
     let mut member = member("a", &[20, 9], Activation::Relu, InputMap::UNIT, 1);
     member.description.precision = Some(Precision::Int8);
     let dropout = McDropout { input_keep_prob: 0.9, keep_prob: 0.6, seed: 7 };
-    let float = Member {
-        description: Description { precision: None, ..member.description.clone() },
-        ..member.clone()
-    };
+    let float = Member { description: Description { precision: None, ..member.description.clone() }, ..member.clone() };
     let passes = |member: &Member, batch| {
         let Member { model, description, .. } = member;
         let predictor = Predictor::with_dropout(&Machine::Cpu, model, description, batch, &dropout);

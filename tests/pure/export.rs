@@ -2,9 +2,9 @@
 #![cfg(feature = "formats")]
 
 use gpu_mlp::config::Init;
-use gpu_mlp::data::{Split, TargetScale, Task};
 use gpu_mlp::data::idx::Idx;
 use gpu_mlp::data::load::transpose;
+use gpu_mlp::data::{Split, TargetScale, Task};
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::kernels::Activation;
 use gpu_mlp::kernels::InputMap;

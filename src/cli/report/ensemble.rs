@@ -28,7 +28,7 @@ pub fn of_evaluated(subjects: &[Subject]) -> Result<Outcome, String> {
     let (data, _) = *found.first().ok_or("there are no runs")?;
     let mut scores = Scores::new(&data.task, &data.test);
     for (member, (own, findings)) in members.iter().zip(found) {
-        add(&mut scores, member, (data, own), findings)?;
+        add(&mut scores, member, [data, own], findings)?;
     }
     scores.finish().map_err(|error| error.to_string())
 }
@@ -49,7 +49,7 @@ pub async fn of_folders(machine: &Machine, runs: &[(String, &Path)], data: &Arc<
         let Member { model, description, .. } = member;
         let own = encoded(description, data.clone()).map_err(text)?;
         let result = assess(machine, model, description, &own.test, &own.item).await.map_err(text)?;
-        add(&mut scores, member, (&first, &own), &result.findings)?;
+        add(&mut scores, member, [&first, &own], &result.findings)?;
     }
     scores.finish().map_err(text)
 }
@@ -58,7 +58,7 @@ pub async fn of_folders(machine: &Machine, runs: &[(String, &Path)], data: &Arc<
 fn add(
     scores: &mut Scores<'_>,
     member: &Member,
-    (first, own): (&DataSet, &DataSet),
+    [first, own]: [&Arc<DataSet>; 2],
     findings: &Findings,
 ) -> Result<(), String> {
     if first.sha256 != own.sha256 || first.test.len() != own.test.len() {

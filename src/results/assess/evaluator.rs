@@ -88,7 +88,8 @@ impl<'a> Evaluator<'a> {
     }
 
     async fn evaluate(&mut self, pass: Option<u32>) -> Result<Assessment, Error> {
-        let Evaluator { engine, evaluation, feed, description, task, split } = self;
+        let (split, description) = (self.split, self.description);
+        let Evaluator { engine, evaluation, feed, task, .. } = self;
         let width = task.outputs();
         let mut outputs = Vec::with_capacity(split.len() * width);
         let mut problem = None;

@@ -224,7 +224,7 @@ fn doubt_scores(doubts: &[Doubt], hits: Option<&[bool]>, names: &[String]) -> Re
             column.1.push(value);
         }
     }
-    let scored = columns.into_iter().map(|(name, values)| {
+    let scored = columns.into_iter().map(|(name, values)| -> Result<DoubtScore, Error> {
         let mean = |of: &dyn Fn(usize) -> bool| {
             let picked: Vec<f64> = (0..values.len()).filter(|&at| of(at)).map(|at| values[at]).collect();
             (!picked.is_empty()).then(|| picked.iter().sum::<f64>() / picked.len() as f64)
