@@ -27,6 +27,8 @@ pub enum Stream {
     Bootstrap,
     /// The permutation of one feature, for its importance.
     Importance,
+    /// Keys of the dropout masks of one layer in predictions with dropout.
+    McDropout,
 }
 
 impl Stream {
@@ -40,6 +42,7 @@ impl Stream {
             Stream::Test => "test",
             Stream::Bootstrap => "bootstrap",
             Stream::Importance => "importance",
+            Stream::McDropout => "mc-dropout",
         }
     }
 }

@@ -1,23 +1,25 @@
 //! `gpu-mlp eval`
 
 mod classes;
+mod ensemble;
 mod importance;
 mod labels;
 mod scores;
 mod values;
 
 pub use classes::width;
-pub use scores::short;
+pub use scores::{key, short};
 
 use super::data::DataOptions;
 use super::engine::EngineOptions;
-use super::model::ModelOptions;
+use super::model::{DropoutOptions, ModelsOptions};
 use super::out::out;
 use super::progress::Waiting;
 use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::data::{DataSet, Split};
 use gpu_mlp::results::assess::{Assessment, Findings, assess, importances};
+use gpu_mlp::results::ensemble::Member;
 use gpu_mlp::train::Metric;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -29,12 +31,14 @@ Examples:
   gpu-mlp eval runs/1                                      on the test split of its data set
   gpu-mlp eval runs/1/model.safetensors --data digits      on another data set
   gpu-mlp eval runs/1/model.safetensors --engine cpu       on the CPU
+  gpu-mlp eval runs/1 runs/2                               an ensemble beside its members
+  gpu-mlp eval runs/dropout --mc-dropout 20                an ensemble of passes with dropout
   gpu-mlp eval runs/iris --importance                      of the columns of a table
   gpu-mlp eval runs/1/model.safetensors --min-accuracy 0.97 || echo not good enough
   gpu-mlp eval runs/1/model.safetensors --json > scores.json")]
 pub struct Eval {
     #[command(flatten)]
-    model: ModelOptions,
+    models: ModelsOptions,
     /// Exit with code 3 if the accuracy (0 to 1) is below this
     #[arg(long, value_name = "SHARE", value_parser = share)]
     min_accuracy: Option<f64>,
@@ -44,6 +48,8 @@ pub struct Eval {
     /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    dropout: DropoutOptions,
     #[command(flatten)]
     data: DataOptions,
     #[command(flatten)]
@@ -62,8 +68,14 @@ pub fn share(text: &str) -> Result<f64, String> {
 
 impl Eval {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let (model, description) = self.model.read()?;
-        let data = self.data.of_model(&self.model.path(), &description)?;
+        let models = self.models.read()?;
+        let dropout = self.dropout.of(&models)?;
+        if self.importance && (models.are_several() || dropout.is_some()) {
+            let advice = "--importance is for one model without --mc-dropout: evaluate each model by itself";
+            return Err(Error::Setting(advice.into()).into());
+        }
+        let Member { model, description, .. } = models.first();
+        let data = self.data.clone().of_model(models.path(), description)?;
         let ahead = data.ahead();
         let machine = self.engine.machine().await?;
         let data = data.open(ahead)?;
@@ -77,29 +89,45 @@ impl Eval {
             );
         }
         description.check_data(&data)?.iter().for_each(|note| say!("note: {note}"));
-        let data = tested(description.encode(data)?, description.data_sha256 == sha256)?;
-        let waiting = Waiting::on(&machine);
-        let result = assess(&machine, &model, &description, &data.test, &data.item).await?;
-        let importances = match self.importance {
-            true => Some(importances(&machine, &model, &description, &data.test).await?),
-            false => None,
+        let ready = |member: &Member, data: DataSet| {
+            let Member { description, .. } = member;
+            tested(description.encode(data)?, description.data_sha256 == sha256)
         };
-        drop(waiting);
-        let text = match self.json {
-            true => {
-                let mut object = object(&result, &data)?;
-                importances.iter().for_each(|found| object["importance"] = importance::object(found));
-                format!("{object}\n")
-            }
-            false => tables(&result, &data)? + &importances.iter().map(importance::table).collect::<String>(),
+        let (text, accuracy) = if models.are_several() || dropout.is_some() {
+            let waiting = Waiting::on(&machine);
+            let (results, data) = ensemble::evaluate(&machine, &models, dropout, data, &ready).await?;
+            drop(waiting);
+            let text = match self.json {
+                true => format!("{}\n", ensemble::object(&results, &data)?),
+                false => ensemble::tables(&results, &data)?,
+            };
+            (text, results.outcome.score.map(|score| score.metric()))
+        } else {
+            let data = ready(models.first(), data)?;
+            let waiting = Waiting::on(&machine);
+            let result = assess(&machine, model, description, &data.test, &data.item).await?;
+            let importances = match self.importance {
+                true => Some(importances(&machine, model, description, &data.test).await?),
+                false => None,
+            };
+            drop(waiting);
+            let text = match self.json {
+                true => {
+                    let mut object = object(&result, &data)?;
+                    importances.iter().for_each(|found| object["importance"] = importance::object(found));
+                    format!("{object}\n")
+                }
+                false => tables(&result, &data)? + &importances.iter().map(importance::table).collect::<String>(),
+            };
+            (text, (result.metric == Metric::Accuracy).then(|| result.score.metric()))
         };
         out().write_all(text.as_bytes())?;
-        let accuracy = result.score.metric();
-        if self.min_accuracy.is_some() && result.metric != Metric::Accuracy {
+        let Some(wanted) = self.min_accuracy else { return Ok(ExitCode::SUCCESS) };
+        let Some(accuracy) = accuracy else {
             let advice = "--min-accuracy is for classes and labels, but the model predicts real values: leave it out";
             return Err(Error::Setting(advice.into()).into());
-        }
-        if let Some(wanted) = self.min_accuracy.filter(|&wanted| accuracy < wanted) {
+        };
+        if accuracy < wanted {
             eprintln!("check failed: the accuracy is {accuracy}, below {wanted}");
             eprintln!("next: train longer or with wider layers, or lower --min-accuracy");
             return Ok(ExitCode::from(3));

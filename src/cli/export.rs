@@ -1,6 +1,6 @@
 //! `gpu-mlp export`
 
-use super::model::ModelOptions;
+use super::model::ModelsOptions;
 use super::out::out;
 use super::target;
 use clap::{Args, ValueEnum};
@@ -9,7 +9,9 @@ use gpu_mlp::base::disk::write_out;
 use gpu_mlp::base::text::counted;
 use gpu_mlp::data::folder::few;
 use gpu_mlp::kernels::Precision;
-use gpu_mlp::results::export::{csv::csv, onnx::onnx, sequential::Sequential};
+use gpu_mlp::results::ensemble::Member;
+use gpu_mlp::results::export::onnx::{onnx, onnx_ensemble};
+use gpu_mlp::results::export::{csv::csv, sequential::Sequential};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,15 +20,17 @@ use std::process::ExitCode;
 #[command(after_help = "\
 Examples:
   gpu-mlp export runs/1/model.safetensors --format onnx --out net.onnx
+  gpu-mlp export runs/1 runs/2 --format onnx --out ensemble.onnx    the mean of both
   gpu-mlp export runs/1/model.safetensors --format safetensors      for torch.nn.Sequential
   gpu-mlp export runs/1/model.safetensors --format csv --out -      layer,part,output,input,value")]
 pub struct Export {
     #[command(flatten)]
-    model: ModelOptions,
-    /// Format: `onnx` for any ONNX runtime, `safetensors` for torch.nn.Sequential, `csv` as text
+    models: ModelsOptions,
+    /// Format: `onnx` for any ONNX runtime, also for several models in one graph, `safetensors` for torch.nn.Sequential, `csv` as text
     #[arg(long, value_enum)]
     format: Format,
-    /// Output file, `-` for stdout [default: next to the model, as .onnx, .torch.safetensors or .csv]
+    /// Output file, `-` for stdout [default: next to the model, as .onnx, .torch.safetensors or .csv; for several models,
+    /// ensemble.onnx in the current folder]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Replace the file if it exists
@@ -59,27 +63,37 @@ impl Export {
             Format::Safetensors => "torch.safetensors",
             Format::Csv => "csv",
         };
-        let path = self.out.clone().unwrap_or_else(|| self.model.path().with_extension(ending));
+        let models = self.models.read()?;
+        if models.are_several() && self.format != Format::Onnx {
+            let advice = "several models are one file only with --format onnx: export each by itself";
+            return Err(Error::Setting(advice.into()).into());
+        }
+        let beside = || match models.are_several() {
+            true => PathBuf::from("ensemble").with_extension(ending),
+            false => models.path().with_extension(ending),
+        };
+        let path = self.out.clone().unwrap_or_else(beside);
         let to_stdout = path == Path::new("-");
         if !to_stdout {
-            target::check(&path, self.force, [self.model.path().as_path()])?;
+            target::check(&path, self.force, models.paths.iter().map(PathBuf::as_path))?;
         }
-        let (model, description) = self.model.read()?;
+        let Member { model, description, .. } = models.first();
         let sequential = Sequential { input_dropout: self.input_dropout, dropout: self.dropout };
         let mut note = None;
         let bytes = match self.format {
-            Format::Onnx => onnx(&model, &description)?,
+            Format::Onnx if models.are_several() => onnx_ensemble(&models.members)?,
+            Format::Onnx => onnx(model, description)?,
             Format::Safetensors => {
                 let inputs = match &description.features {
                     None => format!("{} of bytes p", description.inputs),
                     Some(features) => format!("these, normalised as the metadata say: {}", few(&features.names())),
                 };
-                note = Some(format!("for {}, whose inputs are {inputs}", sequential.python(&model)));
-                sequential.to_bytes(&path, &model, &description)?
+                note = Some(format!("for {}, whose inputs are {inputs}", sequential.python(model)));
+                sequential.to_bytes(&path, model, description)?
             }
             Format::Csv => {
                 let mut bytes = Vec::new();
-                csv(&model, &mut bytes)?;
+                csv(model, &mut bytes)?;
                 bytes
             }
         };
@@ -93,7 +107,7 @@ impl Export {
             say!("written: {}, {}", path.display(), counted(bytes.len(), "byte"));
         }
         note.iter().for_each(|note| say!("{note}"));
-        if description.precision == Some(Precision::Int8) {
+        if models.members.iter().any(|member| member.description.precision == Some(Precision::Int8)) {
             say!(
                 "note: the model was trained in integers, which rounds the outputs of each layer; the exported file computes in \
                  floats, so its outputs differ slightly"

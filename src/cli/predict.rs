@@ -1,6 +1,7 @@
 //! `gpu-mlp predict`
 
 mod answer;
+mod doubt;
 mod files;
 mod index;
 pub mod show;
@@ -10,21 +11,24 @@ mod table;
 use super::data::DataOptions;
 use super::engine::EngineOptions;
 use super::eval::share;
-use super::model::ModelOptions;
+use super::model::{DropoutOptions, Models, StateDictOptions};
 use super::out::out;
 use super::progress::Waiting;
 use super::target;
-use answer::{Format, Style};
+use answer::{Answers, Format, Style};
 use clap::Args;
+use doubt::Extra;
 use files::Files;
 use gpu_mlp::Error;
 use gpu_mlp::base::disk::{Growing, write_out};
 use gpu_mlp::data::images::Fit;
 use gpu_mlp::data::shape::picture_size;
+use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::net::EVAL_BATCH;
-use gpu_mlp::net::mlp::Mlp;
-use gpu_mlp::results::assess::Predictor;
-use gpu_mlp::run::model_file::Description;
+use gpu_mlp::results::assess::{McDropout, Predictions};
+use gpu_mlp::results::ensemble::Ensemble;
+use gpu_mlp::run::folder::RunFolder;
+use gpu_mlp::run::model_file;
 use index::Index;
 use indicatif::ProgressBar;
 use source::{Batch, Source, Which};
@@ -44,27 +48,33 @@ Examples:
   gpu-mlp predict runs/1/model.safetensors --index 0,1,10-19  samples of the test split
   gpu-mlp predict runs/1/model.safetensors --split train --index all
   gpu-mlp predict runs/iris new.csv --out predictions.csv  rows of a table
+  gpu-mlp predict runs/1 runs/2 7.png  an ensemble: the mean of both, and how many agree
+  gpu-mlp predict runs/dropout 7.png --mc-dropout 20
 
 A picture shows one digit, dark or light, in any colours; shadows, ruled lines and frames are allowed. It is brought to the
 layout of the model's training pictures: for MNIST cropped, scaled to 20×20 and centred by its centre of mass. A picture that
 already has that layout is not changed. Notes say what was done and what is unsure; --show draws the result.")]
 pub struct Predict {
+    /// Safetensors file of this program, PyTorch state dict of linear layers, run folder, or folder of runs, which are an
+    /// ensemble
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
     #[command(flatten)]
-    model: ModelOptions,
-    /// For a model of a table: files with the same columns. For a model of pictures: PNG or JPEG files of any size, folders of
+    other: StateDictOptions,
+    /// First the further members of an ensemble, if any: run folders and model files of this program. For a model of a table: files with the same columns. For a model of pictures: PNG or JPEG files of any size, folders of
     /// them (without the folders in them), patterns such as '*.png' or 'a/**/*.png', `-` for standard input; without files,
     /// samples of the data set are classified
-    #[arg(value_name = "FILE", conflicts_with_all = ["index", "split"])]
+    #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// How pictures are prepared: `auto` like the training pictures, `mnist` like MNIST's, `plain` only in grey and resized
     #[arg(long, value_enum, default_value_t = Fit::default())]
     fit: Fit,
-    /// Samples of the split: numbers from 0, ranges such as 0-99, or `all`
-    #[arg(long, value_delimiter = ',', default_value = "0", value_name = "all|N|N-M,…")]
+    /// Samples of the split: numbers from 0, ranges such as 0-99, or `all` [default: 0]
+    #[arg(long, value_delimiter = ',', value_name = "all|N|N-M,…")]
     index: Vec<Index>,
-    /// Split of the data set
-    #[arg(long, value_enum, default_value_t = Which::Test)]
-    split: Which,
+    /// Split of the data set [default: test]
+    #[arg(long, value_enum)]
+    split: Option<Which>,
     /// Number of classes to print, the most probable first
     #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     top_k: u32,
@@ -84,6 +94,8 @@ pub struct Predict {
     #[arg(long, requires = "out")]
     force: bool,
     #[command(flatten)]
+    dropout: DropoutOptions,
+    #[command(flatten)]
     data: DataOptions,
     #[command(flatten)]
     engine: EngineOptions,
@@ -94,26 +106,48 @@ pub struct Predict {
 const BATCH: usize = 64;
 
 impl Predict {
-    pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let (model, description) = self.model.read()?;
-        let path = self.model.path();
-        if description.features.is_some() {
-            return self.tables(&model, &description).await;
+    pub async fn run(mut self) -> anyhow::Result<ExitCode> {
+        let further = self.files.iter().take_while(|path| is_model(path)).count();
+        let named: Vec<PathBuf> = std::iter::once(self.model.clone()).chain(self.files.drain(..further)).collect();
+        if !(self.files.is_empty() || self.index.is_empty() && self.split.is_none()) {
+            let advice =
+                "--index and --split select samples of the data set, but files are given: leave out one of them";
+            return Err(Error::Setting(advice.into()).into());
         }
+        let models = self.other.members(&named)?;
+        let dropout = self.dropout.of(&models)?;
+        let description = &models.first().description;
+        if description.features.is_some() {
+            return self.tables(&models, dropout).await;
+        }
+        let task = description.task();
+        if !task.is_classes() {
+            let predicted = task.counted();
+            let advice = format!("the model predicts {predicted} from bytes, not classes: use it with the library");
+            return Err(Error::Setting(advice).into());
+        }
+        let path = models.path();
         let mut source;
         let mut machine = None;
         if self.files.is_empty() {
-            self.check_out(&path, &self.data.files())?;
-            let data = self.data.clone().of_model(&path, &description)?;
+            self.check_out(&models, &self.data.files())?;
+            let data = self.data.clone().of_model(path, description)?;
             let ahead = data.ahead();
             machine = Some(self.engine.machine().await?);
             let data = data.open(ahead)?;
             description.check_data(&data)?.iter().for_each(|note| say!("note: {note}"));
             let data = description.encode(data)?;
-            source = Source::split(data, self.split, &self.index)?;
+            let index: &[Index] = if self.index.is_empty() { &[Index::Range(0, 0)] } else { &self.index };
+            source = Source::split(data, self.split.unwrap_or(Which::Test), index)?;
         } else {
-            let files = Files::find(&self.files, self.fit, &description);
-            self.check_out(&path, files.paths())?;
+            if models.members.iter().any(|member| member.description.layout != description.layout) {
+                let name = &models.first().name;
+                say!(
+                    "note: the models' training pictures differ in layout: pictures are prepared like those of {name}"
+                );
+            }
+            let files = Files::find(&self.files, self.fit, description);
+            self.check_out(&models, files.paths())?;
             source = Source::Files(files);
         }
         let item = source.item(&description.item).to_vec();
@@ -121,7 +155,7 @@ impl Predict {
         let style = self.style(item);
         let csv = style.format == Format::Csv;
         let mut table = Vec::new();
-        let mut predictor: Option<Predictor> = None;
+        let mut ensemble: Option<Ensemble> = None;
         let mut waiting = None;
         let (mut all, mut none) = (0, 0);
         let bar = self.bar(source.left());
@@ -131,21 +165,24 @@ impl Predict {
             if batch.names.is_empty() {
                 continue;
             }
-            if predictor.is_none() {
+            if ensemble.is_none() {
                 let machine = match machine.take() {
                     Some(machine) => machine,
                     None => self.engine.machine().await?,
                 };
                 waiting = Some(Waiting::on(&machine));
-                predictor = Some(Predictor::new(&machine, &model, &description, BATCH).await?);
+                ensemble = Some(load(&machine, &models, dropout, BATCH).await?);
             }
-            let predictor = predictor.as_mut().expect("made above");
-            let predictions = predictor.classify(&batch.pixels[..]).await.map_err(|error| named(error, &batch))?;
+            let ensemble = ensemble.as_mut().expect("made above");
+            let pooled = ensemble.predict(&batch.pixels[..]).await.map_err(|error| in_batch(error, &batch))?;
+            let predictions = Predictions { classes: task.outputs(), probabilities: pooled.answers.clone() };
             drop(waiting.take());
             none += (0..batch.names.len()).filter(|&sample| style.class(&predictions, sample).is_none()).count();
             let mut stdout = out();
             let to: &mut dyn Write = if csv { &mut table } else { &mut stdout };
-            style.write(to, &batch, &predictions, all == 0)?;
+            let extra = Extra::of(ensemble, &task, dropout.is_some(), true);
+            let answers = Answers { predictions: &predictions, pooled: &pooled, extra: &extra };
+            style.write(to, &batch, &answers, all == 0)?;
             all += batch.names.len();
             bar.inc(batch.names.len() as u64);
         }
@@ -163,33 +200,34 @@ impl Predict {
     }
 
     /// Predicts the rows of tables.
-    async fn tables(&self, model: &Mlp, description: &Description) -> anyhow::Result<ExitCode> {
+    async fn tables(&self, models: &Models, dropout: Option<(u32, McDropout)>) -> anyhow::Result<ExitCode> {
         if self.files.is_empty() {
             return Err(Error::Setting("the model predicts rows of tables: name a file, such as new.csv".into()).into());
         }
-        self.check_out(&self.model.path(), &self.files)?;
+        self.check_out(models, &self.files)?;
         let machine = self.engine.machine().await?;
         let waiting = Waiting::on(&machine);
-        let mut predictor = Predictor::new(&machine, model, description, EVAL_BATCH).await?;
+        let mut ensemble = load(&machine, models, dropout, EVAL_BATCH).await?;
         drop(waiting);
         let options = self.data.table_options();
         let tables = Tables {
             files: &self.files,
             options: &options,
-            description,
+            description: &models.first().description,
             format: self.format(),
             top_k: self.top_k as usize,
             threshold: self.threshold.unwrap_or_default() as f32,
+            dropout: dropout.is_some(),
         };
         match self.out.as_deref().filter(|out| *out != "-") {
             None => {
                 let mut stdout = BufWriter::new(out());
-                tables.run(&mut predictor, &mut stdout, Path::new("standard output")).await?;
+                tables.run(&mut ensemble, &mut stdout, Path::new("standard output")).await?;
                 stdout.flush()?;
             }
             Some(path) => {
                 let mut file = BufWriter::new(Growing::create(path)?);
-                let rows = tables.run(&mut predictor, &mut file, path).await?;
+                let rows = tables.run(&mut ensemble, &mut file, path).await?;
                 file.into_inner().map_err(|error| Error::file(path)(error.into_error()))?.keep()?;
                 say!("written: {}, samples: {rows}", path.display());
             }
@@ -206,8 +244,8 @@ impl Predict {
     }
 
     /// Refuses an output file that exists or is read.
-    fn check_out(&self, model: &Path, inputs: &[PathBuf]) -> Result<(), Error> {
-        let inputs = inputs.iter().map(PathBuf::as_path).chain([model]);
+    fn check_out(&self, models: &Models, inputs: &[PathBuf]) -> Result<(), Error> {
+        let inputs = inputs.iter().chain(&models.paths).map(PathBuf::as_path);
         self.out.iter().filter(|out| *out != "-").try_for_each(|out| target::check(out, self.force, inputs.clone()))
     }
 
@@ -242,8 +280,31 @@ impl Predict {
     }
 }
 
+/// Whether a path names a further member of an ensemble: a run folder without pictures, or a model file of this program. A
+/// table may be a safetensors file too.
+fn is_model(path: &Path) -> bool {
+    if path.is_dir() {
+        return RunFolder::new(path).model().exists() && !files::has_pictures(path);
+    }
+    path.extension().is_some_and(|ending| ending == "safetensors")
+        && model_file::open(path).is_ok_and(|file| file.description.is_some())
+}
+
+/// Loads the models, or one with dropout.
+async fn load(
+    machine: &Machine,
+    models: &Models,
+    dropout: Option<(u32, McDropout)>,
+    batch: usize,
+) -> Result<Ensemble, Error> {
+    match dropout {
+        Some((passes, dropout)) => Ensemble::with_dropout(machine, models.first(), &dropout, passes, batch).await,
+        None => Ensemble::new(machine, &models.members, batch).await,
+    }
+}
+
 /// Gives the sample of an error its name.
-fn named(error: Error, batch: &Batch) -> Error {
+fn in_batch(error: Error, batch: &Batch) -> Error {
     match error {
         Error::NotFinite { index, class, value, .. } => {
             Error::NotFinite { sample: batch.names[index].clone(), index, class, value }

@@ -1,9 +1,12 @@
 //! `gpu-mlp report`
 
+mod ensemble;
+
 use super::data::DataOptions;
 use super::engine::EngineOptions;
 use super::target;
 use clap::Args;
+use ensemble::MOST_MEMBERS;
 use gpu_mlp::Error;
 use gpu_mlp::base::disk::write_out;
 use gpu_mlp::base::hash;
@@ -12,8 +15,9 @@ use gpu_mlp::data::{Choice, DataSet};
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::results::assess::{assess, importances};
-use gpu_mlp::results::report::{MOST_RUNS, Results, Subject, page};
-use gpu_mlp::run::folder::{METRICS, MODEL, REPORT, RunFolder};
+use gpu_mlp::results::ensemble::Outcome;
+use gpu_mlp::results::report::{MOST_RUNS, Results, Subject, page_with};
+use gpu_mlp::run::folder::{METRICS, MODEL, REPORT, RunFolder, runs_in};
 use gpu_mlp::run::history::History;
 use gpu_mlp::run::model_file::{self, Description};
 use gpu_mlp::run::recorded::check_recorded;
@@ -35,17 +39,18 @@ Examples:
   gpu-mlp report runs/1 runs/2 --out compare.html  two runs, overlaid
   gpu-mlp report runs/1 --engine cpu               evaluated on the CPU
 
-Several runs are compared. Those that differ only in their seed are one line: the mean, and shaded the lowest to the highest.
-The page of more than 8 runs has no details of each run, and its scores are those in the records.
+Several runs are compared, and scored as an ensemble if they have the same test data. A folder of runs stands for its runs.
+Runs that differ only in their seed are one line: the mean, and shaded the lowest to the highest. The page of more than 8 runs
+has no details of each run, and their scores are those in the records.
 
 The page is one file that needs neither a network nor scripts. It shows curves, gradients, confusion matrix, mistakes,
 calibration, weights and settings, and for a table of at most 100 columns their importance. Nothing is downloaded: if the
 data set of a run is missing, the page says so and shows the rest.")]
 pub struct Report {
-    /// Run folders
+    /// Run folders, and folders of runs
     #[arg(required = true, value_name = "RUN", num_args = 1..)]
     runs: Vec<PathBuf>,
-    /// Output file [default: report.html in the run folder; for several runs, the next free one of report.html,
+    /// Output file [default: report.html in the run folder or the folder of runs; for several runs, the next free one of report.html,
     /// report-2.html, … in the current folder]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -77,7 +82,8 @@ impl Report {
             subjects.extend(histories.into_iter().map(recorded));
         }
         distinguish(&mut subjects);
-        let page = page(&subjects);
+        let together = self.together(&subjects).await?;
+        let page = page_with(&subjects, together.as_ref());
         let replaced = if out.is_file() { ", replaces the earlier page" } else { "" };
         write_out(&out, page.as_bytes())?;
         say!("report: {} ({} kB{replaced})", out.display(), page.len().div_ceil(1000));
@@ -89,7 +95,11 @@ impl Report {
     fn each_once(&self) -> Vec<PathBuf> {
         let mut seen = BTreeSet::new();
         let mut runs = Vec::new();
-        for run in &self.runs {
+        let inside = |path: &PathBuf| match &runs_in(path)[..] {
+            [] => vec![path.clone()],
+            runs => runs.iter().map(|run| run.path().to_path_buf()).collect(),
+        };
+        for run in &self.runs.iter().flat_map(inside).collect::<Vec<_>>() {
             match seen.insert(run.canonicalize().unwrap_or(run.clone())) {
                 true => runs.push(run.clone()),
                 false => say!("note: {} was given more than once and is shown once", run.display()),
@@ -100,18 +110,21 @@ impl Report {
 
     /// The file to write. The page of one run belongs to its folder and is replaced; other files are not.
     fn place(&self, runs: &[PathBuf]) -> Result<PathBuf, Error> {
-        match (&self.out, runs) {
+        let page_of = match (&self.runs[..], runs) {
+            ([one], _) | (_, [one]) => Some(RunFolder::new(one).report()),
+            _ => None,
+        };
+        match (&self.out, page_of) {
             (Some(out), _) => {
                 refuse_to_replace(out)?;
                 target::check(out, self.force, [])?;
                 Ok(out.clone())
             }
-            (None, [run]) => {
-                let out = RunFolder::new(run).report();
+            (None, Some(out)) => {
                 refuse_to_replace(&out)?;
                 Ok(out)
             }
-            (None, _) => {
+            (None, None) => {
                 let (stem, ending) = REPORT.rsplit_once('.').unwrap_or((REPORT, ""));
                 let numbered = (2..).map(|number: u32| PathBuf::from(format!("{stem}-{number}.{ending}")));
                 let mut free = std::iter::once(PathBuf::from(REPORT)).chain(numbered).filter(|path| !path.exists());
@@ -164,6 +177,31 @@ impl Report {
             say!("note: {name} was not evaluated: {problem}");
         }
         (Subject { name, history, model, results, notes }, failure)
+    }
+
+    /// The ensemble of several runs, or why there is none.
+    async fn together(&self, subjects: &[Subject]) -> Result<Option<Result<Outcome, String>>, Error> {
+        if subjects.len() < 2 {
+            return Ok(None);
+        }
+        if subjects.len() <= MOST_RUNS {
+            return Ok(Some(ensemble::of_evaluated(subjects)));
+        }
+        if subjects.len() > MOST_MEMBERS {
+            return Ok(Some(Err(format!("the page has more than {MOST_MEMBERS} runs"))));
+        }
+        let data = |subject: &Subject| subject.history.header.data_sha256.clone();
+        if subjects.iter().any(|subject| data(subject) != data(&subjects[0])) {
+            return Ok(Some(Err("the runs were trained on different data sets".into())));
+        }
+        let data = match self.data_of(&subjects[0].history, &mut Vec::new()) {
+            Ok(data) => data,
+            Err(reason) => return Ok(Some(Err(reason))),
+        };
+        let machine = self.engine.machine().await?;
+        let runs: Vec<_> =
+            subjects.iter().map(|subject| (subject.name.clone(), subject.history.folder.as_path())).collect();
+        Ok(Some(ensemble::of_folders(&machine, &runs, &data).await))
     }
 
     /// The data set of the run, or why it cannot be opened.

@@ -37,6 +37,8 @@ pub(super) struct Builder<'a> {
     pub map: &'a InputMap,
     /// Levels of the error signals, in an integer plan.
     pub levels: TensorId,
+    /// Whether evaluations draw dropout masks.
+    pub sampled: bool,
 }
 
 impl<'a> Builder<'a> {
@@ -44,7 +46,7 @@ impl<'a> Builder<'a> {
         let mut plan = Plan::default();
         let none = plan.tensor("none", Role::Scratch, DType::Bits, 1, 1);
         let sizes = Sizes { forms: sizes.forms.in_precision(config.precision), ..sizes };
-        let mut builder = Builder { plan, none, config, sizes, map, levels: none };
+        let mut builder = Builder { plan, none, config, sizes, map, levels: none, sampled: false };
         if builder.exact() {
             builder.levels = builder.add_levels();
         }
@@ -144,14 +146,29 @@ impl<'a> Builder<'a> {
     /// Adds the mask of a layer's outputs (0: of the inputs) and the step that draws it. Returns `none` if all units
     /// are kept.
     pub(super) fn mask(&mut self, layer: usize, rows: usize, cols: usize, keep: f32) -> TensorId {
+        self.draw(layer, [rows, cols], keep, Role::Activation { layer: layer.max(1) }, Stream::Dropout)
+    }
+
+    /// As [`Builder::mask`], from any random stream.
+    fn draw(&mut self, layer: usize, [rows, cols]: [usize; 2], keep: f32, role: Role, stream: Stream) -> TensorId {
         if keep == 1.0 {
             return self.none;
         }
-        let role = Role::Activation { layer: layer.max(1) };
         let mask = self.plan.tensor(format!("mask{layer}"), role, DType::Bits, rows, cols);
-        let key = device_key(self.config.seed, Stream::Dropout, layer as u64);
+        let key = device_key(self.config.seed, stream, layer as u64);
         self.plan.push(Dropout { mask, keep, key });
         mask
+    }
+
+    /// The mask and the keep probability of each layer's inputs in an evaluation of `rows` samples at a time. All inputs are
+    /// kept, unless evaluations draw masks.
+    pub(super) fn evaluation_masks(&mut self, layers: &[Layer], rows: usize) -> Vec<(TensorId, f32)> {
+        let mut masks = Vec::new();
+        for (number, (ids, _)) in layers.iter().enumerate() {
+            let keep = if self.sampled { self.keep(number) } else { 1.0 };
+            masks.push((self.draw(number, [rows, ids.w.cols], keep, Role::Evaluation, Stream::McDropout), keep));
+        }
+        masks
     }
 
     pub(super) fn rule(&self) -> Rule {
@@ -203,15 +220,18 @@ impl<'a> Builder<'a> {
             return self.int_evaluation(layers, split, source, micro, samples.div_ceil(micro));
         }
         let start = self.plan.steps.len();
+        let masks = self.evaluation_masks(layers, micro);
         let mut x = self.plan.f32(format!("{split}_x0"), Role::Evaluation, micro, self.sizes.inputs);
-        let batch = self.gather(&source, none, x, 1.0, &format!("{split}_"), Role::Evaluation);
+        let (mask, keep) = masks[0];
+        let batch = self.gather(&source, mask, x, keep, &format!("{split}_"), Role::Evaluation);
         for (number, (ids, _)) in layers.iter().enumerate() {
             let last = number + 1 == layers.len();
             let name = if last { format!("{split}_logits") } else { format!("{split}_h{}", number + 1) };
             let y = self.plan.f32(name, Role::Evaluation, micro, ids.w.rows);
             let act = if last { Activation::Identity } else { self.config.activation() };
             let [w, b] = ids.evaluated();
-            self.layer(x, w, b, none, y, act, 1.0);
+            let (mask, keep) = masks.get(number + 1).copied().unwrap_or((none, 1.0));
+            self.layer(x, w, b, mask, y, act, keep);
             x = y;
         }
         let score = self.plan.f32(format!("{split}_score"), Role::Evaluation, micro, 2);

@@ -299,22 +299,24 @@ impl Builder<'_> {
             self.plan.tensor(format!("{split}_levels"), Role::Scratch, DType::I32(0), levels.rows, LEVEL_COLUMNS);
         let start = self.plan.steps.len();
         let operands = self.operands(layers, counts, &format!("{split}_"));
-        let none = self.none;
-        let [mut x, t] = self.int_gather(&source, none, micro, 1.0, &format!("{split}_"), Role::Evaluation);
+        let masks = self.evaluation_masks(layers, micro);
+        let (mask, keep) = masks[0];
+        let [mut x, t] = self.int_gather(&source, mask, micro, keep, &format!("{split}_"), Role::Evaluation);
         let (act, form) = (self.config.activation(), self.int_form());
         for operand in &operands[..layers.len() - 1] {
             let layer = operand.layer;
             let name = format!("{split}_h{}", layer + 1);
             let y = self.plan.tensor(name, Role::Evaluation, self.hidden_type(), micro, operand.q.rows);
+            let (mask, keep) = masks[layer + 1];
             self.plan.push(IntLinear {
                 x,
                 w: operand.q,
                 b: operand.b,
-                mask: none,
+                mask,
                 y,
                 levels: counts,
                 act,
-                keep: 1.0,
+                keep,
                 layer,
                 form,
             });

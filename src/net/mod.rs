@@ -208,11 +208,22 @@ impl Net {
 
     /// Builds a plan that only evaluates one split of `sizes.test` samples.
     pub fn for_evaluation(config: &Config, sizes: Sizes, inputs: &InputMap) -> Net {
-        let mut build = Builder::new(config, sizes, inputs);
+        Net::evaluating(Builder::new(config, sizes, inputs))
+    }
+
+    /// As [`Net::for_evaluation`], with dropout: every sample gets masks of its own, drawn with the keep probabilities of the
+    /// settings. The masks are a function of the seed of the settings, of the step, and of the sample's number, which is the
+    /// micro-batch's `first` plus the row.
+    pub fn for_mc_dropout(config: &Config, sizes: Sizes, inputs: &InputMap) -> Net {
+        Net::evaluating(Builder { sampled: true, ..Builder::new(config, sizes, inputs) })
+    }
+
+    fn evaluating(mut build: Builder<'_>) -> Net {
         let layers = build.layers(false);
         let evaluation = build.evaluation(&layers, "test", build.sizes.test);
         let layers = layers.into_iter().map(|(ids, _)| ids).collect();
         let levels = build.exact().then_some(build.levels);
-        Net { plan: build.plan, inputs: inputs.clone(), layers, levels, training: None, evaluation, validation: None }
+        let inputs = build.map.clone();
+        Net { plan: build.plan, inputs, layers, levels, training: None, evaluation, validation: None }
     }
 }

@@ -2,25 +2,28 @@
 
 mod calibration;
 mod classes;
+mod evaluator;
 mod importance;
+mod mc_dropout;
 pub mod metrics;
 mod predictions;
 mod predictor;
 
 pub use calibration::{BINS, Bin, expected_error};
 pub use classes::{ClassScore, Confusion, Mixup};
+pub use evaluator::Evaluator;
 pub use importance::{Importances, importances};
+pub use mc_dropout::McDropout;
+pub(in crate::results) use predictions::most_probable;
 pub use predictions::{Predictions, softmax};
 pub use predictor::{Predictor, in_units};
 
 use crate::base::error::Error;
-use crate::base::text::counted;
-use crate::data::{Samples, Split, Targets, Task};
+use crate::data::{Samples, Split};
 use crate::engine::machine::Machine;
 use crate::net::mlp::Mlp;
 use crate::run::model_file::Description;
-use crate::train::feed::Feed;
-use crate::train::{Metric, Score, WorstLoss, evaluate, load_parameters, not_finite};
+use crate::train::{Metric, Score};
 
 /// A model's results on a split.
 #[derive(Clone, Debug)]
@@ -73,6 +76,16 @@ pub struct LabelFindings {
     pub truth: Vec<f32>,
 }
 
+impl ClassFindings {
+    /// What follows from predicted probabilities and the true classes (N).
+    pub fn of(predictions: Predictions, truth: &[u32]) -> ClassFindings {
+        let pairs = truth.iter().enumerate().map(|(sample, &label)| (label as usize, predictions.class(sample)));
+        let confusion = Confusion::of(predictions.classes, pairs);
+        let calibration = calibration::bins(&predictions, truth);
+        ClassFindings { predictions, confusion, calibration }
+    }
+}
+
 impl Assessment {
     /// The findings about classes, if the model predicts classes.
     pub fn classes(&self) -> Option<&ClassFindings> {
@@ -95,8 +108,7 @@ pub fn wilson(hits: u64, samples: u64) -> (f64, f64) {
 /// Evaluates a model on a split of encoded samples.
 ///
 /// # Errors
-/// [`Error::Setting`] if the samples or targets do not fit the model; [`Error::NotFinite`] if an output or a loss is not
-/// finite; errors of the device.
+/// Those of [`Evaluator::new`] and [`Evaluator::assess`].
 pub async fn assess(
     machine: &Machine,
     model: &Mlp,
@@ -104,79 +116,7 @@ pub async fn assess(
     split: &Split,
     item: &[usize],
 ) -> Result<Assessment, Error> {
-    let task = description.task();
-    let width = task.outputs();
-    if split.is_empty() {
-        return Err(Error::Setting(
-            "there are no test samples to evaluate the model on: name a data set with a test split".into(),
-        ));
-    }
-    if let Some(sample) = split.classes().iter().position(|&label| label as usize >= width) {
-        let label = split.classes()[sample];
-        return Err(Error::Setting(format!("sample {sample} has label {label}, but the model has {}", task.counted())));
-    }
-    let fits = match (&split.targets, &task) {
-        (Targets::Classes(_), Task::Classes { .. }) => true,
-        (Targets::Values { width: given, .. }, Task::Values { .. })
-        | (Targets::Labels { width: given, .. }, Task::Labels { .. }) => *given == width,
-        _ => false,
-    };
-    if !fits {
-        let targets = match &split.targets {
-            Targets::Classes(_) => "classes".into(),
-            Targets::Values { width, .. } => counted(*width, "value"),
-            Targets::Labels { width, .. } => counted(*width, "label"),
-        };
-        return Err(Error::Setting(format!(
-            "the model predicts {}, but the targets of the data set are {targets}: evaluate it on a data set with the same targets",
-            task.counted()
-        )));
-    }
-    description.check_shape(item)?;
-    let net = predictor::net(machine, description, split.len())?;
-    let mut engine = machine.engine(&net.plan).await?;
-    load_parameters(engine.as_mut(), &net.layers, model);
-    let mut feed = Feed::new(net.evaluation.source, split, engine.as_mut());
-    let mut outputs = Vec::with_capacity(split.len() * width);
-    let mut problem = None;
-    let mut worst = WorstLoss::default();
-    let mut collect = |first: usize, part: &[f32]| {
-        problem = problem.take().or_else(|| not_finite("sample", first, part, width));
-        worst.add(first, part, split, width);
-        outputs.extend_from_slice(part);
-    };
-    let score = evaluate(engine.as_mut(), &net.evaluation, &mut feed, split, Some(&mut collect)).await?;
-    if let Some(problem) = problem {
-        return Err(problem);
-    }
-    if !score.loss_sum.is_finite() {
-        return Err(worst.error("sample", score.loss_sum as f32));
-    }
-    Ok(Assessment { score, metric: Metric::of(&task), findings: findings(description, &task, split, outputs) })
-}
-
-fn findings(description: &Description, task: &Task, split: &Split, mut outputs: Vec<f32>) -> Findings {
-    let width = task.outputs();
-    let numbers = || split.targets.numbers().unwrap_or_default().to_vec();
-    in_units(task, description.counts(), &mut outputs);
-    match task {
-        Task::Classes { .. } => {
-            let probabilities = outputs.chunks_exact(width).flat_map(softmax).collect();
-            let predictions = Predictions { classes: width, probabilities };
-            let truth = split.classes();
-            let pairs = truth.iter().enumerate().map(|(sample, &label)| (label as usize, predictions.class(sample)));
-            let confusion = Confusion::of(width, pairs);
-            let calibration = calibration::bins(&predictions, truth);
-            Findings::Classes(ClassFindings { predictions, confusion, calibration })
-        }
-        Task::Values { .. } => {
-            let mut truth = numbers();
-            // Not the logarithm, also of counts.
-            in_units(task, false, &mut truth);
-            Findings::Values(ValueFindings { predicted: outputs, truth })
-        }
-        Task::Labels { .. } => Findings::Labels(LabelFindings { probabilities: outputs, truth: numbers() }),
-    }
+    Evaluator::new(machine, model, description, split, item).await?.assess().await
 }
 
 /// Classifies samples (N, I) of shape `item` without labels. For many calls make a [`Predictor`], which this function makes

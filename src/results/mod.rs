@@ -1,8 +1,9 @@
-//! The results of a model: evaluation, reports, pictures, and export to other programs' formats.
+//! The results of a model: evaluation, ensembles, reports, pictures, and export to other programs' formats.
 
 pub mod assess;
 #[cfg(all(feature = "blocking", not(target_family = "wasm")))]
 pub mod blocking;
+pub mod ensemble;
 pub mod export;
 #[cfg(feature = "formats")]
 pub mod picture;

@@ -137,10 +137,7 @@ impl RunFolder {
         let parents = &parents[..if parent == Path::new(RUNS) { 1 } else { 2 }];
         let entries = parents.iter().filter_map(|parent| std::fs::read_dir(parent).ok()).flatten();
         let folders = entries.filter_map(|entry| Some(RunFolder(entry.ok()?.path())));
-        let mut runs: Vec<RunFolder> = folders.filter(|folder| folder.contents() != Contents::Nothing).collect();
-        // So that 10 follows 9.
-        runs.sort_by_key(|run| (run.0.as_os_str().len(), run.0.clone()));
-        runs
+        sorted(folders.filter(|folder| folder.contents() != Contents::Nothing).collect())
     }
 
     /// Refuses a folder that holds a run. With `resume`, a run that was killed before its first checkpoint is accepted:
@@ -205,6 +202,16 @@ impl RunFolder {
     }
 }
 
+/// Returns the runs in a folder that holds runs but is none itself, by name, 10 after 9. Empty if it is no such folder.
+pub fn runs_in(folder: &Path) -> Vec<RunFolder> {
+    if RunFolder::new(folder).model().exists() {
+        return Vec::new();
+    }
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let folders = entries.filter_map(|entry| Some(RunFolder(entry.ok()?.path())));
+    sorted(folders.filter(|folder| folder.contents() != Contents::Nothing).collect())
+}
+
 /// Returns the path of a model file, given that path or a run folder.
 pub fn model_in(path: &Path) -> PathBuf {
     if path.is_dir() { RunFolder::new(path).model() } else { path.into() }
@@ -218,6 +225,12 @@ pub fn settings_in(path: &Path) -> PathBuf {
 /// Returns the path of the settings file in the folder of a model.
 pub fn settings_beside(model: &Path) -> PathBuf {
     model.with_file_name(SETTINGS)
+}
+
+/// Sorts runs by name, so that 10 follows 9.
+fn sorted(mut runs: Vec<RunFolder>) -> Vec<RunFolder> {
+    runs.sort_by_key(|run| (run.0.as_os_str().len(), run.0.clone()));
+    runs
 }
 
 /// Creates the first folder of 1, 2, … that does not exist. Creating it claims it, so two programs never share a

@@ -20,6 +20,21 @@ pub async fn evaluate(
     evaluation: &Evaluation,
     feed: &mut Feed,
     split: &Split,
+    each: Option<OnLogits<'_>>,
+) -> Result<Score, Error> {
+    evaluate_pass(engine, evaluation, feed, split, None, each).await
+}
+
+/// As [`evaluate`]. With the number of a pass, for a plan of [`crate::net::Net::for_mc_dropout`]: passes draw different masks.
+///
+/// # Errors
+/// If the device fails.
+pub async fn evaluate_pass(
+    engine: &mut dyn Engine,
+    evaluation: &Evaluation,
+    feed: &mut Feed,
+    split: &Split,
+    pass: Option<u32>,
     mut each: Option<OnLogits<'_>>,
 ) -> Result<Score, Error> {
     let order: Vec<u32> = (0..split.len() as u32).collect();
@@ -35,6 +50,8 @@ pub async fn evaluate(
             batch: rows as u32,
             total: rows as f32,
             slot: slot as u32,
+            step: pass.unwrap_or(0),
+            first: if pass.is_some() { first as u32 } else { 0 },
             ..StepValues::default()
         };
         engine.run(&[(evaluation.steps.clone(), now)]).await?;

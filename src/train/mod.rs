@@ -20,7 +20,7 @@ mod trainer;
 pub mod trial;
 
 pub use advance::{Epoch, OnProgress};
-pub use evaluate::{OnLogits, evaluate};
+pub use evaluate::{OnLogits, evaluate, evaluate_pass};
 pub(crate) use evaluate::{WorstLoss, not_finite};
 pub(crate) use feed::write_samples;
 pub use prepare::{divide, divide_as, input_map, load_parameters, prepare, shuffled};

@@ -5,9 +5,9 @@ use gpu_mlp::Error;
 use gpu_mlp::config::Init;
 use gpu_mlp::data::digits::{Options, generate};
 use gpu_mlp::engine::machine::Machine;
-use gpu_mlp::kernels::{Activation, InputMap};
+use gpu_mlp::kernels::{Activation, InputMap, Precision};
 use gpu_mlp::net::mlp::Mlp;
-use gpu_mlp::results::assess::{Predictor, assess, classify};
+use gpu_mlp::results::assess::{McDropout, Predictor, assess, classify};
 use gpu_mlp::run::model_file::Description;
 use pollster::block_on;
 
@@ -91,6 +91,28 @@ fn the_answer_for_a_row_has_the_same_bits_in_1000_random_batchings() {
                     machine.description()
                 );
             }
+        }
+    }
+}
+
+/// Every machine draws the same dropout masks: in integers the answers have the same bits, in floats they differ by rounding.
+#[test]
+fn passes_with_dropout_have_the_same_masks_on_every_machine() {
+    let data = generate(&Options { train: 1, test: 70, seed: 5 });
+    let (model, description) = model(1.0);
+    let dropout = McDropout { input_keep_prob: 0.9, keep_prob: 0.5, seed: 3 };
+    for (precision, most) in [(None, 1e-5), (Some(Precision::Int8), 0.0)] {
+        let description = Description { precision, ..description.clone() };
+        let passes = |machine: &Machine| {
+            let predictor = Predictor::with_dropout(machine, &model, &description, 33, &dropout);
+            let mut predictor = block_on(predictor).expect("a predictor");
+            let pass = |pass| block_on(predictor.answers_of_pass(data.test.pixels(), pass, 5)).expect("answers");
+            [0, 1, 9].map(pass).concat()
+        };
+        let truth = passes(&Machine::Cpu);
+        for machine in machines() {
+            let apart = passes(&machine).iter().zip(&truth).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(apart <= most, "{}, {precision:?}: {apart}", machine.description());
         }
     }
 }

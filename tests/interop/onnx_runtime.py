@@ -3,8 +3,8 @@ opencv-python-headless, openvino.
 
 On all 10,000 test images of MNIST, the logits of ONNX Runtime agree within 1e-4, and so do the classes, except where the two
 best logits differ by less than that. The same for onnx.reference, OpenVINO, OpenCV 5 and, if $OPENCV_4 names a folder with
-its package, OpenCV 4, on the first 200. Also checked: batches of several sizes, onnx.checker's full check, and a data set
-whose images are transposed on loading.
+its package, OpenCV 4, on the first 200. Also checked: batches of several sizes, onnx.checker's full check, a data set whose
+images are transposed on loading, and ensembles of several runs in one graph.
 """
 
 import json, os, subprocess, sys, tempfile
@@ -70,6 +70,37 @@ def transposed(verdict, folder, arrays):
         verdict.check(f"transposed on loading: {name}", *agreement(ours[:FEW], outputs))
 
 
+def ensemble(verdict, folder, pixels):
+    """An ensemble of runs that differ in widths, activation and scaling is one graph."""
+    runs = []
+    for number, words in enumerate(["--hidden 32", "--hidden 24,16 --activation tanh --normalize standard", "--hidden none", "--hidden 20 --activation gelu"]):
+        runs.append(folder / f"members/{number}")
+        gpu_mlp("train", "--data", "mnist", "--epochs", 1, "--seed", number, "--out", runs[-1], *words.split())
+    for name, members in [("of a folder", [folder / "members"]), ("with one scaling", [runs[0], runs[2]])]:
+        graph, table = folder / "ensemble.onnx", folder / "answers.csv"
+        gpu_mlp("export", *members, "--format", "onnx", "--out", graph, "--force")
+        onnx.checker.check_model(str(graph), full_check=True)
+        gpu_mlp("predict", *members, "--index", "all", "--out", table, "--force")
+        rows = np.loadtxt(table, delimiter=",", skiprows=1, usecols=range(1, 14), dtype=np.float32)
+        ours, classes = rows[:, 3:], rows[:, 0].astype(int)
+        outputs = ["probabilities", "label"]
+
+        def check(runtime, p, label):
+            apart = np.abs(ours[: len(p)] - p).max()
+            best = np.sort(p, axis=1)
+            other = np.flatnonzero(classes[: len(p)] != np.reshape(label, -1))
+            near = (best[:, -1] - best[:, -2])[other] < LIMIT
+            verdict.check(f"ensemble {name}: {runtime}", apart <= LIMIT and near.all(), f"probabilities differ by {apart:.1e} at most")
+
+        check("ONNX Runtime", *onnxruntime.InferenceSession(str(graph)).run(outputs, {"pixels": pixels}))
+        check("onnx.reference", *ReferenceEvaluator(str(graph)).run(outputs, {"pixels": pixels[:FEW]}))
+        result = openvino.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})({"pixels": pixels[:FEW]})
+        check("OpenVINO", *(result[output] for output in outputs))
+        for path in ["", *os.environ.get("OPENCV_4", "").split()]:
+            result, version = by_opencv(path, folder, graph, pixels[:FEW])
+            check(version, *(result[output] for output in outputs))
+
+
 def main():
     verdict = Verdict()
     arrays = mnist()
@@ -113,6 +144,7 @@ def main():
             for name, outputs in others(folder, graph, pixels[:FEW]):
                 verdict.check(f"{words}: {name}", *agreement(ours[:FEW], outputs))
         transposed(verdict, folder, arrays)
+        ensemble(verdict, folder, pixels)
     verdict.end()
 
 

@@ -3,7 +3,7 @@ scikit-learn, torch.
 
 The table has numbers, missing values, categories and weights. For each task and loss, `predict` writes a CSV file for rows that were not
 trained on, some with a category that training did not have. ONNX Runtime and onnx.reference (raw columns), torch's Sequential and
-scikit-learn's MLP (examples/sklearn_model.py) must give the same predictions, within 1e-5 of the largest. The parameters exported as CSV
+scikit-learn's MLP (examples/sklearn_model.py) must give the same predictions, within 1e-5 of the largest. So must the graph of an ensemble. The parameters exported as CSV
 must be those of the model file, bit for bit, and `eval` must score the exported state dict as it scores the run.
 """
 
@@ -107,6 +107,28 @@ def same_parameters(run):
     return seen == sum(tensor.numel() for tensor in tensors.values())
 
 
+def ensemble(verdict, folder, samples):
+    """Runs that scale inputs and targets in their own ways are one graph."""
+    for task, words in [("classes", ["kind"]), ("values", ["price", "area"]), ("labels", ["yes", "no"])]:
+        ignored = [column for column in [*TARGETS, "weight"] if column not in words]
+        table = ["--target", ",".join(words), "--task", task, "--ignore", ",".join(ignored), "--test", folder / "test.csv"]
+        runs = folder / f"ensemble {task}"
+        for seed, more in enumerate(["--hidden 12", "--hidden 9,8 --activation tanh --normalize robust", "--hidden none --normalize minmax"]):
+            gpu_mlp("train", "--data", folder / "train.csv", *table, *more.split(), "--seed", seed, "--epochs", 5, "--out", runs / str(seed))
+        gpu_mlp("predict", runs, folder / "test.csv", "--out", runs / "answers.csv")
+        gpu_mlp("export", runs, "--format", "onnx", "--out", runs / "all.onnx")
+        onnx.checker.check_model(str(runs / "all.onnx"), full_check=True)
+        session = onnxruntime.InferenceSession(str(runs / "all.onnx"))
+        about = json.loads(session.get_modelmeta().custom_metadata_map["gpu_mlp"])["members"]
+        output = "values" if task == "values" else "probabilities"
+        predicted = session.run([output], {"features": raw(samples, about[0]["features"]["columns"])})[0]
+        first, width = (3 if task == "classes" else 1), predicted.shape[1]
+        answers = list(csv.reader(open(runs / "answers.csv")))
+        ours = np.array([row[first : first + width] for row in answers[1:]], np.float32)
+        difference = np.abs(ours - predicted).max() / np.abs(ours).max()
+        verdict.check(f"ensemble, {task}: ONNX Runtime", len(about) == 3 and difference <= LIMIT, f"differ by {difference:.1e}")
+
+
 def main():
     verdict = Verdict()
     random = np.random.default_rng(1)
@@ -147,6 +169,7 @@ def main():
             scores = [json.loads(gpu_mlp("eval", run / file, "--data", folder / "train.csv", *table, "--json")[0])
                       for file in ["model.safetensors", "model.torch.safetensors"]]
             verdict.check(f"{name}: the exported state dict scores the same", scores[0] == scores[1])
+        ensemble(verdict, folder, samples)
     verdict.end()
 
 

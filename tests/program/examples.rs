@@ -108,6 +108,9 @@ fn furnished() -> TempDir {
         ["train", "--engine", "cpu", "--data", "iris.csv", "--target", "species", "--test", "0.2", "--epochs", "1"];
     let second = gpu_mlp(folder.path()).args(table).args(["--out", "runs/iris"]).output().expect("it runs");
     assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stderr));
+    let dropout = ["train", "--engine", "cpu", "--keep-prob", "0.8", "--out", "runs/dropout"];
+    let third = gpu_mlp(folder.path()).args(dropout).envs(SHORT).output().expect("it runs");
+    assert!(third.status.success(), "{}", String::from_utf8_lossy(&third.stderr));
     for name in ["7.png", "photo.jpg"] {
         image::save_buffer(folder.path().join(name), &bar, 30, 30, image::ColorType::L8).expect("a temporary folder");
     }

@@ -7,6 +7,7 @@ mod cli;
 mod config_file;
 mod controls;
 mod drivers;
+mod ensembles;
 mod examples;
 mod exit_codes;
 mod faulty_models;

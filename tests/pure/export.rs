@@ -2,15 +2,17 @@
 #![cfg(feature = "formats")]
 
 use gpu_mlp::config::Init;
-use gpu_mlp::data::Split;
 use gpu_mlp::data::idx::Idx;
 use gpu_mlp::data::load::transpose;
+use gpu_mlp::data::{Split, TargetScale, Task};
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::kernels::Activation;
 use gpu_mlp::kernels::InputMap;
 use gpu_mlp::net::mlp::Mlp;
 use gpu_mlp::results::assess::assess;
-use gpu_mlp::results::export::{csv::csv, onnx::onnx, sequential::Sequential};
+use gpu_mlp::results::ensemble::{Doubt, Ensemble, Member};
+use gpu_mlp::results::export::onnx::{onnx, onnx_ensemble};
+use gpu_mlp::results::export::{csv::csv, sequential::Sequential};
 use gpu_mlp::run::model_file::{self, Description};
 use onnx_rs::ast::{DataType, Dimension, OpType, TypeValue, ValueInfo};
 use std::collections::HashMap;
@@ -88,6 +90,14 @@ fn run(bytes: &[u8], pixels: &[u8], samples: usize) -> HashMap<String, Matrix> {
             }
             OpType::Mul => pair(&|a, b| a * b),
             OpType::Add => pair(&|a, b| a + b),
+            OpType::Sum => {
+                let mut sum = x.clone();
+                for at in 1..node.input.len() {
+                    sum.iter_mut().zip(&input(at).2).for_each(|(sum, value)| *sum += value);
+                }
+                (*rows, *cols, sum)
+            }
+            OpType::Identity => map(&|value| value),
             OpType::Erf => map(&libm::erf),
             OpType::Softplus => map(&|value| value.exp().ln_1p()),
             OpType::Selu => {
@@ -165,6 +175,66 @@ fn an_onnx_graph_computes_what_the_engine_computes() {
             }
         }
     }
+}
+
+/// Members of several widths and activations; with `alike`, all scale their inputs alike.
+fn ensemble(alike: bool) -> Vec<Member> {
+    let members = ACTIVATIONS.iter().enumerate().map(|(number, &activation)| {
+        let widths = [&[6, 4][..], &[6, 5, 4], &[6, 7, 5, 4]][number % 3];
+        let (mut model, mut description) = sample(widths, activation);
+        model.layers[0].bias[0] = number as f32;
+        if !alike {
+            description.inputs.shift = 0.1 * number as f32;
+        }
+        Member { name: format!("runs/{number}"), model, description }
+    });
+    members.collect()
+}
+
+#[test]
+fn an_ensemble_is_one_graph() {
+    let pixels: Vec<u8> = (0..54u32).map(|i| (i * 89 % 256) as u8).collect();
+    for alike in [true, false] {
+        let members = ensemble(alike);
+        let bytes = onnx_ensemble(&members).unwrap();
+        let values = run(&bytes, &pixels, 9);
+        let mut ensemble = pollster::block_on(Ensemble::new(&Machine::Cpu, &members, 9)).unwrap();
+        let ours = pollster::block_on(ensemble.predict(&pixels[..])).unwrap().answers;
+        assert_eq!(ours.len(), values["probabilities"].2.len());
+        for (sample, row) in ours.chunks_exact(4).enumerate() {
+            for (class, &ours) in row.iter().enumerate() {
+                let theirs = values["probabilities"].2[sample * 4 + class];
+                assert!((f64::from(ours) - theirs).abs() < 1e-5, "{sample} {class}: {ours} {theirs}");
+            }
+            let best = (0..4).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
+            assert_eq!(values["label"].2[sample], best as f64);
+        }
+        let model = onnx_rs::parse(&bytes).unwrap();
+        let casts = model.graph.as_ref().unwrap().node.iter().filter(|node| node.op_type == OpType::Cast).count();
+        assert_eq!(casts, if alike { 1 } else { members.len() }, "the inputs are scaled once, or once per member");
+        let outputs: Vec<&str> = model.graph.as_ref().unwrap().output.iter().map(|info| info.name).collect();
+        assert_eq!(outputs, ["probabilities", "label"]);
+        assert_eq!(model.graph.unwrap().input.len(), 1);
+    }
+}
+
+/// Values in their own units, each with its own scale.
+#[test]
+fn an_ensemble_of_values_averages_them_in_their_units() {
+    let members = [2.0f32, 5.0].map(|deviation| {
+        let (model, description) = sample(&[6, 5, 1], Activation::Tanh);
+        let scales = vec![TargetScale { mean: 10.0 * deviation, deviation }];
+        let task = Some(Task::Values { names: vec!["y".into()], scales });
+        Member { name: deviation.to_string(), model, description: Description { task, ..description } }
+    });
+    let pixels: Vec<u8> = (0..54u32).map(|i| (i * 89 % 256) as u8).collect();
+    let values = run(&onnx_ensemble(&members).unwrap(), &pixels, 9);
+    let mut ensemble = pollster::block_on(Ensemble::new(&Machine::Cpu, &members, 9)).unwrap();
+    let ours = pollster::block_on(ensemble.predict(&pixels[..])).unwrap();
+    for (ours, theirs) in ours.answers.iter().zip(&values["values"].2) {
+        assert!((f64::from(*ours) - theirs).abs() < 1e-4, "{ours} {theirs}");
+    }
+    assert!(matches!(&ours.doubts[0], Doubt::Deviations(deviations) if deviations[0] > 1.0));
 }
 
 /// EMNIST's files store columns as rows; the data set is transposed on loading. The graph takes the files' bytes.

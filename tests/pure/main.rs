@@ -11,6 +11,7 @@ mod data_files;
 mod data_sets;
 mod dependencies;
 mod digits;
+mod ensembles;
 mod export;
 mod features;
 mod fetch;

@@ -7,16 +7,27 @@ use std::fmt::Write as _;
 
 /// One object: each score by its name in lower case, with `_low` and `_high` for its interval.
 pub fn object(metrics: &[Metric]) -> Value {
-    let mut object = json!({});
-    for Metric { name, value, interval } in metrics {
-        let name = name.to_lowercase().replace([' ', '-'], "_").replace('²', "2");
-        object[name.as_str()] = json!(value);
+    let mut object = plain(&metrics.iter().map(|metric| (metric.name, metric.value)).collect::<Vec<_>>());
+    for Metric { name, interval, .. } in metrics {
+        let name = key(name);
         if let Some(interval) = interval {
             object[format!("{name}_low")] = json!(interval.low);
             object[format!("{name}_high")] = json!(interval.high);
         }
     }
     object
+}
+
+/// One object: each value by the name of its score.
+pub fn plain(scores: &[(&str, Option<f64>)]) -> Value {
+    let mut object = json!({});
+    scores.iter().for_each(|(name, value)| object[key(name)] = json!(value));
+    object
+}
+
+/// The name of a score in JSON.
+pub fn key(name: &str) -> String {
+    name.to_lowercase().replace([' ', '-'], "_").replace('²', "2")
 }
 
 /// A line per group and score: value and 95 % interval.

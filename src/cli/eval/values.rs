@@ -34,7 +34,11 @@ pub fn tables(
     names: &[String],
     weights: Option<&[f32]>,
 ) -> Result<String, Error> {
-    let mut text = format!("loss {:.4}, samples {}\n\n", score.loss(), score.samples);
-    text += &scores::table("target", &of(findings, names, weights)?);
-    Ok(text)
+    let text = format!("loss {:.4}, samples {}\n\n", score.loss(), score.samples);
+    Ok(text + &table(findings, names, weights)?)
+}
+
+/// The scores of each target with their intervals.
+pub fn table(findings: &ValueFindings, names: &[String], weights: Option<&[f32]>) -> Result<String, Error> {
+    Ok(scores::table("target", &of(findings, names, weights)?))
 }

@@ -1,12 +1,28 @@
 //! Answers as text, JSON and CSV.
 
+use super::doubt::{Added, Extra};
 use super::show;
 use super::source::Batch;
 use gpu_mlp::base::text::percent;
 use gpu_mlp::data::shape::picture_size;
 use gpu_mlp::results::assess::Predictions;
+use gpu_mlp::results::ensemble::Pooled;
 use serde_json::{Value, json};
 use std::io::{Result, Write};
+
+/// The answers for a batch.
+pub struct Answers<'a> {
+    pub predictions: &'a Predictions,
+    /// Where they come from.
+    pub pooled: &'a Pooled,
+    pub extra: &'a Extra<'a>,
+}
+
+impl Answers<'_> {
+    fn added(&self, sample: usize) -> Added<'_> {
+        Added::of(self.pooled, sample, self.predictions.classes)
+    }
+}
 
 /// What is written about each sample.
 pub struct Style {
@@ -30,21 +46,21 @@ pub enum Format {
 
 impl Style {
     /// Writes the answers of a batch. `first`: whether it is the first batch.
-    pub fn write(&self, to: &mut dyn Write, batch: &Batch, predictions: &Predictions, first: bool) -> Result<()> {
+    pub fn write(&self, to: &mut dyn Write, batch: &Batch, answers: &Answers<'_>, first: bool) -> Result<()> {
         if first && self.format == Format::Csv {
-            writeln!(to, "{}", head(batch, predictions.classes))?;
+            writeln!(to, "{}{}", head(batch, answers.predictions.classes), answers.extra.head())?;
         }
         let inputs = batch.pixels.len() / batch.names.len().max(1);
         for sample in 0..batch.names.len() {
             let pixels = &batch.pixels[sample * inputs..][..inputs];
             match self.format {
-                Format::Csv => writeln!(to, "{}", self.row(batch, predictions, sample))?,
-                Format::Json => writeln!(to, "{}", self.object(batch, predictions, sample, pixels))?,
+                Format::Csv => writeln!(to, "{}", self.row(batch, answers, sample))?,
+                Format::Json => writeln!(to, "{}", self.object(batch, answers, sample, pixels))?,
                 Format::Text => {
                     if let (true, Some((rows, columns))) = (self.show, picture_size(&self.item)) {
                         to.write_all(show::draw(pixels, rows, columns).as_bytes())?;
                     }
-                    writeln!(to, "{}", self.line(batch, predictions, sample))?;
+                    writeln!(to, "{}", self.line(batch, answers, sample))?;
                 }
             }
         }
@@ -63,12 +79,13 @@ impl Style {
         predictions.ranking(sample).into_iter().take(self.top_k).map(|class| (class, row[class]))
     }
 
-    fn line(&self, batch: &Batch, predictions: &Predictions, sample: usize) -> String {
+    fn line(&self, batch: &Batch, answers: &Answers<'_>, sample: usize) -> String {
+        let predictions = answers.predictions;
         let best = self.top(predictions, sample).map(|(class, p)| format!("{class} {} %", percent(f64::from(p), 2)));
         let best = best.collect::<Vec<_>>().join(", ");
         let class = self.class(predictions, sample);
         let answer = if class.is_some() { best } else { format!("none of these (best: {best})") };
-        let mut line = format!("{}: {answer}", batch.names[sample]);
+        let mut line = format!("{}: {answer}{}", batch.names[sample], answers.extra.words(&answers.added(sample)));
         if let Some(labels) = &batch.labels {
             let label = labels[sample] as usize;
             let verdict = class.map_or("", |class| if class == label { ", right" } else { ", wrong" });
@@ -77,7 +94,8 @@ impl Style {
         line
     }
 
-    fn object(&self, batch: &Batch, predictions: &Predictions, sample: usize, pixels: &[u8]) -> Value {
+    fn object(&self, batch: &Batch, answers: &Answers<'_>, sample: usize, pixels: &[u8]) -> Value {
+        let predictions = answers.predictions;
         let top = self.top(predictions, sample).map(|(class, p)| json!({ "class": class, "probability": p }));
         let mut object = json!({
             "image": batch.names[sample], "class": self.class(predictions, sample),
@@ -93,16 +111,18 @@ impl Style {
         if self.show {
             object["seen"] = pixels.into();
         }
+        answers.extra.insert(&mut object, &answers.added(sample), Value::from);
         object
     }
 
-    fn row(&self, batch: &Batch, predictions: &Predictions, sample: usize) -> String {
+    fn row(&self, batch: &Batch, answers: &Answers<'_>, sample: usize) -> String {
+        let predictions = answers.predictions;
         let row = predictions.row(sample);
         let class = self.class(predictions, sample).map_or("none".into(), |class| class.to_string());
         let mut fields = vec![quoted(&batch.names[sample]), class, row[predictions.class(sample)].to_string()];
         fields.extend(batch.labels.as_ref().map(|labels| labels[sample].to_string()));
         fields.extend(row.iter().map(f32::to_string));
-        fields.join(",")
+        fields.join(",") + &answers.extra.fields(&answers.added(sample))
     }
 }
 

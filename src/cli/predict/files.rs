@@ -100,6 +100,11 @@ fn named(path: &Path) -> Result<Vec<PathBuf>, Error> {
     }
 }
 
+/// Whether a folder holds pictures.
+pub fn has_pictures(folder: &Path) -> bool {
+    inside(folder).is_ok()
+}
+
 /// The pictures in a folder, sorted by name, numbers by value. Folders in it and hidden files are left out.
 fn inside(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let unreadable = |error| bad(folder, format!("cannot be listed: {error}"), "check that you may read it");

@@ -1,12 +1,13 @@
 //! Predictions for the rows of tables, at a memory that does not grow with the file.
 
 use super::answer::{Format, quoted};
+use super::doubt::{Added, Extra};
 use gpu_mlp::Error;
 use gpu_mlp::base::error::Error::Setting;
 use gpu_mlp::base::text::percent;
 use gpu_mlp::data::Task;
 use gpu_mlp::data::table::{Batch, Options, Rows};
-use gpu_mlp::results::assess::{Predictor, in_units, softmax};
+use gpu_mlp::results::ensemble::{Ensemble, Pooled};
 use gpu_mlp::run::model_file::Description;
 use serde_json::{Map, Value, json};
 use std::io::{Result as Written, Write};
@@ -22,6 +23,8 @@ pub struct Tables<'a> {
     pub top_k: usize,
     /// Below this probability the answer is "none".
     pub threshold: f32,
+    /// Whether the ensemble is one of passes with dropout.
+    pub dropout: bool,
 }
 
 /// A row's answer: the outputs in their units, and its name.
@@ -29,14 +32,15 @@ struct Answer<'a> {
     name: &'a str,
     task: &'a Task,
     outputs: &'a [f32],
+    added: Added<'a>,
 }
 
 impl Tables<'_> {
     /// Reads all files, predicts, and writes to `to`. Returns the number of rows.
     ///
     /// # Errors
-    /// Those of [`Rows`] and [`Predictor::outputs`]; [`Error::File`] if the output cannot be written.
-    pub async fn run(&self, predictor: &mut Predictor, to: &mut dyn Write, out: &Path) -> Result<u64, Error> {
+    /// Those of [`Rows`] and [`Ensemble::predict`]; [`Error::File`] if the output cannot be written.
+    pub async fn run(&self, ensemble: &mut Ensemble, to: &mut dyn Write, out: &Path) -> Result<u64, Error> {
         let header = self.description.header.as_ref().ok_or_else(|| {
             Setting(
                 "the model was trained on arrays without names of columns, so it cannot read tables: use the library"
@@ -44,6 +48,7 @@ impl Tables<'_> {
             )
         })?;
         let task = self.description.task();
+        let extra = Extra::of(ensemble, &task, self.dropout, false);
         let mut count = 0;
         for file in self.files {
             let mut rows = Rows::open(file, header, self.options)?;
@@ -51,10 +56,10 @@ impl Tables<'_> {
             let mut first = 0;
             while let Some(batch) = rows.next_batch()? {
                 if count == 0 && self.format == Format::Csv {
-                    self.head(to, &batch, &task).map_err(Error::file(out))?;
+                    self.head(to, &batch, &task, &extra).map_err(Error::file(out))?;
                 }
-                let outputs = predictor.outputs(&batch.values[..]).await.map_err(|error| in_row(error, file, first))?;
-                self.write(to, &batch, first, &task, outputs).map_err(Error::file(out))?;
+                let pooled = ensemble.predict(&batch.values[..]).await.map_err(|error| in_row(error, file, first))?;
+                self.write(to, &batch, first, &extra, &pooled, &task).map_err(Error::file(out))?;
                 first += batch.rows as u64;
                 count += batch.rows as u64;
             }
@@ -63,7 +68,7 @@ impl Tables<'_> {
     }
 
     /// The names of the columns.
-    fn head(&self, to: &mut dyn Write, batch: &Batch, task: &Task) -> Written<()> {
+    fn head(&self, to: &mut dyn Write, batch: &Batch, task: &Task, extra: &Extra<'_>) -> Written<()> {
         let id = batch.ids.as_ref().map_or("row", |ids| &ids.name);
         write!(to, "{}", quoted(id))?;
         let prefix = match task {
@@ -77,33 +82,33 @@ impl Tables<'_> {
         for name in task.names() {
             write!(to, ",{}", quoted(&format!("{prefix}{name}")))?;
         }
-        writeln!(to)
+        writeln!(to, "{}", extra.head())
     }
 
-    fn write(&self, to: &mut dyn Write, batch: &Batch, first: u64, task: &Task, mut outputs: Vec<f32>) -> Written<()> {
+    fn write(
+        &self,
+        to: &mut dyn Write,
+        batch: &Batch,
+        first: u64,
+        extra: &Extra<'_>,
+        pooled: &Pooled,
+        task: &Task,
+    ) -> Written<()> {
         let width = task.outputs();
-        in_units(task, self.description.counts(), &mut outputs);
-        for (row, outputs) in outputs.chunks_exact(width).enumerate() {
+        for (row, outputs) in pooled.answers.chunks_exact(width).enumerate() {
             let number = (first + row as u64).to_string();
             let name = batch.ids.as_ref().and_then(|ids| ids.get(row)).unwrap_or(&number);
-            let probabilities;
-            let outputs = if task.is_classes() {
-                probabilities = softmax(outputs);
-                &probabilities[..]
-            } else {
-                outputs
-            };
-            let answer = Answer { name, task, outputs };
+            let answer = Answer { name, task, outputs, added: Added::of(pooled, row, width) };
             match self.format {
-                Format::Csv => self.row(to, &answer)?,
-                Format::Json => writeln!(to, "{}", self.object(&answer))?,
-                Format::Text => writeln!(to, "{}", self.line(&answer))?,
+                Format::Csv => self.row(to, &answer, extra)?,
+                Format::Json => writeln!(to, "{}", self.object(&answer, extra))?,
+                Format::Text => writeln!(to, "{}{}", self.line(&answer), extra.words(&answer.added))?,
             }
         }
         Ok(())
     }
 
-    fn row(&self, to: &mut dyn Write, answer: &Answer<'_>) -> Written<()> {
+    fn row(&self, to: &mut dyn Write, answer: &Answer<'_>, extra: &Extra<'_>) -> Written<()> {
         write!(to, "{}", quoted(answer.name))?;
         if answer.task.is_classes() {
             let best = answer.best();
@@ -113,10 +118,10 @@ impl Tables<'_> {
         for value in answer.outputs {
             write!(to, ",{value}")?;
         }
-        writeln!(to)
+        writeln!(to, "{}", extra.fields(&answer.added))
     }
 
-    fn object(&self, answer: &Answer<'_>) -> Value {
+    fn object(&self, answer: &Answer<'_>, extra: &Extra<'_>) -> Value {
         let names = answer.task.names();
         let mut object = json!({ "row": answer.name });
         if answer.task.is_classes() {
@@ -132,6 +137,7 @@ impl Tables<'_> {
                 names.iter().zip(answer.outputs).map(|(name, &value)| (name.clone(), value.into())).collect();
             object["values"] = values.into();
         }
+        extra.insert(&mut object, &answer.added, |class| names[class].as_str().into());
         object
     }
 

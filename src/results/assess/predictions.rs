@@ -39,7 +39,7 @@ impl Predictions {
 }
 
 /// The class with the largest probability in a row; at equal probabilities the first.
-pub(super) fn most_probable(row: &[f32]) -> usize {
+pub(in crate::results) fn most_probable(row: &[f32]) -> usize {
     row.iter().enumerate().fold(0, |best, (class, p)| if *p > row[best] { class } else { best })
 }
 

@@ -1,13 +1,14 @@
 //! Predicts with an engine that is made once.
 
-use super::{Predictions, softmax};
+use super::{McDropout, Predictions, softmax};
 use crate::base::error::Error;
+use crate::config::Config;
 use crate::data::features::Recode;
 use crate::data::{Samples, Task};
 use crate::engine::Engine;
 use crate::engine::machine::Machine;
 use crate::net::mlp::Mlp;
-use crate::net::{EVAL_BATCH, Evaluation, Net};
+use crate::net::{EVAL_BATCH, Evaluation, Net, exact};
 use crate::plan::kernel::StepValues;
 use crate::run::model_file::Description;
 use crate::train::{load_parameters, not_finite, write_samples};
@@ -21,6 +22,8 @@ pub struct Predictor {
     task: Task,
     /// From the categories of the table's header to those of the training rows.
     recode: Option<Recode>,
+    /// The pass, and the number of the first sample of a call: they choose the dropout masks, if there are any.
+    at: (u32, u32),
 }
 
 impl Predictor {
@@ -35,10 +38,34 @@ impl Predictor {
         description: &Description,
         batch: usize,
     ) -> Result<Predictor, Error> {
+        Predictor::make(machine, model, description, batch, None).await
+    }
+
+    /// As [`Predictor::new`], with dropout: see [`Predictor::answers_of_pass`].
+    ///
+    /// # Errors
+    /// As [`Predictor::new`].
+    pub async fn with_dropout(
+        machine: &Machine,
+        model: &Mlp,
+        description: &Description,
+        batch: usize,
+        dropout: &McDropout,
+    ) -> Result<Predictor, Error> {
+        Predictor::make(machine, model, description, batch, Some(dropout)).await
+    }
+
+    async fn make(
+        machine: &Machine,
+        model: &Mlp,
+        description: &Description,
+        batch: usize,
+        dropout: Option<&McDropout>,
+    ) -> Result<Predictor, Error> {
         let batch = batch.clamp(1, EVAL_BATCH);
-        let mut net = net(machine, description, batch)?;
+        let mut net = net(machine, description, batch, dropout)?;
         if net.evaluation.micro < batch {
-            net = self::net(machine, description, net.evaluation.micro)?;
+            net = self::net(machine, description, net.evaluation.micro, dropout)?;
         }
         let mut engine = machine.engine(&net.plan).await?;
         load_parameters(engine.as_mut(), &net.layers, model);
@@ -51,7 +78,7 @@ impl Predictor {
             _ => None,
         };
         let (description, task) = (description.clone(), description.task());
-        Ok(Predictor { engine, evaluation: net.evaluation, description, task, recode })
+        Ok(Predictor { engine, evaluation: net.evaluation, description, task, recode, at: (0, 0) })
     }
 
     /// What the model predicts.
@@ -100,8 +127,14 @@ impl Predictor {
         for first in (0..count).step_by(micro) {
             let rows = micro.min(count - first);
             write_samples(source.samples, 0, samples, first..first + rows, self.engine.as_mut());
-            let values =
-                StepValues { rows: rows as u32, batch: rows as u32, total: rows as f32, ..StepValues::default() };
+            let values = StepValues {
+                rows: rows as u32,
+                batch: rows as u32,
+                total: rows as f32,
+                step: self.at.0,
+                first: self.at.1.wrapping_add(first as u32),
+                ..StepValues::default()
+            };
             self.engine.run(&[(self.evaluation.steps.clone(), values)]).await?;
             let part = logits.unpack(&self.engine.read(logits, 0..rows * logits.stride()).await?);
             if let Some(error) = not_finite("sample", first, &part, logits.cols) {
@@ -123,9 +156,7 @@ impl Predictor {
                 self.task.counted()
             )));
         }
-        let classes = self.task.outputs();
-        let outputs = self.outputs(samples).await?;
-        Ok(Predictions { classes, probabilities: outputs.chunks_exact(classes).flat_map(softmax).collect() })
+        Ok(Predictions { classes: self.task.outputs(), probabilities: self.answers(samples).await? })
     }
 
     /// Predicts values (N, T) of samples (N, F), row by row: real values in their own units, or the probability of each
@@ -140,9 +171,38 @@ impl Predictor {
                 self.task.counted()
             )));
         }
+        self.answers(samples).await
+    }
+
+    /// Answers (N, C) for samples (N, F), row by row, for any task: probabilities of the classes, real values in their own
+    /// units, or the probability of each label.
+    ///
+    /// # Errors
+    /// Those of [`Predictor::outputs`].
+    pub async fn answers(&mut self, samples: impl Into<Samples>) -> Result<Vec<f32>, Error> {
         let mut outputs = self.outputs(samples).await?;
+        if self.task.is_classes() {
+            return Ok(outputs.chunks_exact(self.task.outputs()).flat_map(softmax).collect());
+        }
         in_units(&self.task, self.description.counts(), &mut outputs);
         Ok(outputs)
+    }
+
+    /// As [`Predictor::answers`], with the dropout masks of a pass, counted from 0, for samples whose numbers begin with
+    /// `first`. Passes and samples have different masks. Without dropout, all passes are equal.
+    ///
+    /// # Errors
+    /// As [`Predictor::answers`].
+    pub async fn answers_of_pass(
+        &mut self,
+        samples: impl Into<Samples>,
+        pass: u32,
+        first: u32,
+    ) -> Result<Vec<f32>, Error> {
+        self.at = (pass, first);
+        let answers = self.answers(samples).await;
+        self.at = (0, 0);
+        answers
     }
 }
 
@@ -161,8 +221,20 @@ pub fn in_units(task: &Task, counts: bool, outputs: &mut [f32]) {
     }
 }
 
-/// The plan that evaluates a model on this number of samples.
-pub(super) fn net(machine: &Machine, description: &Description, samples: usize) -> Result<Net, Error> {
+/// The plan that evaluates a model on this number of samples, with dropout or without.
+pub(super) fn net(
+    machine: &Machine,
+    description: &Description,
+    samples: usize,
+    dropout: Option<&McDropout>,
+) -> Result<Net, Error> {
     let sizes = description.sizes(samples, machine)?;
-    Ok(Net::for_evaluation(&description.config(), sizes, &description.inputs))
+    let config = description.config();
+    let Some(&McDropout { input_keep_prob, keep_prob, seed }) = dropout else {
+        return Ok(Net::for_evaluation(&config, sizes, &description.inputs));
+    };
+    let config = Config { input_keep_prob, keep_prob, seed, ..config };
+    // With a keep probability below 1 the sums of an integer net are larger.
+    exact::check(&config, &sizes, &description.inputs)?;
+    Ok(Net::for_mc_dropout(&config, sizes, &description.inputs))
 }

@@ -14,8 +14,11 @@
 //! The batch size N is variable. Uses operator set 17 and IR version 8 (ONNX 1.12, 2022), which all current runtimes read. OpenCV 4
 //! takes a NumPy array (N, R, C) for N×R pixels of C channels: give it (N, 1, R, C), which OpenCV 5 reads too.
 
+mod ensemble;
 mod inputs;
 mod outputs;
+
+pub use ensemble::onnx_ensemble;
 
 use super::onnx_proto::*;
 use crate::base::error::Error;
@@ -23,6 +26,7 @@ use crate::kernels::Activation;
 use crate::net::mlp::Mlp;
 use crate::run::model_file::Description;
 use prost::Message;
+use serde::Serialize;
 
 const FLOAT: i32 = 1;
 const UINT8: i32 = 2;
@@ -33,15 +37,41 @@ const INT64: i32 = 7;
 /// # Errors
 /// [`Error::Setting`] if the file would be larger than 2 GiB, the limit of protobuf.
 pub fn onnx(model: &Mlp, description: &Description) -> Result<Vec<u8>, Error> {
-    if model.parameters() * 4 > i32::MAX as usize - (1 << 20) {
-        return Err(Error::Setting(format!(
-            "the model has {} parameters, but an ONNX file holds at most 2 GiB: export safetensors",
-            model.parameters()
-        )));
-    }
+    check_size(model.parameters(), "export safetensors")?;
     let mut graph = Graph { name: "mlp".into(), ..Graph::default() };
     inputs::add(&mut graph, description);
+    layers(&mut graph, model);
+    outputs::add(&mut graph, description);
+    encode(graph, description)
+}
 
+/// Checks that a file can hold this many parameters. `next`: what to do if it cannot.
+fn check_size(parameters: usize, next: &str) -> Result<(), Error> {
+    // The rest of the file needs less than a MiB.
+    if parameters * 4 > i32::MAX as usize - (1 << 20) {
+        return Err(Error::Setting(format!(
+            "the model has {parameters} parameters, but an ONNX file holds at most 2 GiB: {next}"
+        )));
+    }
+    Ok(())
+}
+
+/// The bytes of a file; `about` becomes its metadata.
+fn encode(graph: Graph, about: &impl Serialize) -> Result<Vec<u8>, Error> {
+    let described = serde_json::to_string(about).map_err(|error| Error::Setting(error.to_string()))?;
+    let model = Model {
+        ir_version: 8,
+        producer_name: "gpu-mlp".into(),
+        producer_version: env!("CARGO_PKG_VERSION").into(),
+        graph: Some(graph),
+        opset_import: vec![OperatorSet { domain: String::new(), version: 17 }],
+        metadata_props: vec![Entry { key: "gpu_mlp".into(), value: described }],
+    };
+    Ok(model.encode_to_vec())
+}
+
+/// Adds the layers, from the inputs `x0` to the sums of the last one.
+fn layers(graph: &mut Graph, model: &Mlp) {
     let mut x = "x0".to_string();
     for (layer, number) in model.layers.iter().zip(1..) {
         let last = number == model.layers.len();
@@ -57,18 +87,6 @@ pub fn onnx(model: &Mlp, description: &Description) -> Result<Vec<u8>, Error> {
         graph.activate(activation, &z, &y);
         x = y;
     }
-    outputs::add(&mut graph, description);
-
-    let described = serde_json::to_string(description).map_err(|error| Error::Setting(error.to_string()))?;
-    let model = Model {
-        ir_version: 8,
-        producer_name: "gpu-mlp".into(),
-        producer_version: env!("CARGO_PKG_VERSION").into(),
-        graph: Some(graph),
-        opset_import: vec![OperatorSet { domain: String::new(), version: 17 }],
-        metadata_props: vec![Entry { key: "gpu_mlp".into(), value: described }],
-    };
-    Ok(model.encode_to_vec())
 }
 
 impl Graph {

@@ -1,7 +1,7 @@
 //! An HTML page about one or more runs: a single file with all pictures embedded, without scripts or network requests.
 //!
 //! [`page`] composes the page. `groups` finds the runs that belong together; `summary` and `compare` begin the page, with the
-//! scores that `scores` takes from the records. `curves`, `schedule` and `health` draw the recorded measurements; `results` and
+//! scores that `scores` takes from the records; `ensemble` adds those of all runs together. `curves`, `schedule` and `health` draw the recorded measurements; `results` and
 //! `pictures` show the model's predictions on the test split, `values` those of real values and labels, `importance` the
 //! columns that the model uses; `details` lists the settings; `notes` reports problems.
 //! [`data_page`] composes a page about a data set.
@@ -13,6 +13,7 @@ mod compare;
 mod curves;
 mod data_set;
 mod details;
+mod ensemble;
 mod groups;
 mod health;
 mod importance;
@@ -30,6 +31,7 @@ pub use data_set::{data_page, first_of};
 use crate::data::DataSet;
 use crate::net::mlp::Mlp;
 use crate::results::assess::{Assessment, Findings, Importances};
+use crate::results::ensemble::Outcome;
 use crate::run::history::History;
 use crate::run::model_file::Description;
 use groups::Group;
@@ -70,6 +72,14 @@ pub struct Results {
 /// # Panics
 /// If there are no subjects.
 pub fn page(subjects: &[Subject]) -> String {
+    page_with(subjects, None)
+}
+
+/// As [`page`], with the results of the runs' ensemble, or the reason why there are none.
+///
+/// # Panics
+/// If there are no subjects.
+pub fn page_with(subjects: &[Subject], ensemble: Option<&Result<Outcome, String>>) -> String {
     assert!(!subjects.is_empty(), "page: no runs");
     let groups = groups::groups(subjects);
     let drawn = &groups[..groups.len().min(MOST_RUNS)];
@@ -90,6 +100,9 @@ pub fn page(subjects: &[Subject]) -> String {
                 (curves::charts(drawn))
                 p.note { (curves::legend(drawn)) }
             }))
+            @if let Some(ensemble) = ensemble {
+                (section("Ensemble", ensemble::section(ensemble)))
+            }
             (section_if("Gradients by layer", health::comparison(drawn)))
             (section_if("Speed", curves::speed(drawn)))
             @if detailed.is_empty() {
