@@ -27,6 +27,10 @@ pub enum Stream {
     Bootstrap,
     /// The permutation of one feature, for its importance.
     Importance,
+    /// The values of one setting in a sweep.
+    Sweep,
+    /// The order in which the samples of a class are dealt to folds.
+    Folds,
 }
 
 impl Stream {
@@ -40,6 +44,8 @@ impl Stream {
             Stream::Test => "test",
             Stream::Bootstrap => "bootstrap",
             Stream::Importance => "importance",
+            Stream::Sweep => "sweep",
+            Stream::Folds => "folds",
         }
     }
 }
@@ -47,6 +53,14 @@ impl Stream {
 /// The host generator of (seed, stream, number): ChaCha8, whose output `rand` promises not to change.
 pub fn host(seed: u64, stream: Stream, number: u64) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(digest(seed, stream, number))
+}
+
+/// The host generator of (seed, stream, name, number), for streams that also have names.
+pub fn named(seed: u64, stream: Stream, name: &str, number: u64) -> ChaCha8Rng {
+    let mut hash = Sha256::new();
+    hash.update(digest(seed, stream, number));
+    hash.update(name);
+    ChaCha8Rng::from_seed(hash.finalize().into())
 }
 
 /// The key of a device stream, for [`threefry`].
