@@ -19,6 +19,7 @@ mod predict;
 mod report;
 mod run_folder;
 mod streams;
+mod sweep;
 mod tables;
 mod threads;
 mod using_a_model;
