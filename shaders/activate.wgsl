@@ -3,8 +3,14 @@
 //   activate_dx: d ← d ⊙ act'(z) ⊙ mask     d (B, O): from the gradient with respect to h to that with respect to z
 // One invocation takes four neighbouring values of a sample. mask_stride: words of a mask row. scale: 1/keep.
 // Nothing can overflow: exponents are at most 0. A NaN stays a NaN. Twins: src/kernels/activate.rs, activate_dx.rs
+const MODELS = 64u;     // most models of a dispatch; each of their tensors has a leading dimension, the model
+struct StepValues {
+    cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32, total: f32, model: u32, pad0: u32, pad1: u32, pad2: u32,
+}
 struct Params { batch: u32, units: u32, units4: u32, mask_stride: u32, scale: f32, pad0: u32, pad1: u32, pad2: u32, }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(0) var<uniform> now: array<StepValues, MODELS>;     // of the models of this dispatch, by group.z
+@group(1) @binding(0) var<uniform> params: array<Params, MODELS>;      // by model
 @group(1) @binding(1) var<storage, read> z: array<vec4<f32>>;          // (B, O)
 @group(1) @binding(2) var<storage, read> mask: array<u32>;             // (B, O) bits
 @group(1) @binding(3) var<storage, read_write> h: array<vec4<f32>>;    // (B, O)
@@ -85,10 +91,10 @@ fn slope(z: vec4<f32>) -> vec4<f32> {
 }
 
 // Applies dropout to v and writes zeros to the padding.
-fn masked(row: u32, col4: u32, v: vec4<f32>) -> vec4<f32> {
+fn masked(now: StepValues, params: Params, row: u32, col4: u32, v: vec4<f32>) -> vec4<f32> {
     var kept = v;
     if MASKED {
-        let bits = mask[row * params.mask_stride + col4 / 8u] >> (col4 % 8u * 4u);
+        let bits = mask[(now.model * params.batch + row) * params.mask_stride + col4 / 8u] >> (col4 % 8u * 4u);
         kept *= vec4<f32>((vec4<u32>(bits) >> vec4<u32>(0u, 1u, 2u, 3u)) & vec4<u32>(1u)) * params.scale;
     }
     return select(vec4<f32>(0.0), kept, col4 * 4u + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.units));
@@ -97,15 +103,21 @@ fn masked(row: u32, col4: u32, v: vec4<f32>) -> vec4<f32> {
 @compute @workgroup_size(64)
 fn activate(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
             @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let at = (group.x + group.y * groups.x) * 64u + lane;
     if at >= params.batch * params.units4 { return; }
-    h[at] = masked(at / params.units4, at % params.units4, act(z[at]));
+    let place = now.model * params.batch * params.units4 + at;
+    h[place] = masked(now, params, at / params.units4, at % params.units4, act(z[place]));
 }
 
 @compute @workgroup_size(64)
 fn activate_dx(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let at = (group.x + group.y * groups.x) * 64u + lane;
     if at >= params.batch * params.units4 { return; }
-    d[at] = masked(at / params.units4, at % params.units4, d[at] * slope(z[at]));
+    let place = now.model * params.batch * params.units4 + at;
+    d[place] = masked(now, params, at / params.units4, at % params.units4, d[place] * slope(z[place]));
 }

@@ -4,16 +4,17 @@
 // Twins: src/kernels/linear.rs, linear_dx.rs, linear_dw.rs
 enable f16;
 enable wgpu_cooperative_matrix;
+const MODELS = 64u;     // most models of a dispatch; each of their tensors has a leading dimension, the model
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
-    lr: f32, momentum: f32, bias1: f32, bias2: f32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32, total: f32, model: u32, pad0: u32, pad1: u32, pad2: u32,
 }
 struct Params {
     batch: u32, inputs4: u32, outputs: u32, outputs4: u32,
     mask_stride: u32, scale: f32, keep: f32, pad: u32,
 }
-@group(0) @binding(0) var<uniform> now: StepValues;
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(0) var<uniform> now: array<StepValues, MODELS>;     // of the models of this dispatch, by group.z
+@group(1) @binding(0) var<uniform> params: array<Params, MODELS>;      // by model
 @group(1) @binding(1) var<storage, read> x: array<vec4<f32>>;          // (B, I)
 @group(1) @binding(2) var<storage, read> w: array<vec4<f32>>;          // (O, I)
 @group(1) @binding(3) var<storage, read> b: array<vec4<f32>>;          // (O)
@@ -45,16 +46,16 @@ fn act(z: vec4<f32>) -> vec4<f32> {
 }
 
 // Bias, activation, dropout and zeros in the padding: y[row, 4·col4 ..] from the bare product, if that place exists.
-fn finish_y(row: u32, col4: u32, product: vec4<f32>) {
+fn finish_y(now: StepValues, params: Params, row: u32, col4: u32, product: vec4<f32>) {
     if row >= params.batch || col4 >= params.outputs4 { return; }
-    var v = act(product + b[col4]);
+    var v = act(product + b[now.model * params.outputs4 + col4]);
     if MASKED {
-        let bits = mask[row * params.mask_stride + col4 / 8u] >> (col4 % 8u * 4u);
+        let bits = mask[(now.model * params.batch + row) * params.mask_stride + col4 / 8u] >> (col4 % 8u * 4u);
         let kept = (vec4<u32>(bits) >> vec4<u32>(0u, 1u, 2u, 3u)) & vec4<u32>(1u);
         v *= vec4<f32>(kept) * params.scale;
     }
     let inside = col4 * 4u + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.outputs);
-    y[row * params.outputs4 + col4] = select(vec4<f32>(0.0), v, inside);
+    y[(now.model * params.batch + row) * params.outputs4 + col4] = select(vec4<f32>(0.0), v, inside);
 }
 
 // act'(z), from a = act(z).
@@ -70,12 +71,12 @@ fn act_grad(a: vec4<f32>) -> vec4<f32> {
 
 // Activation's slope and dropout: dx[row, 4·col4 ..] from the bare product, if that place exists. x is the output of
 // dropout, act(z)/keep.
-fn finish_dx(row: u32, col4: u32, product: vec4<f32>) {
+fn finish_dx(now: StepValues, params: Params, row: u32, col4: u32, product: vec4<f32>) {
     if row >= params.batch || col4 >= params.inputs4 { return; }
-    let at = row * params.inputs4 + col4;
+    let at = (now.model * params.batch + row) * params.inputs4 + col4;
     var v = product * act_grad(x[at] * params.keep);
     if MASKED {
-        let bits = mask[row * params.mask_stride + col4 / 8u] >> (col4 % 8u * 4u);
+        let bits = mask[(now.model * params.batch + row) * params.mask_stride + col4 / 8u] >> (col4 % 8u * 4u);
         let kept = (vec4<u32>(bits) >> vec4<u32>(0u, 1u, 2u, 3u)) & vec4<u32>(1u);
         v *= vec4<f32>(kept) * params.scale;
     }
@@ -83,9 +84,9 @@ fn finish_dx(row: u32, col4: u32, product: vec4<f32>) {
 }
 
 // dw[row, 4·col4 ..] from the bare product. From the second micro-batch on, gradients are added.
-fn store(row: u32, col4: u32, product: vec4<f32>) {
+fn store(now: StepValues, params: Params, row: u32, col4: u32, product: vec4<f32>) {
     if row >= params.outputs || col4 >= params.inputs4 { return; }
-    let at = row * params.inputs4 + col4;
+    let at = (now.model * params.outputs + row) * params.inputs4 + col4;
     if now.accumulate == 0u { dw[at] = product; } else { dw[at] += product; }
 }
 
@@ -104,7 +105,7 @@ fn half(v: vec4<f32>) -> vec4<f16> {
 
 // The loss scale 2¹⁰·B, B rounded up to a power of two, and its reciprocal. Error signals are multiplied by it before
 // they are rounded, so that they do not underflow; the reciprocal undoes this exactly.
-fn loss_scale() -> vec2<f32> {
+fn loss_scale(now: StepValues) -> vec2<f32> {
     let exponent = 169u - countLeadingZeros(max(now.batch, 1u) - 1u);
     return bitcast<vec2<f32>>(vec2<u32>(exponent, 254u - exponent) << vec2<u32>(23u));
 }
@@ -117,12 +118,17 @@ var<workgroup> tile: array<f32, 1024>;   // 32×32 of the product
 @compute @workgroup_size(32)
 fn linear_coop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let tiles_across = (params.outputs4 + 7u) / 8u;
     // Written out, so that the compiler sees that it is the same in the whole subgroup.
     let number = group.x + group.y * groups.x;
     let top = number / tiles_across * 32u;
     let left = number % tiles_across * 32u;
     if top >= params.batch { return; }
+    // First rows of the model.
+    let x_top = now.model * params.batch;
+    let w_top = now.model * params.outputs;
     var c00: coop_mat16x16<f32, C>; var c01: coop_mat16x16<f32, C>;
     var c10: coop_mat16x16<f32, C>; var c11: coop_mat16x16<f32, C>;
     for (var k = 0u; k < params.inputs4; k += 4u) {
@@ -130,8 +136,8 @@ fn linear_coop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
         let kk = min(k + lane % 4u, params.inputs4 - 1u);
         let inside = k + lane % 4u < params.inputs4;
         for (var i = lane / 4u; i < 32u; i += 8u) {
-            let v = select(vec4<f16>(0.0), half(x[min(top + i, params.batch - 1u) * params.inputs4 + kk]), inside);
-            let u = half(w[min(left + i, params.outputs - 1u) * params.inputs4 + kk]);
+            let v = select(vec4<f16>(0.0), half(x[(x_top + min(top + i, params.batch - 1u)) * params.inputs4 + kk]), inside);
+            let u = half(w[(w_top + min(left + i, params.outputs - 1u)) * params.inputs4 + kk]);
             let at = i * 16u + lane % 4u * 4u;
             ls[at] = v.x; ls[at + 1u] = v.y; ls[at + 2u] = v.z; ls[at + 3u] = v.w;
             rs[at] = u.x; rs[at + 1u] = u.y; rs[at + 2u] = u.z; rs[at + 3u] = u.w;
@@ -154,7 +160,7 @@ fn linear_coop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
     workgroupBarrier();
     for (var at = lane; at < 256u; at += 32u) {
         let sum = vec4<f32>(tile[4u * at], tile[4u * at + 1u], tile[4u * at + 2u], tile[4u * at + 3u]);
-        finish_y(top + at / 8u, left / 4u + at % 8u, sum);
+        finish_y(now, params, top + at / 8u, left / 4u + at % 8u, sum);
     }
 }
 
@@ -162,13 +168,17 @@ fn linear_coop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
 @compute @workgroup_size(32)
 fn linear_dx_coop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                   @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let tiles_across = (params.inputs4 + 7u) / 8u;
     // Written out, so that the compiler sees that it is the same in the whole subgroup.
     let number = group.x + group.y * groups.x;
     let top = number / tiles_across * 32u;
     let left4 = number % tiles_across * 8u;
     if top >= params.batch { return; }
-    let scale = loss_scale();
+    let scale = loss_scale(now);
+    let dy_top = now.model * params.batch;
+    let w_top = now.model * params.outputs;
     var c00: coop_mat16x16<f32, C>; var c01: coop_mat16x16<f32, C>;
     var c10: coop_mat16x16<f32, C>; var c11: coop_mat16x16<f32, C>;
     for (var k = 0u; k < params.outputs4; k += 4u) {
@@ -176,14 +186,14 @@ fn linear_dx_coop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
         let kk = min(k + lane % 4u, params.outputs4 - 1u);
         let inside = k + lane % 4u < params.outputs4;
         for (var i = lane / 4u; i < 32u; i += 8u) {
-            let d = half(scale.x * dy[min(top + i, params.batch - 1u) * params.outputs4 + kk]);
+            let d = half(scale.x * dy[(dy_top + min(top + i, params.batch - 1u)) * params.outputs4 + kk]);
             let v = select(vec4<f16>(0.0), d, inside);
             let at = i * 16u + lane % 4u * 4u;
             ls[at] = v.x; ls[at + 1u] = v.y; ls[at + 2u] = v.z; ls[at + 3u] = v.w;
         }
         for (var i = lane / 8u; i < 16u; i += 4u) {
             let col4 = min(left4 + lane % 8u, params.inputs4 - 1u);
-            let u = half(w[min(4u * k + i, params.outputs - 1u) * params.inputs4 + col4]);
+            let u = half(w[(w_top + min(4u * k + i, params.outputs - 1u)) * params.inputs4 + col4]);
             let at = i * 32u + lane % 8u * 4u;
             rs[at] = u.x; rs[at + 1u] = u.y; rs[at + 2u] = u.z; rs[at + 3u] = u.w;
         }
@@ -205,7 +215,7 @@ fn linear_dx_coop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
     workgroupBarrier();
     for (var at = lane; at < 256u; at += 32u) {
         let sum = vec4<f32>(tile[4u * at], tile[4u * at + 1u], tile[4u * at + 2u], tile[4u * at + 3u]);
-        finish_dx(top + at / 8u, left4 + at % 8u, sum * scale.y);
+        finish_dx(now, params, top + at / 8u, left4 + at % 8u, sum * scale.y);
     }
 }
 
@@ -213,13 +223,15 @@ fn linear_dx_coop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
 @compute @workgroup_size(32)
 fn linear_dw_coop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                   @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let tiles_across = (params.inputs4 + 7u) / 8u;
     // Written out, so that the compiler sees that it is the same in the whole subgroup.
     let number = group.x + group.y * groups.x;
     let top4 = number / tiles_across * 8u;
     let left4 = number % tiles_across * 8u;
     if top4 >= params.outputs4 { return; }
-    let scale = loss_scale();
+    let scale = loss_scale(now);
     let d_col = min(top4 + lane % 8u, params.outputs4 - 1u);
     let x_col = min(left4 + lane % 8u, params.inputs4 - 1u);
     var c00: coop_mat16x16<f32, C>; var c01: coop_mat16x16<f32, C>;
@@ -227,7 +239,7 @@ fn linear_dw_coop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
     for (var b = 0u; b < params.batch; b += 16u) {
         for (var i = lane / 8u; i < 16u; i += 4u) {
             // Past the last sample dy counts as zero, so what x holds there does not matter.
-            let sample = min(b + i, params.batch - 1u);
+            let sample = now.model * params.batch + min(b + i, params.batch - 1u);
             let d = half(scale.x * dy[sample * params.outputs4 + d_col]);
             let v = select(vec4<f16>(0.0), d, b + i < params.batch);
             let u = half(x[sample * params.inputs4 + x_col]);
@@ -253,6 +265,6 @@ fn linear_dw_coop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
     workgroupBarrier();
     for (var at = lane; at < 256u; at += 32u) {
         let sum = vec4<f32>(tile[4u * at], tile[4u * at + 1u], tile[4u * at + 2u], tile[4u * at + 3u]);
-        store(top4 * 4u + at / 8u, left4 + at % 8u, sum * scale.y);
+        store(now, params, top4 * 4u + at / 8u, left4 + at % 8u, sum * scale.y);
     }
 }

@@ -3,16 +3,17 @@
 // they are staged. Products of two such values are exact in single precision; the sums are in single precision too.
 // Twins: src/kernels/linear.rs, linear_dx.rs, linear_dw.rs
 enable f16;
+const MODELS = 64u;     // most models of a dispatch; each of their tensors has a leading dimension, the model
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
-    lr: f32, momentum: f32, bias1: f32, bias2: f32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32, total: f32, model: u32, pad0: u32, pad1: u32, pad2: u32,
 }
 struct Params {
     batch: u32, inputs4: u32, outputs: u32, outputs4: u32,
     mask_stride: u32, scale: f32, keep: f32, pad: u32,
 }
-@group(0) @binding(0) var<uniform> now: StepValues;
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(0) var<uniform> now: array<StepValues, MODELS>;     // of the models of this dispatch, by group.z
+@group(1) @binding(0) var<uniform> params: array<Params, MODELS>;      // by model
 @group(1) @binding(1) var<storage, read> x: array<vec4<f32>>;          // (B, I)
 @group(1) @binding(2) var<storage, read> w: array<vec4<f32>>;          // (O, I)
 @group(1) @binding(3) var<storage, read> b: array<vec4<f32>>;          // (O)
@@ -44,16 +45,16 @@ fn act(z: vec4<f32>) -> vec4<f32> {
 }
 
 // Bias, activation, dropout and zeros in the padding: y[row, 4·col4 ..] from the bare product, if that place exists.
-fn finish_y(row: u32, col4: u32, product: vec4<f32>) {
+fn finish_y(now: StepValues, params: Params, row: u32, col4: u32, product: vec4<f32>) {
     if row >= params.batch || col4 >= params.outputs4 { return; }
-    var v = act(product + b[col4]);
+    var v = act(product + b[now.model * params.outputs4 + col4]);
     if MASKED {
-        let bits = mask[row * params.mask_stride + col4 / 8u] >> (col4 % 8u * 4u);
+        let bits = mask[(now.model * params.batch + row) * params.mask_stride + col4 / 8u] >> (col4 % 8u * 4u);
         let kept = (vec4<u32>(bits) >> vec4<u32>(0u, 1u, 2u, 3u)) & vec4<u32>(1u);
         v *= vec4<f32>(kept) * params.scale;
     }
     let inside = col4 * 4u + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.outputs);
-    y[row * params.outputs4 + col4] = select(vec4<f32>(0.0), v, inside);
+    y[(now.model * params.batch + row) * params.outputs4 + col4] = select(vec4<f32>(0.0), v, inside);
 }
 
 // act'(z), from a = act(z).
@@ -69,12 +70,12 @@ fn act_grad(a: vec4<f32>) -> vec4<f32> {
 
 // Activation's slope and dropout: dx[row, 4·col4 ..] from the bare product, if that place exists. x is the output of
 // dropout, act(z)/keep.
-fn finish_dx(row: u32, col4: u32, product: vec4<f32>) {
+fn finish_dx(now: StepValues, params: Params, row: u32, col4: u32, product: vec4<f32>) {
     if row >= params.batch || col4 >= params.inputs4 { return; }
-    let at = row * params.inputs4 + col4;
+    let at = (now.model * params.batch + row) * params.inputs4 + col4;
     var v = product * act_grad(x[at] * params.keep);
     if MASKED {
-        let bits = mask[row * params.mask_stride + col4 / 8u] >> (col4 % 8u * 4u);
+        let bits = mask[(now.model * params.batch + row) * params.mask_stride + col4 / 8u] >> (col4 % 8u * 4u);
         let kept = (vec4<u32>(bits) >> vec4<u32>(0u, 1u, 2u, 3u)) & vec4<u32>(1u);
         v *= vec4<f32>(kept) * params.scale;
     }
@@ -82,9 +83,9 @@ fn finish_dx(row: u32, col4: u32, product: vec4<f32>) {
 }
 
 // dw[row, 4·col4 ..] from the bare product. From the second micro-batch on, gradients are added.
-fn store(row: u32, col4: u32, product: vec4<f32>) {
+fn store(now: StepValues, params: Params, row: u32, col4: u32, product: vec4<f32>) {
     if row >= params.outputs || col4 >= params.inputs4 { return; }
-    let at = row * params.inputs4 + col4;
+    let at = (now.model * params.outputs + row) * params.inputs4 + col4;
     if now.accumulate == 0u { dw[at] = product; } else { dw[at] += product; }
 }
 
@@ -103,7 +104,7 @@ fn half(v: vec4<f32>) -> vec4<f16> {
 
 // The loss scale 2¹⁰·B, B rounded up to a power of two, and its reciprocal. Error signals are multiplied by it before
 // they are rounded, so that they do not underflow; the reciprocal undoes this exactly.
-fn loss_scale() -> vec2<f32> {
+fn loss_scale(now: StepValues) -> vec2<f32> {
     let exponent = 169u - countLeadingZeros(max(now.batch, 1u) - 1u);
     return bitcast<vec2<f32>>(vec2<u32>(exponent, 254u - exponent) << vec2<u32>(23u));
 }
@@ -123,6 +124,8 @@ var<workgroup> xs: array<vec4<f16>, 128>;           // 16 samples of x, 8 vec4 e
 @compute @workgroup_size(64)
 fn linear_half(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let tiles_across = (params.outputs4 + 7u) / 8u;
     let top = number(group, groups) / tiles_across * 32u;
     let left = number(group, groups) % tiles_across * 32u;
@@ -131,10 +134,10 @@ fn linear_half(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
     let ty = lane / 8u;
     // Each invocation stages two vec4 of x and two of w: rows lane/4 and lane/4 + 16, vec4 lane%4.
     let stage = lane / 4u * ROW + lane % 4u;
-    let x_a = min(top + lane / 4u, params.batch - 1u) * params.inputs4;
-    let x_b = min(top + lane / 4u + 16u, params.batch - 1u) * params.inputs4;
-    let w_a = min(left + lane / 4u, params.outputs - 1u) * params.inputs4;
-    let w_b = min(left + lane / 4u + 16u, params.outputs - 1u) * params.inputs4;
+    let x_a = (now.model * params.batch + min(top + lane / 4u, params.batch - 1u)) * params.inputs4;
+    let x_b = (now.model * params.batch + min(top + lane / 4u + 16u, params.batch - 1u)) * params.inputs4;
+    let w_a = (now.model * params.outputs + min(left + lane / 4u, params.outputs - 1u)) * params.inputs4;
+    let w_b = (now.model * params.outputs + min(left + lane / 4u + 16u, params.outputs - 1u)) * params.inputs4;
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
     for (var k = 0u; k < params.inputs4; k += 4u) {
         // Past the end of a row x counts as zero, so what w holds there does not matter.
@@ -159,26 +162,29 @@ fn linear_half(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
     }
     let row = top + ty * 4u;
     let col4 = left / 4u + tx;
-    finish_y(row, col4, s0);
-    finish_y(row + 1u, col4, s1);
-    finish_y(row + 2u, col4, s2);
-    finish_y(row + 3u, col4, s3);
+    finish_y(now, params, row, col4, s0);
+    finish_y(now, params, row + 1u, col4, s1);
+    finish_y(now, params, row + 2u, col4, s2);
+    finish_y(now, params, row + 3u, col4, s3);
 }
 
 // dx = (dy·w) ⊙ act'(x) ⊙ mask
 @compute @workgroup_size(64)
 fn linear_dx_half(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                   @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let tiles_across = (params.inputs4 + 7u) / 8u;
     let top = number(group, groups) / tiles_across * 32u;
     let left4 = number(group, groups) % tiles_across * 8u;
     if top >= params.batch { return; }
-    let scale = loss_scale();
+    let scale = loss_scale(now);
     let tx = lane % 8u;
     let ty = lane / 8u;
     let stage = lane / 4u * ROW + lane % 4u;
-    let d_a = min(top + lane / 4u, params.batch - 1u) * params.outputs4;
-    let d_b = min(top + lane / 4u + 16u, params.batch - 1u) * params.outputs4;
+    let d_a = (now.model * params.batch + min(top + lane / 4u, params.batch - 1u)) * params.outputs4;
+    let d_b = (now.model * params.batch + min(top + lane / 4u + 16u, params.batch - 1u)) * params.outputs4;
+    let w_top = now.model * params.outputs;   // first row of the model
     let w_col = min(left4 + tx, params.inputs4 - 1u);
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
     for (var k = 0u; k < params.outputs4; k += 4u) {
@@ -187,8 +193,8 @@ fn linear_dx_half(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
         let inside = k + lane % 4u < params.outputs4;
         left_rows[stage] = select(vec4<f16>(0.0), half(scale.x * dy[d_a + kk]), inside);
         left_rows[stage + 16u * ROW] = select(vec4<f16>(0.0), half(scale.x * dy[d_b + kk]), inside);
-        w_lines[lane] = half(w[min(k * 4u + ty, params.outputs - 1u) * params.inputs4 + w_col]);
-        w_lines[lane + 64u] = half(w[min(k * 4u + ty + 8u, params.outputs - 1u) * params.inputs4 + w_col]);
+        w_lines[lane] = half(w[(w_top + min(k * 4u + ty, params.outputs - 1u)) * params.inputs4 + w_col]);
+        w_lines[lane + 64u] = half(w[(w_top + min(k * 4u + ty + 8u, params.outputs - 1u)) * params.inputs4 + w_col]);
         workgroupBarrier();
         for (var j = 0u; j < 4u; j++) {
             let wj = j * 32u + tx;
@@ -204,21 +210,23 @@ fn linear_dx_half(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
     }
     let row = top + ty * 4u;
     let col4 = left4 + tx;
-    finish_dx(row, col4, s0 * scale.y);
-    finish_dx(row + 1u, col4, s1 * scale.y);
-    finish_dx(row + 2u, col4, s2 * scale.y);
-    finish_dx(row + 3u, col4, s3 * scale.y);
+    finish_dx(now, params, row, col4, s0 * scale.y);
+    finish_dx(now, params, row + 1u, col4, s1 * scale.y);
+    finish_dx(now, params, row + 2u, col4, s2 * scale.y);
+    finish_dx(now, params, row + 3u, col4, s3 * scale.y);
 }
 
 // dw = dyᵀ·x
 @compute @workgroup_size(64)
 fn linear_dw_half(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                   @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let tiles_across = (params.inputs4 + 7u) / 8u;
     let top4 = number(group, groups) / tiles_across * 8u;
     let left4 = number(group, groups) % tiles_across * 8u;
     if top4 >= params.outputs4 { return; }
-    let scale = loss_scale();
+    let scale = loss_scale(now);
     let tx = lane % 8u;
     let ty = lane / 8u;
     let d_col = min(top4 + tx, params.outputs4 - 1u);
@@ -226,8 +234,8 @@ fn linear_dw_half(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
     for (var b = 0u; b < params.batch; b += 16u) {
         // Past the last sample dy counts as zero, so what x holds there does not matter.
-        let b_a = min(b + ty, params.batch - 1u);
-        let b_b = min(b + ty + 8u, params.batch - 1u);
+        let b_a = now.model * params.batch + min(b + ty, params.batch - 1u);
+        let b_b = now.model * params.batch + min(b + ty + 8u, params.batch - 1u);
         let d_a = half(scale.x * dy[b_a * params.outputs4 + d_col]);
         let d_b = half(scale.x * dy[b_b * params.outputs4 + d_col]);
         ds[lane] = select(vec4<f16>(0.0), d_a, b + ty < params.batch);
@@ -243,8 +251,8 @@ fn linear_dw_half(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
         workgroupBarrier();
     }
     let row = (top4 + ty) * 4u;
-    store(row, left4 + tx, s0 * scale.y);
-    store(row + 1u, left4 + tx, s1 * scale.y);
-    store(row + 2u, left4 + tx, s2 * scale.y);
-    store(row + 3u, left4 + tx, s3 * scale.y);
+    store(now, params, row, left4 + tx, s0 * scale.y);
+    store(now, params, row + 1u, left4 + tx, s1 * scale.y);
+    store(now, params, row + 2u, left4 + tx, s2 * scale.y);
+    store(now, params, row + 3u, left4 + tx, s3 * scale.y);
 }

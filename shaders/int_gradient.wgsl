@@ -2,13 +2,14 @@
 // int_gradient_b: g = the sums of dy over the batch.   dy (B, O) i8 -> g (O) i32
 // Added to g if `accumulate` is 1. words, dy_words: u32 per row of x, of dy. inputs4: vec4 per row of g.
 // Formats: src/kernels/fixed.rs. Twin: src/kernels/int_gradient.rs
+const MODELS = 64u;     // most models of a dispatch; each of their tensors has a leading dimension, the model
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
-    lr: f32, momentum: f32, bias1: f32, bias2: f32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32, total: f32, model: u32, pad0: u32, pad1: u32, pad2: u32,
 }
 struct Params { batch: u32, words: u32, inputs: u32, inputs4: u32, outputs: u32, dy_words: u32, pad0: u32, pad1: u32, }
-@group(0) @binding(0) var<uniform> now: StepValues;
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(0) var<uniform> now: array<StepValues, MODELS>;     // of the models of this dispatch, by group.z
+@group(1) @binding(0) var<uniform> params: array<Params, MODELS>;      // by model
 @group(1) @binding(1) var<storage, read> dy: array<u32>;                // (B, O) four per word
 @group(1) @binding(2) var<storage, read> x: array<u32>;                 // (B, I) four per word
 @group(1) @binding(3) var<storage, read_write> g: array<vec4<i32>>;     // (O, I)
@@ -27,15 +28,17 @@ fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y
 
 // Word `word` of the four rows of dy from `row` on, transposed: a component holds one column, four terms of a sum. Rows past
 // the end are zero.
-fn terms_of_dy(row: u32, word: u32) -> vec4<u32> {
+fn terms_of_dy(now: StepValues, params: Params, row: u32, word: u32) -> vec4<u32> {
     var m = vec4<u32>(0u);
-    for (var i = 0u; i < 4u; i++) { if row + i < params.batch { m[i] = dy[(row + i) * params.dy_words + word]; } }
+    let top = now.model * params.batch + row;
+    for (var i = 0u; i < 4u; i++) { if row + i < params.batch { m[i] = dy[(top + i) * params.dy_words + word]; } }
     return turn(m);
 }
 // The same of x.
-fn terms_of_x(row: u32, word: u32) -> vec4<u32> {
+fn terms_of_x(now: StepValues, params: Params, row: u32, word: u32) -> vec4<u32> {
     var m = vec4<u32>(0u);
-    for (var i = 0u; i < 4u; i++) { if row + i < params.batch { m[i] = x[(row + i) * params.words + word]; } }
+    let top = now.model * params.batch + row;
+    for (var i = 0u; i < 4u; i++) { if row + i < params.batch { m[i] = x[(top + i) * params.words + word]; } }
     return turn(m);
 }
 
@@ -43,9 +46,9 @@ fn products(d: u32, v: vec4<u32>) -> vec4<i32> {
     return vec4<i32>(dot4I8Packed(d, v.x), dot4I8Packed(d, v.y), dot4I8Packed(d, v.z), dot4I8Packed(d, v.w));
 }
 
-fn store(row: u32, col4: u32, sum: vec4<i32>) {
+fn store(now: StepValues, params: Params, row: u32, col4: u32, sum: vec4<i32>) {
     if row >= params.outputs { return; }
-    let at = row * params.inputs4 + col4;
+    let at = (now.model * params.outputs + row) * params.inputs4 + col4;
     if now.accumulate == 1u { g[at] += sum; } else { g[at] = sum; }
 }
 
@@ -53,45 +56,53 @@ fn store(row: u32, col4: u32, sum: vec4<i32>) {
 @compute @workgroup_size(64)
 fn int_gradient(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                 @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let at = number(group, groups) * 64u + lane;
     let row4 = at / params.inputs4;
     let col4 = at % params.inputs4;
     if row4 * 4u >= params.outputs { return; }
     var s0 = vec4<i32>(0); var s1 = vec4<i32>(0); var s2 = vec4<i32>(0); var s3 = vec4<i32>(0);
     for (var b = 0u; b < params.batch; b += 4u) {
-        let d = terms_of_dy(b, row4);
-        let v = terms_of_x(b, col4);
+        let d = terms_of_dy(now, params, b, row4);
+        let v = terms_of_x(now, params, b, col4);
         s0 += products(d.x, v); s1 += products(d.y, v); s2 += products(d.z, v); s3 += products(d.w, v);
     }
-    store(row4 * 4u, col4, s0);
-    store(row4 * 4u + 1u, col4, s1);
-    store(row4 * 4u + 2u, col4, s2);
-    store(row4 * 4u + 3u, col4, s3);
+    store(now, params, row4 * 4u, col4, s0);
+    store(now, params, row4 * 4u + 1u, col4, s1);
+    store(now, params, row4 * 4u + 2u, col4, s2);
+    store(now, params, row4 * 4u + 3u, col4, s3);
 }
 
 // One invocation makes four neighbouring sums.
 @compute @workgroup_size(64)
 fn int_gradient_b(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                   @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let word = number(group, groups) * 64u + lane;
     if word * 4u >= params.outputs { return; }
     var sum = vec4<i32>(0);
     for (var b = 0u; b < params.batch; b++) {
-        sum += vec4<i32>(vec4<u32>(dy[b * params.dy_words + word]) << vec4<u32>(24u, 16u, 8u, 0u)) >> vec4<u32>(24u);
+        let d = dy[(now.model * params.batch + b) * params.dy_words + word];
+        sum += vec4<i32>(vec4<u32>(d) << vec4<u32>(24u, 16u, 8u, 0u)) >> vec4<u32>(24u);
     }
-    if now.accumulate == 1u { g[word] += sum; } else { g[word] = sum; }
+    let at = now.model * ((params.outputs + 3u) / 4u) + word;
+    if now.accumulate == 1u { g[at] += sum; } else { g[at] = sum; }
 }
 
 // Word `word` of the four rows of x from `b` on as floats: a matrix column per row of x. Rows from `end` on are zero.
-fn four_of_x(b: u32, end: u32, word: u32) -> mat4x4<f32> {
-    let r = min(vec4<u32>(b) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.words + word;
+fn four_of_x(now: StepValues, params: Params, b: u32, end: u32, word: u32) -> mat4x4<f32> {
+    let rows = min(vec4<u32>(b) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u));
+    let r = (now.model * params.batch + rows) * params.words + word;
     let real = vec4<f32>(vec4<u32>(b) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(end));
     return mat4x4<f32>(real.x * vec4<f32>(unpack4xI8(x[r.x])), real.y * vec4<f32>(unpack4xI8(x[r.y])),
                        real.z * vec4<f32>(unpack4xI8(x[r.z])), real.w * vec4<f32>(unpack4xI8(x[r.w])));
 }
 // The same of dy, transposed: a matrix row per row of dy. Rows past the end may hold anything, because x is zero there.
-fn four_of_dy(b: u32, word: u32) -> mat4x4<f32> {
-    let r = min(vec4<u32>(b) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.dy_words + word;
+fn four_of_dy(now: StepValues, params: Params, b: u32, word: u32) -> mat4x4<f32> {
+    let rows = min(vec4<u32>(b) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u));
+    let r = (now.model * params.batch + rows) * params.dy_words + word;
     return transpose(mat4x4<f32>(vec4<f32>(unpack4xI8(dy[r.x])), vec4<f32>(unpack4xI8(dy[r.y])),
                                  vec4<f32>(unpack4xI8(dy[r.z])), vec4<f32>(unpack4xI8(dy[r.w]))));
 }
@@ -101,6 +112,8 @@ fn four_of_dy(b: u32, word: u32) -> mat4x4<f32> {
 @compute @workgroup_size(16)
 fn int_gradient_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                           @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let tiles_across = (params.inputs4 + 3u) / 4u;
     let at = number(group, groups) * 16u + lane;
     let row4 = at / tiles_across * 4u;
@@ -115,15 +128,15 @@ fn int_gradient_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_
         let end = min(begin + 1024u, params.batch);
         for (var b = begin; b < end; b += 4u) {
             // Rows of dy and of x are whole multiples of four words.
-            let v0 = four_of_x(b, end, col4); let v1 = four_of_x(b, end, col4 + 1u);
-            let v2 = four_of_x(b, end, col4 + 2u); let v3 = four_of_x(b, end, col4 + 3u);
-            let d0 = four_of_dy(b, row4);
+            let v0 = four_of_x(now, params, b, end, col4); let v1 = four_of_x(now, params, b, end, col4 + 1u);
+            let v2 = four_of_x(now, params, b, end, col4 + 2u); let v3 = four_of_x(now, params, b, end, col4 + 3u);
+            let d0 = four_of_dy(now, params, b, row4);
             c00 += v0 * d0; c01 += v1 * d0; c02 += v2 * d0; c03 += v3 * d0;
-            let d1 = four_of_dy(b, row4 + 1u);
+            let d1 = four_of_dy(now, params, b, row4 + 1u);
             c10 += v0 * d1; c11 += v1 * d1; c12 += v2 * d1; c13 += v3 * d1;
-            let d2 = four_of_dy(b, row4 + 2u);
+            let d2 = four_of_dy(now, params, b, row4 + 2u);
             c20 += v0 * d2; c21 += v1 * d2; c22 += v2 * d2; c23 += v3 * d2;
-            let d3 = four_of_dy(b, row4 + 3u);
+            let d3 = four_of_dy(now, params, b, row4 + 3u);
             c30 += v0 * d3; c31 += v1 * d3; c32 += v2 * d3; c33 += v3 * d3;
         }
         var tile = array<mat4x4<f32>, 16>(
@@ -131,7 +144,7 @@ fn int_gradient_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_
         for (var i = 0u; i < 64u; i++) { sums[i] += vec4<i32>(tile[i / 4u][i % 4u]); }
     }
     for (var i = 0u; i < 64u; i++) {
-        if col4 + i / 4u % 4u < params.inputs4 { store(row4 * 4u + i / 16u * 4u + i % 4u, col4 + i / 4u % 4u, sums[i]); }
+        if col4 + i / 4u % 4u < params.inputs4 { store(now, params, row4 * 4u + i / 16u * 4u + i % 4u, col4 + i / 4u % 4u, sums[i]); }
     }
 }
 
@@ -160,6 +173,8 @@ fn multiply(tx: u32, ty: u32, t: ptr<function, Tile>) {
 @compute @workgroup_size(64)
 fn int_gradient_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                       @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let tiles_across = (params.inputs4 + 7u) / 8u;
     let top = number(group, groups) / tiles_across * 8u;
     let across = number(group, groups) % tiles_across * 8u;
@@ -171,8 +186,8 @@ fn int_gradient_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
         for (var i = 0u; i < 2u; i++) {
             let word = lane % 8u;
             let term = lane / 8u + i * 8u;
-            let d = terms_of_dy(b + term * 4u, min(top + word, params.dy_words - 1u));
-            let v = terms_of_x(b + term * 4u, min(across + word, params.words - 1u));
+            let d = terms_of_dy(now, params, b + term * 4u, min(top + word, params.dy_words - 1u));
+            let v = terms_of_x(now, params, b + term * 4u, min(across + word, params.words - 1u));
             for (var j = 0u; j < 4u; j++) {
                 left[(word * 4u + j) * ROW + term] = d[j];
                 right[(word * 4u + j) * ROW + term] = v[j];
@@ -185,8 +200,8 @@ fn int_gradient_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
     let row = top * 4u + lane / 8u * 4u;
     let col4 = across + lane % 8u;
     if col4 >= params.inputs4 { return; }
-    store(row, col4, t.s0);
-    store(row + 1u, col4, t.s1);
-    store(row + 2u, col4, t.s2);
-    store(row + 3u, col4, t.s3);
+    store(now, params, row, col4, t.s0);
+    store(now, params, row + 1u, col4, t.s1);
+    store(now, params, row + 2u, col4, t.s2);
+    store(now, params, row + 3u, col4, t.s3);
 }

@@ -9,13 +9,14 @@
 // ḡ is g divided by the number of samples in the batch, and has 28 fractional bits, as w and v have. g has 28 + `base`
 // fractional bits less the layer's sum of levels. Formats: src/kernels/fixed.rs
 // Twins: src/kernels/int_levels.rs, int_quantise.rs, int_step.rs
+const MODELS = 64u;     // most models of a dispatch; each of their tensors has a leading dimension, the model
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
-    lr: f32, momentum: f32, bias1: f32, bias2: f32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32, total: f32, model: u32, pad0: u32, pad1: u32, pad2: u32,
 }
-struct Params { count: u32, words: u32, stride: u32, layer: u32, base: i32, clip: i32, l2: f32, pad: u32, }
-@group(0) @binding(0) var<uniform> now: StepValues;
-@group(1) @binding(0) var<uniform> params: Params;
+struct Params { count: u32, words: u32, stride: u32, layer: u32, base: i32, clip: i32, l2: f32, layers: u32, }
+@group(0) @binding(0) var<uniform> now: array<StepValues, MODELS>;     // of the models of this dispatch, by group.z
+@group(1) @binding(0) var<uniform> params: array<Params, MODELS>;      // by model
 @group(1) @binding(1) var<storage, read> g: array<vec4<i32>>;               // (O, I)
 @group(1) @binding(2) var<storage, read_write> w: array<vec4<i32>>;         // (O, I)
 @group(1) @binding(3) var<storage, read_write> v: array<vec4<i32>>;         // (O, I)
@@ -65,11 +66,11 @@ fn times(f: Multiplier, a: vec4<i32>) -> vec4<i32> {
 
 // The factors of an update.
 struct Factors { mean: Multiplier, l2: Multiplier, lr: Multiplier, momentum: Multiplier, }
-fn factors() -> Factors {
+fn factors(now: StepValues, params: Params) -> Factors {
     // `Factor::one_over` the batch.
     let whole = 0x80000000u / max(now.batch, 1u);
     let zeros = countLeadingZeros(whole);
-    let s = 15 + i32(zeros) + params.base - levels[params.layer * 8u + 2u];
+    let s = 15 + i32(zeros) + params.base - levels[(now.model * params.layers + params.layer) * 8u + 2u];
     return Factors(multiplier(i32((whole << zeros) >> 16u), s), of_bits(bitcast<u32>(params.l2)),
                    of_bits(bitcast<u32>(now.lr)), of_bits(bitcast<u32>(now.momentum)));
 }
@@ -77,7 +78,7 @@ fn factors() -> Factors {
 fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
 
 // ḡ, limited to `clip` if that is above 0, + l2·w, for vec4 number `at`.
-fn gradient(f: Factors, at: u32) -> vec4<i32> {
+fn gradient(params: Params, f: Factors, at: u32) -> vec4<i32> {
     var mean = times(f.mean, g[at]);
     if params.clip > 0 { mean = clamp(mean, vec4<i32>(-params.clip), vec4<i32>(params.clip)); }
     if params.l2 > 0.0 { mean = add(mean, times(f.l2, w[at])); }
@@ -93,18 +94,25 @@ const EACH = 8u;
 @compute @workgroup_size(64)
 fn int_sgd(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
            @builtin(local_invocation_index) lane: u32) {
-    let f = factors();
+    let now = now[group.z];
+    let params = params[now.model];
+    let f = factors(now, params);
+    let own = now.model * params.count;
     let first = number(group, groups) * 64u * EACH + lane;
-    for (var at = first; at < min(first + 64u * EACH, params.count); at += 64u) { descend(f, at, gradient(f, at)); }
+    for (var i = first; i < min(first + 64u * EACH, params.count); i += 64u) { descend(f, own + i, gradient(params, f, own + i)); }
 }
 
 @compute @workgroup_size(64)
 fn int_momentum(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                 @builtin(local_invocation_index) lane: u32) {
-    let f = factors();
+    let now = now[group.z];
+    let params = params[now.model];
+    let f = factors(now, params);
+    let own = now.model * params.count;
     let first = number(group, groups) * 64u * EACH + lane;
-    for (var at = first; at < min(first + 64u * EACH, params.count); at += 64u) {
-        let d = gradient(f, at);
+    for (var i = first; i < min(first + 64u * EACH, params.count); i += 64u) {
+        let at = own + i;
+        let d = gradient(params, f, at);
         let next = add(times(f.momentum, v[at]), d);
         v[at] = next;
         if NESTEROV { descend(f, at, add(d, times(f.momentum, next))); } else { descend(f, at, next); }
@@ -115,27 +123,32 @@ fn int_momentum(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
 @compute @workgroup_size(64)
 fn int_quantise(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                 @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let at = number(group, groups) * 64u + lane;
     if at >= params.count { return; }
     let word = at % params.words;
+    let place = now.model * params.count + at;
     // Rows of q are padded to more words than rows of w have vec4.
-    if word >= params.stride { q[at] = 0u; return; }
-    let value = shift(master[at / params.words * params.stride + word], u32(params.base));
+    if word >= params.stride { q[place] = 0u; return; }
+    let value = shift(master[place / params.words * params.stride + word], u32(params.base));
     let narrow = clamp(value, vec4<i32>(-127), vec4<i32>(127));
     let bytes = bitcast<vec4<u32>>(narrow) & vec4<u32>(255u);
-    q[at] = bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u);
+    q[place] = bytes.x | (bytes.y << 8u) | (bytes.z << 16u) | (bytes.w << 24u);
     if any(narrow != value) && now.first == 0u {
         let limited = select(vec4<i32>(0), vec4<i32>(1), narrow != value);
-        atomicAdd(&counts[params.layer * 8u + 3u], limited.x + limited.y + limited.z + limited.w);
+        atomicAdd(&counts[(now.model * params.layers + params.layer) * 8u + 3u], limited.x + limited.y + limited.z + limited.w);
     }
 }
 
 // A single invocation sets all levels, from the last layer to the first.
 @compute @workgroup_size(1)
-fn int_levels() {
+fn int_levels(@builtin(workgroup_id) group: vec3<u32>) {
+    let now = now[group.z];
+    let params = params[now.model];
     var sum = 0;
     for (var i = params.count; i > 0u; i--) {
-        let row = (i - 1u) * 8u;
+        let row = (now.model * params.count + i - 1u) * 8u;
         let peak = u32(atomicLoad(&counts[row + 1u]));
         let need = max(25 - i32(countLeadingZeros(peak)), 0);
         var level = atomicLoad(&counts[row]);

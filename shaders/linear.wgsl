@@ -1,11 +1,17 @@
 // linear: y = act(x·wᵀ + b) ⊙ mask.   x (B, I), w (O, I), b (O), mask (B, O) bits -> y (B, O)
 // Names that end in 4 count vec4: rows are zero-padded to whole vec4. mask_stride: words of a mask row. scale: 1/keep.
 // Twin: src/kernels/linear.rs
+const MODELS = 64u;     // most models of a dispatch; each of their tensors has a leading dimension, the model
+struct StepValues {
+    cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32, total: f32, model: u32, pad0: u32, pad1: u32, pad2: u32,
+}
 struct Params {
     batch: u32, inputs4: u32, outputs: u32, outputs4: u32,
     mask_stride: u32, scale: f32, keep: f32, pad: u32,
 }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(0) var<uniform> now: array<StepValues, MODELS>;     // of the models of this dispatch, by group.z
+@group(1) @binding(0) var<uniform> params: array<Params, MODELS>;      // by model
 @group(1) @binding(1) var<storage, read> x: array<vec4<f32>>;          // (B, I)
 @group(1) @binding(2) var<storage, read> w: array<vec4<f32>>;          // (O, I)
 @group(1) @binding(3) var<storage, read> b: array<vec4<f32>>;          // (O)
@@ -34,44 +40,51 @@ fn act(z: vec4<f32>) -> vec4<f32> {
 }
 
 // Bias, activation, dropout and zeros in the padding: y[row, 4·col4 ..] from the bare product, if that place exists.
-fn finish(row: u32, col4: u32, product: vec4<f32>) {
+fn finish(now: StepValues, params: Params, row: u32, col4: u32, product: vec4<f32>) {
     if row >= params.batch || col4 >= params.outputs4 { return; }
-    var v = act(product + b[col4]);
+    var v = act(product + b[now.model * params.outputs4 + col4]);
     if MASKED {
-        let bits = mask[row * params.mask_stride + col4 / 8u] >> (col4 % 8u * 4u);
+        let bits = mask[(now.model * params.batch + row) * params.mask_stride + col4 / 8u] >> (col4 % 8u * 4u);
         let kept = (vec4<u32>(bits) >> vec4<u32>(0u, 1u, 2u, 3u)) & vec4<u32>(1u);
         v *= vec4<f32>(kept) * params.scale;
     }
     let inside = col4 * 4u + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.outputs);
-    y[row * params.outputs4 + col4] = select(vec4<f32>(0.0), v, inside);
+    y[(now.model * params.batch + row) * params.outputs4 + col4] = select(vec4<f32>(0.0), v, inside);
 }
 
 // `finish` for four rows from `row` on.
-fn finish4(row: u32, col4: u32, s0: vec4<f32>, s1: vec4<f32>, s2: vec4<f32>, s3: vec4<f32>) {
-    finish(row, col4, s0);
-    finish(row + 1u, col4, s1);
-    finish(row + 2u, col4, s2);
-    finish(row + 3u, col4, s3);
+fn finish4(now: StepValues, params: Params, row: u32, col4: u32, s0: vec4<f32>, s1: vec4<f32>, s2: vec4<f32>, s3: vec4<f32>) {
+    finish(now, params, row, col4, s0);
+    finish(now, params, row + 1u, col4, s1);
+    finish(now, params, row + 2u, col4, s2);
+    finish(now, params, row + 3u, col4, s3);
 }
 
 // The number of a workgroup. The grid may be folded into two dimensions; groups past the end have nothing to do.
 fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
 
+// Offsets of four rows of x or of w from `row` on. Rows past the end repeat the last one; their results are not stored.
+fn rows_at(now: StepValues, params: Params, row: u32, rows: u32) -> vec4<u32> {
+    return (now.model * rows + min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(rows - 1u))) * params.inputs4;
+}
+
 // The plain form: one invocation makes four neighbouring outputs of one sample, directly from memory.
 @compute @workgroup_size(64)
 fn linear(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
           @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let at = number(group, groups) * 64u + lane;
     if at >= params.batch * params.outputs4 { return; }
     let row = at / params.outputs4;
     let col4 = at % params.outputs4;
-    // Columns of the padding read the last row of w again; `finish` drops their results.
-    let o = min(col4 * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs - 1u)) * params.inputs4;
+    let o = rows_at(now, params, col4 * 4u, params.outputs);
+    let r = (now.model * params.batch + row) * params.inputs4;
     var sum = vec4<f32>(0.0);
     for (var k = 0u; k < params.inputs4; k++) {
-        sum += x[row * params.inputs4 + k] * mat4x4<f32>(w[o.x + k], w[o.y + k], w[o.z + k], w[o.w + k]);
+        sum += x[r + k] * mat4x4<f32>(w[o.x + k], w[o.y + k], w[o.z + k], w[o.w + k]);
     }
-    finish(row, col4, sum);
+    finish(now, params, row, col4, sum);
 }
 
 // 32 rows of four vec4, plus one as spacing: neighbouring rows then start in different memory banks.
@@ -84,6 +97,8 @@ var<workgroup> ws: array<vec4<f32>, 160>;
 @compute @workgroup_size(64)
 fn linear_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                 @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let tiles_across = (params.outputs4 + 7u) / 8u;
     let top = number(group, groups) / tiles_across * 32u;
     let left = number(group, groups) % tiles_across * 32u;
@@ -92,10 +107,10 @@ fn linear_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     let ty = lane / 8u;
     // Each invocation stages two vec4 of x and two of w: rows lane/4 and lane/4 + 16, vec4 lane%4.
     let stage = lane / 4u * ROW + lane % 4u;
-    let x_a = min(top + lane / 4u, params.batch - 1u) * params.inputs4;
-    let x_b = min(top + lane / 4u + 16u, params.batch - 1u) * params.inputs4;
-    let w_a = min(left + lane / 4u, params.outputs - 1u) * params.inputs4;
-    let w_b = min(left + lane / 4u + 16u, params.outputs - 1u) * params.inputs4;
+    let x_a = (now.model * params.batch + min(top + lane / 4u, params.batch - 1u)) * params.inputs4;
+    let x_b = (now.model * params.batch + min(top + lane / 4u + 16u, params.batch - 1u)) * params.inputs4;
+    let w_a = (now.model * params.outputs + min(left + lane / 4u, params.outputs - 1u)) * params.inputs4;
+    let w_b = (now.model * params.outputs + min(left + lane / 4u + 16u, params.outputs - 1u)) * params.inputs4;
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
     for (var k = 0u; k < params.inputs4; k += 4u) {
         // Past the end of a row x counts as zero, so what w holds there does not matter.
@@ -119,7 +134,7 @@ fn linear_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     }
     let row = top + ty * 4u;
     let col4 = left / 4u + tx;
-    finish4(row, col4, s0, s1, s2, s3);
+    finish4(now, params, row, col4, s0, s1, s2, s3);
 }
 
 // 16 vec4 per column, plus two as spacing: neighbours then store to different memory banks. For the same reason the
@@ -133,14 +148,15 @@ var<workgroup> ws_wide: array<vec4<f32>, 288>;   // 16 columns of w, 64 rows eac
 @compute @workgroup_size(128)
 fn linear_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let tiles_across = (params.outputs4 + 15u) / 16u;
     let top = number(group, groups) / tiles_across * 64u;
     let left = number(group, groups) % tiles_across * 64u;
     if top >= params.batch { return; }
     // Half of the invocations stage x, the others w; each one a 4×4 block: four rows of one vec4 of columns.
-    let row4 = lane / 4u % 16u * 4u + vec4<u32>(0u, 1u, 2u, 3u);
-    let rx = min(top + row4, vec4<u32>(params.batch - 1u)) * params.inputs4;
-    let rw = min(left + row4, vec4<u32>(params.outputs - 1u)) * params.inputs4;
+    let rx = rows_at(now, params, top + lane / 4u % 16u * 4u, params.batch);
+    let rw = rows_at(now, params, left + lane / 4u % 16u * 4u, params.outputs);
     let stage = lane % 4u * COL + lane / 4u % 16u;
     let tx = lane % 16u;
     let ty = lane / 16u;
@@ -171,13 +187,8 @@ fn linear_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
     }
     let row = top + ty * 8u;
     let col4 = left / 4u + tx;
-    finish4(row, col4, s0, s1, s2, s3);
-    finish4(row + 4u, col4, s4, s5, s6, s7);
-}
-
-// Offsets of four rows of x or of w.
-fn rows_at(row: u32, rows: u32) -> vec4<u32> {
-    return min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(rows - 1u)) * params.inputs4;
+    finish4(now, params, row, col4, s0, s1, s2, s3);
+    finish4(now, params, row + 4u, col4, s4, s5, s6, s7);
 }
 
 // For software adapters: one invocation keeps a 16×16 tile of y, as matrices c numbered by row block and column block,
@@ -186,20 +197,21 @@ fn rows_at(row: u32, rows: u32) -> vec4<u32> {
 @compute @workgroup_size(16)
 fn linear_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let tiles_across = (params.outputs4 + 3u) / 4u;
     let at = number(group, groups) * 16u + lane;
     let row = at / tiles_across * 16u;
     let col4 = at % tiles_across * 4u;
     if row >= params.batch { return; }
-    // Rows past the end repeat the last row; their results are not stored.
-    let r0 = rows_at(row + 0u, params.batch);
-    let r1 = rows_at(row + 4u, params.batch);
-    let r2 = rows_at(row + 8u, params.batch);
-    let r3 = rows_at(row + 12u, params.batch);
-    let o0 = rows_at(col4 * 4u + 0u, params.outputs);
-    let o1 = rows_at(col4 * 4u + 4u, params.outputs);
-    let o2 = rows_at(col4 * 4u + 8u, params.outputs);
-    let o3 = rows_at(col4 * 4u + 12u, params.outputs);
+    let r0 = rows_at(now, params, row + 0u, params.batch);
+    let r1 = rows_at(now, params, row + 4u, params.batch);
+    let r2 = rows_at(now, params, row + 8u, params.batch);
+    let r3 = rows_at(now, params, row + 12u, params.batch);
+    let o0 = rows_at(now, params, col4 * 4u + 0u, params.outputs);
+    let o1 = rows_at(now, params, col4 * 4u + 4u, params.outputs);
+    let o2 = rows_at(now, params, col4 * 4u + 8u, params.outputs);
+    let o3 = rows_at(now, params, col4 * 4u + 12u, params.outputs);
     var c00 = mat4x4<f32>(); var c01 = mat4x4<f32>(); var c02 = mat4x4<f32>(); var c03 = mat4x4<f32>();
     var c10 = mat4x4<f32>(); var c11 = mat4x4<f32>(); var c12 = mat4x4<f32>(); var c13 = mat4x4<f32>();
     var c20 = mat4x4<f32>(); var c21 = mat4x4<f32>(); var c22 = mat4x4<f32>(); var c23 = mat4x4<f32>();
@@ -221,7 +233,7 @@ fn linear_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgr
     var tile = array<mat4x4<f32>, 16>(
         c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33);
     for (var i = 0u; i < 64u; i++) {
-        finish(row + i / 16u * 4u + i % 4u, col4 + i / 4u % 4u, tile[i / 4u][i % 4u]);
+        finish(now, params, row + i / 16u * 4u + i % 4u, col4 + i / 4u % 4u, tile[i / 4u][i % 4u]);
     }
 }
 
@@ -232,6 +244,8 @@ var<workgroup> parts: array<vec4<f32>, 1024>;   // 16 shares of a tile of 16 row
 @compute @workgroup_size(256)
 fn linear_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                 @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let tiles_across = (params.outputs4 + 3u) / 4u;
     let top = number(group, groups) / tiles_across * 16u;
     let left = number(group, groups) % tiles_across * 16u;
@@ -240,9 +254,8 @@ fn linear_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     let share = lane % 16u;
     let tx = lane / 16u % 4u;
     let ty = lane / 64u;
-    // Rows past the end repeat the last row; their results are not stored.
-    let r = min(top + ty * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.inputs4;
-    let o = min(left + tx * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs - 1u)) * params.inputs4;
+    let r = rows_at(now, params, top + ty * 4u, params.batch);
+    let o = rows_at(now, params, left + tx * 4u, params.outputs);
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
     for (var k = share; k < params.inputs4; k += 16u) {
         let m = mat4x4<f32>(w[o.x + k], w[o.y + k], w[o.z + k], w[o.w + k]);
@@ -255,5 +268,5 @@ fn linear_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     // Each invocation adds the shares of one vec4 of the tile, always in the same order.
     var sum = parts[lane];
     for (var i = 1u; i < 16u; i++) { sum += parts[i * 64u + lane]; }
-    finish(top + lane / 4u, left / 4u + lane % 4u, sum);
+    finish(now, params, top + lane / 4u, left / 4u + lane % 4u, sum);
 }

@@ -1,11 +1,17 @@
 // linear_dx: dx = (dy·w) ⊙ act'(x) ⊙ mask.   dy (B, O), w (O, I), x (B, I), mask (B, I) bits -> dx (B, I)
 // x is the output of the layer below, so dx is that layer's error signal δ. The forms are those of linear.
 // Twin: src/kernels/linear_dx.rs
+const MODELS = 64u;     // most models of a dispatch; each of their tensors has a leading dimension, the model
+struct StepValues {
+    cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32, total: f32, model: u32, pad0: u32, pad1: u32, pad2: u32,
+}
 struct Params {
     batch: u32, inputs4: u32, outputs: u32, outputs4: u32,
     mask_stride: u32, scale: f32, keep: f32, pad: u32,
 }
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(0) var<uniform> now: array<StepValues, MODELS>;     // of the models of this dispatch, by group.z
+@group(1) @binding(0) var<uniform> params: array<Params, MODELS>;      // by model
 @group(1) @binding(1) var<storage, read> x: array<vec4<f32>>;          // (B, I)
 @group(1) @binding(2) var<storage, read> w: array<vec4<f32>>;          // (O, I)
 @group(1) @binding(4) var<storage, read> mask: array<u32>;             // (B, I) bits
@@ -29,12 +35,12 @@ fn act_grad(a: vec4<f32>) -> vec4<f32> {
 
 // Activation's slope and dropout: dx[row, 4·col4 ..] from the bare product, if that place exists. x is the output of
 // dropout, act(z)/keep.
-fn finish(row: u32, col4: u32, product: vec4<f32>) {
+fn finish(now: StepValues, params: Params, row: u32, col4: u32, product: vec4<f32>) {
     if row >= params.batch || col4 >= params.inputs4 { return; }
-    let at = row * params.inputs4 + col4;
+    let at = (now.model * params.batch + row) * params.inputs4 + col4;
     var v = product * act_grad(x[at] * params.keep);
     if MASKED {
-        let bits = mask[row * params.mask_stride + col4 / 8u] >> (col4 % 8u * 4u);
+        let bits = mask[(now.model * params.batch + row) * params.mask_stride + col4 / 8u] >> (col4 % 8u * 4u);
         let kept = (vec4<u32>(bits) >> vec4<u32>(0u, 1u, 2u, 3u)) & vec4<u32>(1u);
         v *= vec4<f32>(kept) * params.scale;
     }
@@ -42,31 +48,44 @@ fn finish(row: u32, col4: u32, product: vec4<f32>) {
 }
 
 // `finish` for four rows from `row` on.
-fn finish4(row: u32, col4: u32, s0: vec4<f32>, s1: vec4<f32>, s2: vec4<f32>, s3: vec4<f32>) {
-    finish(row, col4, s0);
-    finish(row + 1u, col4, s1);
-    finish(row + 2u, col4, s2);
-    finish(row + 3u, col4, s3);
+fn finish4(now: StepValues, params: Params, row: u32, col4: u32, s0: vec4<f32>, s1: vec4<f32>, s2: vec4<f32>, s3: vec4<f32>) {
+    finish(now, params, row, col4, s0);
+    finish(now, params, row + 1u, col4, s1);
+    finish(now, params, row + 2u, col4, s2);
+    finish(now, params, row + 3u, col4, s3);
 }
 
 // The number of a workgroup. The grid may be folded into two dimensions; groups past the end have nothing to do.
 fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y * groups.x; }
 
+// Offsets of four rows of w from `row` on. Rows past the end repeat the last one: dy is zero there, or their results are
+// not stored.
+fn w_rows(now: StepValues, params: Params, row: u32) -> vec4<u32> {
+    let rows = min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs - 1u));
+    return (now.model * params.outputs + rows) * params.inputs4;
+}
+// The same of dy.
+fn dy_rows(now: StepValues, params: Params, row: u32) -> vec4<u32> {
+    let rows = min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u));
+    return (now.model * params.batch + rows) * params.outputs4;
+}
+
 // The plain form: one invocation makes four neighbouring values of one sample.
 @compute @workgroup_size(64)
 fn linear_dx(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
              @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let at = number(group, groups) * 64u + lane;
     if at >= params.batch * params.inputs4 { return; }
     let row = at / params.inputs4;
     let col4 = at % params.inputs4;
     var sum = vec4<f32>(0.0);
     for (var k = 0u; k < params.outputs4; k++) {
-        // dy is zero in its padding; there, rows of w past the end repeat the last one.
-        let o = min(k * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs - 1u)) * params.inputs4 + col4;
-        sum += mat4x4<f32>(w[o.x], w[o.y], w[o.z], w[o.w]) * dy[row * params.outputs4 + k];
+        let o = w_rows(now, params, k * 4u) + col4;
+        sum += mat4x4<f32>(w[o.x], w[o.y], w[o.z], w[o.w]) * dy[(now.model * params.batch + row) * params.outputs4 + k];
     }
-    finish(row, col4, sum);
+    finish(now, params, row, col4, sum);
 }
 
 // 32 rows of four vec4, plus one as spacing: neighbouring rows then start in different memory banks.
@@ -78,6 +97,8 @@ var<workgroup> ws: array<vec4<f32>, 128>;   // 16 rows of w, 8 vec4 each
 @compute @workgroup_size(64)
 fn linear_dx_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                    @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let tiles_across = (params.inputs4 + 7u) / 8u;
     let top = number(group, groups) / tiles_across * 32u;
     let left4 = number(group, groups) % tiles_across * 8u;
@@ -85,8 +106,9 @@ fn linear_dx_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
     let tx = lane % 8u;
     let ty = lane / 8u;
     let stage = lane / 4u * ROW + lane % 4u;
-    let d_a = min(top + lane / 4u, params.batch - 1u) * params.outputs4;
-    let d_b = min(top + lane / 4u + 16u, params.batch - 1u) * params.outputs4;
+    let d_a = (now.model * params.batch + min(top + lane / 4u, params.batch - 1u)) * params.outputs4;
+    let d_b = (now.model * params.batch + min(top + lane / 4u + 16u, params.batch - 1u)) * params.outputs4;
+    let w_top = now.model * params.outputs;   // first row of the model
     let w_col = min(left4 + tx, params.inputs4 - 1u);
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
     for (var k = 0u; k < params.outputs4; k += 4u) {
@@ -95,8 +117,8 @@ fn linear_dx_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
         let inside = k + lane % 4u < params.outputs4;
         ds[stage] = select(vec4<f32>(0.0), dy[d_a + kk], inside);
         ds[stage + 16u * ROW] = select(vec4<f32>(0.0), dy[d_b + kk], inside);
-        ws[lane] = w[min(k * 4u + ty, params.outputs - 1u) * params.inputs4 + w_col];
-        ws[lane + 64u] = w[min(k * 4u + ty + 8u, params.outputs - 1u) * params.inputs4 + w_col];
+        ws[lane] = w[(w_top + min(k * 4u + ty, params.outputs - 1u)) * params.inputs4 + w_col];
+        ws[lane + 64u] = w[(w_top + min(k * 4u + ty + 8u, params.outputs - 1u)) * params.inputs4 + w_col];
         workgroupBarrier();
         for (var j = 0u; j < 4u; j++) {
             let wj = j * 32u + tx;
@@ -111,7 +133,7 @@ fn linear_dx_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
     }
     let row = top + ty * 4u;
     let col4 = left4 + tx;
-    finish4(row, col4, s0, s1, s2, s3);
+    finish4(now, params, row, col4, s0, s1, s2, s3);
 }
 
 // 16 vec4 per row, plus two as spacing: neighbours then store to different memory banks. For the same reason the rows
@@ -125,16 +147,18 @@ var<workgroup> ws_wide: array<vec4<f32>, 288>;   // 16 rows of w, 16 vec4 each
 @compute @workgroup_size(128)
 fn linear_dx_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                   @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let tiles_across = (params.inputs4 + 15u) / 16u;
     let top = number(group, groups) / tiles_across * 64u;
     let left4 = number(group, groups) % tiles_across * 16u;
     if top >= params.batch { return; }
     // Half of the invocations stage dy, each a block of 4×4 that it transposes; the others stage w, each four vec4.
-    let row4 = lane / 4u % 16u * 4u + vec4<u32>(0u, 1u, 2u, 3u);
-    let rd = min(top + row4, vec4<u32>(params.batch - 1u)) * params.outputs4;
+    let rd = dy_rows(now, params, top + lane / 4u % 16u * 4u);
     let stage = lane % 4u * WIDE_ROW + lane / 4u % 16u;
     let tx = lane % 16u;
     let ty = lane / 16u;
+    let w_top = now.model * params.outputs;   // first row of the model
     let w_col = min(left4 + tx, params.inputs4 - 1u);
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
     var s4 = vec4<f32>(); var s5 = vec4<f32>(); var s6 = vec4<f32>(); var s7 = vec4<f32>();
@@ -149,7 +173,7 @@ fn linear_dx_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
         } else {
             for (var i = 0u; i < 4u; i++) {
                 let o = min((k + ty - 4u) * 4u + i, params.outputs - 1u);
-                ws_wide[(i * 4u + ty - 4u) * WIDE_ROW + tx] = w[o * params.inputs4 + w_col];
+                ws_wide[(i * 4u + ty - 4u) * WIDE_ROW + tx] = w[(w_top + o) * params.inputs4 + w_col];
             }
         }
         workgroupBarrier();
@@ -164,24 +188,26 @@ fn linear_dx_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
     }
     let row = top + ty * 8u;
     let col4 = left4 + tx;
-    finish4(row, col4, s0, s1, s2, s3);
-    finish4(row + 4u, col4, s4, s5, s6, s7);
+    finish4(now, params, row, col4, s0, s1, s2, s3);
+    finish4(now, params, row + 4u, col4, s4, s5, s6, s7);
 }
 
 // One invocation makes a 16×16 tile of dx in registers.
 @compute @workgroup_size(16)
 fn linear_dx_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                   @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let tiles_across = (params.inputs4 + 3u) / 4u;
     let at = number(group, groups) * 16u + lane;
     let row = at / tiles_across * 16u;
     let col4 = at % tiles_across * 4u;
     if row >= params.batch { return; }
     // Rows and columns past the end repeat the last one; their results are not stored.
-    let r0 = min(vec4<u32>(row + 0u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.outputs4;
-    let r1 = min(vec4<u32>(row + 4u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.outputs4;
-    let r2 = min(vec4<u32>(row + 8u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.outputs4;
-    let r3 = min(vec4<u32>(row + 12u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.outputs4;
+    let r0 = dy_rows(now, params, row + 0u);
+    let r1 = dy_rows(now, params, row + 4u);
+    let r2 = dy_rows(now, params, row + 8u);
+    let r3 = dy_rows(now, params, row + 12u);
     let col = min(vec4<u32>(col4) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.inputs4 - 1u));
     var c00 = mat4x4<f32>(); var c01 = mat4x4<f32>(); var c02 = mat4x4<f32>(); var c03 = mat4x4<f32>();
     var c10 = mat4x4<f32>(); var c11 = mat4x4<f32>(); var c12 = mat4x4<f32>(); var c13 = mat4x4<f32>();
@@ -192,8 +218,7 @@ fn linear_dx_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wor
         let d1 = mat4x4<f32>(dy[r1.x + k], dy[r1.y + k], dy[r1.z + k], dy[r1.w + k]);
         let d2 = mat4x4<f32>(dy[r2.x + k], dy[r2.y + k], dy[r2.z + k], dy[r2.w + k]);
         let d3 = mat4x4<f32>(dy[r3.x + k], dy[r3.y + k], dy[r3.z + k], dy[r3.w + k]);
-        // dy is zero in its padding; there, rows of w past the end repeat the last one.
-        let o = min(k * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs - 1u)) * params.inputs4;
+        let o = w_rows(now, params, k * 4u);
         let w0 = mat4x4<f32>(w[o.x + col.x], w[o.y + col.x], w[o.z + col.x], w[o.w + col.x]);
         c00 += w0 * d0; c10 += w0 * d1; c20 += w0 * d2; c30 += w0 * d3;
         let w1 = mat4x4<f32>(w[o.x + col.y], w[o.y + col.y], w[o.z + col.y], w[o.w + col.y]);
@@ -206,7 +231,7 @@ fn linear_dx_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wor
     var tile = array<mat4x4<f32>, 16>(
         c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33);
     for (var i = 0u; i < 64u; i++) {
-        finish(row + i / 16u * 4u + i % 4u, col4 + i / 4u % 4u, tile[i / 4u][i % 4u]);
+        finish(now, params, row + i / 16u * 4u + i % 4u, col4 + i / 4u % 4u, tile[i / 4u][i % 4u]);
     }
 }
 
@@ -216,6 +241,8 @@ var<workgroup> parts: array<vec4<f32>, 1024>;   // 16 shares of a tile of 16 row
 @compute @workgroup_size(256)
 fn linear_dx_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                    @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z];
+    let params = params[now.model];
     let tiles_across = (params.inputs4 + 3u) / 4u;
     let top = number(group, groups) / tiles_across * 16u;
     let left4 = number(group, groups) % tiles_across * 4u;
@@ -224,12 +251,11 @@ fn linear_dx_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
     let ty = lane / 4u % 4u;
     let share = lane / 16u;
     // Rows and columns past the end repeat the last one; their results are not stored.
-    let r = min(top + ty * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.batch - 1u)) * params.outputs4;
+    let r = dy_rows(now, params, top + ty * 4u);
     let w_col = min(left4 + tx, params.inputs4 - 1u);
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
     for (var k = share; k < params.outputs4; k += 16u) {
-        // dy is zero in its padding; there, rows of w past the end repeat the last one.
-        let o = min(k * 4u + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.outputs - 1u)) * params.inputs4 + w_col;
+        let o = w_rows(now, params, k * 4u) + w_col;
         let m = mat4x4<f32>(w[o.x], w[o.y], w[o.z], w[o.w]);
         s0 += m * dy[r.x + k]; s1 += m * dy[r.y + k]; s2 += m * dy[r.z + k]; s3 += m * dy[r.w + k];
     }
@@ -240,5 +266,5 @@ fn linear_dx_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
     // Each invocation adds the shares of one vec4 of the tile, always in the same order.
     var sum = parts[lane];
     for (var i = 1u; i < 16u; i++) { sum += parts[i * 64u + lane]; }
-    finish(top + lane / 4u, left4 + lane % 4u, sum);
+    finish(now, params, top + lane / 4u, left4 + lane % 4u, sum);
 }

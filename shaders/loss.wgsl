@@ -9,13 +9,14 @@
 // w is the sample's weight; it is 1, and `weights` is not read, unless WEIGHTED. One invocation takes one sample.
 // Rows past the end of a partial batch get zeros. eᶻ may overflow: an infinite loss is seen, a silent limit is not.
 // Twin: src/kernels/loss.rs
+const MODELS = 64u;     // most models of a dispatch; each of their tensors has a leading dimension, the model
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
-    lr: f32, momentum: f32, bias1: f32, bias2: f32, total: f32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32, total: f32, model: u32, pad0: u32, pad1: u32, pad2: u32,
 }
 struct Params { batch: u32, targets: u32, targets4: u32, pad: u32, }
-@group(0) @binding(0) var<uniform> now: StepValues;
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(0) var<uniform> now: array<StepValues, MODELS>;     // of the models of this dispatch, by group.z
+@group(1) @binding(0) var<uniform> params: array<Params, MODELS>;      // by model
 @group(1) @binding(1) var<storage, read> z: array<vec4<f32>>;               // (B, T)
 @group(1) @binding(2) var<storage, read> y: array<vec4<f32>>;               // (B, T)
 @group(1) @binding(3) var<storage, read> weights: array<f32>;               // (B)
@@ -74,66 +75,77 @@ fn metric(kind: u32, z: vec4<f32>, y: vec4<f32>) -> vec4<f32> {
 fn sample(group: vec3<u32>, groups: vec3<u32>, lane: u32) -> u32 { return (group.x + group.y * groups.x) * 64u + lane; }
 
 // Whether there is such a sample. Writes the zeros of a row past the end of a partial batch.
-fn exists(b: u32) -> bool {
+fn exists(now: StepValues, params: Params, b: u32) -> bool {
     if b >= params.batch || b < now.rows { return b < params.batch; }
-    score[b] = vec4<f32>(0.0);
-    for (var i4 = 0u; i4 < params.targets4; i4++) { dz[b * params.targets4 + i4] = vec4<f32>(0.0); }
+    score[now.model * params.batch + b] = vec4<f32>(0.0);
+    for (var i4 = 0u; i4 < params.targets4; i4++) { dz[(now.model * params.batch + b) * params.targets4 + i4] = vec4<f32>(0.0); }
     return false;
 }
 
-fn weight(b: u32) -> f32 {
+fn weight(now: StepValues, params: Params, b: u32) -> f32 {
     // A product with 1 changes no bit, so there is one formula for samples with and without weights.
     var w = 1.0;
-    if WEIGHTED { w = weights[b]; }
+    // Vectors are padded to whole vec4.
+    if WEIGHTED { w = weights[now.model * ((params.batch + 3u) / 4u * 4u) + b]; }
     return w;
 }
 
 fn total(v: vec4<f32>) -> f32 { return v.x + v.y + v.z + v.w; }
 
 // Score and gradient of a sample. `kind` is a constant in each entry point.
-fn run(kind: u32, b: u32) {
-    if !exists(b) { return; }
-    let w = weight(b);
+fn run(now: StepValues, params: Params, kind: u32, b: u32) {
+    if !exists(now, params, b) { return; }
+    let w = weight(now, params, b);
     let zero = vec4<f32>(0.0);
     var losses = zero;
     var metrics = zero;
     for (var i4 = 0u; i4 < params.targets4; i4++) {
-        let at = b * params.targets4 + i4;
+        let at = (now.model * params.batch + b) * params.targets4 + i4;
         let inside = i4 * 4u + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.targets);
         losses += select(zero, loss(kind, z[at], y[at]), inside);
         metrics += select(zero, metric(kind, z[at], y[at]), inside);
         dz[at] = select(zero, w * slope(kind, z[at], y[at]) / (f32(params.targets) * now.total), inside);
     }
     let mean = vec2<f32>(total(losses), total(metrics)) / f32(params.targets);
-    score[b] = vec4<f32>(w * mean, 0.0, 0.0);
+    score[now.model * params.batch + b] = vec4<f32>(w * mean, 0.0, 0.0);
 }
 
 @compute @workgroup_size(64)
 fn loss_mse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
             @builtin(local_invocation_index) lane: u32) {
-    run(MSE, sample(group, groups, lane));
+    let now = now[group.z];
+    let params = params[now.model];
+    run(now, params, MSE, sample(group, groups, lane));
 }
 
 @compute @workgroup_size(64)
 fn loss_mae(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
             @builtin(local_invocation_index) lane: u32) {
-    run(MAE, sample(group, groups, lane));
+    let now = now[group.z];
+    let params = params[now.model];
+    run(now, params, MAE, sample(group, groups, lane));
 }
 
 @compute @workgroup_size(64)
 fn loss_huber(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
               @builtin(local_invocation_index) lane: u32) {
-    run(HUBER, sample(group, groups, lane));
+    let now = now[group.z];
+    let params = params[now.model];
+    run(now, params, HUBER, sample(group, groups, lane));
 }
 
 @compute @workgroup_size(64)
 fn loss_poisson(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                 @builtin(local_invocation_index) lane: u32) {
-    run(POISSON, sample(group, groups, lane));
+    let now = now[group.z];
+    let params = params[now.model];
+    run(now, params, POISSON, sample(group, groups, lane));
 }
 
 @compute @workgroup_size(64)
 fn loss_bce(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
             @builtin(local_invocation_index) lane: u32) {
-    run(BCE, sample(group, groups, lane));
+    let now = now[group.z];
+    let params = params[now.model];
+    run(now, params, BCE, sample(group, groups, lane));
 }

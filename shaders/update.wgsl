@@ -5,14 +5,15 @@
 // as it is computed and never stored; that of b is the column sums of dy. Only w is penalised.
 // Names that end in 4 count vec4: rows are zero-padded to whole vec4.
 // Twins: src/kernels/linear_dw.rs, sgd.rs, momentum.rs, adam.rs, rmsprop.rs, update.rs
+const MODELS = 64u;     // most models of a dispatch; each of their tensors has a leading dimension, the model
 struct StepValues {
     cursor: u32, rows: u32, batch: u32, first: u32, step: u32, slot: u32, accumulate: u32,
-    lr: f32, momentum: f32, bias1: f32, bias2: f32,
+    lr: f32, momentum: f32, bias1: f32, bias2: f32, total: f32, model: u32, pad0: u32, pad1: u32, pad2: u32,
 }
 // memory: decay rate of the mean square, β₂ of Adam or ρ of RMSprop.
 struct Params { batch: u32, inputs4: u32, outputs: u32, outputs4: u32, l2: f32, memory: f32, epsilon: f32, pad: u32, }
-@group(0) @binding(0) var<uniform> now: StepValues;
-@group(1) @binding(0) var<uniform> params: Params;
+@group(0) @binding(0) var<uniform> now: array<StepValues, MODELS>;     // of the models of this dispatch, by group.z
+@group(1) @binding(0) var<uniform> params: array<Params, MODELS>;      // by model
 @group(1) @binding(1) var<storage, read> x: array<vec4<f32>>;                  // (B, I)
 @group(1) @binding(2) var<storage, read_write> w: array<vec4<f32>>;            // (O, I); of an optimizer alone also (O)
 @group(1) @binding(3) var<storage, read_write> b: array<vec4<f32>>;            // (O)
@@ -33,12 +34,12 @@ override DECOUPLED: bool = false;   // AdamW
 struct Next { w: vec4<f32>, first: vec4<f32>, second: vec4<f32>, }
 
 // w ← w − lr·(g + l2·w)
-fn sgd_step(w: vec4<f32>, g: vec4<f32>, l2: f32) -> vec4<f32> {
+fn sgd_step(now: StepValues, w: vec4<f32>, g: vec4<f32>, l2: f32) -> vec4<f32> {
     return w - now.lr * (g + l2 * w);
 }
 
 // g ← g + l2·w,  v ← μ·v + g,  w ← w − lr·v   (Nesterov: w ← w − lr·(g + μ·v))
-fn momentum_step(w: vec4<f32>, v: vec4<f32>, g: vec4<f32>, l2: f32) -> Next {
+fn momentum_step(now: StepValues, w: vec4<f32>, v: vec4<f32>, g: vec4<f32>, l2: f32) -> Next {
     let full = g + l2 * w;
     let velocity = now.momentum * v + full;
     let step = select(velocity, full + now.momentum * velocity, NESTEROV);
@@ -47,7 +48,7 @@ fn momentum_step(w: vec4<f32>, v: vec4<f32>, g: vec4<f32>, l2: f32) -> Next {
 
 // m ← β₁·m + (1−β₁)·g,  v ← β₂·v + (1−β₂)·g²,  w ← w − lr·(m/bias₁ / (√(v/bias₂) + ε) + decay·w)
 // Adam: the penalty is added to g, no decay. AdamW: decay = l2.
-fn adam_step(w: vec4<f32>, m: vec4<f32>, v: vec4<f32>, g: vec4<f32>, l2: f32) -> Next {
+fn adam_step(now: StepValues, params: Params, w: vec4<f32>, m: vec4<f32>, v: vec4<f32>, g: vec4<f32>, l2: f32) -> Next {
     let decay = l2 * w;
     let full = select(g + decay, g, DECOUPLED);
     let m1 = now.momentum * m + (1.0 - now.momentum) * full;
@@ -57,7 +58,7 @@ fn adam_step(w: vec4<f32>, m: vec4<f32>, v: vec4<f32>, g: vec4<f32>, l2: f32) ->
 }
 
 // g ← g + l2·w,  s ← ρ·s + (1−ρ)·g²,  v ← μ·v + g / (√s + ε),  w ← w − lr·v
-fn rmsprop_step(w: vec4<f32>, v: vec4<f32>, s: vec4<f32>, g: vec4<f32>, l2: f32) -> Next {
+fn rmsprop_step(now: StepValues, params: Params, w: vec4<f32>, v: vec4<f32>, s: vec4<f32>, g: vec4<f32>, l2: f32) -> Next {
     let full = g + l2 * w;
     let square = params.memory * s + (1.0 - params.memory) * full * full;
     let velocity = now.momentum * v + full / (sqrt(square) + params.epsilon);
@@ -69,90 +70,84 @@ fn rmsprop_step(w: vec4<f32>, v: vec4<f32>, s: vec4<f32>, g: vec4<f32>, l2: f32)
 // The vec4 in column col4 of four rows of dw from `row` on, and the gradients of these rows' biases.
 struct Tile { row: u32, col4: u32, dw: mat4x4<f32>, db: vec4<f32>, }
 
-fn store(row: u32, col4: u32, product: vec4<f32>) {
+fn store(now: StepValues, params: Params, row: u32, col4: u32, product: vec4<f32>) {
     if row >= params.outputs || col4 >= params.inputs4 { return; }
-    let at = row * params.inputs4 + col4;
+    let at = (now.model * params.outputs + row) * params.inputs4 + col4;
     if now.accumulate == 0u { dw[at] = product; } else { dw[at] += product; }
 }
-fn store_tile(t: Tile) {
-    store(t.row, t.col4, t.dw[0]);
-    store(t.row + 1u, t.col4, t.dw[1]);
-    store(t.row + 2u, t.col4, t.dw[2]);
-    store(t.row + 3u, t.col4, t.dw[3]);
+fn store_tile(now: StepValues, params: Params, t: Tile) {
+    store(now, params, t.row, t.col4, t.dw[0]); store(now, params, t.row + 1u, t.col4, t.dw[1]);
+    store(now, params, t.row + 2u, t.col4, t.dw[2]); store(now, params, t.row + 3u, t.col4, t.dw[3]);
 }
 
-fn sgd_w(row: u32, col4: u32, gradient: vec4<f32>) {
+fn sgd_w(now: StepValues, params: Params, row: u32, col4: u32, gradient: vec4<f32>) {
     if row >= params.outputs || col4 >= params.inputs4 { return; }
-    let at = row * params.inputs4 + col4;
-    w[at] = sgd_step(w[at], gradient, params.l2);
+    let at = (now.model * params.outputs + row) * params.inputs4 + col4;
+    w[at] = sgd_step(now, w[at], gradient, params.l2);
 }
-fn sgd_b(at: u32, gradient: vec4<f32>) {
-    if at >= params.outputs4 { return; }
-    b[at] = sgd_step(b[at], gradient, 0.0);
+fn sgd_b(now: StepValues, params: Params, unit4: u32, gradient: vec4<f32>) {
+    if unit4 >= params.outputs4 { return; }
+    let at = now.model * params.outputs4 + unit4;
+    b[at] = sgd_step(now, b[at], gradient, 0.0);
 }
-fn sgd_tile(t: Tile) {
-    sgd_w(t.row, t.col4, t.dw[0]);
-    sgd_w(t.row + 1u, t.col4, t.dw[1]);
-    sgd_w(t.row + 2u, t.col4, t.dw[2]);
-    sgd_w(t.row + 3u, t.col4, t.dw[3]);
-    if t.col4 == 0u { sgd_b(t.row / 4u, t.db); }
+fn sgd_tile(now: StepValues, params: Params, t: Tile) {
+    sgd_w(now, params, t.row, t.col4, t.dw[0]); sgd_w(now, params, t.row + 1u, t.col4, t.dw[1]);
+    sgd_w(now, params, t.row + 2u, t.col4, t.dw[2]); sgd_w(now, params, t.row + 3u, t.col4, t.dw[3]);
+    if t.col4 == 0u { sgd_b(now, params, t.row / 4u, t.db); }
 }
 
-fn momentum_w(row: u32, col4: u32, gradient: vec4<f32>) {
+fn momentum_w(now: StepValues, params: Params, row: u32, col4: u32, gradient: vec4<f32>) {
     if row >= params.outputs || col4 >= params.inputs4 { return; }
-    let at = row * params.inputs4 + col4;
-    let next = momentum_step(w[at], first_w[at], gradient, params.l2);
+    let at = (now.model * params.outputs + row) * params.inputs4 + col4;
+    let next = momentum_step(now, w[at], first_w[at], gradient, params.l2);
     w[at] = next.w; first_w[at] = next.first;
 }
-fn momentum_b(at: u32, gradient: vec4<f32>) {
-    if at >= params.outputs4 { return; }
-    let next = momentum_step(b[at], first_b[at], gradient, 0.0);
+fn momentum_b(now: StepValues, params: Params, unit4: u32, gradient: vec4<f32>) {
+    if unit4 >= params.outputs4 { return; }
+    let at = now.model * params.outputs4 + unit4;
+    let next = momentum_step(now, b[at], first_b[at], gradient, 0.0);
     b[at] = next.w; first_b[at] = next.first;
 }
-fn momentum_tile(t: Tile) {
-    momentum_w(t.row, t.col4, t.dw[0]);
-    momentum_w(t.row + 1u, t.col4, t.dw[1]);
-    momentum_w(t.row + 2u, t.col4, t.dw[2]);
-    momentum_w(t.row + 3u, t.col4, t.dw[3]);
-    if t.col4 == 0u { momentum_b(t.row / 4u, t.db); }
+fn momentum_tile(now: StepValues, params: Params, t: Tile) {
+    momentum_w(now, params, t.row, t.col4, t.dw[0]); momentum_w(now, params, t.row + 1u, t.col4, t.dw[1]);
+    momentum_w(now, params, t.row + 2u, t.col4, t.dw[2]); momentum_w(now, params, t.row + 3u, t.col4, t.dw[3]);
+    if t.col4 == 0u { momentum_b(now, params, t.row / 4u, t.db); }
 }
 
-fn adam_w(row: u32, col4: u32, gradient: vec4<f32>) {
+fn adam_w(now: StepValues, params: Params, row: u32, col4: u32, gradient: vec4<f32>) {
     if row >= params.outputs || col4 >= params.inputs4 { return; }
-    let at = row * params.inputs4 + col4;
-    let next = adam_step(w[at], first_w[at], second_w[at], gradient, params.l2);
+    let at = (now.model * params.outputs + row) * params.inputs4 + col4;
+    let next = adam_step(now, params, w[at], first_w[at], second_w[at], gradient, params.l2);
     w[at] = next.w; first_w[at] = next.first; second_w[at] = next.second;
 }
-fn adam_b(at: u32, gradient: vec4<f32>) {
-    if at >= params.outputs4 { return; }
-    let next = adam_step(b[at], first_b[at], second_b[at], gradient, 0.0);
+fn adam_b(now: StepValues, params: Params, unit4: u32, gradient: vec4<f32>) {
+    if unit4 >= params.outputs4 { return; }
+    let at = now.model * params.outputs4 + unit4;
+    let next = adam_step(now, params, b[at], first_b[at], second_b[at], gradient, 0.0);
     b[at] = next.w; first_b[at] = next.first; second_b[at] = next.second;
 }
-fn adam_tile(t: Tile) {
-    adam_w(t.row, t.col4, t.dw[0]);
-    adam_w(t.row + 1u, t.col4, t.dw[1]);
-    adam_w(t.row + 2u, t.col4, t.dw[2]);
-    adam_w(t.row + 3u, t.col4, t.dw[3]);
-    if t.col4 == 0u { adam_b(t.row / 4u, t.db); }
+fn adam_tile(now: StepValues, params: Params, t: Tile) {
+    adam_w(now, params, t.row, t.col4, t.dw[0]); adam_w(now, params, t.row + 1u, t.col4, t.dw[1]);
+    adam_w(now, params, t.row + 2u, t.col4, t.dw[2]); adam_w(now, params, t.row + 3u, t.col4, t.dw[3]);
+    if t.col4 == 0u { adam_b(now, params, t.row / 4u, t.db); }
 }
 
-fn rmsprop_w(row: u32, col4: u32, gradient: vec4<f32>) {
+fn rmsprop_w(now: StepValues, params: Params, row: u32, col4: u32, gradient: vec4<f32>) {
     if row >= params.outputs || col4 >= params.inputs4 { return; }
-    let at = row * params.inputs4 + col4;
-    let next = rmsprop_step(w[at], first_w[at], second_w[at], gradient, params.l2);
+    let at = (now.model * params.outputs + row) * params.inputs4 + col4;
+    let next = rmsprop_step(now, params, w[at], first_w[at], second_w[at], gradient, params.l2);
     w[at] = next.w; first_w[at] = next.first; second_w[at] = next.second;
 }
-fn rmsprop_b(at: u32, gradient: vec4<f32>) {
-    if at >= params.outputs4 { return; }
-    let next = rmsprop_step(b[at], first_b[at], second_b[at], gradient, 0.0);
+fn rmsprop_b(now: StepValues, params: Params, unit4: u32, gradient: vec4<f32>) {
+    if unit4 >= params.outputs4 { return; }
+    let at = now.model * params.outputs4 + unit4;
+    let next = rmsprop_step(now, params, b[at], first_b[at], second_b[at], gradient, 0.0);
     b[at] = next.w; first_b[at] = next.first; second_b[at] = next.second;
 }
-fn rmsprop_tile(t: Tile) {
-    rmsprop_w(t.row, t.col4, t.dw[0]);
-    rmsprop_w(t.row + 1u, t.col4, t.dw[1]);
-    rmsprop_w(t.row + 2u, t.col4, t.dw[2]);
-    rmsprop_w(t.row + 3u, t.col4, t.dw[3]);
-    if t.col4 == 0u { rmsprop_b(t.row / 4u, t.db); }
+fn rmsprop_tile(now: StepValues, params: Params, t: Tile) {
+    rmsprop_w(now, params, t.row, t.col4, t.dw[0]); rmsprop_w(now, params, t.row + 1u, t.col4, t.dw[1]);
+    rmsprop_w(now, params, t.row + 2u, t.col4, t.dw[2]); rmsprop_w(now, params, t.row + 3u, t.col4, t.dw[3]);
+    if t.col4 == 0u { rmsprop_b(now, params, t.row / 4u, t.db); }
 }
 
 // The products: each form computes the tiles of an invocation. Rows past the end of dw are neither stored nor applied.
@@ -168,7 +163,7 @@ fn number(group: vec3<u32>, groups: vec3<u32>) -> u32 { return group.x + group.y
 
 // For GPUs: a workgroup of 64 makes 32×32 values. 16 samples of dy and x at a time are staged in workgroup memory; each
 // invocation keeps 4×4 values in registers.
-fn tiled(number: u32, lane: u32) -> Tile {
+fn tiled(now: StepValues, params: Params, number: u32, lane: u32) -> Tile {
     let tiles_across = (params.inputs4 + 7u) / 8u;
     let top4 = number / tiles_across * 8u;
     let left4 = number % tiles_across * 8u;
@@ -182,8 +177,8 @@ fn tiled(number: u32, lane: u32) -> Tile {
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
     for (var b = 0u; b < params.batch; b += 16u) {
         // Past the last sample dy counts as zero, so what x holds there does not matter.
-        let b_a = min(b + ty, params.batch - 1u);
-        let b_b = min(b + ty + 8u, params.batch - 1u);
+        let b_a = now.model * params.batch + min(b + ty, params.batch - 1u);
+        let b_b = now.model * params.batch + min(b + ty + 8u, params.batch - 1u);
         ds[lane] = select(vec4<f32>(0.0), dy[b_a * params.outputs4 + d_col], b + ty < params.batch);
         ds[lane + 64u] = select(vec4<f32>(0.0), dy[b_b * params.outputs4 + d_col], b + ty + 8u < params.batch);
         xs[lane] = x[b_a * params.inputs4 + x_col];
@@ -204,7 +199,7 @@ fn tiled(number: u32, lane: u32) -> Tile {
 
 // For GPUs and large products: a workgroup of 128 makes 64×64 values, two tiles in each invocation's registers.
 struct Pair { a: Tile, b: Tile, }
-fn wide(number: u32, lane: u32) -> Pair {
+fn wide(now: StepValues, params: Params, number: u32, lane: u32) -> Pair {
     let tiles_across = (params.inputs4 + 15u) / 16u;
     let top4 = number / tiles_across * 16u;
     let left4 = number % tiles_across * 16u;
@@ -222,8 +217,8 @@ fn wide(number: u32, lane: u32) -> Pair {
     var s4 = vec4<f32>(); var s5 = vec4<f32>(); var s6 = vec4<f32>(); var s7 = vec4<f32>();
     for (var b = 0u; b < params.batch; b += 16u) {
         // Past the last sample dy counts as zero, so what x holds there does not matter.
-        let b_a = min(b + ty, params.batch - 1u);
-        let b_b = min(b + ty + 8u, params.batch - 1u);
+        let b_a = now.model * params.batch + min(b + ty, params.batch - 1u);
+        let b_b = now.model * params.batch + min(b + ty + 8u, params.batch - 1u);
         ds_wide[lane] = select(vec4<f32>(0.0), dy[b_a * params.outputs4 + d_col], b + ty < params.batch);
         ds_wide[lane + 128u] = select(vec4<f32>(0.0), dy[b_b * params.outputs4 + d_col], b + ty + 8u < params.batch);
         xs_wide[lane] = x[b_a * params.inputs4 + x_col];
@@ -256,7 +251,7 @@ fn turn(d: mat4x4<f32>, counts: vec4<f32>) -> mat4x4<f32> {
     return mat4x4<f32>(t[0] * counts, t[1] * counts, t[2] * counts, t[3] * counts);
 }
 
-fn registers(number: u32, lane: u32, block: ptr<function, Block>) {
+fn registers(now: StepValues, params: Params, number: u32, lane: u32, block: ptr<function, Block>) {
     let tiles_across = (params.inputs4 + 3u) / 4u;
     let at = number * 16u + lane;
     let row4 = at / tiles_across * 4u;
@@ -276,8 +271,9 @@ fn registers(number: u32, lane: u32, block: ptr<function, Block>) {
         // Four samples at a time; those past the last one do not count.
         let sample = b + vec4<u32>(0u, 1u, 2u, 3u);
         let counts = select(vec4<f32>(0.0), vec4<f32>(1.0), sample < vec4<u32>(params.batch));
-        let r = min(sample, vec4<u32>(params.batch - 1u)) * params.outputs4;
-        let c = min(sample, vec4<u32>(params.batch - 1u)) * params.inputs4;
+        let s = now.model * params.batch + min(sample, vec4<u32>(params.batch - 1u));
+        let r = s * params.outputs4;
+        let c = s * params.inputs4;
         let d0 = mat4x4<f32>(dy[r.x + rows.x], dy[r.y + rows.x], dy[r.z + rows.x], dy[r.w + rows.x]);
         let d1 = mat4x4<f32>(dy[r.x + rows.y], dy[r.y + rows.y], dy[r.z + rows.y], dy[r.w + rows.y]);
         let d2 = mat4x4<f32>(dy[r.x + rows.z], dy[r.y + rows.z], dy[r.z + rows.z], dy[r.w + rows.z]);
@@ -303,112 +299,139 @@ fn col4_of(i: u32, col4: u32) -> u32 { return col4 + i / 4u % 4u; }
 
 @compute @workgroup_size(64)
 fn linear_dw_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-                   @builtin(local_invocation_index) lane: u32) { store_tile(tiled(number(group, groups), lane)); }
+                   @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z]; let params = params[now.model];
+    store_tile(now, params, tiled(now, params, number(group, groups), lane));
+}
 @compute @workgroup_size(64)
 fn update_sgd_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-                    @builtin(local_invocation_index) lane: u32) { sgd_tile(tiled(number(group, groups), lane)); }
+                    @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z]; let params = params[now.model];
+    sgd_tile(now, params, tiled(now, params, number(group, groups), lane));
+}
 @compute @workgroup_size(64)
 fn update_momentum_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-                         @builtin(local_invocation_index) lane: u32) { momentum_tile(tiled(number(group, groups), lane)); }
+                         @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z]; let params = params[now.model];
+    momentum_tile(now, params, tiled(now, params, number(group, groups), lane));
+}
 @compute @workgroup_size(64)
 fn update_adam_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-                     @builtin(local_invocation_index) lane: u32) { adam_tile(tiled(number(group, groups), lane)); }
+                     @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z]; let params = params[now.model];
+    adam_tile(now, params, tiled(now, params, number(group, groups), lane));
+}
 @compute @workgroup_size(64)
 fn update_rmsprop_tiled(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-                        @builtin(local_invocation_index) lane: u32) { rmsprop_tile(tiled(number(group, groups), lane)); }
+                        @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z]; let params = params[now.model];
+    rmsprop_tile(now, params, tiled(now, params, number(group, groups), lane));
+}
 
 @compute @workgroup_size(128)
 fn linear_dw_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                   @builtin(local_invocation_index) lane: u32) {
-    let t = wide(number(group, groups), lane);
-    store_tile(t.a); store_tile(t.b);
+    let now = now[group.z]; let params = params[now.model];
+    let t = wide(now, params, number(group, groups), lane);
+    store_tile(now, params, t.a); store_tile(now, params, t.b);
 }
 @compute @workgroup_size(128)
 fn update_sgd_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                    @builtin(local_invocation_index) lane: u32) {
-    let t = wide(number(group, groups), lane);
-    sgd_tile(t.a); sgd_tile(t.b);
+    let now = now[group.z]; let params = params[now.model];
+    let t = wide(now, params, number(group, groups), lane);
+    sgd_tile(now, params, t.a); sgd_tile(now, params, t.b);
 }
 @compute @workgroup_size(128)
 fn update_momentum_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                         @builtin(local_invocation_index) lane: u32) {
-    let t = wide(number(group, groups), lane);
-    momentum_tile(t.a); momentum_tile(t.b);
+    let now = now[group.z]; let params = params[now.model];
+    let t = wide(now, params, number(group, groups), lane);
+    momentum_tile(now, params, t.a); momentum_tile(now, params, t.b);
 }
 @compute @workgroup_size(128)
 fn update_adam_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                     @builtin(local_invocation_index) lane: u32) {
-    let t = wide(number(group, groups), lane);
-    adam_tile(t.a); adam_tile(t.b);
+    let now = now[group.z]; let params = params[now.model];
+    let t = wide(now, params, number(group, groups), lane);
+    adam_tile(now, params, t.a); adam_tile(now, params, t.b);
 }
 @compute @workgroup_size(128)
 fn update_rmsprop_wide(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                        @builtin(local_invocation_index) lane: u32) {
-    let t = wide(number(group, groups), lane);
-    rmsprop_tile(t.a); rmsprop_tile(t.b);
+    let now = now[group.z]; let params = params[now.model];
+    let t = wide(now, params, number(group, groups), lane);
+    rmsprop_tile(now, params, t.a); rmsprop_tile(now, params, t.b);
 }
 
 @compute @workgroup_size(16)
 fn linear_dw_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                   @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z]; let params = params[now.model];
     var c: Block;
-    registers(number(group, groups), lane, &c);
-    for (var i = 0u; i < 64u; i++) { store(row_of(i, c.row4), col4_of(i, c.col4), c.dw[i / 4u][i % 4u]); }
+    registers(now, params, number(group, groups), lane, &c);
+    for (var i = 0u; i < 64u; i++) { store(now, params, row_of(i, c.row4), col4_of(i, c.col4), c.dw[i / 4u][i % 4u]); }
 }
 @compute @workgroup_size(16)
 fn update_sgd_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                    @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z]; let params = params[now.model];
     var c: Block;
-    registers(number(group, groups), lane, &c);
-    for (var i = 0u; i < 64u; i++) { sgd_w(row_of(i, c.row4), col4_of(i, c.col4), c.dw[i / 4u][i % 4u]); }
-    for (var i = 0u; i < 4u && c.col4 == 0u; i++) { sgd_b(c.row4 + i, c.db[i]); }
+    registers(now, params, number(group, groups), lane, &c);
+    for (var i = 0u; i < 64u; i++) { sgd_w(now, params, row_of(i, c.row4), col4_of(i, c.col4), c.dw[i / 4u][i % 4u]); }
+    for (var i = 0u; i < 4u && c.col4 == 0u; i++) { sgd_b(now, params, c.row4 + i, c.db[i]); }
 }
 @compute @workgroup_size(16)
 fn update_momentum_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                         @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z]; let params = params[now.model];
     var c: Block;
-    registers(number(group, groups), lane, &c);
-    for (var i = 0u; i < 64u; i++) { momentum_w(row_of(i, c.row4), col4_of(i, c.col4), c.dw[i / 4u][i % 4u]); }
-    for (var i = 0u; i < 4u && c.col4 == 0u; i++) { momentum_b(c.row4 + i, c.db[i]); }
+    registers(now, params, number(group, groups), lane, &c);
+    for (var i = 0u; i < 64u; i++) { momentum_w(now, params, row_of(i, c.row4), col4_of(i, c.col4), c.dw[i / 4u][i % 4u]); }
+    for (var i = 0u; i < 4u && c.col4 == 0u; i++) { momentum_b(now, params, c.row4 + i, c.db[i]); }
 }
 @compute @workgroup_size(16)
 fn update_adam_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                     @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z]; let params = params[now.model];
     var c: Block;
-    registers(number(group, groups), lane, &c);
-    for (var i = 0u; i < 64u; i++) { adam_w(row_of(i, c.row4), col4_of(i, c.col4), c.dw[i / 4u][i % 4u]); }
-    for (var i = 0u; i < 4u && c.col4 == 0u; i++) { adam_b(c.row4 + i, c.db[i]); }
+    registers(now, params, number(group, groups), lane, &c);
+    for (var i = 0u; i < 64u; i++) { adam_w(now, params, row_of(i, c.row4), col4_of(i, c.col4), c.dw[i / 4u][i % 4u]); }
+    for (var i = 0u; i < 4u && c.col4 == 0u; i++) { adam_b(now, params, c.row4 + i, c.db[i]); }
 }
 @compute @workgroup_size(16)
 fn update_rmsprop_registers(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                        @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z]; let params = params[now.model];
     var c: Block;
-    registers(number(group, groups), lane, &c);
-    for (var i = 0u; i < 64u; i++) { rmsprop_w(row_of(i, c.row4), col4_of(i, c.col4), c.dw[i / 4u][i % 4u]); }
-    for (var i = 0u; i < 4u && c.col4 == 0u; i++) { rmsprop_b(c.row4 + i, c.db[i]); }
+    registers(now, params, number(group, groups), lane, &c);
+    for (var i = 0u; i < 64u; i++) { rmsprop_w(now, params, row_of(i, c.row4), col4_of(i, c.col4), c.dw[i / 4u][i % 4u]); }
+    for (var i = 0u; i < 4u && c.col4 == 0u; i++) { rmsprop_b(now, params, c.row4 + i, c.db[i]); }
 }
 
 // The plain form: one invocation makes a tile, summing over the batch in order.
 @compute @workgroup_size(64)
 fn linear_dw(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
              @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z]; let params = params[now.model];
     let at = number(group, groups) * 64u + lane;
     let row4 = at / params.inputs4;
     let col4 = at % params.inputs4;
     if row4 >= params.outputs4 { return; }
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
     for (var b = 0u; b < params.batch; b++) {
-        let d = dy[b * params.outputs4 + row4];
-        let v = x[b * params.inputs4 + col4];
+        let d = dy[(now.model * params.batch + b) * params.outputs4 + row4];
+        let v = x[(now.model * params.batch + b) * params.inputs4 + col4];
         s0 += d.x * v; s1 += d.y * v; s2 += d.z * v; s3 += d.w * v;
     }
-    store_tile(Tile(row4 * 4u, col4, mat4x4<f32>(s0, s1, s2, s3), vec4<f32>()));
+    store_tile(now, params, Tile(row4 * 4u, col4, mat4x4<f32>(s0, s1, s2, s3), vec4<f32>()));
 }
 
 // For GPUs, small outputs and long sums (see linear_split): a workgroup of 256 makes 16×16 values, in 16 batch shares.
 @compute @workgroup_size(256)
 fn linear_dw_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                    @builtin(local_invocation_index) lane: u32) {
+    let now = now[group.z]; let params = params[now.model];
     let tiles_across = (params.inputs4 + 3u) / 4u;
     let top4 = number(group, groups) / tiles_across * 4u;
     let left4 = number(group, groups) % tiles_across * 4u;
@@ -421,8 +444,8 @@ fn linear_dw_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
     let x_col = min(left4 + tx, params.inputs4 - 1u);
     var s0 = vec4<f32>(); var s1 = vec4<f32>(); var s2 = vec4<f32>(); var s3 = vec4<f32>();
     for (var b = share; b < params.batch; b += 16u) {
-        let d = dy[b * params.outputs4 + d_col];
-        let v = x[b * params.inputs4 + x_col];
+        let d = dy[(now.model * params.batch + b) * params.outputs4 + d_col];
+        let v = x[(now.model * params.batch + b) * params.inputs4 + x_col];
         s0 += d.x * v; s1 += d.y * v; s2 += d.z * v; s3 += d.w * v;
     }
     let part = share * 64u + ty * 16u + tx;
@@ -432,38 +455,46 @@ fn linear_dw_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgro
     // Each invocation adds the shares of one vec4 of the tile, always in the same order.
     var sum = parts[lane];
     for (var i = 1u; i < 16u; i++) { sum += parts[i * 64u + lane]; }
-    store(top4 * 4u + lane / 4u, left4 + lane % 4u, sum);
+    store(now, params, top4 * 4u + lane / 4u, left4 + lane % 4u, sum);
 }
 
 // The optimizers alone: one invocation updates four neighbouring weights.
 @compute @workgroup_size(64)
 fn sgd(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
        @builtin(local_invocation_index) lane: u32) {
-    let at = number(group, groups) * 64u + lane;
-    if at >= params.outputs * params.inputs4 { return; }
-    w[at] = sgd_step(w[at], g[at], params.l2);
+    let now = now[group.z]; let params = params[now.model];
+    let i = number(group, groups) * 64u + lane;
+    if i >= params.outputs * params.inputs4 { return; }
+    let at = now.model * params.outputs * params.inputs4 + i;
+    w[at] = sgd_step(now, w[at], g[at], params.l2);
 }
 @compute @workgroup_size(64)
 fn momentum(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
             @builtin(local_invocation_index) lane: u32) {
-    let at = number(group, groups) * 64u + lane;
-    if at >= params.outputs * params.inputs4 { return; }
-    let next = momentum_step(w[at], first_w[at], g[at], params.l2);
+    let now = now[group.z]; let params = params[now.model];
+    let i = number(group, groups) * 64u + lane;
+    if i >= params.outputs * params.inputs4 { return; }
+    let at = now.model * params.outputs * params.inputs4 + i;
+    let next = momentum_step(now, w[at], first_w[at], g[at], params.l2);
     w[at] = next.w; first_w[at] = next.first;
 }
 @compute @workgroup_size(64)
 fn adam(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    let at = number(group, groups) * 64u + lane;
-    if at >= params.outputs * params.inputs4 { return; }
-    let next = adam_step(w[at], first_w[at], second_w[at], g[at], params.l2);
+    let now = now[group.z]; let params = params[now.model];
+    let i = number(group, groups) * 64u + lane;
+    if i >= params.outputs * params.inputs4 { return; }
+    let at = now.model * params.outputs * params.inputs4 + i;
+    let next = adam_step(now, params, w[at], first_w[at], second_w[at], g[at], params.l2);
     w[at] = next.w; first_w[at] = next.first; second_w[at] = next.second;
 }
 @compute @workgroup_size(64)
 fn rmsprop(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
            @builtin(local_invocation_index) lane: u32) {
-    let at = number(group, groups) * 64u + lane;
-    if at >= params.outputs * params.inputs4 { return; }
-    let next = rmsprop_step(w[at], first_w[at], second_w[at], g[at], params.l2);
+    let now = now[group.z]; let params = params[now.model];
+    let i = number(group, groups) * 64u + lane;
+    if i >= params.outputs * params.inputs4 { return; }
+    let at = now.model * params.outputs * params.inputs4 + i;
+    let next = rmsprop_step(now, params, w[at], first_w[at], second_w[at], g[at], params.l2);
     w[at] = next.w; first_w[at] = next.first; second_w[at] = next.second;
 }

@@ -29,3 +29,13 @@ pub fn is_fixed() -> bool {
 pub fn most() -> usize {
     rayon::current_num_threads()
 }
+
+/// Runs `work` on a thread of its own, whose loops use that thread alone: see [`most`].
+///
+/// # Errors
+/// [`Error::Setting`] if the system does not give a thread.
+pub fn alone<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Error> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let pool = pool.map_err(|error| Error::Setting(format!("a thread cannot be started: {error}")))?;
+    Ok(pool.install(work))
+}

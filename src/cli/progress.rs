@@ -18,6 +18,11 @@ const LONG: Duration = Duration::from_secs(2);
 pub struct Waiting(#[expect(dead_code, reason = "dropping it ends the wait")] Option<Sender<()>>);
 
 impl Waiting {
+    /// Says nothing.
+    pub fn none() -> Waiting {
+        Waiting(None)
+    }
+
     pub fn on(machine: &Machine) -> Waiting {
         let Machine::Gpu(_) = machine else { return Waiting(None) };
         let (sender, ended) = channel();
@@ -36,6 +41,7 @@ impl Waiting {
 pub struct Display {
     /// Until the first progress.
     waiting: Option<Waiting>,
+    silent: bool,
     terminal: bool,
     /// Drawn during an epoch.
     bar: Option<ProgressBar>,
@@ -46,13 +52,19 @@ pub struct Display {
 impl Display {
     /// A display on stderr.
     pub fn new(waiting: Waiting) -> Self {
-        Display { waiting: Some(waiting), terminal: std::io::stderr().is_terminal(), bar: None, last: Instant::now() }
+        let terminal = std::io::stderr().is_terminal();
+        Display { waiting: Some(waiting), silent: super::quiet(), terminal, bar: None, last: Instant::now() }
+    }
+
+    /// A display that shows nothing.
+    pub fn silent() -> Self {
+        Display { waiting: None, silent: true, terminal: false, bar: None, last: Instant::now() }
     }
 
     /// Shows the progress within an epoch.
     pub fn show(&mut self, at: &Progress) {
         self.waiting = None;
-        if super::quiet() {
+        if self.silent {
             return;
         }
         let epoch = format!("epoch {}/{}", at.epoch, at.epochs);

@@ -25,7 +25,12 @@ pub struct Recorder<'a> {
     pub signals: Signals,
     /// Whether there was a note about limited values.
     pub noted: bool,
+    /// Called with each epoch of a run that is one of several.
+    pub of_several: Option<OnEpoch<'a>>,
 }
+
+/// Called with an epoch of a run.
+pub type OnEpoch<'a> = &'a (dyn Fn(&EpochReport) + Sync);
 
 /// A note is printed if a larger share of values was limited.
 const NOTED: f64 = 0.01;
@@ -50,13 +55,16 @@ impl Observer for Recorder<'_> {
         if let Some(layer) = worst.filter(|_| !std::mem::replace(&mut self.noted, true)) {
             let ((share, what), layer) = (layer.worst(), layer.layer);
             let share = percent(share, 1);
-            say!(
+            self.sink.note(&format!(
                 "note: so far {share} % of the {what} of layer {layer} did not fit in 8 bits and were limited. The first updates \
                  limit many errors, which does no harm; later, a lower --lr helps. `--health show` prints the shares of each layer"
-            );
+            ));
         }
         if let Some(warning) = self.guessing.warning(report) {
-            say!("{warning}");
+            self.sink.note(&warning);
+        }
+        if let Some(of_several) = self.of_several {
+            of_several(report);
         }
         Ok(self.interrupted().or(self.keeper.epoch(report, self.sink.metrics.bytes())))
     }

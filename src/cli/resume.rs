@@ -7,6 +7,7 @@ use gpu_mlp::base::text::nearest;
 use gpu_mlp::run::checkpoint::{Difference, Every, Generation, Identity, Loaded, Saved, Setup};
 use gpu_mlp::run::folder::{Contents, Lock, RunFolder};
 use gpu_mlp::run::restart::Restart;
+use gpu_mlp::run::seeds::Seeds;
 use gpu_mlp::run::settings::{Ancestor, fields};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -142,6 +143,41 @@ impl ResumeOptions {
             Contents::Nothing if folder.path().exists() => Err(unusable(&folder, "this is a file, not a run folder")),
             Contents::Nothing => Err(unusable(&folder, "there is no such folder")),
         }
+    }
+
+    /// The folder of runs with several seeds that is to be resumed, if it is one, and one of its runs, whose settings all
+    /// have. Locks nothing.
+    pub fn seeds(&self, out: Option<&Path>) -> Result<Option<(RunFolder, Seeds, Resumed)>, Error> {
+        let Some(asked) = &self.resume else { return Ok(None) };
+        let path = if asked.as_os_str() == AUTO { out } else { Some(asked.as_path()) };
+        let Some(path) = path else { return Ok(None) };
+        let Some(seeds) = Seeds::read(path)? else { return Ok(None) };
+        let folder = RunFolder::new(path);
+        for seed in seeds.all() {
+            if let Some(resumed) = self.member_of(&Seeds::member(path, seed), false)? {
+                return Ok(Some((folder, seeds, resumed)));
+            }
+        }
+        Err(unusable(&folder, "none of its runs was begun"))
+    }
+
+    /// The run in a folder of one of several runs, locked; `None` if it was not begun.
+    pub fn member(&self, folder: &Path) -> Result<Option<Resumed>, Error> {
+        self.member_of(folder, true)
+    }
+
+    fn member_of(&self, folder: &Path, written: bool) -> Result<Option<Resumed>, Error> {
+        if RunFolder::new(folder).contents() == Contents::Nothing {
+            return Ok(None);
+        }
+        let options = ResumeOptions {
+            resume: Some(folder.into()),
+            at: None,
+            allow_mismatch: Vec::new(),
+            checkpoint_steps: None,
+            checkpoint_minutes: None,
+        };
+        options.find(None, false, written)
     }
 
     /// Starts a new run because of `reason`, unless --at was given.

@@ -1,8 +1,10 @@
 //! `gpu-mlp train`
 
 mod end;
+mod members;
 mod notes;
 mod run_folder;
+mod seeds;
 pub mod trials;
 
 use super::base::BaseSettings;
@@ -16,6 +18,8 @@ use super::rate;
 use super::recorder::{last_line, line};
 use super::resume::{ResumeOptions, Resumed, Said};
 use super::settings::{ChoiceOptions, NetOptions};
+use super::signals::Signals;
+use super::sink::Voice;
 use super::target;
 use clap::Args;
 use gpu_mlp::Error;
@@ -29,13 +33,15 @@ use gpu_mlp::net::with_loss;
 use gpu_mlp::run::checkpoint::{Identity, Setup};
 use gpu_mlp::run::folder::{RunFolder, model_in};
 use gpu_mlp::run::model_file::Description;
+use gpu_mlp::run::seeds::{SEEDS, Seeds};
 use gpu_mlp::run::settings;
 use gpu_mlp::run::settings::{Ancestor, DataSettings};
-use gpu_mlp::train::session::{EpochReport, Limits, Session, Wish};
+use gpu_mlp::train::session::{EpochReport, Limits, Reason, Session, Wish};
 use gpu_mlp::train::{divide, divide_as};
+use members::Common;
 use run_folder::Run;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -90,6 +96,10 @@ pub struct Train {
     /// sub-folder of it if it holds another run; --resume continues in the same folder
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     tensorboard: Option<PathBuf>,
+    /// Train N runs with the seeds S, S + 1, … side by side, each in a folder seed-S of the run folder, and print the mean of
+    /// every metric with its standard error; S is --seed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000), conflicts_with_all = ["dry_run", "at", "print_config"], help_heading = "Several runs")]
+    seeds: Option<u64>,
     /// Replace the run in the folder, if there is one
     #[arg(long, help_heading = "Output")]
     force: bool,
@@ -160,11 +170,24 @@ impl Settled {
 impl Train {
     pub async fn run(mut self) -> anyhow::Result<ExitCode> {
         let written = !(self.print_config || self.limits.dry_run);
-        let resumed = self.resume.find(self.out.as_deref(), self.force, written)?;
+        let (several, resumed) = match self.resume.seeds(self.out.as_deref())? {
+            Some((folder, seeds, resumed)) => (Some((folder, seeds)), Some(resumed)),
+            None => (None, self.resume.find(self.out.as_deref(), self.force, written)?),
+        };
+        if let (Some((folder, seeds)), Some(asked)) = (&several, self.seeds.filter(|_| self.resume.asked()))
+            && seeds.seeds != asked
+        {
+            let path = folder.path().display();
+            return Err(Error::Setting(format!("{path} has runs of {} seeds, not {asked}: leave out --seeds", seeds.seeds)).into());
+        }
         if let Some(resumed) = &resumed {
+            if several.is_none() && self.seeds.is_some() {
+                let path = resumed.folder.path().display();
+                return Err(Error::Setting(format!("{path} is a single run, so it cannot be resumed with --seeds")).into());
+            }
             self.take(&resumed.setup)?;
         }
-        self.train(resumed.as_ref()).await
+        self.train(resumed.as_ref(), several).await
     }
 
     /// Uses the setup of a resumed run, except for options given on the command line.
@@ -185,7 +208,12 @@ impl Train {
         Ok(())
     }
 
-    async fn train(mut self, resumed: Option<&Resumed>) -> anyhow::Result<ExitCode> {
+    /// `several`: the folder of the runs to resume, if they are several, and their seeds; `resumed` is one of them then.
+    async fn train(
+        mut self,
+        resumed: Option<&Resumed>,
+        several: Option<(RunFolder, Seeds)>,
+    ) -> anyhow::Result<ExitCode> {
         let start = Instant::now();
         let mut settled = self.settle(resumed)?;
         if self.print_config {
@@ -199,7 +227,7 @@ impl Train {
             return Ok(ExitCode::SUCCESS);
         }
         if resumed.is_none() {
-            self.refuse_if_taken()?;
+            self.refuse_if_taken(self.out.as_deref())?;
         }
         let checkpoint = resumed.and_then(|resumed| resumed.checkpoint.as_ref());
         // A resumed run keeps the encoding that it began with. Only a model of this program describes its encoding.
@@ -281,6 +309,19 @@ impl Train {
             limits.max_steps = Some(checkpoint.step + 1);
         }
 
+        let signals = Signals::listen()?;
+        let asked = self.seeds.map(|seeds| Seeds { seeds, first: config.seed });
+        if several.is_some() || asked.is_some() {
+            say!("{rate}");
+            config.without_effect().iter().for_each(|note| say!("note: {note}"));
+            let common = Common { data: &data, machine: &machine, first: first.as_ref(), ancestor, signals: &signals, start };
+            let (folder, seeds) = match (several, asked) {
+                (Some(several), _) => several,
+                (None, asked) => (RunFolder::make(self.out.as_deref())?, asked.expect("one of the two")),
+            };
+            drop(waiting);
+            return self.train_seeds(&common, &config, limits, seeds, &folder).await;
+        }
         let mut session = Session::open(&config, &data, &machine, limits).await?;
         if let Some(first) = first {
             session.begin_with(&first.model(&config, &data)?)?;
@@ -306,9 +347,22 @@ impl Train {
             return self.try_out(session, &config, checkpoint.map(|checkpoint| checkpoint.step)).await;
         }
 
-        let changed = !changed.is_empty();
-        let run = Run { data: &data, machine: &machine, identity, ancestor, resumed, changed, waiting, start };
-        self.into_run_folder(session, run).await
+        let run = Run {
+            data: &data,
+            machine: &machine,
+            identity,
+            ancestor,
+            resumed,
+            changed: !changed.is_empty(),
+            waiting,
+            start,
+            out: self.out.as_deref(),
+            signals: signals.clone(),
+            voice: if self.json { Voice::Json } else { Voice::Text },
+            of_several: None,
+        };
+        let reason = self.into_run_folder(session, run).await?;
+        Ok(signals.code().filter(|_| reason == Reason::Interrupted).unwrap_or(ExitCode::SUCCESS))
     }
 
     /// The data settings of the run.
@@ -317,10 +371,13 @@ impl Train {
     }
 
     /// Refuses the folder of the model that the run starts with, and without --force a folder that holds a run.
-    fn refuse_if_taken(&self) -> Result<(), Error> {
-        let Some(out) = self.out.as_deref().map(RunFolder::new) else { return Ok(()) };
+    fn refuse_if_taken(&self, out: Option<&Path>) -> Result<(), Error> {
+        let Some(out) = out.map(RunFolder::new) else { return Ok(()) };
         target::check(&out.model(), true, self.from.as_deref())?;
-        if self.force { Ok(()) } else { out.refuse_if_taken(self.resume.asked()) }
+        if self.force || out.path().join(SEEDS).exists() && self.resume.asked() {
+            return Ok(());
+        }
+        out.refuse_if_taken(self.resume.asked())
     }
 
     /// Merges the settings of all sources and checks them, before anything is read, downloaded or written.

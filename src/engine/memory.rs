@@ -3,6 +3,7 @@
 use crate::base::error::{Error, Oversize};
 use crate::base::text::bytes;
 use crate::plan::Plan;
+use crate::plan::kernel::MODELS;
 use crate::plan::tensor::{Role, Tensor};
 
 /// How much a machine can hold.
@@ -40,6 +41,18 @@ pub fn check(plan: &Plan, room: Room, fence: u64, beside: u64) -> Result<(), Err
     Err(Error::TooLarge { what, needed, holder: "the free memory allows", limit, cause })
 }
 
+/// How many models of a group fit, at least 1. Each needs all tensors of the plan but the samples, which exist once, and
+/// `beside` bytes on the host.
+pub fn models(plan: &Plan, room: Room, beside: u64) -> usize {
+    let own = |tensor: &&Tensor| tensor.role != Role::Data;
+    let largest = plan.tensors.iter().filter(own).map(|tensor| tensor.id.bytes()).max().unwrap_or(0);
+    let bound = room.tensor / largest.max(1);
+    let bytes: u64 = plan.tensors.iter().filter(own).map(|tensor| tensor.id.bytes()).sum();
+    let on_host = if room.on_host { [plan.bytes() - bytes, bytes] } else { [0, 0] };
+    let held = free().map_or(u64::MAX, |free| free.saturating_sub(on_host[0]) / (on_host[1] + beside).max(1));
+    bound.min(held).clamp(1, MODELS as u64) as usize
+}
+
 /// Checks that shaders, which count words in 32 bits, can address every tensor.
 ///
 /// # Errors
@@ -59,7 +72,7 @@ fn largest(plan: &Plan) -> Option<&Tensor> {
 /// What decides the size of a tensor that needs `needed` bytes of at most `limit`.
 fn cause(tensor: &Tensor, needed: u64, limit: u64) -> Oversize {
     match tensor.role {
-        Role::Data => Oversize::Data,
+        Role::Data | Role::Order => Oversize::Data,
         Role::Activation { .. } | Role::ErrorSignal { .. } => {
             let rows = (tensor.id.rows as f64 * limit as f64 / needed as f64) as usize;
             // If not even one row fits, only narrower layers help.

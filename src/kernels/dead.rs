@@ -21,7 +21,10 @@ const PART: usize = 256;
 
 uniform! {
     /// Uniform block of the shader.
-    struct Params { batch: u32, units: u32, units4: u32, first: u32, }
+    struct Params {
+        batch: u32, units: u32, units4: u32, first: u32,
+        parts: u32, pad0: u32, pad1: u32, pad2: u32,
+    }
 }
 
 /// The shader.
@@ -55,7 +58,8 @@ impl Kernel for Dead {
         let end = first + Dead::parts(h);
         assert!(end <= parts.cols, "dead: parts is {} but parts {first} to {end} of it are written", parts.shape());
         let (batch, units, units4) = (h.rows as u32, h.cols as u32, h.stride() as u32 / 4);
-        bytemuck::bytes_of(&Params { batch, units, units4, first: first as u32 }).to_vec()
+        let (first, parts) = (first as u32, parts.words() as u32);
+        bytemuck::bytes_of(&Params { batch, units, units4, first, parts, ..Params::default() }).to_vec()
     }
 
     fn groups(&self) -> u32 {

@@ -34,6 +34,7 @@ uniform! {
     struct Params {
         batch: u32, inputs: u32, inputs4: u32, mask_stride: u32,
         scale: f32, shift: f32, keep_scale: f32, target_words: u32,
+        order_words: u32, pad0: u32, pad1: u32, pad2: u32,
     }
 }
 
@@ -76,7 +77,7 @@ impl Kernel for Gather {
     }
 
     fn params(&self) -> Vec<u8> {
-        let Gather { samples, targets, mask, x0, t, .. } = *self;
+        let Gather { samples, targets, order, mask, x0, t, .. } = *self;
         let because = format!("samples is {}", samples.shape());
         if !self.floats() {
             expect("gather", "samples", samples, DType::U8, samples.rows, samples.cols, "samples are bytes or floats");
@@ -102,6 +103,8 @@ impl Kernel for Gather {
             shift: self.map.shift,
             keep_scale: 1.0 / self.keep,
             target_words: self.target_words() as u32,
+            order_words: order.words() as u32,
+            ..Params::default()
         };
         bytemuck::bytes_of(&params).to_vec()
     }

@@ -56,6 +56,7 @@ uniform! {
     struct Params {
         batch: u32, inputs4: u32, classes: u32, classes4: u32,
         mask_stride: u32, scale: f32, keep: f32, smoothing: f32,
+        record_len: u32, pad0: u32, pad1: u32, pad2: u32,
     }
 }
 
@@ -123,6 +124,8 @@ impl Kernel for Head {
             scale: 1.0 / self.keep,
             keep: self.keep,
             smoothing: self.smoothing,
+            record_len: self.record.rows as u32,
+            ..Params::default()
         };
         bytemuck::bytes_of(&params).to_vec()
     }

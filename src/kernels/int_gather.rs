@@ -32,6 +32,7 @@ uniform! {
     /// Uniform block of the shaders.
     struct Params {
         batch: u32, inputs: u32, words: u32, sample_words: u32, mask_stride: u32, scale: i32, shift: i32, keep: i32,
+        order_words: u32, pad0: u32, pad1: u32, pad2: u32,
     }
 }
 
@@ -91,6 +92,8 @@ impl Kernel for IntGather {
             scale: self.map[0],
             shift: self.map[1],
             keep: fixed::twelve(1.0 / self.keep),
+            order_words: self.order.words() as u32,
+            ..Params::default()
         };
         bytemuck::bytes_of(&params).to_vec()
     }

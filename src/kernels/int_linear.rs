@@ -39,7 +39,7 @@ uniform! {
     /// Uniform block of the shaders.
     struct Params {
         batch: u32, words: u32, outputs: u32, out_words: u32, mask_stride: u32, bits: u32,
-        bias_shift: u32, out_shift: u32, keep: i32, alpha: i32, layer: u32, pad: u32,
+        bias_shift: u32, out_shift: u32, keep: i32, alpha: i32, layer: u32, layers: u32,
     }
 }
 
@@ -98,7 +98,7 @@ impl IntLinear {
             keep: twelve(1.0 / self.keep),
             alpha: alpha(self.act),
             layer: self.layer as u32,
-            pad: 0,
+            layers: self.levels.rows as u32,
         }
     }
 }

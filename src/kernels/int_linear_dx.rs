@@ -39,7 +39,7 @@ uniform! {
     /// Uniform block of the shader.
     struct Params {
         batch: u32, words: u32, inputs: u32, outputs: u32, dy_words: u32, mask_stride: u32,
-        keep: i32, back: i32, alpha: i32, layer: u32, pad0: u32, pad1: u32,
+        keep: i32, back: i32, alpha: i32, layer: u32, layers: u32, pad: u32,
     }
 }
 
@@ -67,6 +67,7 @@ impl IntLinearDx {
             back: twelve(self.keep),
             alpha: alpha(self.act),
             layer: self.layer as u32,
+            layers: self.levels.rows as u32,
             ..Params::default()
         }
     }

@@ -59,6 +59,7 @@ impl Kernel for IntQuantise {
             stride: w.stride() as u32 / 4,
             layer: layer as u32,
             base: self.dropped().cast_signed(),
+            layers: levels.rows as u32,
             ..Params::default()
         };
         bytemuck::bytes_of(&params).to_vec()

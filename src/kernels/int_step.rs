@@ -34,7 +34,7 @@ pub struct IntStep {
 uniform! {
     /// Uniform block of all shaders in `int_step.wgsl`; also of [`super::int_quantise`] and [`super::int_levels`].
     pub(super) struct Params {
-        count: u32, words: u32, stride: u32, layer: u32, base: i32, clip: i32, l2: f32, pad: u32,
+        count: u32, words: u32, stride: u32, layer: u32, base: i32, clip: i32, l2: f32, layers: u32,
     }
 }
 
@@ -93,6 +93,7 @@ impl Kernel for IntStep {
             base: i32::from(self.base) - i32::from(WEIGHT_BITS),
             clip: self.clip(),
             l2: self.l2,
+            layers: levels.rows as u32,
             ..Params::default()
         };
         bytemuck::bytes_of(&params).to_vec()

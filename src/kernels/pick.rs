@@ -19,7 +19,7 @@ pub struct Pick {
 
 uniform! {
     /// Uniform block of the shader.
-    struct Params { batch: u32, words: u32, pad0: u32, pad1: u32, }
+    struct Params { batch: u32, words: u32, order_words: u32, pad: u32, }
 }
 
 /// The shader.
@@ -45,7 +45,8 @@ impl Kernel for Pick {
         expect("pick", "values", values, DType::F32, 1, values.cols, "a sample has one value");
         expect("pick", "order", order, DType::U32, 1, order.cols, "the order is a list");
         expect("pick", "picked", picked, DType::F32, 1, picked.cols, "a sample has one value");
-        let params = Params { batch: picked.cols as u32, words: picked.words() as u32, ..Params::default() };
+        let (batch, words) = (picked.cols as u32, picked.words() as u32);
+        let params = Params { batch, words, order_words: order.words() as u32, pad: 0 };
         bytemuck::bytes_of(&params).to_vec()
     }
 

@@ -27,7 +27,7 @@ pub const PART: usize = 4096;
 
 uniform! {
     /// Uniform block of the shader.
-    struct Params { count4: u32, first: u32, pad0: u32, pad1: u32, }
+    struct Params { count4: u32, first: u32, parts: u32, pad: u32, }
 }
 
 /// The shader.
@@ -62,7 +62,8 @@ impl Kernel for Squares {
         expect("squares", "parts", parts, DType::F32, 1, parts.cols, "it is a vector");
         let end = first + Squares::parts(a);
         assert!(end <= parts.cols, "squares: parts is {} but parts {first} to {end} of it are written", parts.shape());
-        let params = Params { count4: (a.words() / 4) as u32, first: first as u32, ..Params::default() };
+        let (count4, parts) = ((a.words() / 4) as u32, parts.words() as u32);
+        let params = Params { count4, first: first as u32, parts, pad: 0 };
         bytemuck::bytes_of(&params).to_vec()
     }
 

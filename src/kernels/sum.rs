@@ -23,7 +23,7 @@ pub struct Sum {
 
 uniform! {
     /// Uniform block of the shader.
-    struct Params { first: u32, count: u32, row: u32, pad: u32, }
+    struct Params { first: u32, count: u32, row: u32, rows: u32, parts: u32, pad0: u32, pad1: u32, pad2: u32, }
 }
 
 /// The shader.
@@ -51,7 +51,14 @@ impl Kernel for Sum {
         let end = first + count;
         assert!(end <= parts.cols, "sum: parts is {} but values {first} to {end} of it are read", parts.shape());
         assert!(row < total.rows, "sum: total is {} but row {row} of it is written", total.shape());
-        let params = Params { first: first as u32, count: count as u32, row: row as u32, pad: 0 };
+        let params = Params {
+            first: first as u32,
+            count: count as u32,
+            row: row as u32,
+            rows: total.rows as u32,
+            parts: parts.words() as u32,
+            ..Params::default()
+        };
         bytemuck::bytes_of(&params).to_vec()
     }
 

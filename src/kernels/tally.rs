@@ -18,7 +18,7 @@ pub struct Tally {
 
 uniform! {
     /// Uniform block of the shader.
-    struct Params { batch: u32, pad0: u32, pad1: u32, pad2: u32, }
+    struct Params { batch: u32, record_len: u32, pad0: u32, pad1: u32, }
 }
 
 const SOURCE: &str = include_str!("../../shaders/tally.wgsl");
@@ -52,7 +52,8 @@ impl Kernel for Tally {
         let dtype = if self.integers() { DType::I32(0) } else { DType::F32 };
         expect("tally", "score", self.score, dtype, self.score.rows, 2, "a score is a loss and a metric");
         expect("tally", "tally", self.tally, dtype, self.tally.rows, 2, "a row is a sum of losses and one of metrics");
-        bytemuck::bytes_of(&Params { batch: self.score.rows as u32, ..Params::default() }).to_vec()
+        let (batch, record_len) = (self.score.rows as u32, self.tally.rows as u32);
+        bytemuck::bytes_of(&Params { batch, record_len, ..Params::default() }).to_vec()
     }
 
     fn groups(&self) -> u32 {

@@ -104,15 +104,15 @@ impl<'a> Builder<'a> {
             (true, true) => self.input_type(),
         };
         let mut tensor =
-            |name: &str, dtype, rows, cols| self.plan.tensor(format!("{prefix}{name}"), Role::Data, dtype, rows, cols);
+            |name: &str, role, dtype, rows, cols| self.plan.tensor(format!("{prefix}{name}"), role, dtype, rows, cols);
         Source {
-            samples: tensor("samples", stored, rows, inputs),
+            samples: tensor("samples", Role::Data, stored, rows, inputs),
             targets: match loss {
-                None => tensor("targets", DType::U32, 1, rows),
-                Some(_) => tensor("targets", DType::F32, rows, outputs),
+                None => tensor("targets", Role::Data, DType::U32, 1, rows),
+                Some(_) => tensor("targets", Role::Data, DType::F32, rows, outputs),
             },
-            order: tensor("order", DType::U32, 1, rows),
-            weights: weighted.then(|| tensor("all_weights", DType::F32, 1, rows)),
+            order: tensor("order", Role::Order, DType::U32, 1, rows),
+            weights: weighted.then(|| tensor("all_weights", Role::Data, DType::F32, 1, rows)),
             count: samples,
             window: window.min(samples),
         }

@@ -86,7 +86,7 @@ impl Builder<'_> {
             })
             .collect();
         let x0 = self.plan.f32("x0", Role::Activation { layer: 1 }, micro, self.sizes.inputs);
-        let batch = self.gather(source, masks[0], x0, self.keep(0), "", Role::Data);
+        let batch = self.gather(source, masks[0], x0, self.keep(0), "", Role::Batch);
         let mut activations = vec![x0];
         let mut sums = vec![None];
         for (number, (ids, _)) in layers[..layers.len() - 1].iter().enumerate() {

@@ -48,7 +48,7 @@ pub struct Shader {
     pub source: &'static str,
     /// Storage bindings of group 1, in the order of [`Kernel::tensors`].
     pub args: &'static [Arg],
-    /// Group 1, binding 0: fields of `Params`. Names that end in 4 (`inputs4`) count the vec4 of a row, which is
+    /// Group 1, binding 0: fields of `Params`, of which the shader has an array, one per model. Names that end in 4 (`inputs4`) count the vec4 of a row, which is
     /// zero-padded to whole vec4, see [`crate::plan::tensor`]; `mask_stride` counts the words of a mask row; `scale` is
     /// 1/keep.
     pub params: &'static [Field],
@@ -111,7 +111,8 @@ macro_rules! uniform {
 pub(crate) use uniform;
 
 uniform! {
-    /// What changes from one training step to the next. Group 0, binding 0 of the shaders that use it.
+    /// What changes from one training step to the next. Group 0, binding 0 of every shader: an array of [`MODELS`], one for
+    /// each model of the dispatch.
     pub struct StepValues {
         /// First entry of `order` that belongs to this micro-batch.
         cursor: u32,
@@ -137,8 +138,26 @@ uniform! {
         bias2: f32,
         /// Total weight of the whole batch, the divisor of the mean: its rows if samples have no weights. Greater than 0.
         total: f32,
+        /// Number of the model in its group, below [`MODELS`]; 0 for a model of its own. Selects `Params` and tensors.
+        model: u32,
+        /// Padding: the elements of an array in a uniform block begin at multiples of 16 bytes.
+        pad0: u32,
+        /// Padding.
+        pad1: u32,
+        /// Padding.
+        pad2: u32,
     }
 }
+
+impl AsRef<[StepValues]> for StepValues {
+    fn as_ref(&self) -> &[StepValues] {
+        std::slice::from_ref(self)
+    }
+}
+
+/// Most models whose tensors lie in the same buffers, one after another, and that one dispatch can serve. Every shader
+/// declares its uniform blocks as arrays of this many.
+pub const MODELS: usize = 64;
 
 /// Most storage bindings of a shader, by WebGPU's default limits.
 pub const MAX_ARGS: usize = 8;

@@ -159,8 +159,12 @@ pub enum Role {
     },
     /// A row per sample of an evaluation's micro-batch.
     Evaluation,
-    /// Samples of a split, their targets, and their order.
+    /// Samples of a split, their targets and weights. All models of a group share them.
     Data,
+    /// Order of the samples of a split.
+    Order,
+    /// Targets and weights of a training micro-batch.
+    Batch,
     /// Losses and hits, or other measurements, that are read back.
     Record,
     /// Anything else.
@@ -177,7 +181,7 @@ impl Role {
             | Role::Average { layer }
             | Role::Activation { layer }
             | Role::ErrorSignal { layer } => Some(layer),
-            Role::Evaluation | Role::Data | Role::Record | Role::Scratch => None,
+            Role::Evaluation | Role::Data | Role::Order | Role::Batch | Role::Record | Role::Scratch => None,
         }
     }
 }

@@ -3,9 +3,11 @@
 use crate::base::error::Error;
 use crate::config::MOST_LAYERS;
 use crate::run::folder::RunFolder;
+use crate::run::scores::Scores;
 use crate::run::settings::Ancestor;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 /// A run as recorded. A value that was not measured is absent. A value that was not finite, which JSON writes as
@@ -57,30 +59,30 @@ pub struct Header {
 pub struct Epoch {
     pub epoch: u64,
     pub step: Option<u64>,
-    #[serde(deserialize_with = "measured")]
-    pub train_loss: Option<f64>,
-    #[serde(deserialize_with = "measured")]
-    pub train_accuracy: Option<f64>,
-    #[serde(deserialize_with = "measured")]
-    pub train_rmse: Option<f64>,
-    #[serde(deserialize_with = "measured")]
-    pub validation_loss: Option<f64>,
-    #[serde(deserialize_with = "measured")]
-    pub validation_accuracy: Option<f64>,
-    #[serde(deserialize_with = "measured")]
-    pub validation_rmse: Option<f64>,
-    #[serde(deserialize_with = "measured")]
-    pub test_loss: Option<f64>,
-    #[serde(deserialize_with = "measured")]
-    pub test_accuracy: Option<f64>,
-    #[serde(deserialize_with = "measured")]
-    pub test_rmse: Option<f64>,
+    #[serde(flatten)]
+    pub scores: Scores,
     pub lr: Option<f64>,
     pub momentum: Option<f64>,
     pub seconds: Option<f64>,
     pub images_per_second: Option<f64>,
     /// One entry per layer, in order; empty if the record has other entries.
     pub health: Vec<LayerHealth>,
+}
+
+impl Deref for Epoch {
+    type Target = Scores;
+
+    fn deref(&self) -> &Scores {
+        &self.scores
+    }
+}
+
+impl Deref for End {
+    type Target = Scores;
+
+    fn deref(&self) -> &Scores {
+        &self.scores
+    }
 }
 
 /// Health of a layer in an epoch.
@@ -113,28 +115,12 @@ pub struct End {
     pub reason: Option<String>,
     pub problem: Option<String>,
     pub restored_epoch: Option<u64>,
-    #[serde(deserialize_with = "measured")]
-    pub train_loss: Option<f64>,
-    #[serde(deserialize_with = "measured")]
-    pub train_accuracy: Option<f64>,
-    #[serde(deserialize_with = "measured")]
-    pub train_rmse: Option<f64>,
-    #[serde(deserialize_with = "measured")]
-    pub validation_loss: Option<f64>,
-    #[serde(deserialize_with = "measured")]
-    pub validation_accuracy: Option<f64>,
-    #[serde(deserialize_with = "measured")]
-    pub validation_rmse: Option<f64>,
-    #[serde(deserialize_with = "measured")]
-    pub test_loss: Option<f64>,
-    #[serde(deserialize_with = "measured")]
-    pub test_accuracy: Option<f64>,
-    #[serde(deserialize_with = "measured")]
-    pub test_rmse: Option<f64>,
+    #[serde(flatten)]
+    pub scores: Scores,
 }
 
 /// Reads a measurement that is present; `null` is NaN.
-fn measured<'de, D: Deserializer<'de>>(value: D) -> Result<Option<f64>, D::Error> {
+pub(super) fn measured<'de, D: Deserializer<'de>>(value: D) -> Result<Option<f64>, D::Error> {
     Ok(Some(Option::deserialize(value)?.unwrap_or(f64::NAN)))
 }
 

@@ -123,13 +123,10 @@ impl Scores {
             None => epoch.step == Some(step),
         };
         let epoch = record.epochs.iter().rev().find(of_model);
+        let train = epoch.map(|epoch| epoch.scores).unwrap_or_default();
+        let Scores { train_loss, train_accuracy, train_rmse, .. } = train;
         let scores = Scores::new(finish.metric, None, finish.validation, finish.test);
-        Scores {
-            train_loss: epoch.and_then(|epoch| epoch.train_loss),
-            train_accuracy: epoch.and_then(|epoch| epoch.train_accuracy),
-            train_rmse: epoch.and_then(|epoch| epoch.train_rmse),
-            ..scores
-        }
+        Scores { train_loss, train_accuracy, train_rmse, ..scores }
     }
 }
 

@@ -5,6 +5,7 @@ mod chunk;
 mod evaluate;
 mod executor;
 pub mod feed;
+pub mod fleet;
 pub mod golden;
 pub mod health;
 pub mod lr_find;

@@ -10,6 +10,7 @@ mod validation;
 use crate::base::error::Error;
 use crate::config::Config;
 use crate::data::DataSet;
+use crate::engine::gpu::Group;
 use crate::engine::machine::Machine;
 use crate::net::mlp::Mlp;
 use crate::train::health::LayerHealth;
@@ -20,6 +21,10 @@ pub use state::{Snapshot, State};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 pub use validation::ValidationTracker;
+
+/// Copies of the lasting tensors that fit on the host. Saving a checkpoint needs the most: the state that a replay starts
+/// from, the saved state, and its file twice.
+pub(super) const COPIES: u64 = 4;
 
 /// Limits that end a run early. They change no learning rate: a shortened run equals the beginning of the full run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -62,10 +67,22 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Those of [`Trainer::open`]; [`Error::Setting`] if the settings need a validation split and there is none.
     pub async fn open(config: &Config, data: &'a DataSet, machine: &Machine, limits: Limits) -> Result<Self, Error> {
+        Self::open_in(config, data, machine, None, limits).await
+    }
+
+    /// As [`Session::open`], as a model of a group on the machine's GPU if there is one: see [`super::fleet`].
+    ///
+    /// # Errors
+    /// Also those of [`Group::join`].
+    pub async fn open_in(
+        config: &Config,
+        data: &'a DataSet,
+        machine: &Machine,
+        group: Option<&Group>,
+        limits: Limits,
+    ) -> Result<Self, Error> {
         config.check_choices(data.validation.is_some())?;
-        // Saving a checkpoint needs the most memory: the state that a replay starts from, the saved state, and its file
-        // twice.
-        let trainer = Trainer::open_with_copies(config, data, machine, 4).await?;
+        let trainer = Trainer::open_in(config, data, machine, group, COPIES).await?;
         let samples = data.train.len() as u64;
         Ok(Session { trainer, limits, samples, state: State::default(), best: None, tested: None })
     }

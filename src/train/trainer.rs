@@ -13,6 +13,7 @@ use crate::base::error::Error;
 use crate::config::{Config, OnNan};
 use crate::data::DataSet;
 use crate::engine::Engine;
+use crate::engine::gpu::Group;
 use crate::engine::machine::Machine;
 use crate::engine::memory;
 use crate::kernels::forms::Forms;
@@ -43,6 +44,24 @@ pub struct Trainer<'a> {
     pub(super) recalled: Option<Vec<LayerHealth>>,
 }
 
+/// The net and the plan of a run on a machine.
+///
+/// # Errors
+/// [`Error::Setting`] if the settings cannot be used with this data.
+pub(crate) fn net(config: &Config, data: &DataSet, machine: &Machine) -> Result<Net, Error> {
+    config.check(data.train.len())?;
+    if !data.is_ready() {
+        return Err(Error::Setting(
+            "the samples are raw numbers: call `train::divide(&config, data)` first, which encodes them".into(),
+        ));
+    }
+    let inputs = input_map(&config.normalize, &data.train.samples);
+    let forms = Forms { default: machine.form(), chosen: config.forms.clone() };
+    let sizes = Sizes::of(config, data, forms, machine.limit())?;
+    exact::check(config, &sizes, &inputs)?;
+    Ok(Net::for_training(config, sizes, &inputs))
+}
+
 impl<'a> Trainer<'a> {
     /// Sets up training on a machine: plan, initial weights, memory, data.
     ///
@@ -50,33 +69,28 @@ impl<'a> Trainer<'a> {
     /// [`Error::Setting`] if the settings cannot be used with this data, [`Error::TooLarge`] if the plan does not fit.
     pub async fn open(config: &Config, data: &'a DataSet, machine: &Machine) -> Result<Self, Error> {
         // The copy is the state that a replay starts from.
-        Self::open_with_copies(config, data, machine, 1).await
+        Self::open_in(config, data, machine, None, 1).await
     }
 
-    /// As `open`, with room on the host for this many copies of the lasting tensors.
-    pub(crate) async fn open_with_copies(
+    /// As `open`, as a model of a group if there is one, and with room on the host for this many copies of the lasting
+    /// tensors.
+    pub(crate) async fn open_in(
         config: &Config,
         data: &'a DataSet,
         machine: &Machine,
+        group: Option<&Group>,
         copies: u64,
     ) -> Result<Self, Error> {
-        config.check(data.train.len())?;
-        if !data.is_ready() {
-            return Err(Error::Setting(
-                "the samples are raw numbers: call `train::divide(&config, data)` first, which encodes them".into(),
-            ));
-        }
-        let inputs = input_map(&config.normalize, &data.train.samples);
-        let forms = Forms { default: machine.form(), chosen: config.forms.clone() };
-        let sizes = Sizes::of(config, data, forms, machine.limit())?;
-        exact::check(config, &sizes, &inputs)?;
-        let net = Net::for_training(config, sizes, &inputs);
+        let net = net(config, data, machine)?;
         let state: u64 = net.lasting().iter().map(|id| id.bytes()).sum();
         memory::check(&net.plan, machine.room(), 0, copies * state)?;
         let model =
             Mlp::new(&config.widths(data.inputs(), data.outputs()), config.activation(), config.init, config.seed);
         tracing::debug!(steps = net.plan.steps.len(), "plan and initial weights made");
-        let engine = machine.engine(&net.plan).await?;
+        let engine = match group {
+            Some(group) => group.join(&net.plan).await?,
+            None => machine.engine(&net.plan).await?,
+        };
         tracing::debug!("engine made");
         Ok(Self::new(config.clone(), data, net, &model, engine))
     }

@@ -11,6 +11,7 @@ mod gl_context;
 mod health;
 mod learning;
 mod mixed;
+mod models;
 mod parity;
 mod pipelines;
 mod plan;

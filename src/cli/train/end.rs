@@ -1,6 +1,7 @@
 //! The end of a run.
 
 use crate::cli::recorder::{Recorder, last_line, resume_line};
+use crate::cli::sink::Voice;
 use gpu_mlp::Error;
 use gpu_mlp::base::disk::{Os, write_whole};
 use gpu_mlp::base::hash::sha256;
@@ -12,18 +13,17 @@ use gpu_mlp::run::model_file::{self, Description};
 use gpu_mlp::run::scores::Scores;
 use gpu_mlp::train::session::{Finish, Reason, Session};
 use serde_json::{Map, Value};
-use std::process::ExitCode;
 use std::time::Instant;
 
-/// Ends a run: saves a last checkpoint, prints how to resume, writes the model and the last records.
+/// Ends a run: saves a last checkpoint, prints how to resume, writes the model and the last records. Returns why it ended.
 pub async fn end(
     mut session: Session<'_>,
     recorder: Recorder<'_>,
     outcome: Result<Reason, Error>,
     folder: &RunFolder,
     start: Instant,
-) -> anyhow::Result<ExitCode> {
-    let Recorder { mut display, mut board, mut sink, mut keeper, signals, .. } = recorder;
+) -> anyhow::Result<Reason> {
+    let Recorder { mut display, mut board, mut sink, mut keeper, .. } = recorder;
     display.clear();
     // A run is finished only after its last weights have been checked.
     let (outcome, kept) = match outcome {
@@ -36,7 +36,8 @@ pub async fn end(
     match &outcome {
         // Nothing is left to resume.
         Ok(Reason::Finished | Reason::EarlyStopping) => {}
-        Ok(Reason::MaxSteps | Reason::MaxTime) => say!("{}", resume_line(folder.path(), keeper.whole(), &outcome)),
+        Ok(Reason::MaxSteps | Reason::MaxTime) => sink.note(&resume_line(folder.path(), keeper.whole(), &outcome)),
+        _ if sink.voice == Voice::Silent => {}
         _ => eprintln!("{}", resume_line(folder.path(), keeper.whole(), &outcome)),
     }
     let seconds = || start.elapsed().as_secs_f64();
@@ -87,17 +88,17 @@ pub async fn end(
     let (seconds, model_sha256, settings) = (seconds(), hash.as_deref(), &settings);
     sink.push(&Record::End { seconds, reason, problem: None, model_sha256, restored_epoch, scores, settings })?;
     if reason != Reason::Finished {
-        say!("ended: {reason}");
+        sink.note(&format!("ended: {reason}"));
     }
     match hash {
-        Some(hash) => say!("model: {} (sha256 {})", path.display(), &hash[..16]),
+        Some(hash) => sink.note(&format!("model: {} (sha256 {})", path.display(), &hash[..16])),
         None => {
             eprintln!("note: no model was written, because the weights are not finite (allowed by --on-nan ignore)")
         }
     }
     // A disk too full for a checkpoint may have had room for the model, so this error is returned last.
     kept?;
-    Ok(signals.code().filter(|_| reason == Reason::Interrupted).unwrap_or(ExitCode::SUCCESS))
+    Ok(reason)
 }
 
 /// The settings that differ from the defaults.

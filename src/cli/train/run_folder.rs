@@ -4,10 +4,10 @@ use super::Train;
 use super::end::end;
 use crate::cli::progress::{Display, Waiting};
 use crate::cli::rate::Guessing;
-use crate::cli::recorder::Recorder;
+use crate::cli::recorder::{OnEpoch, Recorder};
 use crate::cli::resume::Resumed;
 use crate::cli::signals::Signals;
-use crate::cli::sink::Sink;
+use crate::cli::sink::{Sink, Voice};
 use gpu_mlp::Error;
 use gpu_mlp::base::disk::{Os, write_whole};
 use gpu_mlp::config::HealthName;
@@ -19,9 +19,8 @@ use gpu_mlp::run::folder::{METRICS, RunFolder};
 use gpu_mlp::run::metrics::{Record, SCHEMA};
 use gpu_mlp::run::model_file::Description;
 use gpu_mlp::run::settings::{self, Ancestor, from_root};
-use gpu_mlp::train::session::Session;
+use gpu_mlp::train::session::{Reason, Session};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// The first line of config.toml. `changed` is the update since which the settings apply, if they changed.
@@ -45,20 +44,25 @@ pub struct Run<'a> {
     pub waiting: Waiting,
     /// When the program started.
     pub start: Instant,
+    /// The folder; `None` for the next free one.
+    pub out: Option<&'a Path>,
+    pub signals: Signals,
+    pub voice: Voice,
+    pub of_several: Option<OnEpoch<'a>>,
 }
 
 impl Train {
-    /// Trains, and writes the run folder.
-    pub async fn into_run_folder(self, mut session: Session<'_>, run: Run<'_>) -> anyhow::Result<ExitCode> {
-        let Run { data, machine, identity, ancestor, resumed, changed, waiting, start } = run;
+    /// Trains, and writes the run folder. Returns why the run ended.
+    pub async fn into_run_folder(&self, mut session: Session<'_>, run: Run<'_>) -> anyhow::Result<Reason> {
+        let Run { data, machine, identity, ancestor, resumed, changed, start, out, signals, voice, of_several, .. } = run;
+        let display = if voice == Voice::Silent { Display::silent() } else { Display::new(run.waiting) };
         let config = identity.config.clone();
-        let folder =
-            resumed.map_or_else(|| RunFolder::make(self.out.as_deref()), |resumed| Ok(resumed.folder.clone()))?;
+        let folder = resumed.map_or_else(|| RunFolder::make(out), |resumed| Ok(resumed.folder.clone()))?;
         let before = resumed.and_then(|resumed| resumed.checkpoint.as_ref());
         let free = || match resumed {
             // The run in the folder begins again.
             Some(resumed) => resumed.folder.refuse_if_taken(true),
-            None => self.refuse_if_taken(),
+            None => self.refuse_if_taken(out),
         };
         let open = folder.open(before, free)?;
         let resumed_at = open.resumed_at;
@@ -77,7 +81,7 @@ impl Train {
         let text = settings::to_text(&config, &settings, Some(&record), |_| None)?;
         write_whole(&Os, &folder.settings(), (head(since) + &text).as_bytes())?;
 
-        let mut sink = Sink { metrics: open.metrics, json: self.json };
+        let mut sink = Sink { metrics: open.metrics, voice };
         begin(&mut sink, &session, machine, ancestor.as_ref(), resumed_at, changed)?;
         let setup = Setup { data: settings, engine, tensorboard };
         let best = before.and_then(|state| state.best);
@@ -87,7 +91,7 @@ impl Train {
             Saved { identity, setup, from: ancestor, changed: since, best, description, session: session_state };
         let bytes = sink.metrics.bytes();
         let mut recorder = Recorder {
-            display: Display::new(waiting),
+            display,
             board,
             sink,
             data: &data.name,
@@ -96,7 +100,8 @@ impl Train {
             noted: false,
             guessing: Guessing::new(&config, data.train.len(), &data.task),
             keeper: Keeper::new(open.checkpoints, saved, self.resume.every(), bytes, resumed_at),
-            signals: Signals::listen()?,
+            signals,
+            of_several,
         };
         let outcome = session.run(&mut recorder).await;
         end(session, recorder, outcome, &folder, start).await

@@ -7,8 +7,8 @@ use super::submission::{SLOTS, Unsubmitted};
 use super::wait::Signal;
 use crate::base::error::Error;
 use crate::engine::{Engine, Memory, Pending};
-use crate::plan::kernel::{StepValues, fold};
-use crate::plan::tensor::TensorId;
+use crate::plan::kernel::{MODELS, StepValues, fold};
+use crate::plan::tensor::{Role, TensorId};
 use crate::plan::{Plan, Work};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -22,6 +22,9 @@ const IN_FLIGHT: usize = 2;
 /// Target duration of a submission. Windows resets a device after two seconds.
 const SUBMISSION: Duration = Duration::from_millis(50);
 
+/// Bytes of the array of step values that a shader sees.
+const NOW_ARRAY: u64 = (MODELS * size_of::<StepValues>()) as u64;
+
 /// Runs a plan on a GPU.
 pub struct GpuEngine {
     pub(super) gpu: Arc<Gpu>,
@@ -29,6 +32,11 @@ pub struct GpuEngine {
     pub(super) steps: Held<Vec<PreparedStep>>,
     pub(super) now: Held<ValueSlots>,
     memory: Memory,
+    /// Number of models.
+    models: usize,
+    /// Whether all models share a tensor, by tensor.
+    shared: Vec<bool>,
+    params: Held<Params>,
     flights: VecDeque<Signal<()>>,
     /// Buffer for the step values of a submission.
     slots: Vec<u8>,
@@ -42,10 +50,19 @@ pub struct GpuEngine {
     born: Instant,
 }
 
-/// The step values of a submission, one slot per entry.
+/// The step values of a submission, one slot per entry. A slot holds the values of all models of the entry.
 pub(super) struct ValueSlots {
     pub buffer: wgpu::Buffer,
     pub group: wgpu::BindGroup,
+    /// Bytes of a slot.
+    pub slot: u64,
+}
+
+/// The uniform blocks of all steps, in one buffer. A slot holds the blocks of all models of a step.
+struct Params {
+    buffer: wgpu::Buffer,
+    /// Bytes of a slot.
+    slot: u64,
 }
 
 pub(super) struct PreparedStep {
@@ -55,10 +72,10 @@ pub(super) struct PreparedStep {
 }
 
 impl PreparedStep {
-    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
+    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>, models: usize) {
         pass.set_pipeline(&self.built.pipeline);
         pass.set_bind_group(1, &self.group, &[]);
-        pass.dispatch_workgroups(self.grid[0], self.grid[1], 1);
+        pass.dispatch_workgroups(self.grid[0], self.grid[1], models as u32);
     }
 }
 
@@ -68,6 +85,19 @@ impl GpuEngine {
     /// # Errors
     /// If a shader needs what the device lacks, if memory runs out, or if the device refuses or is lost.
     pub async fn new(gpu: &Arc<Gpu>, plan: &Plan, memory: Memory) -> Result<Self, Error> {
+        Self::for_models(gpu, plan, memory, 1).await
+    }
+
+    /// As [`GpuEngine::new`], with the tensors of this many models, at most [`MODELS`], one after another in each buffer.
+    /// Tensors of role [`Role::Data`] exist once. All models have the `Params` of this plan; see
+    /// [`GpuEngine::set_params`].
+    ///
+    /// # Errors
+    /// As [`GpuEngine::new`].
+    pub async fn for_models(gpu: &Arc<Gpu>, plan: &Plan, memory: Memory, models: usize) -> Result<Self, Error> {
+        let models = models.clamp(1, MODELS);
+        let shared: Vec<bool> = plan.tensors.iter().map(|tensor| tensor.role == Role::Data).collect();
+        let copies = |tensor: TensorId| if shared[tensor.index] { 1 } else { models as u64 };
         gpu.check()?;
         let limits = gpu.limits();
         let kernels = plan.steps.iter().map(|kernel| kernel.shader());
@@ -82,7 +112,7 @@ impl GpuEngine {
         let fence = 4 * memory.fence as u64;
         let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
         let make = |tensor: &crate::plan::tensor::Tensor| {
-            let size = (tensor.id.bytes() + 2 * fence).max(16);
+            let size = (copies(tensor.id) * tensor.id.bytes() + 2 * fence).max(16);
             device.create_buffer(&BufferDescriptor {
                 label: Some(&tensor.name),
                 size,
@@ -91,23 +121,26 @@ impl GpuEngine {
             })
         };
         let buffers: Vec<wgpu::Buffer> = plan.tensors.iter().map(make).collect();
-        // The uniform blocks of all steps share one buffer.
+        // Shaders see an array of MODELS blocks. The arrays overlap if there are fewer models; behind the last one there is
+        // room for a whole array.
         let blocks: Vec<Vec<u8>> = plan.steps.iter().map(|kernel| kernel.params()).collect();
         let align = u64::from(limits.min_uniform_buffer_offset_alignment).max(16);
-        let slot = align.max(64);
+        let longest = blocks.iter().map(Vec::len).max().unwrap_or(0);
+        let slot = ((models * longest) as u64).next_multiple_of(align).max(align);
         let uniforms = device.create_buffer(&BufferDescriptor {
             label: Some("params"),
-            size: (slot * blocks.len() as u64).max(16),
+            size: (slot * blocks.len() as u64 + (MODELS * longest) as u64).max(16),
             usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
         let mut steps = Vec::with_capacity(plan.steps.len());
         for (((number, kernel), block), built) in (0..).zip(&plan.steps).zip(&blocks).zip(pipelines) {
-            queue.write_buffer(&uniforms, number * slot, block);
-            let mut entries = vec![binding(0, &uniforms, number * slot, block.len() as u64)];
+            queue.write_buffer(&uniforms, number * slot, &block.repeat(models));
+            let mut entries = vec![binding(0, &uniforms, number * slot, (MODELS * block.len()) as u64)];
             for (arg, id) in kernel.shader().args.iter().zip(kernel.tensors()) {
                 // The guard words behind a tensor are bound too, so that a write past its end is found.
-                entries.push(binding(arg.binding, &buffers[id.index], fence, (id.bytes() + fence).max(16)));
+                let size = (copies(id) * id.bytes() + fence).max(16);
+                entries.push(binding(arg.binding, &buffers[id.index], fence, size));
             }
             let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some(kernel.shader().name),
@@ -116,16 +149,17 @@ impl GpuEngine {
             });
             steps.push(PreparedStep { built, group, grid: fold(kernel.groups(), memory.max_groups) });
         }
+        let now_slot = ((models * size_of::<StepValues>()) as u64).next_multiple_of(NOW_SLOT);
         let buffer = device.create_buffer(&BufferDescriptor {
             label: Some("now"),
-            size: NOW_SLOT * SLOTS as u64,
+            size: now_slot * SLOTS as u64 + NOW_ARRAY,
             usage: BufferUsages::UNIFORM | BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
         let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("now"),
             layout: &gpu.now_layout,
-            entries: &[binding(0, &buffer, 0, size_of::<StepValues>() as u64)],
+            entries: &[binding(0, &buffer, 0, NOW_ARRAY)],
         });
         if memory.fence > 0 {
             for buffer in &buffers {
@@ -135,11 +169,11 @@ impl GpuEngine {
         }
         let buffers = gpu.shared.hold(buffers);
         let steps = gpu.shared.hold(steps);
-        let now = gpu.shared.hold(ValueSlots { buffer, group });
+        let now = gpu.shared.hold(ValueSlots { buffer, group, slot: now_slot });
+        let params = gpu.shared.hold(Params { buffer: uniforms, slot });
         let no_memory = no_memory.pop();
         let invalid = invalid.pop();
-        // Held until here, because the drop of `uniforms` calls the device too.
-        drop((uniforms, inside));
+        drop(inside);
         if let Some(error) = no_memory.await.or(invalid.await) {
             return Err(gpu.caught(error));
         }
@@ -149,8 +183,11 @@ impl GpuEngine {
             steps,
             now,
             memory,
+            models,
+            shared,
+            params,
             flights: VecDeque::new(),
-            slots: Vec::with_capacity(NOW_SLOT as usize * SLOTS),
+            slots: Vec::with_capacity(now_slot as usize * SLOTS),
             spare: Spare::default(),
             budget: 1,
             finished: Arc::new(AtomicU64::new(0)),
@@ -159,26 +196,72 @@ impl GpuEngine {
         })
     }
 
-    async fn submit(&mut self, work: &[Work]) -> Result<(), Error> {
+    /// Sets the `Params` of a model to those of its plan, which has the kernels and shapes of the engine's plan.
+    pub(super) fn set_params(&mut self, model: usize, plan: &Plan) {
+        let inside = self.gpu.shared.enter();
+        for (number, kernel) in (0..).zip(&plan.steps) {
+            let block = kernel.params();
+            let offset = number * self.params.slot + (model * block.len()) as u64;
+            inside.queue.write_buffer(&self.params.buffer, offset, &block);
+        }
+    }
+
+    /// First byte of a model's tensor in its buffer.
+    fn offset(&self, model: usize, id: TensorId) -> u64 {
+        let before = if self.shared[id.index] { 0 } else { model as u64 };
+        4 * self.memory.fence as u64 + before * id.bytes()
+    }
+
+    /// Writes words to a tensor of a model, as [`Engine::write`].
+    pub(super) fn write_of(&mut self, model: usize, id: TensorId, first: usize, words: &[u32]) {
+        let offset = self.offset(model, id) + 4 * first as u64;
+        self.gpu.shared.enter().queue.write_buffer(&self.buffers[id.index], offset, bytemuck::cast_slice(words));
+    }
+
+    /// Reads words of a tensor of a model, as [`Engine::read`].
+    pub(super) fn read_of(&mut self, model: usize, id: TensorId, words: Range<usize>) -> Pending<'static, Vec<u32>> {
+        let first = self.offset(model, id) + 4 * words.start as u64;
+        self.copy_out(&self.buffers[id.index], first, 4 * words.len() as u64)
+    }
+
+    /// Runs parts of the plan, as [`Engine::run`], each for several models: one entry of step values per model.
+    pub(super) async fn run_models<V: AsRef<[StepValues]> + Clone>(
+        &mut self,
+        work: &[(Range<usize>, V)],
+    ) -> Result<(), Error> {
+        let mut unsubmitted = Unsubmitted::of(work);
+        let mut part = Vec::new();
+        loop {
+            unsubmitted.take(self.budget, &mut part);
+            if part.is_empty() {
+                return Ok(());
+            }
+            self.submit(&part).await?;
+        }
+    }
+
+    async fn submit<V: AsRef<[StepValues]>>(&mut self, work: &[(Range<usize>, V)]) -> Result<(), Error> {
         while self.flights.len() > IN_FLIGHT {
             if let Some(oldest) = self.flights.pop_front() {
                 oldest.await?;
             }
         }
         self.gpu.check()?;
-        self.slots.resize(NOW_SLOT as usize * work.len(), 0);
-        for (slot, (_, now)) in self.slots.chunks_exact_mut(NOW_SLOT as usize).zip(work) {
-            slot[..size_of::<StepValues>()].copy_from_slice(bytemuck::bytes_of(now));
+        let slot_bytes = self.now.slot as usize;
+        self.slots.resize(slot_bytes * work.len(), 0);
+        for (slot, (_, now)) in self.slots.chunks_exact_mut(slot_bytes).zip(work) {
+            let values: &[u8] = bytemuck::cast_slice(now.as_ref());
+            slot[..values.len()].copy_from_slice(values);
         }
         let inside = self.gpu.shared.enter();
         inside.queue.write_buffer(&self.now.buffer, 0, &self.slots);
         let mut encoder = inside.device.create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());
-            for (slot, (range, _)) in work.iter().enumerate() {
-                pass.set_bind_group(0, &self.now.group, &[slot as u32 * NOW_SLOT as u32]);
+            for (slot, (range, now)) in work.iter().enumerate() {
+                pass.set_bind_group(0, &self.now.group, &[(slot * slot_bytes) as u32]);
                 for step in &self.steps[range.clone()] {
-                    step.encode(&mut pass);
+                    step.encode(&mut pass, now.as_ref().len());
                 }
             }
         }
@@ -283,34 +366,23 @@ fn binding(binding: u32, buffer: &wgpu::Buffer, offset: u64, size: u64) -> wgpu:
 
 impl Engine for GpuEngine {
     fn write(&mut self, id: TensorId, first: usize, words: &[u32]) {
-        let offset = 4 * (self.memory.fence + first) as u64;
-        self.gpu.shared.enter().queue.write_buffer(&self.buffers[id.index], offset, bytemuck::cast_slice(words));
+        self.write_of(0, id, first, words);
     }
 
     fn run<'a>(&'a mut self, work: &'a [Work]) -> Pending<'a, ()> {
-        Box::pin(async move {
-            let mut unsubmitted = Unsubmitted::of(work);
-            let mut part = Vec::new();
-            loop {
-                unsubmitted.take(self.budget, &mut part);
-                if part.is_empty() {
-                    return Ok(());
-                }
-                self.submit(&part).await?;
-            }
-        })
+        Box::pin(self.run_models(work))
     }
 
     fn read(&mut self, id: TensorId, words: Range<usize>) -> Pending<'static, Vec<u32>> {
-        let first = 4 * (self.memory.fence + words.start) as u64;
-        self.copy_out(&self.buffers[id.index], first, 4 * words.len() as u64)
+        self.read_of(0, id, words)
     }
 
     fn fences(&mut self, id: TensorId) -> Pending<'static, Vec<u32>> {
         let fence = 4 * self.memory.fence as u64;
         let buffer = &self.buffers[id.index];
         let before = self.copy_out(buffer, 0, fence);
-        let after = self.copy_out(buffer, fence + id.bytes(), fence);
+        let copies = if self.shared[id.index] { 1 } else { self.models as u64 };
+        let after = self.copy_out(buffer, fence + copies * id.bytes(), fence);
         Box::pin(async move { Ok([before.await?, after.await?].concat()) })
     }
 

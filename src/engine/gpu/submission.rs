@@ -1,33 +1,33 @@
 //! Splits work into submissions that keep a GPU busy for a short time only.
 
-use crate::plan::Work;
+use std::ops::Range;
 
 /// Most entries, or parts of entries, per submission. Each has its own slot of step values.
 pub(super) const SLOTS: usize = 256;
 
 /// Work that has not been submitted yet.
-pub(super) struct Unsubmitted<'a> {
-    work: &'a [Work],
+pub(super) struct Unsubmitted<'a, V> {
+    work: &'a [(Range<usize>, V)],
     /// Dispatches of the first entry that have been submitted.
     done: usize,
 }
 
-impl<'a> Unsubmitted<'a> {
+impl<'a, V: Clone> Unsubmitted<'a, V> {
     /// All of `work`.
-    pub fn of(work: &'a [Work]) -> Self {
+    pub fn of(work: &'a [(Range<usize>, V)]) -> Self {
         Unsubmitted { work, done: 0 }
     }
 
     /// Moves the next dispatches into `part`: at most `dispatches`, in at most [`SLOTS`] entries. Entries are split
     /// where needed, since a step of a large net can take longer than a driver allows a submission.
-    pub fn take(&mut self, dispatches: usize, part: &mut Vec<Work>) {
+    pub fn take(&mut self, dispatches: usize, part: &mut Vec<(Range<usize>, V)>) {
         part.clear();
         let mut room = dispatches;
         while let ([(range, now), others @ ..], 1..) = (self.work, room.min(SLOTS - part.len())) {
             let begin = range.start + self.done;
             let end = range.end.min(begin + room);
             if begin < end {
-                part.push((begin..end, *now));
+                part.push((begin..end, now.clone()));
             }
             room -= end - begin;
             (self.work, self.done) = if end == range.end { (others, 0) } else { (self.work, end - range.start) };
@@ -37,7 +37,8 @@ impl<'a> Unsubmitted<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{SLOTS, Unsubmitted, Work};
+    use super::{SLOTS, Unsubmitted};
+    use crate::plan::Work;
     use crate::plan::kernel::StepValues;
 
     fn parts(work: &[Work], dispatches: usize) -> Vec<Vec<(usize, usize, u32)>> {
