@@ -28,8 +28,8 @@ Examples:
   gpu-mlp sweep --data digits --lr 0.05,0.1,0.2 --hidden \"64|128\"
   gpu-mlp sweep --lr 0.01..1:log --keep-prob 0.5,0.8,1 --trials 64 --epochs 9 --halving 3
   gpu-mlp sweep --space space.toml --trials 32 --folds 5   the mean over five folds
-  gpu-mlp sweep --resume runs/7                            continue a sweep that was stopped or killed
-  gpu-mlp sweep --lr 0.1,0.2 --out S --join                one of several processes that share the sweep in S
+  gpu-mlp sweep --resume runs/7                            continue a sweep that was killed
+  gpu-mlp sweep --lr 0.1,0.2 --out S --join                one of several processes
 
 gpu-mlp report runs/7 writes a page. The folder has trials.jsonl, the table, and journal.log, which Optuna's JournalStorage and optuna-dashboard read.")]
 pub struct Sweep {

@@ -29,7 +29,7 @@ impl Amount {
     pub fn samples(self, of: usize) -> usize {
         match self {
             Amount::Samples(samples) => samples,
-            Amount::Fold { number, of: folds } => (of + (folds - number) as usize) / folds as usize,
+            Amount::Fold { number, of: folds } => (of + folds.saturating_sub(number) as usize) / folds.max(1) as usize,
             Amount::Share(share) => ((f64::from(share) * of as f64).round() as usize).max(1),
         }
     }

@@ -6,7 +6,7 @@
 use super::{Config, Settings};
 use crate::base::error::Error;
 use crate::base::rng::{Stream, named};
-use rand::RngCore;
+use rand::Rng;
 use std::fmt;
 use toml::Value;
 
@@ -240,7 +240,7 @@ impl Space {
             Search::Random => {
                 let draw = |(name, dimension): &(String, Dimension)| {
                     let word = named(seed, Stream::Sweep, name, trial).next_u64();
-                    Ok((name.clone(), dimension.at(name, word)?))
+                    Ok::<_, Error>((name.clone(), dimension.at(name, word)?))
                 };
                 self.0.iter().map(draw).collect()
             }
@@ -261,7 +261,7 @@ impl Space {
 }
 
 /// The values as settings.
-pub fn settings(values: &Values) -> Settings {
+pub fn settings(values: &[(String, Choice)]) -> Settings {
     values.iter().map(|(name, choice)| (name.clone(), choice.value.clone())).collect()
 }
 
@@ -269,7 +269,7 @@ pub fn settings(values: &Values) -> Settings {
 mod tests {
     use super::*;
 
-    fn texts(values: &Values) -> Vec<&str> {
+    fn texts(values: &[(String, Choice)]) -> Vec<&str> {
         values.iter().map(|(_, choice)| choice.text.as_str()).collect()
     }
 
@@ -308,7 +308,7 @@ mod tests {
         let space = Space::new([("seed", "1,2"), ("lr", "0.1,0.2,0.4")]).expect("a space");
         assert_eq!(space.combinations(), Some(6));
         let all: Vec<_> = (0..6).map(|trial| space.trial(Search::Grid, 1, trial).expect("values")).collect();
-        let all: Vec<_> = all.iter().map(texts).collect();
+        let all: Vec<_> = all.iter().map(|values| texts(values)).collect();
         assert_eq!(all[..3], [["0.1", "1"], ["0.1", "2"], ["0.2", "1"]]);
         assert!((0..6).all(|at| !all[..at].contains(&all[at])));
     }

@@ -135,7 +135,7 @@ impl Sweep {
     /// [`Error::Setting`] if a setting has other values.
     pub fn all(&self) -> Result<Vec<Trial>, Error> {
         let space = self.space()?;
-        let trial = |at| Ok(Trial { number: at + 1, values: space.trial(self.search, self.seed, at)? });
+        let trial = |at| Ok::<_, Error>(Trial { number: at + 1, values: space.trial(self.search, self.seed, at)? });
         (0..self.trials).map(trial).collect()
     }
 

@@ -62,7 +62,7 @@ fn a_grid_has_a_run_per_combination_and_the_best_is_repeated_bit_for_bit() {
 #[test]
 fn halving_trains_the_best_third_three_times_as_long() {
     let folder = TempDir::new().unwrap();
-    let words = "--lr 0.005..2:log --keep-prob 0.5,0.8,1 --trials 9 --epochs 9 --halving 3 --hidden 16 --json";
+    let words = "--lr 0.005..0.5:log --keep-prob 0.5,0.8,1 --trials 9 --epochs 9 --halving 3 --hidden 16 --json";
     let output = complete(sweep(folder.path(), &format!("{words} --out s")));
     let all = lines(&folder.path().join("s/trials.jsonl"));
     let mut by_epochs = BTreeMap::<u64, Vec<f64>>::new();
@@ -94,7 +94,7 @@ fn folds_are_averaged_and_each_is_a_run_that_can_be_repeated() {
     };
     let mean = (loss("s/trial-0002/fold-1") + loss("s/trial-0002/fold-2") + loss("s/trial-0002/fold-3")) / 3.0;
     assert_eq!(lines(&folder.path().join("s/trials.jsonl"))[1]["validation_loss"].as_f64(), Some(mean));
-    complete(gpu_mlp(folder.path()).args(["train", "--config", "s/trial-0002/fold-2", "--out", "again"]));
+    complete(gpu_mlp(folder.path()).args(["train", "--config", "s/trial-0002/fold-2", "--engine", "cpu", "--out", "again"]));
     same(
         &facts(&folder.path().join("s/trial-0002/fold-2")),
         &facts(&folder.path().join("again")),
@@ -141,7 +141,7 @@ fn what_cannot_be_searched_is_refused_before_anything_is_written() {
 #[test]
 fn processes_share_a_sweep_and_the_table_is_that_of_one() {
     let folder = TempDir::new().unwrap();
-    let words = "--lr 0.01..1:log --trials 16 --epochs 4 --halving 2 --hidden 16 --threads 1";
+    let words = "--lr 0.01..1:log --trials 32 --epochs 8 --halving 2 --hidden 128 --batch-size 8 --threads 1";
     complete(sweep(folder.path(), &format!("{words} --out one")));
     let both: Vec<_> = (0..3).map(|_| start(&mut sweep(folder.path(), &format!("{words} --out s --join")))).collect();
     for child in both {
@@ -155,7 +155,7 @@ fn processes_share_a_sweep_and_the_table_is_that_of_one() {
     assert!(workers.len() > 1, "{workers:?}");
     let created = journal.iter().filter(|line| line["op_code"] == 4).count();
     let ended = journal.iter().filter(|line| line["op_code"] == 6 && line["state"] != 0).count();
-    assert_eq!((created, ended), (16, 16));
+    assert_eq!((created, ended), (32, 32));
 }
 
 #[test]

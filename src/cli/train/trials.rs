@@ -88,7 +88,7 @@ impl Train {
                 let problem = format!("validation is {given}, but --folds takes its own validation splits: leave it out");
                 return Err(Error::Setting(problem).into());
             }
-            (None, Amount::Share(VALIDATION)) if !request.space.iter().any(|(name, _)| name == "validation") => {
+            (None, Amount::Share(share)) if share == VALIDATION && !request.space.iter().any(|(name, _)| name == "validation") => {
                 say!("validation: {VALIDATION} of the training split decides between the trials, the test split never does");
             }
             _ => {}

@@ -4,7 +4,7 @@ use super::axis::{Scale, Unit, grouped, percent, short};
 use super::chart::{Chart, Line, px};
 use super::{MOST_RUNS, document, section, section_if};
 use crate::config::Config;
-use crate::config::space::{Dimension, Values};
+use crate::config::space::{Choice, Dimension};
 use crate::run::sweep::Sweep;
 use crate::run::sweep::objective::Objective;
 use crate::run::sweep::table::{Row, State, Table};
@@ -100,7 +100,7 @@ struct Axis {
 
 impl Axis {
     /// The number that stands for a trial's value.
-    fn number(&self, values: &Values, at: usize) -> Option<f64> {
+    fn number(&self, values: &[(String, Choice)], at: usize) -> Option<f64> {
         let text = &values.get(at)?.1.text;
         match self.choices.is_empty() {
             true => text.parse().ok(),
@@ -108,7 +108,7 @@ impl Axis {
         }
     }
 
-    fn share(&self, values: &Values, at: usize) -> Option<f64> {
+    fn share(&self, values: &[(String, Choice)], at: usize) -> Option<f64> {
         self.scale.at(self.number(values, at)?)
     }
 

@@ -1,7 +1,7 @@
 //! The lines of the journal.
 
 use super::{STUDY, WORKER};
-use crate::config::space::{Choice, Dimension, Space, Values};
+use crate::config::space::{Choice, Dimension, Space};
 use crate::run::sweep::objective::Objective;
 use crate::run::sweep::table::State;
 use serde_json::{Map, Value, json};
@@ -17,7 +17,7 @@ impl Operation {
     }
 
     /// Creates the next trial, with its values and its run.
-    pub fn trial(space: &Space, values: &Values, run: &str) -> Operation {
+    pub fn trial(space: &Space, values: &[(String, Choice)], run: &str) -> Operation {
         let (mut params, mut distributions) = (Map::new(), Map::new());
         for ((name, dimension), (_, choice)) in space.dimensions().iter().zip(values) {
             params.insert(name.clone(), internal(dimension, choice));

@@ -100,7 +100,9 @@ impl Row {
 
     /// Where the trial is on its way to the end of `epoch`.
     fn standing(&self, sweep: &Sweep, config: &Config, epoch: u64, last_rung: bool) -> Standing {
-        if let Some(diverged) = self.histories.iter().find(|history| reason(history) == DIVERGED) {
+        // A run that diverged later was at the end of this rung.
+        let here = |history: &&History| last_rung || history.epochs.last().is_none_or(|last| last.epoch < epoch);
+        if let Some(diverged) = self.histories.iter().filter(here).find(|history| reason(history) == DIVERGED) {
             let problem = diverged.end.as_ref().and_then(|end| end.problem.clone());
             return Standing::Failed(problem.unwrap_or("it diverged".into()));
         }
@@ -253,5 +255,101 @@ impl Row {
         }
         record.insert("settings".into(), Value::Object(settings.collect()));
         Value::Object(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::space::Search;
+
+    fn sweep(trials: u64, folds: Option<u32>) -> (Sweep, Config) {
+        let sweep = Sweep {
+            search: Search::Random,
+            trials,
+            seed: 1,
+            halving: Some(2),
+            folds,
+            max_steps: None,
+            objective: Objective::ValidationLoss,
+            data_sha256: String::new(),
+            engine: Default::default(),
+            space: [("lr".to_string(), "0.1..1".to_string())].into(),
+            given: Default::default(),
+        };
+        (sweep, Config { epochs: 4, validation: 10.into(), ..Config::default() })
+    }
+
+    /// A record with these losses, which ended for a reason.
+    fn run(losses: &[f64], reason: Option<&str>) -> History {
+        let epochs = (1..).zip(losses).map(|(epoch, loss)| {
+            format!(r#"{{"type":"epoch","epoch":{epoch},"step":{epoch},"validation_loss":{loss}}}"#)
+        });
+        let end = reason.map(|reason| format!(r#"{{"type":"end","reason":"{reason}"}}"#));
+        let lines: Vec<String> = [r#"{"type":"run"}"#.to_string()].into_iter().chain(epochs).chain(end).collect();
+        History::parse(&lines.join("\n")).expect("a record")
+    }
+
+    fn table(sweep: &Sweep, base: &Config, runs: Vec<Vec<History>>) -> Table {
+        let row = |(trial, histories)| Row {
+            trial,
+            state: State::Waiting,
+            value: None,
+            epochs: 0,
+            problem: None,
+            histories,
+        };
+        let trials = sweep.all().expect("trials");
+        Table::of(sweep, base, trials.into_iter().zip(runs).map(row).collect())
+    }
+
+    fn states(table: &Table) -> Vec<State> {
+        table.rows.iter().map(|row| row.state).collect()
+    }
+
+    #[test]
+    fn a_rung_is_decided_when_all_its_trials_are_at_its_end() {
+        let (sweep, base) = sweep(4, None);
+        let limit = Some("max_steps");
+        let first = |losses: [f64; 4]| losses.map(|loss| vec![run(&[loss], limit)]).to_vec();
+        let mut runs = first([0.4, 0.1, 0.3, 0.2]);
+        runs[2] = vec![run(&[0.3], None)];
+        let early = table(&sweep, &base, runs.clone());
+        assert_eq!((early.rung, early.left.as_slice(), early.rungs.count()), (0, &[2][..], 3));
+        runs[2] = vec![run(&[0.3], limit)];
+        let later = table(&sweep, &base, runs.clone());
+        assert_eq!((later.rung, later.left.as_slice()), (1, &[1, 3][..]));
+        assert_eq!(states(&later), [State::Pruned, State::Waiting, State::Pruned, State::Waiting]);
+        // A trial that diverges later changes nothing before.
+        runs[1] = vec![run(&[0.1], Some("diverged"))];
+        runs[3] = vec![run(&[0.2, 0.5], limit)];
+        let diverged = table(&sweep, &base, runs.clone());
+        assert_eq!((diverged.rung, diverged.left.as_slice()), (2, &[3][..]));
+        assert_eq!(states(&diverged), [State::Pruned, State::Failed, State::Pruned, State::Waiting]);
+        runs[3] = vec![run(&[0.2, 0.5, 0.4, 0.3], Some("finished"))];
+        let ended = table(&sweep, &base, runs);
+        assert!(ended.left.is_empty() && ended.rung == 3);
+        let best = ended.best(sweep.objective).expect("a best trial");
+        assert_eq!((best.trial.number, best.value, best.epochs), (4, Some(0.3), 4));
+    }
+
+    #[test]
+    fn of_equal_values_the_lower_number_is_kept() {
+        let (sweep, base) = sweep(4, None);
+        let runs = [0.2, 0.2, 0.2, 0.2].map(|loss| vec![run(&[loss], Some("max_steps"))]).to_vec();
+        assert_eq!(table(&sweep, &base, runs).left, [0, 1]);
+    }
+
+    #[test]
+    fn folds_are_averaged_when_all_have_ended() {
+        let (sweep, base) = sweep(2, Some(2));
+        let whole = |loss| run(&[loss; 4], Some("finished"));
+        let runs = vec![vec![whole(0.2), History::default()], vec![whole(0.5), whole(0.1)]];
+        let early = table(&sweep, &base, runs.clone());
+        assert_eq!(early.left, [0]);
+        assert_eq!(early.rows[0].folds_left(&sweep, 2, false), [Some(2)]);
+        let ended = table(&sweep, &base, vec![vec![whole(0.2), whole(0.5)], runs[1].clone()]);
+        let values: Vec<_> = ended.rows.iter().map(|row| (row.state, row.value)).collect();
+        assert_eq!(values, [(State::Pruned, Some(0.35)), (State::Complete, Some(0.3))]);
     }
 }

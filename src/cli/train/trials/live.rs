@@ -92,7 +92,7 @@ impl Live {
     }
 
     /// An epoch of a run.
-    pub fn epoch(&self, open: &Open<'_>, table: &Table, job: &Job, epoch: u64, scores: &Scores) -> Result<(), Error> {
+    pub(super) fn epoch(&self, open: &Open<'_>, table: &Table, job: &Job, epoch: u64, scores: &Scores) -> Result<(), Error> {
         let trial = open.trial(job);
         if self.json {
             let mut record = json!({"type": "epoch", "trial": trial.number, "epoch": epoch});
@@ -171,7 +171,7 @@ impl Shown {
     }
 
     /// Prints a line or a record; on a terminal the table shows it.
-    fn say(&mut self, live: &Live, text: &str, record: &Value) -> Result<(), Error> {
+    fn say(&self, live: &Live, text: &str, record: &Value) -> Result<(), Error> {
         if live.json {
             return live.record(record);
         }

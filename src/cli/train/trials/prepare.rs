@@ -67,19 +67,15 @@ impl Train {
     /// A run that is ready to be trained.
     ///
     /// # Errors
-    /// [`Error::Setting`] if the settings do not suit the data; those of reading its checkpoints.
-    pub fn member_of(&self, open: &Open<'_>, job: &Job, data: &DataSet) -> Result<Member, Error> {
-        let samples = data.train.len();
-        let mut config = with_loss(&job.config.in_samples(open.data.train.len()), &data.task);
-        // The default batch size is for more samples.
-        if config.batch_size == Config::default().batch_size && config.batch_size.samples(samples) > samples {
-            config.batch_size = BatchSize::Full;
-        }
-        config.check(samples)?;
-        let config = config.with_learning_rate(samples);
-        // A net that cannot be made must not end the wave of the others.
-        fleet::waves(std::slice::from_ref(&config), data, &open.machine)?;
-        let epochs = (!job.last).then(|| job.epoch.saturating_mul(config.updates_per_epoch(samples)));
+    /// Those of reading its checkpoints; [`Error::Setting`] if the run would not be as before.
+    pub(super) fn member_of(
+        &self,
+        open: &Open<'_>,
+        job: &Job,
+        config: Config,
+        data: &DataSet,
+    ) -> Result<Member, Error> {
+        let epochs = (!job.last).then(|| job.epoch.saturating_mul(config.updates_per_epoch(data.train.len())));
         let max_steps = [epochs, open.sweep.max_steps].into_iter().flatten().min();
         let folder = open.trial(job).run(&open.folder, job.fold);
         let resumed = self.resume.member(&folder)?;
@@ -91,5 +87,25 @@ impl Train {
         std::fs::create_dir_all(&folder).map_err(Error::file(&folder))?;
         let limits = Limits { max_steps, max_time: None };
         Ok(Member { folder, config, limits, resumed, changed })
+    }
+}
+
+impl Open<'_> {
+    /// The settings of a run with its data, checked.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if they do not suit the data, [`Error::TooLarge`] if the net is too large.
+    pub fn resolved(&self, job: &Job, data: &DataSet) -> Result<Config, Error> {
+        let samples = data.train.len();
+        let mut config = with_loss(&job.config.in_samples(self.data.train.len()), &data.task);
+        // The default batch size is for more samples.
+        if config.batch_size == Config::default().batch_size && config.batch_size.samples(samples) > samples {
+            config.batch_size = BatchSize::Full;
+        }
+        config.check(samples)?;
+        let config = config.with_learning_rate(samples);
+        // A net that cannot be made must not end the wave of the others.
+        fleet::waves(std::slice::from_ref(&config), data, &self.machine)?;
+        Ok(config)
     }
 }

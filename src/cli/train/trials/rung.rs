@@ -65,10 +65,10 @@ impl Train {
             };
             let (mut jobs, mut members) = (Vec::new(), Vec::new());
             for job in group {
-                match self.member_of(open, &job, &data) {
-                    Ok(member) => {
+                match open.resolved(&job, &data) {
+                    Ok(config) => {
+                        members.push(self.member_of(open, &job, config, &data)?);
                         jobs.push(job);
-                        members.push(member);
                     }
                     Err(error) => open.fail(&job, &error)?,
                 }
