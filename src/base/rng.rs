@@ -29,6 +29,10 @@ pub enum Stream {
     Importance,
     /// Keys of the dropout masks of one layer in predictions with dropout.
     McDropout,
+    /// The values of one setting in a sweep.
+    Sweep,
+    /// The order in which the samples of a class are dealt to folds.
+    Folds,
 }
 
 impl Stream {
@@ -43,6 +47,8 @@ impl Stream {
             Stream::Bootstrap => "bootstrap",
             Stream::Importance => "importance",
             Stream::McDropout => "mc-dropout",
+            Stream::Sweep => "sweep",
+            Stream::Folds => "folds",
         }
     }
 }
@@ -50,6 +56,14 @@ impl Stream {
 /// The host generator of (seed, stream, number): ChaCha8, whose output `rand` promises not to change.
 pub fn host(seed: u64, stream: Stream, number: u64) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(digest(seed, stream, number))
+}
+
+/// The host generator of (seed, stream, name, number), for streams that also have names.
+pub fn named(seed: u64, stream: Stream, name: &str, number: u64) -> ChaCha8Rng {
+    let mut hash = Sha256::new();
+    hash.update(digest(seed, stream, number));
+    hash.update(name);
+    ChaCha8Rng::from_seed(hash.finalize().into())
 }
 
 /// The key of a device stream, for [`threefry`].

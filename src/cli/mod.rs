@@ -40,6 +40,7 @@ mod resume;
 mod settings;
 mod signals;
 mod sink;
+mod sweep;
 mod table;
 mod target;
 mod train;
@@ -83,6 +84,7 @@ const EXAMPLES: &str = "\
 Examples:
   gpu-mlp train                              MNIST, one hidden layer of 128, 5 epochs
   gpu-mlp train --hidden 512,512 --keep-prob 0.8 --optimizer adam --epochs 8
+  gpu-mlp sweep --lr 0.01..1:log --trials 16  find the best of 16 learning rates
   gpu-mlp data                               what is in a data set
   gpu-mlp eval runs/1/model.safetensors      accuracy, scores per class, confusion matrix
   gpu-mlp predict runs/1/model.safetensors 7.png  classify a picture
@@ -97,6 +99,8 @@ finite, 129, 130 and 143 interrupted by SIGHUP, SIGINT and SIGTERM.";
 enum Command {
     /// Train a net and write a run folder.
     Train(Box<train::Train>),
+    /// Train many runs that differ in some settings, and find the best.
+    Sweep(Box<sweep::Sweep>),
     /// Try increasing learning rates and suggest one to start with.
     LrFind(lr_find::LrFind),
     /// Score a model on the test split, per class.
@@ -160,6 +164,7 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Train(command) => command.run().await,
+            Command::Sweep(command) => command.run().await,
             Command::LrFind(command) => command.run().await,
             Command::Eval(command) => command.run().await,
             Command::Data(command) => command.run().await,

@@ -1,6 +1,7 @@
 //! `gpu-mlp report`
 
 mod ensemble;
+mod sweep;
 
 use super::data::DataOptions;
 use super::engine::EngineOptions;
@@ -38,6 +39,7 @@ Examples:
   gpu-mlp report runs/1                            writes runs/1/report.html
   gpu-mlp report runs/1 runs/2 --out compare.html  two runs, overlaid
   gpu-mlp report runs/1 --engine cpu               evaluated on the CPU
+  gpu-mlp report runs/7                            a sweep: which settings are good
 
 Several runs are compared, and scored as an ensemble if they have the same test data. A folder of runs stands for its runs.
 Runs that differ only in their seed are one line: the mean, and shaded the lowest to the highest. The page of more than 8 runs
@@ -47,7 +49,7 @@ The page is one file that needs neither a network nor scripts. It shows curves, 
 calibration, weights and settings, and for a table of at most 100 columns their importance. Nothing is downloaded: if the
 data set of a run is missing, the page says so and shows the rest.")]
 pub struct Report {
-    /// Run folders, and folders of runs
+    /// Run folders, folders of runs, or the folder of a sweep
     #[arg(required = true, value_name = "RUN", num_args = 1..)]
     runs: Vec<PathBuf>,
     /// Output file [default: report.html in the run folder or the folder of runs; for several runs, the next free one of report.html,
@@ -67,6 +69,9 @@ impl Report {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let runs = self.each_once();
         let out = self.place(&runs)?;
+        if let Some(page) = sweep::page(&runs)? {
+            return write(&out, &page);
+        }
         let histories = runs.iter().map(|run| History::read(run)).collect::<Result<Vec<_>, _>>()?;
         let mut subjects = Vec::new();
         let mut failure = None;
@@ -83,10 +88,7 @@ impl Report {
         }
         distinguish(&mut subjects);
         let together = self.together(&subjects).await?;
-        let page = page_with(&subjects, together.as_ref());
-        let replaced = if out.is_file() { ", replaces the earlier page" } else { "" };
-        write_out(&out, page.as_bytes())?;
-        say!("report: {} ({} kB{replaced})", out.display(), page.len().div_ceil(1000));
+        write(&out, &page_with(&subjects, together.as_ref()))?;
         // The page has everything else about the runs.
         failure.map_or(Ok(ExitCode::SUCCESS), |error| Err(error.into()))
     }
@@ -259,6 +261,14 @@ async fn evaluated(
         Some(columns) => Some(Err(format!("{columns} columns would take long: run gpu-mlp eval --importance"))),
     };
     Ok(Results { assessment, data, importance })
+}
+
+/// Writes the page.
+fn write(out: &Path, page: &str) -> anyhow::Result<ExitCode> {
+    let replaced = if out.is_file() { ", replaces the earlier page" } else { "" };
+    write_out(out, page.as_bytes())?;
+    say!("report: {} ({} kB{replaced})", out.display(), page.len().div_ceil(1000));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The data set as the model takes it.

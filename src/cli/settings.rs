@@ -156,9 +156,9 @@ struct Rates {
 #[derive(Args, Serialize)]
 #[command(next_help_heading = "Validation and stopping")]
 struct Shares {
-    /// Size of the validation split, taken from the training split, or its share of it, such as 0.1; used for early stopping,
-    /// the best model and the plateau schedule; the test split is then scored once, at the end
-    #[arg(long, value_name = "N|SHARE")]
+    /// Size of the validation split, taken from the training split, or its share of it, such as 0.1, or a fold of it, such as
+    /// 2/5; used for early stopping, the best model and the plateau schedule; the test split is then scored once, at the end
+    #[arg(long, value_name = "N|SHARE|FOLD")]
     validation: Option<Amount>,
     /// Seed for selecting the samples of --validation and --limit-train; independent of --seed
     #[arg(long, value_name = "N")]

@@ -5,6 +5,7 @@ mod members;
 mod notes;
 mod run_folder;
 mod seeds;
+pub mod trials;
 
 use super::base::BaseSettings;
 use super::data::DataOptions;
@@ -23,7 +24,7 @@ use super::target;
 use clap::Args;
 use gpu_mlp::Error;
 use gpu_mlp::base::text::counted;
-use gpu_mlp::config::{BatchSize, Config, Settings};
+use gpu_mlp::config::{Amount, BatchSize, Config, Settings};
 use gpu_mlp::data::survey::{Survey, lost_classes};
 use gpu_mlp::data::{DataSet, Split, Task};
 use gpu_mlp::kernels::Precision;
@@ -106,6 +107,9 @@ pub struct Train {
     /// Print the records of metrics.jsonl, one per line, instead of text
     #[arg(long, conflicts_with = "dry_run", help_heading = "Output")]
     json: bool,
+    /// The validation split if none is asked for.
+    #[arg(skip)]
+    default_validation: Option<Amount>,
 }
 
 /// The help text of a setting.
@@ -154,6 +158,14 @@ struct Settled {
     record: Option<settings::Provenance>,
     /// Whether the run uses the data set that the file names.
     data_is_of_file: bool,
+}
+
+impl Settled {
+    /// The model that determines how a table is encoded, for a run that begins.
+    fn learned(&self) -> Learned<'_> {
+        let first = self.first.as_ref().filter(|first| first.described)?;
+        Some((&first.description, !first.new_head))
+    }
 }
 
 impl Train {
@@ -420,6 +432,9 @@ impl Train {
             self.data.refuse_another(&file.data)?;
         }
         let data_is_of_file = self.data.take(&file.data)?;
+        if let Some(amount) = self.default_validation.filter(|_| !config.validates()) {
+            config.validation = amount;
+        }
         config.check(usize::MAX)?;
         config.check_choices(config.validates())?;
         Ok(Settled { config, first, ancestor, limits, record: file.record, data_is_of_file })

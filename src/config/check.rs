@@ -1,6 +1,6 @@
 //! Which settings are valid, alone and together.
 
-use super::{Config, MOST_LAYERS, Normalize, Optimizer, Schedule};
+use super::{Amount, Config, MOST_LAYERS, Normalize, Optimizer, Schedule};
 use crate::base::error::Error;
 use crate::base::text::counted;
 use crate::kernels::forms::Forms;
@@ -59,6 +59,9 @@ impl Config {
             return refuse(format!("normalize is {map} but needs a scale other than 0"));
         }
         Forms::check(&self.forms).or_else(refuse)?;
+        if let Some(fold @ Amount::Fold { .. }) = self.limit_train {
+            return refuse(format!("limit-train is {fold}, but folds are for validation: use a number or a share"));
+        }
         if self.physical_batch == 0 {
             return refuse("physical-batch is 0 but must be at least 1".into());
         }

@@ -14,13 +14,14 @@ mod lr;
 mod normalize;
 pub mod preset;
 mod schedule;
+pub mod space;
 pub mod synonyms;
 mod truth;
 mod widths;
 
 use crate::kernels::forms::Chosen;
 use crate::kernels::{Activation, Precision};
-pub use amount::Amount;
+pub use amount::{Amount, MOST_FOLDS};
 pub use batch::BatchSize;
 pub use choices::{ActivationName, LossName, Monitor, Optimizer, PlanKind, Upload};
 pub use class_weight::ClassWeight;
@@ -113,7 +114,7 @@ pub struct Config {
     pub keep_prob: f32,
     /// Probability that dropout keeps an input; 1 for no dropout.
     pub input_keep_prob: f32,
-    /// Training samples moved to the validation split; 0 for none.
+    /// Training samples moved to the validation split, or the fold of them; 0 for none.
     pub validation: Amount,
     /// Seed that picks the samples of `validation` and `limit_train`. Separate from `seed`, so that runs with different
     /// seeds use the same samples.
@@ -225,10 +226,14 @@ impl Config {
         }
     }
 
-    /// Returns these settings with numbers of samples in place of shares, given the size of the whole training split.
+    /// Returns these settings with numbers of samples in place of shares, given the size of the whole training split. A fold
+    /// stays a fold: a number does not say which.
     #[must_use]
     pub fn in_samples(&self, of: usize) -> Config {
-        let number = |amount: Amount| Amount::Samples(amount.samples(of));
+        let number = |amount: Amount| match amount {
+            Amount::Fold { .. } => amount,
+            amount => Amount::Samples(amount.samples(of)),
+        };
         Config { validation: number(self.validation), limit_train: self.limit_train.map(number), ..self.clone() }
     }
 

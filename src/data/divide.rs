@@ -8,6 +8,27 @@ use crate::base::text::counted;
 use rand::seq::SliceRandom;
 use std::collections::BTreeMap;
 
+/// The samples that become the validation split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldOut {
+    /// This many; none for 0.
+    Samples(usize),
+    /// One of several folds, which have no sample in common and together are the training split. Their sizes, and those of
+    /// each class in them, differ by at most 1.
+    Fold {
+        /// Number of the fold, from 1.
+        number: usize,
+        /// Number of folds.
+        of: usize,
+    },
+}
+
+impl From<usize> for HeldOut {
+    fn from(samples: usize) -> HeldOut {
+        HeldOut::Samples(samples)
+    }
+}
+
 impl DataSet {
     /// Moves `validation` samples of the training split into a validation split (none for 0), and keeps at most `limit` of
     /// the rest for training. The test split does not change.
@@ -17,22 +38,42 @@ impl DataSet {
     /// and `seed` alone: runs that differ in other settings use the same validation samples.
     ///
     /// # Errors
-    /// [`Error::Setting`] if no training samples would remain.
-    pub fn divided(self, validation: usize, limit: Option<usize>, seed: u64) -> Result<DataSet, Error> {
+    /// [`Error::Setting`] if no training samples would remain, or if a fold would be empty.
+    pub fn divided(
+        self,
+        validation: impl Into<HeldOut>,
+        limit: Option<usize>,
+        seed: u64,
+    ) -> Result<DataSet, Error> {
         let samples = self.train.len();
-        if validation >= samples {
-            return Err(Error::Setting(format!(
-                "a validation split of {} leaves none of the {} for training",
-                counted(validation, "sample"),
-                counted(samples, "training sample")
-            )));
-        }
+        let held_out = match validation.into() {
+            HeldOut::Samples(wanted) if wanted >= samples => {
+                return Err(Error::Setting(format!(
+                    "a validation split of {} leaves none of the {} for training",
+                    counted(wanted, "sample"),
+                    counted(samples, "training sample")
+                )));
+            }
+            HeldOut::Samples(0) => None,
+            HeldOut::Samples(wanted) => {
+                Some(stratified(&strata(&self.train), wanted, seed, Stream::Validation))
+            }
+            HeldOut::Fold { number, of } if of < 2 || of > samples || !(1..=of).contains(&number) => {
+                let samples = counted(samples, "training sample");
+                return Err(Error::Setting(format!(
+                    "fold {number}/{of} of {samples} does not exist: use 2 folds or more, at most one per sample"
+                )));
+            }
+            HeldOut::Fold { number, of } => {
+                let folds = folds(&strata(&self.train), of, seed);
+                Some(folds.into_iter().map(|fold| fold + 1 == number).collect::<Vec<bool>>())
+            }
+        };
         if limit == Some(0) {
             return Err(Error::Setting("no training samples were asked for, but training needs at least 1".into()));
         }
         let mut divided = self;
-        if validation > 0 {
-            let held_out = stratified(&strata(&divided.train), validation, seed, Stream::Validation);
+        if let Some(held_out) = held_out {
             let (held_out, rest) = std::mem::take(&mut divided.train).parted(&held_out);
             (divided.validation, divided.train) = (Some(held_out), rest);
         }
@@ -75,13 +116,34 @@ pub fn test_samples(samples: usize, classes: Option<&[u32]>, wanted: usize, seed
     }
 }
 
-/// Marks `wanted` samples, each class by its share (largest remainder method): its share rounded down, and one more for the
-/// classes with the largest remainders; at equal remainders the lower class first. `wanted` is at most the number of samples.
-fn stratified(labels: &[u32], wanted: usize, seed: u64, stream: Stream) -> Vec<bool> {
+/// The fold of each sample, from 0. The shuffled samples of each class are dealt in turn, and each class begins where the
+/// one before it ended.
+fn folds(labels: &[u32], folds: usize, seed: u64) -> Vec<usize> {
+    let mut dealt = vec![0; labels.len()];
+    let mut next = 0;
+    for (label, mut class) in by_class(labels) {
+        class.shuffle(&mut host(seed, Stream::Folds, u64::from(label)));
+        for sample in class {
+            dealt[sample] = next % folds;
+            next += 1;
+        }
+    }
+    dealt
+}
+
+/// The samples of each class.
+fn by_class(labels: &[u32]) -> BTreeMap<u32, Vec<usize>> {
     let mut classes: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for (sample, &label) in labels.iter().enumerate() {
         classes.entry(label).or_default().push(sample);
     }
+    classes
+}
+
+/// Marks `wanted` samples, each class by its share (largest remainder method): its share rounded down, and one more for the
+/// classes with the largest remainders; at equal remainders the lower class first. `wanted` is at most the number of samples.
+fn stratified(labels: &[u32], wanted: usize, seed: u64, stream: Stream) -> Vec<bool> {
+    let classes = by_class(labels);
     // Products of two sizes, for machines of 32 bits.
     let all = labels.len() as u64;
     let share = |class: &[usize]| class.len() as u64 * wanted as u64;
@@ -127,6 +189,23 @@ mod tests {
         assert_eq!((validation.len(), divided.train.len()), (103, 900));
         assert_eq!(contents(&[validation, &divided.train]), contents(&[&data.train]));
         assert_eq!((&divided.test, &divided.sha256), (&data.test, &data.sha256));
+    }
+
+    #[test]
+    fn folds_partition_the_training_split_and_keep_the_shares_of_the_classes() {
+        let data = generate(&Options { train: 1003, test: 10, seed: 1 });
+        let fold = |number, seed| data.clone().divided(HeldOut::Fold { number, of: 4 }, None, seed).unwrap();
+        let all: Vec<DataSet> = (1..=4).map(|number| fold(number, 1)).collect();
+        let held_out: Vec<&Split> = all.iter().map(|data| data.validation.as_ref().unwrap()).collect();
+        assert_eq!(held_out.iter().map(|split| split.len()).collect::<Vec<_>>(), [251, 251, 251, 250]);
+        assert_eq!(contents(&held_out), contents(&[&data.train]));
+        for one in &all {
+            assert_eq!(contents(&[one.validation.as_ref().unwrap(), &one.train]), contents(&[&data.train]));
+            let counts = counts(one.validation.as_ref().unwrap().classes());
+            assert!(counts.values().max().unwrap() - counts.values().min().unwrap() <= 2, "{counts:?}");
+        }
+        assert!(fold(1, 1) == all[0] && fold(1, 2) != all[0]);
+        assert!(data.divided(HeldOut::Fold { number: 1, of: 1004 }, None, 1).is_err());
     }
 
     #[test]

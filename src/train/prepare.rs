@@ -3,7 +3,8 @@
 use crate::base::error::Error;
 use crate::base::rng::{Stream, host};
 use crate::base::text::nearest;
-use crate::config::{ClassWeight, Config, Normalize};
+use crate::config::{Amount, ClassWeight, Config, Normalize};
+use crate::data::divide::HeldOut;
 use crate::data::folder::few;
 use crate::data::{DataSet, Features, Samples, Scaling, Task};
 use crate::engine::Engine;
@@ -13,6 +14,14 @@ use crate::net::{LayerIds, Net, standardises};
 use crate::train::feed::Feed;
 use rand::seq::SliceRandom;
 
+/// The samples that become the validation split.
+fn held_out(config: &Config, samples: usize) -> HeldOut {
+    match config.validation {
+        Amount::Fold { number, of } => HeldOut::Fold { number: number as usize, of: of as usize },
+        amount => HeldOut::Samples(amount.samples(samples)),
+    }
+}
+
 /// Prepares the data of a run: takes the validation split out of the training split, limits the training split, encodes
 /// raw numbers by what the training split shows, and gives training samples the weights of their classes.
 ///
@@ -21,7 +30,7 @@ use rand::seq::SliceRandom;
 pub fn divide(config: &Config, data: DataSet) -> Result<DataSet, Error> {
     let samples = data.train.len();
     let limit = config.limit_train.map(|limit| limit.samples(samples));
-    let data = data.divided(config.validation.samples(samples), limit, config.split_seed)?;
+    let data = data.divided(held_out(config, samples), limit, config.split_seed)?;
     // A map of bytes is no rule for numbers, and bytes need none.
     let scaling = if data.is_ready() { Scaling::None } else { config.normalize.scaling()? };
     weigh(config, data.encoded(scaling, standardises(config))?)
@@ -40,7 +49,7 @@ pub fn divide_as(
 ) -> Result<DataSet, Error> {
     let samples = data.train.len();
     let limit = config.limit_train.map(|limit| limit.samples(samples));
-    let data = data.divided(config.validation.samples(samples), limit, config.split_seed)?;
+    let data = data.divided(held_out(config, samples), limit, config.split_seed)?;
     let own = data.task.clone();
     let data = data.encoded_as(features, task.unwrap_or(&own))?;
     weigh(config, if task.is_none() { data.encoded(Scaling::None, standardises(config))? } else { data })

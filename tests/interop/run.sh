@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks interoperation with PyTorch, scikit-learn, ONNX runtimes, TensorBoard and writers of pictures: builds the program,
+# Checks interoperation with PyTorch, scikit-learn, ONNX runtimes, TensorBoard, Optuna and writers of pictures: builds the program,
 # installs Python packages into a virtual environment, and runs all checks, or only those named:
 # tests/interop/run.sh onnx_runtime torch_step
 #
@@ -20,7 +20,7 @@ OPENCV_4=$(realpath "$venv")/opencv-4
 GPU_MLP=$(realpath "$target/release/gpu-mlp")
 export GPU_MLP OPENCV_4 PYTHONDONTWRITEBYTECODE=1
 failed=''
-for check in ${*:-onnx_runtime torch_state torch_step torch_losses tables tensorboard_events pictures}; do
+for check in ${*:-onnx_runtime torch_state torch_step torch_losses tables tensorboard_events pictures optuna_journal}; do
     echo "== $check"
     "$venv/bin/python" "tests/interop/$check.py" || failed="$failed $check"
 done

@@ -87,7 +87,7 @@ fn required(what: &str) -> bool {
     std::env::var_os(format!("GPU_MLP_REQUIRE_{what}")).is_some()
 }
 
-/// A folder with a run in runs/1 and the other files that the examples read.
+/// A folder with a run in runs/1, a sweep in runs/7 and the other files that the examples read.
 fn furnished() -> TempDir {
     let folder = TempDir::new().expect("a temporary folder");
     for target in [".local/share/bash-completion/completions", ".zfunc", ".config/fish/completions"] {
@@ -111,6 +111,10 @@ fn furnished() -> TempDir {
     let dropout = ["train", "--engine", "cpu", "--keep-prob", "0.8", "--out", "runs/dropout"];
     let third = gpu_mlp(folder.path()).args(dropout).envs(SHORT).output().expect("it runs");
     assert!(third.status.success(), "{}", String::from_utf8_lossy(&third.stderr));
+    let sweep = ["sweep", "--engine", "cpu", "--lr", "0.1,0.2", "--hidden", "8", "--out", "runs/7"];
+    let fourth = gpu_mlp(folder.path()).args(sweep).envs(SHORT).output().expect("it runs");
+    assert!(fourth.status.success(), "{}", String::from_utf8_lossy(&fourth.stderr));
+    std::fs::write(folder.path().join("space.toml"), "lr = \"0.01..1:log\"\n").expect("a temporary folder");
     for name in ["7.png", "photo.jpg"] {
         image::save_buffer(folder.path().join(name), &bar, 30, 30, image::ColorType::L8).expect("a temporary folder");
     }

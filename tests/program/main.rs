@@ -21,6 +21,7 @@ mod report;
 mod run_folder;
 mod seeds;
 mod streams;
+mod sweep;
 mod tables;
 mod threads;
 mod using_a_model;

@@ -4,7 +4,7 @@
 //! scores that `scores` takes from the records; `ensemble` adds those of all runs together. `curves`, `schedule` and `health` draw the recorded measurements; `results` and
 //! `pictures` show the model's predictions on the test split, `values` those of real values and labels, `importance` the
 //! columns that the model uses; `details` lists the settings; `notes` reports problems.
-//! [`data_page`] composes a page about a data set.
+//! [`data_page`] composes a page about a data set, [`sweep_page`] one about a sweep.
 //! [`chart`] draws line charts with the scales of [`axis`]; `labels` places the names of the lines.
 
 pub mod axis;
@@ -24,9 +24,11 @@ mod results;
 mod schedule;
 mod scores;
 mod summary;
+mod sweep;
 mod values;
 
 pub use data_set::{data_page, first_of};
+pub use sweep::sweep_page;
 
 use crate::data::DataSet;
 use crate::net::mlp::Mlp;
