@@ -16,5 +16,6 @@ mod pipelines;
 mod plan;
 mod predictor;
 mod session;
+mod shards;
 mod tune;
 mod updates;
