@@ -168,6 +168,12 @@ impl DataOptions {
         DataSettings::of(&found.unwrap_or(choice), &digits, self.table.settings(), from)
     }
 
+    /// Whether opening the data set may download it.
+    pub fn may_download(&self) -> bool {
+        let Request { choice, offline, .. } = self.request();
+        !offline && matches!(choice, Choice::Auto | Choice::Mnist)
+    }
+
     fn request(&self) -> Request {
         let default = Options::default();
         let digits = Options {

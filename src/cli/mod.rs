@@ -32,6 +32,7 @@ mod plan;
 mod plot;
 mod predict;
 mod presets;
+mod processes;
 mod progress;
 mod rate;
 mod recorder;
@@ -48,6 +49,7 @@ mod train;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use gpu_mlp::Error;
 use gpu_mlp::engine::gpu::silence_drivers;
+pub use processes::Guard as Processes;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -158,6 +160,16 @@ impl Cli {
         }
         engine::ThreadOptions::apply(&matches)?;
         Ok(cli)
+    }
+
+    /// Connects the processes that `mpirun` started. Only the first prints.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if they cannot be connected.
+    pub fn connect(&self) -> Result<Processes, Error> {
+        let processes = Processes::start(matches!(self.command, Command::Train(_)))?;
+        QUIET.fetch_or(!processes::is_first(), Ordering::Relaxed);
+        Ok(processes)
     }
 
     /// Runs the command.

@@ -48,6 +48,10 @@ struct Training {
     /// Largest micro-batch: a larger batch is computed in parts whose gradients are added
     #[arg(long, value_name = "N")]
     physical_batch: Option<usize>,
+    /// Number of parts of a batch whose gradients are computed apart and added in a fixed order, so that any number of
+    /// processes under mpirun computes the same bits [default: 8 under mpirun, else the batch is not cut]
+    #[arg(long, value_name = "N")]
+    shards: Option<usize>,
     /// Number of batches whose gradients are averaged before each update
     #[arg(long, value_name = "N")]
     accumulate: Option<usize>,

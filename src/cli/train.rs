@@ -1,6 +1,7 @@
 //! `gpu-mlp train`
 
 mod end;
+mod follow;
 mod members;
 mod notes;
 mod run_folder;
@@ -13,6 +14,7 @@ use super::engine::{EngineOptions, TuneOptions};
 use super::from::{self, First};
 use super::limits::LimitOptions;
 use super::out::out;
+use super::processes;
 use super::progress::Waiting;
 use super::rate;
 use super::recorder::{last_line, line};
@@ -170,7 +172,7 @@ impl Settled {
 
 impl Train {
     pub async fn run(mut self) -> anyhow::Result<ExitCode> {
-        let written = !(self.print_config || self.limits.dry_run);
+        let written = processes::is_first() && !(self.print_config || self.limits.dry_run);
         let (several, resumed) = match self.resume.seeds(self.out.as_deref())? {
             Some((folder, seeds, resumed)) => (Some((folder, seeds)), Some(resumed)),
             None => (None, self.resume.find(self.out.as_deref(), self.force, written)?),
@@ -230,10 +232,12 @@ impl Train {
                 BatchSize::Full => settled.config,
             };
             let text = settings::to_text(&config, &self.data_settings(None), None, help)?;
-            out().write_all(text.as_bytes())?;
+            if processes::is_first() {
+                out().write_all(text.as_bytes())?;
+            }
             return Ok(ExitCode::SUCCESS);
         }
-        if resumed.is_none() {
+        if resumed.is_none() && processes::is_first() {
             self.refuse_if_taken(self.out.as_deref())?;
         }
         let checkpoint = resumed.and_then(|resumed| resumed.checkpoint.as_ref());
@@ -249,10 +253,18 @@ impl Train {
             Some(first) => first.header(),
             None => resumed_model.as_ref().and_then(|description| description.header.clone()),
         });
+        // The first process downloads the data for all.
+        let turns = self.data.may_download();
+        if turns && !processes::is_first() {
+            processes::wait();
+        }
         let ahead = self.data.ahead();
         let machine = self.engine.machine_for(settled.config.precision).await?;
         tracing::debug!("machine open");
         let data = self.data.open(ahead)?;
+        if turns && processes::is_first() {
+            processes::wait();
+        }
         let undivided = data.train.len();
         tracing::debug!("data open");
         // The record holds numbers, not shares.
@@ -280,6 +292,10 @@ impl Train {
             let samples = counted(data.train.len(), "training sample");
             say!("note: there are only {samples}, so the batch is all of them instead of {batch}");
             settled.config.batch_size = BatchSize::Full;
+        }
+        let exchange = processes::exchange();
+        if exchange.is_some() && settled.config.shards.is_none() {
+            settled.config.shards = Some(settled.config.default_shards(data.train.len()));
         }
         settled.config.check(data.train.len())?;
         if let Task::Values { scales, .. } = &data.task
@@ -309,8 +325,10 @@ impl Train {
             }
             None => self.tune.choose(&mut settled.config, &data, &machine).await?,
         }
+        settled.config.forms = run_folder::forms_of_first(&settled.config)?;
         let Settled { config, ancestor, mut limits, .. } = settled;
         let identity = Identity::new(&config, &data, &machine);
+        run_folder::compare_processes(&identity, checkpoint.map(|checkpoint| checkpoint.step))?;
         let changed = resumed.map_or(Ok(Vec::new()), |resumed| self.resume.check(resumed, &identity))?;
         if let (Some(checkpoint), true) = (checkpoint, self.limits.dry_run) {
             limits.max_steps = Some(checkpoint.step + 1);
@@ -331,6 +349,11 @@ impl Train {
             return self.train_seeds(&common, &config, limits, seeds, &folder).await;
         }
         let mut session = Session::open(&config, &data, &machine, limits).await?;
+        if let Some(exchange) = exchange {
+            let (processes, shards) = (exchange.size(), config.shards.unwrap_or(1));
+            session.share(exchange)?;
+            say!("processes: {processes}, with {}", counted(shards, "shard"));
+        }
         if let Some(first) = first {
             session.begin_with(&first.model(&config, &data)?)?;
         }
@@ -355,6 +378,9 @@ impl Train {
             return self.try_out(session, &config, checkpoint.map(|checkpoint| checkpoint.step)).await;
         }
 
+        if !processes::is_first() {
+            return follow::follow(session).await;
+        }
         let run = Run {
             data: &data,
             machine: &machine,
@@ -460,7 +486,9 @@ impl Train {
             (false, Some(step)) => format!("one batch of everything was computed after update {step}"),
             (false, None) => "one batch of everything was computed".to_string(),
         };
-        writeln!(out(), "{}\ndry run: {what}, nothing was written", lines.join("\n"))?;
+        if processes::is_first() {
+            writeln!(out(), "{}\ndry run: {what}, nothing was written", lines.join("\n"))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

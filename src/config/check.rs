@@ -65,6 +65,7 @@ impl Config {
         if self.physical_batch == 0 {
             return refuse("physical-batch is 0 but must be at least 1".into());
         }
+        self.check_shards(samples)?;
         if matches!(self.optimizer, Optimizer::Adam | Optimizer::Adamw) && self.momentum != 0.0 {
             return refuse(format!("momentum is {} but Adam has no such setting: use beta1", self.momentum));
         }
@@ -83,6 +84,32 @@ impl Config {
         }
         self.check_schedule()?;
         self.check_loop()
+    }
+
+    /// Checks that every shard of a whole batch has samples, and not too many.
+    fn check_shards(&self, samples: usize) -> Result<(), Error> {
+        let (Some(shards), batch) = (self.shards, self.batch(samples)) else { return Ok(()) };
+        let refuse = |what: String| Err(Error::Setting(what));
+        if shards == 0 {
+            return refuse("shards is 0 but must be at least 1".into());
+        }
+        // The size of a full batch is not known before the data.
+        if batch == usize::MAX {
+            return Ok(());
+        }
+        if shards > batch {
+            return refuse(format!("shards is {shards} but a batch has only {}", counted(batch, "sample")));
+        }
+        let (rows, most) = (batch.div_ceil(shards), self.physical_batch);
+        if rows > most {
+            let enough = batch.div_ceil(most);
+            return refuse(format!(
+                "each of the {} has {rows} samples, but physical-batch is {most}: use at least {enough} shards, or a larger \
+                 physical-batch",
+                counted(shards, "shard")
+            ));
+        }
+        Ok(())
     }
 
     /// Checks warm-ups, momentum, `min-delta` and `accumulate`.

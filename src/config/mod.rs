@@ -34,6 +34,8 @@ pub use schedule::{Progress, Schedule, Shape};
 use serde::{Deserialize, Serialize};
 pub use widths::widths;
 
+/// Fewest shards of a batch in a run of several processes, if the settings name no number: see [`Config::default_shards`].
+pub const DEFAULT_SHARDS: usize = 8;
 /// Maximum number of layers of a net, including the last.
 pub(crate) const MOST_LAYERS: usize = 1001;
 
@@ -54,6 +56,10 @@ pub struct Config {
     pub batch_size: BatchSize,
     /// Maximum number of samples computed at a time; larger batches are split, and their gradients are added.
     pub physical_batch: usize,
+    /// Number of shards that a batch is cut into. The gradient of each is computed alone, and the gradients are added in an
+    /// order that depends on this number only, so any number of processes computes the same bits. `None`: not cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shards: Option<usize>,
     /// Passes over the training split.
     pub epochs: usize,
     /// The loss that training minimises.
@@ -160,6 +166,7 @@ impl Default for Config {
             init: Init::Auto,
             batch_size: BatchSize::Samples(64),
             physical_batch: 4096,
+            shards: None,
             epochs: 5,
             loss: LossName::Auto,
             huber_delta: 1.0,
@@ -247,6 +254,8 @@ impl Config {
     pub fn plain_because(&self, samples: usize) -> Option<&'static str> {
         if self.plan == PlanKind::Plain {
             None
+        } else if self.shards.is_some() {
+            Some("gradients of the shards are added up")
         } else if self.clip_norm > 0.0 || self.clip_value > 0.0 {
             Some("clipping needs all gradients first")
         } else if self.batch(samples) > self.micro_batch(samples) {
@@ -278,7 +287,18 @@ impl Config {
 
     /// Maximum number of samples computed at a time, given the size of the training split.
     pub fn micro_batch(&self, samples: usize) -> usize {
-        self.batch_size.samples(samples).min(self.physical_batch)
+        match self.shards {
+            None => self.batch_size.samples(samples).min(self.physical_batch),
+            // A micro-batch is a shard.
+            Some(shards) => self.batch(samples).div_ceil(shards.max(1)),
+        }
+    }
+
+    /// The number of shards of a run of several processes, if the settings name none: [`DEFAULT_SHARDS`], more if a shard
+    /// would be larger than `physical_batch`, fewer if the batch has fewer samples.
+    pub fn default_shards(&self, samples: usize) -> usize {
+        let batch = self.batch(samples);
+        batch.div_ceil(self.physical_batch.max(1)).max(DEFAULT_SHARDS).min(batch)
     }
 
     /// Widths of the net, inputs first and classes last.

@@ -57,6 +57,9 @@ impl Trainer<'_> {
     /// # Panics
     /// If the net was not made for training.
     pub async fn advance(&mut self, until: u64, on_progress: OnProgress<'_>) -> Result<(), Error> {
+        if self.is_cut() {
+            return self.advance_shards(until, on_progress).await;
+        }
         let samples = self.on.job.data.train.len();
         let batch = self.on.job.config.batch(samples);
         let per_epoch = self.updates_per_epoch();
@@ -194,7 +197,7 @@ impl Trainer<'_> {
     }
 
     /// Saves the current state as the start of a replay. All work must be settled.
-    async fn save_replay_start(&mut self) -> Result<(), Error> {
+    pub(super) async fn save_replay_start(&mut self) -> Result<(), Error> {
         self.replay_start = ReplayStart::new(self.step, self.tensors().await?);
         Ok(())
     }
@@ -207,7 +210,7 @@ impl Trainer<'_> {
         }
     }
 
-    async fn parameter_not_finite(&mut self) -> Error {
+    pub(super) async fn parameter_not_finite(&mut self) -> Error {
         self.diverged("a parameter became NaN or infinite".into(), self.step).await
     }
 
@@ -215,7 +218,9 @@ impl Trainer<'_> {
     /// state.
     pub(super) async fn diverged(&mut self, what: String, step: u64) -> Error {
         let epoch = step.max(1).div_ceil(self.updates_per_epoch()) as usize;
+        let holder = std::mem::replace(&mut self.on.holder, (0, 1));
         let origin = Replay::new(&mut self.on, &self.replay_start).origin(step).await;
+        self.on.holder = holder;
         let back = self.on.restore(&self.replay_start.tensors);
         self.seek(self.replay_start.step, Score::default());
         match back.and(origin) {

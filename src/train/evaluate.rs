@@ -1,6 +1,7 @@
 //! Scores a split with the current weights.
 
 use super::Score;
+use super::exchange::{Alone, Exchange, share};
 use crate::base::error::Error;
 use crate::data::{Split, Targets};
 use crate::engine::Engine;
@@ -22,7 +23,7 @@ pub async fn evaluate(
     split: &Split,
     each: Option<OnLogits<'_>>,
 ) -> Result<Score, Error> {
-    evaluate_pass(engine, evaluation, feed, split, None, each).await
+    evaluate_part(engine, evaluation, feed, split, None, each, &mut Alone).await
 }
 
 /// As [`evaluate`]. With the number of a pass, for a plan of [`crate::net::Net::for_mc_dropout`]: passes draw different masks.
@@ -35,11 +36,38 @@ pub async fn evaluate_pass(
     feed: &mut Feed,
     split: &Split,
     pass: Option<u32>,
+    each: Option<OnLogits<'_>>,
+) -> Result<Score, Error> {
+    evaluate_part(engine, evaluation, feed, split, pass, each, &mut Alone).await
+}
+
+/// Scores a split. Each process computes some of its micro-batches; the score is that of one process.
+pub(super) async fn evaluate_shared(
+    engine: &mut dyn Engine,
+    evaluation: &Evaluation,
+    feed: &mut Feed,
+    split: &Split,
+    exchange: &mut dyn Exchange,
+) -> Result<Score, Error> {
+    evaluate_part(engine, evaluation, feed, split, None, None, exchange).await
+}
+
+/// Scores the micro-batches of this process, and gathers the sums of all.
+async fn evaluate_part(
+    engine: &mut dyn Engine,
+    evaluation: &Evaluation,
+    feed: &mut Feed,
+    split: &Split,
+    pass: Option<u32>,
     mut each: Option<OnLogits<'_>>,
+    exchange: &mut dyn Exchange,
 ) -> Result<Score, Error> {
     let order: Vec<u32> = (0..split.len() as u32).collect();
     feed.begin(&order, engine);
-    for (slot, first) in (0..split.len()).step_by(evaluation.micro).enumerate() {
+    let (slots, rank, size) = (split.len().div_ceil(evaluation.micro), exchange.rank(), exchange.size());
+    let mine = share(slots, rank, size);
+    for slot in mine.clone() {
+        let first = slot * evaluation.micro;
         let rows = evaluation.micro.min(split.len() - first);
         if feed.needs_load(first) {
             feed.load(first, split, &order, engine);
@@ -60,7 +88,13 @@ pub async fn evaluate_pass(
             each(first, &logits.unpack(&engine.read(logits, 0..rows * logits.stride()).await?));
         }
     }
-    let rows = engine.read(evaluation.tally, 0..evaluation.tally.words()).await?;
+    let stride = evaluation.tally.stride();
+    let rows = match mine.is_empty() {
+        true => Vec::new(),
+        false => engine.read(evaluation.tally, mine.start * stride..mine.end * stride).await?,
+    };
+    let lengths: Vec<usize> = (0..size).map(|rank| share(slots, rank, size).len() * stride).collect();
+    let rows = exchange.all_gather(&rows, &lengths);
     let mut score = Score::default();
     score.add(evaluation.tally, &rows, split.len(), evaluation.source.weights.map(|_| split.weight()));
     Ok(score)
@@ -76,8 +110,9 @@ pub(super) async fn evaluate_finite(
     feed: &mut Feed,
     split: &Split,
     name: &str,
+    exchange: &mut dyn Exchange,
 ) -> Result<Score, Error> {
-    let score = evaluate(engine, evaluation, feed, split, None).await?;
+    let score = evaluate_shared(engine, evaluation, feed, split, exchange).await?;
     if score.loss_sum.is_finite() {
         return Ok(score);
     }

@@ -1,5 +1,6 @@
 //! A net on an engine, with its data: it can run any update of the run.
 
+use super::exchange::{Alone, share};
 use super::rates::Rates;
 use super::steps::Steps;
 use super::tensors::Values;
@@ -40,6 +41,11 @@ impl Job<'_> {
         Steps { config: &self.config, training: self.training(), samples: train.len(), weights, rates: &self.rates }
     }
 
+    /// Whether the gradients of shards are added up on the host. Integers give the same bits without that.
+    pub fn is_cut(&self) -> bool {
+        self.config.shards.is_some() && self.net.levels.is_none()
+    }
+
     pub fn per_epoch(&self) -> u64 {
         self.config.updates_per_epoch(self.data.train.len())
     }
@@ -55,13 +61,15 @@ pub(super) struct Executor<'a> {
     pub job: Job<'a>,
     pub engine: Box<dyn Engine>,
     feed: Feed,
+    /// The process that this is, and the number of processes. Only its share of a streamed batch is uploaded.
+    pub holder: (usize, usize),
     /// The order of samples in the feed, and its epoch (from 0).
     order: Option<(u64, Arc<[u32]>)>,
 }
 
 impl<'a> Executor<'a> {
     pub fn new(job: Job<'a>, engine: Box<dyn Engine>, feed: Feed) -> Self {
-        Executor { job, engine, feed, order: None }
+        Executor { job, engine, feed, holder: (0, 1), order: None }
     }
 
     /// Forgets which samples the device holds, so that the next update can be any.
@@ -86,7 +94,19 @@ impl<'a> Executor<'a> {
     /// Uploads the samples of update `step`, whose epoch has begun.
     pub fn load(&mut self, step: u64) {
         let (_, order) = self.order.as_ref().expect("an epoch that has begun");
-        self.feed.load(self.job.first(step), &self.job.data.train, order, self.engine.as_mut());
+        let (position, split) = (self.job.first(step), &self.job.data.train);
+        let (batch, micro) = (self.job.steps().batch(), self.job.training().micro);
+        let (window, (rank, size)) = (self.feed.window(position), self.holder);
+        let mine = |first: usize| {
+            let rows = batch.min(window.end - first);
+            let shards = share(rows.div_ceil(micro), rank, size);
+            first + shards.start * micro..first + rows.min(shards.end * micro)
+        };
+        let parts: Vec<_> = match size {
+            1 => vec![window],
+            _ => window.clone().step_by(batch).map(mine).filter(|part| !part.is_empty()).collect(),
+        };
+        self.feed.load_parts(position, &parts, split, order, self.engine.as_mut());
     }
 
     /// The sum of the weights of update `step`, whose epoch has begun; `None` if samples have no weights.
@@ -104,12 +124,35 @@ impl<'a> Executor<'a> {
         self.job.steps().push(&self.feed, step, order, self.job.first(step), slot, work);
     }
 
-    /// Loads the samples of one update, and returns its work.
-    pub fn work(&mut self, step: u64) -> Vec<Work> {
+    /// The values of each micro-batch of update `step`, whose samples are loaded.
+    pub fn micro_batches(&self, step: u64) -> Vec<StepValues> {
+        let (_, order) = self.order.as_ref().expect("an epoch that has begun");
+        let steps = self.job.steps();
+        let slot = (step % self.job.per_epoch()) as usize * steps.batch().div_ceil(self.job.training().micro);
+        steps.micro_batches(&self.feed, step, order, self.job.first(step), slot)
+    }
+
+    /// Loads the samples of one update.
+    fn prepare(&mut self, step: u64) {
         self.begin(step / self.job.per_epoch());
         if self.needs_load(step) {
             self.load(step);
         }
+    }
+
+    /// Makes update `step` again, on this process alone.
+    pub async fn repeat(&mut self, step: u64) -> Result<(), Error> {
+        if self.job.is_cut() {
+            self.prepare(step);
+            return self.update(step, 0, &mut Alone).await.map(drop);
+        }
+        let work = self.work(step);
+        self.engine.run(&work).await
+    }
+
+    /// Loads the samples of one update, and returns its work.
+    pub fn work(&mut self, step: u64) -> Vec<Work> {
+        self.prepare(step);
         let mut work = Vec::new();
         self.push(step, &mut 0, &mut work);
         work

@@ -58,12 +58,33 @@ impl Feed {
     /// Uploads the window that contains this position. The engine executes writes and work in order, so the half of the
     /// tensor that is overwritten is no longer in use.
     pub fn load(&mut self, position: usize, split: &Split, order: &[u32], engine: &mut dyn Engine) {
+        let window = self.window(position);
+        self.load_parts(position, &[window], split, order, engine);
+    }
+
+    /// The positions of the window that contains this one.
+    pub fn window(&self, position: usize) -> Range<usize> {
         let Source { window, count, .. } = self.source;
+        let first = position - position % window;
+        first..(first + window).min(count)
+    }
+
+    /// As [`Feed::load`], but uploads only some positions of the window.
+    pub fn load_parts(
+        &mut self,
+        position: usize,
+        parts: &[Range<usize>],
+        split: &Split,
+        order: &[u32],
+        engine: &mut dyn Engine,
+    ) {
+        let Source { window, .. } = self.source;
         let number = position / window;
-        let rows: Vec<usize> =
-            order[number * window..((number + 1) * window).min(count)].iter().map(|&row| row as usize).collect();
-        let part = split.rows(&rows);
-        write(&self.source, number % 2 * window, &part, 0..rows.len(), engine);
+        for part in parts {
+            let rows: Vec<usize> = order[part.clone()].iter().map(|&row| row as usize).collect();
+            let at = number % 2 * window + part.start - number * window;
+            write(&self.source, at, &split.rows(&rows), 0..rows.len(), engine);
+        }
         self.loaded = Some(number);
     }
 

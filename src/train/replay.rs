@@ -35,6 +35,11 @@ impl ReplayStart {
         self.taken = None;
     }
 
+    /// Whether a replay from this state would differ.
+    pub fn is_outdated(&self) -> bool {
+        self.taken.is_none()
+    }
+
     /// Whether a new state should be saved.
     pub fn is_old(&self) -> bool {
         self.taken.is_none_or(|taken| taken.elapsed() >= INTERVAL)
@@ -70,8 +75,7 @@ impl<'r, 'a> Replay<'r, 'a> {
         let bad = bad.unwrap_or(until.saturating_sub(1));
         self.rewind()?;
         for step in from..bad {
-            let work = self.on.work(step);
-            self.on.engine.run(&work).await?;
+            self.on.repeat(step).await?;
         }
         let origin = self.dispatch_by_dispatch(bad).await?;
         Ok(origin.unwrap_or(Origin::Nowhere { from: from + 1 }))
@@ -87,8 +91,7 @@ impl<'r, 'a> Replay<'r, 'a> {
     /// the optimizer state after each update, which requires reading all of it.
     async fn first_bad(&mut self, until: u64, closely: bool) -> Result<Option<u64>, Error> {
         for step in self.start.step..until {
-            let work = self.on.work(step);
-            self.on.engine.run(&work).await?;
+            self.on.repeat(step).await?;
             let suspect = closely || !self.on.finite().await?;
             if suspect && self.on.first_not_finite(step + 2).await?.is_some() {
                 return Ok(Some(step));

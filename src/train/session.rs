@@ -14,6 +14,7 @@ use crate::data::DataSet;
 use crate::engine::gpu::Group;
 use crate::engine::machine::Machine;
 use crate::net::mlp::Mlp;
+use crate::train::exchange::Exchange;
 use crate::train::health::LayerHealth;
 use crate::train::rates::{Rate, Rates};
 use crate::train::{Metric, Score, Trainer};
@@ -94,6 +95,15 @@ impl<'a> Session<'a> {
     /// [`Error::Setting`] if the model's layers are not those of this net.
     pub fn begin_with(&mut self, model: &Mlp) -> Result<(), Error> {
         self.trainer.begin_with(model)
+    }
+
+    /// Runs together with other processes, which must have the same settings, data and limits. Each needs its own session, and
+    /// all get the same results. What one observer asks for, all do.
+    ///
+    /// # Errors
+    /// Those of [`Trainer::share`].
+    pub fn share(&mut self, exchange: Box<dyn Exchange>) -> Result<(), Error> {
+        self.trainer.share(exchange)
     }
 
     /// Resumes from a snapshot of a run with the same settings and data.
@@ -191,8 +201,9 @@ impl<'a> Session<'a> {
             if let Some(reason) = self.ended() {
                 return Ok(reason);
             }
-            let wanted = observer.snapshot_at(self.state.step).unwrap_or(u64::MAX);
-            let mut wish = self.part(most.min(wanted), begin, observer).await?;
+            let wanted = self.first_of(observer.snapshot_at(self.state.step).unwrap_or(u64::MAX));
+            let wish = self.part(most.min(wanted), begin, observer).await?;
+            let mut wish = self.strongest(wish);
             let ends = self.between_epochs();
             let limited = self.state.step >= most || wish == Wish::Stop(Reason::MaxTime);
             if ends || limited {
@@ -212,7 +223,7 @@ impl<'a> Session<'a> {
             if self.state.step == wanted {
                 wish = wish.or(Wish::Snapshot);
             }
-            match wish {
+            match self.strongest(wish) {
                 Wish::Continue => {}
                 Wish::Snapshot => observer.snapshot(&self.snapshot().await?)?,
                 Wish::Stop(reason) if self.state.step < last => return Ok(reason),
@@ -280,6 +291,7 @@ impl<'a> Session<'a> {
         let validation = self.trainer.validate().await?;
         let test = if validation.is_none() { self.trainer.evaluate().await? } else { None };
         self.tested = test.map(|test| (step, test));
+        self.trainer.compare_processes().await?;
         let Rate { lr, momentum } = self.trainer.rate(step - 1);
         let health = self.trainer.health().await?;
         let limited = self.trainer.limited().await?;
@@ -316,6 +328,18 @@ impl<'a> Session<'a> {
     /// The metric of the scores.
     fn metric(&self) -> Metric {
         Metric::of(&self.trainer.data().task)
+    }
+
+    /// The smallest number of all processes.
+    fn first_of(&mut self, number: u64) -> u64 {
+        let numbers = |all: Vec<Vec<u32>>| all.into_iter().map(|words| u64::from(words[0]) << 32 | u64::from(words[1]));
+        self.trainer.agree(&[(number >> 32) as u32, number as u32], |all| numbers(all).min()).unwrap_or(number)
+    }
+
+    /// The strongest request of all processes.
+    fn strongest(&mut self, wish: Wish) -> Wish {
+        let all = |all: Vec<Vec<u32>>| all.into_iter().fold(Wish::Continue, |wish, words| wish.or(Wish::of(words[0])));
+        self.trainer.agree(&[wish.word()], all)
     }
 
     /// Updates of the whole run.

@@ -54,35 +54,43 @@ impl Steps<'_> {
     /// Appends the work of update `step` (from 0, over the whole run). Its batch starts at position `first` of `order`, the
     /// order of its epoch. Each micro-batch takes the next `slot` of the record.
     pub fn push(&self, feed: &Feed, step: u64, order: &[u32], first: usize, slot: &mut usize, work: &mut Vec<Work>) {
-        let Training { micro, gradients, update, health, .. } = self.training;
+        let Training { gradients, update, health, .. } = self.training;
         let measured = self.measured(step / self.per_epoch()) == Some(step);
         let health = health.as_ref().filter(|_| measured);
-        let rows = self.batch().min(self.samples - first);
-        let whole = self.values(step, rows, self.total(&order[first..first + rows]));
-        for start in (0..rows).step_by(*micro) {
-            let now = StepValues {
-                cursor: feed.cursor(first + start),
-                rows: (*micro).min(rows - start) as u32,
-                first: start as u32,
-                slot: *slot as u32,
-                accumulate: u32::from(start > 0),
-                ..whole
-            };
-            *slot += 1;
-            let last = start + micro >= rows;
-            if start == 0 && last && health.is_none() {
+        let all = self.micro_batches(feed, step, order, first, *slot);
+        *slot += all.len();
+        let last = all.len().saturating_sub(1);
+        for (at, now) in all.into_iter().enumerate() {
+            if last == 0 && health.is_none() {
                 // The usual case: one micro-batch, gradients and update together.
                 work.push((gradients.start..update.end, now));
                 continue;
             }
             work.push((gradients.clone(), now));
-            if !last {
+            if at < last {
                 continue;
             }
             work.extend(health.map(|health| (health.before.clone(), StepValues { step: 0, ..now })));
             work.push((update.clone(), now));
             work.extend(health.map(|health| (health.after.clone(), now)));
         }
+    }
+
+    /// The values of each micro-batch of update `step`; the arguments are those of [`Steps::push`]. The first one takes
+    /// row `slot` of the record.
+    pub fn micro_batches(&self, feed: &Feed, step: u64, order: &[u32], first: usize, slot: usize) -> Vec<StepValues> {
+        let micro = self.training.micro;
+        let rows = self.batch().min(self.samples - first);
+        let whole = self.values(step, rows, self.total(&order[first..first + rows]));
+        let values = |(at, start): (usize, usize)| StepValues {
+            cursor: feed.cursor(first + start),
+            rows: micro.min(rows - start) as u32,
+            first: start as u32,
+            slot: (slot + at) as u32,
+            accumulate: u32::from(start > 0),
+            ..whole
+        };
+        (0..rows).step_by(micro).enumerate().map(values).collect()
     }
 
     /// The sum of the weights of these samples; `None` if samples have no weights.

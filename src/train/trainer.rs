@@ -1,7 +1,8 @@
 //! A net in training: position, score and parameters.
 
 use super::chunk::Pace;
-use super::evaluate::{evaluate, evaluate_finite};
+use super::evaluate::{evaluate, evaluate_finite, evaluate_shared};
+use super::exchange::{Alone, Metered};
 use super::executor::{Executor, Job};
 use super::feed::Feed;
 use super::health::{self, LayerHealth, Limited};
@@ -27,6 +28,8 @@ use crate::net::{Net, Sizes, exact, with_loss};
 /// the settings and of the update's number, so training can resume at any update.
 pub struct Trainer<'a> {
     pub(super) on: Executor<'a>,
+    /// The processes that train together.
+    pub(super) exchange: Metered,
     test_feed: Feed,
     validation_feed: Option<Feed>,
     /// Updates made.
@@ -108,6 +111,7 @@ impl<'a> Trainer<'a> {
         let rates = Rates::new(&config, data.train.len());
         Trainer {
             on: Executor::new(Job { config, data, net, rates }, engine, feed),
+            exchange: Metered::new(Box::new(Alone)),
             test_feed,
             validation_feed,
             step: 0,
@@ -299,10 +303,10 @@ impl<'a> Trainer<'a> {
         if data.test.is_empty() {
             return Ok(None);
         }
-        let (engine, feed) = (self.on.engine.as_mut(), &mut self.test_feed);
+        let (engine, feed, exchange) = (self.on.engine.as_mut(), &mut self.test_feed, &mut self.exchange);
         let score = match config.on_nan {
-            OnNan::Ignore => evaluate(engine, &net.evaluation, feed, &data.test, None).await,
-            OnNan::Stop => evaluate_finite(engine, &net.evaluation, feed, &data.test, "test sample").await,
+            OnNan::Ignore => evaluate_shared(engine, &net.evaluation, feed, &data.test, exchange).await,
+            OnNan::Stop => evaluate_finite(engine, &net.evaluation, feed, &data.test, "test sample", exchange).await,
         };
         self.explained(score).await.map(Some)
     }
@@ -317,10 +321,10 @@ impl<'a> Trainer<'a> {
         else {
             return Ok(None);
         };
-        let engine = self.on.engine.as_mut();
+        let (engine, exchange) = (self.on.engine.as_mut(), &mut self.exchange);
         let score = match config.on_nan {
-            OnNan::Ignore => evaluate(engine, part, feed, split, None).await,
-            OnNan::Stop => evaluate_finite(engine, part, feed, split, "validation sample").await,
+            OnNan::Ignore => evaluate_shared(engine, part, feed, split, exchange).await,
+            OnNan::Stop => evaluate_finite(engine, part, feed, split, "validation sample", exchange).await,
         };
         self.explained(score).await.map(Some)
     }

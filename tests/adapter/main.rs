@@ -17,5 +17,6 @@ mod pipelines;
 mod plan;
 mod predictor;
 mod session;
+mod shards;
 mod tune;
 mod updates;

@@ -10,5 +10,6 @@ pub mod runs;
 pub mod shelf;
 pub mod splits;
 pub mod tables;
+pub mod team;
 
 pub use not_run::{no_adapter, not_run};

@@ -21,6 +21,7 @@ mod learning_rate;
 mod metrics;
 mod model_file;
 mod package;
+mod parallel;
 mod pictures;
 mod real_mnist;
 mod report;

@@ -2,6 +2,7 @@
 
 use super::Train;
 use super::end::end;
+use crate::cli::processes;
 use crate::cli::progress::{Display, Waiting};
 use crate::cli::rate::Guessing;
 use crate::cli::recorder::{OnEpoch, Recorder};
@@ -10,9 +11,11 @@ use crate::cli::signals::Signals;
 use crate::cli::sink::{Sink, Voice};
 use gpu_mlp::Error;
 use gpu_mlp::base::disk::{Os, write_whole};
-use gpu_mlp::config::HealthName;
+use gpu_mlp::config::{Config, HealthName};
 use gpu_mlp::data::{DataSet, Split};
 use gpu_mlp::engine::machine::Machine;
+use gpu_mlp::kernels::Precision;
+use gpu_mlp::kernels::forms::Chosen;
 use gpu_mlp::results::tensorboard::Board;
 use gpu_mlp::run::checkpoint::{Identity, Keeper, Saved, Setup};
 use gpu_mlp::run::folder::{METRICS, RunFolder};
@@ -29,6 +32,21 @@ fn head(changed: Option<u64>) -> String {
         None => "# Repeats the run: `gpu-mlp train --config` with this file or its folder.\n".into(),
         Some(step) => format!("# Settings since update {step}; {METRICS} has the earlier settings.\n"),
     }
+}
+
+/// The forms that the first process has chosen. Each process would time them anew.
+pub fn forms_of_first(config: &Config) -> anyhow::Result<Chosen> {
+    Ok(serde_json::from_str(&processes::of_first(&serde_json::to_string(&config.forms)?)?)?)
+}
+
+/// Refuses processes with another identity, or another checkpoint to resume from.
+pub fn compare_processes(identity: &Identity, step: Option<u64>) -> anyhow::Result<()> {
+    let mut identity = identity.clone();
+    if identity.config.precision == Precision::Int8 {
+        // Integers give the same bits on every engine.
+        (identity.engine, identity.device) = Default::default();
+    }
+    Ok(processes::compare(&serde_json::to_string(&(identity, step))?)?)
 }
 
 /// A run that is about to start or resume.

@@ -77,6 +77,29 @@ impl Wish {
     }
 }
 
+impl Wish {
+    /// Every request but the first, in the order of its word.
+    const ASKED: [Wish; 7] = [
+        Wish::Snapshot,
+        Wish::Stop(Reason::Finished),
+        Wish::Stop(Reason::EarlyStopping),
+        Wish::Stop(Reason::MaxTime),
+        Wish::Stop(Reason::MaxSteps),
+        Wish::Stop(Reason::Interrupted),
+        Wish::Stop(Reason::Diverged),
+    ];
+
+    /// The request as a word for other processes: 0 for [`Wish::Continue`].
+    pub(super) fn word(self) -> u32 {
+        Wish::ASKED.iter().position(|wish| *wish == self).map_or(0, |at| at as u32 + 1)
+    }
+
+    /// The request of a word.
+    pub(super) fn of(word: u32) -> Wish {
+        Wish::ASKED.iter().zip(1..).find(|(_, number)| *number == word).map_or(Wish::Continue, |(wish, _)| *wish)
+    }
+}
+
 /// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
