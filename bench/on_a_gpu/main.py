@@ -80,7 +80,7 @@ class Gpu:
             fair = self.record.left() / (len(todo) - number)
             command = self.ours("bench", "--engine", "gpu", "--config", config, "--precision", precision, *self.data, "--run-only",
                                 "--json", "--epochs", "20", "--max-time", f"{max(1, min(4, fair / 3)):.1f}")
-            self.record.measure("speed", f"{config} {precision}", command, self.env, max(15, 2 * fair), speed)
+            self.record.measure("speed", f"{config} {precision}", command, self.env, max(30, 2 * fair), speed)
 
     def models(self):
         models.measure(self)

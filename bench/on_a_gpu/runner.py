@@ -128,6 +128,7 @@ class Record:
             return self.skip(part, name, "no time left in this part")
         code, seconds, lines, text, late = run(command, limit, env, until)
         found, message = None, None
+        text = text if text.strip() else "\n".join(lines[-1:])
         try:
             found = values(lines, seconds)
         except (ValueError, KeyError, IndexError, TypeError, ZeroDivisionError) as error:
