@@ -41,7 +41,7 @@ function problem(message: string) {
 
 function enable(on: boolean) {
   for (const button of document.querySelectorAll<HTMLButtonElement>("button[id]")) {
-    if (!["clear", "sample"].includes(button.id)) button.disabled = !on;
+    if (!["clear", "sample", "stop"].includes(button.id)) button.disabled = !on;
   }
 }
 

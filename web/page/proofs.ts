@@ -14,6 +14,9 @@ interface Verdict {
 }
 
 export class Proofs {
+  /** Set to end a comparison after the case that is under way. */
+  stopped = false;
+
   constructor(
     private readonly device: wasm.Device,
     private readonly data: wasm.Data,
@@ -31,11 +34,12 @@ export class Proofs {
   }
 
   /** Every case of every kernel against the CPU; a line per kernel. */
-  async parity(): Promise<ParityLine[]> {
+  async parity(): Promise<{ lines: ParityLine[]; done: number; of: number }> {
     const cases = new wasm.Parity(this.device);
     const lines: ParityLine[] = [];
     const count = cases.count();
-    for (let at = 0; at < count; at++) {
+    let at = 0;
+    while (at < count && !this.stopped) {
       const verdict: Verdict = JSON.parse(await cases.compare(this.device, at));
       let line = lines.find((line) => line.kernel === verdict.kernel);
       if (!line) lines.push((line = { kernel: verdict.kernel, cases: 0, compared: 0, share: 0, faults: [] }));
@@ -43,11 +47,11 @@ export class Proofs {
       line.compared += verdict.compared;
       line.share = Math.max(line.share, verdict.share);
       if (verdict.fault) line.faults.push(`${verdict.case}: ${verdict.fault}`);
-      this.progress(at + 1, count, verdict.kernel);
+      this.progress(++at, count, verdict.kernel);
       await this.messages();
     }
     cases.free();
-    return lines;
+    return { lines, done: at, of: count };
   }
 
   /** The same updates on WebGPU and on the CPU, one after the other. */

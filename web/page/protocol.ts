@@ -121,6 +121,7 @@ export interface Calls {
   open: { args: [engine: string, data: DataRequest | null, config: Config, keep: boolean]; answer: Opened };
   step: { args: [updates: number]; answer: Tick };
   play: { args: []; answer: null };
+  /** Ends training or a comparison after what is under way. */
   pause: { args: []; answer: null };
   look: { args: []; answer: Look };
   guess: { args: [png: ArrayBuffer]; answer: Guess };
@@ -133,7 +134,7 @@ export interface Calls {
   model: { args: [bytes: ArrayBuffer]; answer: { widths: number[]; activation: string | null } };
   sha256: { args: []; answer: string };
   exact: { args: [engine: string]; answer: Exact };
-  parity: { args: []; answer: ParityLine[] };
+  parity: { args: []; answer: { lines: ParityLine[]; done: number; of: number } };
   race: { args: [updates: number]; answer: Race[] };
   again: { args: []; answer: { first: string; second: string; updates: number } };
 }

@@ -35,6 +35,7 @@ class Work {
   /** The model that the run began with, if its weights were not drawn. */
   private first: Uint8Array | null = null;
   private playing = false;
+  private proof: Proofs | null = null;
   /** Updates per call. */
   private pace = 1;
   private looked = 0;
@@ -60,6 +61,7 @@ class Work {
     },
     pause: async () => {
       this.playing = false;
+      if (this.proof) this.proof.stopped = true;
       return null;
     },
     look: () => this.look(),
@@ -114,7 +116,7 @@ class Work {
   private proofs(): Proofs {
     if (!this.device || !this.data) throw new Error("No run is open. Press Reset.");
     const progress = (done: number, of: number, what: string) => tell({ event: "progress", done, of, what });
-    return new Proofs(this.device, this.data, this.config, progress, messages);
+    return (this.proof = new Proofs(this.device, this.data, this.config, progress, messages));
   }
 
   /** Opens a run, which begins with the weights of `model` if there is one. */

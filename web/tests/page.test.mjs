@@ -169,3 +169,18 @@ test("the page and all its code weigh less than 1.5 MB, compressed", async () =>
   const sum = sizes.reduce((a, b) => a + b, 0);
   assert.ok(sum < 1.5e6, `${sum} bytes`);
 });
+
+// $PARITY_CASES: how many cases are compared before the test presses Stop; `all` takes about a quarter of an hour.
+test("kernels agree with the CPU", { timeout: 10 * PATIENCE }, async () => {
+  const page = await open();
+  page.setDefaultTimeout(10 * PATIENCE);
+  const cases = process.env.PARITY_CASES ?? "40";
+  await page.click("#parity");
+  if (cases !== "all") {
+    await page.waitForFunction((least) => document.querySelector("#progress").value >= least, Number(cases));
+    await page.click("#stop");
+  }
+  await page.locator("#verdict").waitFor();
+  assert.match(await shown(page, "#verdict"), /^Every value of \d+ kernels in .*\d+ cases is within its bound/, await shown(page, "#proof"));
+  await page.close();
+});
