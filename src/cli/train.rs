@@ -178,12 +178,18 @@ impl Train {
             && seeds.seeds != asked
         {
             let path = folder.path().display();
-            return Err(Error::Setting(format!("{path} has runs of {} seeds, not {asked}: leave out --seeds", seeds.seeds)).into());
+            return Err(Error::Setting(format!(
+                "{path} has runs of {} seeds, not {asked}: leave out --seeds",
+                seeds.seeds
+            ))
+            .into());
         }
         if let Some(resumed) = &resumed {
             if several.is_none() && self.seeds.is_some() {
                 let path = resumed.folder.path().display();
-                return Err(Error::Setting(format!("{path} is a single run, so it cannot be resumed with --seeds")).into());
+                return Err(
+                    Error::Setting(format!("{path} is a single run, so it cannot be resumed with --seeds")).into()
+                );
             }
             self.take(&resumed.setup)?;
         }
@@ -314,7 +320,8 @@ impl Train {
         if several.is_some() || asked.is_some() {
             say!("{rate}");
             config.without_effect().iter().for_each(|note| say!("note: {note}"));
-            let common = Common { data: &data, machine: &machine, first: first.as_ref(), ancestor, signals: &signals, start };
+            let common =
+                Common { data: &data, machine: &machine, first: first.as_ref(), ancestor, signals: &signals, start };
             let (folder, seeds) = match (several, asked) {
                 (Some(several), _) => several,
                 (None, asked) => (RunFolder::make(self.out.as_deref())?, asked.expect("one of the two")),

@@ -68,8 +68,7 @@ impl Train {
                 {
                     let result = pollster::block_on(async {
                         let member = &members[at];
-                        let session =
-                            Session::open(&member.config, common.data, common.machine, member.limits).await?;
+                        let session = Session::open(&member.config, common.data, common.machine, member.limits).await?;
                         self.train_member(common, member, session, &|report| on_epoch(at, report)).await
                     });
                     ended.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(result);

@@ -53,7 +53,9 @@ impl Train {
         let epochs = Epochs { seen: Mutex::default(), members: members.len(), of: config.epochs, json: self.json };
         let ended = self.train_members(common, &members, &|_, report| epochs.take(report)).await?;
         let summaries = summarise(folder.path(), &seeds)?;
-        if let (Some(end @ Summary::End { finished, means }), false) = (summaries.last(), common.signals.code().is_some()) {
+        if let (Some(end @ Summary::End { finished, means }), false) =
+            (summaries.last(), common.signals.code().is_some())
+        {
             let text = format!("models of {}  {}", counted(*finished, "run"), in_words(means));
             print(self.json, end, &text)?;
         }
