@@ -11,8 +11,8 @@ use gpu_mlp::run::checkpoint::Identity;
 use gpu_mlp::run::folder::RunFolder;
 use gpu_mlp::run::history::History;
 use gpu_mlp::run::scores::Scores;
-use gpu_mlp::run::seeds::{Mean, Seeds, Summary, means, summarise};
-use gpu_mlp::train::session::{EpochReport, Limits, Reason};
+use gpu_mlp::run::seeds::{Mean, SEEDS, SUMMARY, Seeds, Summary, means, summarise};
+use gpu_mlp::train::session::{EpochReport, Limits};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
@@ -29,6 +29,9 @@ impl Train {
         seeds: Seeds,
         folder: &RunFolder,
     ) -> anyhow::Result<ExitCode> {
+        if folder.path().join(SEEDS).exists() && !(self.force || self.resume.asked()) {
+            return Err(Error::Taken { path: folder.path().into() }.into());
+        }
         std::fs::create_dir_all(folder.path()).map_err(Error::file(folder.path()))?;
         seeds.write(folder.path())?;
         let mut members = Vec::new();
@@ -59,7 +62,7 @@ impl Train {
             let text = format!("models of {}  {}", counted(*finished, "run"), in_words(means));
             print(self.json, end, &text)?;
         }
-        say!("runs: {path}/seed-*; their means: {path}/{}", gpu_mlp::run::seeds::SUMMARY);
+        say!("runs: {path}/seed-*; their means: {path}/{}", SUMMARY);
         outcome(common, folder.path(), &members, ended)
     }
 }
@@ -67,7 +70,7 @@ impl Train {
 /// Whether a run was trained to its end.
 fn has_ended(folder: &Path) -> bool {
     let end = History::read(folder).ok().and_then(|history| history.end).and_then(|end| end.reason);
-    end.is_some_and(|reason| [Reason::Finished, Reason::EarlyStopping].iter().any(|whole| whole.to_string() == reason))
+    matches!(end.as_deref(), Some("finished" | "early_stopping"))
 }
 
 /// The exit code of several runs. Says which failed; the first failure is returned.
