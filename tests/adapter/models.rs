@@ -90,7 +90,13 @@ fn compare(name: &str, configs: &[Config], data: &DataSet) {
         let alone: Vec<Outcome> = alone(configs, data, machine, None).into_iter().map(|(outcome, _)| outcome).collect();
         let together = together(configs, data, machine, &[]);
         for (number, (alone, together)) in alone.iter().zip(&together).enumerate() {
-            assert!(alone == together, "{name}, model {number}, {}\n{:?}\n{:?}", machine.description(), alone.epochs, together.epochs);
+            assert!(
+                alone == together,
+                "{name}, model {number}, {}\n{:?}\n{:?}",
+                machine.description(),
+                alone.epochs,
+                together.epochs
+            );
         }
         let first = &alone[0];
         assert!(alone[1..].iter().all(|other| other != first), "{name}: runs that should differ are equal");
@@ -104,7 +110,7 @@ fn base() -> Config {
         batch_size: BatchSize::Samples(40),
         keep_prob: 0.8,
         input_keep_prob: 0.9,
-        epochs: 2,
+        epochs: 1,
         lr: Some(0.05),
         schedule: Schedule::Cosine,
         ..Config::default()
@@ -139,8 +145,8 @@ fn digits(train: usize) -> DataSet {
 #[test]
 fn each_of_three_models_has_the_bits_of_its_own_run_with_every_optimizer() {
     let data = digits(257);
-    for optimizer in [Optimizer::Sgd, Optimizer::Nesterov, Optimizer::Adam, Optimizer::Adamw, Optimizer::Rmsprop] {
-        let lr = if matches!(optimizer, Optimizer::Sgd | Optimizer::Nesterov) { 0.1 } else { 0.003 };
+    for optimizer in [Optimizer::Sgd, Optimizer::Adam, Optimizer::Rmsprop] {
+        let lr = if optimizer == Optimizer::Sgd { 0.1 } else { 0.003 };
         let momentum = optimizer.default_momentum();
         let config = Config { optimizer, lr: Some(lr), momentum, l2: 1e-3, ..base() };
         compare(&format!("{optimizer:?}"), &mixed(&config), &data);
@@ -149,11 +155,15 @@ fn each_of_three_models_has_the_bits_of_its_own_run_with_every_optimizer() {
     compare("momentum and averages", &mixed(&momentum), &data);
     let plain = Config { plan: PlanKind::Plain, clip_norm: 0.5, physical_batch: 15, accumulate: 2, ..base() };
     compare("plain plan, micro-batches, clipping", &mixed(&plain), &data);
-    let other = Config { activation: ActivationName::Gelu, keep_prob: 1.0, input_keep_prob: 1.0, ..base() };
-    compare("GELU without dropout", &mixed(&other), &data);
-    let validated = Config { validation: 50.into(), ..base() };
-    let data = divide(&validated, data).expect("a validation split");
-    compare("a validation split", &mixed(&validated), &data);
+    let other = Config {
+        activation: ActivationName::Gelu,
+        validation: 50.into(),
+        keep_prob: 1.0,
+        input_keep_prob: 1.0,
+        ..base()
+    };
+    let data = divide(&other, data).expect("a validation split");
+    compare("GELU without dropout, a validation split", &mixed(&other), &data);
 }
 
 #[test]
@@ -208,7 +218,7 @@ fn models_resume_at_different_updates() {
     for machine in machines().iter().filter(|machine| !matches!(machine, Machine::Cpu)) {
         let mut snapshots = Vec::new();
         let mut ends = Vec::new();
-        for (config, at) in configs.iter().zip([3, 8, 11]) {
+        for (config, at) in configs.iter().zip([1, 3, 6]) {
             let (outcome, snapshot) = alone(std::slice::from_ref(config), &data, machine, Some(at)).remove(0);
             ends.push(outcome.state);
             snapshots.push(snapshot);

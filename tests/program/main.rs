@@ -18,6 +18,7 @@ mod new_head;
 mod predict;
 mod report;
 mod run_folder;
+mod seeds;
 mod streams;
 mod sweep;
 mod tables;

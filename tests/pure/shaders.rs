@@ -96,7 +96,7 @@ tally     | struct StepValues {             | @fragment fn more() {} struct Step
 dead      | workgroup_size(64)       | workgroup_size(512)        | limits
 tally     | vec4<f32>, 64>           | vec4<f32>, 1025>           | limits
 update    | parts: array<vec4<f32>, 1024> | parts: array<vec4<f32>, 1025> | limits
-update    | fn adam_b(at: u32, gradient: vec4<f32>) { | fn adam_b(at: u32, gradient: vec4<f32>) { dw[at] = gradient; | limits
+update    | fn adam_b(now: StepValues, params: Params, unit4: u32, gradient: vec4<f32>) { | fn adam_b(now: StepValues, params: Params, unit4: u32, gradient: vec4<f32>) { dw[unit4] = gradient; | limits
 average   | lr: f32, momentum: f32   | momentum: f32, lr: f32     | now
 average   | pad2: u32,               | pad2: u32, more: u32, more1: u32, more2: u32, more3: u32, | now
 average   | array<StepValues, MODELS> | array<StepValues, 63>     | now
