@@ -4,7 +4,8 @@ mod live;
 mod prepare;
 mod rung;
 
-use super::{Settled, Train, surveyed};
+use super::settle::Settled;
+use super::{Train, surveyed};
 use crate::cli::out::out;
 use crate::cli::signals::Signals;
 use gpu_mlp::Error;
