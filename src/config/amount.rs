@@ -94,7 +94,10 @@ impl Serialize for Amount {
 impl<'de> Deserialize<'de> for Amount {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged, expecting = "use a number of samples, a share of the training split, or a fold such as \"2/5\"")]
+        #[serde(
+            untagged,
+            expecting = "use a number of samples, a share of the training split, or a fold such as \"2/5\""
+        )]
         enum Either {
             Samples(usize),
             Share(f32),

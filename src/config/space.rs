@@ -17,7 +17,8 @@ pub const MOST_TRIALS: u64 = 100_000;
 const LISTS: [&str; 3] = ["hidden", "normalize", "class_weight"];
 
 /// What to write, for messages.
-const EXPECTED: &str = "write choices such as 0.5,0.8,1 (or 128|256,256 for lists), or a range such as 0.01..1 or 0.01..1:log";
+const EXPECTED: &str =
+    "write choices such as 0.5,0.8,1 (or 128|256,256 for lists), or a range such as 0.01..1 or 0.01..1:log";
 
 /// A value of a setting.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,11 +71,15 @@ impl Dimension {
     /// # Errors
     /// [`Error::Setting`] names the setting, what was found and what to write.
     pub fn parse(name: &str, text: &str) -> Result<Dimension, Error> {
-        let refuse = |problem: String| Err(Error::Setting(format!("{}: {problem}; {EXPECTED}", name.replace('_', "-"))));
+        let refuse =
+            |problem: String| Err(Error::Setting(format!("{}: {problem}; {EXPECTED}", name.replace('_', "-"))));
         if let Some((low, rest)) = text.split_once("..") {
             let (high, log) = rest.split_once(':').map_or((rest, None), |(high, scale)| (high, Some(scale)));
             if log.is_some_and(|log| log != "log") {
-                return refuse(format!("a range ends with nothing or with :log, not with :{}", log.unwrap_or_default()));
+                return refuse(format!(
+                    "a range ends with nothing or with :log, not with :{}",
+                    log.unwrap_or_default()
+                ));
             }
             let ends: Vec<f64> = [low, high].iter().filter_map(|end| end.trim().parse().ok()).collect();
             let &[low, high] = &ends[..] else { return refuse(format!("{text:?} is not a range of numbers")) };

@@ -39,12 +39,7 @@ impl DataSet {
     ///
     /// # Errors
     /// [`Error::Setting`] if no training samples would remain, or if a fold would be empty.
-    pub fn divided(
-        self,
-        validation: impl Into<HeldOut>,
-        limit: Option<usize>,
-        seed: u64,
-    ) -> Result<DataSet, Error> {
+    pub fn divided(self, validation: impl Into<HeldOut>, limit: Option<usize>, seed: u64) -> Result<DataSet, Error> {
         let samples = self.train.len();
         let held_out = match validation.into() {
             HeldOut::Samples(wanted) if wanted >= samples => {
@@ -55,9 +50,7 @@ impl DataSet {
                 )));
             }
             HeldOut::Samples(0) => None,
-            HeldOut::Samples(wanted) => {
-                Some(stratified(&strata(&self.train), wanted, seed, Stream::Validation))
-            }
+            HeldOut::Samples(wanted) => Some(stratified(&strata(&self.train), wanted, seed, Stream::Validation)),
             HeldOut::Fold { number, of } if of < 2 || of > samples || !(1..=of).contains(&number) => {
                 let samples = counted(samples, "training sample");
                 return Err(Error::Setting(format!(

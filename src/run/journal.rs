@@ -108,9 +108,7 @@ impl Journal {
             file.seek(SeekFrom::Start(log.read))?;
             file.read_to_end(bytes)
         };
-        File::open(&self.path)
-            .and_then(|mut file| rest(&mut file, &mut bytes))
-            .map_err(Error::file(&self.path))?;
+        File::open(&self.path).and_then(|mut file| rest(&mut file, &mut bytes)).map_err(Error::file(&self.path))?;
         let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         if whole < bytes.len() {
             Os.cut(&self.path, log.read + whole as u64).map_err(Error::file(&self.path))?;

@@ -70,11 +70,8 @@ fn halving_trains_the_best_third_three_times_as_long() {
     all[..9].iter().map(of).for_each(|(epochs, loss)| by_epochs.entry(epochs).or_default().push(loss));
     let counts: Vec<_> = by_epochs.iter().map(|(epochs, losses)| (*epochs, losses.len())).collect();
     assert_eq!(counts, [(1, 6), (3, 2), (9, 1)]);
-    let records: Vec<Value> = String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let records: Vec<Value> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let count = |kind: &str| records.iter().filter(|record| record["type"] == kind).count();
     assert_eq!((count("sweep"), count("rung"), count("trial"), count("best")), (1, 3, 13, 1));
     assert_eq!(count("epoch"), 9 + 3 * 2 + 6);
@@ -94,7 +91,15 @@ fn folds_are_averaged_and_each_is_a_run_that_can_be_repeated() {
     };
     let mean = (loss("s/trial-0002/fold-1") + loss("s/trial-0002/fold-2") + loss("s/trial-0002/fold-3")) / 3.0;
     assert_eq!(lines(&folder.path().join("s/trials.jsonl"))[1]["validation_loss"].as_f64(), Some(mean));
-    complete(gpu_mlp(folder.path()).args(["train", "--config", "s/trial-0002/fold-2", "--engine", "cpu", "--out", "again"]));
+    complete(gpu_mlp(folder.path()).args([
+        "train",
+        "--config",
+        "s/trial-0002/fold-2",
+        "--engine",
+        "cpu",
+        "--out",
+        "again",
+    ]));
     same(
         &facts(&folder.path().join("s/trial-0002/fold-2")),
         &facts(&folder.path().join("again")),

@@ -92,8 +92,7 @@ impl Args for Words {
 
 /// The option of a setting, with any text as value.
 fn open(arg: Arg) -> Arg {
-    let values: Vec<String> =
-        arg.get_possible_values().iter().map(|value| value.get_name().to_string()).collect();
+    let values: Vec<String> = arg.get_possible_values().iter().map(|value| value.get_name().to_string()).collect();
     let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
     let arg = if values.is_empty() || arg.get_value_names().is_some_and(|names| names[0].contains('|')) {
         arg

@@ -4,7 +4,8 @@ mod live;
 mod prepare;
 mod rung;
 
-use super::{Settled, Train, surveyed};
+use super::settle::Settled;
+use super::{Train, surveyed};
 use crate::cli::out::out;
 use crate::cli::signals::Signals;
 use gpu_mlp::Error;
@@ -85,11 +86,16 @@ impl Train {
         match (request.folds, validation) {
             (Some(folds), Amount::Fold { number: 1, of }) if of == folds => {}
             (Some(_), given) => {
-                let problem = format!("validation is {given}, but --folds takes its own validation splits: leave it out");
+                let problem =
+                    format!("validation is {given}, but --folds takes its own validation splits: leave it out");
                 return Err(Error::Setting(problem).into());
             }
-            (None, Amount::Share(share)) if share == VALIDATION && !request.space.iter().any(|(name, _)| name == "validation") => {
-                say!("validation: {VALIDATION} of the training split decides between the trials, the test split never does");
+            (None, Amount::Share(share))
+                if share == VALIDATION && !request.space.iter().any(|(name, _)| name == "validation") =>
+            {
+                say!(
+                    "validation: {VALIDATION} of the training split decides between the trials, the test split never does"
+                );
             }
             _ => {}
         }
@@ -148,8 +154,20 @@ impl Train {
         })?;
         settled.config = base.clone();
         let live = Live::new(request.json);
-        let open =
-            Open { trials: sweep.all()?, sweep, base, folder, data, machine, settled, signals: Signals::listen()?, journal, worker: &worker, start, live };
+        let open = Open {
+            trials: sweep.all()?,
+            sweep,
+            base,
+            folder,
+            data,
+            machine,
+            settled,
+            signals: Signals::listen()?,
+            journal,
+            worker: &worker,
+            start,
+            live,
+        };
         self.run_sweep(open).await
     }
 
@@ -169,7 +187,8 @@ impl Train {
             let (then, now) = (base.settings()?, settled.config.settings()?);
             let other = now.iter().find(|(name, value)| then.get(*name) != Some(value)).map(|(name, _)| name.as_str());
             let name = other.unwrap_or("a setting").replace('_', "-");
-            let problem = format!("{name} is not as in the sweep in {}: remove it from the environment", folder.display());
+            let problem =
+                format!("{name} is not as in the sweep in {}: remove it from the environment", folder.display());
             return Err(Error::Setting(problem).into());
         }
         let (machine, data) = self.open(&settled).await?;
@@ -187,7 +206,20 @@ impl Train {
         let worker = Worker::join(folder)?;
         let journal = Journal::new(&folder.join(JOURNAL), worker.name(), std::thread::sleep);
         let (folder, signals, live) = (folder.to_owned(), Signals::listen()?, Live::new(json));
-        let open = Open { trials: sweep.all()?, sweep, base, folder, data, machine, settled, signals, journal, worker: &worker, start, live };
+        let open = Open {
+            trials: sweep.all()?,
+            sweep,
+            base,
+            folder,
+            data,
+            machine,
+            settled,
+            signals,
+            journal,
+            worker: &worker,
+            start,
+            live,
+        };
         self.run_sweep(open).await
     }
 
@@ -204,7 +236,7 @@ impl Train {
 
     /// Trains all trials, and prints the table.
     async fn run_sweep(&self, open: Open<'_>) -> anyhow::Result<ExitCode> {
-        let Open { trials: sweep.all()?, sweep, base, folder, .. } = &open;
+        let Open { sweep, base, folder, .. } = &open;
         let path = folder.display();
         let rungs = Table::read(sweep, base, folder)?.rungs.count();
         let trials = counted(sweep.trials, "trial");

@@ -84,7 +84,8 @@ fn placed<'a>(sweep: &Sweep, table: &'a Table) -> Vec<Placed<'a>> {
     placed.sort_by(|a, b| {
         let later = b.row.epochs.cmp(&a.row.epochs);
         let state = rank(a.row.state).cmp(&rank(b.row.state));
-        let state = if a.row.state == State::Complete && b.row.state == State::Complete { state } else { state.then(later) };
+        let state =
+            if a.row.state == State::Complete && b.row.state == State::Complete { state } else { state.then(later) };
         state.then(sweep.objective.order(a.value, b.value))
     });
     placed

@@ -16,7 +16,8 @@ impl Rungs {
     /// one trial to the last. Without η there is one.
     pub fn new(eta: Option<u64>, trials: u64, epochs: usize) -> Rungs {
         let eta = eta.unwrap_or(2).max(2);
-        let of = |most: u64| (1..).take_while(|&power| eta.checked_pow(power).is_some_and(|least| least <= most)).count();
+        let of =
+            |most: u64| (1..).take_while(|&power| eta.checked_pow(power).is_some_and(|least| least <= most)).count();
         let more = of(trials).min(of(epochs as u64)) as u32;
         Rungs { eta, count: more + 1 }
     }

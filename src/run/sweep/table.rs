@@ -291,14 +291,8 @@ mod tests {
     }
 
     fn table(sweep: &Sweep, base: &Config, runs: Vec<Vec<History>>) -> Table {
-        let row = |(trial, histories)| Row {
-            trial,
-            state: State::Waiting,
-            value: None,
-            epochs: 0,
-            problem: None,
-            histories,
-        };
+        let row =
+            |(trial, histories)| Row { trial, state: State::Waiting, value: None, epochs: 0, problem: None, histories };
         let trials = sweep.all().expect("trials");
         Table::of(sweep, base, trials.into_iter().zip(runs).map(row).collect())
     }

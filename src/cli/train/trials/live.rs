@@ -92,7 +92,14 @@ impl Live {
     }
 
     /// An epoch of a run.
-    pub(super) fn epoch(&self, open: &Open<'_>, table: &Table, job: &Job, epoch: u64, scores: &Scores) -> Result<(), Error> {
+    pub(super) fn epoch(
+        &self,
+        open: &Open<'_>,
+        table: &Table,
+        job: &Job,
+        epoch: u64,
+        scores: &Scores,
+    ) -> Result<(), Error> {
         let trial = open.trial(job);
         if self.json {
             let mut record = json!({"type": "epoch", "trial": trial.number, "epoch": epoch});
@@ -103,8 +110,7 @@ impl Live {
         let value = open.sweep.objective.value(scores);
         let text = value.map_or(String::new(), |value| open.sweep.objective.text(value));
         let fold = job.fold.map_or(String::new(), |fold| format!(" fold {fold}"));
-        let line =
-            format!("{}{fold}  epoch {epoch}/{}  {text}  {}", trial.name(), job.epoch, trial.in_words());
+        let line = format!("{}{fold}  epoch {epoch}/{}  {text}  {}", trial.name(), job.epoch, trial.in_words());
         let mut shown = self.shown();
         shown.running.insert((job.at, job.fold), line);
         if epoch >= job.epoch {
