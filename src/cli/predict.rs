@@ -1,10 +1,10 @@
 //! `gpu-mlp predict`
 
 mod answer;
-mod files;
+pub mod files;
 mod index;
 pub mod show;
-mod source;
+pub mod source;
 mod table;
 
 use super::data::DataOptions;

@@ -17,6 +17,7 @@ pub mod steps;
 mod tensors;
 mod trainer;
 pub mod trial;
+pub mod updates;
 
 pub use advance::{Epoch, OnProgress};
 pub use evaluate::{OnLogits, evaluate};

@@ -9,6 +9,7 @@ mod controls;
 mod drivers;
 mod examples;
 mod exit_codes;
+mod explain_and_lab;
 mod faulty_models;
 mod hints;
 mod integers;
