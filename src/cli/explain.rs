@@ -85,7 +85,9 @@ impl Explain {
         let mut explainer = Explainer::new(&machine, &model, &description).await?;
         let explanation = explainer.explain(&subject.sample, subject.known, 0).await?;
         if description.precision == Some(Precision::Int8) {
-            say!("note: the model predicts in integers; these are its values in single precision, which differ slightly");
+            say!(
+                "note: the model predicts in integers; these are its values in single precision, which differ slightly"
+            );
         }
         if self.json {
             let mut object = serde_json::to_value(&explanation)?;
@@ -153,7 +155,8 @@ impl Explain {
     fn class(&self, task: &Task) -> Result<Option<u32>, Error> {
         let Some(label) = &self.label else { return Ok(None) };
         if !task.is_classes() {
-            let advice = format!("--label is for models of classes, but this one predicts {}: leave it out", task.counted());
+            let advice =
+                format!("--label is for models of classes, but this one predicts {}: leave it out", task.counted());
             return Err(Error::Setting(advice));
         }
         let names: Vec<&str> = task.names().iter().map(String::as_str).collect();

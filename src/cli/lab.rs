@@ -80,8 +80,14 @@ fn next(experiment: Experiment) -> &'static [Next] {
             ("gpu-mlp plan --plan plain", "the kernels that compute them, step by step"),
         ],
         Experiment::Vanishing => &[
-            ("gpu-mlp train --hidden 64,64,64,64,64,64 --activation sigmoid --init normal --health show", "a net that hardly learns"),
-            ("gpu-mlp train --hidden 64,64,64,64,64,64 --activation relu --init he --health show", "the same depth, and it learns"),
+            (
+                "gpu-mlp train --hidden 64,64,64,64,64,64 --activation sigmoid --init normal --health show",
+                "a net that hardly learns",
+            ),
+            (
+                "gpu-mlp train --hidden 64,64,64,64,64,64 --activation relu --init he --health show",
+                "the same depth, and it learns",
+            ),
         ],
         Experiment::Activations => &[
             ("gpu-mlp train --activation tanh --health show", "another activation"),
@@ -90,7 +96,10 @@ fn next(experiment: Experiment) -> &'static [Next] {
         ],
         Experiment::Dropout => &[
             ("gpu-mlp train --limit-train 1000 --hidden 512 --epochs 50", "over-fitting on your data"),
-            ("gpu-mlp train --limit-train 1000 --hidden 512 --epochs 50 --keep-prob 0.5 --input-keep-prob 0.8", "and its cure"),
+            (
+                "gpu-mlp train --limit-train 1000 --hidden 512 --epochs 50 --keep-prob 0.5 --input-keep-prob 0.8",
+                "and its cure",
+            ),
         ],
         Experiment::Mnist => &[
             ("gpu-mlp train --hidden 512,512 --keep-prob 0.8 --optimizer adam --epochs 8", "a better net"),

@@ -50,7 +50,8 @@ pub async fn run(lab: &Lab) -> Result<Found, Error> {
     let explanation = explainer.explain(&row, true, 0).await?;
     let Some(backward) = &explanation.backward else { return Ok((html! {}, Vec::new())) };
     let slopes = differences(&mut explainer, model, &row).await?;
-    let gradient: Vec<f32> = backward.layers.iter().flat_map(|layer| [&layer.weight_gradient[..], &layer.bias_gradient].concat()).collect();
+    let gradient: Vec<f32> =
+        backward.layers.iter().flat_map(|layer| [&layer.weight_gradient[..], &layer.bias_gradient].concat()).collect();
     let worst = gradient.iter().zip(&slopes).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     let picture = html! {
         figure.chart.wide {
@@ -168,7 +169,9 @@ fn drawing(model: &Mlp, explanation: &Explanation, backward: &Backward) -> Marku
 fn table(model: &Mlp, gradient: &[f32], slopes: &[f32]) -> Markup {
     let mut names = Vec::new();
     for (number, layer) in (1..).zip(&model.layers) {
-        names.extend((0..layer.weight.len()).map(|at| format!("W{number}[{},{}]", at / layer.inputs, at % layer.inputs)));
+        names.extend(
+            (0..layer.weight.len()).map(|at| format!("W{number}[{},{}]", at / layer.inputs, at % layer.inputs)),
+        );
         names.extend((0..layer.bias.len()).map(|at| format!("b{number}[{at}]")));
     }
     let five = |value: f32| format!("{value:.5}").replace('-', "−");

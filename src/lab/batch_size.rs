@@ -72,8 +72,8 @@ pub async fn run(lab: &Lab) -> Result<Found, Error> {
             (surface.draw(&places))
         }
         div.charts {
-            @for (across, chart) in [("samples seen", 0), ("seconds of training", 1)] { (curve(&paths, across, chart)) }
-            (noise(&paths))
+            @for (across, chart) in [("samples seen", 0), ("seconds of training", 1)] { (curve(&paths, across, chart).unwrap_or_default()) }
+            (noise(&paths).unwrap_or_default())
         }
     };
     Ok((picture, sentences(&paths)))

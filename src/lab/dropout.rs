@@ -48,7 +48,10 @@ pub async fn run(lab: &Lab) -> Result<Found, Error> {
         unit: "solid: test; dashed: training",
         across: "epoch",
         log: true,
-        lines: all.clone().flat_map(|at| [line(at, trained(at), true), line(at, runs[at].tested(|s| s.loss()), false)]).collect(),
+        lines: all
+            .clone()
+            .flat_map(|at| [line(at, trained(at), true), line(at, runs[at].tested(|s| s.loss()), false)])
+            .collect(),
         ..Chart::default()
     };
     let accuracy = Chart {
@@ -103,8 +106,14 @@ pub async fn run(lab: &Lab) -> Result<Found, Error> {
             test(0).0,
             test(2).0
         ),
-        format!("Test accuracy at the end: {} with keep 1, {} with 0.8, {} with 0.5.", percent(test(0).1), percent(test(1).1), percent(test(2).1)),
-        "A dashed line with dropout lies higher: it is the loss of thinned nets, each of which has half of its units.".into(),
+        format!(
+            "Test accuracy at the end: {} with keep 1, {} with 0.8, {} with 0.5.",
+            percent(test(0).1),
+            percent(test(1).1),
+            percent(test(2).1)
+        ),
+        "A dashed line with dropout lies higher: it is the loss of thinned nets, each of which has half of its units."
+            .into(),
         format!(
             "One mask alone may be quite wrong. The mean of {MASKS} masks and the whole net differ by at most {} for this picture, and the \
              whole net needs one pass instead of {MASKS}.",

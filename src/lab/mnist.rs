@@ -45,7 +45,11 @@ pub async fn run(lab: &Lab) -> Result<Found, Error> {
         unit: "test split",
         across: "epoch",
         figures: Unit::Percent,
-        lines: vec![Line { colour: "var(--test)".into(), points: run.tested(|score| score.metric()), ..Line::default() }],
+        lines: vec![Line {
+            colour: "var(--test)".into(),
+            points: run.tested(|score| score.metric()),
+            ..Line::default()
+        }],
         ..Chart::default()
     };
     let caption = format!("{rows} × {columns} bytes, 0 to 255");

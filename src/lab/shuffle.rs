@@ -5,9 +5,9 @@ use crate::base::error::Error;
 use crate::config::{BatchSize, Config, HealthName, Schedule};
 use crate::data::DataSet;
 use crate::net::mlp::Mlp;
+use crate::results::report::axis::Unit;
 use crate::results::report::axis::percent;
 use crate::results::report::chart::{Chart, Line};
-use crate::results::report::axis::Unit;
 use crate::train::Trainer;
 use maud::{Markup, html};
 use std::ops::ControlFlow;
@@ -36,8 +36,7 @@ pub async fn run(lab: &Lab) -> Result<Found, Error> {
     let (mut sorted, mut model, mut answers): (Measured, Option<Mlp>, Vec<Vec<u64>>) = (Vec::new(), None, Vec::new());
     let mut seen = 0;
     for class in 0..classes {
-        let rows: Vec<usize> =
-            (0..data.train.len()).filter(|&at| data.train.classes()[at] as usize == class).collect();
+        let rows: Vec<usize> = (0..data.train.len()).filter(|&at| data.train.classes()[at] as usize == class).collect();
         if rows.is_empty() {
             continue;
         }
@@ -58,7 +57,9 @@ pub async fn run(lab: &Lab) -> Result<Found, Error> {
             ..Line::default()
         };
         let lines = vec![line("shuffled", "var(--run0)", &shuffled), line("sorted", "var(--run1)", &sorted)];
-        Chart { title, unit: "test samples", across: "samples seen", figures, log, lines, ..Chart::default() }.draw()
+        Chart { title, unit: "test samples", across: "samples seen", figures, log, lines, ..Chart::default() }
+            .draw()
+            .unwrap_or_default()
     };
     let names = data.task.names();
     let picture = html! {
@@ -76,7 +77,10 @@ pub async fn run(lab: &Lab) -> Result<Found, Error> {
             percent(accuracy),
             percent(after)
         ),
-        format!("After the sorted epoch the net answers {last} for {} of all test pictures: it has seen {last} last.", percent(says)),
+        format!(
+            "After the sorted epoch the net answers {last} for {} of all test pictures: it has seen {last} last.",
+            percent(says)
+        ),
         "The first update of each class has a large gradient that undoes what the classes before have taught.".into(),
     ];
     Ok((picture, seen))
@@ -97,7 +101,8 @@ async fn epoch(
 ) -> Result<(Measured, Mlp, Vec<u64>), Error> {
     // A class may have fewer samples than a batch.
     let batch = BATCH.min(data.train.len());
-    let config = Config { batch_size: BatchSize::Samples(batch), lr: Some(config.learning_rate(usize::MAX)), ..config.clone() };
+    let config =
+        Config { batch_size: BatchSize::Samples(batch), lr: Some(config.learning_rate(usize::MAX)), ..config.clone() };
     let mut trainer = Trainer::open(&config, data, &lab.machine).await?;
     if let Some(model) = &from {
         trainer.begin_with(model)?;

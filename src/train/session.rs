@@ -124,11 +124,7 @@ impl<'a> Session<'a> {
         let mut state = State { health, plateau: self.trainer.rates().plateau(), ..self.state.clone() };
         // JSON has no NaN.
         state.updates.retain(|update| update.loss.is_finite());
-        Ok(Snapshot {
-            state,
-            tensors,
-            best: self.best.clone(),
-        })
+        Ok(Snapshot { state, tensors, best: self.best.clone() })
     }
 
     /// The trainer.

@@ -33,14 +33,26 @@ fn a_sample_is_explained_for_a_reader_and_as_json() {
     let folder = TempDir::new().expect("a temporary folder");
     let (code, text, stderr) = call(folder.path(), "explain RUN --index 3");
     assert_eq!(code, Some(0), "{stderr}");
-    for part in ["test sample 3", "layer 1, 784 to 20", "h1 = relu(z1)", "softmax p", "one-hot y", "δ = p - y", "loss = -ln p[", "dW2", "dW1"] {
+    for part in [
+        "test sample 3",
+        "layer 1, 784 to 20",
+        "h1 = relu(z1)",
+        "softmax p",
+        "one-hot y",
+        "δ = p - y",
+        "loss = -ln p[",
+        "dW2",
+        "dW1",
+    ] {
         assert!(text.contains(part), "{part} is not in: {text}");
     }
     let (code, all, _) = call(folder.path(), "explain RUN --index 3 --all");
     assert!(code == Some(0) && all.lines().count() > text.lines().count() + 100);
     let (code, json, _) = call(folder.path(), "explain RUN --index 3 --json");
     let json: Value = serde_json::from_str(&json).expect("JSON");
-    let numbers = |value: &Value| value.as_array().expect("an array").iter().map(|v| v.as_f64().expect("a number")).collect::<Vec<_>>();
+    let numbers = |value: &Value| {
+        value.as_array().expect("an array").iter().map(|v| v.as_f64().expect("a number")).collect::<Vec<_>>()
+    };
     assert_eq!((code, json["widths"].as_array().map(Vec::len)), (Some(0), Some(3)));
     let (p, y) = (numbers(&json["probabilities"]), numbers(&json["backward"]["target"]));
     let delta = numbers(&json["backward"]["layers"][1]["delta"]);
@@ -54,7 +66,8 @@ fn a_sample_is_explained_for_a_reader_and_as_json() {
 #[test]
 fn a_picture_needs_a_label_for_the_way_back() {
     let folder = TempDir::new().expect("a temporary folder");
-    let digit: Vec<u8> = (0..784).map(|at| if (12..15).contains(&(at % 28)) && (100..700).contains(&at) { 255 } else { 0 }).collect();
+    let digit: Vec<u8> =
+        (0..784).map(|at| if (12..15).contains(&(at % 28)) && (100..700).contains(&at) { 255 } else { 0 }).collect();
     std::fs::write(folder.path().join("1.png"), png::grey(&digit, 28, 28)).expect("a file");
     let (code, text, stderr) = call(folder.path(), "explain RUN 1.png");
     assert!(code == Some(0) && stderr.contains("give the true class with --label"), "{stderr}");
@@ -76,7 +89,9 @@ fn the_lab_writes_one_page_and_replaces_none_silently() {
     let (code, _, stderr) = call(folder.path(), &format!("lab softmax backprop --quick {few}"));
     assert!(code == Some(0) && stderr.contains("lab: lab.html ("), "{stderr}");
     let page = std::fs::read_to_string(folder.path().join("lab.html")).expect("a page");
-    assert!(page.contains("id=\"softmax\"") && page.contains("gpu-mlp explain runs/1") && !page.contains("id=\"mnist\""));
+    assert!(
+        page.contains("id=\"softmax\"") && page.contains("gpu-mlp explain runs/1") && !page.contains("id=\"mnist\"")
+    );
     let (code, _, stderr) = call(folder.path(), &format!("lab softmax --quick {few}"));
     assert!(code == Some(2) && stderr.contains("lab.html exists"), "{stderr}");
     let (code, _, stderr) = call(folder.path(), &format!("lab softmax --quick --force {few}"));

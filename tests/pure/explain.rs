@@ -53,7 +53,8 @@ fn forward(activation: Activation, parameters: &[Vec<f64>], inputs: &[f64]) -> (
     let (mut x, mut sums) = (inputs.to_vec(), Vec::new());
     for (at, pair) in WIDTHS.windows(2).enumerate() {
         let (weight, bias) = parameters[at].split_at(pair[0] * pair[1]);
-        let z: Vec<f64> = (0..pair[1]).map(|o| bias[o] + (0..pair[0]).map(|i| weight[o * pair[0] + i] * x[i]).sum::<f64>()).collect();
+        let z: Vec<f64> =
+            (0..pair[1]).map(|o| bias[o] + (0..pair[0]).map(|i| weight[o * pair[0] + i] * x[i]).sum::<f64>()).collect();
         x = z.iter().map(|&z| apply(activation, z)).collect();
         sums.push(z);
     }
@@ -68,7 +69,10 @@ fn near(found: &[f32], truth: &[f64], what: &str) {
     assert_eq!(found.len(), truth.len(), "{what}");
     for (at, (found, truth)) in found.iter().zip(truth).enumerate() {
         // Written as `<=`, so that a NaN never passes.
-        assert!((f64::from(*found) - truth).abs() <= NEAR * (1.0 + truth.abs()), "{what}[{at}]: {found}, must be {truth}");
+        assert!(
+            (f64::from(*found) - truth).abs() <= NEAR * (1.0 + truth.abs()),
+            "{what}[{at}]: {found}, must be {truth}"
+        );
     }
 }
 

@@ -55,7 +55,10 @@ impl Text<'_> {
         let (layer, sizes) = (&self.explanation.layers[at], &self.model.layers[at]);
         let input = if at == 0 { "x".to_string() } else { format!("h{at}") };
         let (number, last) = (at + 1, at + 1 == self.model.layers.len());
-        let mut text = format!("\nlayer {number}, {} to {}: z{number} = W{number}·{input} + b{number}", sizes.inputs, sizes.outputs);
+        let mut text = format!(
+            "\nlayer {number}, {} to {}: z{number} = W{number}·{input} + b{number}",
+            sizes.inputs, sizes.outputs
+        );
         if !last {
             text += &format!(", h{number} = {}(z{number})\n", self.activation());
             text += &self.values(&format!("z{number}"), &layer.z);
@@ -66,7 +69,11 @@ impl Text<'_> {
             Task::Labels { .. } => ", a logit per label\n",
             Task::Values { .. } => ", the values in standard units\n",
         };
-        if matches!(self.task, Task::Classes { .. }) { text } else { text + &self.values(&format!("z{number}"), &layer.z) }
+        if matches!(self.task, Task::Classes { .. }) {
+            text
+        } else {
+            text + &self.values(&format!("z{number}"), &layer.z)
+        }
     }
 
     /// The outputs, targets and the loss.
@@ -112,7 +119,8 @@ impl Text<'_> {
             Task::Classes { .. } => {
                 let class = target.iter().position(|&y| y == 1.0).unwrap_or(0);
                 text += &format!("\nloss = -ln p[{}] = -ln {:.6} = {loss:.6}\n", names[class], probabilities[class]);
-                let best = (0..probabilities.len()).fold(0, |a, b| if probabilities[b] > probabilities[a] { b } else { a });
+                let best =
+                    (0..probabilities.len()).fold(0, |a, b| if probabilities[b] > probabilities[a] { b } else { a });
                 let verdict = if best == class { "right" } else { "wrong" };
                 let sure = percent(f64::from(probabilities[best]), 2);
                 text + &format!("the answer is {} with {sure} %: {verdict}\n", names[best])
@@ -127,7 +135,9 @@ impl Text<'_> {
         let input = if number == 1 { "x".to_string() } else { format!("h{}", number - 1) };
         let mut text = match last {
             true => format!("\nlayer {number}: δ{number}, as in the table above\n"),
-            false => format!("\nlayer {number}: δ{number} = (W{0}ᵀ·δ{0}) ⊙ {1}'(z{number})\n", number + 1, self.activation()),
+            false => {
+                format!("\nlayer {number}: δ{number} = (W{0}ᵀ·δ{0}) ⊙ {1}'(z{number})\n", number + 1, self.activation())
+            }
         };
         if !last {
             text += &self.values(&format!("δ{number}"), &signals.delta);
@@ -152,7 +162,13 @@ impl Text<'_> {
         let (low, high) = values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
         let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / values.len().max(1) as f64;
         let zeros = values.iter().filter(|v| **v == 0.0).count();
-        let mut text = format!("  {name:<5} {} values, {} to {}, mean {}", values.len(), short(low), short(high), short(mean as f32));
+        let mut text = format!(
+            "  {name:<5} {} values, {} to {}, mean {}",
+            values.len(),
+            short(low),
+            short(high),
+            short(mean as f32)
+        );
         if zeros > 0 {
             text += &format!(", {zeros} of them 0");
         }
