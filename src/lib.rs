@@ -104,6 +104,8 @@ pub mod config;
 pub mod data;
 pub mod engine;
 pub mod kernels;
+#[cfg(feature = "report")]
+pub mod lab;
 pub mod measure;
 pub mod net;
 pub mod plan;

@@ -18,9 +18,11 @@ mod devices;
 mod engine;
 mod environment;
 mod eval;
+mod explain;
 mod export;
 mod from;
 mod hints;
+mod lab;
 mod limits;
 mod lr_find;
 mod manual;
@@ -90,7 +92,9 @@ Examples:
   gpu-mlp data                               what is in a data set
   gpu-mlp eval runs/1/model.safetensors      accuracy, scores per class, confusion matrix
   gpu-mlp predict runs/1/model.safetensors 7.png  classify a picture
+  gpu-mlp explain runs/1 --index 8           a sample on its way through the net and back
   gpu-mlp report runs/1                      HTML page with curves, gradients, mistakes
+  gpu-mlp lab                                the lecture, measured: HTML page of experiments
   gpu-mlp parity                             compare this GPU with the CPU
   gpu-mlp bench --config S                   training speed, and share of the hardware limit
 
@@ -107,6 +111,8 @@ enum Command {
     LrFind(lr_find::LrFind),
     /// Score a model on the test split, per class.
     Eval(eval::Eval),
+    /// Show one sample on its way through a model and back: sums, outputs, loss, error signals, gradients.
+    Explain(explain::Explain),
     /// Describe a data set, and say what is suspicious.
     Data(data_set::Data),
     /// Classify pictures or samples of a data set, or predict the rows of a table.
@@ -115,6 +121,8 @@ enum Command {
     Export(export::Export),
     /// Write an HTML report of one or more runs.
     Report(report::Report),
+    /// Run the experiments of a lecture on neural networks, and write a page about them.
+    Lab(lab::LabCommand),
     /// Compare the adapter with the CPU: kernels, training steps, exact integers.
     Parity(parity::Parity),
     /// Time training runs, dispatches and kernels, and check their results.
@@ -179,10 +187,12 @@ impl Cli {
             Command::Sweep(command) => command.run().await,
             Command::LrFind(command) => command.run().await,
             Command::Eval(command) => command.run().await,
+            Command::Explain(command) => command.run().await,
             Command::Data(command) => command.run().await,
             Command::Predict(command) => command.run().await,
             Command::Export(command) => command.run().await,
             Command::Report(command) => command.run().await,
+            Command::Lab(command) => command.run().await,
             Command::Parity(command) => command.run().await,
             Command::Bench(command) => command.run().await,
             Command::Devices(command) => command.run().await,

@@ -2,10 +2,10 @@
 
 mod answer;
 mod doubt;
-mod files;
+pub mod files;
 mod index;
 pub mod show;
-mod source;
+pub mod source;
 mod table;
 
 use super::data::DataOptions;

@@ -44,6 +44,7 @@ impl Observer for Recorder<'_> {
     fn epoch(&mut self, report: &EpochReport) -> Result<Wish, Error> {
         self.display.clear();
         self.sink.push(&Record::epoch(report, self.data))?;
+        Record::updates(report).iter().try_for_each(|updates| self.sink.push(updates))?;
         self.board.iter_mut().try_for_each(|board| board.epoch(report).map(drop))?;
         let mut text = line(report, self.epochs);
         let health = report.health.iter().flatten().filter(|_| self.show_health);

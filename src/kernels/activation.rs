@@ -262,6 +262,11 @@ impl Activation {
         }
     }
 
+    /// The derivative at z.
+    pub fn derivative(self, z: f32) -> f32 {
+        if self.is_fused() { self.slope(self.apply(z)) } else { self.slope_at(z) }
+    }
+
     /// Largest slope: the factor by which an error in z can grow.
     pub(crate) fn lipschitz(self) -> f32 {
         match self {

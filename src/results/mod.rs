@@ -4,6 +4,7 @@ pub mod assess;
 #[cfg(all(feature = "blocking", not(target_family = "wasm")))]
 pub mod blocking;
 pub mod ensemble;
+pub mod explain;
 pub mod export;
 #[cfg(feature = "formats")]
 pub mod picture;

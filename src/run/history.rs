@@ -5,6 +5,7 @@ use crate::config::MOST_LAYERS;
 use crate::run::folder::RunFolder;
 use crate::run::scores::Scores;
 use crate::run::settings::Ancestor;
+use crate::train::updates::UpdateLoss;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::ops::Deref;
@@ -20,6 +21,8 @@ pub struct History {
     pub header: Header,
     /// Epochs in order, each once.
     pub epochs: Vec<Epoch>,
+    /// Losses of sampled updates, in order. Empty for runs of earlier versions.
+    pub updates: Vec<UpdateLoss>,
     /// How the run ended; absent while it runs, and if it was killed.
     pub end: Option<End>,
     /// Number of updates after which the run was last resumed, if ever.
@@ -119,6 +122,34 @@ pub struct End {
     pub scores: Scores,
 }
 
+/// The record `updates`; see [`crate::run::metrics::Record::Updates`].
+#[derive(Deserialize)]
+struct Updates {
+    step: Vec<u64>,
+    samples: Vec<u64>,
+    seconds: Vec<f64>,
+    loss: Vec<Option<f32>>,
+}
+
+impl Updates {
+    /// The updates in order; `None` if the columns do not fit together.
+    fn rows(self) -> Option<Vec<UpdateLoss>> {
+        let Updates { step, samples, seconds, loss } = self;
+        let fits = [samples.len(), seconds.len(), loss.len()].iter().all(|length| *length == step.len());
+        if !fits || !step.is_sorted() {
+            return None;
+        }
+        let rows = step.into_iter().zip(samples).zip(seconds).zip(loss);
+        let row = |(((step, samples), seconds), loss): (((u64, u64), f64), Option<f32>)| UpdateLoss {
+            step,
+            samples,
+            seconds,
+            loss: loss.unwrap_or(f32::NAN),
+        };
+        Some(rows.map(row).collect())
+    }
+}
+
 /// Reads a measurement that is present; `null` is NaN.
 pub(super) fn measured<'de, D: Deserializer<'de>>(value: D) -> Result<Option<f64>, D::Error> {
     Ok(Some(Option::deserialize(value)?.unwrap_or(f64::NAN)))
@@ -207,6 +238,12 @@ impl History {
                 while self.epochs.pop_if(|earlier| earlier.epoch >= epoch.epoch).is_some() {}
                 self.epochs.push(epoch);
                 self.end = None;
+            }
+            "updates" => {
+                let updates = serde_json::from_str::<Updates>(line).ok()?.rows()?;
+                let first = updates.first().map_or(u64::MAX, |update| update.step);
+                while self.updates.pop_if(|earlier| earlier.step >= first).is_some() {}
+                self.updates.extend(updates);
             }
             "end" => self.end = Some(serde_json::from_str(line).ok()?),
             _ => {}

@@ -84,6 +84,19 @@ pub enum Record<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         limited: Option<&'a [Limited]>,
     },
+    /// The losses of an epoch's sampled updates, as columns; after the record of the epoch. Absent if there are none.
+    Updates {
+        /// Number of the epoch, from 1.
+        epoch: usize,
+        /// Numbers of the updates, from 1 over the whole run.
+        step: Vec<u64>,
+        /// Samples seen in the run so far.
+        samples: Vec<u64>,
+        /// Seconds of training alone, rounded to microseconds.
+        seconds: Vec<f64>,
+        /// Mean loss of the update's batch, before the update.
+        loss: Vec<f32>,
+    },
     /// The run was resumed from a checkpoint; records after that checkpoint were removed.
     Resume {
         /// Updates made at the checkpoint.
@@ -145,6 +158,18 @@ impl<'a> Record<'a> {
             health: report.health.as_deref(),
             limited: report.limited.as_deref(),
         }
+    }
+
+    /// Returns the record of an epoch's sampled updates, if there are any.
+    pub fn updates(report: &'a EpochReport) -> Option<Self> {
+        let updates = &report.updates;
+        (!updates.is_empty()).then(|| Record::Updates {
+            epoch: report.epoch,
+            step: updates.iter().map(|update| update.step).collect(),
+            samples: updates.iter().map(|update| update.samples).collect(),
+            seconds: updates.iter().map(|update| (update.seconds * 1e6).round() / 1e6).collect(),
+            loss: updates.iter().map(|update| update.loss).collect(),
+        })
     }
 }
 

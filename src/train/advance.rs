@@ -1,8 +1,9 @@
 //! The training loop: hands chunks of work to the engine, and checks the records that come back.
 
 use super::chunk::{Chunk, ChunkRecord};
-use super::executor::all_finite;
+use super::executor::{Job, all_finite};
 use super::replay::{Replay, ReplayStart};
+use super::updates::Sampler;
 use super::{Score, Trainer};
 use crate::base::clock::Instant;
 use crate::base::error::Error;
@@ -24,6 +25,13 @@ pub struct Epoch {
     pub train: Score,
     /// Time of training alone: shuffle, uploads, steps, and the read-back of the record.
     pub time: Duration,
+}
+
+/// Rows of the record that a whole update writes.
+pub(super) fn rows_per_update(job: &Job<'_>) -> usize {
+    let training = job.training();
+    let batch = job.config.batch(job.data.train.len());
+    training.tally_words(0..batch.div_ceil(training.micro)).len() / training.tally.stride()
 }
 
 /// Called with the score of the epoch so far, about ten times a second; `Break` pauses training once all work is
@@ -80,6 +88,7 @@ impl Trainer<'_> {
         let mut waiting = VecDeque::new();
         let mut flow = ControlFlow::Continue(());
         self.pace.start();
+        self.sampler = Sampler::new();
         while flow.is_continue() && self.step < until.min((epoch + 1) * per_epoch) {
             if self.on.needs_load(self.step) {
                 // A window may be overwritten only after the steps that use it have been handed to the engine.
@@ -156,10 +165,11 @@ impl Trainer<'_> {
         if self.on.job.config.on_nan == OnNan::Stop {
             let losses = rows.chunks_exact(4).map(|row| f32::from_bits(row[0]));
             if let Some((row, loss)) = losses.enumerate().find(|(_, loss)| !loss.is_finite()) {
-                let step = record.first_step + (row / self.rows_per_update()) as u64 + 1;
+                let step = record.first_step + (row / rows_per_update(&self.on.job)) as u64 + 1;
                 return Err(self.diverged(format!("the loss became {loss}"), step).await);
             }
         }
+        self.sampler.take(&self.on.job, &rows, record.first_step, |step| self.on.weight(step));
         if let Some(totals) = record.totals
             && !all_finite(&totals.await?)
             // The sum also overflows for values that are large but finite; the loss shows whether they do harm. The
@@ -183,13 +193,6 @@ impl Trainer<'_> {
             flow = if flow.is_break() { flow } else { next };
         }
         Ok(flow)
-    }
-
-    /// Rows of the record that a whole update writes.
-    fn rows_per_update(&self) -> usize {
-        let training = self.on.job.training();
-        let batch = self.on.job.config.batch(self.on.job.data.train.len());
-        training.tally_words(0..batch.div_ceil(training.micro)).len() / training.tally.stride()
     }
 
     fn needs_replay_start(&self) -> bool {

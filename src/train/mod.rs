@@ -21,6 +21,7 @@ pub mod steps;
 mod tensors;
 mod trainer;
 pub mod trial;
+pub mod updates;
 
 pub use advance::{Epoch, OnProgress};
 pub use evaluate::{OnLogits, evaluate, evaluate_pass};

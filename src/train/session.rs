@@ -149,11 +149,10 @@ impl<'a> Session<'a> {
         // Between epochs, health has already been reported.
         let health = if self.between_epochs() { None } else { self.trainer.health().await? };
         let health = health.filter(|layers| layers.iter().all(LayerHealth::is_finite));
-        Ok(Snapshot {
-            state: State { health, plateau: self.trainer.rates().plateau(), ..self.state.clone() },
-            tensors,
-            best: self.best.clone(),
-        })
+        let mut state = State { health, plateau: self.trainer.rates().plateau(), ..self.state.clone() };
+        // JSON has no NaN.
+        state.updates.retain(|update| update.loss.is_finite());
+        Ok(Snapshot { state, tensors, best: self.best.clone() })
     }
 
     /// The trainer.
@@ -215,7 +214,7 @@ impl<'a> Session<'a> {
                 }
             }
             if ends {
-                (self.state.score, self.state.epoch_seconds) = Default::default();
+                (self.state.score, self.state.epoch_seconds, self.state.updates) = Default::default();
             }
             if begin.elapsed() >= self.limits.max_time.unwrap_or(Duration::MAX) {
                 wish = wish.or(Wish::Stop(Reason::MaxTime));
@@ -276,6 +275,8 @@ impl<'a> Session<'a> {
         };
         self.trainer.advance(until, on_progress).await?;
         let part = start.elapsed().as_secs_f64();
+        let updates = self.trainer.take_updates(self.state.seconds);
+        self.state.updates.extend(updates);
         self.state.step = self.trainer.step();
         self.state.score = self.trainer.score();
         self.state.epoch_seconds += part;
@@ -320,6 +321,7 @@ impl<'a> Session<'a> {
             momentum,
             health,
             limited,
+            updates: self.state.updates.clone(),
             seconds,
             images_per_second: train.samples as f64 / seconds,
         })

@@ -9,6 +9,7 @@ use super::health::{self, LayerHealth, Limited};
 use super::rates::{Rate, Rates};
 use super::replay::ReplayStart;
 use super::tensors::first_values;
+use super::updates::{Sampler, UpdateLoss};
 use super::{Score, Values, input_map, load_parameters, prepare};
 use crate::base::clock::Instant;
 use crate::base::error::Error;
@@ -43,6 +44,8 @@ pub struct Trainer<'a> {
     pub(super) finite_checked: Option<Instant>,
     /// The update whose health was measured last.
     pub(super) measured: Option<u64>,
+    /// Losses of the updates of the last call of [`Trainer::advance`].
+    pub(super) sampler: Sampler,
     /// Health measured before a resume, in the epoch that the last update belongs to.
     pub(super) recalled: Option<Vec<LayerHealth>>,
 }
@@ -120,6 +123,7 @@ impl<'a> Trainer<'a> {
             replay_start,
             finite_checked: None,
             measured: None,
+            sampler: Sampler::new(),
             recalled: None,
         }
     }
@@ -175,6 +179,11 @@ impl<'a> Trainer<'a> {
     /// Score of the epoch that the last update belongs to, up to that update, each batch scored before its update.
     pub fn score(&self) -> Score {
         self.score
+    }
+
+    /// Takes the sampled losses of the last [`Trainer::advance`]. Their seconds count from `base` seconds before its start.
+    pub fn take_updates(&mut self, base: f64) -> Vec<UpdateLoss> {
+        self.sampler.points(base)
     }
 
     /// Updates per epoch.

@@ -42,7 +42,8 @@ fn train_writes_a_run_folder_that_eval_and_predict_read() {
     let metrics = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
     let records: Vec<serde_json::Value> = metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let types: Vec<&str> = records.iter().map(|record| record["type"].as_str().unwrap()).collect();
-    assert_eq!(types, ["run", "epoch", "epoch", "end"]);
+    assert_eq!(types, ["run", "epoch", "updates", "epoch", "updates", "end"]);
+    let records: Vec<_> = records.into_iter().filter(|record| record["type"] != "updates").collect();
     assert_eq!(records[0]["config"]["batch_size"], 64);
     for field in ["train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds", "images_per_second"] {
         assert!(records[2][field].as_f64().unwrap() > 0.0, "{field}");

@@ -57,7 +57,10 @@ fn short(line: &str) -> String {
     let digits = SHORT.iter().filter(|(name, _)| name.contains("DATA") || name.contains("DIGITS"));
     let without: String = digits.map(|(name, _)| format!("-u {name} ")).collect();
     let few = if line.contains("iris") { format!("env {without}") } else { few.to_owned() };
-    format!("{few}{}", line.replace("gpu-mlp bench", "gpu-mlp bench --max-time 0.2"))
+    let line = line.replace("gpu-mlp bench", "gpu-mlp bench --max-time 0.2");
+    // All experiments together take a minute.
+    let quick = if line.starts_with("gpu-mlp lab") && !line.contains("--quick") { " --quick" } else { "" };
+    format!("{few}{line}{quick}")
 }
 
 /// Runs a line as a shell would, in a folder that already holds a run.

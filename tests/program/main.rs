@@ -10,6 +10,7 @@ mod drivers;
 mod ensembles;
 mod examples;
 mod exit_codes;
+mod explain_and_lab;
 mod faulty_models;
 mod hints;
 mod integers;

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers (rooms), lowest first.
-const ROOMS: [&str; 12] =
-    ["base", "data", "plan", "kernels", "engine", "config", "net", "train", "run", "results", "measure", "cli"];
+const ROOMS: [&str; 13] =
+    ["base", "data", "plan", "kernels", "engine", "config", "net", "train", "run", "results", "measure", "lab", "cli"];
 
 /// A file's path below `src/`, and its text.
 type File = (PathBuf, String);

@@ -265,6 +265,13 @@ fn a_resumed_run_is_shown_in_the_same_folder_with_each_epoch_once() {
         let epochs = recorded("epoch", &|record| record["step"].as_u64().unwrap(), field);
         assert_eq!((epochs.len(), &epochs), (4, &scalars(&events, tag)), "{tag}");
     }
+    let numbers = |record: &serde_json::Value, field: &str| record[field].as_array().unwrap().clone();
+    let updates = records.iter().filter(|record| record["type"] == "updates").flat_map(|record| {
+        let steps = numbers(record, "step").into_iter().map(|step| step.as_u64().unwrap());
+        steps.zip(numbers(record, "loss").into_iter().map(|loss| loss.as_f64().unwrap() as f32)).collect::<Vec<_>>()
+    });
+    let updates: Vec<(u64, f32)> = updates.collect();
+    assert_eq!((updates.len(), &updates), (36, &scalars(&events, "loss/update")));
     assert_eq!(values(&events, "confusion").len(), 4);
     // The run also reached an end, and a test score, after update 18.
     let tests = scalars(&events, "loss/test");

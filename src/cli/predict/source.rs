@@ -97,7 +97,8 @@ impl Source {
     }
 }
 
-fn part(data: &DataSet, which: Which) -> (&'static str, &Split) {
+/// A split, and its name.
+pub fn part(data: &DataSet, which: Which) -> (&'static str, &Split) {
     match which {
         Which::Train => ("train", &data.train),
         Which::Test => ("test", &data.test),

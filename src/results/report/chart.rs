@@ -14,10 +14,24 @@ pub struct Line {
     pub colour: String,
     /// Whether to draw it thin and dashed.
     pub dashed: bool,
+    /// Whether to draw it thin and pale, behind another line.
+    pub faint: bool,
     /// Points (x, y) from left to right. y is NaN if it was measured and is not finite.
     pub points: Vec<(f64, f64)>,
     /// Range (x, lowest, highest) that is shaded, from left to right.
     pub band: Vec<(f64, f64, f64)>,
+}
+
+/// The scale of an x axis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Across {
+    /// Linear, for integers: it ends at the lowest and highest value.
+    #[default]
+    Whole,
+    /// Linear, with round ends.
+    Linear,
+    /// Logarithmic, for values above zero.
+    Log,
 }
 
 /// A chart of lines.
@@ -29,6 +43,8 @@ pub struct Chart {
     pub unit: &'static str,
     /// The name of the x axis.
     pub across: &'static str,
+    /// The scale of the x axis.
+    pub across_scale: Across,
     /// How values of y are written.
     pub figures: Unit,
     /// Whether y is logarithmic.
@@ -71,7 +87,12 @@ impl Chart {
                 figure.chart { figcaption { h3 { (self.title) } } p.warning { "No value is " (none) "." } }
             });
         }
-        let across = Scale::whole(points().map(|point| point.0));
+        let places = points().map(|point| point.0);
+        let across = match self.across_scale {
+            Across::Whole => Scale::whole(places),
+            Across::Linear => Scale::linear(places),
+            Across::Log => Scale::log(places),
+        };
         let right = RIGHTS[usize::from(lines.iter().all(|line| line.name.is_empty()))];
         let others = self.guide.map(|guide| guide.0).into_iter().chain(self.from_zero.then_some(0.0));
         let bands = lines.iter().flat_map(|line| &line.band).flat_map(|&(_, low, high)| [low, high]);
@@ -108,9 +129,9 @@ impl Chart {
                     @for line in &lines {
                         @let path = path(&thinned(&line.points), place);
                         g style={ "--c:" (line.colour) } {
-                            path.line.dashed[line.dashed] d=(path) {}
+                            path.line.dashed[line.dashed].faint[line.faint] d=(path) {}
                             @let dots: Vec<_> = line.points.iter().filter_map(place).take(DOTS + 1).collect();
-                            @if dots.len() == 1 || dots.len() <= DOTS && !line.dashed {
+                            @if dots.len() == 1 || dots.len() <= DOTS && !line.dashed && !line.faint {
                                 @for (x, y) in dots { circle.dot.hollow[line.dashed] cx=(px(x)) cy=(px(y)) r="2.4" {} }
                             }
                         }

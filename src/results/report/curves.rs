@@ -122,6 +122,7 @@ fn splits(groups: &[Group<'_>], [train, validation, test]: [Pick; 3], at_end: fn
         name: name.into(),
         colour: colour.into(),
         dashed,
+        faint: false,
         points,
         band,
     };
@@ -167,6 +168,7 @@ fn each(groups: &[Group<'_>], pick: Pick) -> Vec<Line> {
             name: if single { String::new() } else { group.short.clone() },
             colour: if single { "var(--test)".into() } else { group.colour.clone() },
             dashed: false,
+            faint: false,
             points,
             band,
         }

@@ -45,7 +45,7 @@ pub fn data_page(data: &DataSet, survey: &Survey, samples: usize) -> String {
             dt { "SHA-256" } dd { (data.sha256) }
         } }))
     };
-    document(&data.name, header, main)
+    document(&data.name, header, main, "")
 }
 
 fn dimensions(item: &[usize]) -> String {

@@ -1,7 +1,8 @@
 //! An HTML page about one or more runs: a single file with all pictures embedded, without scripts or network requests.
 //!
 //! [`page`] composes the page. `groups` finds the runs that belong together; `summary` and `compare` begin the page, with the
-//! scores that `scores` takes from the records; `ensemble` adds those of all runs together. `curves`, `schedule` and `health` draw the recorded measurements; `results` and
+//! scores that `scores` takes from the records; `ensemble` adds those of all runs together. `curves`, `updates`, `schedule`
+//! and `health` draw the recorded measurements; `results` and
 //! `pictures` show the model's predictions on the test split, `values` those of real values and labels, `importance` the
 //! columns that the model uses; `details` lists the settings; `notes` reports problems.
 //! [`data_page`] composes a page about a data set, [`sweep_page`] one about a sweep.
@@ -19,12 +20,13 @@ mod health;
 mod importance;
 mod labels;
 mod notes;
-mod pictures;
+pub mod pictures;
 mod results;
 mod schedule;
 mod scores;
 mod summary;
 mod sweep;
+pub mod updates;
 mod values;
 
 pub use data_set::{data_page, first_of};
@@ -92,7 +94,7 @@ pub fn page_with(subjects: &[Subject], ensemble: Option<&Result<Outcome, String>
     };
     let main = html! {
         @if let [only] = subjects {
-            (section("Learning", curves::charts(drawn)))
+            (section("Learning", html! { (curves::charts(drawn)) (updates::charts(drawn)) }))
             (run(only, 1))
             (section_if("Speed", curves::speed(drawn)))
             (section("Details", details::details(only)))
@@ -101,6 +103,7 @@ pub fn page_with(subjects: &[Subject], ensemble: Option<&Result<Outcome, String>
                 @if drawn.len() < groups.len() { p.note { "Drawn: the first " (drawn.len()) " of the table's " (groups.len()) " lines." } }
                 (curves::charts(drawn))
                 p.note { (curves::legend(drawn)) }
+                (updates::charts(drawn))
             }))
             @if let Some(ensemble) = ensemble {
                 (section("Ensemble", ensemble::section(ensemble)))
@@ -120,11 +123,11 @@ pub fn page_with(subjects: &[Subject], ensemble: Option<&Result<Outcome, String>
             }
         }
     };
-    document(&summary::title(subjects), summary::header(subjects, &groups), main)
+    document(&summary::title(subjects), summary::header(subjects, &groups), main, "")
 }
 
-/// A whole page with its style sheet.
-fn document(title: &str, header: Markup, main: Markup) -> String {
+/// A whole page with the style sheet of all pages, and one of its own.
+pub fn document(title: &str, header: Markup, main: Markup, own: &str) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -133,7 +136,7 @@ fn document(title: &str, header: Markup, main: Markup) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) }
-                style { (PreEscaped(include_str!("style.css"))) }
+                style { (PreEscaped(include_str!("style.css"))) (PreEscaped(own)) }
             }
             body {
                 header { (header) }

@@ -99,7 +99,7 @@ pub fn first_layer(model: &Mlp, item: &[usize], runs: usize) -> Option<Markup> {
     let picture = |unit: usize| {
         let weights = &layer.weight[unit * layer.inputs..][..layer.inputs];
         let words = format!("weights of unit {unit}, norm {:.2}", norm(&unit).sqrt());
-        html! { img src=(uri(&weights_png(weights, rows, columns))) width=(columns) height=(rows) alt=(words) title=(words); }
+        html! { img src=(uri(&signed_png(weights, rows, columns))) width=(columns) height=(rows) alt=(words) title=(words); }
     };
     (!units.is_empty()).then(|| html! {
         p.note {
@@ -113,8 +113,9 @@ pub fn first_layer(model: &Mlp, item: &[usize], runs: usize) -> Option<Markup> {
 /// Number of levels of a colour. Few levels keep the files small.
 const LEVELS: f32 = 15.0;
 
-/// A picture of weights. Zero is transparent, so that the picture suits light and dark pages.
-fn weights_png(weights: &[f32], rows: usize, columns: usize) -> Vec<u8> {
+/// A picture of signed values, such as weights: blue below zero, orange above. Zero is transparent, so that the picture suits
+/// light and dark pages.
+pub fn signed_png(weights: &[f32], rows: usize, columns: usize) -> Vec<u8> {
     let largest = weights.iter().fold(f32::MIN_POSITIVE, |largest, w| largest.max(w.abs()));
     let colour = |&weight: &f32| {
         let level = (weight.abs() / largest * LEVELS).round() / LEVELS;

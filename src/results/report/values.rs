@@ -68,7 +68,7 @@ fn drawing(findings: &ValueFindings, width: usize, target: usize, name: &str) ->
                 }
                 text.tick x=(px(x(low + range / 2.0))) y="246" text-anchor="middle" { "true value" }
                 line.guide x1=(px(x(low))) y1=(px(y(low))) x2=(px(x(low + range))) y2=(px(y(low + range))) {}
-                @for [truth, predicted] in &points { circle.dot cx=(px(x(*truth))) cy=(px(y(*predicted))) r="2" {} }
+                @for [truth, predicted] in &points { circle.point cx=(px(x(*truth))) cy=(px(y(*predicted))) r="2" {} }
             }
         }
     }

@@ -11,6 +11,7 @@ use std::path::Path;
 
 /// Writes each epoch's scalars and pictures. Their step is the number of updates made.
 ///
+/// - `loss/update`, the loss of sampled updates
 /// - `loss/…` in nats and `accuracy/…` as shares, for each split that was evaluated
 /// - `rate/lr` and `rate/images_per_second`
 /// - `health/…` of each layer, if it was measured
@@ -91,6 +92,9 @@ fn scored(split: &str, score: &Score, metric: Metric) -> [(String, f64); 2] {
 
 impl Observer for Board {
     fn epoch(&mut self, report: &EpochReport) -> Result<Wish, Error> {
+        for update in &report.updates {
+            self.events.scalars(update.step, &[("loss/update".into(), f64::from(update.loss))])?;
+        }
         let mut scalars = Vec::new();
         let splits = [("train", Some(report.train)), ("validation", report.validation), ("test", report.test)];
         for (split, score) in splits {

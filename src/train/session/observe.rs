@@ -4,6 +4,7 @@ use super::Snapshot;
 use crate::base::error::Error;
 use crate::net::mlp::Mlp;
 use crate::train::health::{LayerHealth, Limited};
+use crate::train::updates::UpdateLoss;
 use crate::train::{Metric, Score};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -178,6 +179,8 @@ pub struct EpochReport {
     pub health: Option<Vec<LayerHealth>>,
     /// For training in integers: the share of values that were limited since the start of the run, per layer.
     pub limited: Option<Vec<Limited>>,
+    /// The losses of the epoch's sampled updates, a few hundred per run, in order.
+    pub updates: Vec<UpdateLoss>,
     /// Seconds of training alone.
     pub seconds: f64,
     /// Training samples per second.

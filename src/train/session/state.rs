@@ -3,6 +3,7 @@
 use super::ValidationTracker;
 use crate::net::mlp::Mlp;
 use crate::train::health::LayerHealth;
+use crate::train::updates::UpdateLoss;
 use crate::train::{Score, Values};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,9 @@ pub struct State {
     /// The net's health, if it was measured in the epoch so far and is finite. Set in a snapshot only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Vec<LayerHealth>>,
+    /// Sampled losses of the epoch so far; empty between epochs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub updates: Vec<UpdateLoss>,
     /// Product of the plateau's reductions of the learning rate so far: 1 at first. Set in a snapshot only.
     pub plateau: f64,
     /// Decisions from the validation scores so far.
@@ -35,6 +39,7 @@ impl Default for State {
             epoch_seconds: 0.0,
             seconds: 0.0,
             health: None,
+            updates: Vec::new(),
             plateau: 1.0,
             validation: ValidationTracker::default(),
         }

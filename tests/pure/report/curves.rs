@@ -1,7 +1,8 @@
 //! The curves of one run.
 
-use super::{END, RUN, alone, chart, epoch};
+use super::{END, RUN, alone, chart, epoch, history, without_model};
 use gpu_mlp::config::{BatchSize, Config, Schedule};
+use gpu_mlp::results::report::page;
 use gpu_mlp::train::rates::Rates;
 
 /// Points of the only line of a chart, from left to right.
@@ -71,6 +72,46 @@ fn the_learning_rate_is_drawn_update_by_update() {
         let (points, whole) = drawn(&lines);
         assert!(!whole && points.len() == 2, "{lines:?}: {points:?}");
     }
+}
+
+/// A record of the losses of 40 updates of `batch` samples each, in two seconds.
+fn updates(batch: u64) -> String {
+    let list = |value: &dyn Fn(u64) -> String| (1..=40).map(value).collect::<Vec<_>>().join(",");
+    format!(
+        r#"{{"type":"updates","epoch":1,"step":[{}],"samples":[{}],"seconds":[{}],"loss":[{}]}}"#,
+        list(&|step| step.to_string()),
+        list(&|step| (batch * step).to_string()),
+        list(&|step| (0.05 * step as f64).to_string()),
+        list(&|step| (2.0 + (step % 2) as f64 / step as f64).to_string()),
+    )
+}
+
+#[test]
+fn the_loss_of_updates_is_drawn_by_each_axis() {
+    let page = alone(&[RUN, &epoch(1), &updates(10), END]);
+    let titles: Vec<&str> = page.split("<h3>Loss of updates</h3>").skip(1).collect();
+    assert_eq!((titles.len(), page.matches("<input").count(), page.matches(" checked").count()), (3, 3, 1));
+    for (chart, (across, last)) in
+        titles.iter().zip([("updates", "40"), ("samples seen", "400"), ("seconds of training", "2.0")])
+    {
+        assert!(chart.contains(&format!(">{across}</text>")) && chart.contains(&format!(">{last}</text>")), "{chart}");
+        // The losses, and their moving mean.
+        assert_eq!(chart.split("</figure>").next().unwrap().matches("<path class=\"line").count(), 2);
+    }
+    let before = alone(&[RUN, &epoch(1), END]);
+    assert!(!before.contains("Loss of updates") && !before.contains("<input"));
+}
+
+#[test]
+fn runs_of_far_lengths_share_a_logarithmic_axis() {
+    let run = |name: &str, updates: &str| {
+        without_model(name, history(&[&RUN.replace("sigmoid", name), &epoch(1), updates, END]))
+    };
+    let page = page(&[run("tanh", &updates(1)), run("relu", &updates(100))]);
+    let axis =
+        |title: usize| page.split("<h3>Loss of updates</h3>").nth(title).unwrap().split("</figure>").next().unwrap();
+    assert!(axis(2).contains(">1000</text>") || axis(2).contains(">10³</text>"), "{}", axis(2));
+    assert!(axis(1).contains(">40</text>"), "{}", axis(1));
 }
 
 #[test]
