@@ -234,13 +234,14 @@ pub fn runs(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     Ok(found)
 }
 
-/// The name of a model: its run's folder, or its file.
+/// The name of a model: its run's folder, preceded by the parent folder if the name is a number; or its file.
 fn name(path: &Path) -> String {
     let folder = path.parent().filter(|folder| path.ends_with(MODEL) && folder.file_name().is_some());
     let path = folder.unwrap_or(path);
-    match path.file_name() {
-        Some(name) if !name.is_empty() => name.to_string_lossy().into_owned(),
-        _ => path.display().to_string(),
+    let last = path.file_name().map_or(path.display().to_string(), |name| name.to_string_lossy().into_owned());
+    match path.parent().and_then(Path::file_name) {
+        Some(above) if last.bytes().all(|byte| byte.is_ascii_digit()) => format!("{}/{last}", above.to_string_lossy()),
+        _ => last,
     }
 }
 

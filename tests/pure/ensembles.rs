@@ -1,6 +1,5 @@
 //! Ensembles of nets and of passes with dropout: which nets fit each other, and what they answer.
 
-use gpu_mlp::Error;
 use gpu_mlp::base::rng::{Stream, device_key, keep_threshold, threefry};
 use gpu_mlp::config::{Config, Init};
 use gpu_mlp::data::digits::{Options, generate};

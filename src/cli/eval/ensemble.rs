@@ -12,7 +12,7 @@ use gpu_mlp::results::ensemble::{Group, Member, Outcome, Scored, Scores, groups}
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
-/// Width of a column of scores.
+/// Width of a column of doubt.
 const COLUMN: usize = 19;
 
 /// The results of members or passes.
@@ -146,7 +146,7 @@ pub fn tables(results: &Results, data: &DataSet) -> Result<String, Error> {
     doubts(&mut text, outcome);
     let (names, split) = (data.task.names(), &data.test);
     let weights = split.weights.as_deref();
-    text += "\nthe ensemble:\n\n";
+    text += if dropout.is_some() { "\nthe mean of the passes:\n\n" } else { "\nthe ensemble:\n\n" };
     text += &match (&outcome.findings, &outcome.score) {
         (Findings::Classes(findings), Some(score)) => classes::tables(score, findings, split, names)?,
         (Findings::Labels(findings), Some(score)) => labels::tables(score, findings, names, weights)?,
@@ -183,10 +183,13 @@ fn side_by_side(text: &mut String, results: &Results, at: usize, group: &Group) 
     let names: Vec<String> = rows.iter().map(|(name, _)| name.clone()).chain([group.name.clone()]).collect();
     let wide = width(&names);
     let _ = write!(text, "{:<wide$}", group.name);
-    group.metrics.iter().for_each(|metric| _ = write!(text, "{:>COLUMN$}", metric.name));
+    let columns = || group.metrics.iter().map(|metric| metric.name.chars().count().max(10) + 2);
+    columns().zip(&group.metrics).for_each(|(column, metric)| _ = write!(text, "{:>column$}", metric.name));
     for (name, values) in rows {
         let _ = write!(text, "\n{name:<wide$}");
-        values.iter().for_each(|value| _ = write!(text, "{:>COLUMN$}", value.map_or("-".into(), scores::short)));
+        for (column, value) in columns().zip(values) {
+            let _ = write!(text, "{:>column$}", value.map_or("-".into(), scores::short));
+        }
     }
     text.push('\n');
 }
