@@ -4,7 +4,7 @@ mod text;
 
 use super::data::DataOptions;
 use super::engine::EngineOptions;
-use super::model::ModelOptions;
+use super::model::StateDictOptions;
 use super::out::out;
 use super::predict::files::Files;
 use super::predict::source::{Which, part};
@@ -14,7 +14,9 @@ use gpu_mlp::base::text::nearest;
 use gpu_mlp::data::images::Fit;
 use gpu_mlp::data::{Split, Targets, Task};
 use gpu_mlp::kernels::Precision;
+use gpu_mlp::results::ensemble::Member;
 use gpu_mlp::results::explain::Explainer;
+use gpu_mlp::run::folder::model_in;
 use gpu_mlp::run::model_file::Description;
 use serde_json::json;
 use std::io::Write;
@@ -33,8 +35,11 @@ It shows a sample on its way: the sums z and outputs h of each layer, the logits
 loss; then on the way back the error signal δ and the gradients of each layer. The values are those of a training step with
 this one sample, by the kernels of the textbook (`gpu-mlp plan --plan plain`).")]
 pub struct Explain {
+    /// Safetensors file of this program, PyTorch state dict of linear layers, or run folder
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
     #[command(flatten)]
-    model: ModelOptions,
+    state_dict: StateDictOptions,
     /// PNG or JPEG file; without it, a sample of the data set is explained
     #[arg(value_name = "FILE", conflicts_with_all = ["index", "split"])]
     file: Option<PathBuf>,
@@ -76,13 +81,18 @@ struct Subject {
 
 impl Explain {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
-        let (model, description) = self.model.read()?;
-        let Some(mut subject) = self.subject(&description)? else { return Ok(ExitCode::from(5)) };
+        let models = self.state_dict.members(std::slice::from_ref(&self.model))?;
+        if models.are_several() {
+            let path = self.model.display();
+            return Err(Error::Setting(format!("{path} holds several models, but one is explained: name one")).into());
+        }
+        let Member { model, description, .. } = models.first();
+        let Some(mut subject) = self.subject(description)? else { return Ok(ExitCode::from(5)) };
         if let Some(class) = self.class(&description.task())? {
             (subject.sample.targets, subject.known) = (Targets::Classes(vec![class]), true);
         }
         let machine = self.engine.machine().await?;
-        let mut explainer = Explainer::new(&machine, &model, &description).await?;
+        let mut explainer = Explainer::new(&machine, model, description).await?;
         let explanation = explainer.explain(&subject.sample, subject.known, 0).await?;
         if description.precision == Some(Precision::Int8) {
             say!(
@@ -98,7 +108,7 @@ impl Explain {
             writeln!(out(), "{object}")?;
             return Ok(ExitCode::SUCCESS);
         }
-        let text = text::Text { explanation: &explanation, model: &model, task: description.task(), all: self.all };
+        let text = text::Text { explanation: &explanation, model, task: description.task(), all: self.all };
         out().write_all(text.write(&subject.name, &subject.pixels, &subject.item).as_bytes())?;
         if !subject.known {
             say!("note: no label is known, so there is no loss and no way back: give the true class with --label");
@@ -131,7 +141,7 @@ impl Explain {
     }
 
     fn of_data(&self, description: &Description) -> anyhow::Result<Subject> {
-        let data = self.data.clone().of_model(&self.model.path(), description)?;
+        let data = self.data.clone().of_model(&model_in(&self.model), description)?;
         let ahead = data.ahead();
         let data = data.open(ahead)?;
         description.check_data(&data)?.iter().for_each(|note| say!("note: {note}"));

@@ -51,7 +51,7 @@ pub fn sweep_page(name: &str, sweep: &Sweep, base: &Config, table: &Table, comma
             p { strong { (row.trial.name()) } " " (row.trial.in_words()) ": " (row.problem.as_deref().unwrap_or_default()) }
         } })) }
     };
-    document(&format!("{name}: sweep"), header, main)
+    document(&format!("{name}: sweep"), header, main, "")
 }
 
 fn word(objective: Objective) -> &'static str {
