@@ -374,7 +374,7 @@ impl Train {
             voice: if self.json { Voice::Json } else { Voice::Text },
             of_several: None,
         };
-        let reason = self.into_run_folder(session, run).await?;
+        let reason = self.write_run(session, run).await?;
         Ok(signals.code().filter(|_| reason == Reason::Interrupted).unwrap_or(ExitCode::SUCCESS))
     }
 

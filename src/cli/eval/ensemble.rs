@@ -72,7 +72,7 @@ fn scored(groups: &[Group], of: &dyn Fn(usize, usize) -> Option<f64>) -> Value {
         object
     });
     let mut each: Vec<Value> = each.collect();
-    match &groups[..] {
+    match groups {
         [only] if only.name.is_empty() => each.remove(0),
         _ => json!({ "targets": each }),
     }

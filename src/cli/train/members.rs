@@ -134,6 +134,6 @@ impl Train {
             voice: Voice::Silent,
             of_several: Some(on_epoch),
         };
-        self.into_run_folder(session, run).await
+        self.write_run(session, run).await
     }
 }

@@ -71,7 +71,7 @@ pub struct Run<'a> {
 
 impl Train {
     /// Trains, and writes the run folder. Returns why the run ended.
-    pub async fn into_run_folder(&self, mut session: Session<'_>, run: Run<'_>) -> anyhow::Result<Reason> {
+    pub async fn write_run(&self, mut session: Session<'_>, run: Run<'_>) -> anyhow::Result<Reason> {
         let Run { data, machine, identity, ancestor, resumed, changed, start, out, signals, voice, of_several, .. } =
             run;
         let display = if voice == Voice::Silent { Display::silent() } else { Display::new(run.waiting) };

@@ -100,7 +100,7 @@ impl Train {
             _ => {}
         }
         let mut given = self.net.settings().clone();
-        given.retain(|name, _| ["lr", "momentum", "alpha"].iter().any(|own| name == *own));
+        given.retain(|name, _| ["lr", "momentum", "alpha"].contains(&name));
         let mut base = settled.config.clone();
         let (machine, data) = self.open(&settled).await?;
         let divided = surveyed(&base.in_samples(data.train.len()), data.clone(), settled.learned())?;
