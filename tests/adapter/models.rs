@@ -12,16 +12,19 @@ use gpu_mlp::train::session::{EpochReport, Limits, Observer, Session, Snapshot, 
 use gpu_mlp::train::{Score, divide};
 use pollster::block_on;
 
-/// What a run computed: epoch, update and scores of each report; then its lasting tensors, or why it ended.
+/// Epoch, update, and scores of the training, validation and test split.
+type Epoch = (usize, u64, Score, Option<Score>, Option<Score>);
+
+/// What a run computed: its epochs; then its lasting tensors, or why it ended.
 #[derive(Debug, PartialEq)]
 struct Outcome {
-    epochs: Vec<(usize, u64, Score, Option<Score>, Option<Score>)>,
+    epochs: Vec<Epoch>,
     state: Result<Vec<(String, Vec<u32>)>, String>,
 }
 
 #[derive(Default)]
 struct Notes {
-    epochs: Vec<(usize, u64, Score, Option<Score>, Option<Score>)>,
+    epochs: Vec<Epoch>,
     /// A snapshot is taken after this update.
     at: Option<u64>,
     snapshot: Option<Snapshot>,

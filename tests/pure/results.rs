@@ -61,7 +61,8 @@ fn a_record_survives_its_file() {
 
 #[test]
 fn the_check_of_the_schema_finds_what_is_wrong() {
-    let breakages: [(fn(&mut Share), &str); 9] = [
+    type Breakage = (fn(&mut Share), &'static str);
+    let breakages: [Breakage; 9] = [
         (|share| share.schema = 0, "schema"),
         (|share| share.data = "/home/ada/mine".into(), "data"),
         (|share| share.parity = Some(Default::default()), "parity"),
