@@ -91,7 +91,10 @@ fn next(experiment: Experiment) -> &'static [Next] {
         ],
         Experiment::Activations => &[
             ("gpu-mlp train --activation tanh --health show", "another activation"),
-            ("gpu-mlp train --lr 2 --health show", "steps that kill units: see `dead`"),
+            (
+                "gpu-mlp train --hidden 64,64 --batch-size 32 --lr 0.4 --limit-train 3000 --health show",
+                "steps that kill units: see `dead`",
+            ),
             ("gpu-mlp train --activation gelu", "a smooth relative of ReLU"),
         ],
         Experiment::Dropout => &[

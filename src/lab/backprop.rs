@@ -20,8 +20,10 @@ const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 400.0;
 /// Place of each layer's units.
 const LEFT: f64 = 70.0;
-/// The share of an edge at which its numbers stand: edges cross in the middle.
-const PLACES: [f64; 3] = [0.2, 0.34, 0.48];
+/// Radius of a unit.
+const RADIUS: f64 = 25.0;
+/// Size of the two numbers of an edge.
+const LABEL: (f64, f64) = (48.0, 30.0);
 
 pub async fn run(lab: &Lab) -> Result<Found, Error> {
     let config = Config {
@@ -121,6 +123,15 @@ fn drawing(model: &Mlp, explanation: &Explanation, backward: &Backward) -> Marku
     let x = |column: usize| LEFT + gap * column as f64;
     let y = |column: usize, unit: usize| HEIGHT * (unit as f64 + 0.5) / widths[column] as f64;
     let largest = model.layers.iter().flat_map(|layer| &layer.weight).fold(0.1f32, |a, b| a.max(b.abs()));
+    let mut labels: Vec<Vec<(f64, f64)>> = Vec::new();
+    for (column, layer) in model.layers.iter().enumerate() {
+        let mut placed: Vec<(f64, f64)> = Vec::new();
+        for at in 0..layer.outputs * layer.inputs {
+            let (from, to) = (y(column, at % layer.inputs), y(column + 1, at / layer.inputs));
+            placed.push(label((x(column), from), (x(column + 1), to), &placed));
+        }
+        labels.push(placed);
+    }
     html! {
         svg.net viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label="A small net with its numbers" {
             @for (column, layer) in model.layers.iter().enumerate() {
@@ -133,27 +144,26 @@ fn drawing(model: &Mlp, explanation: &Explanation, backward: &Backward) -> Marku
             @for (column, layer) in model.layers.iter().enumerate() {
                 @for to in 0..layer.outputs { @for from in 0..layer.inputs {
                     @let at = to * layer.inputs + from;
-                    @let share = PLACES[(to + from) % PLACES.len()];
-                    @let (a, b) = (x(column) + 26.0 + share * (gap - 52.0), y(column, from) + (share * (gap - 52.0) + 26.0) / gap * (y(column + 1, to) - y(column, from)));
+                    @let (a, b) = labels[column][at];
                     text.edge-number x=(px(a)) y=(px(b - 1.0)) text-anchor="middle" {
-                        tspan { (figure(layer.weight[at])) }
-                        tspan.gradient x=(px(a)) dy="12" { (figure(backward.layers[column].weight_gradient[at])) }
+                        tspan { (two(layer.weight[at])) }
+                        tspan.gradient x=(px(a)) dy="12" { (two(backward.layers[column].weight_gradient[at])) }
                     }
                 } }
             }
             @for column in 0..widths.len() {
                 @for unit in 0..widths[column] {
                     @let (a, b) = (x(column), y(column, unit));
-                    circle.unit-circle cx=(px(a)) cy=(px(b)) r="25" {}
+                    circle.unit-circle cx=(px(a)) cy=(px(b)) r=(RADIUS) {}
                     @let (value, delta) = match column {
                         0 => (explanation.inputs[unit], backward.input_gradient[unit]),
                         _ => (explanation.layers[column - 1].h[unit], backward.layers[column - 1].delta[unit]),
                     };
-                    text.unit-value x=(px(a)) y=(px(b - 3.0)) text-anchor="middle" { (figure(value)) }
-                    text.unit-value.gradient x=(px(a)) y=(px(b + 13.0)) text-anchor="middle" { (figure(delta)) }
+                    text.unit-value x=(px(a)) y=(px(b - 3.0)) text-anchor="middle" { (two(value)) }
+                    text.unit-value.gradient x=(px(a)) y=(px(b + 13.0)) text-anchor="middle" { (two(delta)) }
                     @if column + 1 == widths.len() {
-                        text.tick x=(px(a + 32.0)) y=(px(b - 3.0)) { "p " (figure(explanation.probabilities[unit])) }
-                        text.tick x=(px(a + 32.0)) y=(px(b + 13.0)) { "y " (figure(backward.target[unit])) }
+                        text.tick x=(px(a + 32.0)) y=(px(b - 3.0)) { "p " (two(explanation.probabilities[unit])) }
+                        text.tick x=(px(a + 32.0)) y=(px(b + 13.0)) { "y " (backward.target[unit]) }
                     }
                 }
                 text.tick x=(px(x(column))) y=(px(HEIGHT - 2.0)) text-anchor="middle" {
@@ -163,6 +173,28 @@ fn drawing(model: &Mlp, explanation: &Explanation, backward: &Backward) -> Marku
         }
         p.note { "In a unit: its output, and in " span.gradient { "orange" } " its error signal δ (for the inputs, the gradient by x). An edge is blue below zero, grey above; its width is the size of the weight." }
     }
+}
+
+/// Where the numbers of an edge stand: on the edge, as far as possible from those of the edges before.
+fn label(from: (f64, f64), to: (f64, f64), placed: &[(f64, f64)]) -> (f64, f64) {
+    let edge = 2.2 * RADIUS / (to.0 - from.0);
+    let candidates = (0..=20).map(|step| {
+        let share = edge + (1.0 - 2.0 * edge) * f64::from(step) / 20.0;
+        (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1))
+    });
+    let free = |place: &(f64, f64)| {
+        let apart = placed.iter().map(|other| ((place.0 - other.0) / LABEL.0).hypot((place.1 - other.1) / LABEL.1));
+        // Beyond two sizes, the middle of the edge is the better place.
+        let centre = ((place.0 - from.0) / (to.0 - from.0) - 0.5).abs();
+        apart.fold(2.0, f64::min) - 0.1 * centre
+    };
+    candidates.max_by(|a, b| free(a).total_cmp(&free(b))).unwrap_or(from)
+}
+
+/// A number with two decimals.
+fn two(value: f32) -> String {
+    let text = format!("{value:.2}");
+    if text == "-0.00" { "0.00".into() } else { text.replace('-', "−") }
 }
 
 /// Each parameter with both gradients.

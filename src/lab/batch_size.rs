@@ -16,15 +16,15 @@ use crate::train::updates::UpdateLoss;
 use maud::{Markup, html};
 use std::ops::ControlFlow;
 
-/// Batch sizes, their names and colours, and passes over the data.
-const KINDS: [(BatchSize, &str, &str, usize); 3] = [
-    (BatchSize::Full, "full batch", "var(--run0)", 100),
-    (BatchSize::Samples(32), "batch of 32", "var(--run1)", 20),
-    (BatchSize::Samples(1), "one sample", "var(--run2)", 10),
+/// A training: batch size, name, colour, passes over the data, learning rate, points of its path.
+type Kind = (BatchSize, &'static str, &'static str, usize, f32, u64);
+/// The noisier a path, the more points it needs.
+const KINDS: [Kind; 3] = [
+    (BatchSize::Full, "full batch", "var(--run0)", 100, 0.5, 60),
+    (BatchSize::Samples(32), "batch of 32", "var(--run1)", 12, 0.2, 120),
+    (BatchSize::Samples(1), "one sample", "var(--run2)", 4, 0.02, 240),
 ];
 const SAMPLES: usize = 1000;
-/// Points of a path.
-const POINTS: u64 = 60;
 /// Places of the surface along one side.
 const SIDE: usize = 33;
 /// Pixels of the picture per place.
@@ -45,17 +45,18 @@ pub async fn run(lab: &Lab) -> Result<Found, Error> {
     // The surface is the error of the training samples.
     data.test = data.train.clone();
     let mut paths = Vec::new();
-    for (batch_size, _, _, epochs) in KINDS {
+    for (batch_size, _, _, epochs, lr, points) in KINDS {
         let config = Config {
             hidden: vec![16],
             activation: ActivationName::Tanh,
             batch_size,
             epochs: lab.scaled(epochs, 2),
+            lr: Some(lr),
             schedule: Schedule::Constant,
             health: HealthName::Off,
             ..Config::default()
         };
-        paths.push(follow(lab, &config, &data).await?);
+        paths.push(follow(lab, &config, &data, points).await?);
     }
     let all: Vec<Vec<f32>> = paths.iter().flat_map(|path| path.points.iter().cloned()).collect();
     let plane = Plane::through(&all);
@@ -80,7 +81,7 @@ pub async fn run(lab: &Lab) -> Result<Found, Error> {
 }
 
 /// Trains, and stops now and then to read the weights and the error.
-async fn follow(lab: &Lab, config: &Config, data: &DataSet) -> Result<Path, Error> {
+async fn follow(lab: &Lab, config: &Config, data: &DataSet, points: u64) -> Result<Path, Error> {
     let mut trainer = Trainer::open(config, data, &lab.machine).await?;
     let total = config.epochs as u64 * trainer.updates_per_epoch();
     let mut path = Path { points: Vec::new(), updates: Vec::new(), measured: Vec::new() };
@@ -102,7 +103,7 @@ async fn follow(lab: &Lab, config: &Config, data: &DataSet) -> Result<Path, Erro
         }
         // Half of the points in the first tenth of the run, where most happens.
         let (early, step) = (total / 10, trainer.step());
-        let stride = if step < early { early / (POINTS / 2) } else { (total - early) / (POINTS / 2) };
+        let stride = if step < early { early / (points / 2) } else { (total - early) / (points / 2) };
         due = (step + stride.max(1)).min(total);
     }
 }
@@ -168,17 +169,17 @@ impl Surface {
                 @for at in [2, 1, 0] {
                     g style={ "--c:" (KINDS[at].2) } {
                         polyline.path points=(line(&places[at])) {}
-                        @for &(a, b) in &places[at] { circle.dot cx=(px(x(a))) cy=(px(y(b))) r="2.6" {} }
+                        @for &(a, b) in &places[at] { circle.dot cx=(px(x(a))) cy=(px(y(b))) r="2" {} }
                         @if let Some(&(a, b)) = places[at].last() { circle.end cx=(px(x(a))) cy=(px(y(b))) r="6" {} }
                     }
                 }
                 circle.start cx=(px(x(start.0))) cy=(px(y(start.1))) r="6" {}
                 text.name style="--c:var(--text)" x=(px(x(start.0) + 10.0)) y=(px(y(start.1) + 4.0)) { "start" }
             }
-            p.note { @for (at, (_, name, colour, _)) in KINDS.iter().enumerate() {
+            p.note { @for (at, (_, name, colour, ..)) in KINDS.iter().enumerate() {
                 @if at > 0 { "  " }
                 span.swatch style={ "--c:" (colour) } {} (name)
-            } ". A ring marks the end of each path. The darker, the larger is the error; each edge between two shades is a line of equal error." }
+            } ". A ring marks the end of each path. The stronger the grey, the larger is the error; each edge between two shades is a line of equal error." }
         }
     }
 
@@ -203,7 +204,7 @@ impl Surface {
 /// The error of all training samples, by samples seen or by seconds.
 fn curve(paths: &[Path], across: &'static str, which: usize) -> Option<Markup> {
     let point = |&(samples, seconds, loss): &(u64, f64, f64)| ([samples as f64, seconds][which], loss);
-    let line = |(path, (_, name, colour, _)): (&Path, (BatchSize, &str, &str, usize))| Line {
+    let line = |(path, (_, name, colour, ..)): (&Path, Kind)| Line {
         name: name.into(),
         colour: colour.into(),
         points: path.measured.iter().skip(1).map(point).collect(),
@@ -223,7 +224,7 @@ fn curve(paths: &[Path], across: &'static str, which: usize) -> Option<Markup> {
 
 /// The losses of single updates: what a step itself sees.
 fn noise(paths: &[Path]) -> Option<Markup> {
-    let lines = paths.iter().zip(KINDS).flat_map(|(path, (_, name, colour, _))| {
+    let lines = paths.iter().zip(KINDS).flat_map(|(path, (_, name, colour, ..))| {
         let points: Vec<(f64, f64)> =
             path.updates.iter().map(|update| (update.samples as f64, f64::from(update.loss))).collect();
         let mean = Line { name: name.into(), colour: colour.into(), points: smoothed(&points), ..Line::default() };
@@ -243,21 +244,25 @@ fn noise(paths: &[Path]) -> Option<Markup> {
 
 /// When each training first reached an error, in words.
 fn sentences(paths: &[Path]) -> Vec<String> {
-    let reached = paths.iter().map(|path| path.measured.iter().map(|m| m.2).fold(f64::INFINITY, f64::min));
+    let lowest = paths.iter().map(|path| path.measured.iter().map(|m| m.2).fold(f64::INFINITY, f64::min));
     // An error that all reach.
-    let aim = reached.fold(0.0, f64::max) * 1.05;
-    let each = paths.iter().zip(KINDS).filter_map(|(path, (_, name, _, _))| {
+    let aim = lowest.fold(0.0, f64::max) * 1.05;
+    let each = paths.iter().zip(KINDS).filter_map(|(path, (_, name, ..))| {
         let (samples, seconds, _) = path.measured.iter().find(|(_, _, loss)| *loss <= aim)?;
-        Some(format!("{name}: {} samples, {}", grouped(*samples), duration(*seconds)))
+        Some((name, *samples, *seconds))
     });
-    let each: Vec<String> = each.collect();
+    let each: Vec<(&str, u64, f64)> = each.collect();
+    let figures =
+        each.iter().map(|(name, samples, s)| format!("{name}: {} samples, {}", grouped(*samples), duration(*s)));
+    let figures: Vec<String> = figures.collect();
+    let by_clock = each.iter().min_by(|a, b| a.2.total_cmp(&b.2)).map_or("", |best| best.0);
     vec![
-        format!("To an error of {} it took: {}.", short(aim), each.join("; ")),
-        "Small batches learn more from each sample, because they step more often. A computer works through a large batch faster, \
-         so by the clock the mini-batch wins: that is why it is the usual choice."
+        format!("To an error of {} it took: {}. By the clock, the {by_clock} was first.", short(aim), figures.join("; ")),
+        "Small batches learn more from each sample, because they step more often. But a computer works through a large batch faster: \
+         the mini-batch is the usual compromise."
             .into(),
-        "The full batch walks straight across the lines of equal error. One sample at a time trembles, and near the valley it \
-         keeps trembling."
+        "The full batch walks smoothly across the lines of equal error. The path of single samples trembles: each step follows the \
+         gradient of one sample, which may point elsewhere. (The paths are projected on the plane, so some of the trembling is hidden.)"
             .into(),
     ]
 }

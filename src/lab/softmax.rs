@@ -41,7 +41,7 @@ pub async fn run(lab: &Lab) -> Result<Found, Error> {
     let uniform = (data.outputs() as f32).ln();
     let seen = vec![
         format!(
-            "Before training all classes are about equally probable, so the loss is near ln {} = {}.",
+            "Before training the net guesses: the probabilities are random, and the loss is around ln {} = {}, that of an even guess.",
             data.outputs(),
             figure(uniform)
         ),

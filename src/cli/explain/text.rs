@@ -1,7 +1,7 @@
 //! An explanation as text, for a reader who learns how training works.
 
 use crate::cli::predict::show;
-use gpu_mlp::base::text::percent;
+use gpu_mlp::base::text::{counted, percent};
 use gpu_mlp::data::Task;
 use gpu_mlp::data::shape::picture_size;
 use gpu_mlp::kernels::Activation;
@@ -147,14 +147,14 @@ impl Text<'_> {
         let inputs = self.model.layers[number - 1].inputs;
         let at = (0..weights.len()).fold(0, |a, b| if weights[b].abs() > weights[a].abs() { b } else { a });
         text += &format!(
-            "  dW{number:<3} {} values, norm {}, largest {} from input {} to unit {}\n",
-            weights.len(),
+            "  dW{number:<3} {}, norm {}, largest {} from input {} to unit {}\n",
+            counted(weights.len(), "value"),
             short(norm(weights)),
             short(weights[at]),
             at % inputs,
             at / inputs,
         );
-        text + &format!("  db{number:<3} {} values, norm {}\n", biases.len(), short(norm(biases)))
+        text + &format!("  db{number:<3} {}, norm {}\n", counted(biases.len(), "value"), short(norm(biases)))
     }
 
     /// A summary of the values of a layer, and the values: all of them, or the largest.
@@ -163,8 +163,8 @@ impl Text<'_> {
         let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / values.len().max(1) as f64;
         let zeros = values.iter().filter(|v| **v == 0.0).count();
         let mut text = format!(
-            "  {name:<5} {} values, {} to {}, mean {}",
-            values.len(),
+            "  {name:<5} {}, {} to {}, mean {}",
+            counted(values.len(), "value"),
             short(low),
             short(high),
             short(mean as f32)
