@@ -89,7 +89,7 @@ async fn follow(lab: &Lab, config: &Config, data: &DataSet, points: u64) -> Resu
     let mut due = 0;
     loop {
         while trainer.step() < due {
-            let begin = std::time::Instant::now();
+            let begin = crate::base::clock::Instant::now();
             trainer.advance(due, &mut |_| ControlFlow::Continue(())).await?;
             path.updates.extend(trainer.take_updates(seconds));
             seconds += begin.elapsed().as_secs_f64();

@@ -17,6 +17,7 @@ mod surface;
 mod texts;
 mod vanishing;
 
+use crate::base::clock::Instant;
 use crate::base::error::Error;
 use crate::data::DataSet;
 use crate::data::shape::picture_size;
@@ -24,7 +25,6 @@ use crate::engine::machine::Machine;
 use crate::results::report::axis::duration;
 use crate::results::report::document;
 use maud::{Markup, html};
-use std::time::Instant;
 
 /// An experiment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

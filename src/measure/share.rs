@@ -6,13 +6,13 @@ use super::parity::Row;
 use super::spread::Spread;
 use super::training::Run;
 use super::workload::Workload;
+use crate::base::clock::{SystemTime, UNIX_EPOCH};
 use crate::base::error::Error;
 use crate::engine::machine::Machine;
 use crate::kernels::Precision;
 use crate::kernels::forms::Chosen;
 use crate::train::golden;
 use serde::{Deserialize, Serialize};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The value of [`Share::kind`].
 pub const KIND: &str = "gpu-mlp results of an adapter";

@@ -6,10 +6,11 @@
 #[cfg(feature = "mpi")]
 pub mod mpi;
 
+use crate::base::clock::Instant;
 use crate::base::error::Error;
 use crate::base::hash::sha256;
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The processes of a run.
 pub trait Exchange {

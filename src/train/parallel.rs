@@ -6,9 +6,10 @@
 use super::advance::OnProgress;
 use super::exchange::{Exchange, Metered, gather_equal, odd_one};
 use super::{Score, Trainer};
+use crate::base::clock::Instant;
 use crate::base::error::Error;
 use crate::config::OnNan;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Time between two reports of progress.
 const REPORTED: Duration = Duration::from_millis(100);

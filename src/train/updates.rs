@@ -1,9 +1,9 @@
 //! The loss of updates, sampled: a few hundred points per run.
 
+use crate::base::clock::Instant;
 use crate::train::executor::Job;
 use crate::train::{Score, advance::rows_per_update};
 use serde::{Deserialize, Serialize};
-use std::time::Instant;
 
 /// About so many updates of a run are sampled, at even distances.
 const POINTS: u64 = 256;

@@ -199,3 +199,14 @@ fn a_flag_in_a_string_is_found() {
     assert_eq!(flags("/// see `--out`"), [""; 0]);
     assert_eq!(flags(r#"let lines = [(first, "var(--train)")];"#), [""; 0]);
 }
+
+/// In a browser the clock of `std` panics, and the compiler does not notice.
+#[test]
+fn the_library_takes_the_time_from_one_file() {
+    let stds = |line: &str| line.contains("std::time::") && line.contains("Instant");
+    for (path, text) in source() {
+        let may = path.starts_with("cli") || path == Path::new("main.rs") || path == Path::new("base/clock.rs");
+        let line = text.lines().find(|line| stds(line)).filter(|_| !may);
+        assert!(line.is_none(), "{}: use base::clock instead: {line:?}", path.display());
+    }
+}

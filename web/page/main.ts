@@ -41,7 +41,9 @@ function problem(message: string) {
 
 function enable(on: boolean) {
   for (const button of document.querySelectorAll<HTMLButtonElement>("button[id]")) {
-    if (!["clear", "sample", "stop"].includes(button.id)) button.disabled = !on;
+    if (["clear", "stop"].includes(button.id)) continue;
+    // Without a run there is nothing to do but to open one.
+    button.disabled = !on || (!opened && button.id !== "reset");
   }
 }
 
@@ -53,6 +55,7 @@ function setPlaying(on: boolean) {
 /** Opens a run; on an adapter that fails, the CPU engine takes its place, and the page says so. */
 async function open(keep: boolean) {
   setPlaying(false);
+  opened = null;
   enable(false);
   const data = files ?? settings.data;
   element("device").textContent = "Preparing data, device and net…";
@@ -65,6 +68,9 @@ async function open(keep: boolean) {
       because = ` WebGPU cannot be used here (${error instanceof Error ? error.message : error}), so the CPU engine computes.`;
       opened = await client.call("open", "cpu", data, settings.config, keep);
     }
+  } catch (error) {
+    element("device").textContent = "No run is open. Change the setting that the message names, or press Reset.";
+    throw error;
   } finally {
     enable(true);
   }
@@ -111,7 +117,7 @@ function onEvent(event: Event) {
   else if (event.event === "progress") showProgress(event.done, event.of);
   else {
     setPlaying(false);
-    problem(`${event.message}. Press Reset to begin anew, or choose the engine cpu.`);
+    problem(`${event.message.replace(/\.$/, "")}. Press Reset to begin anew, or choose the engine cpu.`);
   }
 }
 
@@ -164,6 +170,7 @@ let guessAgain = false;
 
 /** Reads the drawing. While one reading is under way, only the last of the next ones counts. */
 async function guess() {
+  if (!opened) return;
   if (guessing || pad.empty) {
     guessAgain = guessing;
     return;

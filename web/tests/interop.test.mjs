@@ -30,6 +30,12 @@ test("a model of the page scores alike in the command line, and the other way ro
     assert.deepEqual(JSON.parse(wasm.modelAbout(model)), { widths: [784, 40, 10], activation: "relu" });
     run.load(model);
     assert.equal(JSON.parse(await run.test()).accuracy, accuracy("run/model.safetensors"));
+
+    // In integers the files are equal, byte for byte.
+    gpuMlp("train", ...digits, "--epochs", "2", "--hidden", "40", "--precision", "int8", "--out", "integers");
+    const integers = await wasm.Run.open(cpu, data, '{"epochs": 2, "hidden": [40], "precision": "int8"}');
+    await integers.advance(1000);
+    assert.equal(wasm.sha256(await integers.safetensors()), wasm.sha256(readFileSync(join(folder, "integers", "model.safetensors"))));
   } finally {
     rmSync(folder, { recursive: true });
   }

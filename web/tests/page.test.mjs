@@ -75,6 +75,23 @@ test("step, pause, reset, settings and the address", { timeout: PATIENCE }, asyn
   await page.close();
 });
 
+test("a run that cannot be opened leaves a sentence and a way on", { timeout: PATIENCE }, async () => {
+  const page = await browser.newPage();
+  await page.goto(`${site.address}?engine=cpu&digits=300&hidden=0`);
+  await page.locator("#problem", { hasText: "hidden" }).waitFor();
+  assert.equal(await page.locator("#play").isDisabled(), true);
+  await page.fill("[name=hidden]", "16");
+  await page.press("[name=hidden]", "Enter");
+  await page.locator("#play:enabled").waitFor();
+  assert.equal(await page.locator("#problem").isVisible(), false);
+  await page.fill("[name=lr]", "1e30");
+  await page.press("[name=lr]", "Enter");
+  await page.locator("#note", { hasText: "The weights stay" }).waitFor();
+  await page.click("#play");
+  await page.locator("#problem", { hasText: "the loss became" }).waitFor();
+  await page.close();
+});
+
 test("a drawing is read, with its four steps", { timeout: PATIENCE }, async () => {
   const page = await open();
   await page.locator("#pad").scrollIntoViewIfNeeded();

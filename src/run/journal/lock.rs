@@ -1,9 +1,10 @@
 //! The lock of the journal: a file beside it that only one process can create, as Optuna's processes do.
 
+use crate::base::clock::Instant;
 use crate::base::error::Error;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 /// A lock of this age was left by a process that was killed; Optuna waits as long.
 const GRACE: Duration = Duration::from_secs(30);

@@ -1,11 +1,11 @@
 //! The lines of the journal.
 
 use super::{STUDY, WORKER};
+use crate::base::clock::{SystemTime, UNIX_EPOCH};
 use crate::config::space::{Choice, Dimension, Space};
 use crate::run::sweep::objective::Objective;
 use crate::run::sweep::table::State;
 use serde_json::{Map, Value, json};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A line: an operation on the study or on one of its trials, which are numbered from 0.
 pub struct Operation(Value);

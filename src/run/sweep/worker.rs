@@ -1,9 +1,9 @@
 //! The processes of a sweep: each holds a lock on a file of its own, so that the others know whether it lives.
 
+use crate::base::clock::{SystemTime, UNIX_EPOCH};
 use crate::base::error::Error;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The folder of the lock files.
 const WORKERS: &str = "workers";
