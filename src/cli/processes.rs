@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 #[cfg(feature = "mpi")]
 mod mpi;
 #[cfg(feature = "mpi")]
-pub use mpi::{Guard, exchange};
+pub use self::mpi::{Guard, exchange};
 
 /// Variables with the number of processes, which `mpirun` or `srun` sets: Open MPI, MPICH and Slurm.
 const SIZES: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"];
@@ -57,7 +57,7 @@ pub fn of_first(text: &str) -> Result<String, Error> {
 }
 
 #[cfg(not(feature = "mpi"))]
-pub use without::{Guard, exchange};
+pub use self::without::{Guard, exchange};
 
 #[cfg(not(feature = "mpi"))]
 mod without {

@@ -144,8 +144,8 @@ impl Trainer<'_> {
 
     /// Checks the losses of an update, and does what the flags ask for.
     async fn check(&mut self, rows: &[u32], flags: u32) -> Result<(), Error> {
-        let losses = rows.chunks_exact(4).map(|row| f32::from_bits(row[0]));
-        if let Some(loss) = losses.into_iter().find(|loss| !loss.is_finite()) {
+        let mut losses = rows.chunks_exact(4).map(|row| f32::from_bits(row[0]));
+        if let Some(loss) = losses.find(|loss| !loss.is_finite()) {
             return Err(self.diverged(format!("the loss became {loss}"), self.step).await);
         }
         if flags & CHECK > 0 {

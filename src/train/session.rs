@@ -334,7 +334,8 @@ impl<'a> Session<'a> {
 
     /// The smallest number of all processes.
     fn first_of(&mut self, number: u64) -> u64 {
-        let numbers = |all: Vec<Vec<u32>>| all.into_iter().map(|words| u64::from(words[0]) << 32 | u64::from(words[1]));
+        let numbers =
+            |all: Vec<Vec<u32>>| all.into_iter().map(|words| (u64::from(words[0]) << 32) | u64::from(words[1]));
         self.trainer.agree(&[(number >> 32) as u32, number as u32], |all| numbers(all).min()).unwrap_or(number)
     }
 
