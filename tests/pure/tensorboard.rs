@@ -142,7 +142,8 @@ impl RecordingBoard {
 impl Observer for RecordingBoard {
     fn epoch(&mut self, report: &EpochReport) -> Result<Wish, gpu_mlp::Error> {
         // Earlier events can be read before the run is over.
-        assert_eq!(all_events(&self.folder).len(), 1 + 3 * self.reports.len());
+        let updates: usize = self.reports.iter().map(|report| report.updates.len()).sum();
+        assert_eq!(all_events(&self.folder).len(), 1 + updates + 3 * self.reports.len());
         self.reports.push(report.clone());
         self.board.epoch(report)
     }
@@ -235,8 +236,8 @@ const SMALL: &str = "--engine cpu --data digits --digits-train 500 --digits-test
 fn train_writes_an_event_file_into_the_given_folder() {
     let folder = TempDir::new().unwrap();
     run(folder.path(), &format!("train --tensorboard board/1 --epochs 2 {SMALL}"));
-    // The version, then for each of two epochs the scalars, the confusion matrix and the weights.
-    assert_eq!(all_events(&folder.path().join("board/1")).len(), 1 + 2 * 3);
+    // The version, then for each of two epochs ten updates, the scalars, the confusion matrix and the weights.
+    assert_eq!(all_events(&folder.path().join("board/1")).len(), 1 + 2 * (10 + 3));
 }
 
 #[test]
