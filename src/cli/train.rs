@@ -60,7 +60,7 @@ Examples:
   gpu-mlp train --from runs/1/model.safetensors --lr 0.02 --epochs 2
   gpu-mlp train --from runs/1 --new-head --data digits     other classes
   gpu-mlp train --batch-size full --epochs 50              full-batch gradient descent
-  gpu-mlp train --seeds 10                                 ten seeds, with the standard error of every metric
+  gpu-mlp train --seeds 10                                 ten seeds, with mean and standard error
   gpu-mlp train --resume runs/1                            resume that run from its last checkpoint")]
 pub struct Train {
     // Must be the first field: clap removes values from the matches as it fills the other fields.

@@ -190,7 +190,7 @@ impl Space {
         }
         space.sort_by(|a, b| a.0.cmp(&b.0));
         if space.is_empty() {
-            return Err(Error::Setting(format!("no setting varies: {EXPECTED}, for example --lr 0.01..1:log")));
+            return Err(Error::Setting(format!("no setting varies: {EXPECTED}, for example 0.01..1:log for lr")));
         }
         Ok(Space(space))
     }

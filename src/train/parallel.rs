@@ -5,6 +5,7 @@
 
 use super::advance::OnProgress;
 use super::exchange::{Exchange, Metered, gather_equal, odd_one};
+use super::updates::Sampler;
 use super::{Score, Trainer};
 use crate::base::clock::Instant;
 use crate::base::error::Error;
@@ -106,6 +107,7 @@ impl Trainer<'_> {
         let measured = self.on.job.steps().measured(epoch);
         let (mut reported, mut asked, mut paused) = (Instant::now(), 0, false);
         let (first, sent, time) = (self.step, self.exchange.sent, self.exchange.time);
+        self.sampler = Sampler::new();
         while !paused && self.step < until.min((epoch + 1) * per_epoch) {
             if self.on.needs_load(self.step) {
                 self.on.load(self.step);
@@ -117,6 +119,7 @@ impl Trainer<'_> {
             if measured == Some(self.step) {
                 self.measured = measured;
             }
+            self.sampler.take(&self.on.job, &updated.rows, self.step, |_| weight);
             self.step += 1;
             self.score.add(self.on.job.training().tally, &updated.rows, rows, weight);
             if stops {

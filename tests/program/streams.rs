@@ -14,7 +14,9 @@ fn args(command: &str) -> Vec<String> {
     let words: Vec<&str> = match command {
         "train" => [data, &["--epochs", "1"]].concat(),
         "lr-find" => data.to_vec(),
-        "eval" | "predict" => [&[model], data].concat(),
+        "eval" | "predict" | "explain" => [&[model], data].concat(),
+        "sweep" => [data, &["--epochs", "1", "--lr", "0.1,0.2"]].concat(),
+        "lab" => vec!["activations", "--quick", "--force"],
         "bench" => [data, &["--run-only", "--max-time", "0.1"]].concat(),
         "export" => vec![model, "--format", "csv", "--out", "-"],
         "report" => vec!["runs/1", "--engine", "cpu"],

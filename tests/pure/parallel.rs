@@ -28,7 +28,9 @@ impl Observer for Notes {
     }
 
     fn epoch(&mut self, report: &EpochReport) -> Result<Wish, Error> {
-        self.reports.push(EpochReport { seconds: 0.0, images_per_second: 0.0, ..report.clone() });
+        let mut report = EpochReport { seconds: 0.0, images_per_second: 0.0, ..report.clone() };
+        report.updates.iter_mut().for_each(|update| update.seconds = 0.0);
+        self.reports.push(report);
         Ok(Wish::Continue)
     }
 
@@ -45,6 +47,7 @@ impl Observer for Notes {
 /// A snapshot without its times.
 fn timeless(mut snapshot: Snapshot) -> Snapshot {
     (snapshot.state.seconds, snapshot.state.epoch_seconds) = (0.0, 0.0);
+    snapshot.state.updates.iter_mut().for_each(|update| update.seconds = 0.0);
     snapshot
 }
 
