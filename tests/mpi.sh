@@ -44,7 +44,7 @@ data=(--data digits --digits-train 3000 --digits-test 500 --engine cpu --threads
 net=(--hidden 64,32 --batch-size 100 --momentum 0.9 --lr 0.02 --keep-prob 0.9 --epochs 3)
 hash() { sha256sum <"$1/model.safetensors" | cut -c1-16; }
 # Everything but times.
-record() { grep -v '"record":"run"' "$1/metrics.jsonl" | sed -E 's/"(seconds|images_per_second|unix_time)":[^,}]*,?//g'; }
+record() { grep -Ev '"type":"(run|updates)"' "$1/metrics.jsonl" | sed -E 's/"(seconds|images_per_second|unix_time)":[^,}]*,?//g'; }
 same() {
     [ "$(hash "$1")" = "$(hash "$2")" ] || { echo "FAILED: $1 and $2 have other models" >&2; exit 1; }
 }

@@ -111,7 +111,7 @@ enum Command {
     LrFind(lr_find::LrFind),
     /// Score a model on the test split, per class.
     Eval(eval::Eval),
-    /// Show one sample on its way through a model and back: sums, outputs, loss, error signals, gradients.
+    /// Show one sample on its way through a model and back, layer by layer.
     Explain(explain::Explain),
     /// Describe a data set, and say what is suspicious.
     Data(data_set::Data),

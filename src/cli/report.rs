@@ -69,7 +69,7 @@ impl Report {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         let runs = self.each_once();
         let out = self.place(&runs)?;
-        if let Some(page) = sweep::page(&runs)? {
+        if let Some(page) = sweep::page(&self.runs)? {
             return write(&out, &page);
         }
         let histories = runs.iter().map(|run| History::read(run)).collect::<Result<Vec<_>, _>>()?;

@@ -87,7 +87,7 @@ impl Sweep {
     pub fn write(&self, folder: &Path) -> Result<(), Error> {
         let text = toml::to_string(self)
             .map_err(|error| Error::Setting(format!("the sweep cannot be written as TOML: {error}")))?;
-        let text = "# Continue this sweep with `gpu-mlp sweep --resume` and this folder.\n".to_string() + &text;
+        let text = "# A sweep, which can be resumed from this folder.\n".to_string() + &text;
         write_whole(&Os, &folder.join(SWEEP), text.as_bytes())
     }
 

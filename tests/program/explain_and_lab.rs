@@ -105,7 +105,7 @@ fn the_lab_writes_one_page_and_replaces_none_silently() {
 fn every_command_to_try_next_parses() {
     let folder = TempDir::new().expect("a temporary folder");
     let source = include_str!("../../src/cli/lab.rs");
-    let commands: Vec<&str> = source.split("(\"gpu-mlp ").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let commands: Vec<&str> = source.split("\"gpu-mlp ").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(commands.len() >= 16, "{commands:?}");
     for command in commands {
         let output = gpu_mlp(folder.path()).args(command.split_whitespace()).arg("--help").output().expect("it runs");

@@ -124,7 +124,7 @@ fn a_space_may_be_in_a_file_and_options_override_it() {
 fn what_cannot_be_searched_is_refused_before_anything_is_written() {
     let folder = TempDir::new().unwrap();
     let cases: [(&str, &[&str]); 8] = [
-        ("--epochs 1", &["no setting varies", "--lr 0.01..1:log"]),
+        ("--epochs 1", &["no setting varies", "0.01..1:log for lr"]),
         ("--lr 1..0.1", &["lr: the range", "begin below"]),
         ("--keep-prob 0.5,1.5", &["keep-prob is 1.5"]),
         ("--lr 0.1..1 --search grid", &["choices only"]),
