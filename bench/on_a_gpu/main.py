@@ -87,7 +87,9 @@ class Gpu:
 
     def target(self):
         for seed in [1, 2, 3]:
-            self.time_to_target(seed)
+            # A machine that is too slow for one seed is too slow for the next.
+            if self.time_to_target(seed)["status"] == "stopped":
+                break
         for label in ["torch-cuda-graph", "jax-scan"]:
             if why := self.lacks(label):
                 self.record.skip("target", label, why)
@@ -117,7 +119,7 @@ class Gpu:
                                 f"{folder}/run", "--json")
             until = lambda line: (score(line) or {}).get("test_accuracy", 0) >= TARGET
             # Half of the time is for the other trainers.
-            self.record.measure("target", f"gpu-mlp seed {seed}", command, self.env, self.record.left() / 2, values, until)
+            return self.record.measure("target", f"gpu-mlp seed {seed}", command, self.env, self.record.left() / 2, values, until)
 
     def peers(self):
         ours = {one["values"]["config"]: one["values"]["images_per_second"]["median"]
