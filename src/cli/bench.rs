@@ -36,7 +36,7 @@ Examples:
   gpu-mlp bench --config W --engine cpu --json >> bench.jsonl
   gpu-mlp bench --kernels                    every kernel in every form, for S, K and W
   gpu-mlp bench --kernels --config S
-  gpu-mlp bench --share                      this adapter in a file: parity, and speed in each precision
+  gpu-mlp bench --share                      this adapter in a file: parity and speeds
   gpu-mlp bench --growth                     time by batch, width, depth and samples, as Markdown")]
 pub struct Bench {
     #[command(flatten)]
