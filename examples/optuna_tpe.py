@@ -16,7 +16,8 @@ def objective(trial):
         "keep-prob": trial.suggest_float("keep_prob", 0.5, 1),
         "hidden": trial.suggest_categorical("hidden", ["32", "64", "32,32"]),
     }
-    words = [PROGRAM, "train", "--json", "--quiet", "--data", "digits", "--validation", "0.1", "--epochs", "5"]
+    words = [PROGRAM, "train", "--json", "--quiet", "--data", "digits", "--digits-train", "2000"]
+    words += ["--validation", "0.1", "--epochs", "5"]
     words += ["--out", f"optuna/{trial.number}", "--force"] + [f"--{name}={value}" for name, value in settings.items()]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as run:
         for record in map(json.loads, run.stdout):

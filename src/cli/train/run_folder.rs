@@ -87,7 +87,7 @@ impl Train {
         let resumed_at = open.resumed_at;
         let before = before.map(|generation| &generation.state);
         let since = if changed { resumed_at } else { before.and_then(|state| state.changed) };
-        let board = self.board(&folder, resumed, &session, data)?;
+        let board = self.board(&folder, resumed, &session, data, voice)?;
         let tensorboard = board.as_ref().map(|board| from_root(board.folder()));
         let engine = self.engine.settings(machine);
         let record = settings::Provenance {
@@ -133,8 +133,11 @@ impl Train {
         resumed: Option<&Resumed>,
         session: &Session<'_>,
         data: &DataSet,
+        voice: Voice,
     ) -> Result<Option<Board>, Error> {
-        if let Some(resumed) = resumed.filter(|resumed| resumed.checkpoint.is_some()) {
+        // Several runs are reported together.
+        let told = |resumed: &&Resumed| resumed.checkpoint.is_some() && voice != Voice::Silent;
+        if let Some(resumed) = resumed.filter(told) {
             let more = self.tensorboard.as_ref();
             let more = more.map_or(String::new(), |folder| format!(", and in {} for TensorBoard", folder.display()));
             say!("resumed: {} after update {}{more}", folder.path().display(), resumed.step());

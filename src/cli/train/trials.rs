@@ -122,9 +122,9 @@ impl Train {
         sweep.check()?;
         let out = request.out.as_deref();
         if let Some(out) = out.filter(|_| !request.join) {
-            RunFolder::new(out).refuse_if_taken(false)?;
-            if out.join(SWEEP).exists() {
-                return Err(Error::Taken { path: out.into() }.into());
+            if out.join(SWEEP).exists() || RunFolder::new(out).refuse_if_taken(false).is_err() {
+                let path = out.display();
+                return Err(Error::Setting(format!("{path} already holds a run or a sweep: give another --out")).into());
             }
         }
         let folder = RunFolder::make(out)?.path().to_owned();

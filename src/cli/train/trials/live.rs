@@ -4,6 +4,7 @@ use super::Open;
 use super::prepare::Job;
 use crate::cli::out::out;
 use gpu_mlp::Error;
+use gpu_mlp::base::text::counted;
 use gpu_mlp::run::history::History;
 use gpu_mlp::run::scores::Scores;
 use gpu_mlp::run::sweep::Sweep;
@@ -86,7 +87,7 @@ impl Live {
             return Ok(());
         }
         let alive = table.count(State::Waiting);
-        shown.head = format!("rung {}/{count}: {alive} trials", rung + 1);
+        shown.head = format!("rung {}/{count}: {}", rung + 1, counted(alive, "trial"));
         let text = shown.head.clone();
         shown.say(self, &text, &json!({"type": "rung", "rung": rung + 1, "rungs": count, "trials": alive}))
     }
