@@ -121,11 +121,11 @@ impl Train {
         drop(divided);
         sweep.check()?;
         let out = request.out.as_deref();
-        if let Some(out) = out.filter(|_| !request.join) {
-            if out.join(SWEEP).exists() || RunFolder::new(out).refuse_if_taken(false).is_err() {
-                let path = out.display();
-                return Err(Error::Setting(format!("{path} already holds a run or a sweep: give another --out")).into());
-            }
+        if let Some(out) = out.filter(|_| !request.join)
+            && (out.join(SWEEP).exists() || RunFolder::new(out).refuse_if_taken(false).is_err())
+        {
+            let path = out.display();
+            return Err(Error::Setting(format!("{path} already holds a run or a sweep: give another --out")).into());
         }
         let folder = RunFolder::make(out)?.path().to_owned();
         let worker = Worker::join(&folder)?;
