@@ -90,8 +90,7 @@ impl GpuEngine {
     }
 
     /// As [`GpuEngine::new`], with the tensors of this many models, at most [`MODELS`], one after another in each buffer.
-    /// Tensors of role [`Role::Data`] exist once. All models have the `Params` of this plan; see
-    /// [`GpuEngine::set_params`].
+    /// Tensors of role [`Role::Data`] exist once. All models have the `Params` of this plan; see `set_params`.
     ///
     /// # Errors
     /// As [`GpuEngine::new`].
