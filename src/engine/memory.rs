@@ -46,7 +46,8 @@ pub fn check(plan: &Plan, room: Room, fence: u64, beside: u64) -> Result<(), Err
 pub fn models(plan: &Plan, room: Room, beside: u64) -> usize {
     let own = |tensor: &&Tensor| tensor.role != Role::Data;
     let largest = plan.tensors.iter().filter(own).map(|tensor| tensor.id.bytes()).max().unwrap_or(0);
-    let bound = room.tensor / largest.max(1);
+    // Shaders count the words of all models in 32 bits.
+    let bound = room.tensor.min(4 * u64::from(u32::MAX)) / largest.max(1);
     let bytes: u64 = plan.tensors.iter().filter(own).map(|tensor| tensor.id.bytes()).sum();
     let on_host = if room.on_host { [plan.bytes() - bytes, bytes] } else { [0, 0] };
     let held = free().map_or(u64::MAX, |free| free.saturating_sub(on_host[0]) / (on_host[1] + beside).max(1));
