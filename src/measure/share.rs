@@ -293,7 +293,7 @@ mod tests {
         }
         for (text, left) in [
             ("/home/ada/.cache/gpu-mlp: no space", "…: no space"),
-            ("cannot open \"/root/x.bin\" (os error 2)", "cannot open \"…\" (os error 2)"),
+            ("cannot open \"/srv/x.bin\" (os error 2)", "cannot open \"…\" (os error 2)"),
             ("C:\\Users\\ada\\x failed", "C:… failed"),
             ("file=~/x", "file=…"),
         ] {
