@@ -177,6 +177,11 @@ impl Cli {
     pub fn connect(&self) -> Result<Processes, Error> {
         let processes = Processes::start(matches!(self.command, Command::Train(_)))?;
         QUIET.fetch_or(!processes::is_first(), Ordering::Relaxed);
+        if matches!(self.command, Command::Sweep(_)) && processes::launched_rank().is_some_and(|rank| rank > 0) {
+            // One process reports the sweep that all share.
+            QUIET.store(true, Ordering::Relaxed);
+            out::silence();
+        }
         Ok(processes)
     }
 

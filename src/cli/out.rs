@@ -1,9 +1,17 @@
 //! Standard output. A closed pipe or a lost terminal is not an error: the run continues, and the exit code is unchanged.
 
 use std::io::{Error, ErrorKind, Result, Stdout, Write, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Standard output; output that nobody can read any more is dropped.
 pub struct Out(Stdout);
+
+static SILENT: AtomicBool = AtomicBool::new(false);
+
+/// Drops all output from now on.
+pub fn silence() {
+    SILENT.store(true, Ordering::Relaxed);
+}
 
 pub fn out() -> Out {
     Out(stdout())
@@ -11,6 +19,9 @@ pub fn out() -> Out {
 
 impl Write for Out {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        if SILENT.load(Ordering::Relaxed) {
+            return Ok(bytes.len());
+        }
         unless_closed(self.0.write(bytes), bytes.len())
     }
 

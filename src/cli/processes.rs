@@ -12,9 +12,22 @@ pub use self::mpi::{Guard, exchange};
 /// Variables with the number of processes, which `mpirun` or `srun` sets: Open MPI, MPICH and Slurm.
 const SIZES: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"];
 
+/// Variables with the number of this process, in the same order.
+const RANKS: [&str; 3] = ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"];
+
+/// The number in the first of these variables that has one.
+fn variable(names: &[&str]) -> Option<usize> {
+    names.iter().find_map(|name| std::env::var(name).ok()?.parse().ok())
+}
+
 /// The number of processes by the environment; `None` without a launcher.
 fn launched() -> Option<usize> {
-    SIZES.iter().find_map(|name| std::env::var(name).ok()?.parse().ok())
+    variable(&SIZES)
+}
+
+/// The number of this process among several that a launcher started, for a command that does not connect them.
+pub fn launched_rank() -> Option<usize> {
+    launched().filter(|&size| size > 1).and_then(|_| variable(&RANKS))
 }
 
 /// The number of this process, and how many there are.

@@ -107,6 +107,9 @@ struct Training {
     /// Seed of initial weights, shuffling and dropout
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Seed of the order of the samples [default: --seed]
+    #[arg(long, value_name = "N")]
+    order_seed: Option<u64>,
     /// Keep the data set on the device, or stream mini-batches to it; `auto` streams what does not fit
     #[arg(long, value_enum)]
     upload: Option<Upload>,

@@ -2,6 +2,7 @@
 
 mod words;
 
+use super::processes;
 use super::train::trials::Request;
 use clap::Args;
 use gpu_mlp::Error;
@@ -23,6 +24,7 @@ Every setting takes several values: choices such as 0.5,0.8,1 (for lists such as
 
 Trials are judged by the validation score (--monitor) of the model that each saves, never by the test split. Each is a run
 folder like any other, and is bit-identical to the same run on its own. A trial that diverges fails; the others continue.
+The processes of mpirun or srun share the trials of the sweep in --out, also in a build without MPI.
 
 Examples:
   gpu-mlp sweep --data digits --lr 0.05,0.1,0.2 --hidden \"64|128\"
@@ -69,7 +71,14 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    pub async fn run(self) -> anyhow::Result<ExitCode> {
+    pub async fn run(mut self) -> anyhow::Result<ExitCode> {
+        if processes::launched_rank().is_some() {
+            if self.resume.is_none() && self.out.is_none() {
+                let problem = "the processes of mpirun or srun share a sweep by its folder: name it with --out";
+                return Err(Error::Setting(problem.into()).into());
+            }
+            self.join = true;
+        }
         if let Some(folder) = &self.resume {
             self.words.refuse_settings()?;
             return self.words.train_resumed(folder).resume_sweep(folder, self.json).await;

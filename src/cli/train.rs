@@ -104,6 +104,9 @@ pub struct Train {
     /// every metric with its standard error; S is --seed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000), conflicts_with_all = ["dry_run", "at", "print_config"], help_heading = "Several runs")]
     seeds: Option<u64>,
+    /// With --seeds: all runs see the samples in the order of seed S, so they differ in initial weights and dropout only
+    #[arg(long, requires = "seeds", help_heading = "Several runs")]
+    same_order: bool,
     /// Replace the run in the folder, if there is one
     #[arg(long, help_heading = "Output")]
     force: bool,
@@ -315,6 +318,8 @@ impl Train {
 
         let signals = Signals::listen()?;
         let asked = self.seeds.map(|seeds| Seeds { seeds, first: config.seed });
+        let order_seed = config.order_seed.or(self.same_order.then_some(config.seed));
+        let config = Config { order_seed, ..config };
         if several.is_some() || asked.is_some() {
             say!("{rate}");
             config.without_effect().iter().for_each(|note| say!("note: {note}"));

@@ -141,6 +141,10 @@ pub struct Config {
     pub normalize: Normalize,
     /// Seed of every random stream.
     pub seed: u64,
+    /// Seed of the order of the samples; `seed` if absent. Runs with different seeds and one order differ in initial weights
+    /// and dropout only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_seed: Option<u64>,
     /// How samples reach the device.
     pub upload: Upload,
     /// Kernels of a training step.
@@ -204,6 +208,7 @@ impl Default for Config {
             restore_best: false,
             normalize: Normalize::Standard,
             seed: 1,
+            order_seed: None,
             upload: Upload::Auto,
             plan: PlanKind::Fused,
             health: HealthName::Record,
@@ -267,6 +272,11 @@ impl Config {
         } else {
             None
         }
+    }
+
+    /// The seed of the order of the samples.
+    pub fn shuffle_seed(&self) -> u64 {
+        self.order_seed.unwrap_or(self.seed)
     }
 
     /// Samples per update, given the size of the training split.

@@ -80,7 +80,7 @@ impl<'a> Executor<'a> {
     /// Writes the order of an epoch (from 0) to the feed, unless the feed has it already.
     pub fn begin(&mut self, epoch: u64) {
         if self.order.as_ref().is_none_or(|(of, _)| *of != epoch) {
-            let order: Arc<[u32]> = shuffled(self.job.data.train.len(), self.job.config.seed, epoch).into();
+            let order: Arc<[u32]> = shuffled(self.job.data.train.len(), self.job.config.shuffle_seed(), epoch).into();
             self.feed.begin(&order, self.engine.as_mut());
             self.order = Some((epoch, order));
         }

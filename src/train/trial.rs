@@ -139,7 +139,7 @@ impl Trial {
             let weights = data.train.weights.as_deref();
             let steps = Steps { config, training, samples: train, weights, rates: &rates };
             let feed = Feed::resident(training.source);
-            let order = shuffled(train, config.seed, 0);
+            let order = shuffled(train, config.shuffle_seed(), 0);
             let mut slot = 0;
             for (step, first) in (0..train).step_by(steps.batch()).enumerate() {
                 steps.push(&feed, step as u64, &order, first, &mut slot, &mut work);
@@ -151,7 +151,7 @@ impl Trial {
     /// Writes data, weights and state to an engine that was made for `net.plan`.
     pub fn start(&self, config: &Config, data: &DataSet, engine: &mut dyn Engine) {
         let (mut feed, _) = prepare(engine, &self.net, &self.model, data);
-        feed.begin(&shuffled(data.train.len(), config.seed, 0), engine);
+        feed.begin(&shuffled(data.train.len(), config.shuffle_seed(), 0), engine);
         if let Some(training) = &self.net.training {
             // A run writes only part of the record. The rest must not be poison, because whole tensors are compared.
             engine.write(training.tally, 0, &vec![0; training.tally.words()]);

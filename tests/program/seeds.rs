@@ -43,6 +43,21 @@ fn each_seed_is_a_run_like_any_other_and_the_means_are_those_of_the_records() {
 }
 
 #[test]
+fn runs_of_one_order_differ_in_initial_weights_only() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path();
+    ok(dir, &format!("{TRAIN} --seed 5 --seeds 2 --same-order --out all"));
+    ok(dir, &format!("{TRAIN} --seed 5 --out first"));
+    ok(dir, &format!("{TRAIN} --seed 6 --out other-order"));
+    ok(dir, &format!("{TRAIN} --seed 6 --order-seed 5 --out alone"));
+    assert_eq!(model(dir, "all/seed-5"), model(dir, "first"));
+    assert_eq!(model(dir, "all/seed-6"), model(dir, "alone"));
+    assert_ne!(model(dir, "all/seed-6"), model(dir, "other-order"));
+    let message = fails(dir, &format!("{TRAIN} --same-order --out single"), 2);
+    assert!(message.contains("--seeds"), "{message}");
+}
+
+#[test]
 fn stopped_runs_resume_and_ended_runs_are_left_alone() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dir = folder.path();

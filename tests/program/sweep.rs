@@ -141,6 +141,10 @@ fn what_cannot_be_searched_is_refused_before_anything_is_written() {
     refused(folder.path(), "--lr 0.1,0.2 --epochs 1 --hidden 8 --out s", 2, &["already holds a run"]);
     refused(folder.path(), "--lr 0.1,0.3 --epochs 1 --hidden 8 --out s --join", 2, &["another sweep"]);
     refused(folder.path(), "--resume s --lr 0.1,0.2", 2, &["leave out --lr"]);
+    let mut several = sweep(folder.path(), "--lr 0.1,0.2");
+    let output = several.envs([("PMI_SIZE", "2"), ("PMI_RANK", "1")]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && stderr.contains("name it with --out"), "{stderr}");
 }
 
 #[test]
@@ -148,10 +152,17 @@ fn processes_share_a_sweep_and_the_table_is_that_of_one() {
     let folder = TempDir::new().unwrap();
     let words = "--lr 0.01..1:log --trials 32 --epochs 8 --halving 2 --hidden 128 --batch-size 8 --threads 1";
     complete(sweep(folder.path(), &format!("{words} --out one")));
-    let both: Vec<_> = (0..3).map(|_| start(&mut sweep(folder.path(), &format!("{words} --out s --join")))).collect();
-    for child in both {
+    // Two as `mpirun` starts them, of which the first reports, and one that joins by itself.
+    let ranked = |rank: &str| {
+        let mut command = sweep(folder.path(), &format!("{words} --out s"));
+        start(command.envs([("OMPI_COMM_WORLD_SIZE", "2"), ("OMPI_COMM_WORLD_RANK", rank)]))
+    };
+    let joined = start(&mut sweep(folder.path(), &format!("{words} --out s --join")));
+    for (prints, child) in [(true, ranked("0")), (false, ranked("1")), (true, joined)] {
         let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{stderr}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout).contains("best: "), prints, "{stderr}");
     }
     assert_eq!(table(folder.path(), "s"), table(folder.path(), "one"));
     let journal = lines(&folder.path().join("s/journal.log"));

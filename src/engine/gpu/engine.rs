@@ -218,10 +218,13 @@ impl GpuEngine {
         self.gpu.shared.enter().queue.write_buffer(&self.buffers[id.index], offset, bytemuck::cast_slice(words));
     }
 
-    /// Reads words of a tensor of a model, as [`Engine::read`].
-    pub(super) fn read_of(&mut self, model: usize, id: TensorId, words: Range<usize>) -> Pending<'static, Vec<u32>> {
-        let first = self.offset(model, id) + 4 * words.start as u64;
-        self.copy_out(&self.buffers[id.index], first, 4 * words.len() as u64)
+    /// Reads words of tensors of several models, one after another; otherwise as [`Engine::read`].
+    pub(super) fn read_of(&self, reads: &[(usize, TensorId, Range<usize>)]) -> Pending<'static, Vec<u32>> {
+        let place = |(model, id, words): &(usize, TensorId, Range<usize>)| {
+            let first = self.offset(*model, *id) + 4 * words.start as u64;
+            (&self.buffers[id.index], first, 4 * words.len() as u64)
+        };
+        self.copy_out(&reads.iter().map(place).collect::<Vec<_>>())
     }
 
     /// Runs parts of the plan, as [`Engine::run`], each for several models: one entry of step values per model.
@@ -290,18 +293,24 @@ impl GpuEngine {
         Ok(())
     }
 
-    /// Reads bytes of a buffer, after all work that was submitted before.
-    pub(super) fn copy_out(&self, buffer: &wgpu::Buffer, first: u64, size: u64) -> Pending<'static, Vec<u32>> {
+    /// Reads bytes of buffers, one after another: the first byte and the number of bytes of each. The values are those after
+    /// all work that was submitted before.
+    pub(super) fn copy_out(&self, parts: &[(&wgpu::Buffer, u64, u64)]) -> Pending<'static, Vec<u32>> {
         if let Err(error) = self.gpu.check() {
             return Box::pin(std::future::ready(Err(error)));
         }
+        let size = parts.iter().map(|(_, _, size)| size).sum();
         if size == 0 {
             return Box::pin(std::future::ready(Ok(Vec::new())));
         }
         let inside = self.gpu.shared.enter();
         let staging = self.spare.take(size, &self.gpu.shared);
         let mut encoder = inside.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(buffer, first, &staging, 0, size);
+        let mut at = 0;
+        for (buffer, first, size) in parts {
+            encoder.copy_buffer_to_buffer(buffer, *first, &staging, at, *size);
+            at += size;
+        }
         let index = inside.queue.submit([encoder.finish()]);
         let signal = Signal::new();
         let set = Signal::clone(&signal);
@@ -374,16 +383,14 @@ impl Engine for GpuEngine {
     }
 
     fn read(&mut self, id: TensorId, words: Range<usize>) -> Pending<'static, Vec<u32>> {
-        self.read_of(0, id, words)
+        self.read_of(&[(0, id, words)])
     }
 
     fn fences(&mut self, id: TensorId) -> Pending<'static, Vec<u32>> {
         let fence = 4 * self.memory.fence as u64;
         let buffer = &self.buffers[id.index];
-        let before = self.copy_out(buffer, 0, fence);
         let copies = if self.shared[id.index] { 1 } else { self.models as u64 };
-        let after = self.copy_out(buffer, fence + copies * id.bytes(), fence);
-        Box::pin(async move { Ok([before.await?, after.await?].concat()) })
+        self.copy_out(&[(buffer, 0, fence), (buffer, fence + copies * id.bytes(), fence)])
     }
 
     fn allocated(&self) -> Option<u64> {

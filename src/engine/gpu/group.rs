@@ -25,6 +25,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+/// Words above which a read-back takes no further reads, so that it needs little memory.
+const READ_BACK: usize = 1 << 22;
+
 /// A group of models on a GPU. Clones are the same group.
 #[derive(Clone)]
 pub struct Group(Rc<RefCell<State>>);
@@ -59,8 +62,42 @@ enum Item {
     Read(TensorId, Range<usize>, Answer),
 }
 
-/// A read-back, as soon as the device has been asked for it.
-type Answer = Rc<RefCell<Option<Pending<'static, Vec<u32>>>>>;
+/// The values for a read, as soon as the device has been asked for them: a part of a read-back.
+type Answer = Rc<RefCell<Option<(Rc<RefCell<ReadBack>>, Range<usize>)>>>;
+
+/// The values of several reads, which the device returns together.
+enum ReadBack {
+    /// The values, and the members that wait for them.
+    Coming(Pending<'static, Vec<u32>>, Vec<Waker>),
+    Here(Vec<u32>),
+    /// The device failed.
+    Failed(String),
+}
+
+impl ReadBack {
+    /// A part of the values.
+    fn poll(&mut self, part: &Range<usize>, context: &mut Context<'_>) -> Poll<Result<Vec<u32>, Error>> {
+        if let ReadBack::Coming(values, members) = self {
+            members.push(context.waker().clone());
+            let Poll::Ready(result) = values.as_mut().poll(context) else { return Poll::Pending };
+            members.drain(..).for_each(Waker::wake);
+            *self = result.map_or_else(|error| ReadBack::Failed(reason(error)), ReadBack::Here);
+        }
+        Poll::Ready(match self {
+            ReadBack::Here(values) => Ok(values[part.clone()].to_vec()),
+            ReadBack::Failed(reason) => Err(Error::DeviceLost { reason: reason.clone() }),
+            ReadBack::Coming(..) => return Poll::Pending,
+        })
+    }
+}
+
+/// Why a device failed.
+fn reason(error: Error) -> String {
+    match error {
+        Error::DeviceLost { reason } => reason,
+        error => error.to_string(),
+    }
+}
 
 /// Merged work, in order.
 enum Merged {
@@ -209,37 +246,49 @@ impl State {
     }
 }
 
-/// Hands merged work to the device. After an error, the reads that follow report it.
+/// Hands merged work to the device: at once what can be submitted at once. After an error, the reads that follow report it.
 async fn run(mut engine: GpuEngine, merged: Vec<Merged>) -> GpuEngine {
-    let mut work = Vec::new();
-    let mut failed: Option<Error> = None;
-    for item in merged {
-        if let Merged::Run(range, models) = item {
-            work.push((range, models));
-            continue;
-        }
-        if !work.is_empty() && failed.is_none() {
-            failed = engine.run_models(&work).await.err();
-        }
-        work.clear();
+    let mut merged = VecDeque::from(merged);
+    let mut failed = None;
+    while let Some(item) = merged.pop_front() {
         match item {
             Merged::Write(model, id, first, words) => engine.write_of(model, id, first, &words),
-            Merged::Read(model, id, words, answer) => {
-                let values = match &failed {
-                    None => engine.read_of(model, id, words),
-                    Some(error) => {
-                        let error = Error::DeviceLost { reason: error.to_string() };
-                        Box::pin(std::future::ready(Err(error))) as Pending<'static, _>
-                    }
-                };
-                *answer.borrow_mut() = Some(values);
+            Merged::Run(range, models) => {
+                let mut work = vec![(range, models)];
+                while let Some(Merged::Run(range, models)) =
+                    merged.pop_front_if(|item| matches!(item, Merged::Run(..)))
+                {
+                    work.push((range, models));
+                }
+                if failed.is_none() {
+                    failed = engine.run_models(&work).await.err().map(reason);
+                }
             }
-            Merged::Run(..) => {}
+            Merged::Read(model, id, words, answer) => {
+                let mut total = words.len();
+                let mut reads = vec![(model, id, words)];
+                let mut answers = vec![answer];
+                while total < READ_BACK
+                    && let Some(Merged::Read(model, id, words, answer)) =
+                        merged.pop_front_if(|item| matches!(item, Merged::Read(..)))
+                {
+                    total += words.len();
+                    reads.push((model, id, words));
+                    answers.push(answer);
+                }
+                let values = match &failed {
+                    None => ReadBack::Coming(engine.read_of(&reads), Vec::new()),
+                    Some(reason) => ReadBack::Failed(reason.clone()),
+                };
+                let values = Rc::new(RefCell::new(values));
+                let mut end = 0;
+                for (answer, (_, _, words)) in answers.into_iter().zip(reads) {
+                    let part = end..end + words.len();
+                    end = part.end;
+                    *answer.borrow_mut() = Some((values.clone(), part));
+                }
+            }
         }
-    }
-    if !work.is_empty() && failed.is_none() {
-        // The device reports its fault again at the next read.
-        let _ = engine.run_models(&work).await;
     }
     engine
 }
@@ -273,26 +322,15 @@ impl Engine for Member {
         let answer = Answer::default();
         self.group.0.borrow_mut().push(self.model, Item::Read(id, words, answer.clone()));
         let (group, model) = (self.group.clone(), self.model);
-        let mut values: Option<Pending<'static, Vec<u32>>> = None;
         Box::pin(std::future::poll_fn(move |context| {
-            loop {
-                if let Some(values) = &mut values {
-                    return values.as_mut().poll(context);
-                }
-                values = answer.borrow_mut().take();
-                if values.is_some() {
-                    continue;
-                }
+            if answer.borrow().is_none() {
                 let mut state = group.0.borrow_mut();
                 state.members[model].waits = Some(context.waker().clone());
                 state.advance(context);
-                drop(state);
-                values = answer.borrow_mut().take();
-                if values.is_none() {
-                    return Poll::Pending;
-                }
-                group.0.borrow_mut().members[model].waits = None;
             }
+            let Some((values, part)) = &*answer.borrow() else { return Poll::Pending };
+            group.0.borrow_mut().members[model].waits = None;
+            values.borrow_mut().poll(part, context)
         }))
     }
 

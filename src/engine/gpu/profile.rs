@@ -53,7 +53,7 @@ impl GpuEngine {
         encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
         inside.queue.submit([encoder.finish()]);
         let period = f64::from(inside.queue.get_timestamp_period()) * 1e-9;
-        let words = self.copy_out(&resolved, 0, size);
+        let words = self.copy_out(&[(&resolved, 0, size)]);
         Box::pin(async move {
             let words = words.await?;
             let ticks: Vec<u64> =
