@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 /// Options of `train` that a sweep has not, or has with another meaning.
-const OWN: [&str; 15] = [
+const OWN: [&str; 16] = [
     "print_config",
     "dry_run",
     "overfit_batches",
@@ -27,6 +27,7 @@ const OWN: [&str; 15] = [
     "tensorboard",
     "tune",
     "seeds",
+    "same_order",
     "help",
     "version",
 ];
