@@ -131,8 +131,8 @@ impl Run {
         Ok(self.trainer.confusion().await?.into_iter().map(|count| count as u32).collect())
     }
 
-    /// Makes one update, unless the run has ended, and looks at each layer: activations and gradients of the first training
-    /// samples before it, and the change of the weights. JSON: `position` as [`Run::advance`] returns it, `layers`, and the
+    /// Makes `updates` updates (0 or 1), fewer if the run has ended, and looks at each layer: activations and gradients of the
+    /// first training samples before, and the change of the weights if there was an update. JSON: `position` as [`Run::advance`] returns it, `layers`, and the
     /// number of `samples`.
     ///
     /// The activations and gradients are computed by the CPU engine, from the weights of the run: a probe must not disturb
@@ -140,10 +140,10 @@ impl Run {
     ///
     /// # Errors
     /// If the device fails, or if a loss or a parameter is not finite; the message names the cause.
-    pub async fn layers(&mut self) -> Result<String, JsError> {
+    pub async fn layers(&mut self, updates: u32) -> Result<String, JsError> {
         let before = self.trainer.model().await?;
         let step = self.trainer.step();
-        let position = advance(&mut self.trainer, 1).await?;
+        let position = advance(&mut self.trainer, updates.min(1)).await?;
         let after = if self.trainer.step() > step { Some(self.trainer.model().await?) } else { None };
         let (mut explainer, split) = match self.probe.take() {
             Some((mut explainer, split)) => {
