@@ -24,6 +24,9 @@ interface Takers {
   model: (bytes: ArrayBuffer) => Promise<void>;
 }
 
+/** How many data sets the user has given. */
+let given = 0;
+
 export function takeFiles(
   client: Client,
   click: Click,
@@ -57,8 +60,8 @@ export function takeFiles(
     const four = ROLES.map((role) => files.find((file) => role.test(file.name)));
     const missing = four.findIndex((file) => !file);
     if (missing >= 0) throw new Error(`MNIST has four files; choose all of them. One is missing: its name matches ${ROLES[missing]}.`);
-    say("Reading MNIST…");
-    await takers.data({ kind: "idx", files: await Promise.all(four.map((file) => (file as File).arrayBuffer())) });
+    say("Reading the files…");
+    await takers.data({ kind: "idx", number: ++given, files: await Promise.all(four.map((file) => (file as File).arrayBuffer())) });
     say("The run uses these files.");
   };
   for (const id of ["load", "mnist"]) {

@@ -204,13 +204,17 @@ async function guess() {
     return;
   }
   guessing = true;
-  await tried(async () => {
+  try {
     const found = await (shown ? client.call("guessPixels", shown, wanted()) : client.call("guess", await pad.png(), wanted()));
     // It may have been cleared in the meantime.
-    if (pad.empty && !shown) return;
-    showGuess(found);
-    showOverlay(found);
-  });
+    if (!pad.empty || shown) {
+      showGuess(found);
+      showOverlay(found);
+    }
+  } catch (error) {
+    // Not through `tried`: a success here must not hide a problem of something else.
+    problem(error instanceof Error ? error.message : String(error));
+  }
   guessing = false;
   if (guessAgain) {
     guessAgain = false;
@@ -249,7 +253,7 @@ click("play", async () => {
 click("step", async () => {
   await client.call("pause");
   setPlaying(false);
-  showTick(await client.call("step", 1));
+  showTick(await client.call("step"));
   showLook(await client.call("look"));
 });
 click("reset", async () => {
@@ -270,7 +274,14 @@ const long = startProofs(client, click, () => opened, (on) => enable(on));
 long("seeds", "seeds-stop", () => trainSeeds(client));
 takeFiles(client, click, tried, {
   data: async (request) => {
-    files = request;
+    // A data set that cannot be read must not end the run that is open.
+    element<HTMLButtonElement>("fetch-mnist").disabled = true;
+    try {
+      await client.call("prepare", request);
+    } finally {
+      element<HTMLButtonElement>("fetch-mnist").disabled = false;
+    }
+    files = request.kind === "idx" ? { ...request, files: [] } : request;
     await open(false);
   },
   model: async (bytes) => {

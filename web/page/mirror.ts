@@ -57,11 +57,12 @@ export async function mnist(own: string | null, progress: Progress): Promise<was
         await take(download, store, at, mirror + file);
       }
       progress(files.length, files.length, "");
-      return download.data(host);
     } catch (error) {
       download.free();
       problems.push(`${host} ${error instanceof Error ? error.message : error}`);
+      continue;
     }
+    return download.data(host);
   }
   throw new Error(`MNIST could not be fetched: ${problems.join("; ")}. Choose or drop its four files instead`);
 }

@@ -131,7 +131,8 @@ export interface Race {
 
 export type DataRequest =
   | { kind: "digits"; train: number; test: number; seed: number }
-  | { kind: "idx"; files: ArrayBuffer[] }
+  /** Files of the user. The number stands for them once they have been prepared. */
+  | { kind: "idx"; number: number; files: ArrayBuffer[] }
   /** From a mirror; `own` is tried first. */
   | { kind: "mnist"; own: string | null };
 
@@ -186,7 +187,9 @@ export interface Opened {
 export interface Calls {
   about: { args: []; answer: { version: string; experiments: Words[]; shaders: { file: string; sha256: string }[] } };
   open: { args: [engine: string, data: DataRequest | null, config: Config, keep: boolean]; answer: Opened };
-  step: { args: [updates: number]; answer: Tick };
+  /** Loads a data set, for the next run. */
+  prepare: { args: [data: DataRequest]; answer: null };
+  step: { args: []; answer: Tick };
   play: { args: []; answer: null };
   /** Ends training or a comparison after what is under way. */
   pause: { args: []; answer: null };

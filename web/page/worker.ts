@@ -59,6 +59,10 @@ class Work {
     }),
     open: async (engine, data, config, keep) =>
       this.open(engine, data, config, keep && this.run ? await this.run.safetensors() : null),
+    prepare: async (data) => {
+      await this.load(data);
+      return null;
+    },
     step: () => this.measured(),
     play: async () => {
       if (!this.playing) {
@@ -107,8 +111,8 @@ class Work {
   /** Answers a call after the calls before it. */
   answer(name: Name, args: unknown[]): Promise<unknown> {
     const handler = this.handlers[name] as (...args: unknown[]) => Promise<unknown>;
-    // A pause must not wait for the update that it ends.
-    if (name === "pause") return handler(...args);
+    // A pause must not wait for the update that it ends, and training need not wait for a download.
+    if (name === "pause" || name === "prepare") return handler(...args);
     return this.inTurn(() => handler(...args));
   }
 
@@ -180,8 +184,7 @@ class Work {
   }
 
   private async load(data: DataRequest): Promise<wasm.Data> {
-    // Files of the user have no name by which they could be found again.
-    const key = data.kind === "idx" ? "" : JSON.stringify(data);
+    const key = data.kind === "idx" ? `files ${data.number}` : JSON.stringify(data);
     const known = this.sets.get(key);
     if (known) return known;
     let set: wasm.Data;
@@ -194,7 +197,7 @@ class Work {
       if (!a || !b || !c || !d) throw new Error("A data set has four files.");
       set = wasm.Data.fromIdx(a, b, c, d);
     }
-    if (key) this.sets.set(key, set);
+    this.sets.set(key, set);
     return set;
   }
 
