@@ -7,13 +7,12 @@ import { element, grey, make, percent } from "./dom.ts";
 import { showPoint, startExperiments } from "./experiments.ts";
 import { takeFiles } from "./files.ts";
 import { clearLayers, showLayers } from "./layers.ts";
-import { clearOverlay, drawOverlay } from "./overlay.ts";
-import { Pad } from "./pad.ts";
 import { startProofs } from "./proving.ts";
-import type { DataRequest, Event, Guess, Look, Opened, Tick } from "./protocol.ts";
+import type { DataRequest, Event, Look, Opened, Tick } from "./protocol.ts";
+import { Reader } from "./reader.ts";
 import { showSeeds, trainSeeds } from "./seeds.ts";
 import { Settings } from "./settings.ts";
-import { drawWeights, showConfusion, showGuess, showProbabilities } from "./views.ts";
+import { drawWeights, showConfusion } from "./views.ts";
 
 const STYLES: Style[] = [
   { name: "training", colour: "--accent" },
@@ -24,8 +23,6 @@ const loss = new Chart(element("loss"), { name: "Loss", across: "update", format
 const accuracy = new Chart(element("accuracy"), { name: "Accuracy", across: "update", format: (value) => percent(value, 1) }, STYLES);
 const client = new Client(onEvent);
 const settings = new Settings(element("settings"), (fresh) => void changed(fresh));
-const pad = new Pad(element("pad"), () => void guess());
-const overlay = element<HTMLCanvasElement>("overlay");
 
 let opened: Opened | null = null;
 const recent = { samples: 0, seconds: 0 };
@@ -166,7 +163,7 @@ function showLook(look: Look) {
   drawWeights(element("weights"), look.weights, look.inputs);
   showLayers(look.layers.layers, look.layers.samples);
   showConfusion(element("confusion"), look.confusion, (row, column) => void tried(() => mistakes(row, column)));
-  if (!pad.empty || shown) void guess();
+  reader.readAgain();
 }
 
 async function mistakes(row: number, column: number) {
@@ -177,58 +174,6 @@ async function mistakes(row: number, column: number) {
     return canvas;
   });
   element("examples").replaceChildren(`${row} taken for ${column}:`, ...pictures);
-}
-
-let guessing = false;
-let guessAgain = false;
-/** The test sample on the drawing area, if there is one. */
-let shown: Uint8Array | null = null;
-
-/** The class whose gradient is drawn; `null` for that of the answer. */
-function wanted(): number | null {
-  const value = element<HTMLSelectElement>("overlay-class").value;
-  return value === "" ? null : Number(value);
-}
-
-function showOverlay(guess: Guess) {
-  if (element<HTMLInputElement>("overlay-on").checked) drawOverlay(overlay, guess);
-  else clearOverlay(overlay);
-}
-
-/** Reads the drawing, or the test sample. While one reading is under way, only the last of the next ones counts. */
-async function guess() {
-  if (!opened) return;
-  if (!pad.empty) shown = null;
-  if (guessing || (pad.empty && !shown)) {
-    guessAgain = guessing;
-    return;
-  }
-  guessing = true;
-  try {
-    const found = await (shown ? client.call("guessPixels", shown, wanted()) : client.call("guess", await pad.png(), wanted()));
-    // It may have been cleared in the meantime.
-    if (!pad.empty || shown) {
-      showGuess(found);
-      showOverlay(found);
-    }
-  } catch (error) {
-    // Not through `tried`: a success here must not hide a problem of something else.
-    problem(error instanceof Error ? error.message : String(error));
-  }
-  guessing = false;
-  if (guessAgain) {
-    guessAgain = false;
-    void guess();
-  }
-}
-
-function clear() {
-  pad.clear();
-  shown = null;
-  clearOverlay(overlay);
-  showProbabilities(element("guess"), new Array(10).fill(0));
-  element("steps").replaceChildren();
-  element("answer").textContent = "";
 }
 
 async function start() {
@@ -260,16 +205,7 @@ click("reset", async () => {
   element("note").textContent = "";
   await open(false);
 });
-click("clear", async () => clear());
-let sample = 0;
-click("sample", async () => {
-  const { pixels, width } = await client.call("sample", sample++);
-  clear();
-  pad.show(pixels, width);
-  shown = pixels;
-  await guess();
-});
-for (const id of ["overlay-on", "overlay-class"]) element(id).addEventListener("change", () => void guess());
+const reader = new Reader(client, click, () => opened !== null, problem);
 const long = startProofs(client, click, () => opened, (on) => enable(on));
 long("seeds", "seeds-stop", () => trainSeeds(client));
 takeFiles(client, click, tried, {
@@ -294,7 +230,6 @@ takeFiles(client, click, tried, {
     await show(opened, "");
   },
 });
-clear();
 if (import.meta.env.PROD && "serviceWorker" in navigator) {
   void navigator.serviceWorker.register("./sw.js").catch(() => undefined);
 }
