@@ -97,6 +97,7 @@ async function show({ device, run, data }: Opened, because: string) {
   clearLayers();
   [recent.samples, recent.seconds] = [0, 0];
   element("status").textContent = "";
+  delete element("status").dataset.finished;
   showLook(await client.call("look"));
 }
 
@@ -121,8 +122,10 @@ function onEvent(event: Event) {
   if (event.event === "ready") void tried(start);
   else if (event.event === "tick") showTick(event.tick);
   else if (event.event === "look") showLook(event.look);
-  else if (event.event === "finished") setPlaying(false);
-  else if (event.event === "progress") showProgress(event.done, event.of, event.what);
+  else if (event.event === "finished") {
+    setPlaying(false);
+    element("status").dataset.finished = "yes";
+  } else if (event.event === "progress") showProgress(event.done, event.of, event.what);
   else if (event.event === "seeds") showSeeds(event);
   else if (event.event === "point") showPoint(event);
   else {

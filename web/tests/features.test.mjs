@@ -91,7 +91,7 @@ for (const [engine, how] of [["gpu", "3 at a time in shared dispatches on WebGPU
     await page.close();
     const alone = await open(`?${settings}&seed=2`);
     await alone.click("#play");
-    await alone.getByRole("button", { name: "Play" }).waitFor();
+    await alone.locator("#status[data-finished]").waitFor();
     assert.equal(Number(await alone.locator("#status").getAttribute("data-test")), accuracies[1]);
     await alone.close();
   });

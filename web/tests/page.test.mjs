@@ -35,7 +35,7 @@ test("trains to 97 % on digits; the same seed gives the same bits", { timeout: P
   const page = await open("?engine=cpu&hidden=64");
   assert.match(await shown(page, "#device"), /engine: cpu/);
   await page.click("#play");
-  await page.getByRole("button", { name: "Play" }).waitFor();
+  await page.locator("#status[data-finished]").waitFor();
   const accuracy = Number(await page.locator("#status").getAttribute("data-test"));
   assert.ok(accuracy >= 0.97, `accuracy ${accuracy}`);
   await page.click("#again");
@@ -151,7 +151,7 @@ test("axe finds nothing serious; screenshots for a human", { timeout: PATIENCE }
     for (const width of [390, 1280]) {
       const page = await open("?engine=cpu&digits=1000&hidden=32&epochs=2", { colorScheme, viewport: { width, height: 900 } });
       await page.click("#play");
-      await page.getByRole("button", { name: "Play" }).waitFor();
+      await page.locator("#status[data-finished]").waitFor();
       await page.click("#sample");
       await page.locator("#answer", { hasText: "The net reads" }).waitFor();
       await page.click("#seeds");
