@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::Event;
 use super::idx::Idx;
+use crate::base::error::Error;
 use crate::base::text::counted;
 
 /// Attempts per address, including the first.
@@ -31,6 +32,29 @@ pub struct Pinned<'a> {
     pub raw_bytes: u64,
     /// SHA-256 of its raw bytes, in hex.
     pub raw_sha256: &'a str,
+}
+
+impl Pinned<'_> {
+    /// Reads the file's bytes, gzipped or not; no more than it has.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if they are not IDX, or too many.
+    pub fn parse(&self, bytes: impl Read) -> Result<Idx, Error> {
+        // The messages use the name of the file, wherever its bytes come from.
+        Idx::parse_at_most(self.raw_bytes, Path::new(self.name), bytes)
+    }
+
+    /// Compares the hash of what was read.
+    ///
+    /// # Errors
+    /// What a server did wrong.
+    pub fn check(&self, idx: &Idx) -> Result<(), String> {
+        let (found, expected) = (idx.raw_sha256(), self.raw_sha256);
+        if found == expected {
+            return Ok(());
+        }
+        Err(format!("sent other bytes: SHA-256 of the raw file is {found}, expected {expected}"))
+    }
 }
 
 /// A folder or an address that was tried without success, and why.
@@ -144,13 +168,8 @@ fn fetch_once(file: &Pinned<'_>, url: &str, folder: &Path, watch: &mut dyn FnMut
 
 fn verify(file: &Pinned<'_>, path: &Path) -> Result<(), Failure> {
     let raw = File::open(path).map_err(Failure::permanent)?;
-    // The messages use the name of the final file, not of the temporary one.
-    let idx = Idx::parse_at_most(file.raw_bytes, Path::new(file.name), raw).map_err(Failure::transient)?;
-    let (found, expected) = (idx.raw_sha256(), file.raw_sha256);
-    if found == expected {
-        return Ok(());
-    }
-    Err(Failure::permanent(format!("sent other bytes: SHA-256 of the raw file is {found}, expected {expected}")))
+    let idx = file.parse(raw).map_err(Failure::transient)?;
+    file.check(&idx).map_err(Failure::permanent)
 }
 
 /// Requests an address. Returns the body, and its length if the server gives it.

@@ -74,6 +74,21 @@ impl Experiment {
             Experiment::Mnist => "mnist",
         }
     }
+
+    /// Its title.
+    pub fn title(self) -> &'static str {
+        texts::title(self)
+    }
+
+    /// What the lecture says, in two sentences.
+    pub fn lecture(self) -> &'static str {
+        texts::lecture(self)
+    }
+
+    /// The formula.
+    pub fn formula(self) -> &'static str {
+        texts::formula(self)
+    }
 }
 
 /// Where the experiments run.
@@ -160,16 +175,16 @@ pub fn page(lab: &Lab, sections: &[Section], next: impl Fn(Experiment) -> &'stat
             @if lab.quick { " Quick: a tenth of the samples and epochs, so the results are rough." }
         }
         nav.contents { ol { @for section in sections {
-            li { a href={ "#" (section.experiment.name()) } { (texts::title(section.experiment)) } }
+            li { a href={ "#" (section.experiment.name()) } { (section.experiment.title()) } }
         } } }
     };
     let main = html! {
         @for section in sections {
             @let experiment = section.experiment;
             section.experiment id=(experiment.name()) {
-                h2 { (texts::title(experiment)) }
-                p.lecture { (texts::lecture(experiment)) }
-                p.formula { (texts::formula(experiment)) }
+                h2 { (experiment.title()) }
+                p.lecture { (experiment.lecture()) }
+                p.formula { (experiment.formula()) }
                 (section.picture)
                 @if !section.seen.is_empty() { div.seen { h3 { "What you see" } ul { @for sentence in &section.seen { li { (sentence) } } } } }
                 div.next { h3 { "Try next" } @for (command, why) in next(experiment) { p { code { (command) } span.unit { (why) } } } }

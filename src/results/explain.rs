@@ -1,5 +1,9 @@
 //! One sample on its way through a net and back: the values of a training step, as the plan computes them.
 
+mod batch;
+
+pub use batch::{BatchLayer, BatchValues};
+
 use super::assess::softmax;
 use crate::base::error::Error;
 use crate::config::{BatchSize, Config, HealthName, PlanKind};
@@ -114,15 +118,27 @@ impl Explainer {
         description: &Description,
         keep: f32,
     ) -> Result<Explainer, Error> {
+        Explainer::of_rows(machine, model, description, keep, 1).await
+    }
+
+    /// For this many samples at a time.
+    async fn of_rows(
+        machine: &Machine,
+        model: &Mlp,
+        description: &Description,
+        keep: f32,
+        rows: usize,
+    ) -> Result<Explainer, Error> {
         let config = Config {
-            batch_size: BatchSize::Samples(1),
+            batch_size: BatchSize::Samples(rows),
+            physical_batch: rows,
             plan: PlanKind::Plain,
             health: HealthName::Off,
             precision: Precision::F32,
             keep_prob: keep,
             ..description.config()
         };
-        let sizes = Sizes { train: 1, test: 0, ..description.sizes(1, machine)? };
+        let sizes = Sizes { train: rows, test: 0, ..description.sizes(rows, machine)? };
         let mut net = Net::for_training(&config, sizes, &description.inputs);
         let first = net.plan.steps.len();
         let (traced, inputs, input_gradient) = trace(&mut net, machine);
@@ -130,7 +146,7 @@ impl Explainer {
         let mut engine = machine.engine(&net.plan).await?;
         load_parameters(engine.as_mut(), &net.layers, model);
         if let Some(training) = &net.training {
-            engine.write(training.source.order, 0, &[0]);
+            engine.write(training.source.order, 0, &(0..rows as u32).collect::<Vec<u32>>());
         }
         Ok(Explainer { engine, net, inputs, input_gradient, traced, added, task: description.task() })
     }
@@ -146,6 +162,10 @@ impl Explainer {
     /// # Errors
     /// [`Error::NotFinite`] if the model gives no finite answer; errors of the device.
     pub async fn explain(&mut self, sample: &Split, back: bool, step: u32) -> Result<Explanation, Error> {
+        self.fits(sample)?;
+        if sample.len() != 1 {
+            return Err(Error::Setting("only a single sample can be explained: see `Explainer::batch`".into()));
+        }
         let Some(training) = self.net.training.clone() else { unreachable!("the net was made for training") };
         let _ = Feed::new(training.source, sample, self.engine.as_mut());
         let now = StepValues { rows: 1, batch: 1, total: 1.0, step, ..StepValues::default() };
@@ -195,6 +215,15 @@ impl Explainer {
         Ok(Explanation { inputs, layers, probabilities, backward })
     }
 
+    /// Checks that there are as many samples as the engine was made for.
+    fn fits(&self, samples: &Split) -> Result<(), Error> {
+        let (found, rows) = (samples.len(), self.inputs.rows);
+        if found == rows {
+            return Ok(());
+        }
+        Err(Error::Setting(format!("the explainer was made for batches of {rows}, but the samples are {found}")))
+    }
+
     async fn read(&mut self, id: TensorId) -> Result<Vec<f32>, Error> {
         Ok(id.unpack(&self.engine.read(id, 0..id.words()).await?))
     }
@@ -212,7 +241,7 @@ fn trace(net: &mut Net, machine: &Machine) -> (Vec<Traced>, TensorId, TensorId) 
         let h = find(&net.plan, &if last { "logits".into() } else { format!("h{number}") });
         let mut z = h;
         if !last {
-            z = net.plan.f32(format!("z{number}"), Role::Activation { layer: number }, 1, w.rows);
+            z = net.plan.f32(format!("z{number}"), Role::Activation { layer: number }, x.rows, w.rows);
             net.plan.push(Linear { x, w: *w, b: *b, mask: none, y: z, act, keep, form });
         }
         let delta = find(&net.plan, &if last { "dlogits".into() } else { format!("dh{number}") });

@@ -78,9 +78,12 @@ impl<'a> Trainer<'a> {
         Self::open_in(config, data, machine, None, 1).await
     }
 
-    /// As `open`, as a model of a group if there is one, and with room on the host for this many copies of the lasting
-    /// tensors.
-    pub(crate) async fn open_in(
+    /// As [`Trainer::open`], as a model of a group if there is one (see [`super::fleet`]), and with room on the host for this
+    /// many copies of the lasting tensors; the start of a replay is one.
+    ///
+    /// # Errors
+    /// Also those of [`Group::join`].
+    pub async fn open_in(
         config: &Config,
         data: &'a DataSet,
         machine: &Machine,

@@ -157,3 +157,43 @@ fn closed_gates_give_zeros_and_open_ones_are_scaled() {
         assert!((40..=80).contains(&open), "{open} of 120 gates are open");
     });
 }
+
+/// Of a batch, the outputs are those of its samples, and the gradients the means of theirs.
+#[test]
+fn a_batch_has_the_outputs_of_its_samples_and_the_means_of_their_gradients() {
+    let (activation, truths) = (Activation::Tanh, [2u8, 0, 1]);
+    let samples: Vec<[u8; 5]> = (0..3).map(|at| PIXELS.map(|pixel| pixel.wrapping_add(70 * at))).collect();
+    let description = Description::new(WIDTHS.to_vec(), activation, InputMap::UNIT);
+    block_on(async {
+        let model = model(activation);
+        let mut each = Vec::new();
+        let mut explainer = Explainer::new(&Machine::Cpu, &model, &description).await.expect("it fits");
+        for (pixels, truth) in samples.iter().zip(truths) {
+            let sample = Split::new(pixels.to_vec(), vec![truth]);
+            each.push(explainer.explain(&sample, true, 0).await.expect("finite values"));
+        }
+        let all = Split::new(samples.concat(), truths.to_vec());
+        let refused = explainer.batch(&all).await.expect_err("it was made for one sample").to_string();
+        assert!(refused.contains("batches of 1"), "{refused}");
+        let mut explainer = Explainer::for_batch(&Machine::Cpu, &model, &description, 3).await.expect("it fits");
+        assert!(explainer.explain(&all, true, 0).await.is_err());
+        let found = explainer.batch(&all).await.expect("finite values");
+        assert_eq!(found.layers.len(), 3);
+        for (at, layer) in found.layers.iter().enumerate() {
+            let h: Vec<f64> = each.iter().flat_map(|one| &one.layers[at].h).map(|&h| f64::from(h)).collect();
+            near(&layer.h, &h, "h");
+            assert_eq!(layer.h.len(), 3 * layer.outputs);
+            let signals = || each.iter().map(|one| &one.backward.as_ref().expect("a target").layers[at]);
+            let mean = |pick: &dyn Fn(usize) -> Vec<f32>, count: usize| -> Vec<f64> {
+                let all: Vec<Vec<f32>> = (0..3).map(pick).collect();
+                (0..count).map(|value| all.iter().map(|one| f64::from(one[value])).sum::<f64>() / 3.0).collect()
+            };
+            let of = |one: usize| signals().nth(one).expect("a sample");
+            let weights = mean(&|one| of(one).weight_gradient.clone(), layer.weight_gradient.len());
+            near(&layer.weight_gradient, &weights, "dw");
+            let biases = mean(&|one| of(one).bias_gradient.clone(), layer.bias_gradient.len());
+            near(&layer.bias_gradient, &biases, "db");
+            assert!(biases.iter().any(|bias| bias.abs() > 1e-3), "{biases:?}");
+        }
+    });
+}

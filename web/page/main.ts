@@ -2,20 +2,27 @@
 
 import "./style.css";
 import { Client } from "./client.ts";
-import { Chart } from "./curves.ts";
+import { Chart, type Style } from "./curves.ts";
 import { element, grey, make, percent } from "./dom.ts";
+import { showPoint, startExperiments } from "./experiments.ts";
 import { takeFiles } from "./files.ts";
-import { Pad } from "./pad.ts";
+import { clearLayers, showLayers } from "./layers.ts";
 import { startProofs } from "./proving.ts";
 import type { DataRequest, Event, Look, Opened, Tick } from "./protocol.ts";
+import { Reader } from "./reader.ts";
+import { showSeeds, trainSeeds } from "./seeds.ts";
 import { Settings } from "./settings.ts";
-import { drawWeights, showAnswer, showConfusion, showGuess, showHealth, showProbabilities } from "./views.ts";
+import { drawWeights, showConfusion } from "./views.ts";
 
-const loss = new Chart(element("loss"), "Loss", (value) => value.toPrecision(3));
-const accuracy = new Chart(element("accuracy"), "Accuracy", (value) => percent(value, 1));
+const STYLES: Style[] = [
+  { name: "training", colour: "--accent" },
+  { name: "test", colour: "--test", dots: true },
+];
+const [TRAINING, TEST] = [0, 1];
+const loss = new Chart(element("loss"), { name: "Loss", across: "update", format: (value) => value.toPrecision(3) }, STYLES);
+const accuracy = new Chart(element("accuracy"), { name: "Accuracy", across: "update", format: (value) => percent(value, 1) }, STYLES);
 const client = new Client(onEvent);
 const settings = new Settings(element("settings"), (fresh) => void changed(fresh));
-const pad = new Pad(element("pad"), () => void guess());
 
 let opened: Opened | null = null;
 const recent = { samples: 0, seconds: 0 };
@@ -41,7 +48,7 @@ function problem(message: string) {
 
 function enable(on: boolean) {
   for (const button of document.querySelectorAll<HTMLButtonElement>("button[id]")) {
-    if (["clear", "stop"].includes(button.id)) continue;
+    if (button.id === "clear" || button.classList.contains("stop")) continue;
     // Without a run there is nothing to do but to open one.
     button.disabled = !on || (!opened && button.id !== "reset");
   }
@@ -87,8 +94,10 @@ async function show({ device, run, data }: Opened, because: string) {
   settings.hint("lr", `${run.config.lr}`);
   loss.clear();
   accuracy.clear();
+  clearLayers();
   [recent.samples, recent.seconds] = [0, 0];
   element("status").textContent = "";
+  delete element("status").dataset.finished;
   showLook(await client.call("look"));
 }
 
@@ -113,27 +122,32 @@ function onEvent(event: Event) {
   if (event.event === "ready") void tried(start);
   else if (event.event === "tick") showTick(event.tick);
   else if (event.event === "look") showLook(event.look);
-  else if (event.event === "finished") setPlaying(false);
-  else if (event.event === "progress") showProgress(event.done, event.of);
+  else if (event.event === "finished") {
+    setPlaying(false);
+    element("status").dataset.finished = "yes";
+  } else if (event.event === "progress") showProgress(event.done, event.of, event.what);
+  else if (event.event === "seeds") showSeeds(event);
+  else if (event.event === "point") showPoint(event);
   else {
     setPlaying(false);
     problem(`${event.message.replace(/\.$/, "")}. Press Reset to begin anew, or choose the engine cpu.`);
   }
 }
 
-function showProgress(done: number, of: number) {
+function showProgress(done: number, of: number, what: string) {
+  if (what.startsWith("Fetching")) element("file").textContent = what;
   const bar = element<HTMLProgressElement>("progress");
   [bar.hidden, bar.max, bar.value] = [done >= of, of, done];
 }
 
 function showTick(tick: Tick) {
   if (tick.loss === null || tick.accuracy === null) return;
-  loss.addTraining(tick.step, tick.loss);
-  accuracy.addTraining(tick.step, tick.accuracy);
+  loss.add(TRAINING, tick.step, tick.loss);
+  accuracy.add(TRAINING, tick.step, tick.accuracy);
   // Over about the last second: a clock of a browser is coarse.
   recent.samples = recent.samples * 0.8 + tick.samples;
   recent.seconds = recent.seconds * 0.8 + tick.seconds;
-  const rate = recent.samples / recent.seconds;
+  const rate = recent.seconds > 0 ? recent.samples / recent.seconds : 0;
   const flops = 2 * (opened?.run.multiply_adds ?? 0) * rate;
   element("status").textContent =
     `Update ${tick.step} of ${tick.last}, epoch ${tick.epoch.toFixed(2)}. Loss ${tick.loss.toFixed(4)}, accuracy ` +
@@ -143,16 +157,16 @@ function showTick(tick: Tick) {
 
 function showLook(look: Look) {
   if (look.test) {
-    loss.addTest(look.step, look.test.loss);
-    accuracy.addTest(look.step, look.test.accuracy);
+    loss.add(TEST, look.step, look.test.loss);
+    accuracy.add(TEST, look.step, look.test.accuracy);
     element("status").dataset.test = `${look.test.accuracy}`;
     const title = `Confusion matrix: ${percent(look.test.accuracy)} of ${look.test.samples} test samples right`;
     element("confusion-title").textContent = title;
   }
   drawWeights(element("weights"), look.weights, look.inputs);
-  showHealth(element("health"), look.health);
+  showLayers(look.layers.layers, look.layers.samples);
   showConfusion(element("confusion"), look.confusion, (row, column) => void tried(() => mistakes(row, column)));
-  if (!pad.empty) void guess();
+  reader.readAgain();
 }
 
 async function mistakes(row: number, column: number) {
@@ -165,39 +179,14 @@ async function mistakes(row: number, column: number) {
   element("examples").replaceChildren(`${row} taken for ${column}:`, ...pictures);
 }
 
-let guessing = false;
-let guessAgain = false;
-
-/** Reads the drawing. While one reading is under way, only the last of the next ones counts. */
-async function guess() {
-  if (!opened) return;
-  if (guessing || pad.empty) {
-    guessAgain = guessing;
-    return;
-  }
-  guessing = true;
-  await tried(async () => showGuess(await client.call("guess", await pad.png())));
-  guessing = false;
-  if (guessAgain) {
-    guessAgain = false;
-    void guess();
-  }
-}
-
-function clear() {
-  pad.clear();
-  showProbabilities(element("guess"), new Array(10).fill(0));
-  element("steps").replaceChildren();
-  element("answer").textContent = "";
-}
-
 async function start() {
   const about = await client.call("about");
   const rows = about.shaders.map(({ file, sha256 }) =>
     make("tr", {}, make("td", {}, `${file}.wgsl`), make("td", {}, make("code", {}, sha256))),
   );
   element("shaders").replaceChildren(make("table", {}, ...rows));
-  element("footer").textContent = `gpu-mlp ${about.version}. No network, no tracking: this page works offline.`;
+  startExperiments(client, about.experiments, long);
+  element("footer").textContent = `gpu-mlp ${about.version}. No tracking: only the button Fetch MNIST uses the network, and this page works offline.`;
   await open(false);
 }
 
@@ -212,26 +201,26 @@ click("play", async () => {
 click("step", async () => {
   await client.call("pause");
   setPlaying(false);
-  showTick(await client.call("step", 1));
+  showTick(await client.call("step"));
   showLook(await client.call("look"));
 });
 click("reset", async () => {
   element("note").textContent = "";
   await open(false);
 });
-click("clear", async () => clear());
-let sample = 0;
-click("sample", async () => {
-  const { pixels, width } = await client.call("sample", sample++);
-  pad.show(pixels, width);
-  element("steps").replaceChildren();
-  showAnswer(await client.call("guessPixels", pixels));
-  pad.empty = true;
-});
-startProofs(client, click, () => opened, (on) => enable(on));
+const reader = new Reader(client, click, () => opened !== null, problem);
+const long = startProofs(client, click, () => opened, (on) => enable(on));
+long("seeds", "seeds-stop", () => trainSeeds(client));
 takeFiles(client, click, tried, {
   data: async (request) => {
-    files = request;
+    // A data set that cannot be read must not end the run that is open.
+    element<HTMLButtonElement>("fetch-mnist").disabled = true;
+    try {
+      await client.call("prepare", request);
+    } finally {
+      element<HTMLButtonElement>("fetch-mnist").disabled = false;
+    }
+    files = request.kind === "idx" ? { ...request, files: [] } : request;
     await open(false);
   },
   model: async (bytes) => {
@@ -244,7 +233,6 @@ takeFiles(client, click, tried, {
     await show(opened, "");
   },
 });
-clear();
 if (import.meta.env.PROD && "serviceWorker" in navigator) {
   void navigator.serviceWorker.register("./sw.js").catch(() => undefined);
 }

@@ -60,7 +60,7 @@ export class Pad {
     this.empty = true;
   }
 
-  /** Shows a sample, as dark ink on white. */
+  /** Shows a sample, as dark ink on white. The area still counts as empty: a sample is no drawing. */
   show(pixels: Uint8Array, width: number) {
     this.clear();
     const c = context(this.canvas);

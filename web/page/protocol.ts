@@ -49,12 +49,31 @@ export interface Scored {
   samples: number;
 }
 
-export interface LayerHealth {
+/** Counts between two ends; values that are exactly zero are in no bar. */
+export interface Histogram {
+  low: number;
+  high: number;
+  counts: number[];
+  zeros: number;
+}
+
+/** A layer in one update. The ends of `gradients` and `updates` are powers of ten. */
+export interface LayerView {
   layer: number;
+  units: number;
+  dead: number;
+  activations: Histogram;
+  gradients: Histogram;
   gradient_norm: number;
   weight_norm: number;
-  update_ratio: number;
-  dead_share?: number;
+  updates: Histogram | null;
+  update_ratio: number | null;
+}
+
+/** The layers, and the number of training samples that they were measured on. */
+export interface Layers {
+  layers: LayerView[];
+  samples: number;
 }
 
 /** What is measured about once a second. */
@@ -64,7 +83,7 @@ export interface Look {
   weights: Float32Array;
   inputs: number;
   confusion: Uint32Array;
-  health: LayerHealth[] | null;
+  layers: Layers;
 }
 
 export interface Exact {
@@ -91,9 +110,14 @@ export interface Steps {
   sample: Uint8Array;
 }
 
+/** The answer for a sample. */
 export interface Guess {
-  steps: Steps;
+  /** How a drawing became the sample; `null` if it was one. */
+  steps: Steps | null;
   probabilities: Float32Array;
+  /** Gradient of −ln p by the pixels, p being the probability of class `of`. */
+  gradient: Float32Array;
+  of: number;
 }
 
 export interface Race {
@@ -107,7 +131,51 @@ export interface Race {
 
 export type DataRequest =
   | { kind: "digits"; train: number; test: number; seed: number }
-  | { kind: "idx"; files: ArrayBuffer[] };
+  /** Files of the user. The number stands for them once they have been prepared. */
+  | { kind: "idx"; number: number; files: ArrayBuffer[] }
+  /** From a mirror; `own` is tried first. */
+  | { kind: "mnist"; own: string | null };
+
+/** Mean, standard error of the mean, smallest and largest value. */
+export interface Band {
+  mean: number;
+  error: number;
+  low: number;
+  high: number;
+}
+
+export interface SeedsDone {
+  /** How many share each dispatch; 1 if they were computed one after another. */
+  together: number;
+  seconds: number;
+  step: number;
+  last: number;
+  /** On the test split, of each seed. */
+  accuracy: number[];
+  band: Band | null;
+}
+
+/** A net of an experiment. */
+export interface Curve {
+  name: string;
+  config: Config;
+}
+
+export interface Trained {
+  name: string;
+  seconds: number;
+  updates: number;
+  loss: number | null;
+  test: Scored | null;
+}
+
+/** What the lecture says about an experiment. */
+export interface Words {
+  name: string;
+  title: string;
+  lecture: string;
+  formula: string;
+}
 
 export interface Opened {
   device: DeviceAbout;
@@ -117,16 +185,19 @@ export interface Opened {
 
 /** The calls that the worker answers, each with its arguments and its answer. */
 export interface Calls {
-  about: { args: []; answer: { version: string; defaults: Config; shaders: { file: string; sha256: string }[] } };
+  about: { args: []; answer: { version: string; experiments: Words[]; shaders: { file: string; sha256: string }[] } };
   open: { args: [engine: string, data: DataRequest | null, config: Config, keep: boolean]; answer: Opened };
-  step: { args: [updates: number]; answer: Tick };
+  /** Loads a data set, for the next run. */
+  prepare: { args: [data: DataRequest]; answer: null };
+  step: { args: []; answer: Tick };
   play: { args: []; answer: null };
   /** Ends training or a comparison after what is under way. */
   pause: { args: []; answer: null };
   look: { args: []; answer: Look };
-  guess: { args: [png: ArrayBuffer]; answer: Guess };
+  /** `of`: the class of the gradient; `null` for the answer. */
+  guess: { args: [png: ArrayBuffer, of: number | null]; answer: Guess };
   sample: { args: [at: number]; answer: { pixels: Uint8Array; width: number } };
-  guessPixels: { args: [pixels: Uint8Array]; answer: Float32Array };
+  guessPixels: { args: [pixels: Uint8Array, of: number | null]; answer: Guess };
   examples: { args: [row: number, column: number, most: number]; answer: Uint8Array[] };
   save: { args: [format: "safetensors" | "onnx"]; answer: Uint8Array };
   /** Opens the run anew with the weights of a model. */
@@ -136,6 +207,8 @@ export interface Calls {
   exact: { args: [engine: string]; answer: Exact };
   parity: { args: []; answer: { lines: ParityLine[]; done: number; of: number } };
   race: { args: [updates: number]; answer: Race[] };
+  seeds: { args: [count: number]; answer: SeedsDone };
+  curves: { args: [data: DataRequest, curves: Curve[]]; answer: Trained[] };
   again: { args: []; answer: { first: string; second: string; updates: number } };
 }
 
@@ -147,6 +220,8 @@ export type Event =
   | { event: "tick"; tick: Tick }
   | { event: "look"; look: Look }
   | { event: "finished" }
+  | { event: "seeds"; step: number; last: number; loss: Band | null; accuracy: Band | null }
+  | { event: "point"; curve: number; epoch: number; loss: number | null; test: Scored | null }
   | { event: "progress"; done: number; of: number; what: string }
   | { event: "failed"; message: string };
 

@@ -10,22 +10,36 @@ type Click = (id: string, work: () => Promise<unknown>) => void;
 /** Updates of a race. */
 const RACE = 200;
 
-export function startProofs(client: Client, click: Click, opened: () => Opened | null, enable: (on: boolean) => void) {
+/** Something that takes the worker for a while; meanwhile only the button `stop`, if there is one, can be pressed. */
+export type Long = (id: string, stop: string, work: () => Promise<void>) => void;
+
+export function startProofs(client: Client, click: Click, opened: () => Opened | null, enable: (on: boolean) => void): Long {
   const place = element("proof");
   const say = (...parts: (Node | string)[]) => place.replaceChildren(...parts);
-  const proof = (id: string, begin: string, work: () => Promise<void>) =>
+  const long: Long = (id, stop, work) =>
     click(id, async () => {
-      say(begin);
       enable(false);
+      if (stop) element(stop).hidden = false;
+      try {
+        await work();
+      } finally {
+        enable(true);
+        element("progress").hidden = true;
+        if (stop) element(stop).hidden = true;
+      }
+    });
+  // Not through `click`: the buttons are disabled while a comparison runs, but these are for then.
+  for (const stop of document.querySelectorAll<HTMLButtonElement>("button.stop")) {
+    stop.addEventListener("click", () => void client.call("pause"));
+  }
+  const proof = (id: string, begin: string, work: () => Promise<void>) =>
+    long(id, id === "parity" ? "stop" : "", async () => {
+      say(begin);
       try {
         await work();
       } catch (error) {
         say();
         throw error;
-      } finally {
-        enable(true);
-        element("progress").hidden = true;
-        element("stop").hidden = true;
       }
     });
 
@@ -42,11 +56,7 @@ export function startProofs(client: Client, click: Click, opened: () => Opened |
     );
   });
 
-  // Not through `click`: the buttons are disabled while a comparison runs, but this one is for then.
-  element("stop").addEventListener("click", () => void client.call("pause"));
-
   proof("parity", "Comparing every kernel with the CPU…", async () => {
-    element("stop").hidden = false;
     const { lines, done, of } = await client.call("parity");
     const failed = lines.filter((line) => line.faults.length > 0).length;
     const cases = done === of ? `${of} cases` : `the first ${done} of ${of} cases`;
@@ -76,4 +86,5 @@ export function startProofs(client: Client, click: Click, opened: () => Opened |
     const alone = results.some((r) => r.engine === "gpu") ? "" : "This browser offers no WebGPU adapter, so the CPU ran alone.";
     say(make("table", { id: "racers" }, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows)), alone);
   });
+  return long;
 }

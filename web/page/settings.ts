@@ -25,7 +25,7 @@ const FIELDS: Field[] = [
   { name: "optimizer", label: "Optimizer", value: "sgd", choices: ["sgd", "nesterov", "adam", "adamw", "rmsprop"] },
   { name: "lr", label: "Learning rate", value: "", pattern: `(${REAL})?` },
   { name: "momentum", label: "Momentum", value: "0.9", pattern: REAL },
-  { name: "batch_size", label: "Batch size", value: "64", pattern: WHOLE },
+  { name: "batch_size", label: "Batch size", value: "64", pattern: `full|${WHOLE}` },
   { name: "epochs", label: "Epochs", value: "5", pattern: WHOLE },
   { name: "schedule", label: "Schedule", value: "linear", choices: ["constant", "linear", "cosine", "one-cycle"] },
   { name: "keep_prob", label: "Keep (dropout)", value: "1", pattern: REAL },
@@ -102,7 +102,7 @@ export class Settings {
       const value = this.value(name);
       if (name === "engine" || name === "digits" || value === "") continue;
       if (name === "momentum" && this.value("optimizer").startsWith("adam")) continue;
-      config[name] = WORDS.has(name) ? value : Number(value);
+      config[name] = WORDS.has(name) || value === "full" ? value : Number(value);
     }
     config.hidden = this.value("hidden").split("-").filter(Boolean).map(Number);
     return config;

@@ -1,7 +1,7 @@
 // Pictures of what the net has learned.
 
 import { context, element, grey, make, percent } from "./dom.ts";
-import type { Guess, LayerHealth, ParityLine, Steps } from "./protocol.ts";
+import type { Guess, ParityLine, Steps } from "./protocol.ts";
 
 /** Draws the weights of each unit as a tile: orange positive, blue negative, on one symmetric scale. */
 export function drawWeights(canvas: HTMLCanvasElement, weights: Float32Array, inputs: number) {
@@ -29,23 +29,6 @@ export function drawWeights(canvas: HTMLCanvasElement, weights: Float32Array, in
   [canvas.width, canvas.height] = [image.width, image.height];
   context(canvas).putImageData(image, 0, 0);
   canvas.setAttribute("aria-label", `Weights of the first layer: ${units} tiles, one per unit`);
-}
-
-export function showHealth(table: HTMLTableElement, layers: LayerHealth[] | null) {
-  if (!layers) return;
-  const head = ["Layer", "Gradient", "Weights", "Update/weights", "Dead units"];
-  const row = (layer: LayerHealth) => [
-    `${layer.layer}`,
-    layer.gradient_norm.toExponential(1),
-    layer.weight_norm.toPrecision(3),
-    layer.update_ratio.toExponential(1),
-    layer.dead_share === undefined ? "" : percent(layer.dead_share, 1),
-  ];
-  table.replaceChildren(
-    make("caption", {}, "Norms per layer, in the last measured update"),
-    make("thead", {}, make("tr", {}, ...head.map((text) => make("th", { scope: "col" }, text)))),
-    make("tbody", {}, ...layers.map((layer) => make("tr", {}, ...row(layer).map((text) => make("td", {}, text))))),
-  );
 }
 
 /** Shows the confusion matrix as a table. A mistake is a button: `onCell` gets its row and column. */
@@ -110,11 +93,7 @@ export function showSteps(list: HTMLElement, steps: Steps) {
 }
 
 export function showGuess({ steps, probabilities }: Guess) {
-  showSteps(element("steps"), steps);
-  showAnswer(probabilities);
-}
-
-export function showAnswer(probabilities: Float32Array) {
+  if (steps) showSteps(element("steps"), steps);
   showProbabilities(element("guess"), probabilities);
   const best = probabilities.indexOf(Math.max(...probabilities));
   element("answer").textContent = `The net reads ${best} (${percent(probabilities[best] ?? 0, 1)}).`;

@@ -1,8 +1,10 @@
 // Trains in a worker, so that drawing never waits for training and training never waits for drawing.
 
 import init, * as wasm from "../wasm/gpu_mlp_web.js";
+import { mnist } from "./mirror.ts";
 import { Proofs } from "./proofs.ts";
-import type { Calls, Config, DataRequest, Event, Look, Name, Opened, Position, Reply, Request, Tick } from "./protocol.ts";
+import type { Calls, Config, DataRequest, Event, Guess, Layers, Look, Name, Opened, Position, Reply, Request, Steps, Tick } from "./protocol.ts";
+import { Trials } from "./trials.ts";
 
 /** Target time between two reports of progress, in seconds. */
 const TICK = 0.1;
@@ -15,6 +17,8 @@ type Handlers = { [N in Name]: (...args: Calls[N]["args"]) => Promise<Calls[N]["
 function tell(event: Event) {
   postMessage(event);
 }
+
+const progress = (done: number, of: number, what: string) => tell({ event: "progress", done, of, what });
 
 /** Lets messages in. `setTimeout` would wait for 4 ms. */
 const channel = new MessageChannel();
@@ -29,13 +33,17 @@ class Work {
   private device: wasm.Device | null = null;
   private engine = "";
   private data: wasm.Data | null = null;
-  private request = "";
+  /** Data sets by their requests: a data set is never freed. */
+  private readonly sets = new Map<string, wasm.Data>();
   private run: wasm.Run | null = null;
   private config: Config = {};
   /** The model that the run began with, if its weights were not drawn. */
   private first: Uint8Array | null = null;
   private playing = false;
-  private proof: Proofs | null = null;
+  /** What `pause` ends: a comparison, or several trainings. */
+  private proof: { stopped: boolean } | null = null;
+  /** The layers in the last update that was measured, and its number. */
+  private layers: (Layers & { step: number }) | null = null;
   /** Updates per call. */
   private pace = 1;
   private looked = 0;
@@ -46,12 +54,16 @@ class Work {
   private readonly handlers: Handlers = {
     about: async () => ({
       version: wasm.version(),
-      defaults: JSON.parse(wasm.defaultConfig()),
+      experiments: JSON.parse(wasm.experiments()),
       shaders: JSON.parse(wasm.shaders()),
     }),
     open: async (engine, data, config, keep) =>
       this.open(engine, data, config, keep && this.run ? await this.run.safetensors() : null),
-    step: (updates) => this.step(updates),
+    prepare: async (data) => {
+      await this.load(data);
+      return null;
+    },
+    step: () => this.measured(),
     play: async () => {
       if (!this.playing) {
         this.playing = true;
@@ -65,7 +77,7 @@ class Work {
       return null;
     },
     look: () => this.look(),
-    guess: async (png) => {
+    guess: async (png, of) => {
       const drawing = new wasm.Drawing(new Uint8Array(png));
       const steps = {
         ink: drawing.ink(),
@@ -75,14 +87,14 @@ class Work {
         sample: drawing.sample(),
       };
       drawing.free();
-      return { steps, probabilities: await this.training().predict(steps.sample) };
+      return this.guess(steps.sample, steps, of);
     },
     sample: async (at) => {
       if (!this.data) throw new Error("No data set is loaded.");
       const about = JSON.parse(this.data.about());
       return { pixels: this.data.testSample(at % about.test), width: about.item[1] };
     },
-    guessPixels: (pixels) => this.training().predict(pixels),
+    guessPixels: (pixels, of) => this.guess(pixels, null, of),
     examples: (row, column, most) => this.examples(row, column, most),
     save: (format) => (format === "onnx" ? this.training().onnx() : this.training().safetensors()),
     load: (bytes, config) => this.open(this.engine, null, config, new Uint8Array(bytes)),
@@ -91,14 +103,16 @@ class Work {
     exact: (engine) => this.proofs().exact(engine),
     parity: () => this.proofs().parity(),
     race: (updates) => this.proofs().race(updates),
+    seeds: (count) => this.trials().seeds(this.dataSet(), this.config, count),
+    curves: async (data, curves) => this.trials().curves(await this.load(data), curves),
     again: () => this.proofs().again(this.training(), this.first),
   };
 
   /** Answers a call after the calls before it. */
   answer(name: Name, args: unknown[]): Promise<unknown> {
     const handler = this.handlers[name] as (...args: unknown[]) => Promise<unknown>;
-    // A pause must not wait for the update that it ends.
-    if (name === "pause") return handler(...args);
+    // A pause must not wait for the update that it ends, and training need not wait for a download.
+    if (name === "pause" || name === "prepare") return handler(...args);
     return this.inTurn(() => handler(...args));
   }
 
@@ -113,23 +127,46 @@ class Work {
     return this.run;
   }
 
+  private dataSet(): wasm.Data {
+    if (!this.data) throw new Error("No data set is loaded.");
+    return this.data;
+  }
+
+  private opened(): wasm.Device {
+    if (!this.device) throw new Error("No run is open. Press Reset.");
+    return this.device;
+  }
+
   private proofs(): Proofs {
-    if (!this.device || !this.data) throw new Error("No run is open. Press Reset.");
-    const progress = (done: number, of: number, what: string) => tell({ event: "progress", done, of, what });
-    return (this.proof = new Proofs(this.device, this.data, this.config, progress, messages));
+    const proofs = new Proofs(this.opened(), this.dataSet(), this.config, progress, messages);
+    this.proof = proofs;
+    return proofs;
+  }
+
+  private trials(): Trials {
+    const trials = new Trials(this.opened(), tell, messages);
+    this.proof = trials;
+    return trials;
+  }
+
+  private async guess(sample: Uint8Array, steps: Steps | null, of: number | null): Promise<Guess> {
+    const run = this.training();
+    const probabilities = await run.predict(sample);
+    const about = of ?? probabilities.indexOf(Math.max(...probabilities));
+    return { steps, probabilities, gradient: await run.inputGradient(sample, about), of: about };
   }
 
   /** Opens a run, which begins with the weights of `model` if there is one. */
   private async open(engine: string, data: DataRequest | null, config: Config, model: Uint8Array | null): Promise<Opened> {
     this.playing = false;
-    if (data) this.load(data);
+    if (data) this.data = await this.load(data);
     const kept = this.device && this.engine === engine ? this.device : null;
     const device = kept ?? (await wasm.Device.open(engine));
     [this.device, this.engine] = [device, engine];
-    if (!this.data) throw new Error("No data set is loaded.");
+    const set = this.dataSet();
     let run: wasm.Run;
     try {
-      run = await wasm.Run.open(device, this.data, JSON.stringify(config));
+      run = await wasm.Run.open(device, set, JSON.stringify(config));
     } catch (error) {
       // The device may have been lost. The next attempt opens another.
       this.device = null;
@@ -142,21 +179,26 @@ class Work {
       throw error;
     }
     this.run?.free();
-    [this.run, this.config, this.first, this.pace, this.looked] = [run, config, model, 1, 0];
-    return { device: JSON.parse(device.about()), data: JSON.parse(this.data.about()), run: JSON.parse(run.about()) };
+    [this.run, this.config, this.first, this.pace, this.looked, this.layers] = [run, config, model, 1, 0, null];
+    return { device: JSON.parse(device.about()), data: JSON.parse(set.about()), run: JSON.parse(run.about()) };
   }
 
-  private load(data: DataRequest) {
-    const request = data.kind === "digits" ? JSON.stringify(data) : "";
-    if (request && request === this.request) return;
+  private async load(data: DataRequest): Promise<wasm.Data> {
+    const key = data.kind === "idx" ? `files ${data.number}` : JSON.stringify(data);
+    const known = this.sets.get(key);
+    if (known) return known;
+    let set: wasm.Data;
     if (data.kind === "digits") {
-      this.data = wasm.Data.digits(data.train, data.test, data.seed);
+      set = wasm.Data.digits(data.train, data.test, data.seed);
+    } else if (data.kind === "mnist") {
+      set = await mnist(data.own, progress);
     } else {
       const [a, b, c, d] = data.files.map((file) => new Uint8Array(file));
       if (!a || !b || !c || !d) throw new Error("A data set has four files.");
-      this.data = wasm.Data.fromIdx(a, b, c, d);
+      set = wasm.Data.fromIdx(a, b, c, d);
     }
-    this.request = request;
+    this.sets.set(key, set);
+    return set;
   }
 
   private async step(updates: number): Promise<Tick> {
@@ -165,19 +207,29 @@ class Work {
     return { ...position, seconds: (performance.now() - begin) / 1000 };
   }
 
+  /** Makes one update, unless the run has ended, and looks at the layers in it. */
+  private async measured(): Promise<Tick> {
+    const begin = performance.now();
+    const { position, ...layers }: Layers & { position: Position } = JSON.parse(await this.training().layers(1));
+    this.layers = { ...layers, step: position.step };
+    return { ...position, seconds: (performance.now() - begin) / 1000 };
+  }
+
   private async look(): Promise<Look> {
     const run = this.training();
     const begin = performance.now();
     const about = JSON.parse(run.about());
+    const { step }: Position = JSON.parse(await run.advance(0));
+    // Without an update there is no change of the weights.
+    if (this.layers?.step !== step) this.layers = { ...JSON.parse(await run.layers(0)), step };
     const look: Look = {
-      step: 0,
+      step,
       test: JSON.parse(await run.test()),
       weights: await run.weights(0),
       inputs: about.widths[0],
       confusion: await run.confusion(),
-      health: JSON.parse(await run.health()),
+      layers: { layers: this.layers?.layers ?? [], samples: this.layers?.samples ?? 0 },
     };
-    look.step = JSON.parse(await run.advance(0)).step;
     this.looked = performance.now();
     this.lookTook = this.looked - begin;
     return look;
@@ -209,7 +261,11 @@ class Work {
           tell({ event: "tick", tick });
           const ended = tick.step >= tick.last;
           const pause = Math.max(LOOK * 1000, this.lookTook / LOOK_SHARE);
-          if (ended || performance.now() - this.looked > pause) tell({ event: "look", look: await this.look() });
+          if (ended || performance.now() - this.looked > pause) {
+            // The rate of the page is that of plain updates.
+            if (!ended) tell({ event: "tick", tick: { ...(await this.measured()), samples: 0, seconds: 0 } });
+            tell({ event: "look", look: await this.look() });
+          }
           if (ended) {
             this.playing = false;
             tell({ event: "finished" });

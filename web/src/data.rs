@@ -90,6 +90,65 @@ impl Data {
     }
 }
 
+#[derive(Serialize)]
+struct Mirrors {
+    mirrors: &'static [&'static str],
+    files: [String; 4],
+}
+
+/// JSON: the addresses that serve MNIST (`mirrors`, each with a slash at the end), and the names of its four `files` there.
+///
+/// # Errors
+/// None in practice.
+#[wasm_bindgen]
+pub fn mirrors() -> Result<String, JsError> {
+    json(&Mirrors { mirrors: &mnist::MIRRORS, files: mnist::FILES.map(|file| format!("{}.gz", file.name)) })
+}
+
+/// MNIST in the making: its files arrive one by one.
+#[wasm_bindgen]
+pub struct Download {
+    files: [Option<Idx>; 4],
+}
+
+#[wasm_bindgen]
+impl Download {
+    /// Without files.
+    #[wasm_bindgen(constructor)]
+    #[allow(clippy::new_without_default, reason = "a constructor for JavaScript")]
+    pub fn new() -> Download {
+        Download { files: [const { None }; 4] }
+    }
+
+    /// Takes the bytes of a file, gzipped or not. `at`: its place in the order of [`mirrors`].
+    ///
+    /// # Errors
+    /// If they are another file, by the SHA-256 of the raw bytes.
+    pub fn take(&mut self, at: usize, bytes: &[u8]) -> Result<(), JsError> {
+        let (Some(file), Some(place)) = (mnist::FILES.get(at), self.files.get_mut(at)) else {
+            return Err(JsError::new("MNIST has four files"));
+        };
+        let idx = file.parse(bytes)?;
+        file.check(&idx).map_err(|problem| JsError::new(&problem))?;
+        *place = Some(idx);
+        Ok(())
+    }
+
+    /// The data set. `from`: the host that sent it.
+    ///
+    /// # Errors
+    /// If a file is missing.
+    pub fn data(self, from: &str) -> Result<Data, JsError> {
+        let [Some(a), Some(b), Some(c), Some(d)] = self.files else {
+            return Err(JsError::new("MNIST has four files, and one is missing"));
+        };
+        let paths = mnist::FILES.map(|file| PathBuf::from(file.name));
+        let files = Files { idx: [a, b, c, d], sha256: mnist::FILES.map(|file| file.raw_sha256.to_owned()) };
+        let origin = format!("{from}, MNIST by the SHA-256 of all four files");
+        Ok(Data::new(assemble("mnist".into(), origin, &paths, files)?))
+    }
+}
+
 /// SHA-256 of bytes in hex.
 #[wasm_bindgen]
 pub fn sha256(bytes: &[u8]) -> String {

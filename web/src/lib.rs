@@ -6,12 +6,16 @@
 mod data;
 mod device;
 mod drawing;
+mod layers;
+mod position;
 mod proof;
 mod run;
+mod seeds;
 
 use gpu_mlp::base::hash::sha256;
 use gpu_mlp::config::Config;
 use gpu_mlp::kernels;
+use gpu_mlp::lab::Experiment;
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
@@ -65,6 +69,25 @@ pub fn shaders() -> Result<String, JsError> {
         }
     }
     json(&files)
+}
+
+#[derive(Serialize)]
+struct Words {
+    name: &'static str,
+    title: &'static str,
+    lecture: &'static str,
+    formula: &'static str,
+}
+
+/// What the lecture says: `name`, `title`, `lecture` and `formula` of each experiment of `gpu-mlp lab`, as JSON.
+///
+/// # Errors
+/// None in practice.
+#[wasm_bindgen]
+pub fn experiments() -> Result<String, JsError> {
+    let words =
+        |of: Experiment| Words { name: of.name(), title: of.title(), lecture: of.lecture(), formula: of.formula() };
+    json(&Experiment::ALL.map(words))
 }
 
 /// A value as JSON.

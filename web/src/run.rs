@@ -3,15 +3,18 @@
 use crate::data::Data;
 use crate::device::Device;
 use crate::json;
+use crate::layers::{LayerView, views};
+use crate::position::{Position, Scored, advance, last};
 use gpu_mlp::base::hash;
 use gpu_mlp::config::Config;
+use gpu_mlp::data::Split;
 use gpu_mlp::engine::machine::Machine;
 use gpu_mlp::results::assess::Predictor;
+use gpu_mlp::results::explain::Explainer;
 use gpu_mlp::results::export::onnx::onnx;
 use gpu_mlp::run::model_file::{self, Description};
-use gpu_mlp::train::{Score, Trainer};
+use gpu_mlp::train::Trainer;
 use serde::Serialize;
-use std::ops::ControlFlow;
 use std::path::Path;
 use wasm_bindgen::prelude::*;
 
@@ -22,33 +25,14 @@ pub struct Run {
     machine: Machine,
     /// The predictor, and the number of updates of its model.
     predictor: Option<(u64, Predictor)>,
+    /// What explains one sample, and the number of updates of its model.
+    explainer: Option<(u64, Explainer)>,
+    /// What computes the layers for a few training samples.
+    probe: Option<(Explainer, Split)>,
 }
 
-/// Where the run is, and how well its last updates did.
-#[derive(Serialize)]
-struct Position {
-    /// Updates made.
-    step: u64,
-    /// Updates of the whole run.
-    last: u64,
-    /// Epochs trained, with a fraction.
-    epoch: f64,
-    /// Samples of this call.
-    samples: u64,
-    /// Mean loss of this call's updates, each batch scored before its update; `null` if there were none.
-    loss: Option<f64>,
-    /// Their accuracy.
-    accuracy: Option<f64>,
-    /// Learning rate of the last update.
-    lr: f32,
-}
-
-#[derive(Serialize)]
-struct Scored {
-    loss: f64,
-    accuracy: f64,
-    samples: u64,
-}
+/// Training samples whose activations and gradients are shown.
+const PROBE: usize = 200;
 
 /// The net of a model file.
 #[derive(Serialize)]
@@ -73,6 +57,13 @@ pub fn model_about(bytes: &[u8]) -> Result<String, JsError> {
 }
 
 #[derive(Serialize)]
+struct Layers {
+    position: Position,
+    layers: Vec<LayerView>,
+    samples: usize,
+}
+
+#[derive(Serialize)]
 struct About {
     widths: Vec<usize>,
     parameters: usize,
@@ -93,7 +84,7 @@ impl Run {
         let config: Config = serde_json::from_str(&config)?;
         let machine = device.machine.clone();
         let trainer = Trainer::open(&config, data.set, &machine).await?;
-        Ok(Run { trainer, machine, predictor: None })
+        Ok(Run { trainer, machine, predictor: None, explainer: None, probe: None })
     }
 
     /// JSON: widths, number of parameters and updates, and all settings.
@@ -107,7 +98,7 @@ impl Run {
         let multiply_adds = 3 * products().sum::<usize>() - products().next().unwrap_or(0);
         json(&About {
             parameters: widths.windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum(),
-            updates: self.last(),
+            updates: last(&self.trainer),
             updates_per_epoch: self.trainer.updates_per_epoch(),
             config: self.trainer.config().clone(),
             multiply_adds,
@@ -115,34 +106,12 @@ impl Run {
         })
     }
 
-    /// Makes this many updates, or fewer if the run ends before. Returns the [`Position`] as JSON.
+    /// Makes this many updates, or fewer if the run ends before. Returns the position as JSON.
     ///
     /// # Errors
     /// If the device fails, or if a loss or a parameter is not finite; the message names the cause.
     pub async fn advance(&mut self, updates: u32) -> Result<String, JsError> {
-        let until = (self.trainer.step() + u64::from(updates)).min(self.last());
-        let per_epoch = self.trainer.updates_per_epoch();
-        let mut part = Score::default();
-        while self.trainer.step() < until {
-            let begins = self.trainer.step().is_multiple_of(per_epoch);
-            let before = if begins { Score::default() } else { self.trainer.score() };
-            self.trainer.advance(until, &mut |_| ControlFlow::Continue(())).await?;
-            let after = self.trainer.score();
-            part.loss_sum += after.loss_sum - before.loss_sum;
-            part.metric_sum += after.metric_sum - before.metric_sum;
-            part.samples += after.samples - before.samples;
-        }
-        let step = self.trainer.step();
-        let some = part.samples > 0;
-        json(&Position {
-            step,
-            last: self.last(),
-            epoch: step as f64 / per_epoch as f64,
-            samples: part.samples,
-            loss: some.then(|| part.loss()),
-            accuracy: some.then(|| part.metric()),
-            lr: self.trainer.rate(step.saturating_sub(1)).lr,
-        })
+        json(&advance(&mut self.trainer, updates).await?)
     }
 
     /// Scores the test split: JSON with `loss`, `accuracy`, `samples`; `null` without a test split.
@@ -150,9 +119,7 @@ impl Run {
     /// # Errors
     /// If the device fails, or if a value is not finite.
     pub async fn test(&mut self) -> Result<String, JsError> {
-        let score = self.trainer.evaluate().await?;
-        let scored = |s: Score| Scored { loss: s.loss(), accuracy: s.metric(), samples: s.samples };
-        json(&score.map(scored))
+        json(&self.trainer.evaluate().await?.map(Scored::from))
     }
 
     /// The confusion matrix (C, C) of the test split, row by row: of each class (row), how many samples were assigned to
@@ -164,12 +131,36 @@ impl Run {
         Ok(self.trainer.confusion().await?.into_iter().map(|count| count as u32).collect())
     }
 
-    /// Health of each layer in the last measured update, as JSON; `null` if none was measured in this epoch.
+    /// Makes `updates` updates (0 or 1), fewer if the run has ended, and looks at each layer: activations and gradients of the
+    /// first training samples before, and the change of the weights if there was an update. JSON: `position` as [`Run::advance`] returns it, `layers`, and the
+    /// number of `samples`.
+    ///
+    /// The activations and gradients are computed by the CPU engine, from the weights of the run: a probe must not disturb
+    /// the plan that trains.
     ///
     /// # Errors
-    /// If the device fails.
-    pub async fn health(&mut self) -> Result<String, JsError> {
-        json(&self.trainer.health().await?)
+    /// If the device fails, or if a loss or a parameter is not finite; the message names the cause.
+    pub async fn layers(&mut self, updates: u32) -> Result<String, JsError> {
+        let before = self.trainer.model().await?;
+        let step = self.trainer.step();
+        let position = advance(&mut self.trainer, updates.min(1)).await?;
+        let after = if self.trainer.step() > step { Some(self.trainer.model().await?) } else { None };
+        let (mut explainer, split) = match self.probe.take() {
+            Some((mut explainer, split)) => {
+                explainer.load(&before);
+                (explainer, split)
+            }
+            None => {
+                let train = &self.trainer.data().train;
+                let split = train.rows(&(0..train.len().min(PROBE)).collect::<Vec<_>>());
+                let description = self.description();
+                (Explainer::for_batch(&Machine::Cpu, &before, &description, split.len()).await?, split)
+            }
+        };
+        let values = explainer.batch(&split).await?;
+        let samples = split.len();
+        self.probe = Some((explainer, split));
+        json(&Layers { position, layers: views(&values, &before, after.as_ref()), samples })
     }
 
     /// The weights (outputs, inputs) of a layer, from 0, row by row.
@@ -224,6 +215,7 @@ impl Run {
         let file = model_file::parse(bytes, Path::new("the model file"))?;
         let (model, _) = file.with(self.trainer.config().activation(), self.trainer.net().inputs.clone());
         self.predictor = None;
+        self.explainer = None;
         Ok(self.trainer.begin_with(&model)?)
     }
 
@@ -245,9 +237,36 @@ impl Run {
         Ok(predictions.probabilities)
     }
 
-    /// Updates of the whole run.
-    fn last(&self) -> u64 {
-        self.trainer.config().epochs as u64 * self.trainer.updates_per_epoch()
+    /// The gradient of −ln p with respect to the pixels of a sample, p being the probability of class `class`: where it is
+    /// negative, more ink raises p.
+    ///
+    /// # Errors
+    /// If there is no such class, if the sample has another size, or if the device fails.
+    #[wasm_bindgen(js_name = inputGradient)]
+    pub async fn input_gradient(&mut self, pixels: Vec<u8>, class: u32) -> Result<Vec<f32>, JsError> {
+        let (inputs, classes) = (self.trainer.data().inputs(), self.trainer.data().outputs());
+        if pixels.len() != inputs || class as usize >= classes {
+            let problem =
+                format!("{} pixels of class {class}, but the net has {inputs} and {classes} classes", pixels.len());
+            return Err(JsError::new(&problem));
+        }
+        let step = self.trainer.step();
+        let mut explainer = match self.explainer.take() {
+            Some((of, explainer)) if of == step => explainer,
+            found => {
+                let model = self.trainer.model().await?;
+                match found {
+                    Some((_, mut explainer)) => {
+                        explainer.load(&model);
+                        explainer
+                    }
+                    None => Explainer::new(&Machine::Cpu, &model, &self.description()).await?,
+                }
+            }
+        };
+        let explanation = explainer.explain(&Split::new(pixels, vec![class]), true, 0).await?;
+        self.explainer = Some((step, explainer));
+        Ok(explanation.backward.map(|backward| backward.input_gradient).unwrap_or_default())
     }
 
     fn description(&self) -> Description {

@@ -1,5 +1,6 @@
 // Serves the built page and opens it in a headless Chromium whose WebGPU is SwiftShader.
 
+import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
@@ -34,3 +35,19 @@ export function launch({ webgpu = true } = {}) {
     args: ["--no-sandbox", ...(webgpu ? WEBGPU : ["--disable-features=WebGPU", "--disable-gpu"])],
   });
 }
+
+/** SwiftShader is slow. */
+export const PATIENCE = 240_000;
+
+/** A page with these settings, once its run is open. Errors of the page fail the test. `from`: a browser or a context. */
+export async function open(from, address, options = {}) {
+  const page = await from.newPage(options);
+  page.setDefaultTimeout(PATIENCE);
+  page.on("pageerror", (error) => assert.fail(`the page threw ${error}`));
+  page.on("console", (message) => message.type() === "error" && console.log(`console: ${message.text()}`));
+  await page.goto(address);
+  await page.locator("#play:enabled").waitFor();
+  return page;
+}
+
+export const shown = (page, selector) => page.locator(selector).textContent();

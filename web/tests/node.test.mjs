@@ -59,3 +59,104 @@ test("the shaders are the files of the command line", () => {
     assert.equal(sha256, wasm.sha256(source), file);
   }
 });
+
+test("looking at the layers does not change the bits, and counts every value", async () => {
+  const data = wasm.Data.digits(1000, 100, 1);
+  const config = JSON.stringify({ hidden: [40, 20], epochs: 2, momentum: 0.9 });
+  const [plain, looked] = [await wasm.Run.open(cpu, data, config), await wasm.Run.open(cpu, data, config)];
+  await plain.advance(7);
+  await looked.advance(5);
+  const { position, layers, samples } = JSON.parse(await looked.layers(1));
+  assert.equal(position.step, 6);
+  await looked.layers(1);
+  assert.equal(await looked.sha256(), await plain.sha256());
+
+  assert.equal(layers.length, 3);
+  const sum = ({ counts, zeros }) => counts.reduce((a, b) => a + b, zeros);
+  const widths = [784, 40, 20, 10];
+  for (const [at, layer] of layers.entries()) {
+    assert.equal(sum(layer.activations), samples * widths[at + 1]);
+    assert.equal(sum(layer.gradients), widths[at] * widths[at + 1]);
+    assert.equal(sum(layer.updates), widths[at] * widths[at + 1]);
+    assert.ok(layer.activations.zeros >= layer.dead * samples);
+    assert.ok(layer.update_ratio > 1e-6 && layer.update_ratio < 1, `${layer.update_ratio}`);
+    assert.ok(layer.gradient_norm > 0);
+  }
+  // Without an update there is none to show.
+  assert.equal(JSON.parse(await looked.layers(0)).layers[0].updates, null);
+  assert.equal(await looked.sha256(), await plain.sha256());
+});
+
+test("units that are zero for every sample are counted as dead", async () => {
+  const data = wasm.Data.digits(300, 50, 1);
+  const run = await wasm.Run.open(cpu, data, '{"hidden": [30], "epochs": 1}');
+  const file = Buffer.from(await run.safetensors());
+  // The biases of the first layer, in the file: far below zero, so that ReLU passes nothing.
+  const length = Number(file.readBigUInt64LE(0));
+  const [name, { data_offsets: [begin, end] }] = Object.entries(JSON.parse(file.subarray(8, 8 + length))).find(([, about]) => about.shape?.[0] === 30 && about.shape.length === 1);
+  assert.match(name, /bias/);
+  const { dead } = JSON.parse(await run.layers(0)).layers[0];
+  assert.ok(dead < 30);
+  for (let at = begin; at < end; at += 4) file.writeFloatLE(-1e6, 8 + length + at);
+  run.load(file);
+  assert.equal(JSON.parse(await run.layers(0)).layers[0].dead, 30);
+});
+
+test("the gradient of the pixels is the slope of the loss", async () => {
+  const data = wasm.Data.digits(1000, 100, 1);
+  const run = await wasm.Run.open(cpu, data, '{"hidden": [20], "epochs": 2, "activation": "tanh"}');
+  await run.advance(20);
+  const pixels = data.testSample(3);
+  const of = 4;
+  const gradient = await run.inputGradient(pixels, of);
+  assert.equal(gradient.length, 784);
+  const loss = async (at, by) => -Math.log((await run.predict(pixels.map((value, place) => (place === at ? value + by : value))))[of]);
+  // The pixels with the largest gradients, of those that can change by 8 both ways.
+  const places = [...gradient.keys()].filter((at) => pixels[at] >= 8 && pixels[at] <= 247);
+  places.sort((a, b) => Math.abs(gradient[b]) - Math.abs(gradient[a]));
+  assert.ok(places.length >= 3);
+  // All inputs have the same scale, so the slopes have one factor in common.
+  const factors = [];
+  for (const at of places.slice(0, 3)) factors.push((await loss(at, 8) - await loss(at, -8)) / gradient[at]);
+  for (const factor of factors) assert.ok(factor > 0 && Math.abs(factor / factors[0] - 1) < 0.05, `${factors}`);
+  await assert.rejects(run.inputGradient(pixels, 10), /10 classes/);
+  await assert.rejects(run.inputGradient(new Uint8Array(5), 1), /5 pixels/);
+});
+
+test("each of several seeds is the run with that seed alone", async () => {
+  const data = wasm.Data.digits(500, 200, 1);
+  const config = { hidden: [16], epochs: 2, seed: 5 };
+  const seeds = await wasm.Seeds.open(cpu, data, JSON.stringify(config), 3);
+  assert.equal(seeds.together(cpu), 1);
+  await seeds.advance(3);
+  const { positions, tests } = JSON.parse(await seeds.advance(1000));
+  for (const at of [0, 1, 2]) {
+    const run = await wasm.Run.open(cpu, data, JSON.stringify({ ...config, seed: 5 + at }));
+    await run.advance(3);
+    assert.deepEqual(positions[at], JSON.parse(await run.advance(1000)));
+    assert.deepEqual(tests[at], JSON.parse(await run.test()));
+  }
+  assert.notEqual(tests[0].loss, tests[1].loss);
+});
+
+test("the page says what the lecture says", () => {
+  const words = JSON.parse(wasm.experiments());
+  assert.equal(words.length, 8);
+  const source = readFileSync(new URL("../../src/lab/texts.rs", import.meta.url), "utf8");
+  for (const { name, title, lecture, formula } of words) {
+    assert.ok(source.includes(title) && source.includes(formula), name);
+    assert.ok(lecture.length > 100, name);
+  }
+});
+
+test("a file of a mirror is taken only if it is MNIST's", () => {
+  const { mirrors, files } = JSON.parse(wasm.mirrors());
+  assert.ok(mirrors.every((mirror) => /^https:.*\/$/.test(mirror)));
+  assert.equal(files.length, 4);
+  const download = new wasm.Download();
+  const idx = Uint8Array.from([0, 0, 8, 1, 0, 0, 0, 2, 3, 4]);
+  assert.throws(() => download.take(1, idx), /sent other bytes: SHA-256/);
+  assert.throws(() => download.take(1, new Uint8Array(50)), /train-labels/);
+  assert.throws(() => download.take(4, idx), /four files/);
+  assert.throws(() => download.data("a host"), /one is missing/);
+});

@@ -3,12 +3,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { launch, serve } from "./browser.mjs";
+import { PATIENCE, launch, open as openAt, serve, shown } from "./browser.mjs";
 
 const golden = readFileSync(new URL("../../src/train/golden.rs", import.meta.url), "utf8");
 const [, GOLDEN] = golden.match(/SHA256: &str = "([0-9a-f]{64})"/);
-/** SwiftShader is slow. */
-const PATIENCE = 240_000;
 
 let site;
 let browser;
@@ -21,18 +19,8 @@ after(async () => {
   site?.server.close();
 });
 
-/** A page with these settings, once its run is open. Errors of the page fail the test. */
-async function open(query = "?engine=gpu&digits=1000&hidden=32", options = {}) {
-  const page = await (options.browser ?? browser).newPage(options);
-  page.setDefaultTimeout(PATIENCE);
-  page.on("pageerror", (error) => assert.fail(`the page threw ${error}`));
-  page.on("console", (message) => message.type() === "error" && console.log(`console: ${message.text()}`));
-  await page.goto(site.address + query);
-  await page.locator("#play:enabled").waitFor();
-  return page;
-}
-
-const shown = (page, selector) => page.locator(selector).textContent();
+const open = (query = "?engine=gpu&digits=1000&hidden=32", { browser: other, ...options } = {}) =>
+  openAt(other ?? browser, site.address + query, options);
 
 test("the golden run on WebGPU has the hash of the command line", { timeout: PATIENCE }, async () => {
   const page = await open();
@@ -47,7 +35,7 @@ test("trains to 97 % on digits; the same seed gives the same bits", { timeout: P
   const page = await open("?engine=cpu&hidden=64");
   assert.match(await shown(page, "#device"), /engine: cpu/);
   await page.click("#play");
-  await page.getByRole("button", { name: "Play" }).waitFor();
+  await page.locator("#status[data-finished]").waitFor();
   const accuracy = Number(await page.locator("#status").getAttribute("data-test"));
   assert.ok(accuracy >= 0.97, `accuracy ${accuracy}`);
   await page.click("#again");
@@ -163,9 +151,14 @@ test("axe finds nothing serious; screenshots for a human", { timeout: PATIENCE }
     for (const width of [390, 1280]) {
       const page = await open("?engine=cpu&digits=1000&hidden=32&epochs=2", { colorScheme, viewport: { width, height: 900 } });
       await page.click("#play");
-      await page.getByRole("button", { name: "Play" }).waitFor();
+      await page.locator("#status[data-finished]").waitFor();
       await page.click("#sample");
       await page.locator("#answer", { hasText: "The net reads" }).waitFor();
+      await page.click("#seeds");
+      await page.locator("#seeds-status", { hasText: "5 seeds, trained" }).waitFor();
+      await page.locator("summary", { hasText: "Activations" }).click();
+      await page.click("#lab-activations");
+      await page.locator("#lab-table").waitFor();
       assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, `${width}: too wide`);
       await page.addScriptTag({ content: axe });
       const { violations } = await page.evaluate(() => window.axe.run());
