@@ -113,19 +113,25 @@ KINDS += ["chalk", "chalk in shadow", "alpha", "16 bit", "turned by 12 degrees"]
 
 
 def predict(program, model, arguments):
+    """The answers; a picture in which no drawing is found has none."""
     command = [program, "predict", model, *arguments, "--json", "--engine", "cpu"]
-    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    return [json.loads(line) for line in lines]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode not in (0, 5):
+        raise SystemExit(done.stderr)
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def row(name, answers, labels=None):
-    """A line of the table."""
-    share = lambda chosen: f"{100 * sum(chosen) / len(answers):.1f} %"
+def row(name, pictures, answers, labels=None):
+    """A line of the table. `pictures`: their number; a picture without an answer is refused."""
+    refused = pictures - len(answers)
+    share = lambda chosen: f"{100 * sum(chosen) / pictures:.1f} %"
+    if labels is not None and refused:
+        labels = [labels[int(Path(answer["image"]).stem)] for answer in answers]
     unlike = [any("unlike" in doubt for doubt in answer["doubts"]) for answer in answers]
     before = [any("unlike" not in doubt for doubt in answer["doubts"]) for answer in answers]
     right = "" if labels is None else share([answer["class"] == label for answer, label in zip(answers, labels)])
     unsure = share([answer["unsure"] for answer in answers])
-    print(f"| {name} | {len(answers)} | {right} | {share(before)} | {share(unlike)} | {unsure} |", flush=True)
+    print(f"| {name} | {pictures} | {refused} | {right} | {share(before)} | {share(unlike)} | {unsure} |", flush=True)
 
 
 def main():
@@ -145,34 +151,36 @@ def main():
         rng = np.random.default_rng(1)
         drawn = 0
 
-        def answers(pictures):
+        def show(name, pictures, labels=None):
             nonlocal drawn
             drawn += 1
             place = folder / f"{drawn:02}"
             place.mkdir(parents=True, exist_ok=True)
-            for number, picture in enumerate(pictures):
+            number = 0
+            for picture in pictures:
                 picture.save(place / f"{number:04}.png")
-            return predict(options.program, model, [place])
+                number += 1
+            row(name, number, predict(options.program, model, [place]), labels)
 
-        print("| pictures | number | right | unsure before | unlike the training pictures | unsure |")
-        print("|---|---|---|---|---|---|")
+        print("| pictures | number | refused | right | unsure before | unlike the training pictures | unsure |")
+        print("|---|---|---|---|---|---|---|")
         for name, families in (("printed", PRINT), ("handwritten", HAND)):
             for family, font in fonts(families).items():
-                row(f"letters, {name}, {family}", answers(written(letter, font) for letter in LETTERS))
+                show(f"letters, {name}, {family}", (written(letter, font) for letter in LETTERS))
         everything = {**fonts(PRINT), **fonts(HAND)}
         like = [written(letter, font) for letter in sorted(LIKE_DIGITS) for font in everything.values()]
-        row("letters like digits, all fonts", answers(like))
+        show("letters like digits, all fonts", like)
         for name, families in (("printed", PRINT), ("handwritten", HAND)):
             each = [(digit, font) for font in fonts(families).values() for digit in string.digits]
-            row(f"digits, {name}", answers(written(*one) for one in each), [int(digit) for digit, _ in each])
+            show(f"digits, {name}", (written(*one) for one in each), [int(digit) for digit, _ in each])
         for side, smooth in ((28, 0), (60, 0), (120, 0), (60, 2), (120, 4), (200, 9)):
-            row(f"noise, {side} pixels, smoothed by {smooth}", answers(noise(rng, side, smooth) for _ in range(50)))
+            show(f"noise, {side} pixels, smoothed by {smooth}", (noise(rng, side, smooth) for _ in range(50)))
         digits = mnist(options.mnist, "t10k-images-idx3", 16).reshape(-1, 784)
         labels = mnist(options.mnist, "t10k-labels-idx1", 8)
         for kind in KINDS:
-            row(f"test digits, {kind}", answers(photo(digit, rng, kind) for digit in digits[:100]), labels[:100])
+            show(f"test digits, {kind}", (photo(digit, rng, kind) for digit in digits[:100]), labels[:100])
         all_digits = predict(options.program, model, ["--data", options.mnist, "--index", "all"])
-        row("MNIST's test split", all_digits, labels)
+        row("MNIST's test split", len(all_digits), all_digits, labels)
 
 
 if __name__ == "__main__":

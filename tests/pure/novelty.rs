@@ -128,8 +128,8 @@ fn only_enough_grey_pictures_are_measured() {
     assert!(Novelty::of(&ITEM, &split(200)).is_some());
     assert!(Novelty::of(&ITEM, &split(199)).is_none());
     assert!(Novelty::of(&[2, 28, 14], &split(300)).is_none(), "in colour");
-    assert!(Novelty::of(&ITEM, &Split::new(vec![7; 784 * 300], vec![0; 300])).is_none(), "without edges");
-    let floats = Split::new(Samples::Floats(vec![0.5; 784 * 300]), vec![0; 300]);
+    assert!(Novelty::of(&ITEM, &Split::new(vec![7; 784 * 300], vec![0u32; 300])).is_none(), "without edges");
+    let floats = Split::new(Samples::Floats(vec![0.5; 784 * 300]), vec![0u32; 300]);
     assert!(Novelty::of(&ITEM, &floats).is_none(), "numbers");
     let novelty = Novelty::of(&ITEM, &split(500)).unwrap();
     assert_eq!(novelty.distance(&[14, 14], &[0; 784]), None, "of another size");
@@ -169,7 +169,8 @@ fn damaged_values_are_refused() {
         let mut header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
         header["__metadata__"]["gpu_mlp"] = changed.to_string().into();
         let header = header.to_string();
-        let header = format!("{header:1$}", header.len().next_multiple_of(8));
+        let width = header.len().next_multiple_of(8);
+        let header = format!("{header:width$}");
         let bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &bytes[8 + length..]].concat();
         parse(&bytes, Path::new("m")).map(|_| ()).map_err(|error| error.to_string())
     };

@@ -187,7 +187,7 @@ fn the_page_of_a_table_has_its_columns() {
 fn pictures_of_a_small_range_are_shown_stretched() {
     let page = |most: u8| {
         let pixels = (0..3 * 64).map(|at| if at % 5 == 0 { most } else { 0 }).collect::<Vec<u8>>();
-        let split = || Split::new(pixels.clone(), vec![0, 1, 1]);
+        let split = || Split::new(pixels.clone(), vec![0u32, 1, 1]);
         let data = DataSet::from_splits("bits", vec![8, 8], split(), split()).unwrap();
         data_page(&data, &Survey::of(&data), 5)
     };
