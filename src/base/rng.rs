@@ -33,6 +33,8 @@ pub enum Stream {
     Sweep,
     /// The order in which the samples of a class are dealt to folds.
     Folds,
+    /// Which training pictures a model file describes, as typical ones.
+    Novelty,
 }
 
 impl Stream {
@@ -49,6 +51,7 @@ impl Stream {
             Stream::McDropout => "mc-dropout",
             Stream::Sweep => "sweep",
             Stream::Folds => "folds",
+            Stream::Novelty => "novelty",
         }
     }
 }

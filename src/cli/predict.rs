@@ -53,7 +53,8 @@ Examples:
 
 A picture shows one digit, dark or light, in any colours; shadows, ruled lines and frames are allowed. It is brought to the
 layout of the model's training pictures: for MNIST cropped, scaled to 20×20 and centred by its centre of mass. A picture that
-already has that layout is not changed. Notes say what was done and what is unsure; --show draws the result.")]
+already has that layout is not changed. Notes say what was done and what is unsure, such as a picture that is unlike the
+training pictures; --show draws the result.")]
 pub struct Predict {
     /// Safetensors file of this program, PyTorch state dict of linear layers, run folder, or folder of runs, which are an
     /// ensemble
@@ -161,10 +162,11 @@ impl Predict {
         let bar = self.bar(source.left());
         while source.left() > 0 {
             // Files are read first, so that an unreadable one is reported before a GPU is opened.
-            let batch = source.read(BATCH)?;
+            let mut batch = source.read(BATCH)?;
             if batch.names.is_empty() {
                 continue;
             }
+            batch.compare(description.novelty.as_ref(), &style.item, !self.files.is_empty());
             if ensemble.is_none() {
                 let machine = match machine.take() {
                     Some(machine) => machine,

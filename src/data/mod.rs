@@ -31,6 +31,7 @@ mod labels;
 pub mod layout;
 pub mod load;
 pub mod mnist;
+pub mod novelty;
 pub mod npz;
 mod number;
 pub mod shape;

@@ -60,7 +60,7 @@ impl Model {
             let machine = machine().await?;
             let mut session = Session::open(config, &data, &machine, Limits::default()).await?;
             session.run(&mut each_epoch).await?;
-            let description = Description::of(config, &data, session.trainer().net());
+            let description = Description::of(config, &data, session.trainer().net()).with_novelty(&data);
             Model::on(&machine, session.finish().await?.model, description).await
         })
     }

@@ -191,3 +191,25 @@ fn dimensions_of_one_do_not_change_what_is_a_picture() {
         assert!(code == Some(0) && stdout == wanted, "{item:?}: {stderr}{stdout}");
     }
 }
+
+/// A pattern of stripes is no digit, however sure the net is; a digit of the test split is like the training digits.
+#[test]
+fn pictures_unlike_the_training_pictures_are_unsure() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let stripes: Vec<u8> = (0..784).map(|at| if at % 28 % 6 < 3 && at / 28 > 4 { 255 } else { 0 }).collect();
+    std::fs::write(folder.path().join("stripes.png"), png::grey(&stripes, 28, 28)).expect("a file");
+    let said = |arguments: &[&str]| {
+        let (code, stdout, stderr) = predict(folder.path(), &model(), &[arguments, &["--json"]].concat());
+        assert_eq!(code, Some(0), "{stderr}");
+        let answers: Vec<Value> = stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let unlike = |answer: &&Value| answer["doubts"].to_string().contains("unlike the training pictures");
+        assert!(answers.iter().filter(unlike).all(|answer| answer["unsure"] == true));
+        (answers.iter().filter(unlike).count(), answers.len(), stderr)
+    };
+    let (unlike, _, stderr) = said(&["stripes.png"]);
+    assert_eq!(unlike, 1, "{stderr}");
+    assert!(stderr.contains("note: stripes.png: unsure: the picture is unlike"), "{stderr}");
+    let (unlike, all, stderr) = said(&[&["--index", "all"][..], &DATA].concat());
+    assert!(all == 300 && unlike <= 30, "{unlike} of {all}");
+    assert!(!stderr.contains("unsure"), "{stderr}");
+}

@@ -23,6 +23,7 @@ mod lab;
 mod learning_rate;
 mod metrics;
 mod model_file;
+mod novelty;
 mod package;
 mod parallel;
 mod pictures;

@@ -182,6 +182,22 @@ fn the_page_of_a_table_has_its_columns() {
     assert!(!page.contains("<td>255</td>") && !page.contains("blank"), "{page}");
 }
 
+/// Bytes of 0 and 1 would all be black.
+#[test]
+fn pictures_of_a_small_range_are_shown_stretched() {
+    let page = |most: u8| {
+        let pixels = (0..3 * 64).map(|at| if at % 5 == 0 { most } else { 0 }).collect::<Vec<u8>>();
+        let split = || Split::new(pixels.clone(), vec![0u32, 1, 1]);
+        let data = DataSet::from_splits("bits", vec![8, 8], split(), split()).unwrap();
+        data_page(&data, &Survey::of(&data), 5)
+    };
+    let picture = |page: &str| page.split("data:image").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert!(page(1).contains("Values from 0 to 1 are shown from black to white."));
+    assert_eq!(picture(&page(1)), picture(&page(255)));
+    assert!(!page(100).contains("are shown from black"));
+    assert_ne!(picture(&page(100)), picture(&page(255)));
+}
+
 #[test]
 fn the_columns_of_a_table() {
     let survey = of_table("size,same,colour,y\n1000001,7,red,a\n1000003,7,blue,b\n,7,red,a\n");

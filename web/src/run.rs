@@ -194,7 +194,7 @@ impl Run {
     /// # Errors
     /// If the device fails.
     pub async fn safetensors(&mut self) -> Result<Vec<u8>, JsError> {
-        let (model, description) = (self.trainer.model().await?, self.description());
+        let (model, description) = (self.trainer.model().await?, self.description().with_novelty(self.trainer.data()));
         Ok(model_file::to_bytes(Path::new("model.safetensors"), &model, &description)?)
     }
 

@@ -4,6 +4,7 @@ use super::files::Files;
 use super::index::{Index, samples};
 use clap::ValueEnum;
 use gpu_mlp::Error;
+use gpu_mlp::data::novelty::Novelty;
 use gpu_mlp::data::{DataSet, Split};
 use std::process::ExitCode;
 
@@ -23,8 +24,24 @@ pub struct Batch {
     pub pixels: Vec<u8>,
     /// Classes, if they are known.
     pub labels: Option<Vec<u32>>,
-    /// Why each picture may have been misread; empty for samples of a data set.
+    /// Why each answer may be wrong, as far as the sample shows it.
     pub doubts: Vec<Vec<String>>,
+}
+
+impl Batch {
+    /// Finds the samples that are unlike the training pictures, if the model's file describes those. `aloud`: with a note each.
+    pub fn compare(&mut self, novelty: Option<&Novelty>, item: &[usize], aloud: bool) {
+        let Some(novelty) = novelty else { return };
+        let inputs = self.pixels.len() / self.names.len().max(1);
+        for (sample, doubts) in self.doubts.iter_mut().enumerate() {
+            if let Some(doubt) = novelty.doubt(item, &self.pixels[sample * inputs..][..inputs]) {
+                if aloud {
+                    say!("note: {}: unsure: {doubt}", self.names[sample]);
+                }
+                doubts.push(doubt);
+            }
+        }
+    }
 }
 
 /// Samples that are read part by part.
@@ -77,6 +94,7 @@ impl Source {
             batch.pixels.extend(split.sample(sample));
             labels.extend(split.classes().get(sample));
         }
+        batch.doubts = vec![Vec::new(); batch.names.len()];
         batch.labels = Some(labels).filter(|labels| !labels.is_empty());
         Ok(batch)
     }

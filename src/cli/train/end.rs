@@ -43,7 +43,8 @@ pub async fn end(
     let seconds = || start.elapsed().as_secs_f64();
     let settings = differing(session.trainer().config(), session.trainer().data().train.len())?;
     let trainer = session.trainer();
-    let (step, description) = (trainer.step(), Description::of(trainer.config(), trainer.data(), trainer.net()));
+    let description = Description::of(trainer.config(), trainer.data(), trainer.net()).with_novelty(trainer.data());
+    let step = trainer.step();
     let chosen = trainer.data().validation.is_some();
     let outcome = match outcome {
         Ok(reason) => session.finish().await.map(|finish| (reason, finish)),

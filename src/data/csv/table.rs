@@ -10,7 +10,7 @@ use flate2::read::MultiGzDecoder;
 
 use crate::base::error::Error;
 use crate::data::bad;
-use crate::data::diagnose::{AGAIN, foreign};
+use crate::data::diagnose::{AGAIN, foreign_to_text};
 use crate::data::idx::Idx;
 use crate::data::number::byte;
 use crate::data::table::text::sniff::delimiter;
@@ -61,8 +61,7 @@ fn peek<'a>(path: &Path, file: &'a mut impl BufRead) -> Result<&'a [u8], Error> 
 
 fn rows(path: &Path, mut file: impl BufRead) -> Result<Table, Error> {
     let head = peek(path, &mut file)?;
-    let known = foreign(head).filter(|(problem, _)| !problem.contains("text") || problem.contains("UTF-16"));
-    if let Some((problem, next)) = known {
+    if let Some((problem, next)) = foreign_to_text(head) {
         return Err(bad(path, problem, next));
     }
     let delimiter = delimiter(head, false);

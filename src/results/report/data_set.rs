@@ -6,12 +6,15 @@ use super::{document, section, section_if};
 use crate::data::folder::few;
 use crate::data::shape::picture_size;
 use crate::data::survey::{ColumnSurvey, SplitSurvey, Survey};
-use crate::data::{DataSet, Split};
+use crate::data::{DataSet, Split, Task};
 use crate::results::png;
 use maud::{Markup, html};
 
 /// Maximum number of columns in a table of the page.
 const MOST_COLUMNS: usize = 500;
+
+/// Values are stretched if their range is smaller than this.
+const STRETCHED: u8 = 64;
 
 /// Maximum number of pixels on the page. Even if they are random bytes, the page stays under 1 MB.
 const MOST_PIXELS: usize = 400_000;
@@ -20,6 +23,11 @@ const MOST_PIXELS: usize = 400_000;
 #[must_use]
 pub fn data_page(data: &DataSet, survey: &Survey, samples: usize) -> String {
     let splits = [("Training", &survey.train), ("Test", &survey.test)];
+    let predicted = match data.task {
+        Task::Classes { .. } => "Classes",
+        Task::Values { .. } => "Targets",
+        Task::Labels { .. } => "Labels",
+    };
     let header = html! {
         p.over { "gpu-mlp · data set" }
         h1 { (data.name) }
@@ -29,21 +37,21 @@ pub fn data_page(data: &DataSet, survey: &Survey, samples: usize) -> String {
             @for (name, split) in splits {
                 div { dt { (name) } dd { (grouped(split.samples as u64)) span { "samples" } } }
             }
-            div { dt { "Predicted" } dd { (data.outputs()) span { (few(data.task.names())) } } }
+            div { dt { (predicted) } dd { (data.outputs()) span { (few(data.task.names())) } } }
             div { dt { "Sample" } dd { (dimensions(&data.item)) span { (grouped(data.inputs() as u64)) " values" } } }
             @if survey.bytes { div { dt { "In both splits" } dd { (grouped(survey.shared as u64)) span { "test samples that are training samples too" } } } }
             div { dt { "Constant features" } dd { (grouped(survey.constant_features as u64)) span { "in the training split" } } }
         }
     };
     let main = html! {
-        (section_if("Samples", sheet(data, samples)))
+        (section_if("Samples", sheet(data, survey.train.range, samples)))
         @if data.task.is_classes() { (section("Classes", classes(survey))) }
         @else { (section("Targets", html! { @for (name, split) in splits.iter().filter(|(_, split)| split.samples > 0) { p.note { (name) } (columns("target", &split.targets)) } })) }
         @if survey.bytes { (section("Values", values(&splits))) }
         @else { (section("Columns", html! { p.note { "Of the training split." } (columns("column", &survey.columns)) })) }
-        (section("Details", html! { dl {
+        (section("Details", html! { div.pair { dl {
             dt { "SHA-256" } dd { (data.sha256) }
-        } }))
+        } } }))
     };
     document(&data.name, header, main, "")
 }
@@ -52,18 +60,28 @@ fn dimensions(item: &[usize]) -> String {
     item.iter().map(ToString::to_string).collect::<Vec<_>>().join(" × ")
 }
 
-/// The first samples of each class; `None` if samples are not grey pictures.
-fn sheet(data: &DataSet, samples: usize) -> Option<Markup> {
+/// The first samples of each class; `None` if samples are not grey pictures. Values of a small range, such as 0 and 1, are
+/// stretched, because they would all look alike.
+fn sheet(data: &DataSet, [low, high]: [u8; 2], samples: usize) -> Option<Markup> {
     data.train.samples.bytes()?;
     let (rows, columns) = picture_size(&data.item)?;
     let samples = samples.min(MOST_PIXELS / (data.outputs() * rows * columns).max(1));
+    let stretched = (1..STRETCHED).contains(&high.saturating_sub(low));
+    let shown = |value: &u8| match stretched {
+        true => ((u16::from(value.saturating_sub(low)) * 255) / u16::from(high - low)) as u8,
+        false => *value,
+    };
     let picture = |at: usize| {
         let words = format!("training sample {at}");
-        html! { img.sample src=(uri(&png::grey(data.train.sample(at), columns, rows))) width=(columns) height=(rows) alt=(words) title=(words); }
+        let pixels: Vec<u8> = data.train.sample(at).iter().map(shown).collect();
+        html! { img.sample src=(uri(&png::grey(&pixels, columns, rows))) width=(columns) height=(rows) alt=(words) title=(words); }
     };
     (samples > 0).then(|| {
         html! {
-            p.note { "The first training samples of each class." }
+            p.note {
+                "The first training samples of each class."
+                @if stretched { " Values from " (low) " to " (high) " are shown from black to white." }
+            }
             ol.pairs {
                 @for (class, name) in data.task.names().iter().enumerate() {
                     li {
@@ -84,7 +102,10 @@ pub fn first_of(split: &Split, class: usize, samples: usize) -> Vec<usize> {
 
 fn classes(survey: &Survey) -> Markup {
     let (train, test) = (&survey.train, &survey.test);
-    let share = |part: usize, whole: usize| percent(part as f64 / whole.max(1) as f64);
+    let share = |part: usize, whole: usize| match whole {
+        0 => "–".into(),
+        _ => percent(part as f64 / whole as f64),
+    };
     html! { div.scroll { table.figures {
         thead { tr { th { "class" } th { "training" } th { "share" } th { "test" } th { "share" } } }
         tbody { @for (name, (&of_train, &of_test)) in survey.names.iter().zip(train.classes.iter().zip(&test.classes)) { tr {

@@ -18,7 +18,7 @@ use super::source::{Columns, Guess, Source, unnamed};
 use super::{MOST_COLUMNS, Options};
 use crate::base::error::Error;
 use crate::data::bad;
-use crate::data::diagnose::{AGAIN, foreign};
+use crate::data::diagnose::{AGAIN, foreign_to_text};
 use blocks::{Block, Blocks, ends, first_end};
 
 mod blocks;
@@ -160,8 +160,7 @@ fn refuse_other(path: &Path, head: &[u8]) -> Result<(), Error> {
     if head.trim_ascii().is_empty() {
         return Err(bad(path, "is empty", AGAIN));
     }
-    let known = foreign(head).filter(|(problem, _)| !problem.contains("text") || problem.contains("UTF-16"));
-    if let Some((problem, next)) = known {
+    if let Some((problem, next)) = foreign_to_text(head) {
         return Err(bad(path, problem, next));
     }
     if head[..head.len().min(1 << 12)].contains(&0) {
