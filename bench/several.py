@@ -22,6 +22,8 @@ args = parse.parse_args()
 
 program = os.environ.get("GPU_MLP") or build()
 net = ["--hidden", "128", "--batch-size", "64", "--lr", "0.1", "--schedule", "constant", "--normalize", "unit", "--health", "off"]
+# What is given replaces the settings of S.
+net = [word for at in range(0, len(net), 2) if net[at] not in args.rest for word in net[at:at + 2]]
 settings = ["train", "--engine", args.engine, "--epochs", str(args.epochs), *net, *args.rest, "--quiet"]
 
 
