@@ -116,7 +116,7 @@ export class Chart {
     c.font = "12px system-ui, sans-serif";
     const named = this.curves.filter((curve) => curve.style.named);
     const ends = Math.max(0, ...named.map((curve) => c.measureText(curve.style.name).width));
-    const [left, right, top, bottom] = [46, 8 + (ends && ends + 6), 8, 20];
+    const [right, top, bottom] = [8 + (ends && ends + 6), 8, 20];
     const all = this.curves.flatMap((curve) => curve.points);
     const heights = all.flatMap((point) => [point.y, ...(point.near ?? []), ...(point.far ?? [])]);
     const most = all.reduce((most, { x }) => Math.max(most, x), 1);
@@ -124,13 +124,14 @@ export class Chart {
     let high = heights.reduce((a, b) => Math.max(a, b), -Infinity);
     if (heights.length === 0) [low, high] = [0, 1];
     if (high - low < 1e-6) [low, high] = [low - 0.01, high + 0.01];
+    const ticks = [0, 1, 2, 3, 4].map((tick) => low + ((high - low) * tick) / 4);
+    const left = 6 + Math.max(40, ...ticks.map((value) => c.measureText(this.words.format(value)).width));
     const x = (value: number) => left + (value / most) * (width - left - right);
     const y = (value: number) => top + ((high - value) / (high - low)) * (height - top - bottom);
     c.strokeStyle = colour("--line");
     c.fillStyle = colour("--soft");
     c.textAlign = "right";
-    for (let tick = 0; tick <= 4; tick++) {
-      const value = low + ((high - low) * tick) / 4;
+    for (const value of ticks) {
       c.beginPath();
       c.moveTo(left, y(value));
       c.lineTo(width - right, y(value));

@@ -25,7 +25,10 @@ export function clearLayers() {
 function build(layers: LayerView[]) {
   rows = layers.map(() => ({
     title: make("h3"),
-    pictures: TITLES.map(() => ({ canvas: make("canvas", { role: "img" }), text: make("figcaption") })),
+    pictures: TITLES.map((title) => ({
+      canvas: make("canvas", { role: "img", "aria-label": `${title}: no values yet` }),
+      text: make("figcaption"),
+    })),
   }));
   const figure = ({ canvas, text }: Picture, at: number) =>
     make("figure", {}, make("span", { class: "over" }, TITLES[at] ?? ""), canvas, text);

@@ -86,6 +86,7 @@ async function open(keep: boolean) {
 
 /** Shows a run that has been opened. */
 async function show({ device, run, data }: Opened, because: string) {
+  element("problem").hidden = true;
   const widths = run.widths.join("-");
   element("device").textContent =
     `${device.sentence}.${because} Data: ${data.name}, ${data.train} training and ${data.test} test ` +

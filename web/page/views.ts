@@ -3,6 +3,12 @@
 import { context, element, grey, make, percent } from "./dom.ts";
 import type { Guess, ParityLine, Steps } from "./protocol.ts";
 
+/** From white to a colour, as the bytes of a pixel. Orange and blue are as dark as each other at their ends. */
+function mixed(share: number, r: number, g: number, b: number): number {
+  const part = (value: number) => Math.round(247 + (value - 247) * share);
+  return ((255 << 24) | (part(b) << 16) | (part(g) << 8) | part(r)) >>> 0;
+}
+
 /** Draws the weights of each unit as a tile: orange positive, blue negative, on one symmetric scale. */
 export function drawWeights(canvas: HTMLCanvasElement, weights: Float32Array, inputs: number) {
   const side = Math.sqrt(inputs);
@@ -11,19 +17,18 @@ export function drawWeights(canvas: HTMLCanvasElement, weights: Float32Array, in
   const columns = Math.ceil(Math.sqrt(units));
   const tile = side + 1;
   const image = new ImageData(columns * tile - 1, Math.ceil(units / columns) * tile - 1);
-  const sorted = Float32Array.from(weights, Math.abs).sort();
-  const most = sorted[Math.floor(sorted.length * 0.995)] || 1;
+  // Of a tenth of the weights: sorting all of them would hold up the page.
+  const few = Float32Array.from({ length: Math.ceil(weights.length / 10) }, (_, at) => Math.abs(weights[10 * at] ?? 0)).sort();
+  const most = few[Math.floor(few.length * 0.995)] || 1;
+  // Whole pixels are written at once, as numbers: with 100,000 weights an array per pixel would take too long.
+  const pixels = new Uint32Array(image.data.buffer);
   for (let unit = 0; unit < units; unit++) {
     const [left, top] = [(unit % columns) * tile, Math.floor(unit / columns) * tile];
     for (let at = 0; at < inputs; at++) {
       const value = Math.max(-1, Math.min(1, (weights[unit * inputs + at] ?? 0) / most));
-      // From white to the colour of the sign; both are as dark at their ends.
-      const [r, g, b] = value > 0 ? [179, 88, 6] : [33, 102, 172];
-      const share = Math.abs(value);
       const x = left + (at % side);
       const y = top + Math.floor(at / side);
-      const mixed = [r, g, b].map((part) => Math.round(247 + ((part ?? 0) - 247) * share));
-      image.data.set([...mixed, 255], 4 * (y * image.width + x));
+      pixels[y * image.width + x] = value > 0 ? mixed(value, 179, 88, 6) : mixed(-value, 33, 102, 172);
     }
   }
   [canvas.width, canvas.height] = [image.width, image.height];

@@ -46,6 +46,8 @@ class Work {
   private layers: (Layers & { step: number }) | null = null;
   /** Updates per call. */
   private pace = 1;
+  /** Updates until the end, as far as it is known. */
+  private left = Infinity;
   private looked = 0;
   private lookTook = 0;
   /** Calls run one after another: two at a time would use one run. */
@@ -179,7 +181,7 @@ class Work {
       throw error;
     }
     this.run?.free();
-    [this.run, this.config, this.first, this.pace, this.looked, this.layers] = [run, config, model, 1, 0, null];
+    [this.run, this.config, this.first, this.pace, this.left, this.looked, this.layers] = [run, config, model, 1, Infinity, 0, null];
     return { device: JSON.parse(device.about()), data: JSON.parse(set.about()), run: JSON.parse(run.about()) };
   }
 
@@ -255,7 +257,9 @@ class Work {
       try {
         await this.inTurn(async () => {
           if (!this.playing) return;
-          const tick = await this.step(this.pace);
+          // The last update is measured too, so that even a short run shows its updates.
+          const tick = await (this.left === 1 ? this.measured() : this.step(Math.min(this.pace, Math.max(1, this.left - 1))));
+          this.left = tick.last - tick.step;
           if (tick.seconds < TICK / 2) this.pace = Math.min(2 * this.pace, 4096);
           else if (tick.seconds > 2 * TICK) this.pace = Math.max(1, this.pace >> 1);
           tell({ event: "tick", tick });
@@ -263,7 +267,11 @@ class Work {
           const pause = Math.max(LOOK * 1000, this.lookTook / LOOK_SHARE);
           if (ended || performance.now() - this.looked > pause) {
             // The rate of the page is that of plain updates.
-            if (!ended) tell({ event: "tick", tick: { ...(await this.measured()), samples: 0, seconds: 0 } });
+            if (!ended) {
+              const measured = await this.measured();
+              this.left = measured.last - measured.step;
+              tell({ event: "tick", tick: { ...measured, samples: 0, seconds: 0 } });
+            }
             tell({ event: "look", look: await this.look() });
           }
           if (ended) {
