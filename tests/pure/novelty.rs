@@ -30,12 +30,16 @@ const LETTERS: [(char, &[&[[i32; 2]]]); 14] = [
     ('P', &[&[[0, 8], [0, 0], [3, 0], [4, 2], [3, 4], [0, 4]]]),
 ];
 
+/// Where a letter is drawn at first.
+const LEFT: f32 = 7.0;
+const TOP: f32 = 5.0;
+
 /// A letter as MNIST's digits are laid out: 20 pixels high, with the centre of mass in the middle.
 fn letter(strokes: &[&[[i32; 2]]], half_width: f32) -> Vec<u8> {
     let segments: Vec<[[f32; 2]; 2]> = strokes
         .iter()
         .flat_map(|stroke| stroke.windows(2))
-        .map(|ends| [0, 1].map(|end: usize| [0, 1].map(|axis: usize| 2.25 * ends[end][axis] as f32)))
+        .map(|ends| [0, 1].map(|end: usize| [0, 1].map(|axis: usize| [3.5, 2.25][axis] * ends[end][axis] as f32)))
         .collect();
     let ink = |x: f32, y: f32| {
         let away = |[[ax, ay], [bx, by]]: [[f32; 2]; 2]| {
@@ -49,13 +53,12 @@ fn letter(strokes: &[&[[i32; 2]]], half_width: f32) -> Vec<u8> {
     let draw = |left: f32, top: f32| -> Vec<f32> {
         (0..784).map(|at| ink((at % 28) as f32 - left, (at / 28) as f32 - top)).collect()
     };
-    let first = draw(9.0, 5.0);
+    let first = draw(LEFT, TOP);
     let mass: f32 = first.iter().sum();
     let centre = [0, 1].map(|axis: usize| {
         first.iter().enumerate().map(|(at, ink)| ink * [at % 28, at / 28][axis] as f32).sum::<f32>() / mass
     });
-    let [left, top] = [9.0, 5.0].map(f32::round);
-    let placed = draw(left + (14.0 - centre[0]).round(), top + (14.0 - centre[1]).round());
+    let placed = draw(LEFT + (14.0 - centre[0]).round(), TOP + (14.0 - centre[1]).round());
     placed.iter().map(|ink| (ink * 255.0).round() as u8).collect()
 }
 
@@ -91,8 +94,8 @@ fn letters_and_noise_are_unlike_digits() {
         let found: Vec<_> = letters.iter().filter(|(_, letter)| unlike(&novelty, letter) == 1).collect();
         let samples = test.len() / 784;
         eprintln!("{}: {digits} of {samples} digits, {} of {} letters", data.name, found.len(), letters.len());
-        assert!(digits * 100 <= 6 * samples, "{}: {digits} of {samples} digits", data.name);
-        assert!(found.len() * 10 >= letters.len() * 8, "{}: {} of {}", data.name, found.len(), letters.len());
+        assert!(digits * 100 <= 7 * samples, "{}: {digits} of {samples} digits", data.name);
+        assert!(found.len() * 100 >= letters.len() * 80, "{}: {} of {}", data.name, found.len(), letters.len());
         assert_eq!(unlike(&novelty, &noise(50)), 50, "{}", data.name);
         let doubt = novelty.doubt(&ITEM, &noise(1)).unwrap();
         assert!(doubt.contains("unlike the training pictures") && doubt.contains("96 %"), "{doubt}");
@@ -178,7 +181,8 @@ fn damaged_values_are_refused() {
     with(json!({ "centres": centres, "limit": 0.3 })).unwrap();
     let cases = [
         (json!({ "centres": centres, "limit": 0.0 }), "the limit is 0"),
-        (json!({ "centres": centres, "limit": 1e39 }), "the limit is inf"),
+        (json!({ "centres": centres, "limit": 1e39 }), "out of range"),
+        (json!({ "centres": centres, "limit": -0.3 }), "the limit is -0.3"),
         (json!({ "centres": "", "limit": 0.3 }), "0 values"),
         (json!({ "centres": "AAAA", "limit": 0.3 }), "3 values"),
         (json!({ "centres": "?", "limit": 0.3 }), "metadata"),
