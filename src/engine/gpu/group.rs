@@ -255,8 +255,7 @@ async fn run(mut engine: GpuEngine, merged: Vec<Merged>) -> GpuEngine {
             Merged::Write(model, id, first, words) => engine.write_of(model, id, first, &words),
             Merged::Run(range, models) => {
                 let mut work = vec![(range, models)];
-                while let Some(Merged::Run(range, models)) =
-                    merged.pop_front_if(|item| matches!(item, Merged::Run(..)))
+                while let Some(Merged::Run(range, models)) = merged.pop_front_if(|item| matches!(item, Merged::Run(..)))
                 {
                     work.push((range, models));
                 }
