@@ -1,7 +1,7 @@
 //! How unlike the training pictures a picture is.
 //!
 //! A net trained on digits gives a letter some class, often with a probability near 1, so probabilities do not show that it has
-//! never seen one. The distance to the training pictures does. The pictures are described by their edges ([`edges`]), which
+//! never seen one. The distance to the training pictures does. The pictures are described by their edges (`edges`), which
 //! depend little on the width and brightness of strokes. Typical descriptions, found by k-means, are stored in the model file,
 //! with the distance that few training pictures exceed.
 //!
