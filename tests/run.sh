@@ -16,9 +16,9 @@ about() {
     case $1 in
     lib) echo 'unit tests of the library: 1 s' ;;
     bin) echo 'unit tests of the program: 1 s' ;;
-    pure) echo 'no GPU: files, formats, the CPU engine, the shader sources: about 1 min' ;;
-    adapter) echo 'kernels and training on every adapter of this machine: 3 to 8 min' ;;
-    program) echo 'the program as a user runs it, with every example of its help and of README: 1 to 2 min' ;;
+    pure) echo 'no GPU: files, formats, the CPU engine, the shader sources: 1 to 4 min' ;;
+    adapter) echo 'kernels and training on every adapter of this machine: 5 to 17 min' ;;
+    program) echo 'the program as a user runs it, with every example of its help and of README: 1 to 5 min' ;;
     reliability) echo 'kills, faults, toggles, long runs: 1 to 2 min' ;;
     allocation) echo 'hostile files, and the memory used to read them: 20 s' ;;
     doc) echo 'examples in the documentation: 5 s' ;;
@@ -35,7 +35,7 @@ target() {
 now() { date +%s; }
 
 if [ $# = 0 ]; then
-    echo 'tests/run.sh: builds the tests (4 to 7 minutes from nothing on two cores), then runs them (6 to 14 minutes):'
+    echo 'tests/run.sh: builds the tests (4 to 8 minutes from nothing on two cores), then runs them (8 to 28 minutes):'
     for one in $programs; do
         printf '  %-12s %s\n' "$one" "$(about "$one")"
     done
