@@ -5,7 +5,7 @@ use crate::common::runs::{complete, facts, same, start};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -153,16 +153,18 @@ fn processes_share_a_sweep_and_the_table_is_that_of_one() {
     let words = "--lr 0.01..1:log --trials 32 --epochs 8 --halving 2 --hidden 128 --batch-size 8 --threads 1";
     complete(sweep(folder.path(), &format!("{words} --out one")));
     // Two as `mpirun` starts them, of which the first reports, and one that joins by itself.
+    let begin = |command: &mut Command| command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let ranked = |rank: &str| {
         let mut command = sweep(folder.path(), &format!("{words} --out s"));
-        start(command.envs([("OMPI_COMM_WORLD_SIZE", "2"), ("OMPI_COMM_WORLD_RANK", rank)]))
+        begin(command.envs([("OMPI_COMM_WORLD_SIZE", "2"), ("OMPI_COMM_WORLD_RANK", rank)]))
     };
-    let joined = start(&mut sweep(folder.path(), &format!("{words} --out s --join")));
+    let joined = begin(&mut sweep(folder.path(), &format!("{words} --out s --join")));
     for (prints, child) in [(true, ranked("0")), (false, ranked("1")), (true, joined)] {
         let output = child.wait_with_output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{stderr}");
         assert_eq!(String::from_utf8_lossy(&output.stdout).contains("best: "), prints, "{stderr}");
+        assert_eq!(stderr.contains("table: "), prints, "{stderr}");
     }
     assert_eq!(table(folder.path(), "s"), table(folder.path(), "one"));
     let journal = lines(&folder.path().join("s/journal.log"));
