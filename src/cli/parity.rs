@@ -21,8 +21,8 @@ computed from the arithmetic, not chosen.
 
 With --exact it instead trains a small net in integers, on the CPU and on every adapter that
 --adapter and --backend allow. Each result must have the hash that is stored in the program, so all
-are bit-identical. It takes seconds per adapter, a minute if a software adapter compiles the shaders
-for the first time, and needs no data and no network.
+are bit-identical. It takes seconds per adapter, or a minute if a software adapter must compile the
+shaders first. It needs no data and no network.
 
 Examples:
   gpu-mlp parity
