@@ -350,8 +350,7 @@ impl Train {
         );
         say!("{rate}");
         config.without_effect().iter().for_each(|note| say!("note: {note}"));
-        // Integers have only the plain plan, so a note would say nothing.
-        if let Some(because) = config.plain_because(data.train.len()).filter(|_| config.precision != Precision::Int8) {
+        if let Some(because) = config.plain_because(data.train.len()) {
             say!("note: the plain plan is used: {because}");
         }
         if let (Some(resumed), Some(checkpoint)) = (resumed, checkpoint) {

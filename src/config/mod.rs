@@ -261,14 +261,13 @@ impl Config {
             None
         } else if self.shards.is_some() {
             Some("gradients of the shards are added up")
-        } else if self.clip_norm > 0.0 || self.clip_value > 0.0 {
+        } else if self.clip_norm > 0.0 || self.clip_value > 0.0 && self.precision != Precision::Int8 {
+            // In integers, the update itself limits each value.
             Some("clipping needs all gradients first")
         } else if self.batch(samples) > self.micro_batch(samples) {
             Some("gradients of several micro-batches are added up")
         } else if self.precision == Precision::F16Mixed {
             Some("fused updates do not support mixed precision")
-        } else if self.precision == Precision::Int8 {
-            Some("updates in integers are not fused")
         } else {
             None
         }

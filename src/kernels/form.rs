@@ -82,6 +82,6 @@ pub enum Precision {
     /// Factors of the matrix products rounded to half precision; everything else in single precision. Uses the plain plan,
     /// because fused updates do not support it.
     F16Mixed,
-    /// Integers alone: products of 8 bits, weights of 32 bits. Every device computes the same bits. Uses the plain plan.
+    /// Integers alone: products of 8 bits, weights of 32 bits. Every device computes the same bits.
     Int8,
 }

@@ -1,11 +1,12 @@
 //! g = dyᵀ·x, and the sums of dy, in integers: the gradients of a layer. The sums are not rounded.
 
+use super::int_update::{Params, shader};
 use super::{Form, fixed};
 use crate::base::audited::gemm8::{Bytes, Gemm8, Target};
 use crate::plan::case::{Case, Fill};
-use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Arg, Args, Kernel, Shader, StepValues, expect, groups, read, update};
 use crate::plan::tensor::{DType, TensorId};
+use multiversion::multiversion;
 
 /// The gradient of the weights, or of the biases if there is no `x`, summed over the batch. It is added to `g` if
 /// `StepValues::accumulate` is 1, else it replaces `g`.
@@ -21,28 +22,15 @@ pub struct IntGradient {
     pub form: Form,
 }
 
-uniform! {
-    /// Uniform block of the shaders.
-    struct Params {
-        batch: u32, words: u32, inputs: u32, inputs4: u32, outputs: u32, dy_words: u32, pad0: u32, pad1: u32,
-    }
-}
-
-const SOURCE: &str = include_str!("../../shaders/int_gradient.wgsl");
-
-const WEIGHTS: &[Arg] = &[read(1, "dy"), read(2, "x"), update(3, "g")];
-const BIASES: &[Arg] = &[read(1, "dy"), update(3, "g")];
-
-const fn shader(name: &'static str, args: &'static [Arg]) -> Shader {
-    Shader { name, source: SOURCE, args, params: Params::FIELDS, overrides: &[] }
-}
+const WEIGHTS: &[Arg] = &[read(1, "dy"), read(2, "x"), update(3, "sums")];
+const BIASES: &[Arg] = &[read(1, "dy"), update(3, "sums")];
 
 /// One for weights in each of [`fixed::FORMS`], one for biases.
 pub static SHADERS: &[Shader] = &[
-    shader("int_gradient", WEIGHTS),
-    shader("int_gradient_tiled", WEIGHTS),
-    shader("int_gradient_registers", WEIGHTS),
-    shader("int_gradient_b", BIASES),
+    shader("int_gradient", WEIGHTS, &[]),
+    shader("int_gradient_tiled", WEIGHTS, &[]),
+    shader("int_gradient_registers", WEIGHTS, &[]),
+    shader("int_gradient_b", BIASES, &[]),
 ];
 
 impl Kernel for IntGradient {
@@ -64,16 +52,7 @@ impl Kernel for IntGradient {
             }
             None => expect("int_gradient_b", "g", g, DType::I32(0), 1, dy.cols, &because),
         }
-        let x = x.unwrap_or(dy);
-        let params = Params {
-            batch: dy.rows as u32,
-            words: x.stride() as u32,
-            inputs: x.cols as u32,
-            inputs4: g.stride() as u32 / 4,
-            outputs: dy.cols as u32,
-            dy_words: dy.stride() as u32,
-            ..Params::default()
-        };
+        let params = Params { inputs4: g.stride() as u32 / 4, ..Params::of(dy, x.unwrap_or(dy)) };
         bytemuck::bytes_of(&params).to_vec()
     }
 
@@ -89,14 +68,11 @@ impl Kernel for IntGradient {
         let dy = args.words(0);
         let add = now.accumulate == 1;
         let Some(id) = self.x else {
-            let g = args.words_mut(1);
+            let g: &mut [i32] = bytemuck::cast_slice_mut(args.words_mut(1));
             if !add {
                 g.fill(0);
             }
-            for row in dy.chunks_exact(self.dy.stride()) {
-                let errors: &[i8] = &bytemuck::cast_slice(row)[..self.dy.cols];
-                g.iter_mut().zip(errors).for_each(|(g, d)| *g = g.wrapping_add(i32::from(*d).cast_unsigned()));
-            }
+            add_rows(g, dy, self.dy.stride());
             return;
         };
         let (x, g) = (args.words(1), args.words_mut(2));
@@ -107,7 +83,7 @@ impl Kernel for IntGradient {
             a: Bytes { words: dy, stride: self.dy.stride(), along: false },
             b: Bytes { words: x, stride: id.stride(), along: false },
         };
-        product.run(Target { words: g, stride: self.g.stride(), per_word: 1 }, |_, _, sums, words| {
+        product.run(Target { words: [g], stride: self.g.stride(), per_word: 1 }, |_, _, sums, [words]| {
             let sums: &[u32] = bytemuck::cast_slice(sums);
             if add {
                 words.iter_mut().zip(sums).for_each(|(word, sum)| *word = word.wrapping_add(*sum));
@@ -120,6 +96,15 @@ impl Kernel for IntGradient {
 
     fn flops(&self) -> u64 {
         2 * (self.dy.rows * self.dy.cols) as u64 * self.x.map_or(1, |x| x.cols) as u64
+    }
+}
+
+/// Adds the rows of dy, `stride` words each, to `sums`. Padding of dy is zero.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub(super) fn add_rows(sums: &mut [i32], dy: &[u32], stride: usize) {
+    for row in dy.chunks_exact(stride) {
+        let errors: &[i8] = bytemuck::cast_slice(row);
+        sums.iter_mut().zip(errors).for_each(|(sum, d)| *sum = sum.wrapping_add(i32::from(*d)));
     }
 }
 

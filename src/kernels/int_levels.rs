@@ -1,7 +1,7 @@
 //! The level of each layer: how far its error signal δ is shifted right to fit in 8 bits, in training with integers.
 
-use super::int_step::{Params, SOURCE};
 use crate::plan::case::{Case, Fill};
+use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Args, Kernel, Shader, StepValues, expect, update};
 use crate::plan::tensor::{DType, TensorId};
 
@@ -18,6 +18,15 @@ pub struct IntLevels {
     pub levels: TensorId,
 }
 
+uniform! {
+    /// Uniform block of the shaders in `int_levels.wgsl`.
+    pub(super) struct Params {
+        count: u32, words: u32, stride: u32, layer: u32, layers: u32, drop: u32, pad0: u32, pad1: u32,
+    }
+}
+
+pub(super) const SOURCE: &str = include_str!("../../shaders/int_levels.wgsl");
+
 /// Counts stop here, so that they cannot overflow.
 pub const MOST_COUNTED: u32 = 1 << 30;
 
@@ -25,7 +34,7 @@ pub const MOST_COUNTED: u32 = 1 << 30;
 pub static SHADERS: &[Shader] = &[Shader {
     name: "int_levels",
     source: SOURCE,
-    args: &[update(7, "counts")],
+    args: &[update(3, "counts")],
     params: Params::FIELDS,
     overrides: &[],
 }];

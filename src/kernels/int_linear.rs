@@ -151,8 +151,8 @@ impl Kernel for IntLinear {
             b: Bytes { words: w, stride: self.w.stride(), along: true },
         };
         if self.last() {
-            let target = Target { words: args.words_mut(3), stride: self.y.stride(), per_word: 1 };
-            return product.run(target, |_, first, sums, words| {
+            let target = Target { words: [args.words_mut(3)], stride: self.y.stride(), per_word: 1 };
+            return product.run(target, |_, first, sums, [words]| {
                 words.fill(0);
                 for ((word, sum), b) in words.iter_mut().zip(sums).zip(&b[first..]) {
                     *word = (sum + shift(*b, params.bias_shift)).cast_unsigned();
@@ -160,9 +160,9 @@ impl Kernel for IntLinear {
             });
         }
         let (mask, levels) = (args.words(3), args.words_mut(4));
-        let target = Target { words: args.words_mut(5), stride: self.y.stride(), per_word: 4 };
+        let target = Target { words: [args.words_mut(5)], stride: self.y.stride(), per_word: 4 };
         let limited = AtomicI32::new(0);
-        product.run(target, |row, first, sums, words| {
+        product.run(target, |row, first, sums, [words]| {
             let bits = if self.keep < 1.0 { Some(mask[row * self.mask.stride() + first / 32]) } else { None };
             let count = finish(&params, self.act, sums, &b[first..], bits, words);
             if count > 0 && row < now.rows as usize {

@@ -120,8 +120,8 @@ impl Kernel for IntLinearDx {
             b: Bytes { words: w, stride: self.w.stride(), along: false },
         };
         let (peak, limited) = (AtomicI32::new(own[1].cast_signed()), AtomicI32::new(0));
-        let target = Target { words: args.words_mut(5), stride: self.dx.stride(), per_word: 4 };
-        product.run(target, |row, first, sums, words| {
+        let target = Target { words: [args.words_mut(5)], stride: self.dx.stride(), per_word: 4 };
+        product.run(target, |row, first, sums, [words]| {
             let bits = if self.keep < 1.0 { Some(mask[row * self.mask.stride() + first / 32]) } else { None };
             let below = &x[row * self.x.stride() + first / 4..][..sums.len().div_ceil(4)];
             let (largest, count) = finish(&params, self.act, sums, below, bits, level, words);

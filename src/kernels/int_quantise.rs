@@ -1,7 +1,7 @@
 //! q = w·2⁻ᵏ, rounded and limited to 8 bits: the weights as factors of a product.
 
 use super::fixed::{WEIGHT_BITS, narrow, shift};
-use super::int_step::{Params, SOURCE};
+use super::int_levels::{Params, SOURCE};
 use crate::base::audited::parts::for_each_part;
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::{Args, Kernel, Shader, StepValues, expect, groups, read, update, write};
@@ -26,7 +26,7 @@ pub struct IntQuantise {
 pub static SHADERS: &[Shader] = &[Shader {
     name: "int_quantise",
     source: SOURCE,
-    args: &[read(5, "master"), write(6, "q"), update(7, "counts")],
+    args: &[read(1, "w"), write(2, "q"), update(3, "counts")],
     params: Params::FIELDS,
     overrides: &[],
 }];
@@ -58,7 +58,7 @@ impl Kernel for IntQuantise {
             words: q.stride() as u32,
             stride: w.stride() as u32 / 4,
             layer: layer as u32,
-            base: self.dropped().cast_signed(),
+            drop: self.dropped(),
             layers: levels.rows as u32,
             ..Params::default()
         };

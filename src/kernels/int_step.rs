@@ -1,9 +1,9 @@
 //! w ← w − lr·(ḡ + l2·w) in integers, also with momentum: gradient descent. ḡ is the mean gradient.
 
 use super::fixed::{Factor, Multiplier, WEIGHT_BITS, add, to_weight};
+use super::int_update::{NESTEROV, Params, base, shader};
 use crate::base::audited::parts::for_each_part;
 use crate::plan::case::{Case, Fill};
-use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Arg, Args, Kernel, Shader, StepValues, expect, groups, read, update};
 use crate::plan::tensor::{DType, TensorId};
 use multiversion::multiversion;
@@ -31,29 +31,15 @@ pub struct IntStep {
     pub nesterov: bool,
 }
 
-uniform! {
-    /// Uniform block of all shaders in `int_step.wgsl`; also of [`super::int_quantise`] and [`super::int_levels`].
-    pub(super) struct Params {
-        count: u32, words: u32, stride: u32, layer: u32, base: i32, clip: i32, l2: f32, layers: u32,
-    }
-}
-
-pub(super) const SOURCE: &str = include_str!("../../shaders/int_step.wgsl");
-
-const WITHOUT: &[Arg] = &[read(1, "g"), update(2, "w"), read(4, "levels")];
-const WITH: &[Arg] = &[read(1, "g"), update(2, "w"), update(3, "v"), read(4, "levels")];
-const NESTEROV: &[(&str, f64)] = &[("NESTEROV", 0.0)];
-
-const fn shader(name: &'static str, args: &'static [Arg], overrides: &'static [(&'static str, f64)]) -> Shader {
-    Shader { name, source: SOURCE, args, params: Params::FIELDS, overrides }
-}
+const WITHOUT: &[Arg] = &[read(4, "g"), update(6, "w"), read(5, "levels")];
+const WITH: &[Arg] = &[read(4, "g"), update(6, "w"), update(8, "v"), read(5, "levels")];
 
 /// One without and one with momentum.
 pub static SHADERS: &[Shader] = &[shader("int_sgd", WITHOUT, &[]), shader("int_momentum", WITH, NESTEROV)];
 
 /// The numbers of an update, prepared for its loop.
 #[derive(Clone, Copy)]
-struct Factors {
+pub(super) struct Factors {
     mean: Multiplier,
     l2: Multiplier,
     penalised: bool,
@@ -63,10 +49,26 @@ struct Factors {
     nesterov: bool,
 }
 
-impl IntStep {
-    fn clip(&self) -> i32 {
-        if self.clip > 0.0 { to_weight(self.clip).max(1) } else { 0 }
+impl Factors {
+    /// Of an update: `base` are the fractional bits of the sum, `sum` the layer's sum of levels.
+    pub(super) fn of(now: &StepValues, base: u8, sum: i32, [clip, l2]: [f32; 2], nesterov: bool) -> Factors {
+        let mut mean = Factor::one_over(now.batch);
+        mean.s += self::base(base) - sum;
+        Factors {
+            mean: mean.into(),
+            l2: Factor::of(l2).into(),
+            penalised: l2 > 0.0,
+            lr: Factor::of(now.lr).into(),
+            momentum: Factor::of(now.momentum).into(),
+            clip: if clip > 0.0 { limit(clip) } else { i32::MAX },
+            nesterov,
+        }
     }
+}
+
+/// A limit of gradients as an integer, at least 1; 0 for no limit.
+pub(super) fn limit(clip: f32) -> i32 {
+    if clip > 0.0 { to_weight(clip).max(1) } else { 0 }
 }
 
 impl Kernel for IntStep {
@@ -89,9 +91,8 @@ impl Kernel for IntStep {
         let params = Params {
             count: w.words() as u32 / 4,
             layer: layer as u32,
-            // From the fractional bits of g to the 28 of ḡ.
-            base: i32::from(self.base) - i32::from(WEIGHT_BITS),
-            clip: self.clip(),
+            base: base(self.base),
+            clip: limit(self.clip),
             l2: self.l2,
             layers: levels.rows as u32,
             ..Params::default()
@@ -111,19 +112,9 @@ impl Kernel for IntStep {
     fn twin(&self, now: &StepValues, mut args: Args<'_>) {
         let g: &[i32] = bytemuck::cast_slice(args.words(0));
         let w: &mut [i32] = bytemuck::cast_slice_mut(args.words_mut(1));
-        let mut mean = Factor::one_over(now.batch);
         let levels = args.words(if self.v.is_some() { 3 } else { 2 });
         let sum = levels[self.layer * self.levels.stride() + 2].cast_signed();
-        mean.s += i32::from(self.base) - i32::from(WEIGHT_BITS) - sum;
-        let factors = Factors {
-            mean: mean.into(),
-            l2: Factor::of(self.l2).into(),
-            penalised: self.l2 > 0.0,
-            lr: Factor::of(now.lr).into(),
-            momentum: Factor::of(now.momentum).into(),
-            clip: if self.clip > 0.0 { self.clip() } else { i32::MAX },
-            nesterov: self.nesterov,
-        };
+        let factors = Factors::of(now, self.base, sum, [self.clip, self.l2], self.nesterov);
         const PART: usize = 1 << 14;
         if self.v.is_some() {
             let v: &mut [i32] = bytemuck::cast_slice_mut(args.words_mut(2));
@@ -146,14 +137,14 @@ fn gradient(g: i32, w: i32, f: &Factors) -> i32 {
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn descend(w: &mut [i32], g: &[i32], f: Factors) {
+pub(super) fn descend(w: &mut [i32], g: &[i32], f: Factors) {
     for (w, &g) in w.iter_mut().zip(g) {
         *w = add(*w, -f.lr.times(gradient(g, *w, &f)));
     }
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn momentum(w: &mut [i32], v: &mut [i32], g: &[i32], f: Factors) {
+pub(super) fn momentum(w: &mut [i32], v: &mut [i32], g: &[i32], f: Factors) {
     for ((w, v), &g) in w.iter_mut().zip(v).zip(g) {
         let d = gradient(g, *w, &f);
         *v = add(f.momentum.times(*v), d);

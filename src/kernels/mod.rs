@@ -27,6 +27,7 @@ pub mod int_linear_dx;
 pub mod int_quantise;
 pub mod int_softmax;
 pub mod int_step;
+pub mod int_update;
 pub mod linear;
 pub mod linear_db;
 pub mod linear_dw;
@@ -158,6 +159,8 @@ kernels! {
     int_gradient => IntGradient,
     /// Gradient descent in integers.
     int_step => IntStep,
+    /// Gradients and descent in one, in integers.
+    int_update => IntUpdate,
     /// Levels: the shifts of the error signals in integers.
     int_levels => IntLevels,
 }

@@ -13,6 +13,7 @@ use crate::kernels::int_linear_dx::IntLinearDx;
 use crate::kernels::int_quantise::IntQuantise;
 use crate::kernels::int_softmax::{ERROR_BITS, IntSoftmax, MOST_CLASSES};
 use crate::kernels::int_step::IntStep;
+use crate::kernels::int_update::IntUpdate;
 use crate::kernels::tally::Tally;
 use crate::kernels::{Activation, Form, InputMap, Precision};
 use crate::plan::tensor::{DType, Role, TensorId};
@@ -232,11 +233,15 @@ impl Builder<'_> {
         // Fractional bits of each layer's error signal if all levels are 0.
         let mut bits = ERROR_BITS;
         let mut bases = vec![0; layers.len()];
+        let mut deltas = vec![dy; layers.len()];
         for layer in (0..layers.len()).rev() {
-            let (x, (dw, db)) = (activations[layer], layers[layer].1.expect("an integer plan stores its gradients"));
+            let x = activations[layer];
             bases[layer] = bits;
-            self.plan.push(IntGradient { dy, x: Some(x), g: dw, form });
-            self.plan.push(IntGradient { dy, x: None, g: db, form });
+            deltas[layer] = dy;
+            if let Some((dw, db)) = layers[layer].1 {
+                self.plan.push(IntGradient { dy, x: Some(x), g: dw, form });
+                self.plan.push(IntGradient { dy, x: None, g: db, form });
+            }
             if layer > 0 {
                 let role = Role::ErrorSignal { layer };
                 let dx = self.plan.tensor(format!("dh{layer}"), role, DType::I8(0), micro, x.cols);
@@ -251,22 +256,22 @@ impl Builder<'_> {
         let (clip, l2, nesterov) =
             (self.config.clip_value, self.config.l2, self.config.optimizer == Optimizer::Nesterov);
         for (layer, (ids, gradients)) in layers.iter().enumerate() {
-            let (dw, db) = gradients.expect("an integer plan stores its gradients");
-            let base = bases[layer] + fraction(activations[layer].dtype);
             let (vw, vb) = (ids.state.first().copied(), ids.state.get(1).copied());
-            self.plan.push(IntStep { g: dw, w: ids.w, v: vw, levels, layer, base, clip, l2, nesterov });
+            let (x, base) = (activations[layer], bases[layer]);
+            let Some((dw, db)) = *gradients else {
+                // Integer updates have no plain form.
+                let form = if form == Form::Plain { Form::Tiled } else { form };
+                let (dy, v) = (deltas[layer], vw.zip(vb).map(|(vw, vb)| [vw, vb]));
+                let (w, b) = (ids.w, ids.b);
+                self.plan.push(IntUpdate { dy, x, w, b, v, levels, layer, base, clip, l2, nesterov, form });
+                continue;
+            };
+            let mut step = |g, w, v, base, l2| {
+                self.plan.push(IntStep { g, w, v, levels, layer, base, clip, l2, nesterov });
+            };
+            step(dw, ids.w, vw, base + fraction(x.dtype), l2);
             // As usual, biases are not penalized.
-            self.plan.push(IntStep {
-                g: db,
-                w: ids.b,
-                v: vb,
-                levels,
-                layer,
-                base: bases[layer],
-                clip,
-                l2: 0.0,
-                nesterov,
-            });
+            step(db, ids.b, vb, base, 0.0);
         }
         self.plan.push(IntLevels { levels });
         let end = self.plan.steps.len();

@@ -66,7 +66,7 @@ impl Trial {
         };
         let integers = Config {
             precision: Precision::Int8,
-            physical_batch: 16,
+            optimizer: Optimizer::Nesterov,
             momentum: 0.9,
             keep_prob: 0.8,
             input_keep_prob: 0.9,
@@ -83,7 +83,8 @@ impl Trial {
             ("step: clipped", Config { clip_norm: 0.5, clip_value: 0.01, ..small }),
             ("step: AdamW, one layer", adamw),
             ("step: GELU, dropout", gelu),
-            ("step: integers, cut", integers),
+            ("step: integers, cut", Config { physical_batch: 16, ..integers.clone() }),
+            ("step: integers, Nesterov", integers),
         ];
         let plans = |(name, fused): (&'static str, Config)| {
             let plain = Config { plan: PlanKind::Plain, ..fused.clone() };

@@ -122,8 +122,8 @@ linear    | // linear:               | // The layer:              | head
 linear    | kernels/linear.rs        | kernels/linear_db.rs       | twin
 half      | , linear_dw.rs           |                            | twin
 linear    | params.batch *           | arrayLength(&x) *          | feature
-int_step  | atomicAdd(               | atomicExchange(            | feature
-int_step  | base: i32, clip: i32     | clip: i32, base: i32       | params
+int_levels | atomicAdd(              | atomicExchange(            | feature
+int_update | layers: u32, base: i32  | base: i32, layers: u32     | params
 ";
 
 #[test]

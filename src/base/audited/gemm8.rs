@@ -33,9 +33,9 @@ pub struct Gemm8<'a> {
 }
 
 /// Where the result goes: rows of words.
-pub struct Target<'a> {
-    /// The words (M, `stride`).
-    pub words: &'a mut [u32],
+pub struct Target<'a, const N: usize> {
+    /// The words (M, `stride`), and other outputs of the same shape that the result changes.
+    pub words: [&'a mut [u32]; N],
     /// Words of a row.
     pub stride: usize,
     /// Values in a word: 1 for i32, 4 for i8.
@@ -94,21 +94,31 @@ thread_local! {
 
 impl Gemm8<'_> {
     /// Computes the product. Calls `finish(row, first column, sums, words)` once for every row and panel. It must write the
-    /// sums, at most [`PANEL`], into the words of the target, and zeros into the padding.
+    /// sums, at most [`PANEL`], into the words of the first target, and zeros into its padding.
     ///
     /// # Panics
     /// If M, K or N is zero, or a factor or the target is too short: a bug in a twin.
-    pub fn run(self, target: Target<'_>, finish: impl Fn(usize, usize, &[i32], &mut [u32]) + Sync) {
+    pub fn run<const N: usize>(
+        self,
+        target: Target<'_, N>,
+        finish: impl Fn(usize, usize, &[i32], [&mut [u32]; N]) + Sync,
+    ) {
         self.run_on(Unit::best(), target, finish);
     }
 
-    fn run_on(self, unit: Unit, target: Target<'_>, finish: impl Fn(usize, usize, &[i32], &mut [u32]) + Sync) {
+    fn run_on<const N: usize>(
+        self,
+        unit: Unit,
+        target: Target<'_, N>,
+        finish: impl Fn(usize, usize, &[i32], [&mut [u32]; N]) + Sync,
+    ) {
         let Gemm8 { m, k, n, a, b } = self;
         assert!(m > 0 && k > 0 && n > 0, "product: {m}×{k} by {k}×{n}");
         a.check(m, k);
         b.check(n, k);
         let Target { words, stride, per_word } = target;
-        assert!(words.len() >= m * stride && n.div_ceil(per_word) <= stride, "product: the target is too short");
+        let long = words.iter().all(|words| words.len() >= m * stride);
+        assert!(long && n.div_ceil(per_word) <= stride, "product: the target is too short");
         let groups = k.div_ceil(4) * unit.words();
         let panels = n.div_ceil(PANEL);
         let alone = m * k * n < PARALLEL_FROM;
@@ -122,7 +132,7 @@ impl Gemm8<'_> {
         });
         spread(alone, left, 16 * groups, &|part, words| pack_rows(words, a, part * 16, k, groups, unit));
         let (left, right) = (&*left, &*right);
-        let out = Shared::of(words);
+        let out = words.map(Shared::of);
         let chunks = m.div_ceil(TASK);
         let task = |number: usize| {
             let (panel, chunk) = (number / chunks, number % chunks);
@@ -141,7 +151,7 @@ impl Gemm8<'_> {
                 for (row, sums) in (row..last.min(row + ROWS)).zip(&sums) {
                     // SAFETY: each pair of a row and a panel belongs to one task.
                     #[expect(unsafe_code, reason = "parts of rows cannot be borrowed apart otherwise")]
-                    let words = unsafe { out.part(row * stride + begin, end - begin) };
+                    let words = out.map(|out| unsafe { out.part(row * stride + begin, end - begin) });
                     finish(row, first, &sums[..columns], words);
                 }
             }
@@ -417,8 +427,8 @@ mod tests {
                 };
                 for &unit in &units {
                     let mut out = vec![0; m * n];
-                    let target = Target { words: &mut out, stride: n, per_word: 1 };
-                    shape.run_on(unit, target, |_, _, sums, words| words.copy_from_slice(bytemuck::cast_slice(sums)));
+                    let target = Target { words: [&mut out], stride: n, per_word: 1 };
+                    shape.run_on(unit, target, |_, _, sums, [words]| words.copy_from_slice(bytemuck::cast_slice(sums)));
                     let out: &[i32] = bytemuck::cast_slice(&out);
                     assert!(out == want, "{m}×{k}×{n}, along {a_along} and {b_along}");
                 }

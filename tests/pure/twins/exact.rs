@@ -89,6 +89,39 @@ fn grown(old: i128, by: i128) -> i128 {
     i128::from((old + by) as i32)
 }
 
+/// Gradient descent of one value.
+#[derive(Clone, Copy)]
+struct Rule {
+    base: u8,
+    clip: f32,
+    l2: f32,
+    nesterov: bool,
+}
+
+impl Rule {
+    /// The next weight and velocity. `levels`: the layer's sum of levels. `v` is `None` without momentum.
+    fn next(self, now: &StepValues, levels: i128, g: i128, w: i128, v: Option<i128>) -> [i128; 2] {
+        // 1/n as (m, s), rounded down.
+        let n = i128::from(now.batch);
+        let zeros = (0x8000_0000 / n as u32).leading_zeros();
+        let one_over = ((0x8000_0000 / n) << zeros) >> 16;
+        let s = 15 + zeros as i32 + i32::from(self.base) - 28 - levels as i32;
+        let clip = f64::from(self.clip) * f64::from(1 << 28);
+        let clip = if self.clip > 0.0 { (clip + 0.5).floor() as i128 } else { WIDE };
+        let limit = |v: i128| v.clamp(-WIDE, WIDE);
+        let part = |v: i128, of: f32| times(v, factor(of).0, factor(of).1);
+        let mean = times(g, one_over, s).clamp(-clip, clip);
+        let d = if self.l2 > 0.0 { limit(mean + part(w, self.l2)) } else { mean };
+        let v = v.map(|v| limit(part(v, now.momentum) + d));
+        let step = match v {
+            None => d,
+            Some(v) if self.nesterov => limit(d + part(v, now.momentum)),
+            Some(v) => v,
+        };
+        [limit(w - part(step, now.lr)), v.unwrap_or(0)]
+    }
+}
+
 /// Binding and formula of each tensor that an integer kernel writes; `None` for a kernel of floats.
 pub fn oracle<'a>(op: Op<'a>, now: &'a StepValues, m: &'a [Matrix<'a>]) -> Option<Vec<(usize, Formula<'a>)>> {
     let real = move |row: usize| row < now.rows as usize;
@@ -195,28 +228,33 @@ pub fn oracle<'a>(op: Op<'a>, now: &'a StepValues, m: &'a [Matrix<'a>]) -> Optio
             vec![gives(place, move |o, i| product(o, i) + old(o, i))]
         }
         Op::IntStep(k) => {
-            let levels = m[m.len() - 1];
-            let n = i128::from(now.batch);
-            // 1/n as (m, s), rounded down.
-            let zeros = (0x8000_0000 / n as u32).leading_zeros();
-            let one_over = ((0x8000_0000 / n) << zeros) >> 16;
-            let s = 15 + zeros as i32 + i32::from(k.base) - 28 - at(levels, k.layer, 2) as i32;
-            let clip = f64::from(k.clip) * f64::from(1 << 28);
-            let clip = if k.clip > 0.0 { (clip + 0.5).floor() as i128 } else { WIDE };
-            let limit = |v: i128| v.clamp(-WIDE, WIDE);
-            let of = |value: f32| factor(value);
-            let (l2, lr, mu) = (of(k.l2), of(now.lr), of(now.momentum));
-            let d = move |r, c| {
-                let mean = times(at(m[0], r, c), one_over, s).clamp(-clip, clip);
-                if k.l2 > 0.0 { limit(mean + times(at(m[1], r, c), l2.0, l2.1)) } else { mean }
+            let sum = at(m[m.len() - 1], k.layer, 2);
+            let rule = Rule { base: k.base, clip: k.clip, l2: k.l2, nesterov: k.nesterov };
+            let v = k.v.map(|_| m[2]);
+            let next = move |r, c| {
+                let v = v.map(|v| at(v, r, c));
+                rule.next(now, sum, at(m[0], r, c), at(m[1], r, c), v)
             };
-            let next = move |r, c, step| limit(at(m[1], r, c) - times(step, lr.0, lr.1));
-            if k.v.is_none() {
-                return Some(vec![gives(1, move |r, c| next(r, c, d(r, c)))]);
+            let mut of = vec![gives(1, move |r, c| next(r, c)[0])];
+            of.extend(v.map(|_| gives(2, move |r, c| next(r, c)[1])));
+            of
+        }
+        Op::IntUpdate(k) => {
+            let sum = at(m[2], k.layer, 2);
+            let DType::I8(bits) = k.x.dtype else { unreachable!("x is i8") };
+            let of_w = Rule { base: k.base + bits, clip: k.clip, l2: k.l2, nesterov: k.nesterov };
+            let of_b = Rule { base: k.base, l2: 0.0, ..of_w };
+            let rows = k.dy.rows;
+            let g = move |o, i| total(rows, |b| at(m[0], b, o) * at(m[1], b, i));
+            let g_b = move |o| total(rows, |b| at(m[0], b, o));
+            let velocity = move |place: usize, r, c| (m.len() > place).then(|| at(m[place], r, c));
+            let w = move |o, i| of_w.next(now, sum, g(o, i), at(m[3], o, i), velocity(5, o, i));
+            let b = move |r, o| of_b.next(now, sum, g_b(o), at(m[4], r, o), velocity(6, r, o));
+            let mut of = vec![gives(3, move |o, i| w(o, i)[0]), gives(4, move |r, o| b(r, o)[0])];
+            if k.v.is_some() {
+                of.extend([gives(5, move |o, i| w(o, i)[1]), gives(6, move |r, o| b(r, o)[1])]);
             }
-            let v = move |r, c| limit(times(at(m[2], r, c), mu.0, mu.1) + d(r, c));
-            let step = move |r, c| if k.nesterov { limit(d(r, c) + times(v(r, c), mu.0, mu.1)) } else { v(r, c) };
-            vec![gives(1, move |r, c| next(r, c, step(r, c))), gives(2, v)]
+            of
         }
         Op::IntLevels(k) => {
             let level = move |row| {

@@ -277,7 +277,9 @@ pub fn oracle<'a>(op: Op<'a>, now: &'a StepValues, m: &'a [Matrix<'a>]) -> Vec<(
             vec![gives(1, move |r, c| d * m[1].at(r, c) + (1.0 - d) * m[0].at(r, c))]
         }
         Op::IntGather(_) | Op::IntQuantise(_) | Op::IntLinear(_) | Op::IntSoftmax(_) => unreachable!("see `exact`"),
-        Op::IntLinearDx(_) | Op::IntGradient(_) | Op::IntStep(_) | Op::IntLevels(_) => unreachable!("see `exact`"),
+        Op::IntLinearDx(_) | Op::IntGradient(_) | Op::IntStep(_) | Op::IntUpdate(_) | Op::IntLevels(_) => {
+            unreachable!("see `exact`")
+        }
         Op::Dead(k) => {
             let rows = k.h.rows.min(now.rows as usize);
             let dead = move |unit| (0..rows).all(|b| m[0].at(b, unit) == 0.0);
