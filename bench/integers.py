@@ -80,6 +80,7 @@ def bits(args, program, folder):
     ways = {f"CPU, {threads} threads": (f"--engine cpu --threads {threads}", {}) for threads in [1, 2, 3]}
     ways["CPU, micro-batches of 32"] = ("--engine cpu --physical-batch 32", {})
     ways["CPU, micro-batches of 57"] = ("--engine cpu --physical-batch 57", {})
+    ways["CPU, plain plan"] = ("--engine cpu --plan plain", {})
     ways["CPU, streamed"] = ("--engine cpu --upload stream", {})
     ways["lavapipe (Vulkan)"] = ("--engine gpu --backend vulkan --adapter llvmpipe", {})
     ways["llvmpipe (GL)"] = ("--engine gpu --backend gl", {})

@@ -151,11 +151,8 @@ pub struct Multiplier {
     m: i32,
     /// Added before the low 16 bits of the product are dropped. It rounds half up if nothing else is shifted right.
     half: u32,
-    /// Bits that the product is shifted right.
-    right: u32,
-    /// The highest bit that is shifted out, which rounds.
+    /// Bits that the product is shifted right: `below`, and then, rounded half up, `round`, which is 0 or 1.
     below: u32,
-    /// 1 if that bit is added, else 0.
     round: i32,
 }
 
@@ -170,7 +167,6 @@ impl From<Factor> for Multiplier {
             most: i32::MAX >> left,
             m,
             half: if right == 0 { 0x8000 } else { 0 },
-            right,
             below: right.saturating_sub(1),
             round: i32::from(right > 0),
         }
@@ -185,7 +181,7 @@ impl Multiplier {
         let v = v.min(self.most).max(-self.most) << self.left;
         let low = (v & 0xffff).cast_unsigned() * self.m.cast_unsigned() + self.half;
         let product = (v >> 16) * self.m + (low >> 16).cast_signed();
-        (product >> self.right) + (product >> self.below & self.round)
+        ((product >> self.below) + self.round) >> self.round
     }
 }
 

@@ -83,13 +83,15 @@ impl Kernel for IntGradient {
             a: Bytes { words: dy, stride: self.dy.stride(), along: false },
             b: Bytes { words: x, stride: id.stride(), along: false },
         };
-        product.run(Target { words: [g], stride: self.g.stride(), per_word: 1 }, |_, _, sums, [words]| {
-            let sums: &[u32] = bytemuck::cast_slice(sums);
-            if add {
-                words.iter_mut().zip(sums).for_each(|(word, sum)| *word = word.wrapping_add(*sum));
-            } else {
-                words[..sums.len()].copy_from_slice(sums);
-                words[sums.len()..].fill(0);
+        product.run(Target { words: [g], stride: self.g.stride(), per_word: 1 }, |_, rows| {
+            for (_, sums, [words]) in rows {
+                let sums: &[u32] = bytemuck::cast_slice(sums);
+                if add {
+                    words.iter_mut().zip(sums).for_each(|(word, sum)| *word = word.wrapping_add(*sum));
+                } else {
+                    words[..sums.len()].copy_from_slice(sums);
+                    words[sums.len()..].fill(0);
+                }
             }
         });
     }

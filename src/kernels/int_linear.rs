@@ -152,21 +152,25 @@ impl Kernel for IntLinear {
         };
         if self.last() {
             let target = Target { words: [args.words_mut(3)], stride: self.y.stride(), per_word: 1 };
-            return product.run(target, |_, first, sums, [words]| {
-                words.fill(0);
-                for ((word, sum), b) in words.iter_mut().zip(sums).zip(&b[first..]) {
-                    *word = (sum + shift(*b, params.bias_shift)).cast_unsigned();
+            return product.run(target, |first, rows| {
+                for (_, sums, [words]) in rows {
+                    words.fill(0);
+                    for ((word, sum), b) in words.iter_mut().zip(sums).zip(&b[first..]) {
+                        *word = (sum + shift(*b, params.bias_shift)).cast_unsigned();
+                    }
                 }
             });
         }
         let (mask, levels) = (args.words(3), args.words_mut(4));
         let target = Target { words: [args.words_mut(5)], stride: self.y.stride(), per_word: 4 };
         let limited = AtomicI32::new(0);
-        product.run(target, |row, first, sums, [words]| {
-            let bits = if self.keep < 1.0 { Some(mask[row * self.mask.stride() + first / 32]) } else { None };
-            let count = finish(&params, self.act, sums, &b[first..], bits, words);
-            if count > 0 && row < now.rows as usize {
-                limited.fetch_add(count, Relaxed);
+        product.run(target, |first, rows| {
+            for (row, sums, [words]) in rows {
+                let bits = if self.keep < 1.0 { Some(mask[row * self.mask.stride() + first / 32]) } else { None };
+                let count = finish(&params, self.act, sums, &b[first..], bits, words);
+                if count > 0 && row < now.rows as usize {
+                    limited.fetch_add(count, Relaxed);
+                }
             }
         });
         let count = &mut levels[self.layer * self.levels.stride() + 4];

@@ -121,12 +121,16 @@ impl Kernel for IntLinearDx {
         };
         let (peak, limited) = (AtomicI32::new(own[1].cast_signed()), AtomicI32::new(0));
         let target = Target { words: [args.words_mut(5)], stride: self.dx.stride(), per_word: 4 };
-        product.run(target, |row, first, sums, [words]| {
-            let bits = if self.keep < 1.0 { Some(mask[row * self.mask.stride() + first / 32]) } else { None };
-            let below = &x[row * self.x.stride() + first / 4..][..sums.len().div_ceil(4)];
-            let (largest, count) = finish(&params, self.act, sums, below, bits, level, words);
-            peak.fetch_max(largest, Relaxed);
-            limited.fetch_add(count, Relaxed);
+        product.run(target, |first, rows| {
+            let (mut most, mut all) = (0, 0);
+            for (row, sums, [words]) in rows {
+                let bits = if self.keep < 1.0 { Some(mask[row * self.mask.stride() + first / 32]) } else { None };
+                let below = &x[row * self.x.stride() + first / 4..][..sums.len().div_ceil(4)];
+                let (largest, count) = finish(&params, self.act, sums, below, bits, level, words);
+                (most, all) = (largest.max(most), all + count);
+            }
+            peak.fetch_max(most, Relaxed);
+            limited.fetch_add(all, Relaxed);
         });
         own[1] = peak.into_inner().cast_unsigned();
         own[5] = own[5].wrapping_add(limited.into_inner().cast_unsigned());

@@ -118,9 +118,9 @@ impl Kernel for IntStep {
         const PART: usize = 1 << 14;
         if self.v.is_some() {
             let v: &mut [i32] = bytemuck::cast_slice_mut(args.words_mut(2));
-            for_each_part([(w, PART), (v, PART)], |part, [w, v]| momentum(w, v, &g[part * PART..], factors));
+            for_each_part([(w, PART), (v, PART)], |part, [w, v]| momentum(w, v, &g[part * PART..], &factors));
         } else {
-            for_each_part([(w, PART)], |part, [w]| descend(w, &g[part * PART..], factors));
+            for_each_part([(w, PART)], |part, [w]| descend(w, &g[part * PART..], &factors));
         }
     }
 
@@ -136,15 +136,31 @@ fn gradient(g: i32, w: i32, f: &Factors) -> i32 {
     if f.penalised { add(mean, f.l2.times(w)) } else { mean }
 }
 
+/// A step of several weights.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(super) fn descend(w: &mut [i32], g: &[i32], f: Factors) {
+pub(super) fn descend(w: &mut [i32], g: &[i32], f: &Factors) {
+    descend_all(w, g, f);
+}
+
+/// A step with momentum.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+pub(super) fn momentum(w: &mut [i32], v: &mut [i32], g: &[i32], f: &Factors) {
+    momentum_all(w, v, g, f);
+}
+
+/// As [`descend`], to be inlined.
+#[inline(always)]
+pub(super) fn descend_all(w: &mut [i32], g: &[i32], f: &Factors) {
+    let f = *f;
     for (w, &g) in w.iter_mut().zip(g) {
         *w = add(*w, -f.lr.times(gradient(g, *w, &f)));
     }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-pub(super) fn momentum(w: &mut [i32], v: &mut [i32], g: &[i32], f: Factors) {
+/// As [`momentum`], to be inlined.
+#[inline(always)]
+pub(super) fn momentum_all(w: &mut [i32], v: &mut [i32], g: &[i32], f: &Factors) {
+    let f = *f;
     for ((w, v), &g) in w.iter_mut().zip(v).zip(g) {
         let d = gradient(g, *w, &f);
         *v = add(f.momentum.times(*v), d);

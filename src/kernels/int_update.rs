@@ -1,13 +1,14 @@
 //! g = dyᵀ·x in integers, used as soon as it is computed: a layer's gradients and gradient descent in one dispatch.
 
 use super::int_gradient::add_rows;
-use super::int_step::{Factors, descend, limit, momentum};
+use super::int_step::{Factors, descend, descend_all, limit, momentum, momentum_all};
 use super::{Form, fixed::WEIGHT_BITS};
-use crate::base::audited::gemm8::{Bytes, Gemm8, Target};
+use crate::base::audited::gemm8::{Bytes, Gemm8, Rows, Target};
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Arg, Args, Kernel, Shader, StepValues, expect, read, update};
 use crate::plan::tensor::{DType, TensorId};
+use multiversion::multiversion;
 
 /// Fuses [`super::int_gradient`] and [`super::int_step`] for both parameters of a layer. The gradients are not stored, so
 /// this is not usable with gradient accumulation. The bits are those of the separate kernels.
@@ -154,21 +155,33 @@ impl Kernel for IntUpdate {
         let mut sums = vec![0; b.len()];
         add_rows(&mut sums, dy, self.dy.stride());
         if self.v.is_none() {
-            product.run(Target { words: [w], stride, per_word }, |_, _, sums, [w]| {
-                descend(bytemuck::cast_slice_mut(w), sums, of_w);
-            });
-            descend(bytemuck::cast_slice_mut(b), &sums, of_b);
+            product.run(Target { words: [w], stride, per_word }, |_, rows| descend_rows(rows, &of_w));
+            descend(bytemuck::cast_slice_mut(b), &sums, &of_b);
         } else {
             let (v, v_b) = (args.words_mut(5), args.words_mut(6));
-            product.run(Target { words: [w, v], stride, per_word }, |_, _, sums, [w, v]| {
-                momentum(bytemuck::cast_slice_mut(w), bytemuck::cast_slice_mut(v), sums, of_w);
-            });
-            momentum(bytemuck::cast_slice_mut(b), bytemuck::cast_slice_mut(v_b), &sums, of_b);
+            product.run(Target { words: [w, v], stride, per_word }, |_, rows| momentum_rows(rows, &of_w));
+            momentum(bytemuck::cast_slice_mut(b), bytemuck::cast_slice_mut(v_b), &sums, &of_b);
         }
     }
 
     fn flops(&self) -> u64 {
         2 * (self.w.rows * self.w.cols) as u64 * self.x.rows as u64
+    }
+}
+
+// Several rows per call, so that the factors are prepared once.
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn descend_rows(rows: Rows<'_, 1>, f: &Factors) {
+    for (_, sums, [w]) in rows {
+        descend_all(bytemuck::cast_slice_mut(w), sums, f);
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
+fn momentum_rows(rows: Rows<'_, 2>, f: &Factors) {
+    for (_, sums, [w, v]) in rows {
+        momentum_all(bytemuck::cast_slice_mut(w), bytemuck::cast_slice_mut(v), sums, f);
     }
 }
 

@@ -93,25 +93,16 @@ thread_local! {
 }
 
 impl Gemm8<'_> {
-    /// Computes the product. Calls `finish(row, first column, sums, words)` once for every row and panel. It must write the
-    /// sums, at most [`PANEL`], into the words of the first target, and zeros into its padding.
+    /// Computes the product. Calls `finish(first column, rows)` for some rows of a panel at a time. It must write the sums of
+    /// each row into the words of the first target, and zeros into its padding.
     ///
     /// # Panics
     /// If M, K or N is zero, or a factor or the target is too short: a bug in a twin.
-    pub fn run<const N: usize>(
-        self,
-        target: Target<'_, N>,
-        finish: impl Fn(usize, usize, &[i32], [&mut [u32]; N]) + Sync,
-    ) {
+    pub fn run<const N: usize>(self, target: Target<'_, N>, finish: impl Fn(usize, Rows<'_, N>) + Sync) {
         self.run_on(Unit::best(), target, finish);
     }
 
-    fn run_on<const N: usize>(
-        self,
-        unit: Unit,
-        target: Target<'_, N>,
-        finish: impl Fn(usize, usize, &[i32], [&mut [u32]; N]) + Sync,
-    ) {
+    fn run_on<const N: usize>(self, unit: Unit, target: Target<'_, N>, finish: impl Fn(usize, Rows<'_, N>) + Sync) {
         let Gemm8 { m, k, n, a, b } = self;
         assert!(m > 0 && k > 0 && n > 0, "product: {m}×{k} by {k}×{n}");
         a.check(m, k);
@@ -120,15 +111,19 @@ impl Gemm8<'_> {
         let long = words.iter().all(|words| words.len() >= m * stride);
         assert!(long && n.div_ceil(per_word) <= stride, "product: the target is too short");
         let groups = k.div_ceil(4) * unit.words();
+        // A packed panel starts with a line of offsets.
+        let lines = (groups + 1) * PANEL;
         let panels = n.div_ceil(PANEL);
         let alone = m * k * n < PARALLEL_FROM;
         let mut scratch = SCRATCH.take();
         let [left, right] = &mut scratch;
         left.resize(left.len().max(m * groups), 0);
-        right.resize(right.len().max(panels * groups * PANEL), 0);
-        let (left, right) = (&mut left[..m * groups], &mut right[..panels * groups * PANEL]);
-        spread(alone, right, groups * PANEL, &|panel, words| {
-            pack_panel(words, b, panel * PANEL..n.min((panel + 1) * PANEL), k, unit)
+        right.resize(right.len().max(panels * lines), 0);
+        let (left, right) = (&mut left[..m * groups], &mut right[..panels * lines]);
+        spread(alone, right, lines, &|panel, words| {
+            let (offsets, words) = words.split_at_mut(PANEL);
+            pack_panel(words, b, panel * PANEL..n.min((panel + 1) * PANEL), k, unit);
+            offsets.copy_from_slice(bytemuck::cast_slice(&unit.offsets(words)));
         });
         spread(alone, left, 16 * groups, &|part, words| pack_rows(words, a, part * 16, k, groups, unit));
         let (left, right) = (&*left, &*right);
@@ -136,24 +131,27 @@ impl Gemm8<'_> {
         let chunks = m.div_ceil(TASK);
         let task = |number: usize| {
             let (panel, chunk) = (number / chunks, number % chunks);
-            let b = &right[panel * groups * PANEL..][..groups * PANEL];
+            let (offsets, b) = right[panel * lines..][..lines].split_first_chunk::<PANEL>().expect("a line of offsets");
             let first = panel * PANEL;
-            let columns = PANEL.min(n - first);
             let begin = first / per_word;
             let end = if first + PANEL >= n { stride } else { (first + PANEL) / per_word };
-            let offsets = unit.offsets(b);
             let mut sums = [[0; PANEL]; ROWS];
             let last = m.min((chunk + 1) * TASK);
             for row in (chunk * TASK..last).step_by(ROWS) {
                 // Rows past the end repeat the last one.
                 let rows = std::array::from_fn(|r| &left[(row + r).min(last - 1) * groups..][..groups]);
-                unit.multiply(rows, b, &offsets, &mut sums);
-                for (row, sums) in (row..last.min(row + ROWS)).zip(&sums) {
-                    // SAFETY: each pair of a row and a panel belongs to one task.
-                    #[expect(unsafe_code, reason = "parts of rows cannot be borrowed apart otherwise")]
-                    let words = out.map(|out| unsafe { out.part(row * stride + begin, end - begin) });
-                    finish(row, first, &sums[..columns], words);
-                }
+                unit.multiply(rows, b, bytemuck::cast_ref(offsets), &mut sums);
+                let part = Rows {
+                    sums: &sums,
+                    columns: PANEL.min(n - first),
+                    out,
+                    first: row,
+                    words: begin..end,
+                    stride,
+                    next: 0,
+                    count: ROWS.min(last - row),
+                };
+                finish(first, part);
             }
         };
         if alone {
@@ -162,6 +160,37 @@ impl Gemm8<'_> {
             team::for_each(panels * chunks, &task)
         }
         SCRATCH.set(scratch);
+    }
+}
+
+/// Some rows of a panel: of each row, its number, its sums, and the words of each target that belong to them.
+pub struct Rows<'a, const N: usize> {
+    sums: &'a Block,
+    columns: usize,
+    out: [Shared<'a, u32>; N],
+    first: usize,
+    words: std::ops::Range<usize>,
+    stride: usize,
+    next: usize,
+    count: usize,
+}
+
+impl<'a, const N: usize> Iterator for Rows<'a, N> {
+    type Item = (usize, &'a [i32], [&'a mut [u32]; N]);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next == self.count {
+            return None;
+        }
+        let row = self.first + self.next;
+        let sums = &self.sums[self.next][..self.columns];
+        self.next += 1;
+        let begin = row * self.stride + self.words.start;
+        // SAFETY: `run_on` gives each pair of a row and a panel to one `Rows`, which gives each row once.
+        #[expect(unsafe_code, reason = "parts of rows cannot be borrowed apart otherwise")]
+        let words = self.out.map(|out| unsafe { out.part(begin, self.words.len()) });
+        Some((row, sums, words))
     }
 }
 
@@ -428,7 +457,11 @@ mod tests {
                 for &unit in &units {
                     let mut out = vec![0; m * n];
                     let target = Target { words: [&mut out], stride: n, per_word: 1 };
-                    shape.run_on(unit, target, |_, _, sums, [words]| words.copy_from_slice(bytemuck::cast_slice(sums)));
+                    shape.run_on(unit, target, |_, rows| {
+                        for (_, sums, [words]) in rows {
+                            words.copy_from_slice(bytemuck::cast_slice(sums));
+                        }
+                    });
                     let out: &[i32] = bytemuck::cast_slice(&out);
                     assert!(out == want, "{m}×{k}×{n}, along {a_along} and {b_along}");
                 }
