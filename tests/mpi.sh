@@ -36,7 +36,7 @@ out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 cd "$out"
 options=()
-if $mpirun --version 2>&1 | grep -q 'Open MPI'; then
+if $mpirun --version 2>&1 | grep -q 'Open MPI\|OpenRTE'; then
     options=(--oversubscribe --quiet)
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi
