@@ -30,7 +30,7 @@ if [ -z "${GPU_MLP:-}" ]; then
 fi
 program=$(realpath "$GPU_MLP")
 mpirun=mpirun$suffix
-echo "$($mpirun --version 2>&1 | head -1)"
+echo "$mpirun: $($mpirun --version 2>&1 | grep -m1 "[0-9][.][0-9]")"
 
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT

@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 program=$(realpath "${GPU_MLP:-${CARGO_TARGET_DIR:-target}/debug/gpu-mlp}")
 mpirun=mpirun${1:+.$1}
-$mpirun --version 2>&1 | head -1
+echo "$mpirun: $($mpirun --version 2>&1 | grep -m1 "[0-9][.][0-9]")"
 
 hosts=4
 name=mlp$$
