@@ -44,9 +44,12 @@ cd "$out"
 
 if $mpirun --version 2>&1 | grep -q 'Open MPI\|OpenRTE'; then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-    options="--quiet --mca plm_rsh_agent $out/enter --mca pml ob1 --mca btl tcp,self --mca btl_tcp_if_include eth0"
-    options="$options --mca oob_tcp_if_include eth0 --host"
+    # All hosts are this machine: if processes were bound to cores, they would share its first one.
+    options="--quiet --bind-to none --mca plm_rsh_agent $out/enter --mca pml ob1 --mca btl tcp,self"
+    options="$options --mca btl_tcp_if_include eth0 --mca oob_tcp_if_include eth0 --host"
 else
+    # Processes that find each other on one machine must not share memory.
+    export MPIR_CVAR_NOLOCAL=1 UCX_TLS=tcp,self UCX_NET_DEVICES=eth0
     options="-launcher rsh -launcher-exec $out/enter -iface eth0 -hosts"
 fi
 # On the first N hosts.
@@ -71,6 +74,7 @@ for precision in f32 int8; do
         on $n "$program" "$run" --out $precision-$n >/dev/null
         same $precision-alone $precision-$n
         paste <(echo "$before") <(sent) | head -$n | awk -v g=$gradients '{printf " %.2f", ($2 - $1) / g}' >bytes
+        awk '{for (k = 1; k <= NF; k++) if ($k < 1) exit 1}' bytes || { echo 'FAILED: the gradients took another way' >&2; exit 1; }
         echo "$precision, $n hosts: same model; sent by each, over the bytes of the gradients:$(cat bytes)"
     done
     on 4 "sh -c 'echo \$\$ >pid-\$(hostname); exec \$0 \$@'" "$program" "$run" --checkpoint-steps 1 --out $precision-killed \

@@ -184,6 +184,10 @@ fn a_sweep_that_is_killed_again_and_again_has_the_table_of_one_that_was_not() {
     let words = "--lr 0.01..2:log --keep-prob 0.5,0.8,1 --seed 1..9 --trials 64 --epochs 9 --halving 3 --hidden 32";
     complete(sweep(folder.path(), &format!("{words} --out whole")));
     let mut child = start(&mut sweep(folder.path(), &format!("{words} --out s")));
+    // On a busy machine this takes longer than the wait before the first kill.
+    while !folder.path().join("s/sweep.toml").exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     let mut kills = 0;
     // Each time a little later, until it is at its end.
     while kills < 5 {
