@@ -30,13 +30,13 @@ if [ -z "${GPU_MLP:-}" ]; then
 fi
 program=$(realpath "$GPU_MLP")
 mpirun=mpirun$suffix
-echo "$($mpirun --version 2>&1 | head -1)"
+echo "$mpirun: $($mpirun --version 2>&1 | grep -m1 "[0-9][.][0-9]")"
 
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 cd "$out"
 options=()
-if $mpirun --version 2>&1 | grep -q 'Open MPI'; then
+if $mpirun --version 2>&1 | grep -q 'Open MPI\|OpenRTE'; then
     options=(--oversubscribe --quiet)
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi

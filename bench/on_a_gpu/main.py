@@ -166,7 +166,7 @@ class Gpu:
             return self.record.skip("share", "share", "this gpu-mlp has no bench --share")
         file.unlink(missing_ok=True)
         command = self.ours("bench", "--engine", "gpu", "--share", file, *self.data, "--max-time", 2)
-        # Known failures are in the file; it exists if the measurement is complete.
+        # Known failures are in the file. It is written after each part: it is complete only if the status is not "stopped".
         return self.record.measure("share", "share", command, self.env, 200, lambda *_: {"file": file.name} if file.exists() else None)
 
 

@@ -128,9 +128,15 @@ pub fn repeat(sweep: &gpu_mlp::run::sweep::Sweep, base: &Config, row: &Row, fold
     if let Some(steps) = sweep.max_steps {
         command += &format!(" --max-steps {steps}");
     }
-    // A sweep times no forms of products, which would change the rounding of a run.
-    if sweep.engine.engine == EngineName::Gpu {
-        command += " --tune off";
+    // Another engine rounds differently, and `auto` may choose another one than the sweep was given.
+    match sweep.engine.engine {
+        // A sweep times no forms of products, which would change the rounding of a run.
+        EngineName::Gpu => command += " --engine gpu --tune off",
+        EngineName::Cpu | EngineName::Auto => command += " --engine cpu",
+    }
+    let names = [("adapter", &sweep.engine.adapter), ("backend", &sweep.engine.backend)];
+    for (option, name) in names.into_iter().filter_map(|(option, name)| Some((option, name.as_ref()?))) {
+        command += &format!(" --{option} {name:?}");
     }
     Ok(command)
 }
