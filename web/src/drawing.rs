@@ -25,7 +25,8 @@ impl Drawing {
     #[wasm_bindgen(constructor)]
     pub fn new(pixels: Vec<u8>, width: usize) -> Result<Drawing, JsError> {
         let (len, rows) = (pixels.len(), pixels.len() / (4 * width.max(1)));
-        let picture = Picture::from_raw(width as u32, rows as u32, pixels).filter(|_| width > 0 && rows > 0 && len == 4 * width * rows);
+        let picture = Picture::from_raw(width as u32, rows as u32, pixels)
+            .filter(|_| width > 0 && rows > 0 && len == 4 * width * rows);
         let picture = picture.ok_or_else(|| JsError::new(&format!("the bytes are not rows of {width} pixels")))?;
         let found = ink::find(&picture, false);
         let ink = found.map_err(|problem| JsError::new(&format!("the drawing {problem}")))?;
