@@ -5,6 +5,7 @@
 //   node bench.mjs memory    resident memory of the browser's processes; $MINUTES of training, 10 if not given
 //
 // Needs `npm ci` here and in the folder above, and the built page. $CHROMIUM as for the tests. $TRIES: repetitions.
+// $UPDATES: timed updates of each other library. $PATIENCE: most seconds for one measurement.
 
 import { readFileSync, readdirSync } from "node:fs";
 import { createServer } from "node:http";
@@ -13,8 +14,10 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { launch, serve } from "../tests/browser.mjs";
 
-const [WARM, UPDATES, TRIES] = [50, 200, Number(process.env.TRIES ?? 5)];
-const PATIENCE = 300_000;
+const [UPDATES, TRIES] = [Number(process.env.UPDATES ?? 200), Number(process.env.TRIES ?? 5)];
+const WARM = UPDATES / 4;
+/** Milliseconds for one measurement. */
+const PATIENCE = 1000 * Number(process.env.PATIENCE ?? 300);
 const TYPES = { ".js": "text/javascript", ".html": "text/html", ".wasm": "application/wasm" };
 const here = fileURLToPath(new URL(".", import.meta.url));
 
@@ -49,6 +52,12 @@ async function race(browser, site) {
   return rows.map(([engine, , rate, loss]) => ({ name: `gpu-mlp, ${engine === "gpu" ? "WebGPU" : "WebAssembly, 1 thread"}`, rate: Number(rate.replaceAll(",", "")), last: Number(loss) }));
 }
 
+/** Gives up after [`PATIENCE`]: a library may be very slow on an emulated GPU. */
+function limited(measurement) {
+  const late = new Promise((_, reject) => setTimeout(reject, PATIENCE, new Error(`no result after ${PATIENCE / 1000} s`)).unref());
+  return Promise.race([measurement, late]);
+}
+
 const PEERS = [
   ["tfjs", "webgpu", false, "tfjs 4.22.0, WebGPU"],
   ["tfjs", "wasm", false, "tfjs 4.22.0, WebAssembly, 1 thread"],
@@ -62,6 +71,8 @@ async function speed() {
   const sites = { page: await serve(), plain: await servePeers(false), threads: await servePeers(true) };
   const found = new Map();
   const add = ({ name, rate, first, last }) => {
+    // At once: a measurement that is stopped shows what it has.
+    console.error(`${name}: ${Math.round(rate)} images/s`);
     const entry = found.get(name) ?? { rates: [], last };
     entry.rates.push(rate);
     if (first !== undefined && !(last < first)) throw new Error(`${name} does not learn: loss ${first}, then ${last}`);
@@ -77,7 +88,7 @@ async function speed() {
       try {
         await page.goto(threads ? sites.threads.address : sites.plain.address);
         await page.waitForFunction(() => window.measure);
-        add({ name, ...(await page.evaluate(([l, b, w, u]) => window.measure(l, b, w, u), [library, backend, WARM, UPDATES])) });
+        add({ name, ...(await limited(page.evaluate(([l, b, w, u]) => window.measure(l, b, w, u), [library, backend, WARM, UPDATES]))) });
       } catch (error) {
         console.log(`${name}: ${error.message.split("\n")[0]}`);
       }

@@ -1,6 +1,6 @@
 // A chart of curves, each with a band if it has one.
 
-import { colour, context } from "./dom.ts";
+import { colour, sheet } from "./dom.ts";
 
 /** A point with the ends of its bands: the standard error of the mean, and the smallest and largest value. */
 interface Point {
@@ -107,12 +107,9 @@ export class Chart {
 
   private draw() {
     const { canvas } = this;
-    const [width, height, scale] = [canvas.clientWidth, canvas.clientHeight, devicePixelRatio];
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     if (width === 0) return;
-    canvas.width = Math.round(width * scale);
-    canvas.height = Math.round(height * scale);
-    const c = context(canvas);
-    c.scale(scale, scale);
+    const c = sheet(canvas, width, height);
     c.font = "12px system-ui, sans-serif";
     const named = this.curves.filter((curve) => curve.style.named);
     const ends = Math.max(0, ...named.map((curve) => c.measureText(curve.style.name).width));

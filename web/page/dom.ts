@@ -24,10 +24,29 @@ export function context(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
   return found;
 }
 
-/** The colour that a CSS variable has now. */
-export function colour(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+/** An empty canvas of the size that the style sheet gives it, in CSS pixels; the caller reads that size. */
+export function sheet(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D {
+  const c = context(canvas);
+  const [across, down] = [Math.round(width * devicePixelRatio), Math.round(height * devicePixelRatio)];
+  // A new size means new memory, so it is set only if it differs.
+  if (canvas.width !== across || canvas.height !== down) [canvas.width, canvas.height] = [across, down];
+  c.reset();
+  c.scale(devicePixelRatio, devicePixelRatio);
+  return c;
 }
+
+const colours = new Map<string, string>();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => colours.clear());
+
+/** The colour that a CSS variable has now. Kept, because the browser computes the styles of the whole page to answer. */
+export function colour(name: string): string {
+  const known = colours.get(name) ?? getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  colours.set(name, known);
+  return known;
+}
+
+/** Ends the task, so that the browser can do something else first. */
+export const pause = () => new Promise<void>((resolve) => setTimeout(resolve));
 
 export function percent(share: number, digits = 2): string {
   return `${(100 * share).toFixed(digits)} %`;

@@ -1,6 +1,6 @@
 // What happens in each layer: histograms of activations, gradients and updates.
 
-import { colour, context, element, make, percent } from "./dom.ts";
+import { colour, element, make, percent, sheet } from "./dom.ts";
 import type { Histogram, LayerView } from "./protocol.ts";
 
 /** Ratio of update and weights that is usual, as a power of ten. */
@@ -9,6 +9,8 @@ const USUAL = -3;
 interface Picture {
   canvas: HTMLCanvasElement;
   text: HTMLElement;
+  /** Width and height of the canvas. */
+  size: [number, number];
 }
 
 /** The pictures of a layer: activations, gradients, updates. */
@@ -28,6 +30,7 @@ function build(layers: LayerView[]) {
     pictures: TITLES.map((title) => ({
       canvas: make("canvas", { role: "img", "aria-label": `${title}: no values yet` }),
       text: make("figcaption"),
+      size: [0, 0],
     })),
   }));
   const figure = ({ canvas, text }: Picture, at: number) =>
@@ -39,6 +42,8 @@ function build(layers: LayerView[]) {
 export function showLayers(layers: LayerView[], samples: number) {
   if (layers.length !== rows.length) build(layers);
   element("layers").dataset.samples = `${samples}`;
+  // All sizes are read before anything is written: a size that is read after a change of the page costs a layout of the page.
+  for (const picture of rows.flatMap((row) => row.pictures)) picture.size = [picture.canvas.clientWidth, picture.canvas.clientHeight];
   for (const [at, layer] of layers.entries()) {
     const row = rows[at];
     if (!row) continue;
@@ -66,18 +71,15 @@ const DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 const power = (value: number) =>
   `10${value < 0 ? "⁻" : ""}${[...`${Math.abs(Math.round(value))}`].map((digit) => DIGITS[Number(digit)]).join("")}`;
 
-function show({ canvas, text }: Picture, histogram: Histogram, format: (value: number) => string, says: string, guide?: number) {
+function show({ canvas, text, size: [width, height] }: Picture, histogram: Histogram, format: (value: number) => string, says: string, guide?: number) {
   const { low, high, counts } = histogram;
-  const [width, height, scale] = [canvas.clientWidth, canvas.clientHeight, devicePixelRatio];
   text.textContent = says;
   const fullest = counts.indexOf(Math.max(...counts));
   const middle = low + ((fullest + 0.5) * (high - low)) / counts.length;
   const range = `${format(low)} to ${format(high)}, most often about ${format(middle)}`;
   canvas.setAttribute("aria-label", `Histogram from ${range}; ${says}`);
   if (width === 0) return;
-  [canvas.width, canvas.height] = [Math.round(width * scale), Math.round(height * scale)];
-  const c = context(canvas);
-  c.scale(scale, scale);
+  const c = sheet(canvas, width, height);
   c.font = "11px system-ui, sans-serif";
   const base = height - 14;
   const most = Math.max(1, ...counts);

@@ -3,7 +3,7 @@
 import "./style.css";
 import { Client } from "./client.ts";
 import { Chart, type Style } from "./curves.ts";
-import { element, grey, make, percent } from "./dom.ts";
+import { element, grey, make, pause, percent } from "./dom.ts";
 import { showPoint, startExperiments } from "./experiments.ts";
 import { takeFiles } from "./files.ts";
 import { clearLayers, showLayers } from "./layers.ts";
@@ -12,7 +12,7 @@ import type { DataRequest, Event, Look, Opened, Tick } from "./protocol.ts";
 import { Reader } from "./reader.ts";
 import { showSeeds, trainSeeds } from "./seeds.ts";
 import { Settings } from "./settings.ts";
-import { drawWeights, showConfusion } from "./views.ts";
+import { showConfusion, showWeights } from "./views.ts";
 
 const STYLES: Style[] = [
   { name: "training", colour: "--accent" },
@@ -21,6 +21,8 @@ const STYLES: Style[] = [
 const [TRAINING, TEST] = [0, 1];
 const loss = new Chart(element("loss"), { name: "Loss", across: "update", format: (value) => value.toPrecision(3) }, STYLES);
 const accuracy = new Chart(element("accuracy"), { name: "Accuracy", across: "update", format: (value) => percent(value, 1) }, STYLES);
+/** Milliseconds in which the user may ask for a step before the first evaluation. */
+const FIRST_LOOK = 300;
 const client = new Client(onEvent);
 const settings = new Settings(element("settings"), (fresh) => void changed(fresh));
 
@@ -99,7 +101,7 @@ async function show({ device, run, data }: Opened, because: string) {
   [recent.samples, recent.seconds] = [0, 0];
   element("status").textContent = "";
   delete element("status").dataset.finished;
-  showLook(await client.call("look"));
+  await showLook(await client.call("look", FIRST_LOOK));
 }
 
 /** A setting has changed. Training goes on with the weights it has, unless the net or the data are new. */
@@ -122,7 +124,7 @@ async function play() {
 function onEvent(event: Event) {
   if (event.event === "ready") void tried(start);
   else if (event.event === "tick") showTick(event.tick);
-  else if (event.event === "look") showLook(event.look);
+  else if (event.event === "look") void showLook(event.look);
   else if (event.event === "finished") {
     setPlaying(false);
     element("status").dataset.finished = "yes";
@@ -156,7 +158,8 @@ function showTick(tick: Tick) {
     `Learning rate ${tick.lr.toPrecision(3)}.`;
 }
 
-function showLook(look: Look) {
+/** Shows a look in several tasks: in one it would hold up the page. */
+async function showLook(look: Look) {
   if (look.test) {
     loss.add(TEST, look.step, look.test.loss);
     accuracy.add(TEST, look.step, look.test.accuracy);
@@ -164,9 +167,12 @@ function showLook(look: Look) {
     const title = `Confusion matrix: ${percent(look.test.accuracy)} of ${look.test.samples} test samples right`;
     element("confusion-title").textContent = title;
   }
-  drawWeights(element("weights"), look.weights, look.inputs);
+  if (look.tiles) showWeights(element("weights"), look.tiles);
+  await pause();
   showLayers(look.layers.layers, look.layers.samples);
+  await pause();
   showConfusion(element("confusion"), look.confusion, (row, column) => void tried(() => mistakes(row, column)));
+  await pause();
   reader.readAgain();
 }
 
@@ -203,7 +209,7 @@ click("step", async () => {
   await client.call("pause");
   setPlaying(false);
   showTick(await client.call("step"));
-  showLook(await client.call("look"));
+  await showLook(await client.call("look", 0));
 });
 click("reset", async () => {
   element("note").textContent = "";

@@ -13,6 +13,8 @@ export class Pad {
     private readonly canvas: HTMLCanvasElement,
     onDrawn: () => void,
   ) {
+    // The browser then keeps the pixels where they can be read without waiting for the GPU.
+    canvas.getContext("2d", { willReadFrequently: true });
     this.clear();
     let planned = false;
     const drawn = () => {
@@ -72,10 +74,8 @@ export class Pad {
     }
   }
 
-  /** The drawing as a PNG file. */
-  async png(): Promise<ArrayBuffer> {
-    const blob = await new Promise<Blob | null>((resolve) => this.canvas.toBlob(resolve, "image/png"));
-    if (!blob) throw new Error("The browser could not make a picture of the drawing.");
-    return blob.arrayBuffer();
+  /** The drawing as pixels. */
+  picture(): ImageData {
+    return context(this.canvas).getImageData(0, 0, this.canvas.width, this.canvas.height);
   }
 }

@@ -76,12 +76,18 @@ export interface Layers {
   samples: number;
 }
 
+/** A picture of weights: a tile per unit. */
+export interface Tiles {
+  picture: ImageData;
+  units: number;
+}
+
 /** What is measured about once a second. */
 export interface Look {
   step: number;
   test: Scored | null;
-  weights: Float32Array;
-  inputs: number;
+  /** Of the first layer; `null` if its inputs are no picture. */
+  tiles: Tiles | null;
   confusion: Uint32Array;
   layers: Layers;
 }
@@ -193,9 +199,10 @@ export interface Calls {
   play: { args: []; answer: null };
   /** Ends training or a comparison after what is under way. */
   pause: { args: []; answer: null };
-  look: { args: []; answer: Look };
+  /** Evaluates after at least `wait` milliseconds. */
+  look: { args: [wait: number]; answer: Look };
   /** `of`: the class of the gradient; `null` for the answer. */
-  guess: { args: [png: ArrayBuffer, of: number | null]; answer: Guess };
+  guess: { args: [drawing: ImageData, of: number | null]; answer: Guess };
   sample: { args: [at: number]; answer: { pixels: Uint8Array; width: number } };
   guessPixels: { args: [pixels: Uint8Array, of: number | null]; answer: Guess };
   examples: { args: [row: number, column: number, most: number]; answer: Uint8Array[] };

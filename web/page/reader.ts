@@ -74,10 +74,10 @@ export class Reader {
     }
   }
 
-  private async ask(): Promise<Guess> {
+  private ask(): Promise<Guess> {
     const value = element<HTMLSelectElement>("overlay-class").value;
     const of = value === "" ? null : Number(value);
-    return this.sample ? this.client.call("guessPixels", this.sample, of) : this.client.call("guess", await this.pad.png(), of);
+    return this.sample ? this.client.call("guessPixels", this.sample, of) : this.client.call("guess", this.pad.picture(), of);
   }
 
   private show(found: Guess) {

@@ -1,59 +1,32 @@
 // Pictures of what the net has learned.
 
 import { context, element, grey, make, percent } from "./dom.ts";
-import type { Guess, ParityLine, Steps } from "./protocol.ts";
+import type { Guess, ParityLine, Steps, Tiles } from "./protocol.ts";
 
-/** From white to a colour, as the bytes of a pixel. Orange and blue are as dark as each other at their ends. */
-function mixed(share: number, r: number, g: number, b: number): number {
-  const part = (value: number) => Math.round(247 + (value - 247) * share);
-  return ((255 << 24) | (part(b) << 16) | (part(g) << 8) | part(r)) >>> 0;
-}
-
-/** Draws the weights of each unit as a tile: orange positive, blue negative, on one symmetric scale. */
-export function drawWeights(canvas: HTMLCanvasElement, weights: Float32Array, inputs: number) {
-  const side = Math.sqrt(inputs);
-  const units = weights.length / inputs;
-  if (!Number.isInteger(side) || units === 0) return;
-  const columns = Math.ceil(Math.sqrt(units));
-  const tile = side + 1;
-  const image = new ImageData(columns * tile - 1, Math.ceil(units / columns) * tile - 1);
-  // Of a tenth of the weights: sorting all of them would hold up the page.
-  const few = Float32Array.from({ length: Math.ceil(weights.length / 10) }, (_, at) => Math.abs(weights[10 * at] ?? 0)).sort();
-  const most = few[Math.floor(few.length * 0.995)] || 1;
-  // Whole pixels are written at once, as numbers: with 100,000 weights an array per pixel would take too long.
-  const pixels = new Uint32Array(image.data.buffer);
-  for (let unit = 0; unit < units; unit++) {
-    const [left, top] = [(unit % columns) * tile, Math.floor(unit / columns) * tile];
-    for (let at = 0; at < inputs; at++) {
-      const value = Math.max(-1, Math.min(1, (weights[unit * inputs + at] ?? 0) / most));
-      const x = left + (at % side);
-      const y = top + Math.floor(at / side);
-      pixels[y * image.width + x] = value > 0 ? mixed(value, 179, 88, 6) : mixed(-value, 33, 102, 172);
-    }
-  }
-  [canvas.width, canvas.height] = [image.width, image.height];
-  context(canvas).putImageData(image, 0, 0);
+/** Shows the tiles of the first layer's weights. */
+export function showWeights(canvas: HTMLCanvasElement, { picture, units }: Tiles) {
+  [canvas.width, canvas.height] = [picture.width, picture.height];
+  context(canvas).putImageData(picture, 0, 0);
   canvas.setAttribute("aria-label", `Weights of the first layer: ${units} tiles, one per unit`);
 }
 
-/** Shows the confusion matrix as a table. A mistake is a button: `onCell` gets its row and column. */
-export function showConfusion(place: HTMLElement, counts: Uint32Array, onCell: (row: number, column: number) => void) {
-  const classes = Math.sqrt(counts.length);
+/** The cells of the confusion matrix, row by row. */
+let cells: { cell: HTMLElement; button: HTMLButtonElement }[] = [];
+
+/** Makes the table of the confusion matrix. A mistake is a button: `onCell` gets its row and column. */
+function buildConfusion(place: HTMLElement, classes: number, onCell: (row: number, column: number) => void) {
   const digits = [...Array(classes).keys()];
-  const most = Math.max(1, ...digits.flatMap((r) => digits.map((c) => (r === c ? 0 : (counts[r * classes + c] ?? 0)))));
-  const cell = (row: number, column: number) => {
-    const count = counts[row * classes + column] ?? 0;
-    const button = make("button", { "aria-label": `${count} of class ${row} taken for ${column}` }, count ? `${count}` : "");
-    button.disabled = count === 0 || row === column;
-    button.addEventListener("click", () => onCell(row, column));
-    const cell = make("td", {}, button);
-    const share = row === column ? 0 : count / most;
-    cell.style.background = `color-mix(in srgb, var(--test) ${Math.round(45 * share)}%, transparent)`;
-    return cell;
-  };
-  const body = digits.map((row) => make("tr", {}, make("th", { scope: "row" }, `${row}`), ...digits.map((c) => cell(row, c))));
-  // A table that is replaced while the keyboard is in it would lose the focus.
-  if (place.contains(document.activeElement)) return;
+  cells = digits.flatMap((row) =>
+    digits.map((column) => {
+      const button = make("button");
+      button.addEventListener("click", () => onCell(row, column));
+      return { button, cell: make("td", {}, button) };
+    }),
+  );
+  const body = digits.map((row) => {
+    const ofRow = cells.slice(row * classes, (row + 1) * classes).map(({ cell }) => cell);
+    return make("tr", {}, make("th", { scope: "row" }, `${row}`), ...ofRow);
+  });
   place.replaceChildren(
     make(
       "table",
@@ -63,6 +36,28 @@ export function showConfusion(place: HTMLElement, counts: Uint32Array, onCell: (
       make("tbody", {}, ...body),
     ),
   );
+}
+
+/** Shows the confusion matrix as a table. The table stays, so that the keyboard keeps its place, and only changes cost time. */
+export function showConfusion(place: HTMLElement, counts: Uint32Array, onCell: (row: number, column: number) => void) {
+  const classes = Math.sqrt(counts.length);
+  if (cells.length !== counts.length) buildConfusion(place, classes, onCell);
+  const isMistake = (at: number) => at % classes !== Math.floor(at / classes);
+  const most = counts.reduce((most, count, at) => (isMistake(at) ? Math.max(most, count) : most), 1);
+  for (const [at, { cell, button }] of cells.entries()) {
+    const count = counts[at] ?? 0;
+    const label = `${count} of class ${Math.floor(at / classes)} taken for ${at % classes}`;
+    const share = isMistake(at) ? Math.round((45 * count) / most) : 0;
+    if (cell.dataset.share !== `${share}`) {
+      cell.dataset.share = `${share}`;
+      cell.style.background = `color-mix(in srgb, var(--test) ${share}%, transparent)`;
+    }
+    if (button.ariaLabel === label) continue;
+    button.ariaLabel = label;
+    button.textContent = count ? `${count}` : "";
+    // A button that is disabled would lose the focus.
+    button.disabled = (count === 0 || !isMistake(at)) && button !== document.activeElement;
+  }
 }
 
 export function showProbabilities(list: HTMLElement, probabilities: ArrayLike<number>) {

@@ -4,6 +4,7 @@ import init, * as wasm from "../wasm/gpu_mlp_web.js";
 import { mnist } from "./mirror.ts";
 import { Proofs } from "./proofs.ts";
 import type { Calls, Config, DataRequest, Event, Guess, Layers, Look, Name, Opened, Position, Reply, Request, Steps, Tick } from "./protocol.ts";
+import { tiles } from "./tiles.ts";
 import { Trials } from "./trials.ts";
 
 /** Target time between two reports of progress, in seconds. */
@@ -11,6 +12,9 @@ const TICK = 0.1;
 /** Time between two looks at weights and scores, in seconds. A look also lasts at most this share of the time. */
 const LOOK = 1;
 const LOOK_SHARE = 0.1;
+
+/** Digits for the first update of all. */
+const FEW = 64;
 
 type Handlers = { [N in Name]: (...args: Calls[N]["args"]) => Promise<Calls[N]["answer"]> };
 
@@ -22,9 +26,11 @@ const progress = (done: number, of: number, what: string) => tell({ event: "prog
 
 /** Lets messages in. `setTimeout` would wait for 4 ms. */
 const channel = new MessageChannel();
+const waiting: (() => void)[] = [];
+channel.port1.onmessage = () => waiting.shift()?.();
 function messages(): Promise<void> {
   return new Promise((resolve) => {
-    channel.port1.onmessage = () => resolve();
+    waiting.push(resolve);
     channel.port2.postMessage(null);
   });
 }
@@ -78,9 +84,9 @@ class Work {
       if (this.proof) this.proof.stopped = true;
       return null;
     },
-    look: () => this.look(),
-    guess: async (png, of) => {
-      const drawing = new wasm.Drawing(new Uint8Array(png));
+    look: (wait) => this.look((part) => this.inTurn(part), wait),
+    guess: async ({ data, width }, of) => {
+      const drawing = new wasm.Drawing(new Uint8Array(data.buffer), width);
       const steps = {
         ink: drawing.ink(),
         inkWidth: drawing.inkWidth(),
@@ -113,8 +119,8 @@ class Work {
   /** Answers a call after the calls before it. */
   answer(name: Name, args: unknown[]): Promise<unknown> {
     const handler = this.handlers[name] as (...args: unknown[]) => Promise<unknown>;
-    // A pause must not wait for the update that it ends, and training need not wait for a download.
-    if (name === "pause" || name === "prepare") return handler(...args);
+    // A pause must not wait for the update that it ends, and training need not wait for a download. A look takes its turns itself.
+    if (name === "pause" || name === "prepare" || name === "look") return handler(...args);
     return this.inTurn(() => handler(...args));
   }
 
@@ -161,10 +167,11 @@ class Work {
   /** Opens a run, which begins with the weights of `model` if there is one. */
   private async open(engine: string, data: DataRequest | null, config: Config, model: Uint8Array | null): Promise<Opened> {
     this.playing = false;
-    if (data) this.data = await this.load(data);
     const kept = this.device && this.engine === engine ? this.device : null;
     const device = kept ?? (await wasm.Device.open(engine));
     [this.device, this.engine] = [device, engine];
+    if (!kept && data?.kind === "digits") await this.warm(device, config);
+    if (data) this.data = await this.load(data);
     const set = this.dataSet();
     let run: wasm.Run;
     try {
@@ -183,6 +190,23 @@ class Work {
     this.run?.free();
     [this.run, this.config, this.first, this.pace, this.left, this.looked, this.layers] = [run, config, model, 1, Infinity, 0, null];
     return { device: JSON.parse(device.about()), data: JSON.parse(set.about()), run: JSON.parse(run.about()) };
+  }
+
+  /**
+   * Trains on a few digits, so that another process compiles the shaders while this one generates the digits. Returns before
+   * the update has been made.
+   */
+  private async warm(device: wasm.Device, config: Config) {
+    if (JSON.parse(device.about()).engine !== "gpu") return;
+    try {
+      // Health would be measured in the only update of an epoch, which needs more shaders than most updates do.
+      const settings = JSON.stringify({ ...config, health: "off" });
+      const run = await wasm.Run.open(device, wasm.Data.digits(FEW, FEW, 1), settings);
+      const end = () => run.free();
+      void run.advance(1).then(end, end);
+    } catch {
+      // The settings do not suit so few digits, or the device fails: then the run itself has the error.
+    }
   }
 
   private async load(data: DataRequest): Promise<wasm.Data> {
@@ -217,24 +241,38 @@ class Work {
     return { ...position, seconds: (performance.now() - begin) / 1000 };
   }
 
-  private async look(): Promise<Look> {
-    const run = this.training();
-    const begin = performance.now();
-    const about = JSON.parse(run.about());
-    const { step }: Position = JSON.parse(await run.advance(0));
-    // Without an update there is no change of the weights.
-    if (this.layers?.step !== step) this.layers = { ...JSON.parse(await run.layers(0)), step };
-    const look: Look = {
-      step,
-      test: JSON.parse(await run.test()),
-      weights: await run.weights(0),
-      inputs: about.widths[0],
-      confusion: await run.confusion(),
-      layers: { layers: this.layers?.layers ?? [], samples: this.layers?.samples ?? 0 },
-    };
+  /**
+   * Looks at the run. Each part has a turn of its own, and messages come in between, for at least `wait` milliseconds: on a
+   * slow device the first evaluation takes seconds, and a step that was asked for meanwhile comes first. The parts may then
+   * be of different updates, but the next look follows at once.
+   */
+  private async look(turn: <T>(part: () => Promise<T>) => Promise<T>, wait = 0): Promise<Look> {
+    let took = 0;
+    const timed = <T>(part: () => Promise<T>) =>
+      turn(async () => {
+        const begin = performance.now();
+        const result = await part();
+        took += performance.now() - begin;
+        return result;
+      });
+    const pictures = await timed(async () => {
+      const run = this.training();
+      const { step }: Position = JSON.parse(await run.advance(0));
+      // Without an update there is no change of the weights.
+      if (this.layers?.step !== step) this.layers = { ...JSON.parse(await run.layers(0)), step };
+      const { layers, samples } = this.layers ?? { layers: [], samples: 0 };
+      return { tiles: tiles(await run.weights(0), JSON.parse(run.about()).widths[0]), layers: { layers, samples } };
+    });
+    await (wait > 0 ? new Promise((resolve) => setTimeout(resolve, wait)) : messages());
+    const score = await timed(async () => {
+      const { step }: Position = JSON.parse(await this.training().advance(0));
+      return { step, test: JSON.parse(await this.training().test()) };
+    });
+    await messages();
+    const confusion = await timed(() => this.training().confusion());
     this.looked = performance.now();
-    this.lookTook = this.looked - begin;
-    return look;
+    this.lookTook = took;
+    return { ...score, ...pictures, confusion };
   }
 
   /** The first test samples of class `row` that the net takes for class `column`. */
@@ -272,7 +310,7 @@ class Work {
               this.left = measured.last - measured.step;
               tell({ event: "tick", tick: { ...measured, samples: 0, seconds: 0 } });
             }
-            tell({ event: "look", look: await this.look() });
+            tell({ event: "look", look: await this.look((part) => part()) });
           }
           if (ended) {
             this.playing = false;

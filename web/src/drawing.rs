@@ -1,8 +1,8 @@
 //! A drawing becomes a sample, in the four steps in which MNIST's digits were prepared.
 
-use gpu_mlp::data::images::{decode, fit, ink};
+use gpu_mlp::data::images::decode::Picture;
+use gpu_mlp::data::images::{fit, ink};
 use gpu_mlp::data::layout::Layout;
-use std::path::Path;
 use wasm_bindgen::prelude::*;
 
 /// The four steps from a drawing to a sample. All pictures are bytes, 0 for the background and 255 for the most ink.
@@ -17,13 +17,17 @@ const SIDE: usize = 28;
 
 #[wasm_bindgen]
 impl Drawing {
-    /// Reads a drawing from the bytes of a PNG or JPEG file.
+    /// Reads a drawing: pixels of four bytes (red, green, blue, alpha), row by row. The page has no file to decode, so it
+    /// needs no decoders.
     ///
     /// # Errors
-    /// If it is blank, or not a picture.
+    /// If it is blank, or if the bytes are not rows of this width.
     #[wasm_bindgen(constructor)]
-    pub fn new(file: &[u8]) -> Result<Drawing, JsError> {
-        let picture = decode::decode(file, Path::new("the drawing"))?;
+    pub fn new(pixels: Vec<u8>, width: usize) -> Result<Drawing, JsError> {
+        let (len, rows) = (pixels.len(), pixels.len() / (4 * width.max(1)));
+        let picture = Picture::from_raw(width as u32, rows as u32, pixels)
+            .filter(|_| width > 0 && rows > 0 && len == 4 * width * rows);
+        let picture = picture.ok_or_else(|| JsError::new(&format!("the bytes are not rows of {width} pixels")))?;
         let found = ink::find(&picture, false);
         let ink = found.map_err(|problem| JsError::new(&format!("the drawing {problem}")))?;
         let sample = fit::place(&ink, &Layout::MNIST, SIDE, SIDE);

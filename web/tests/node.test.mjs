@@ -123,6 +123,23 @@ test("the gradient of the pixels is the slope of the loss", async () => {
   await assert.rejects(run.inputGradient(new Uint8Array(5), 1), /5 pixels/);
 });
 
+test("a drawing becomes a sample, and bytes that are none are refused", () => {
+  const side = 280;
+  const pixels = new Uint8Array(4 * side * side).fill(255);
+  assert.throws(() => new wasm.Drawing(pixels, side), /the drawing/);
+  const [left, right, top, bottom] = [120, 150, 40, 239];
+  for (let y = top; y <= bottom; y++) for (let x = left; x <= right; x++) pixels.fill(0, 4 * (y * side + x), 4 * (y * side + x) + 3);
+  const drawing = new wasm.Drawing(pixels, side);
+  assert.equal(drawing.inkWidth(), side);
+  assert.deepEqual([...drawing.cropBox()], [left, right, top, bottom]);
+  const sample = drawing.sample();
+  const rows = [...Array(28).keys()].filter((row) => sample.subarray(28 * row, 28 * (row + 1)).some((value) => value > 0));
+  // MNIST's digits are 20 pixels high, with their centre of mass in the middle.
+  assert.equal(rows.length, 20);
+  assert.ok(rows[0] === 4 || rows[0] === 5, `first row ${rows[0]}`);
+  for (const width of [0, 279, side * side + 1]) assert.throws(() => new wasm.Drawing(pixels, width), /not rows of/);
+});
+
 test("each of several seeds is the run with that seed alone", async () => {
   const data = wasm.Data.digits(500, 200, 1);
   const config = { hidden: [16], epochs: 2, seed: 5 };

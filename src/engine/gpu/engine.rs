@@ -73,15 +73,15 @@ pub(super) struct PreparedStep {
 }
 
 impl PreparedStep {
-    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>, models: usize) {
-        pass.set_pipeline(&self.built.pipeline);
+    pub(super) fn encode(&self, gpu: &Gpu, device: &wgpu::Device, pass: &mut wgpu::ComputePass<'_>, models: usize) {
+        pass.set_pipeline(gpu.pipeline(&self.built, device));
         pass.set_bind_group(1, &self.group, &[]);
         pass.dispatch_workgroups(self.grid[0], self.grid[1], models as u32);
     }
 }
 
 impl GpuEngine {
-    /// Allocates all tensors, compiles all pipelines, creates all bind groups.
+    /// Allocates all tensors, compiles all pipelines (in a browser later), creates all bind groups.
     ///
     /// # Errors
     /// If a shader needs what the device lacks, if memory runs out, or if the device refuses or is lost.
@@ -264,7 +264,7 @@ impl GpuEngine {
             for (slot, (range, now)) in work.iter().enumerate() {
                 pass.set_bind_group(0, &self.now.group, &[(slot * slot_bytes) as u32]);
                 for step in &self.steps[range.clone()] {
-                    step.encode(&mut pass, now.as_ref().len());
+                    step.encode(&self.gpu, inside.device, &mut pass, now.as_ref().len());
                 }
             }
         }

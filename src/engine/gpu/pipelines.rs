@@ -1,4 +1,5 @@
-//! Compiles pipelines: each once, those of a plan in parallel. On Vulkan they are kept on disk for the next run.
+//! Compiles pipelines: each once, those of a plan in parallel. On Vulkan they are kept on disk for the next run. In a browser
+//! each is compiled before its first dispatch.
 
 use super::device::Gpu;
 use super::shared::Held;
@@ -17,9 +18,15 @@ use wgpu::{
 
 /// A pipeline and the layout of its group 1.
 pub(super) struct Built {
-    pub pipeline: Held<ComputePipeline>,
+    kernel: Arc<dyn Kernel>,
+    /// In a browser empty until the first dispatch.
+    pipeline: OnceLock<Held<ComputePipeline>>,
     pub layout: BindGroupLayout,
 }
+
+/// Whether a pipeline is compiled before its first dispatch. A browser compiles one after another, and the first step of
+/// training would wait for the pipelines of the evaluation. Elsewhere those of a plan are compiled in parallel.
+const LATE: bool = cfg!(target_family = "wasm");
 
 /// A shader module, once it is created.
 type Module = OnceLock<Arc<Held<ShaderModule>>>;
@@ -73,8 +80,11 @@ impl Gpu {
                 // Error scopes belong to the thread that opened them.
                 let inside = self.shared.enter();
                 let scope = inside.device.push_error_scope(wgpu::ErrorFilter::Validation);
-                let built = Arc::new(self.build(kernel.as_ref(), inside.device));
-                (key, built, scope.pop())
+                let built = self.build(kernel, inside.device);
+                if !LATE {
+                    self.pipeline(&built, inside.device);
+                }
+                (key, Arc::new(built), scope.pop())
             })
             .collect();
         let count = compiled.len();
@@ -112,13 +122,21 @@ impl Gpu {
         }
     }
 
-    fn build(&self, kernel: &dyn Kernel, device: &wgpu::Device) -> Built {
-        let (shader, overrides) = (kernel.shader(), kernel.overrides());
+    fn build(&self, kernel: &Arc<dyn Kernel>, device: &wgpu::Device) -> Built {
+        Built { kernel: kernel.clone(), pipeline: OnceLock::new(), layout: layout(kernel.shader(), device) }
+    }
+
+    /// The pipeline, compiled now if it was not before.
+    pub(super) fn pipeline<'a>(&self, built: &'a Built, device: &wgpu::Device) -> &'a ComputePipeline {
+        built.pipeline.get_or_init(|| self.compile(built, device))
+    }
+
+    fn compile(&self, built: &Built, device: &wgpu::Device) -> Held<ComputePipeline> {
+        let (shader, overrides) = (built.kernel.shader(), built.kernel.overrides());
         let module = self.module(shader, device);
-        let layout = layout(shader, device);
         let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(shader.name),
-            bind_group_layouts: &[Some(&self.now_layout), Some(&layout)],
+            bind_group_layouts: &[Some(&self.now_layout), Some(&built.layout)],
             immediate_size: 0,
         });
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
@@ -134,7 +152,7 @@ impl Gpu {
             },
             cache: self.pipelines.disk.as_ref().map(|disk| &disk.cache),
         });
-        Built { pipeline: self.shared.hold(pipeline), layout }
+        self.shared.hold(pipeline)
     }
 
     /// The module of a shader's file, parsed and checked once for all its entry points. If another thread is creating

@@ -48,7 +48,7 @@ impl GpuEngine {
                 }),
             });
             pass.set_bind_group(0, &self.now.group, &[0]);
-            step.encode(&mut pass, 1);
+            step.encode(&self.gpu, inside.device, &mut pass, 1);
         }
         encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
         inside.queue.submit([encoder.finish()]);
