@@ -2,6 +2,7 @@
 
 use super::dropout::drop_out;
 use super::{EPSILON, InputMap};
+use crate::base::audited::parts::prefetch;
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Arg, Args, Bounds, Cost, Kernel, Shader, StepValues, Witness, expect, groups, read, write};
@@ -131,6 +132,7 @@ impl Kernel for Gather {
             }
             let number = order[now.cursor as usize + b] as usize;
             t.copy_from_slice(&targets[number * words..][..words]);
+            prefetch_next(samples, stride, &order[now.cursor as usize..], now.rows as usize + b);
             let sample = &samples[number * stride..][..stride];
             let (values, padding) = line.split_at_mut(self.x0.cols);
             if floats {
@@ -180,6 +182,13 @@ impl Kernel for Gather {
         let per_value = if self.floats() { u64::from(self.keep < 1.0) } else { 2 };
         per_value * (self.x0.rows * self.x0.cols) as u64
     }
+}
+
+/// Loads the sample at a place of the order, if there is one, into the processor's cache. The next batch needs it. Samples
+/// lie far apart, so the processor cannot guess.
+pub(super) fn prefetch_next(samples: &[u32], stride: usize, order: &[u32], place: usize) {
+    let sample = order.get(place).and_then(|&number| samples.get(number as usize * stride..)?.get(..stride));
+    sample.into_iter().for_each(prefetch);
 }
 
 /// Bytes to values.

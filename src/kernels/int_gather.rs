@@ -1,6 +1,7 @@
 //! x0\[b\] = samples\[order\[cursor + b\]\] ⊙ mask / keep as 8-bit integers: the mini-batch of training in integers.
 
 use super::fixed::{self, narrow, times12};
+use super::gather::prefetch_next;
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Arg, Args, Kernel, Shader, StepValues, expect, groups, read, write};
@@ -119,6 +120,7 @@ impl Kernel for IntGather {
             }
             let number = order[now.cursor as usize + b] as usize;
             *t = targets[number];
+            prefetch_next(samples, self.samples.stride(), &order[now.cursor as usize..], now.rows as usize + b);
             let sample: &[u8] =
                 bytemuck::cast_slice(&samples[number * self.samples.stride()..][..self.samples.stride()]);
             let line: &mut [u8] = &mut bytemuck::cast_slice_mut(line)[..inputs];

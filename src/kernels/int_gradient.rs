@@ -84,8 +84,9 @@ impl Kernel for IntGradient {
             b: Bytes { words: x, stride: id.stride(), along: false },
         };
         product.run(Target { words: [g], stride: self.g.stride(), per_word: 1 }, |_, rows| {
+            let columns = rows.columns;
             for (_, sums, [words]) in rows {
-                let sums: &[u32] = bytemuck::cast_slice(sums);
+                let sums: &[u32] = bytemuck::cast_slice(&sums[..columns]);
                 if add {
                     words.iter_mut().zip(sums).for_each(|(word, sum)| *word = word.wrapping_add(*sum));
                 } else {

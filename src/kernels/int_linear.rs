@@ -1,8 +1,8 @@
 //! y = act(x·wᵀ + b) ⊙ mask / keep in integers: the forward pass of a layer. The last layer stores x·wᵀ + b.
 
-use super::fixed::{self, WEIGHT_BITS, activate, alpha, narrow, pack, shift, times12, twelve};
+use super::fixed::{self, Strip, WEIGHT_BITS, activate_all, alpha, drop_out, narrow, pack, shift, twelve};
 use super::{Activation, Form};
-use crate::base::audited::gemm8::{Bytes, Gemm8, Target};
+use crate::base::audited::gemm8::{Bytes, Gemm8, PANEL, Rows, Target};
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Arg, Args, Kernel, Shader, StepValues, expect, groups, read, update, write};
@@ -153,10 +153,12 @@ impl Kernel for IntLinear {
         if self.last() {
             let target = Target { words: [args.words_mut(3)], stride: self.y.stride(), per_word: 1 };
             return product.run(target, |first, rows| {
+                let columns = rows.columns;
+                let b = biases(b, first, params.bias_shift);
                 for (_, sums, [words]) in rows {
                     words.fill(0);
-                    for ((word, sum), b) in words.iter_mut().zip(sums).zip(&b[first..]) {
-                        *word = (sum + shift(*b, params.bias_shift)).cast_unsigned();
+                    for ((word, sum), b) in words.iter_mut().zip(&sums[..columns]).zip(&b) {
+                        *word = (sum + b).cast_unsigned();
                     }
                 }
             });
@@ -165,12 +167,11 @@ impl Kernel for IntLinear {
         let target = Target { words: [args.words_mut(5)], stride: self.y.stride(), per_word: 4 };
         let limited = AtomicI32::new(0);
         product.run(target, |first, rows| {
-            for (row, sums, [words]) in rows {
-                let bits = if self.keep < 1.0 { Some(mask[row * self.mask.stride() + first / 32]) } else { None };
-                let count = finish(&params, self.act, sums, &b[first..], bits, words);
-                if count > 0 && row < now.rows as usize {
-                    limited.fetch_add(count, Relaxed);
-                }
+            let b = biases(b, first, params.bias_shift);
+            let mask = (self.keep < 1.0).then(|| (&mask[first / 32..], self.mask.stride()));
+            let count = finish(&params, self.act, &b, rows, now.rows as usize, mask);
+            if count > 0 {
+                limited.fetch_add(count, Relaxed);
             }
         });
         let count = &mut levels[self.layer * self.levels.stride() + 4];
@@ -182,27 +183,44 @@ impl Kernel for IntLinear {
     }
 }
 
-/// Adds the bias to at most 32 sums of a row, applies activation and dropout, rounds and packs. `bits` is the word of the
-/// dropout mask. Returns how many values do not fit in 8 bits.
+/// The biases of a panel, rounded for its sums.
+fn biases(b: &[i32], first: usize, drop: u32) -> [i32; PANEL] {
+    let mut of_panel = [0; PANEL];
+    of_panel.iter_mut().zip(&b[first..]).for_each(|(to, &b)| *to = shift(b, drop));
+    of_panel
+}
+
+/// Adds the biases to the sums, applies activation and dropout, rounds and packs. `mask`: the dropout mask, if there
+/// is one. Returns how many values of the first `real` rows do not fit in 8 bits.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
-fn finish(params: &Params, act: Activation, sums: &[i32], b: &[i32], bits: Option<u32>, words: &mut [u32]) -> i32 {
-    let mut values = [0; 32];
+fn finish(
+    params: &Params,
+    act: Activation,
+    b: &[i32; PANEL],
+    rows: Rows<'_, 1>,
+    real: usize,
+    mask: Option<Strip<'_>>,
+) -> i32 {
+    let columns = rows.columns;
     let mut limited = 0;
-    let values = &mut values[..sums.len()];
-    for ((value, sum), b) in values.iter_mut().zip(sums).zip(b) {
-        *value = activate(act, params.alpha, sum + shift(*b, params.bias_shift), params.bits);
-    }
-    if let Some(bits) = bits {
-        for (bit, value) in values.iter_mut().enumerate() {
-            *value = times12(*value, params.keep) * (bits >> bit & 1) as i32;
+    for (row, sums, [words]) in rows {
+        let mut values = *sums;
+        values.iter_mut().zip(b).for_each(|(value, b)| *value += b);
+        activate_all(act, params.alpha, &mut values, params.bits);
+        if let Some((mask, stride)) = mask {
+            drop_out(&mut values, params.keep, mask[row * stride]);
         }
+        let mut beyond = 0;
+        for value in &mut values {
+            let rounded = shift(*value, params.out_shift);
+            *value = narrow(rounded);
+            beyond += i32::from(*value != rounded);
+        }
+        if row < real {
+            limited += beyond;
+        }
+        pack(&values, columns, words);
     }
-    for value in values.iter_mut() {
-        let rounded = shift(*value, params.out_shift);
-        *value = narrow(rounded);
-        limited += i32::from(*value != rounded);
-    }
-    pack(values, words);
     limited
 }
 

@@ -1,8 +1,8 @@
 //! dx = (dy·w) ⊙ act'(x) ⊙ mask / keep in integers: the error signal of the layer below.
 
-use super::fixed::{self, alpha, narrow, pack, shift, slope, times12, twelve};
+use super::fixed::{self, Strip, alpha, drop_out, narrow, pack, shift, slope_all, times12, twelve};
 use super::{Activation, Form};
-use crate::base::audited::gemm8::{Bytes, Gemm8, Target};
+use crate::base::audited::gemm8::{Bytes, Gemm8, PANEL, Rows, Target};
 use crate::plan::case::{Case, Fill};
 use crate::plan::kernel::uniform;
 use crate::plan::kernel::{Arg, Args, Kernel, Shader, StepValues, expect, groups, read, update, write};
@@ -122,15 +122,11 @@ impl Kernel for IntLinearDx {
         let (peak, limited) = (AtomicI32::new(own[1].cast_signed()), AtomicI32::new(0));
         let target = Target { words: [args.words_mut(5)], stride: self.dx.stride(), per_word: 4 };
         product.run(target, |first, rows| {
-            let (mut most, mut all) = (0, 0);
-            for (row, sums, [words]) in rows {
-                let bits = if self.keep < 1.0 { Some(mask[row * self.mask.stride() + first / 32]) } else { None };
-                let below = &x[row * self.x.stride() + first / 4..][..sums.len().div_ceil(4)];
-                let (largest, count) = finish(&params, self.act, sums, below, bits, level, words);
-                (most, all) = (largest.max(most), all + count);
-            }
-            peak.fetch_max(most, Relaxed);
-            limited.fetch_add(all, Relaxed);
+            let below = (&x[first / 4..], self.x.stride());
+            let mask = (self.keep < 1.0).then(|| (&mask[first / 32..], self.mask.stride()));
+            let (largest, count) = finish(&params, self.act, level, below, rows, mask);
+            peak.fetch_max(largest, Relaxed);
+            limited.fetch_add(count, Relaxed);
         });
         own[1] = peak.into_inner().cast_unsigned();
         own[5] = own[5].wrapping_add(limited.into_inner().cast_unsigned());
@@ -141,42 +137,39 @@ impl Kernel for IntLinearDx {
     }
 }
 
-/// Applies slope, dropout and level to at most 32 sums of a row, and packs them. `below` are the layer's outputs, `bits` the
-/// word of the dropout mask. Returns the largest magnitude before the shift, and how many values do not fit in 8 bits.
+/// Applies slope, dropout and level to the sums, and packs them. `below` are the layer's outputs, `mask` the dropout mask, if
+/// there is one. Returns the largest magnitude before the shift, and how many values do not fit in 8 bits.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn finish(
     params: &Params,
     act: Activation,
-    sums: &[i32],
-    below: &[u32],
-    bits: Option<u32>,
     level: u32,
-    words: &mut [u32],
+    below: Strip<'_>,
+    rows: Rows<'_, 1>,
+    mask: Option<Strip<'_>>,
 ) -> (i32, i32) {
-    let mut values = [0; 32];
-    let mut outputs = [0; 32];
-    let values = &mut values[..sums.len()];
-    let below: &[i8] = bytemuck::cast_slice(below);
-    outputs.iter_mut().zip(below).for_each(|(output, &byte)| *output = byte.into());
-    if bits.is_some() {
-        outputs.iter_mut().for_each(|output| *output = times12(*output, params.back));
-    }
-    for ((value, &sum), &output) in values.iter_mut().zip(sums).zip(&outputs) {
-        *value = slope(act, params.alpha, output, sum);
-    }
-    if let Some(bits) = bits {
-        for (bit, value) in values.iter_mut().enumerate() {
-            *value = times12(*value, params.keep) * (bits >> bit & 1) as i32;
-        }
-    }
+    let columns = rows.columns;
     let (mut peak, mut limited) = (0, 0);
-    for value in values.iter_mut() {
-        peak = peak.max(value.abs());
-        let rounded = shift(*value, level);
-        *value = narrow(rounded);
-        limited += i32::from(*value != rounded);
+    for (row, sums, [words]) in rows {
+        let mut values = *sums;
+        let bytes: &[i8] = bytemuck::cast_slice(&below.0[row * below.1..][..columns.div_ceil(4)]);
+        let mut outputs = [0; PANEL];
+        outputs.iter_mut().zip(bytes).for_each(|(output, &byte)| *output = byte.into());
+        if mask.is_some() {
+            outputs.iter_mut().for_each(|output| *output = times12(*output, params.back));
+        }
+        slope_all(act, params.alpha, &outputs, &mut values);
+        if let Some((mask, stride)) = mask {
+            drop_out(&mut values, params.keep, mask[row * stride]);
+        }
+        for value in &mut values {
+            peak = peak.max(value.abs());
+            let rounded = shift(*value, level);
+            *value = narrow(rounded);
+            limited += i32::from(*value != rounded);
+        }
+        pack(&values, columns, words);
     }
-    pack(values, words);
     (peak, limited)
 }
 

@@ -131,8 +131,8 @@ impl Kernel for IntStep {
 
 /// ḡ, limited to `clip`, + l2·w.
 #[inline(always)]
-fn gradient(g: i32, w: i32, f: &Factors) -> i32 {
-    let mean = f.mean.times(g).min(f.clip).max(-f.clip);
+fn gradient(mean: i32, w: i32, f: &Factors) -> i32 {
+    let mean = mean.min(f.clip).max(-f.clip);
     if f.penalised { add(mean, f.l2.times(w)) } else { mean }
 }
 
@@ -148,24 +148,54 @@ pub(super) fn momentum(w: &mut [i32], v: &mut [i32], g: &[i32], f: &Factors) {
     momentum_all(w, v, g, f);
 }
 
-/// As [`descend`], to be inlined.
+// To be inlined. The usual case, a mean that is shifted left and a small rate, has a loop of its own.
+
+/// As [`descend`].
 #[inline(always)]
 pub(super) fn descend_all(w: &mut [i32], g: &[i32], f: &Factors) {
     let f = *f;
-    for (w, &g) in w.iter_mut().zip(g) {
-        *w = add(*w, -f.lr.times(gradient(g, *w, &f)));
+    if f.mean.is_large() && !f.lr.is_large() {
+        steps(w, g, &f, |g| f.mean.times_large(g), |d| f.lr.times_small(d));
+    } else {
+        steps(w, g, &f, |g| f.mean.times(g), |d| f.lr.times(d));
     }
 }
 
-/// As [`momentum`], to be inlined.
+#[inline(always)]
+fn steps(w: &mut [i32], g: &[i32], f: &Factors, mean: impl Fn(i32) -> i32, lr: impl Fn(i32) -> i32) {
+    for (w, &g) in w.iter_mut().zip(g) {
+        *w = add(*w, -lr(gradient(mean(g), *w, f)));
+    }
+}
+
+/// As [`momentum`].
 #[inline(always)]
 pub(super) fn momentum_all(w: &mut [i32], v: &mut [i32], g: &[i32], f: &Factors) {
     let f = *f;
+    if f.mean.is_large() && !f.lr.is_large() && f.momentum.is_large() {
+        let (mean, mu) = (|g| f.mean.times_large(g), |v| f.momentum.times_large(v));
+        momentum_steps(w, v, g, &f, mean, mu, |d| f.lr.times_small(d));
+    } else {
+        let (mean, mu) = (|g| f.mean.times(g), |v| f.momentum.times(v));
+        momentum_steps(w, v, g, &f, mean, mu, |d| f.lr.times(d));
+    }
+}
+
+#[inline(always)]
+fn momentum_steps(
+    w: &mut [i32],
+    v: &mut [i32],
+    g: &[i32],
+    f: &Factors,
+    mean: impl Fn(i32) -> i32,
+    mu: impl Fn(i32) -> i32,
+    lr: impl Fn(i32) -> i32,
+) {
     for ((w, v), &g) in w.iter_mut().zip(v).zip(g) {
-        let d = gradient(g, *w, &f);
-        *v = add(f.momentum.times(*v), d);
-        let step = if f.nesterov { add(d, f.momentum.times(*v)) } else { *v };
-        *w = add(*w, -f.lr.times(step));
+        let d = gradient(mean(g), *w, f);
+        *v = add(mu(*v), d);
+        let step = if f.nesterov { add(d, mu(*v)) } else { *v };
+        *w = add(*w, -lr(step));
     }
 }
 

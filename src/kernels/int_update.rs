@@ -173,15 +173,17 @@ impl Kernel for IntUpdate {
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn descend_rows(rows: Rows<'_, 1>, f: &Factors) {
+    let columns = rows.columns;
     for (_, sums, [w]) in rows {
-        descend_all(bytemuck::cast_slice_mut(w), sums, f);
+        descend_all(bytemuck::cast_slice_mut(w), &sums[..columns], f);
     }
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2"))]
 fn momentum_rows(rows: Rows<'_, 2>, f: &Factors) {
+    let columns = rows.columns;
     for (_, sums, [w, v]) in rows {
-        momentum_all(bytemuck::cast_slice_mut(w), bytemuck::cast_slice_mut(v), sums, f);
+        momentum_all(bytemuck::cast_slice_mut(w), bytemuck::cast_slice_mut(v), &sums[..columns], f);
     }
 }
 

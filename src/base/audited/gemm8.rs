@@ -140,6 +140,9 @@ impl Gemm8<'_> {
             for row in (chunk * TASK..last).step_by(ROWS) {
                 // Rows past the end repeat the last one.
                 let rows = std::array::from_fn(|r| &left[(row + r).min(last - 1) * groups..][..groups]);
+                for (row, out) in (row..last.min(row + ROWS)).flat_map(|row| out.map(|out| (row, out))) {
+                    out.prefetch(row * stride + begin, end - begin);
+                }
                 unit.multiply(rows, b, bytemuck::cast_ref(offsets), &mut sums);
                 let part = Rows {
                     sums: &sums,
@@ -163,10 +166,12 @@ impl Gemm8<'_> {
     }
 }
 
-/// Some rows of a panel: of each row, its number, its sums, and the words of each target that belong to them.
+/// Some rows of a panel: of each row, its number, its sums, and the words of each target that belong to them. Sums from
+/// `columns` on are zero and belong to no word.
 pub struct Rows<'a, const N: usize> {
+    /// Columns of the panel.
+    pub columns: usize,
     sums: &'a Block,
-    columns: usize,
     out: [Shared<'a, u32>; N],
     first: usize,
     words: std::ops::Range<usize>,
@@ -176,7 +181,7 @@ pub struct Rows<'a, const N: usize> {
 }
 
 impl<'a, const N: usize> Iterator for Rows<'a, N> {
-    type Item = (usize, &'a [i32], [&'a mut [u32]; N]);
+    type Item = (usize, &'a [i32; PANEL], [&'a mut [u32]; N]);
 
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
@@ -184,7 +189,7 @@ impl<'a, const N: usize> Iterator for Rows<'a, N> {
             return None;
         }
         let row = self.first + self.next;
-        let sums = &self.sums[self.next][..self.columns];
+        let sums = &self.sums[self.next];
         self.next += 1;
         let begin = row * self.stride + self.words.start;
         // SAFETY: `run_on` gives each pair of a row and a panel to one `Rows`, which gives each row once.
@@ -458,8 +463,9 @@ mod tests {
                     let mut out = vec![0; m * n];
                     let target = Target { words: [&mut out], stride: n, per_word: 1 };
                     shape.run_on(unit, target, |_, rows| {
+                        let columns = rows.columns;
                         for (_, sums, [words]) in rows {
-                            words.copy_from_slice(bytemuck::cast_slice(sums));
+                            words.copy_from_slice(bytemuck::cast_slice(&sums[..columns]));
                         }
                     });
                     let out: &[i32] = bytemuck::cast_slice(&out);

@@ -25,9 +25,39 @@ unsafe impl<T: Send> Send for Shared<'_, T> {}
 #[expect(unsafe_code, reason = "see above")]
 unsafe impl<T: Send> Sync for Shared<'_, T> {}
 
+/// Asks the processor to load a slice into its second cache, where it cannot guess what comes next. Does nothing on
+/// processors for which Rust has no such hint.
+#[inline(always)]
+pub fn prefetch<T>(values: &[T]) {
+    hint(values.as_ptr(), values.len());
+}
+
+#[inline(always)]
+fn hint<T>(values: *const T, len: usize) {
+    #[cfg(target_arch = "x86_64")]
+    for line in (0..len * size_of::<T>()).step_by(64) {
+        // SAFETY: a hint reads nothing and never fails, whatever the address.
+        #[expect(unsafe_code, reason = "see above")]
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(
+                values.cast::<i8>().wrapping_add(line),
+            );
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (values, len);
+}
+
 impl<'a, T> Shared<'a, T> {
     pub fn of(values: &'a mut [T]) -> Self {
         Shared { values: values.as_mut_ptr(), len: values.len(), _slice: PhantomData }
+    }
+
+    /// As [`prefetch`], of a part of the slice.
+    #[inline(always)]
+    pub fn prefetch(self, first: usize, len: usize) {
+        assert!(first + len <= self.len, "{len} values from {first} of {}", self.len);
+        hint(self.values.wrapping_add(first), len);
     }
 
     /// A part of the slice.
