@@ -72,6 +72,7 @@ impl Trial {
             input_keep_prob: 0.9,
             ..small.clone()
         };
+        let cut_integers = Config { physical_batch: 16, optimizer: Optimizer::Sgd, momentum: 0.0, ..integers.clone() };
         let gelu = Config { activation: ActivationName::Gelu, keep_prob: 0.8, ..small.clone() };
         let digits = digits::generate(&digits::Options { train: 120, test: 10, seed: 1 });
         let runs = [
@@ -83,7 +84,7 @@ impl Trial {
             ("step: clipped", Config { clip_norm: 0.5, clip_value: 0.01, ..small }),
             ("step: AdamW, one layer", adamw),
             ("step: GELU, dropout", gelu),
-            ("step: integers, cut", Config { physical_batch: 16, ..integers.clone() }),
+            ("step: integers, cut", cut_integers),
             ("step: integers, Nesterov", integers),
         ];
         let plans = |(name, fused): (&'static str, Config)| {
